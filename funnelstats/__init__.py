@@ -1,0 +1,1 @@
+"""Where a sales team loses its leads, and whether that is real."""
