@@ -1,0 +1,210 @@
+"""Tables as a manager reads them, as a spreadsheet opens them and as the regression test compares them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from funnelstats.funnel import suggestion
+from funnelstats.shown import CSV_MIME, Shown
+
+VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
+"""A shape beside every verdict word, since colour alone is not read by everybody."""
+
+NO_ENTRANTS = "no entrants"
+UNKNOWN = "–"
+_THIN = "\u202f"
+_OWN_ATTRIBUTES = re.compile(r' (id|headers|rowspan|data-[a-z-]+)="[^"]*"| colspan="1"')
+_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+
+Format = str | tuple[str, str]
+
+
+def show_table(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    name: str,
+    columns: Mapping[str, str] | Sequence[str] | None = None,
+    formats: Mapping[str, Format] | None = None,
+    group: str | None = None,
+    currency: str = "",
+) -> Shown:
+    """The frame as an escaped HTML table, as text with its full numbers, and as a CSV beside the page.
+
+    ``columns`` chooses, orders and labels; the first one heads its row, ``group`` names a column that heads
+    blocks of rows. ``formats`` says the kind of a column: count, number, percent, interval, date, money,
+    verdict, text, or a pair of kind and the words for a missing value. Unnamed columns follow their name and
+    type (``rate`` and ``target`` are percents, ``*_lower`` an interval). An interval is put on the lower
+    column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
+    """
+    if not title.strip():
+        raise ValueError("title must say what the table shows, got an empty text")
+    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
+        raise ValueError(f"name must be small letters, digits, - and _, got {name!r}")
+    labels = _labels(frame, columns)
+    for column in [*labels, *(formats or {}), *([group] if group else [])]:
+        if column not in frame.columns:
+            near = suggestion(column, map(str, frame))
+            raise ValueError(f"no column {column!r} in the table {name!r}; {near}")
+    kinds = {column: _kind(frame, column, (formats or {}).get(column)) for column in labels}
+    uppers = {_upper(column) for column, (kind, _) in kinds.items() if kind == "interval"}
+    shown = [column for column in labels if column not in uppers and column != group]
+    chosen = list(dict.fromkeys([*([group] if group else []), *labels, *sorted(uppers - set(labels))]))
+    csv = safe_csv(frame[chosen])
+    return Shown(
+        {
+            "text/html": _html(frame, title, name, {c: labels[c] for c in shown}, kinds, group, currency),
+            "text/plain": frame[chosen].to_string(index=False),
+            CSV_MIME: {"name": name, "csv": csv},
+        }
+    )
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    """The frame as CSV text that a spreadsheet opens without running anything.
+
+    A text that starts like a formula gets a leading apostrophe, headers too; real numbers stay numbers.
+    """
+    texts = frame.map(lambda value: _inert(value) if isinstance(value, str) else value)
+    texts.columns = [_inert(str(column)) for column in frame.columns]
+    return texts.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.lstrip(" \n\ufeff").startswith(_ACTIVE) or text.startswith(_ACTIVE) else text
+
+
+def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
+    if isinstance(columns, Mapping):
+        return dict(columns)
+    chosen = list(frame.columns) if columns is None else list(columns)
+    return {column: str(column).replace("_", " ") for column in chosen}
+
+
+def _kind(frame: pd.DataFrame, column: str, given: Format | None) -> tuple[str, str]:
+    """Kind of a column and the words for a missing value in it."""
+    kind, missing = given if isinstance(given, tuple) else (given, None)
+    values = frame[column]
+    if kind is None:
+        if column.endswith("_lower") and _upper(column) in frame:
+            kind = "interval"
+        elif column == "verdict":
+            kind = "verdict"
+        elif column in ("rate", "target") or column.endswith(("_rate", "_share")):
+            kind = "percent"
+        elif pd.api.types.is_datetime64_any_dtype(values):
+            kind = "date"
+        elif pd.api.types.is_integer_dtype(values):
+            kind = "count"
+        elif pd.api.types.is_float_dtype(values):
+            kind = "number"
+        else:
+            kind = "text"
+    if kind not in _FORMATS and kind != "interval":
+        near = suggestion(kind, [*_FORMATS, "interval"])
+        raise ValueError(f"no format {kind!r} for column {column!r}; {near}")
+    if kind == "interval" and _upper(column) not in frame:
+        raise ValueError(f"an interval needs the column {_upper(column)!r} beside {column!r}")
+    return kind, (NO_ENTRANTS if kind == "percent" else UNKNOWN) if missing is None else missing
+
+
+def _upper(column: str) -> str:
+    return column.removesuffix("_lower") + "_upper"
+
+
+def _count(value: Any, currency: str) -> str:  # noqa: ARG001
+    return f"{value:,.0f}".replace(",", _THIN)
+
+
+def _number(value: Any, currency: str) -> str:  # noqa: ARG001
+    return f"{value:,.1f}".replace(",", _THIN)
+
+
+def _money(value: Any, currency: str) -> str:
+    return f"{_count(value, '')}\u00a0{currency}".rstrip()
+
+
+def _percent(value: Any, currency: str) -> str:  # noqa: ARG001
+    return f"{100 * value:.1f}{_THIN}%"
+
+
+def _date(value: Any, currency: str) -> str:  # noqa: ARG001
+    return pd.Timestamp(value).strftime("%Y-%m-%d")
+
+
+def _text(value: Any, currency: str) -> str:  # noqa: ARG001
+    return str(value)
+
+
+_FORMATS: dict[str, Callable[[Any, str], str]] = {
+    "count": _count,
+    "number": _number,
+    "percent": _percent,
+    "money": _money,
+    "date": _date,
+    "verdict": _text,
+    "text": _text,
+}
+
+
+def _cells(frame: pd.DataFrame, column: str, kind: str, missing: str, currency: str) -> list[str]:
+    """The column as plain, not yet escaped words."""
+    if kind == "interval":
+        return [
+            missing if pd.isna(low) or pd.isna(high) else f"{100 * low:.0f}–{100 * high:.0f}{_THIN}%"
+            for low, high in zip(frame[column], frame[_upper(column)], strict=True)
+        ]
+    return [missing if pd.isna(value) else _FORMATS[kind](value, currency) for value in frame[column]]
+
+
+def _html(
+    frame: pd.DataFrame,
+    title: str,
+    name: str,
+    labels: dict[str, str],
+    kinds: dict[str, tuple[str, str]],
+    group: str | None,
+    currency: str,
+) -> str:
+    import great_tables as gt
+
+    words = pd.DataFrame({column: _cells(frame, column, *kinds[column], currency) for column in labels})
+    first, *others = labels
+    if group:
+        words["_group"] = [UNKNOWN if pd.isna(value) else str(value) for value in frame[group]]
+    table = (
+        gt.GT(words, rowname_col=first, groupname_col="_group" if group else None, id=f"table-{name}")
+        .tab_stubhead(labels[first])
+        .cols_label({column: labels[column] for column in others})
+        .cols_align("left")
+    )
+    verdicts = [column for column in others if kinds[column][0] == "verdict"]
+    figures = [column for column in others if kinds[column][0] not in ("text", "verdict")]
+    if figures:
+        table = table.cols_align("right", figures)
+    if verdicts:
+        table = table.fmt(_verdict, columns=verdicts)
+    # great-tables sends 8 kB of style with every table and ids made from its texts, which may repeat;
+    # the page has one style for all, and scope says to a screen reader what the ids would.
+    body = re.sub(r"(?s)<style>.*?</style>", "", table.as_raw_html())
+    body = re.search(r"(?s)<table.*</table>", body)[0]  # type: ignore[index]
+    body = re.sub(r"<t[^>]*>", lambda tag: _OWN_ATTRIBUTES.sub("", tag[0]), body)
+    body = re.sub(r"\n\s*", "\n", body)
+    label = escape(title)
+    return (
+        f'<figure class="fs-table" id="table-{name}"><figcaption>{label}</figcaption>'
+        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div></figure>'
+    )
+
+
+def _verdict(word: str) -> str:
+    """A verdict with its mark; great-tables does not escape what a formatter returns, so this does."""
+    if word not in VERDICT_MARKS:
+        return escape(word)
+    mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
+    return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {word}</span>'
