@@ -7,15 +7,11 @@ engine (ibis 12 has none on Polars), and the same code must count the same every
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.funnel import ENDS, MISSING, FunnelError, suggestion
-
-if TYPE_CHECKING:
-    from funnelstats.funnel import Funnel
+from funnelstats.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
 
 EPISODE = ["lead_id", "episode"]
 COHORT_UNITS = {"week": "W", "month": "M", "quarter": "Q"}
@@ -73,7 +69,7 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
 
 
 def _reached(rows: ir.Table, funnel: Funnel) -> ir.Table:
-    """First instant and date, and last instant, at each stage or beyond it; first instant and date of ends."""
+    """First instant and date, and last instant, at each stage or beyond it; first instant of each end."""
     measures = {}
     for position, stage in enumerate(funnel.stages):
         beyond = rows.stage.isin(funnel.stages[position:])
@@ -223,9 +219,7 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
         raise FunnelError(
             f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it'
         )
-    joined = journeys.left_join(leads.select("lead_id", **names), "lead_id").select(
-        *journeys.columns, *names
-    )
+    joined = journeys.left_join(leads.select("lead_id", **names), "lead_id").select(*journeys.columns, *names)
     return joined.mutate(**{name: visible(joined[name]) for name in names if joined[name].type().is_string()})
 
 
