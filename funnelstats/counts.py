@@ -84,7 +84,7 @@ def _pair_counts(
     ).filter(_known(ibis._._entered_on, as_of, entered_between))
     matured = _days(dated._entered_on, on_date(as_of)) >= dated._horizon
     in_time = _days(dated._entered_on, dated._reached_on) <= dated._horizon
-    counted = dated.group_by(*keys, "_step").aggregate(
+    counted = with_shown(dated, keys).group_by(*keys, "_step").aggregate(
         entered=dated.count(where=matured),
         converted=dated.count(where=matured & in_time.fill_null(False)),
         too_recent=dated.count(where=~matured),
@@ -127,7 +127,7 @@ def outcome_days(
         _gone_on=advanced.fill_null(False).ifelse(at_stage.left_on, ended_on(at_stage)),
     )
     gone = (judged._gone_on <= on_date(as_of)).fill_null(False)
-    aged = judged.mutate(
+    aged = with_shown(judged, keys).mutate(
         _gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of)))
     )
     counted = aged.group_by(*keys, "_step", "age_days").aggregate(
@@ -166,6 +166,11 @@ def _known(entered_on: ir.DateValue, as_of: date, between: tuple[date, date] | N
     if first > last:
         raise FunnelError(f"entered_between must be (first, last), got {first} after {last}")
     return known & entered_on.between(on_date(first), on_date(last))
+
+
+def with_shown(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """The rows with blank text keys shown, so that null and "(missing)" are one group."""
+    return rows.mutate(**{key: rows[key].fill_null(MISSING) for key in keys if rows[key].type().is_string()})
 
 
 def fetch(counted: ir.Table) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counts import every_place, fetch, group_keys, in_order, named, on_date, whole_numbers
+from funnelstats.counts import every_place, fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
 from funnelstats.funnel import ENDS, Funnel, FunnelError
 from funnelstats.journeys import stage_entries, stays
 
@@ -35,7 +35,7 @@ def stage_flow(
     keys = group_keys(by, [*journeys.columns, "manager"])
     at_stage = stays(journeys, funnel, keep=keys)
     first, last = on_date(start), on_date(end)
-    present = at_stage.filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
+    present = with_shown(at_stage, keys).filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
     left = (present.left_on <= last).fill_null(False)
     position = present.stage.cases(*((stage, n) for n, stage in enumerate(funnel.stages)))
     counted = (
@@ -76,7 +76,7 @@ def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     # "time place" is one key for (time, stage index) without a window function.
     keyed = stage_entries(entries, funnel).mutate(key=ibis._.entered_at.cast("string") + " " + ibis._.place)
     rows = keyed.group_by("lead_id", "key").aggregate(copies=keyed.count(), place=keyed.place.min())
-    earlier = rows.select("lead_id", before="key", from_place="place")
+    earlier = rows.select("lead_id", before="key")
     followed = (
         rows.left_join(earlier, "lead_id")
         .group_by("lead_id", "key", "place", "copies")
@@ -105,7 +105,7 @@ def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
             "entries": total["entries"].astype("int64"),
         }
     )
-    kinds = [_kind(move.from_stage, move.to_stage, ordered) for move in result.itertuples()]
+    kinds = [_kind(*move, ordered) for move in zip(result["from_stage"], result["to_stage"], strict=True)]
     return result.assign(kind=pd.Series(kinds, dtype="str"))
 
 

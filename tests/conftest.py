@@ -1,0 +1,3 @@
+"""Fixtures shared by the tests."""
+
+from backends import con  # noqa: F401

@@ -1,0 +1,261 @@
+"""One row per lead episode: DESIGN's counting rules on histories of a few rows, then against a plain loop."""
+
+from datetime import date
+
+import ibis
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
+
+from funnelstats.funnel import FunnelError
+from funnelstats.journeys import journeys, stays, with_cohort, with_leads
+
+FUNNEL = funnel_of("lead", "met", "paid")
+
+
+def journeys_of(con, rows, funnel=FUNNEL):
+    """The journeys of a toy as a list of dicts, blanks as None."""
+    frame = journeys(table(con, entries_frame(rows)), funnel).to_pandas()
+    frame = frame.sort_values(["lead_id", "episode"]).astype(object)
+    return frame.where(frame.notna(), None).to_dict("records")
+
+
+def on(day):
+    return pd.Timestamp(2026, 1, day)
+
+
+def test_the_unit_is_the_lead_episode(con):
+    first, second = journeys_of(
+        con,
+        [
+            ("a", "lead", "2026-01-05"),
+            ("a", "lost", "2026-01-06", "Anna", "price"),
+            ("a", "met", "2026-01-20"),
+        ],
+    )
+    assert (first["episode"], first["lead_on"], first["lost_on"]) == (1, on(5), on(6))
+    assert (second["episode"], second["lead_on"], second["lost_on"]) == (2, on(20), None)
+
+
+def test_a_stage_logged_again_is_collapsed_into_its_first_entry(con):
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05", "Anna"), ("a", "lead", "2026-01-09", "Boris")])
+    assert (one["lead_on"], one["lead_manager"]) == (on(5), "Anna")
+
+
+def test_reached_is_monotone_and_a_step_back_takes_nothing_away(con):
+    (one,) = journeys_of(
+        con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-06"), ("a", "lead", "2026-01-09")]
+    )
+    assert (one["lead_on"], one["met_on"], one["met_back_on"]) == (on(5), on(6), on(9))
+
+
+def test_a_return_that_was_made_good_is_not_a_step_back(con):
+    days = {5: "lead", 6: "met", 9: "lead", 12: "met"}
+    (one,) = journeys_of(con, [("a", stage, f"2026-01-{day:02}") for day, stage in days.items()])
+    assert (one["met_on"], one["met_back_on"]) == (on(6), None)
+
+
+def test_a_skipped_stage_counts_as_reached(con):
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05", "Anna"), ("a", "paid", "2026-01-08", "Boris")])
+    assert (one["met_on"], one["paid_on"], one["met_manager"]) == (on(8), on(8), "Boris")
+
+
+def test_ties_follow_the_order_of_the_funnel_and_ends_come_last(con):
+    at = "2026-01-05 10:00"
+    (one,) = journeys_of(
+        con, [("a", "lost", at, "Anna"), ("a", "met", at, "Boris"), ("a", "lead", at, "Claire")]
+    )
+    assert (one["lead_manager"], one["met_manager"]) == ("Claire", "Boris")
+    assert (one["episode"], one["lost_on"], one["met_back_on"]) == (1, on(5), None)
+
+
+def test_a_tie_of_two_managers_is_settled_by_their_names(con):
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05", "Boris"), ("a", "lead", "2026-01-05", "Anna")])
+    assert one["lead_manager"] == "Anna"
+
+
+def test_a_backdated_closing_before_the_first_entry_still_ends_the_lead(con):
+    (one,) = journeys_of(con, [("a", "lost", "2026-01-03", "Anna", "price"), ("a", "lead", "2026-01-05")])
+    assert (one["lead_on"], one["lost_on"], one["reason"]) == (on(5), on(3), "price")
+
+
+def test_a_backdated_win_still_counts_at_every_stage(con):
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-03")])
+    assert (one["lead_on"], one["paid_on"]) == (on(3), on(3))
+
+
+def test_a_second_end_belongs_to_the_episode_before_it(con):
+    days = {5: "lead", 6: "lost", 9: "nurture", 12: "lead", 13: "nurture"}
+    first, second = journeys_of(con, [("a", stage, f"2026-01-{day:02}") for day, stage in days.items()])
+    assert (first["lost_on"], first["nurture_on"]) == (on(6), on(9))
+    assert (second["lost_on"], second["nurture_on"], second["episode"]) == (None, on(13), 2)
+
+
+def test_a_lead_with_an_end_and_no_stage_is_no_journey(con):
+    assert journeys_of(con, [("a", "lost", "2026-01-05")]) == []
+
+
+def test_stages_of_no_funnel_are_ignored(con):
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "demo", "2026-01-02")])
+    assert one["lead_on"] == on(5)
+
+
+def test_blank_managers_and_reasons_are_visible(con):
+    rows = [
+        ("a", "lead", "2026-01-05", " "),
+        ("a", "lost", "2026-01-06", "unknown"),
+        ("b", "lead", "2026-01-05"),
+    ]
+    lost, open_ = journeys_of(con, rows)
+    assert (lost["lead_manager"], open_["lead_manager"]) == ("(missing)", "(missing)")
+    assert (lost["reason"], open_["reason"]) == ("(missing)", None)
+
+
+def test_the_manager_of_a_stage_is_its_owner_at_entry(con):
+    (one,) = journeys_of(
+        con,
+        [
+            ("a", "lead", "2026-01-05", "Anna"),
+            ("a", "lead", "2026-01-06", "Boris"),
+            ("a", "met", "2026-01-07", "Claire"),
+        ],
+    )
+    assert (one["lead_manager"], one["met_manager"], one["paid_manager"]) == ("Anna", "Claire", None)
+
+
+def test_entries_need_neither_date_nor_manager_nor_reason(con):
+    bare = entries_frame([("a", "lead", "2026-01-05 23:30"), ("a", "lost", "2026-01-07")])
+    schema = ibis.schema({"lead_id": "string", "stage": "string", "entered_at": "timestamp"})
+    entries = table(con, bare[list(schema)], schema)
+    one = journeys(entries, FUNNEL).to_pandas().iloc[0]
+    assert (one["lead_on"], one["lead_manager"], one["reason"]) == (on(5), "(missing)", "(missing)")
+
+
+def test_stays_are_left_by_advancing_going_back_or_ending(con):
+    rows = [
+        ("a", "lead", "2026-01-05", "Anna"),
+        ("a", "met", "2026-01-06", "Boris"),
+        ("a", "lost", "2026-01-09"),
+        ("b", "lead", "2026-01-05", "Anna"),
+        ("b", "met", "2026-01-06", "Anna"),
+        ("b", "lead", "2026-01-08", "Anna"),
+        ("c", "paid", "2026-01-05", "Anna"),
+    ]
+    frame = stays(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL).to_pandas()
+    frame = frame.astype(object).where(frame.notna(), None)
+    found = {
+        (row.lead_id, row.stage): (row.entered_on, row.manager, row.left_on, row.outcome)
+        for row in frame.itertuples()
+    }
+    assert found == {
+        ("a", "lead"): (on(5), "Anna", on(6), "advanced"),
+        ("a", "met"): (on(6), "Boris", on(9), "lost"),
+        ("b", "lead"): (on(5), "Anna", on(6), "advanced"),
+        ("b", "met"): (on(6), "Anna", on(8), "moved_away"),
+        ("c", "lead"): (on(5), "Anna", on(5), "advanced"),
+        ("c", "met"): (on(5), "Anna", on(5), "advanced"),
+        ("c", "paid"): (on(5), "Anna", None, None),
+    }
+
+
+def test_the_earlier_of_two_ends_is_the_outcome(con):
+    days = {5: "lead", 6: "nurture", 9: "lost"}
+    entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
+    one = stays(journeys(entries, FUNNEL), FUNNEL).to_pandas().iloc[0]
+    assert (one["outcome"], one["left_on"]) == ("nurture", on(6))
+
+
+@pytest.mark.parametrize(
+    ("unit", "day", "cohort"),
+    [
+        ("week", "2026-01-05", date(2026, 1, 5)),
+        ("week", "2026-01-11", date(2026, 1, 5)),
+        ("week", "2027-01-03", date(2026, 12, 28)),
+        ("month", "2026-02-28", date(2026, 2, 1)),
+        ("quarter", "2026-06-30", date(2026, 4, 1)),
+    ],
+)
+def test_cohorts_are_iso_weeks_months_or_quarters_of_entry(con, unit, day, cohort):
+    found = with_cohort(journeys(table(con, entries_frame([("a", "lead", day)])), FUNNEL), FUNNEL, unit)
+    assert found.schema()["cohort"].is_date()
+    assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
+
+
+def test_an_unknown_cohort_unit_names_the_near_one(con):
+    entries = table(con, entries_frame([("a", "lead", "2026-01-05")]))
+    with pytest.raises(FunnelError, match='no cohort unit "weeks"; did you mean "week"'):
+        with_cohort(journeys(entries, FUNNEL), FUNNEL, "weeks")
+
+
+def with_toy_leads(con, columns=None):
+    rows = [(lead, "lead", "2026-01-05", "Anna") for lead in "abcd"]
+    schema = ibis.schema({"lead_id": "string", "channel": "string", "manager": "string", "amount": "float64"})
+    leads = pd.DataFrame(
+        [("a", "fair", "Boris", 5.0), ("b", None, None, None), ("c", "-", "", 1.0)], columns=list(schema)
+    )
+    attributes = table(con, leads, schema, "leads")
+    joined = with_leads(journeys(table(con, entries_frame(rows)), FUNNEL), attributes, columns)
+    return joined.to_pandas().sort_values("lead_id")
+
+
+def test_blank_attributes_and_unknown_leads_are_visible_and_nobody_is_dropped(con):
+    frame = with_toy_leads(con)
+    assert frame["channel"].tolist() == ["fair", "(missing)", "-", "(missing)"]
+    assert frame["current_manager"].tolist() == ["Boris", "(missing)", "(missing)", "(missing)"]
+    assert frame["amount"].isna().tolist() == [False, True, False, True]
+
+
+def test_only_the_wanted_attributes_are_joined(con):
+    frame = with_toy_leads(con, ["channel"])
+    assert "amount" not in frame
+    with pytest.raises(FunnelError, match='no column "chanel" in the leads; did you mean "channel"'):
+        with_toy_leads(con, ["chanel"])
+
+
+def test_an_attribute_cannot_take_the_name_of_a_stage(con):
+    schema = ibis.schema({"lead_id": "string", "met": "string"})
+    leads = table(con, pd.DataFrame({"lead_id": ["a"], "met": ["yes"]}), schema, "leads")
+    entries = table(con, entries_frame([("a", "lead", "2026-01-05")]))
+    with pytest.raises(FunnelError, match='"met"; rename it'):
+        with_leads(journeys(entries, FUNNEL), leads)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_journeys_and_stays_equal_a_loop_over_random_histories(con, seed):
+    funnel = funnel_of("new", "встреча", "offer", "paid")
+    frame = random_entries(seed, funnel.stages)
+    expected, expected_stays = {}, {}
+    for episode in episodes_of(frame, funnel.stages):
+        key = (episode.lead_id, episode.number)
+        row = []
+        for stage in funnel.stages:
+            first, back = episode.first(stage, funnel.stages), episode.back_on(stage, funnel.stages)
+            row += [first and first.entered_at, first and first.entered_on, first and owner(first), back]
+            if stay := episode.stay(stage, funnel.stages):
+                expected_stays[(*key, stage)] = stay
+        lost, nurture = episode.end("lost"), episode.end("nurture")
+        row += [lost and lost.entered_at, lost and lost.entered_on]
+        row += [nurture and nurture.entered_at, nurture and nurture.entered_on, lost and reason(lost)]
+        expected[key] = row
+    lazy = journeys(table(con, frame), funnel)
+    assert records(lazy, ["lead_id", "episode"]) == expected
+    kept = lazy.columns[2:]
+    wanted = [name for name in stays(lazy, funnel).columns if name not in kept]
+    assert records(stays(lazy, funnel).select(*wanted), ["lead_id", "episode", "stage"]) == {
+        key: list(stay) for key, stay in expected_stays.items()
+    }
+
+
+def records(lazy, keys):
+    """Rows by key; dates as dates and blanks as None, so that engines and loops compare."""
+    frame = lazy.to_pandas()
+    assert not frame.duplicated(keys).any()
+    dates = {name for name, kind in lazy.schema().items() if kind.is_date()}
+    plain = pd.DataFrame(
+        {
+            name: [None if pd.isna(v) else v.date() if name in dates else v for v in frame[name]]
+            for name in frame
+        },
+        dtype=object,
+    ).set_index(keys)
+    return {key: [None if v is None or v is pd.NaT else v for v in row] for key, *row in plain.itertuples()}
