@@ -1,0 +1,107 @@
+"""Rates of count frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from funnelstats.conversion import conversion_rates, pooled_rates, rate_difference
+from funnelstats.intervals import newcombe_interval, pooled_interval, wilson_interval
+
+
+def counts_of(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"from_stage": "lead", "to_stage": "met", **columns})
+
+
+def test_a_rate_has_newcombes_interval() -> None:
+    rates = conversion_rates(pd.DataFrame({"entered": [263, 148], "converted": [81, 15]}))
+    np.testing.assert_allclose(rates["rate"], [81 / 263, 15 / 148])
+    np.testing.assert_allclose(
+        rates[["ci_lower", "ci_upper"]], [[0.2553, 0.3662], [0.0624, 0.1605]], atol=5e-5
+    )
+
+
+def test_a_rate_agrees_with_statsmodels_at_any_level() -> None:
+    rates = conversion_rates(pd.DataFrame({"entered": [9, 40], "converted": [0, 31]}), level=0.8)
+    expected = proportion_confint([0, 31], [9, 40], alpha=0.2, method="wilson")
+    np.testing.assert_allclose((rates["ci_lower"], rates["ci_upper"]), expected, atol=1e-12)
+
+
+def test_rates_keep_rows_columns_and_the_frame_they_were_made_from() -> None:
+    counts = counts_of(manager=["Иванов", "Сидоров"], entered=[10, 4], converted=[8, 1], too_recent=[3, 0])
+    before = counts.copy()
+    rates = conversion_rates(counts)
+    pd.testing.assert_frame_equal(counts, before)
+    pd.testing.assert_frame_equal(rates[list(counts)], before)
+    assert list(rates)[-3:] == ["rate", "ci_lower", "ci_upper"]
+
+
+def test_where_nobody_entered_the_rate_is_missing_and_none_of_five_is_zero() -> None:
+    rates = conversion_rates(counts_of(entered=[0, 5], converted=[0, 0]))
+    assert rates["rate"].isna().tolist() == [True, False]
+    assert rates.loc[0, ["ci_lower", "ci_upper"]].tolist() == [0, 1]
+    assert rates.loc[1, ["rate", "ci_lower"]].tolist() == [0, 0]
+    assert rates.loc[1, "ci_upper"] == pytest.approx(0.4345, abs=1e-4)
+
+
+def test_an_empty_frame_stays_empty() -> None:
+    assert conversion_rates(counts_of(entered=[], converted=[])).empty
+    assert pooled_rates(counts_of(cohort=[], entered=[], converted=[])).empty
+
+
+def test_more_converted_than_entered_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"between 0 and entered, got 5.0 of 3.0 at position 1"):
+        conversion_rates(pd.DataFrame({"entered": [3, 3], "converted": [1, 5]}))
+
+
+def test_pooled_cohorts_add_up_and_take_the_interval_of_scattering_weeks() -> None:
+    counts = pd.DataFrame(
+        {
+            "manager": ["A", "A", "A", "B"],
+            "cohort": ["w1", "w2", "w3", "w2"],
+            "entered": [20, 20, 10, 7],
+            "converted": [2, 18, 5, 3],
+            "too_recent": [0, 0, 4, 0],
+        }
+    )
+    pooled = pooled_rates(counts)
+    assert pooled["manager"].tolist() == ["A", "B"]
+    assert pooled[["entered", "converted", "too_recent"]].to_numpy().tolist() == [[50, 25, 4], [7, 3, 0]]
+    np.testing.assert_allclose(
+        pooled[["ci_lower", "ci_upper"]], [pooled_interval([2, 18, 5], [20, 20, 10]), wilson_interval(3, 7)]
+    )
+    everything = pooled_rates(counts.drop(columns="manager").groupby("cohort", as_index=False).sum())
+    assert everything[["entered", "converted"]].to_numpy().tolist() == [[57, 28]]
+
+
+def test_a_difference_of_two_frames_is_newcombes_row_by_row() -> None:
+    now = conversion_rates(counts_of(manager=["A", "B"], entered=[70, 10], converted=[56, 9]))
+    before = conversion_rates(counts_of(manager=["B", "A"], entered=[10, 80], converted=[3, 48]))
+    found = rate_difference(now, before)
+    assert found["manager"].tolist() == ["A", "B"]
+    np.testing.assert_allclose(found["difference"], [0.2, 0.6])
+    expected = np.array(newcombe_interval([56, 9], [70, 10], [48, 3], [80, 10])).T
+    np.testing.assert_allclose(found[["ci_lower", "ci_upper"]], expected)
+
+
+def test_a_difference_to_one_row_for_all_managers_matches_on_the_step() -> None:
+    managers = conversion_rates(counts_of(manager=["A", "B"], entered=[70, 10], converted=[56, 9]))
+    team = conversion_rates(counts_of(entered=[80], converted=[48]))
+    assert rate_difference(managers, team)["other_rate"].tolist() == [0.6, 0.6]
+
+
+def test_a_difference_to_nobody_is_unknown() -> None:
+    now = conversion_rates(counts_of(manager=["A", "B"], entered=[70, 10], converted=[56, 9]))
+    before = conversion_rates(counts_of(manager=["A"], entered=[0], converted=[0]))
+    found = rate_difference(now, before)
+    assert found["difference"].isna().all()
+    assert found[["ci_lower", "ci_upper"]].to_numpy().tolist() == [[-1, 1], [-1, 1]]
+
+
+def test_a_row_that_matches_two_is_refused() -> None:
+    now = conversion_rates(counts_of(entered=[7], converted=[5]))
+    before = conversion_rates(counts_of(entered=[7, 8], converted=[5, 5]))
+    with pytest.raises(ValueError, match="from_stage, to_stage repeat there"):
+        rate_difference(now, before)
