@@ -83,7 +83,8 @@ def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | No
     if isinstance(columns, Mapping):
         return dict(columns)
     chosen = list(frame.columns) if columns is None else list(columns)
-    return {column: str(column).replace("_", " ") for column in chosen}
+    labels = {column: str(column).replace("_", " ") for column in chosen}
+    return {c: "interval" if str(c).endswith("_lower") and _upper(c) in frame else labels[c] for c in chosen}
 
 
 def _kind(frame: pd.DataFrame, column: str, given: Format | None) -> tuple[str, str]:

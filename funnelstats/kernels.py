@@ -1,0 +1,126 @@
+"""An executed notebook: each in a fresh kernel of its own, over sockets that no other run can meet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping, MutableSet
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+START_SECONDS, CELL_SECONDS, IOPUB_SECONDS = 60, 120, 30
+_RETRIED = ("died before replying", "didn't respond")
+_LONGEST_SOCKET_FOLDER = 80
+
+
+@contextmanager
+def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
+    """Options for nbclient that give a kernel over IPC in a temporary folder, which is removed at the end.
+
+    On TCP ports, kernels that start at once collide and never answer. The kernel's manager joins ``running``,
+    so that another thread can end it.
+    """
+    from jupyter_client import AsyncKernelManager
+
+    # A socket's path may not be longer than about a hundred characters.
+    room = tempfile.gettempdir() if len(tempfile.gettempdir()) < _LONGEST_SOCKET_FOLDER else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="fs-", dir=room, ignore_cleanup_errors=True) as folder:
+
+        class OwnKernelManager(AsyncKernelManager):
+            def __init__(self, **options: Any) -> None:
+                own = {"transport": "ipc", "ip": f"{folder}/k", "connection_file": f"{folder}/kernel.json"}
+                super().__init__(**{**options, **own})
+                running.add(self)
+
+        yield {
+            "kernel_manager_class": OwnKernelManager,
+            "shutdown_kernel": "immediate",
+            "iopub_timeout": IOPUB_SECONDS,
+            "coalesce_streams": True,
+            "record_timing": False,
+            "store_widget_state": False,
+        }
+
+
+def kill(manager: Any) -> None:
+    """End a kernel from another thread than its own; that thread then cleans up after it."""
+    provisioner = getattr(manager, "provisioner", None)
+    process = getattr(provisioner, "process", None)
+    if process is not None and process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, running: MutableSet[Any]) -> Any:
+    """The notebook with its outputs for these parameters; also written to ``executed``, errors included.
+
+    Raises papermill's PapermillExecutionError when a cell fails, nbclient's errors when it takes too long or
+    its kernel dies. A kernel that never answered is tried once more: nothing of the notebook has run then.
+    """
+    import papermill
+
+    for attempt in (1, 2):
+        try:
+            with own_kernel(running) as options:
+                return papermill.execute_notebook(
+                    str(notebook),
+                    str(executed),
+                    dict(parameters),
+                    progress_bar=False,
+                    request_save_on_cell_execute=False,
+                    autosave_cell_every=0,
+                    start_timeout=START_SECONDS,
+                    execution_timeout=CELL_SECONDS,
+                    **options,
+                )
+        except RuntimeError as error:
+            if attempt == 2 or not any(words in str(error) for words in _RETRIED):
+                raise
+    raise AssertionError("unreachable")
+
+
+def reexecute(path: Path) -> None:
+    """Run a notebook with its own defaults in its own folder and write it back with its outputs.
+
+    What changes from run to run is left out, so that an unchanged notebook gives the same bytes; when a cell
+    fails, the file stays as it was.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.from_dict(_with_ids(json.loads(path.read_text(encoding="utf-8"))))
+    with own_kernel(set()) as options:
+        NotebookClient(
+            notebook,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent.resolve())}},
+            startup_timeout=START_SECONDS,
+            timeout=CELL_SECONDS,
+            **options,
+        ).execute()
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Cells without an id, or with one twice, get one made from their place and source, not a random one."""
+    seen: set[str] = set()
+    for place, cell in enumerate(notebook["cells"]):
+        if cell.get("id") in seen or "id" not in cell:
+            source = "".join(cell["source"])
+            cell["id"] = hashlib.sha256(f"{place} {source}".encode()).hexdigest()[:8]
+        seen.add(cell["id"])
+        if isinstance(cell["source"], list):
+            cell["source"] = "".join(cell["source"])
+    return {**notebook, "nbformat": 4, "nbformat_minor": 5}

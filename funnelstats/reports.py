@@ -1,0 +1,263 @@
+"""Notebook and parameters in, published page out: files and notebooks only, no statistics."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from funnelstats.funnel import FunnelError, suggestion
+from funnelstats.kernels import execute, kill, reexecute
+from funnelstats.pages import faults, page_html, tables_of
+from funnelstats.publishing import close_folder, open_folder, publish, set_aside
+
+_PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
+"""No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One page to make: a notebook with parameters, rendered to ``target``, an .html without further dots."""
+
+    notebook: Path
+    parameters: Mapping[str, Any]
+    target: Path
+    title: str
+    section: str = ""
+    label: str = ""
+    language: str = "en"
+    fingerprint: str | None = None
+    """Of everything the page depends on; a published page with the same one is not made again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a job: state is "made", "unchanged" or "failed", and then the reason in a sentence."""
+
+    job: Job
+    state: str
+    seconds: float = 0.0
+    reason: str = ""
+    tables: tuple[str, ...] = ()
+
+
+def known_parameters(notebook: Path) -> dict[str, Any]:
+    """Names and defaults of the parameters that the notebook declares in its cell tagged ``parameters``."""
+    import papermill
+
+    if not notebook.is_file():
+        raise FunnelError(f"no notebook {notebook}")
+    declared = papermill.inspect_notebook(str(notebook)).values()
+    return {parameter["name"]: _literal(parameter["default"]) for parameter in declared}
+
+
+def typed_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Texts of a command line, typed like the notebook's defaults: "8" is 8 for a number, else stays a text."""
+    known = known_parameters(notebook)
+    _check_names(notebook, texts, known)
+    typed: dict[str, Any] = {}
+    for name, text in texts.items():
+        kind = type(known[name])
+        if kind is bool and text.lower() not in ("true", "false"):
+            raise FunnelError(f'{name} must be true or false, got "{text}"')
+        try:
+            typed[name] = (
+                text.lower() == "true" if kind is bool else kind(text) if kind in (int, float) else text
+            )
+        except ValueError:
+            raise FunnelError(f'{name} must be a number like {known[name]}, got "{text}"') from None
+    return typed
+
+
+def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """Hash of all a page depends on: notebook, parameters, the inputs' hashes, this package, its libraries."""
+    digest = hashlib.sha256(notebook.read_bytes())
+    package = Path(__file__).parent
+    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json")):
+        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    digest.update(
+        json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str).encode()
+    )
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what a page shows."""
+    names = (
+        "funnelstats",
+        "ibis-framework",
+        "duckdb",
+        "pandas",
+        "numpy",
+        "scipy",
+        "matplotlib",
+        "great-tables",
+    )
+    found = {"python": platform.python_version()}
+    for name in (*names, "nbconvert"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title: str, **rest: Any) -> Record:
+    """One page made and published, or the reason why not."""
+    return render_many([Job(notebook, parameters, target, title, **rest)])[0]
+
+
+def render_many(
+    jobs: Sequence[Job],
+    *,
+    title: str = "",
+    inputs: Mapping[str, str] | None = None,
+    workers: int | None = None,
+    whole: bool = False,
+    tell: Callable[[Record], None] = lambda _: None,
+) -> list[Record]:
+    """A record for each job, in their order; one failure never stops the others.
+
+    All jobs are checked before the first one starts, and a mistake in one raises FunnelError with nothing
+    touched. Every folder written to gets ``run.json`` and ``index.html`` last, headed by ``title``. With
+    ``whole`` the jobs are all the pages their folders should have, and other pages of earlier runs go.
+    ``tell`` hears of each page as it is done. A KeyboardInterrupt ends the kernels, leaves no part folder
+    behind and is raised again.
+    """
+    _check(jobs)
+    before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
+    records: dict[int, Record] = {}
+    stop, running = threading.Event(), set[Any]()
+    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    futures: dict[Future[Record], int] = {}
+    try:
+        for number, job in enumerate(jobs):
+            if _is_current(job, before[job.target.parent]):
+                records[number] = Record(job, "unchanged")
+                tell(records[number])
+            else:
+                futures[pool.submit(_make, job, stop, running)] = number
+        for future in as_completed(futures):
+            records[futures[future]] = future.result()
+            tell(records[futures[future]])
+    finally:
+        stop.set()
+        while any(not future.done() for future in futures):
+            pool.shutdown(wait=False, cancel_futures=True)
+            for manager in list(running):
+                kill(manager)
+            wait(futures, timeout=0.2)
+        pool.shutdown()
+        for folder in before:
+            done = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
+            close_folder(
+                folder,
+                {record.job.target.name: _entry(record) for record in done},
+                title=title,
+                inputs=inputs or {},
+                versions=versions(),
+                whole=whole and len(records) == len(jobs),
+            )
+    return [records[number] for number in range(len(jobs))]
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    known = {notebook: known_parameters(notebook) for notebook in {job.notebook for job in jobs}}
+    targets = [job.target for job in jobs]
+    for job in jobs:
+        _check_names(job.notebook, job.parameters, known[job.notebook])
+        if not _PAGE.fullmatch(job.target.name):
+            raise ValueError(f"a page is named <name>.html without further dots, got {job.target.name!r}")
+        if job.target.name == "index.html":
+            raise ValueError("index.html is the page of links; a report needs another name")
+        if targets.count(job.target) > 1:
+            raise ValueError(f"two reports would be written to {job.target}")
+
+
+def _check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) -> None:
+    # papermill only warns about an unknown parameter, and renders the default report under its name.
+    for name in names:
+        if name not in known:
+            raise FunnelError(f'no parameter "{name}" in {notebook.name}; {suggestion(name, known)}')
+
+
+def _make(job: Job, stop: threading.Event, running: set[Any]) -> Record:
+    """Execute, check, publish; after a failure neither the old page nor its tables are left."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(
+        prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True
+    ) as part:
+        executed = Path(part) / f"{job.target.stem}.ipynb"
+        try:
+            notebook = execute(job.notebook, job.parameters, executed, running)
+            tables = tables_of(notebook)
+            html = page_html(notebook, title=job.title, language=job.language)
+            if found := faults(html, notebook):
+                raise ValueError("; ".join(found))
+            publish(job.target, html, tables, Path(part))
+            return Record(job, "made", time.monotonic() - start, tables=tuple(tables))
+        except Exception as error:
+            if not stop.is_set():
+                set_aside(job.target, executed, f"{type(error).__name__}: {error}")
+            return Record(job, "failed", time.monotonic() - start, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """One line for a person: what the notebook said, not how it came to say it."""
+    if hasattr(error, "ename"):
+        return f"cell {error.exec_count}: {error.ename}: {error.evalue}".strip()  # type: ignore[attr-defined]
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
+    page = before.get(job.target.name, {})
+    tables = [job.target.with_name(f"{job.target.stem}.{name}.csv") for name in page.get("tables", [])]
+    return (
+        job.fingerprint is not None
+        and page.get("fingerprint") == job.fingerprint
+        and page.get("state") == "made"
+        and all(path.is_file() for path in (job.target, *tables))
+    )
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    """What run.json keeps of a page."""
+    job = record.job
+    return {
+        "notebook": job.notebook.name,
+        "parameters": dict(job.parameters),
+        "title": job.title,
+        "section": job.section,
+        "label": job.label or job.title,
+        "language": job.language,
+        "fingerprint": job.fingerprint,
+        "state": record.state,
+        "seconds": round(record.seconds, 2),
+        "reason": record.reason,
+        "tables": list(record.tables),
+    }
+
+
+def _literal(source: str) -> Any:
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return source
+
+
+if __name__ == "__main__":
+    import sys
+
+    for name in sys.argv[1:]:
+        reexecute(Path(name))
