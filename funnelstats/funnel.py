@@ -85,6 +85,7 @@ class Source(_Spec):
     decimal: Literal[".", ","] = "."
     thousands: str = ""
     currency_signs: Texts = ()
+    only: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(_by_column)] = {}
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
 
@@ -274,6 +275,8 @@ def _source_mistakes(
         yield "attributes: only leads have attributes"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
         yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
+    for name in sorted(set(_mapping(source.get("attributes"))) & {*known, "created_on", "lead_id"}):
+        yield f"attributes.{name}: leads have a column of this name; map it under columns"
     yield from _stage_source_mistakes(table, source, named, stages, undated)
     mapped = named | set(_mapping(source.get("attributes")))
     for key in ("values", "date_format", "missing"):
@@ -293,9 +296,10 @@ def _stage_source_mistakes(
     targets = [*stages, *undated, *ENDS]
     if "stage" in source and source["stage"] not in targets:
         yield f'stage: no stage "{source["stage"]}"; {suggestion(str(source["stage"]), targets)}'
+    words = [*targets, IGNORE]
     for value, target in _mapping(_mapping(source.get("values")).get("stage")).items():
-        if target not in [*targets, IGNORE]:
-            yield f'values.stage."{value}": no stage "{target}"; {suggestion(str(target), [*targets, IGNORE])}'
+        if target not in words:
+            yield f'values.stage."{value}": no stage "{target}"; {suggestion(str(target), words)}'
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

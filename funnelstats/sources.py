@@ -1,0 +1,289 @@
+"""From a CRM's export to canonical tables: ``prepare`` reads, maps, checks and sets bad rows aside.
+
+Runs on DuckDB through ibis. For each table: rows in = rows kept + rows ignored as declared + rows set
+aside, asserted before anything is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from funnelstats import funnel as funnel_module
+from funnelstats import mapping, quality, readers, schema
+from funnelstats.funnel import Funnel, FunnelError, Join, Source, project_root, read_funnel, suggestion
+from funnelstats.mapping import BLANKS, date_hint, mapped, trimmed
+from funnelstats.readers import ROW, read_database, read_file
+from funnelstats.schema import TABLES
+
+SET_ASIDE = ["table", "file", "row", "column", "value", "reason"]
+
+
+def prepare(name: str) -> bool:
+    """Whether ``data/processed/<name>`` was made anew; False where nothing had changed.
+
+    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason) and
+    ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
+    """
+    funnel = read_funnel(name)
+    folder = project_root() / "data" / "processed" / name
+    fingerprint = input_fingerprint(funnel)
+    if fingerprint and fingerprint == prepared_fingerprint(name):
+        return False
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET TimeZone = 'UTC'")
+    tables: dict[str, ir.Table] = {}
+    accounts: dict[str, dict[str, Any]] = {}
+    set_aside = [pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})]
+    for table in TABLES:
+        sources = getattr(funnel, table)
+        if sources:
+            kept, accounts[table], aside = _canonical(con, funnel, table, sources, tables.get("leads"))
+            tables[table] = con.create_table(table, kept)
+            set_aside.append(aside)
+    aside = pd.concat(set_aside, ignore_index=True)
+    for table, account in accounts.items():
+        account["rows_kept"] = int(tables[table].count().execute())
+        account["rows_set_aside"] = int((aside["table"] == table).sum())
+        parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
+        assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
+    report = {"fingerprint": fingerprint, "tables": accounts, "facts": quality.facts(tables, funnel)}
+    _publish(folder, tables, aside, report)
+    return True
+
+
+def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, report: dict[str, Any]) -> None:
+    """Everything in a hidden folder first, which then takes the place of the old one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for table, rows in tables.items():
+            rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(
+                part / f"{table}.parquet"
+            )
+        aside.to_parquet(part / "set_aside.parquet", index=False)
+        (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, part / "before")
+        os.replace(part, folder)
+        shutil.rmtree(folder / "before", ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def source_files(funnel: Funnel) -> dict[str, list[Path]]:
+    """The files behind every stated name or pattern; all that are missing are told at once."""
+    folder = project_root() / "data" / "raw" / funnel.name
+    patterns = [
+        pattern
+        for table in TABLES
+        for source in getattr(funnel, table)
+        for pattern in (*source.files, *(name for join in source.join for name in join.files))
+    ]
+    found = {pattern: sorted(path for path in folder.glob(pattern) if path.is_file()) for pattern in patterns}
+    there = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "funnel.toml")
+    absent = [
+        f'data/raw/{funnel.name}: no file "{pattern}"; {suggestion(pattern, there)}'
+        for pattern, paths in found.items()
+        if not paths
+    ]
+    if absent:
+        raise FunnelError("\n".join(absent))
+    return found
+
+
+def input_fingerprint(funnel: Funnel) -> str:
+    """A digest of all that a preparation depends on (statement, files, code); empty for a database."""
+    files = sorted({path for paths in source_files(funnel).values() for path in paths})
+    if any(source.database for table in TABLES for source in getattr(funnel, table)):
+        return ""
+    digest = hashlib.blake2b(funnel.model_dump_json().encode(), digest_size=16)
+    modules = (schema, funnel_module, readers, mapping, quality)
+    for path in [*(Path(str(module.__file__)) for module in modules), Path(__file__), *files]:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def prepared_fingerprint(name: str) -> str | None:
+    """The digest that ``data/processed/<name>`` was made from; None where it was not made yet."""
+    path = project_root() / "data" / "processed" / name / "quality.json"
+    return json.loads(path.read_text(encoding="utf-8"))["fingerprint"] if path.is_file() else None
+
+
+def _canonical(
+    con: ibis.BaseBackend, funnel: Funnel, table: str, sources: tuple[Source, ...], leads: ir.Table | None
+) -> tuple[ir.Table, dict[str, Any], pd.DataFrame]:
+    """One canonical table with ``_source, _file, _row``, its account, and its rows set aside."""
+    account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": []}
+    aside: list[pd.DataFrame] = []
+    pieces: list[ir.Table] = []
+    for number, source in enumerate(sources):
+        raw, broken = _read_source(con, funnel, source, f"raw_{table}_{number}", account)
+        aside.append(broken.assign(table=table))
+        rows = con.create_table(f"mapped_{table}_{number}", mapped(raw, funnel, table, source, number))
+        _refuse_unmapped(rows, table, source)
+        ignored = rows.filter(rows["_ignored"].notnull()).group_by("_ignored").aggregate(rows=ibis._.count())
+        for value, count in ignored.order_by("_ignored").execute().itertuples(index=False):
+            account["ignored"][value] = account["ignored"].get(value, 0) + int(count)
+        pieces.append(rows.filter(rows["_ignored"].isnull()).drop("_ignored", "_unmapped"))
+    account["rows_ignored"] = sum(account["ignored"].values())
+    united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
+    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, leads))
+    bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
+    aside.append(
+        bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute()
+    )
+    rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
+    _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
+    return (
+        checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason"),
+        account,
+        rows_aside,
+    )
+
+
+def _read_source(
+    con: ibis.BaseBackend, funnel: Funnel, source: Source, name: str, account: dict[str, Any]
+) -> tuple[ir.Table, pd.DataFrame]:
+    """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
+    files = source_files(funnel)
+    lookups = [_lookup(con, join, files, f"{name}_{i}", f"_match{i}") for i, join in enumerate(source.join)]
+    added = {column for lookup in lookups for column in lookup.columns}
+    named = [*source.columns.values(), *source.attributes.values(), *source.only]
+    wanted = [*(join.left for join in source.join), *(column for column in named if column not in added)]
+    wanted = list(dict.fromkeys(wanted))
+    if source.database:
+        reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
+    else:
+        paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
+        reads = [
+            (path.name, read_file(path, wanted, encoding=source.encoding, sheet=source.sheet))
+            for path in paths
+        ]
+    parts, broken = [], []
+    for file, read in reads:
+        rows = read.columns.num_rows + len(read.broken)
+        account["files"].append({"file": file, "kind": read.kind, "rows": rows})
+        account["rows_in"] += rows
+        parts.append(
+            read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string()))
+        )
+        broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
+    raw = con.create_table(name, pa.concat_tables(parts))
+    for join, lookup in zip(source.join, lookups, strict=True):
+        raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
+    return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
+
+
+def _lookup(
+    con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], name: str, match: str
+) -> ir.Table:
+    """A joined file: its key as ``match``, which may stand there once only, and its other columns."""
+    reads = [read_file(path) for pattern in join.files for path in files[pattern]]
+    file = ", ".join(join.files)
+    rows = con.create_table(name, pa.concat_tables([read.columns for read in reads]))
+    if join.right not in rows.columns:
+        raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
+    for row, value, reason in (line for read in reads for line in read.broken):
+        raise FunnelError(f'{file}: row {row} {reason}: "{value}"; a joined file must be whole')
+    rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)})
+    twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
+    for value, _, row in (
+        twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False)
+    ):
+        raise FunnelError(
+            f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once'
+        )
+    others = [column for column in rows.columns if column not in (join.right, ROW, match)]
+    return rows.select(match, *others)
+
+
+def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
+    if table != "entries" or source.unmapped == "ignore":
+        return
+    unmapped = rows.filter(rows["_unmapped"].notnull()).group_by("_unmapped", "_file")
+    counted = (
+        unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
+    )
+    if not counted.empty:
+        column = source.columns["stage"]
+        raise FunnelError(
+            "\n".join(
+                f'{line.file}: row {line.row}, column "{column}": "{line.value}" ({line.rows} rows) is mapped '
+                'to no stage; add it to values.stage, or state unmapped = "ignore"'
+                for line in counted.rename(columns={"_unmapped": "value", "_file": "file"}).itertuples()
+            )
+        )
+
+
+def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
+    """The pieces with the same columns in the same order, null where a source has none."""
+    types = {column: kind for piece in pieces for column, kind in piece.schema().items()}
+    if table == "entries":
+        types |= {column: types.get(column, "string") for column in ("manager", "reason")}
+    return [
+        piece.select(
+            **{
+                column: piece[column] if column in piece.columns else ibis.literal(None, kind)
+                for column, kind in types.items()
+            }
+        )
+        for piece in pieces
+    ]
+
+
+def _with_repeats_and_orphans(rows: ir.Table, table: str, leads: ir.Table | None) -> ir.Table:
+    """Rows that stand there twice, or belong to no lead, get a reason too. The first in the file stays."""
+    keys = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"]}.get(table)
+    if keys:
+        rows = rows.mutate(_good=rows["_reason"].isnull())
+        alike = ibis.window(group_by=[*keys, "_good"], order_by=["_source", "_file", ROW])
+        rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
+        reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
+        rows = _blamed(rows, rows["_place"] > 0, reason).drop("_good", "_first", "_place")
+    if leads is not None and "lead_id" in rows.columns:
+        rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
+        rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead")).drop("_lead")
+    return rows
+
+
+def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue) -> ir.Table:
+    """The rows with a reason that lies in their lead_id, where they had none."""
+    new = rows["_reason"].isnull() & when
+    return rows.mutate(
+        _reason=ibis.ifelse(new, reason, rows["_reason"]),
+        _column=ibis.ifelse(new, "lead_id", rows["_column"]),
+        _value=ibis.ifelse(new, rows["lead_id"], rows["_value"]),
+    )
+
+
+def _refuse_too_many(aside: pd.DataFrame, rows_in: int, funnel: Funnel, table: str) -> None:
+    """Stop where more than the declared share of a table's rows is bad; repeats are not counted as bad."""
+    bad = aside[~aside["reason"].str.startswith("repeats ")]
+    if len(bad) <= funnel.max_bad_share * rows_in:
+        return
+    lines = [
+        f"{table}: {len(bad):,} of {rows_in:,} rows cannot be used, more than max_bad_share = {funnel.max_bad_share:.0%}"
+    ]
+    for (column, reason), rows in bad.groupby(["column", "reason"], dropna=False, sort=False):
+        first = rows.iloc[0]
+        where = f"{first['file']}: row {first['row']}" + (
+            f', column "{column}"' if isinstance(column, str) else ""
+        )
+        hint = (
+            f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in reason else ""
+        )
+        lines.append(f'{where}: "{first["value"]}" {reason} ({len(rows):,} rows){hint}')
+    raise FunnelError("\n".join(lines))
