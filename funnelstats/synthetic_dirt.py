@@ -47,10 +47,7 @@ STAGES = {
     "reason": "Loss reason",
 }
 ACTIVITIES = {
-    "lead_id": "Deal ID",
-    "at": "Date",
-    "kind": "Type",
-    "manager": "Owner",
+    **{"lead_id": "Deal ID", "at": "Date", "kind": "Type", "manager": "Owner"},
     "duration_s": "Seconds",
     "reached": "Reached",
 }
@@ -177,9 +174,8 @@ def _dirty_contacts(contacts: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     contacts = contacts.assign(at=_minutes(contacts["at"]))
     others = contacts.index[contacts["manager"] != facts.ROBOT]
     contacts.loc[rng.choice(others, _count("contact by the robot"), replace=False), "manager"] = facts.ROBOT
-    model = contacts.iloc[[200]]
     odd = [
-        _new(model, "contact of unknown lead", 9700),
+        _new(contacts.iloc[[200]], "contact of unknown lead", 9700),
         contacts.sample(_count("contact repeated exactly"), random_state=rng),
         contacts.sample(_count("contact date unreadable"), random_state=rng).assign(at=IMPOSSIBLE + " 10:00"),
     ]
@@ -192,9 +188,8 @@ def _dirty_payments(payments: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     payments = pd.concat([payments, back]).sort_values("paid_on", kind="stable").reset_index(drop=True)
     paid_on = payments["paid_on"].dt.strftime("%d.%m.%Y")
     payments = payments.assign(paid_on=paid_on, amount=_money(payments["amount"]))
-    model = payments.iloc[[200]]
     odd = [
-        _new(model, "payment of unknown lead", 9600),
+        _new(payments.iloc[[200]], "payment of unknown lead", 9600),
         payments.sample(_count("payment amount unreadable"), random_state=rng).assign(amount="н/д"),
     ]
     return _scattered(payments, odd, rng)[list(PAYMENTS)].rename(columns=PAYMENTS)

@@ -1,5 +1,6 @@
 """TRUTH.md: what is planted in the sample, what came out as drawn, and what a page must and must not say."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,21 +57,19 @@ def truth_page(frames: Frames, rows: Mapping[str, int]) -> str:
     leaking, drop = float(usual[facts.LEAK_STEP]), facts.LEAK_DROP * facts.PRODUCTS[facts.LEAK_PRODUCT]
     lost, nurtured = facts.RETURNS["lost"], facts.RETURNS["nurture"]
     weak, strong = facts.ARTICLE
-    return f"""# What is true in the sample
+    page = f"""# What is true in the sample
 
-Written by `python -m funnelstats.synthetic` (seed {facts.SEED}); do not edit. An invented team
-sells equipment
-to companies: leads from {facts.FIRST_DAY}, exported {facts.EXPORTED_AT}, time zone Europe/Moscow,
-last complete
-week {facts.JUDGED_WEEK}. Percentages are shares of stage entries that make the next step within its horizon.
+Written by `python -m funnelstats.synthetic` (seed {facts.SEED}); do not edit. An invented team sells
+equipment to companies: leads from {facts.FIRST_DAY}, exported {facts.EXPORTED_AT}, time zone Europe/Moscow,
+last complete week {facts.JUDGED_WEEK}. Percentages are shares of stage entries that make the next step within
+its horizon.
 
 ## Steps
 
-{_table(pd.DataFrame({"target": facts.TARGET, "horizon, days": facts.HORIZON}), "step into")}
+{_table(_steps(), "step into")}
 
-Of the leads that miss a horizon {facts.LATE:.0%} make the step after it, {facts.LOST:.0%} of the
-others are lost
-and {facts.NURTURE:.0%} go back to marketing; the rest fall silent.
+Of the leads that miss a horizon {facts.LATE:.0%} make the step after it, {facts.LOST:.0%} of the others are
+lost and {facts.NURTURE:.0%} go back to marketing; the rest fall silent.
 
 ## True rates of each manager on the usual base, %
 
@@ -80,48 +79,47 @@ The usual base is {_shares(facts.SEGMENTS["share"])}; {facts.HARD_BASE} has {_sh
 
 ## Planted
 
-1. **{weak} and {strong}** have the trade article's profiles (table above). The page must name
-   {weak} at met and
-   presented, {strong} at contracted and paid; {strong} can teach {weak} presented, {weak} can teach
-   {strong} paid.
-   {strong}'s 95 % at met is practically met: not red.
-2. **{facts.HARD_BASE}: hard base, true skill.** Into `{facts.SEGMENT_STEP}` the segments shift
-   everybody's rate by
-   {_points(shift)} points. {facts.HARD_BASE}'s expected raw rate is {raw:.1%}; an average colleague
-   would have
-   {expected:.1%} on the same leads (ratio {raw / expected:.2f}). A page may show the raw rate as
-   below target;
-   adjusted for the base it must not call it a weakness. On the other steps segments change nothing.
-3. **{facts.NOISE}: only noise.** {facts.RATES["a_week"][facts.NOISE]} leads a week, true rates at
-   target or above, no
-   {facts.LEAK_PRODUCT}. Some raw rates look bad (table below); no verdict may be red or amber.
-4. **The leak.** {facts.LEAK_PRODUCT} ({facts.PRODUCTS[facts.LEAK_PRODUCT]:.0%} of every other
-   manager's leads) that
-   enter presented on {facts.LEAK_FROM} ({facts.LEAK_WEEK}) or later lose
-   {facts.LEAK_DROP * 100:.0f} points at
-   `{facts.LEAK_STEP}`, with everyone: the usual manager falls from {leaking:.1%} to
-   {leaking - drop:.1%}. Other
-   products stay. {facts.LEAK_REASON_SHARE:.0%} of the refusals there say «дорого». The page must
-   show the step as
-   leaking for the team since {facts.LEAK_WEEK}, and must not blame one manager.
+1. **{weak} and {strong}** have the trade article's profiles (table above). The page must name {weak} at met
+   and presented, {strong} at contracted and paid; {strong} can teach {weak} presented, {weak} can teach
+   {strong} paid. {strong}'s 95 % at met is practically met: not red.
+
+2. **{facts.HARD_BASE}: hard base, true skill.** Into `{facts.SEGMENT_STEP}` the segments shift everybody's
+   rate by {_points(shift)} points. {facts.HARD_BASE}'s expected raw rate is {raw:.1%}; an average colleague
+   would have {expected:.1%} on the same leads (ratio {raw / expected:.2f}). A page may show the raw rate as
+   below target; adjusted for the base it must not call it a weakness. On the other steps segments change
+   nothing.
+
+3. **{facts.NOISE}: only noise.** {facts.RATES["a_week"][facts.NOISE]} leads a week, true rates at target or
+   above, no {facts.LEAK_PRODUCT}. Some raw rates look bad (table below); no verdict may be red or amber.
+
+4. **The leak.** {facts.LEAK_PRODUCT} ({facts.PRODUCTS[facts.LEAK_PRODUCT]:.0%} of every other manager's
+   leads) that enter presented on {facts.LEAK_FROM} ({facts.LEAK_WEEK}) or later lose
+   {facts.LEAK_DROP * 100:.0f} points at `{facts.LEAK_STEP}`, with everyone: the usual manager falls from
+   {leaking:.1%} to {leaking - drop:.1%}. Other products stay. {facts.LEAK_REASON_SHARE:.0%} of the refusals
+   there say «дорого». The page must show the step as leaking for the team since {facts.LEAK_WEEK}, and must
+   not blame one manager.
+
 5. **{facts.LOSING} loses money**: small deals, high spend. Every other channel with spend and leads earns;
    {facts.UNPAID} costs nothing (ROI n/a, not infinite), {facts.SPEND_ONLY} costs and brings no lead.
+
 6. **{facts.TELL_TALE}'s refusals**: {facts.TELL_TALE_SHARE:.0%} say «{facts.TELL_TALE_REASON}», against
-   {facts.REASONS[facts.TELL_TALE_REASON][0]:.0%} elsewhere. {facts.BLANK_REASON:.0%} of all reasons
-   are blank.
+   {facts.REASONS[facts.TELL_TALE_REASON][0]:.0%} elsewhere. {facts.BLANK_REASON:.0%} of all reasons are
+   blank.
+
 7. **Speed has no effect.** Idle contacts come at a constant rate whatever becomes of the lead, so among leads
    still at `lead` after day L those contacted by then do no better. Buckets of time to first contact show a
-   false effect: most first contacts are the one that made the meeting, repeat customers meet sooner, and they
-   also buy more.
-8. **{facts.BUSY}** makes {facts.BUSY_FACTOR:.0f} times as many idle contacts after the first
-   meeting; it brings
-   nothing.
-9. **Readiness**: the budget is known on {facts.READY["budget"] * 100:.0f} points more of the leads
-   that contract;
-   authority, need and timing are unrelated to the outcome.
-10. **Nurtured leads** have no better rates and no larger deals given the segment; more repeat
-    customers are among
-    them, so the raw comparison favours them.
+   false effect: most first contacts are the one that made the meeting, repeat customers meet sooner, tenders
+   later, and tenders buy less.
+
+8. **{facts.BUSY}** makes {facts.BUSY_FACTOR:.0f} times as many idle contacts after the first meeting; it
+   brings nothing.
+
+9. **Readiness**: the budget is known on {facts.READY["budget"] * 100:.0f} points more of the leads that
+   contract; authority, need and timing are unrelated to the outcome.
+
+10. **Nurtured leads** have no better rates and no larger deals given the segment; more repeat customers are
+    among them, so the raw comparison favours them.
+
 11. **Second episodes**: {nurtured[0]:.0%} of nurtured leads come back after {nurtured[1]}-{nurtured[2]} days,
     {lost[0]:.0%} of refused ones after {lost[1]}-{lost[2]}; their rates are the usual ones.
 
@@ -130,8 +128,7 @@ Nothing else is planted: no other manager, channel, week or segment is to be fou
 ## As drawn, before the dirt
 
 Converted/entered of what had matured by {facts.JUDGED_UNTIL}: all weeks, then entries of the
-{facts.WINDOW_WEEKS} weeks
-to {facts.JUDGED_WEEK}.
+{facts.WINDOW_WEEKS} weeks to {facts.JUDGED_WEEK}.
 
 {_table(_named(_realised_table(frames["entries"])), "manager")}
 
@@ -153,6 +150,15 @@ to {facts.JUDGED_WEEK}.
 
 {_table(pd.DataFrame({"rows": dict(rows)}), "file")}
 """
+    return "\n\n".join(_filled(block) for block in page.split("\n\n"))
+
+
+def _filled(block: str) -> str:
+    """A paragraph or list item wrapped anew; headings and tables stay as they are."""
+    if block.startswith(("#", "|")):
+        return block
+    indent = " " * (block.find(" ") + 1) if block[0].isdigit() else ""
+    return textwrap.fill(" ".join(block.split()), 110, subsequent_indent=indent)
 
 
 def _realised_table(entries: pd.DataFrame) -> pd.DataFrame:
@@ -161,8 +167,13 @@ def _realised_table(entries: pd.DataFrame) -> pd.DataFrame:
     for since in (facts.FIRST_DAY, str(window.date())):
         counts = realised_steps(entries, since).set_index(["manager", "to_stage"])
         shown.append(counts["converted"].astype(str) + "/" + counts["entered"].astype(str))
-    table = (shown[0] + ", " + shown[1]).unstack("to_stage")  # noqa: PD010  (nothing to aggregate)
+    table = (shown[0] + ", " + shown[1]).unstack("to_stage")
     return table.loc[list(facts.RATES.index), list(facts.STAGES[1:])]
+
+
+def _steps() -> pd.DataFrame:
+    percent = {stage: f"{target:.0%}" for stage, target in facts.TARGET.items()}
+    return pd.DataFrame({"target": percent, "horizon, days": pd.Series(facts.HORIZON).astype(str)})
 
 
 def _totals(frames: Frames) -> pd.DataFrame:
