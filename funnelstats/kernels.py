@@ -1,20 +1,59 @@
-"""An executed notebook: each in a fresh kernel of its own, over sockets that no other run can meet."""
+"""A notebook's parameters, and its outputs from a kernel of its own over sockets no other run can meet."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, MutableSet
+from collections.abc import Iterable, Iterator, Mapping, MutableSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from funnelstats.funnel import FunnelError, suggestion
+
 START_SECONDS, CELL_SECONDS, IOPUB_SECONDS = 60, 120, 30
 _RETRIED = ("died before replying", "didn't respond")
 _LONGEST_SOCKET_FOLDER = 80
+
+
+def known_parameters(notebook: Path) -> dict[str, Any]:
+    """Names and defaults of the parameters that the notebook declares in its cell tagged ``parameters``."""
+    import papermill
+
+    if not notebook.is_file():
+        raise FunnelError(f"no notebook {notebook}")
+    declared = papermill.inspect_notebook(str(notebook)).values()
+    return {parameter["name"]: _literal(parameter["default"]) for parameter in declared}
+
+
+def typed_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Texts of a command line, typed like the notebook's defaults: a number where the default is one."""
+    known = known_parameters(notebook)
+    check_names(notebook, texts, known)
+    typed: dict[str, Any] = {}
+    for name, text in texts.items():
+        kind = type(known[name])
+        if kind is bool and text.lower() not in ("true", "false"):
+            raise FunnelError(f'{name} must be true or false, got "{text}"')
+        try:
+            typed[name] = (
+                text.lower() == "true" if kind is bool else kind(text) if kind in (int, float) else text
+            )
+        except ValueError:
+            raise FunnelError(f'{name} must be a number like {known[name]}, got "{text}"') from None
+    return typed
+
+
+def check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the notebook does not declare."""
+    # papermill only warns about an unknown parameter, and renders the default report under its name.
+    for name in names:
+        if name not in known:
+            raise FunnelError(f'no parameter "{name}" in {notebook.name}; {suggestion(name, known)}')
 
 
 @contextmanager
@@ -124,3 +163,10 @@ def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:
         if isinstance(cell["source"], list):
             cell["source"] = "".join(cell["source"])
     return {**notebook, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _literal(source: str) -> Any:
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return source

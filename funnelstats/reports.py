@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -11,7 +10,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from funnelstats.funnel import FunnelError, suggestion
-from funnelstats.kernels import execute, kill, reexecute
+from funnelstats.kernels import check_names, execute, kill, known_parameters, reexecute
 from funnelstats.pages import faults, page_html, tables_of
 from funnelstats.publishing import close_folder, open_folder, publish, set_aside
 
@@ -54,36 +52,8 @@ class Record:
     tables: tuple[str, ...] = ()
 
 
-def known_parameters(notebook: Path) -> dict[str, Any]:
-    """Names and defaults of the parameters that the notebook declares in its cell tagged ``parameters``."""
-    import papermill
-
-    if not notebook.is_file():
-        raise FunnelError(f"no notebook {notebook}")
-    declared = papermill.inspect_notebook(str(notebook)).values()
-    return {parameter["name"]: _literal(parameter["default"]) for parameter in declared}
-
-
-def typed_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Texts of a command line, typed like the notebook's defaults: "8" is 8 for a number, else stays a text."""
-    known = known_parameters(notebook)
-    _check_names(notebook, texts, known)
-    typed: dict[str, Any] = {}
-    for name, text in texts.items():
-        kind = type(known[name])
-        if kind is bool and text.lower() not in ("true", "false"):
-            raise FunnelError(f'{name} must be true or false, got "{text}"')
-        try:
-            typed[name] = (
-                text.lower() == "true" if kind is bool else kind(text) if kind in (int, float) else text
-            )
-        except ValueError:
-            raise FunnelError(f'{name} must be a number like {known[name]}, got "{text}"') from None
-    return typed
-
-
 def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """Hash of all a page depends on: notebook, parameters, the inputs' hashes, this package, its libraries."""
+    """Hash of all a page depends on: notebook, parameters, inputs (their hashes), this package, libraries."""
     digest = hashlib.sha256(notebook.read_bytes())
     package = Path(__file__).parent
     for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json")):
@@ -176,20 +146,13 @@ def _check(jobs: Sequence[Job]) -> None:
     known = {notebook: known_parameters(notebook) for notebook in {job.notebook for job in jobs}}
     targets = [job.target for job in jobs]
     for job in jobs:
-        _check_names(job.notebook, job.parameters, known[job.notebook])
+        check_names(job.notebook, job.parameters, known[job.notebook])
         if not _PAGE.fullmatch(job.target.name):
             raise ValueError(f"a page is named <name>.html without further dots, got {job.target.name!r}")
         if job.target.name == "index.html":
             raise ValueError("index.html is the page of links; a report needs another name")
         if targets.count(job.target) > 1:
             raise ValueError(f"two reports would be written to {job.target}")
-
-
-def _check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) -> None:
-    # papermill only warns about an unknown parameter, and renders the default report under its name.
-    for name in names:
-        if name not in known:
-            raise FunnelError(f'no parameter "{name}" in {notebook.name}; {suggestion(name, known)}')
 
 
 def _make(job: Job, stop: threading.Event, running: set[Any]) -> Record:
@@ -247,13 +210,6 @@ def _entry(record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "tables": list(record.tables),
     }
-
-
-def _literal(source: str) -> Any:
-    try:
-        return ast.literal_eval(source)
-    except (ValueError, SyntaxError):
-        return source
 
 
 if __name__ == "__main__":
