@@ -74,17 +74,18 @@ def _pair_counts(
     def of(side: int, suffix: str) -> ir.Value:
         return rows._step.cases(*((step, rows[f"{pair[side]}{suffix}"]) for step, pair in enumerate(pairs)))
 
-    dated = rows.select(
+    dates = rows.select(
         "_step",
         "_horizon",
         *(key for key in keys if key != "manager"),
         **({"manager": of(0, "_manager")} if "manager" in keys else {}),
         _entered_on=of(0, "_on"),
         _reached_on=of(1, "_on"),
-    ).filter(_known(ibis._._entered_on, as_of, entered_between))
+    )
+    dated = with_shown(dates, keys).filter(_known(ibis._._entered_on, as_of, entered_between))
     matured = _days(dated._entered_on, on_date(as_of)) >= dated._horizon
     in_time = _days(dated._entered_on, dated._reached_on) <= dated._horizon
-    counted = with_shown(dated, keys).group_by(*keys, "_step").aggregate(
+    counted = dated.group_by(*keys, "_step").aggregate(
         entered=dated.count(where=matured),
         converted=dated.count(where=matured & in_time.fill_null(False)),
         too_recent=dated.count(where=~matured),
@@ -113,7 +114,7 @@ def outcome_days(
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
     """
     keys = group_keys(by, [*journeys.columns, "manager"])
-    at_stage = stays(journeys, funnel, keep=keys)
+    at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
     position = at_stage.stage.cases(*((step.from_stage, n) for n, step in enumerate(funnel.steps)))
     advanced = at_stage.outcome == "advanced"
     judged = at_stage.filter(
@@ -127,7 +128,7 @@ def outcome_days(
         _gone_on=advanced.fill_null(False).ifelse(at_stage.left_on, ended_on(at_stage)),
     )
     gone = (judged._gone_on <= on_date(as_of)).fill_null(False)
-    aged = with_shown(judged, keys).mutate(
+    aged = judged.mutate(
         _gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of)))
     )
     counted = aged.group_by(*keys, "_step", "age_days").aggregate(

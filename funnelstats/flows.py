@@ -12,7 +12,16 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counts import every_place, fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
+from funnelstats.counts import (
+    every_place,
+    fetch,
+    group_keys,
+    in_order,
+    named,
+    on_date,
+    whole_numbers,
+    with_shown,
+)
 from funnelstats.funnel import ENDS, Funnel, FunnelError
 from funnelstats.journeys import stage_entries, stays
 
@@ -33,9 +42,9 @@ def stage_flow(
     if start > end:
         raise FunnelError(f"a period's start must not be after its end, got {start} to {end}")
     keys = group_keys(by, [*journeys.columns, "manager"])
-    at_stage = stays(journeys, funnel, keep=keys)
+    at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
     first, last = on_date(start), on_date(end)
-    present = with_shown(at_stage, keys).filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
+    present = at_stage.filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
     left = (present.left_on <= last).fill_null(False)
     position = present.stage.cases(*((stage, n) for n, stage in enumerate(funnel.stages)))
     counted = (

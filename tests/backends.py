@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from funnelstats.funnel import ENDS, MISSING, Funnel
@@ -44,7 +45,8 @@ def entries_frame(rows):
 
 def table(con, frame, schema=ENTRIES_SCHEMA, name="entries"):
     """The frame as a table of the engine."""
-    return con.create_table(name, frame, schema=schema, overwrite=True)
+    typed = pa.Table.from_pandas(frame, schema=schema.to_pyarrow(), preserve_index=False)
+    return con.create_table(name, typed, overwrite=True)
 
 
 def funnel_of(*stages, days=7):

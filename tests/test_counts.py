@@ -1,0 +1,281 @@
+"""Counts of steps and outcomes: DESIGN's counting rules on a few leads, then against a plain loop."""
+
+from collections import Counter
+from datetime import date, timedelta
+
+import ibis
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+
+from funnelstats import counts
+from funnelstats.counts import outcome_days, overall_counts, step_counts
+from funnelstats.funnel import FunnelError
+from funnelstats.journeys import journeys, with_cohort, with_leads
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES, days=[5, 9, 14])
+AS_OF = date(2026, 2, 10)
+
+
+def toy(con, rows, funnel=FUNNEL):
+    return journeys(table(con, entries_frame(rows)), funnel)
+
+
+def rows_of(frame):
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+def test_the_horizon_is_inclusive_and_an_open_horizon_is_too_recent(con):
+    lazy = toy(
+        con,
+        [
+            ("in time", "lead", "2026-01-05"),
+            ("in time", "met", "2026-01-12"),
+            ("too late", "lead", "2026-01-05"),
+            ("too late", "met", "2026-01-13"),
+            ("too recent", "lead", "2026-01-07"),
+            ("too recent", "met", "2026-01-08"),
+            ("tomorrow", "lead", "2026-01-14"),
+        ],
+    )
+    assert rows_of(step_counts(lazy, FUNNEL, date(2026, 1, 13))) == [
+        ("lead", "met", 2, 1, 1),
+        ("met", "paid", 0, 0, 3),
+    ]
+    assert rows_of(step_counts(lazy, FUNNEL, date(2026, 1, 14)))[0] == ("lead", "met", 3, 2, 1)
+
+
+def test_every_step_appears_when_nobody_entered_it(con):
+    frame = step_counts(toy(con, [("a", "lost", "2026-01-05")]), FUNNEL, AS_OF)
+    assert rows_of(frame) == [("lead", "met", 0, 0, 0), ("met", "paid", 0, 0, 0)]
+    assert outcome_days(toy(con, []), FUNNEL, AS_OF).empty
+
+
+def test_skipped_stages_and_backdated_wins_stay_in_counts(con):
+    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-03")])
+    assert rows_of(step_counts(lazy, FUNNEL, AS_OF)) == [("lead", "met", 1, 1, 0), ("met", "paid", 1, 1, 0)]
+
+
+def test_a_backdated_loss_is_counted_on_the_day_of_entry(con):
+    lazy = toy(con, [("a", "lost", "2026-01-03"), ("a", "lead", "2026-01-05")])
+    assert rows_of(outcome_days(lazy, FUNNEL, AS_OF)) == [("lead", 0, 0, 1, 0)]
+
+
+def test_a_reopened_lead_is_judged_once_per_episode(con):
+    days = {5: "lead", 6: "lost", 9: "lead", 12: "met"}
+    lazy = toy(con, [("a", stage, f"2026-01-{day:02}") for day, stage in days.items()])
+    assert rows_of(step_counts(lazy, FUNNEL, AS_OF))[0] == ("lead", "met", 2, 1, 0)
+
+
+def test_a_handed_over_lead_counts_with_the_manager_of_each_step(con):
+    lazy = toy(
+        con,
+        [
+            ("a", "lead", "2026-01-05", "Иванов"),
+            ("a", "met", "2026-01-06", "Petrova"),
+            ("b", "lead", "2026-01-05"),
+        ],
+    )
+    assert rows_of(step_counts(lazy, FUNNEL, AS_OF, by="manager")) == [
+        ("Petrova", "met", "paid", 1, 0, 0),
+        ("Иванов", "lead", "met", 1, 1, 0),
+        ("(missing)", "lead", "met", 1, 0, 0),
+    ]
+
+
+def test_blank_groups_are_visible_and_groups_add_up_to_the_total(con):
+    schema = ibis.schema({"lead_id": "string", "origin": "string", "staff": "float64"})
+    leads = pd.DataFrame([("a", "unknown", 5.0), ("b", None, None), ("c", "-", 20.0)], columns=list(schema))
+    lazy = with_leads(
+        toy(con, [(lead, "lead", "2026-01-05") for lead in "abcd"]), table(con, leads, schema, "leads")
+    )
+    by_origin = step_counts(lazy, FUNNEL, AS_OF, by="origin")
+    assert by_origin["origin"].tolist() == ["-", "unknown", "(missing)"]
+    assert by_origin["entered"].tolist() == [1, 1, 2]
+    by_staff = step_counts(lazy, FUNNEL, AS_OF, by=["staff"])
+    assert by_staff["staff"].tolist() == [5, 20, "(missing)"]
+    by_reason = step_counts(lazy, FUNNEL, AS_OF, by=["reason"])
+    assert rows_of(by_reason) == [("(missing)", "lead", "met", 4, 0, 0)]
+
+
+def test_days_are_local_dates_and_not_hours(con):
+    rows = [
+        ("167 hours", "lead", "2026-03-28 23:30"),
+        ("167 hours", "met", "2026-04-04 22:30"),
+        ("191 hours", "lead", "2026-03-28 00:10"),
+        ("191 hours", "met", "2026-04-04 23:50"),
+        ("just past", "lead", "2026-03-28 23:59"),
+        ("just past", "met", "2026-04-05 00:01"),
+    ]
+    assert step_counts(toy(con, rows), FUNNEL, date(2026, 4, 10))["converted"].iloc[0] == 2
+
+
+def test_the_dates_of_entry_are_those_of_the_step_counted(con):
+    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-10"), ("b", "met", "2026-01-20")])
+    between = {"entered_between": (date(2026, 1, 10), date(2026, 1, 20))}
+    assert step_counts(lazy, FUNNEL, AS_OF, **between)["entered"].tolist() == [1, 2]
+    assert overall_counts(lazy, FUNNEL, AS_OF, **between)["entered"].tolist() == [1, 1]
+    assert outcome_days(lazy, FUNNEL, AS_OF, **between)["open"].tolist() == [0, 1, 1]
+    with pytest.raises(FunnelError, match=r"must be \(first, last\)"):
+        step_counts(lazy, FUNNEL, AS_OF, entered_between=(date(2026, 1, 2), date(2026, 1, 1)))
+
+
+def test_overall_horizons_are_the_sum_of_the_steps_on_the_way(con):
+    rows = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "met", "2026-01-16"),
+        ("a", "paid", "2026-01-19"),
+        ("b", "lead", "2026-01-06"),
+    ]
+    assert rows_of(overall_counts(toy(con, rows), FUNNEL, date(2026, 1, 19))) == [
+        ("lead", "met", 2, 0, 0),
+        ("lead", "paid", 1, 1, 1),
+    ]
+
+
+def test_outcomes_are_counted_by_age_and_what_comes_after_as_of_is_open(con):
+    rows = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "met", "2026-01-06"),
+        ("a", "lead", "2026-01-07"),
+        ("b", "lead", "2026-01-05"),
+        ("b", "nurture", "2026-01-08"),
+        ("c", "lead", "2026-01-05"),
+        ("c", "met", "2026-01-11"),
+    ]
+    assert rows_of(outcome_days(toy(con, rows), FUNNEL, date(2026, 1, 10))) == [
+        ("lead", 1, 1, 0, 0),
+        ("lead", 3, 0, 1, 0),
+        ("lead", 5, 0, 0, 1),
+        ("met", 4, 0, 0, 1),
+    ]
+
+
+def test_a_lead_that_stepped_back_is_lost_when_its_episode_ends(con):
+    days = {5: "lead", 6: "met", 7: "lead", 9: "lost"}
+    lazy = toy(con, [("a", stage, f"2026-01-{day:02}") for day, stage in days.items()])
+    assert rows_of(outcome_days(lazy, FUNNEL, AS_OF))[1] == ("met", 3, 0, 1, 0)
+    assert rows_of(outcome_days(lazy, FUNNEL, date(2026, 1, 8)))[1] == ("met", 2, 0, 0, 1)
+
+
+def test_an_unknown_group_names_the_near_one(con):
+    with pytest.raises(FunnelError, match='no column "manger" to group by; did you mean "manager"'):
+        step_counts(toy(con, []), FUNNEL, AS_OF, by="manger")
+
+
+def test_types_are_the_same_on_every_engine(con):
+    lazy = with_cohort(journeys(table(con, random_entries(1, STAGES)), RANDOM), RANDOM)
+    frame = step_counts(lazy, RANDOM, AS_OF, by=["cohort", "manager"])
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
+        "cohort": "datetime64[us]",
+        "manager": "str",
+        "from_stage": "str",
+        "to_stage": "str",
+        "entered": "int64",
+        "converted": "int64",
+        "too_recent": "int64",
+    }
+    assert set(frame["cohort"].dt.day_name()) == {"Monday"}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
+    entries = table(con, random_entries(seed, STAGES))
+    as_of = date(2026, 1, 25)
+    later = con.create_table("later", journeys(entries, RANDOM))
+    then = con.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), RANDOM))
+    for count in (step_counts, overall_counts, outcome_days):
+        pd.testing.assert_frame_equal(
+            count(later, RANDOM, as_of, by="manager"), count(then, RANDOM, as_of, by="manager")
+        )
+
+
+def test_counts_do_not_depend_on_the_order_of_rows(con):
+    frame = random_entries(1, STAGES)
+    found = step_counts(journeys(table(con, frame), RANDOM), RANDOM, AS_OF, by="manager")
+    shuffled = table(con, frame.sample(frac=1, random_state=1), name="shuffled")
+    again = step_counts(journeys(shuffled, RANDOM), RANDOM, AS_OF, by="manager")
+    pd.testing.assert_frame_equal(found, again)
+
+
+def test_counts_of_managers_add_up_to_the_counts_of_all(con):
+    lazy = con.create_table("kept", journeys(table(con, random_entries(1, STAGES)), RANDOM))
+    for count in (step_counts, overall_counts):
+        each = count(lazy, RANDOM, AS_OF, by="manager")
+        total = each.groupby(["from_stage", "to_stage"], sort=False)[counts.STEP_COUNTS].sum().reset_index()
+        order = dict.fromkeys(zip(each["from_stage"], each["to_stage"], strict=True))
+        assert len(order) == 3
+        pd.testing.assert_frame_equal(
+            total.sort_values(["from_stage", "to_stage"], ignore_index=True),
+            count(lazy, RANDOM, AS_OF).sort_values(["from_stage", "to_stage"], ignore_index=True),
+        )
+
+
+def looped_counts(episodes, pairs, between):
+    found = {}
+    for episode in episodes:
+        for before, after, days in pairs:
+            stay = episode.stay(before, STAGES)
+            if stay is None or not between[0] <= stay[0] <= min(AS_OF, between[1]):
+                continue
+            counted = found.setdefault((stay[1], before, after), Counter())
+            reached = episode.first(after, STAGES)
+            if stay[0] + timedelta(days) > AS_OF:
+                counted["too_recent"] += 1
+                continue
+            counted["entered"] += 1
+            counted["converted"] += bool(reached and reached.entered_on <= stay[0] + timedelta(days))
+    return {key: tuple(counted[name] for name in counts.STEP_COUNTS) for key, counted in found.items()}
+
+
+def looped_days(episodes, between):
+    found = {}
+    for episode in episodes:
+        for stage in STAGES[:-1]:
+            stay = episode.stay(stage, STAGES)
+            if stay is None or not between[0] <= stay[0] <= min(AS_OF, between[1]):
+                continue
+            entered_on, manager, left_on, outcome = stay
+            name = "advanced"
+            if outcome != "advanced":
+                end = episode.end()
+                name, left_on = "lost", end and max(entered_on, end.entered_on)
+            if left_on is None or left_on > AS_OF:
+                name, left_on = "open", AS_OF
+            found.setdefault((manager, stage, (left_on - entered_on).days), Counter())[name] += 1
+    return {key: tuple(counted[name] for name in counts.OUTCOMES) for key, counted in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_equal_a_loop_over_random_histories(con, seed):
+    frame = random_entries(seed, STAGES)
+    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM))
+    episodes = episodes_of(frame, STAGES)
+    between = (date(2026, 1, 3), date(2026, 2, 8))
+    arguments = {"by": ["manager"], "entered_between": between}
+    steps = [(step.from_stage, step.to_stage, step.horizon_days) for step in RANDOM.steps]
+    overall = [(STAGES[0], STAGES[n], sum([5, 9, 14][:n])) for n in (1, 2, 3)]
+    for count, pairs in ((step_counts, steps), (overall_counts, overall)):
+        found = {row[:3]: row[3:] for row in rows_of(count(lazy, RANDOM, AS_OF, **arguments))}
+        assert found == looped_counts(episodes, pairs, between)
+        assert min(map(sum, zip(*found.values(), strict=True))) > 0
+    found = {row[:3]: row[3:] for row in rows_of(outcome_days(lazy, RANDOM, AS_OF, **arguments))}
+    assert found == looped_days(episodes, between)
+    assert min(map(sum, zip(*found.values(), strict=True))) > 0
+
+
+@pytest.mark.parametrize("count", [step_counts, overall_counts, outcome_days])
+def test_one_query_scans_the_journeys_once_whatever_the_number_of_steps(count, monkeypatch):
+    con = ibis.duckdb.connect()
+    fetched = []
+    fetch = counts.fetch
+    monkeypatch.setattr(counts, "fetch", lambda query: fetched.append(query) or fetch(query))
+    for stages in (STAGES[:2], STAGES):
+        funnel = funnel_of(*stages)
+        kept = con.create_table(f"kept{len(stages)}", journeys(table(con, random_entries(1, stages)), funnel))
+        count(kept, funnel, AS_OF, by="manager")
+        plan = con.raw_sql(f"explain {ibis.to_sql(fetched[-1])}").fetchall()[0][1]
+        assert plan.count(f"kept{len(stages)}") == 1
+    assert len(fetched) == 2

@@ -1,0 +1,143 @@
+"""Flow of a period and the from x to matrix: on a few leads, then against a plain loop."""
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+
+from funnelstats.flows import FLOW, stage_flow, transitions
+from funnelstats.funnel import ENDS, FunnelError
+from funnelstats.journeys import journeys
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES)
+LEAVING = ["advanced", "lost", "nurture", "moved_away", "still_there"]
+WEEK = (date(2026, 1, 5), date(2026, 1, 11))
+
+
+def rows_of(frame):
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+def test_the_flow_of_a_week_counts_what_came_and_went(con):
+    rows = [
+        ("before", "lead", "2026-01-02"),
+        ("before", "met", "2026-01-11 23:00"),
+        ("during", "lead", "2026-01-05"),
+        ("during", "lost", "2026-01-06"),
+        ("after", "lead", "2026-01-11"),
+        ("after", "met", "2026-01-12"),
+        ("gone", "lead", "2026-01-02"),
+        ("gone", "nurture", "2026-01-04"),
+        ("back", "met", "2026-01-03"),
+        ("back", "lead", "2026-01-07"),
+    ]
+    frame = stage_flow(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, *WEEK)
+    assert frame.columns.tolist() == ["stage", *FLOW]
+    assert rows_of(frame) == [
+        ("lead", 1, 2, 1, 1, 0, 0, 1),
+        ("met", 1, 1, 0, 0, 0, 1, 1),
+        ("paid", 0, 0, 0, 0, 0, 0, 0),
+    ]
+
+
+def test_every_stage_appears_for_each_manager_with_anything_to_count(con):
+    rows = [
+        ("a", "lead", "2026-01-05", "Anna"),
+        ("b", "met", "2026-01-05"),
+        ("c", "lead", "2026-02-05", "Boris"),
+    ]
+    frame = stage_flow(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, *WEEK, by="manager")
+    assert frame["manager"].tolist() == ["Anna"] * 3 + ["(missing)"] * 3
+    assert frame["still_there"].tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def test_an_empty_period_is_all_zeros_and_a_reversed_one_is_refused(con):
+    lazy = journeys(table(con, entries_frame([])), FUNNEL)
+    assert stage_flow(lazy, FUNNEL, *WEEK)[FLOW].to_numpy().sum() == 0
+    with pytest.raises(FunnelError, match="start must not be after its end"):
+        stage_flow(lazy, FUNNEL, *reversed(WEEK))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_closing_identity_holds_for_every_stage_manager_and_week(con, seed):
+    lazy = con.create_table("kept", journeys(table(con, random_entries(seed, STAGES)), RANDOM))
+    keys = ["manager", "stage"]
+    before = None
+    for week in range(10):
+        monday = date(2025, 12, 29) + timedelta(weeks=week)
+        flow = stage_flow(lazy, RANDOM, monday, monday + timedelta(6), by="manager").set_index(keys)
+        assert (flow["opening"] + flow["entered"] == flow[LEAVING].sum(axis=1)).all()
+        if before is not None:
+            opening, closing = flow["opening"].align(before, fill_value=0)
+            assert (opening == closing).all()
+        before = flow["still_there"]
+    assert before.sum() > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flow_equals_a_loop_over_random_histories(con, seed):
+    frame = random_entries(seed, STAGES, leads=100)
+    start, end = date(2026, 1, 12), date(2026, 1, 25)
+    expected = {}
+    for episode in episodes_of(frame, STAGES):
+        for stage in STAGES:
+            stay = episode.stay(stage, STAGES)
+            if stay is None or stay[0] > end or (stay[2] and stay[2] < start):
+                continue
+            counted = expected.setdefault((stay[1], stage), Counter())
+            counted["opening" if stay[0] < start else "entered"] += 1
+            counted[stay[3] if stay[2] and stay[2] <= end else "still_there"] += 1
+    found = stage_flow(journeys(table(con, frame), RANDOM), RANDOM, start, end, by=["manager"])
+    some = found[found[FLOW].sum(axis=1) > 0]
+    assert {row[:2]: row[2:] for row in rows_of(some)} == {
+        key: tuple(counted[name] for name in FLOW) for key, counted in expected.items()
+    }
+    assert found[FLOW].sum().min() > 0
+
+
+def test_transitions_show_skips_returns_repeats_and_reopenings(con):
+    stages = ["lead", "lead", "paid", "met", "lost", "nurture", "lead", "met", "nurture"]
+    rows = [("a", stage, f"2026-01-{day:02}") for day, stage in enumerate(stages, start=1)]
+    frame = transitions(table(con, entries_frame([*rows, ("a", "met", "2026-01-08")])), FUNNEL)
+    assert frame.columns.tolist() == ["from_stage", "to_stage", "entries", "kind"]
+    assert rows_of(frame) == [
+        ("(start)", "lead", 1, "start"),
+        ("lead", "lead", 1, "again"),
+        ("lead", "met", 1, "forward"),
+        ("lead", "paid", 1, "skip"),
+        ("met", "met", 1, "again"),
+        ("met", "lost", 1, "lost"),
+        ("met", "nurture", 1, "nurture"),
+        ("paid", "met", 1, "back"),
+        ("lost", "nurture", 1, "nurture"),
+        ("nurture", "lead", 1, "reopened"),
+    ]
+
+
+def test_transitions_of_no_entries_are_an_empty_table(con):
+    assert transitions(table(con, entries_frame([])), FUNNEL).empty
+
+
+def test_fractions_of_a_second_order_transitions(con):
+    rows = [("a", "met", "2026-01-05 10:00:00.5"), ("a", "lead", "2026-01-05 10:00:00")]
+    frame = transitions(table(con, entries_frame(rows)), FUNNEL)
+    assert frame["kind"].tolist() == ["start", "forward"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_transitions_equal_a_loop_and_add_up_to_the_entries(con, seed):
+    frame = random_entries(seed, STAGES)
+    places = {stage: place for place, stage in enumerate([*STAGES, *ENDS])}
+    expected = Counter()
+    ordered = frame.assign(place=frame["stage"].map(places)).sort_values(["entered_at", "place"])
+    for _, history in ordered.groupby("lead_id"):
+        expected.update(zip(["(start)", *history["stage"]], history["stage"], strict=False))
+    found = transitions(table(con, frame), RANDOM)
+    assert {row[:2]: row[2] for row in rows_of(found)} == expected
+    assert found["entries"].sum() == len(frame)
+    assert set(found["kind"]) == {"start", "again", "forward", "skip", "back", "reopened", *ENDS}
+    pd.testing.assert_frame_equal(found, transitions(table(con, frame[::-1], name="reversed"), RANDOM))
