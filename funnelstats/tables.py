@@ -196,9 +196,11 @@ def _html(
     body = re.search(r"(?s)<table.*</table>", body)[0]  # type: ignore[index]
     body = re.sub(r"<t[^>]*>", lambda tag: _OWN_ATTRIBUTES.sub("", tag[0]), body)
     body = re.sub(r"\n\s*", "\n", body)
+    # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned.
+    width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
     label = escape(title)
     return (
-        f'<figure class="fs-table" id="table-{name}"><figcaption>{label}</figcaption>'
+        f'<figure class="fs-table{width}" id="table-{name}"><figcaption>{label}</figcaption>'
         f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div></figure>'
     )
 
