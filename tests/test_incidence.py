@@ -1,0 +1,321 @@
+"""Incidence under censoring: R's numbers, other libraries, loops over leads, edges."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sksurv.nonparametric import cumulative_incidence_competing_risks
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+
+from funnelstats.conversion import rate_difference
+from funnelstats.incidence import days_in_stage, days_to_convert, incidence, incidence_at
+from funnelstats.intervals import wilson_interval
+from funnelstats.projection import project
+
+WON, LOST, OPEN = 1, 2, 0
+
+
+def funnel_of(*horizons: int) -> SimpleNamespace:
+    """Stages a, b, c …, with these horizons between them."""
+    stages = "abcdef"
+    steps = [
+        SimpleNamespace(from_stage=stages[i], to_stage=stages[i + 1], horizon_days=days)
+        for i, days in enumerate(horizons)
+    ]
+    return SimpleNamespace(stages=tuple(stages[: len(steps) + 1]), steps=tuple(steps))
+
+
+def day_counts(ages, events, **keys) -> pd.DataFrame:
+    ages, events = np.asarray(ages), np.asarray(events)
+    names = {"advanced": WON, "lost": LOST, "open": OPEN}
+    frame = pd.DataFrame({**keys, "from_stage": "a", "age_days": ages})
+    frame = frame.assign(**{name: (events == event).astype(int) for name, event in names.items()})
+    return frame.groupby([*keys, "from_stage", "age_days"], as_index=False).sum()
+
+
+def random_leads(seed: int, size: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 25, size), rng.choice([WON, LOST, OPEN], size, p=[0.3, 0.4, 0.3])
+
+
+SMALL = ([0, 1, 1, 2, 3, 3, 3, 5, 6, 6, 8, 9], [1, 2, 0, 1, 2, 1, 0, 2, 0, 1, 2, 0])
+F1 = [0.0833333333333, 0.0833333333333, 0.175925925926, 0.268518518519, 0.268518518519, 0.37962962963]
+SE1 = [0.079785592313, 0.079785592313, 0.113328777579, 0.133047604798, 0.133047604798, 0.15178942057]
+F2 = [0, 0.0833333333333, 0.0833333333333, 0.175925925926, 0.287037037037, 0.287037037037, 0.453703703704]
+SE2 = [0, 0.079785592313, 0.079785592313, 0.113328777579, 0.141862878188, 0.141862878188, 0.172515403799]
+AML = {
+    "M": ([9, 13, 13, 18, 23, 28, 31, 34, 45, 48, 161], [1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0]),
+    "N": ([5, 5, 8, 8, 12, 16, 23, 27, 30, 33, 43, 45], [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1]),
+}
+
+
+def test_incidence_and_its_error_are_those_of_survfit() -> None:
+    curve = incidence(day_counts(*SMALL))
+    assert curve["age_days"].tolist() == [0, 1, 2, 3, 5, 6, 8, 9]
+    np.testing.assert_allclose(curve["incidence"], [*F1, F1[-1], F1[-1]], atol=1e-11)
+    np.testing.assert_allclose(np.sqrt(curve["variance"]), [*SE1, SE1[-1], SE1[-1]], atol=1e-11)
+
+
+def test_incidence_of_loss_is_the_other_half_of_survfit() -> None:
+    swapped = day_counts(*SMALL).rename(columns={"advanced": "lost", "lost": "advanced"})
+    curve = incidence(swapped)
+    np.testing.assert_allclose(curve["incidence"], [*F2, F2[-1]], atol=1e-11)
+    np.testing.assert_allclose(np.sqrt(curve["variance"]), [*SE2, SE2[-1]], atol=1e-11)
+
+
+@pytest.mark.parametrize(("group", "expected"), [("M", [31, 13, np.nan]), ("N", [23, 5, 33])])
+def test_median_days_have_the_log_log_limits_of_r(group, expected) -> None:
+    found = days_in_stage(day_counts(*AML[group]), [0.5])
+    np.testing.assert_array_equal(found[["days", "days_lower", "days_upper"]].to_numpy()[0], expected)
+
+
+def test_incidence_agrees_with_statsmodels_and_scikit_survival() -> None:
+    ages, events = random_leads(1)
+    curve = incidence(day_counts(ages, events))
+    theirs = CumIncidenceRight(ages, events)
+    at = np.searchsorted(theirs.times, curve["age_days"], side="right") - 1
+    np.testing.assert_allclose(curve["incidence"], np.asarray(theirs.cinc[0])[at], atol=1e-12)
+    days, shares = cumulative_incidence_competing_risks(events, ages)
+    np.testing.assert_allclose(
+        curve["incidence"], shares[1][np.searchsorted(days, curve["age_days"])], atol=1e-12
+    )
+
+
+def test_days_in_stage_agree_with_statsmodels() -> None:
+    ages, events = random_leads(2)
+    found = days_in_stage(day_counts(ages, events))
+    theirs = SurvfuncRight(ages, events > 0)
+    assert found["days"].tolist() == [theirs.quantile(share) for share in (0.25, 0.5, 0.75)]
+    lower, upper = theirs.quantile_ci(0.5, method="cloglog")
+    assert (found["days_lower"][1], found["days_upper"][1]) == (lower, upper)
+
+
+def test_a_curve_resting_exactly_on_a_half_gives_the_midpoint() -> None:
+    found = days_in_stage(day_counts([1, 2, 6, 9], [1, 1, 1, 1]), [0.5])
+    assert found["days"].tolist() == [4]
+    assert days_in_stage(day_counts([1, 2, 6, 8], [1, 1, 0, 0]), [0.5])["days"].tolist() == [5]
+
+
+def test_without_censoring_incidence_is_the_plain_rate_with_wilsons_interval() -> None:
+    ages, events = random_leads(3)
+    events = np.where(events == OPEN, LOST, events)
+    last = incidence(day_counts(ages, events)).iloc[-1]
+    won, n = np.sum(events == WON), len(events)
+    assert last["incidence"] == pytest.approx(won / n)
+    assert last["variance"] == pytest.approx(won / n * (1 - won / n) / n)
+    assert last["n_eff"] == pytest.approx(n)
+    np.testing.assert_allclose((last["ci_lower"], last["ci_upper"]), wilson_interval(won, n))
+
+
+def test_shares_that_advanced_were_lost_and_stay_add_up_to_one() -> None:
+    days = day_counts(*random_leads(4))
+    won = incidence(days)
+    lost = incidence(days.rename(columns={"advanced": "lost", "lost": "advanced"}))
+    stay = (1 - (won["advanced"] + won["lost"]) / won["at_risk"]).cumprod()
+    np.testing.assert_allclose(won["incidence"] + lost["incidence"] + stay, 1)
+    assert won["incidence"].is_monotonic_increasing
+
+
+def test_groups_are_judged_apart_whatever_the_order_of_rows() -> None:
+    parts = [day_counts(*random_leads(seed, 60), manager=f"M{seed}") for seed in range(5)]
+    together = incidence(pd.concat(parts))
+    apart = pd.concat([incidence(part) for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(together, apart)
+    shuffled = incidence(pd.concat(parts).sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(
+        shuffled.sort_values(["manager", "age_days"], ignore_index=True), apart, check_exact=False
+    )
+
+
+def test_day_counts_of_disjoint_groups_add() -> None:
+    (ages_1, events_1), (ages_2, events_2) = random_leads(6), random_leads(7)
+    stacked = pd.concat([day_counts(ages_1, events_1), day_counts(ages_2, events_2)])
+    united = day_counts(np.append(ages_1, ages_2), np.append(events_1, events_2))
+    pd.testing.assert_frame_equal(
+        incidence(stacked).sort_values("age_days", ignore_index=True), incidence(united)
+    )
+
+
+def test_leads_that_join_late_count_only_from_the_day_they_are_watched() -> None:
+    """Left truncation, against a loop over leads."""
+    rng = np.random.default_rng(8)
+    joined = rng.integers(0, 8, 200)
+    ages = joined + rng.integers(0, 15, 200)
+    events = rng.choice([WON, LOST, OPEN], 200)
+    came = pd.DataFrame({"from_stage": "a", "age_days": joined, "joined": 1})
+    curve = incidence(pd.concat([day_counts(ages, events), came]).fillna(0)).set_index("age_days")
+    stay, won = 1.0, 0.0
+    for day in range(ages.max() + 1):
+        at_risk = np.sum((joined <= day) & (ages >= day))
+        left = [np.sum((ages == day) & (events == event)) for event in (WON, LOST)]
+        won += stay * left[0] / at_risk if at_risk else 0
+        stay *= 1 - sum(left) / at_risk if at_risk else 1
+        if day in curve.index:
+            assert curve.loc[day, "at_risk"] == at_risk
+            assert curve.loc[day, "incidence"] == pytest.approx(won)
+
+
+def test_a_lead_open_at_an_age_is_at_risk_on_that_day() -> None:
+    curve = incidence(day_counts([3, 3], [WON, OPEN]))
+    assert curve["incidence"].tolist() == [0.5]
+
+
+def test_the_rate_at_the_horizon_counts_its_last_day_and_nothing_later() -> None:
+    days = day_counts([7, 8, 20, 20], [WON, WON, OPEN, LOST])
+    found = incidence_at(incidence(days), funnel_of(7))
+    assert found.columns.tolist() == [
+        *("from_stage", "to_stage", "entered", "known", "rate", "n_eff", "ci_lower", "ci_upper")
+    ]
+    assert found.loc[0, ["from_stage", "to_stage", "entered", "known", "rate"]].tolist() == [
+        "a",
+        "b",
+        4,
+        4,
+        0.25,
+    ]
+    assert incidence_at(incidence(days), funnel_of(8)).loc[0, "rate"] == 0.5
+
+
+def test_before_anybody_left_the_rate_is_zero_of_all_who_were_watched() -> None:
+    found = incidence_at(incidence(day_counts([9] * 15, [OPEN] * 15)), funnel_of(7)).iloc[0]
+    assert (found["rate"], found["n_eff"], found["known"]) == (0, 15, 15)
+    assert found["ci_upper"] == pytest.approx(wilson_interval(0, 15)[1])
+
+
+def test_none_converted_weighs_only_leads_whose_state_is_known() -> None:
+    found = incidence_at(
+        incidence(day_counts([2] * 5 + [7] * 10, [OPEN] * 5 + [LOST] * 10)), funnel_of(7)
+    ).iloc[0]
+    assert (found["rate"], found["entered"], found["known"], found["n_eff"]) == (0, 15, 10, 10)
+
+
+def test_the_rate_is_missing_where_nobody_was_watched_to_the_horizon() -> None:
+    young = incidence_at(incidence(day_counts([1, 2, 6], [WON, LOST, OPEN])), funnel_of(7)).iloc[0]
+    assert np.isnan(young["rate"])
+    assert np.isnan(young["n_eff"])
+    assert (young["ci_lower"], young["ci_upper"], young["entered"], young["known"]) == (0, 1, 3, 2)
+    decided = incidence_at(incidence(day_counts([1, 2], [WON, LOST])), funnel_of(7)).iloc[0]
+    assert decided["rate"] == 0.5
+
+
+def test_steps_without_leads_have_a_row_where_nothing_is_grouped() -> None:
+    found = incidence_at(incidence(day_counts([1, 2], [WON, LOST])), funnel_of(7, 7))
+    assert found["from_stage"].tolist() == ["a", "b"]
+    assert found.loc[1, ["entered", "ci_lower", "ci_upper"]].tolist() == [0, 0, 1]
+    assert np.isnan(found.loc[1, "rate"])
+    assert incidence_at(incidence(day_counts([], [])), funnel_of(7))["rate"].isna().all()
+
+
+def test_steps_come_in_the_order_of_the_funnel_within_each_group() -> None:
+    one = day_counts([1, 2], [WON, LOST], manager="Б")
+    other = one.assign(manager="А")
+    days = pd.concat(
+        [other.assign(from_stage="b"), other, one.assign(from_stage="b"), one.assign(from_stage="c")]
+    )
+    found = incidence_at(incidence(days), funnel_of(7, 7))
+    assert list(zip(found["manager"], found["from_stage"], strict=True)) == [
+        ("А", "a"),
+        ("А", "b"),
+        ("Б", "b"),
+    ]
+
+
+def test_two_groups_under_censoring_are_compared_by_their_effective_leads() -> None:
+    days = pd.concat(
+        [day_counts(*random_leads(seed), period=period) for seed, period in ((9, "old"), (10, "new"))]
+    )
+    rates = incidence_at(incidence(days), funnel_of(12))
+    new, old = (rates[rates["period"] == period].drop(columns="period") for period in ("new", "old"))
+    found = rate_difference(new, old).iloc[0]
+    assert found["ci_lower"] < found["difference"] < found["ci_upper"]
+    sd = np.sqrt(sum(rates["rate"] * (1 - rates["rate"]) / rates["n_eff"]))
+    assert found["ci_upper"] - found["ci_lower"] == pytest.approx(2 * 1.96 * sd, rel=0.02)
+
+
+def test_days_to_convert_is_the_first_day_that_reaches_the_share_of_all_leads() -> None:
+    curve = incidence(day_counts([1, 4, 5, 9], [WON, WON, LOST, WON]))
+    assert days_to_convert(curve)["days"].tolist() == [4]
+    assert days_to_convert(curve, 0.75)["days"].tolist() == [9]
+    assert np.isnan(days_to_convert(curve, 0.8)["days"][0])
+    limits = days_to_convert(curve)
+    assert limits["days_lower"][0] <= limits["days"][0]
+
+
+def test_open_young_leads_are_expected_to_do_as_old_leads_did_from_their_age() -> None:
+    past = day_counts([1] * 20 + [3] * 30 + [20] * 50, [WON] * 20 + [WON] * 30 + [LOST] * 50)
+    young = day_counts([1] * 4 + [1] * 16, [WON] * 4 + [OPEN] * 16)
+    found = project(young, past, funnel_of(7)).iloc[0]
+    assert (found["entered"], found["converted"], found["open"]) == (20, 4, 16)
+    assert found["expected"] == pytest.approx(4 + 16 * 30 / 80)
+    assert found["rate"] == pytest.approx(10 / 20)
+    assert found["ci_lower"] < found["rate"] < found["ci_upper"]
+
+
+@pytest.mark.parametrize("age", [0, 5, 11])
+def test_projecting_equals_starting_the_past_afresh_at_that_age(age) -> None:
+    """The same chance by another way: the incidence of past leads still open after that age."""
+    ages, events = random_leads(11)
+    older = ages > age
+    afresh = incidence_at(incidence(day_counts(ages[older], events[older])), funnel_of(12)).iloc[0]
+    young = day_counts([age] * 10_000, [OPEN] * 10_000)
+    found = project(young, day_counts(ages, events), funnel_of(12), level=0.68).iloc[0]
+    assert found["rate"] == pytest.approx(afresh["rate"])
+    sd = np.sqrt(afresh["rate"] * (1 - afresh["rate"]) / afresh["n_eff"])
+    assert (found["ci_upper"] - found["ci_lower"]) / 2 == pytest.approx(sd, rel=0.05)
+
+
+def test_what_no_past_lead_has_shown_cannot_be_projected() -> None:
+    past = day_counts([2, 3], [WON, OPEN])
+    young = day_counts([1, 1], [WON, OPEN])
+    unknown = project(young, past, funnel_of(7)).iloc[0]
+    assert np.isnan(unknown["rate"])
+    assert (unknown["ci_lower"], unknown["ci_upper"]) == (0.5, 1)
+    settled = project(day_counts([1, 7], [LOST, OPEN]), past, funnel_of(7)).iloc[0]
+    assert (settled["open"], settled["rate"], settled["ci_upper"]) == (0, 0, 0)
+
+
+def test_each_young_group_is_projected_by_the_past_it_shares() -> None:
+    past = pd.concat(
+        [
+            day_counts([2] * 9 + [30], [WON] * 9 + [LOST], manager="A"),
+            day_counts([30] * 5, [LOST] * 5, manager="B"),
+        ]
+    )
+    young = pd.concat([day_counts([1] * 4, [OPEN] * 4, manager=name) for name in "ABC"])
+    found = project(young, past, funnel_of(7))
+    np.testing.assert_allclose(found["rate"], [0.9, 0, np.nan])
+    np.testing.assert_allclose(project(young, past.drop(columns="manager"), funnel_of(7))["rate"], 0.6)
+
+
+def test_a_million_leads_of_a_hundred_managers_take_well_under_a_second() -> None:
+    rng = np.random.default_rng(12)
+    days = pd.DataFrame({"manager": np.arange(100)}).merge(
+        pd.DataFrame({"age_days": np.arange(365)}), how="cross"
+    )
+    days.insert(1, "from_stage", "a")
+    for name in ("advanced", "lost", "open"):
+        days[name] = rng.poisson(9, len(days))
+    started = time.perf_counter()
+    incidence_at(incidence(days), funnel_of(60))
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(("rate", "leads"), [(0.05, 15), (0.2, 15), (0.05, 60)])
+def test_the_censored_interval_covers(rate, leads) -> None:
+    """Leads come over 90 days, advance or are lost within 60 days; each history is a group of one frame."""
+    rng = np.random.default_rng(14)
+    runs = 20_000
+    wins = rng.random((runs, leads)) < rate
+    ages = np.where(wins, rng.integers(0, 61, wins.shape), np.minimum(rng.geometric(1 / 50, wins.shape), 400))
+    watched = rng.integers(0, 91, wins.shape)
+    events = np.where(ages > watched, OPEN, np.where(wins, WON, LOST))
+    run = np.repeat(np.arange(runs), leads)
+    curve = incidence(day_counts(np.minimum(ages, watched).ravel(), events.ravel(), run=run))
+    found = incidence_at(curve, funnel_of(60))
+    held = (found["ci_lower"] <= rate) & (found["ci_upper"] >= rate)
+    assert held[found["rate"].notna()].mean() >= 0.93
