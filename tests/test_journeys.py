@@ -165,6 +165,12 @@ def test_the_earlier_of_two_ends_is_the_outcome(con):
     assert (one["outcome"], one["left_on"]) == ("nurture", on(6))
 
 
+def test_of_two_ends_at_one_instant_lost_comes_first(con):
+    days = {"lead": 5, "nurture": 6, "lost": 6}
+    entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for stage, day in days.items()]))
+    assert stays(journeys(entries, FUNNEL), FUNNEL).to_pandas()["outcome"].tolist() == ["lost"]
+
+
 @pytest.mark.parametrize(
     ("unit", "day", "cohort"),
     [
