@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
 import json
 import os
@@ -64,6 +65,7 @@ def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
     so that another thread can end it.
     """
     from jupyter_client import AsyncKernelManager
+    from jupyter_core.utils import ensure_event_loop
 
     # A socket's path may not be longer than about a hundred characters.
     room = tempfile.gettempdir() if len(tempfile.gettempdir()) < _LONGEST_SOCKET_FOLDER else "/tmp"
@@ -75,7 +77,7 @@ def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
                 super().__init__(**{**options, **own})
                 running.add(self)
 
-        yield {
+        options = {
             "kernel_manager_class": OwnKernelManager,
             "shutdown_kernel": "immediate",
             "iopub_timeout": IOPUB_SECONDS,
@@ -83,6 +85,23 @@ def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
             "record_timing": False,
             "store_widget_state": False,
         }
+        try:
+            yield options
+        finally:
+            _close_loop(ensure_event_loop())
+
+
+def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """End what nbclient left waiting in this thread's event loop, which it makes and never closes."""
+    if loop.is_running():
+        return
+    waiting = asyncio.all_tasks(loop)
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        loop.run_until_complete(asyncio.wait(waiting))
+    loop.close()
+    asyncio.set_event_loop(None)
 
 
 def kill(manager: Any) -> None:

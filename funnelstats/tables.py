@@ -76,7 +76,9 @@ def safe_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.lstrip(" \n\ufeff").startswith(_ACTIVE) or text.startswith(_ACTIVE) else text
+    active = text.startswith(_ACTIVE) or text.lstrip(" \n\ufeff").startswith(_ACTIVE)
+    # A lone carriage return is not quoted by the CSV writer, yet ends the row for a spreadsheet.
+    return ("'" if active else "") + text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:

@@ -1,0 +1,202 @@
+"""What show_table, show_figure and show_text hand to a notebook."""
+
+import csv
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from funnelstats.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
+from funnelstats.shown import CSV_MIME, show_text
+from funnelstats.tables import VERDICT_MARKS, safe_csv, show_table
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "</td></table><b>",
+    '" onmouseover="alert(1)',
+    "&lt;b&gt;",
+    "**bold** [a](javascript:alert(1))",
+]
+
+
+@pytest.fixture
+def control():
+    return pd.DataFrame(
+        {
+            "manager": ["Иванов", "Сидоров", "Anna"],
+            "entered": [12345, 20, 0],
+            "rate": [0.80004, 0.7, np.nan],
+            "ci_lower": [0.61, 0.48, 0.0],
+            "ci_upper": [0.74, 0.86, 1.0],
+            "verdict": ["green", "red", "too few"],
+        }
+    )
+
+
+def html_of(shown):
+    return BeautifulSoup(shown.data["text/html"], "html.parser")
+
+
+def rows_of(shown):
+    rows = html_of(shown).select("tbody tr")
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
+
+
+def test_a_table_shows_counts_percents_intervals_and_verdicts_in_words(control):
+    assert rows_of(show_table(control, title="Control", name="control")) == [
+        ["Иванов", "12\u202f345", "80.0\u202f%", "61–74\u202f%", "● green"],
+        ["Сидоров", "20", "70.0\u202f%", "48–86\u202f%", "▼ red"],
+        ["Anna", "0", "no entrants", "0–100\u202f%", "○ too few"],
+    ]
+
+
+def test_the_words_for_a_missing_value_may_be_given(control):
+    shown = show_table(control, title="T", name="t", formats={"rate": ("percent", "not yet known")})
+    assert rows_of(shown)[2][2] == "not yet known"
+
+
+def test_money_dates_and_texts_have_their_own_format():
+    frame = pd.DataFrame(
+        {"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]}
+    )
+    shown = show_table(frame, title="T", name="t", formats={"won": "money"}, currency="RUB")
+    assert rows_of(shown) == [["a", "1\u202f234\u202f567\u00a0RUB", "2026-07-20", "–"]]
+
+
+def test_columns_choose_order_and_label(control):
+    shown = show_table(control, title="T", name="t", columns={"manager": "Manager", "rate": "Moved on <i>"})
+    assert [cell.get_text() for cell in html_of(shown).select("thead th")] == ["Manager", "Moved on <i>"]
+    assert html_of(shown).find("i") is None
+
+
+def test_every_header_has_a_scope_and_the_table_its_own_scroll_box(control):
+    page = html_of(show_table(control, title="Control", name="control", group="verdict"))
+    assert all(header.get("scope") in ("col", "row", "colgroup") for header in page.find_all("th"))
+    box = page.find(role="region")
+    assert box["tabindex"] == "0"
+    assert box["aria-label"] == page.find("figcaption").get_text() == "Control"
+
+
+def test_no_verdict_is_told_by_its_colour_alone():
+    assert len(set(VERDICT_MARKS.values())) == len(VERDICT_MARKS)
+    assert len(set(VERDICT_MARKERS.values())) == len(VERDICT_MARKERS)
+    assert set(VERDICT_MARKS) == set(VERDICT_COLOURS) == set(VERDICT_MARKERS)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_name_stays_a_name_wherever_it_stands(text):
+    frame = pd.DataFrame({text: [text, "b"], "verdict": [text, "red"], "n": [text, text], "g": [text, text]})
+    shown = show_table(
+        frame, title=text, name="t", group="g", columns={text: text, "verdict": text, "n": text}
+    )
+    page = html_of(shown)
+    allowed = {"figure", "figcaption", "div", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    assert {tag.name for tag in page.find_all(True)} == allowed
+    assert not [name for tag in page.find_all(True) for name in tag.attrs if name.startswith("on")]
+    assert page.find("figcaption").get_text() == page.find(role="region")["aria-label"] == text
+    assert page.select_one("tbody th.gt_stub").get_text() == text
+    assert page.select_one(".gt_group_heading").get_text() == text
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "\n="])
+def test_a_text_that_starts_like_a_formula_gets_an_apostrophe(start):
+    frame = pd.DataFrame({f"{start}head": [f"{start}1+1"], "n": [-3]})
+    header, row = csv.reader(io.StringIO(safe_csv(frame), newline=""))
+    shown = start.replace("\r", "\n")
+    assert header == [f"'{shown}head", "n"]
+    assert row == [f"'{shown}1+1", "-3"]
+
+
+def test_a_carriage_return_does_not_start_a_new_row_with_a_formula():
+    text = safe_csv(pd.DataFrame({"a": ["x\r=1+1"], "b": ["y"]}))
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["a", "b"], ["x\n=1+1", "y"]]
+
+
+def test_the_csv_holds_real_numbers(control):
+    shown = show_table(control, title="T", name="t", columns=["manager", "rate", "ci_lower"])
+    table = shown.data[CSV_MIME]
+    assert table["name"] == "t"
+    assert table["csv"].splitlines()[:2] == ["manager,rate,ci_lower,ci_upper", "Иванов,0.80004,0.61,0.74"]
+
+
+def test_the_plain_text_holds_the_numbers_behind_the_table(control):
+    text = show_table(control, title="T", name="t").data["text/plain"]
+    assert text == control.to_string(index=False)
+
+
+def test_the_same_frame_gives_the_same_table(control):
+    first, second = (show_table(control, title="T", name="t") for _ in range(2))
+    assert first == second
+
+
+def test_a_table_without_rows_is_shown_without_rows(control):
+    assert rows_of(show_table(control.head(0), title="T", name="t")) == []
+
+
+def test_the_frame_is_not_changed(control):
+    before = control.copy()
+    show_table(control, title="T", name="t", group="verdict")
+    pd.testing.assert_frame_equal(control, before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "A b"}, "name must be small letters"),
+        ({"title": " "}, "title must say"),
+        ({"columns": ["manger"]}, 'did you mean "manager"'),
+        ({"formats": {"rate": "percnt"}}, 'did you mean "percent"'),
+        ({"formats": {"rate": "interval"}}, "needs the column 'rate_upper'"),
+    ],
+)
+def test_a_wrong_table_says_what_would_be_right(control, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        show_table(control, **({"title": "T", "name": "t"} | wrong))
+
+
+def bars():
+    figure, axes = house_axes()
+    axes.bar(["Иванов", "Anna"], [0.8, 0.7])
+    axes.set_title("Доля")
+    return show_figure(figure, alt="Two bars:\nИванов 80 %", numbers=pd.DataFrame({"rate": [0.8, 0.7123]}))
+
+
+def test_a_figure_carries_its_alt_text_and_its_numbers():
+    shown = bars()
+    assert shown.data["image/png"].startswith(b"\x89PNG")
+    assert shown.metadata["image/png"]["alt"] == "Two bars: Иванов 80 %"
+    assert "0.7123" in shown.data["text/plain"]
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    assert bars() == bars()
+
+
+def test_a_figure_needs_words_and_numbers():
+    figure, axes = house_axes()
+    axes.plot([1, 2])
+    with pytest.raises(ValueError, match="alt must say"):
+        show_figure(figure, alt=" ", numbers=pd.DataFrame({"a": [1]}))
+    with pytest.raises(ValueError, match="numbers must hold"):
+        show_figure(figure, alt="a line", numbers=pd.DataFrame())
+
+
+def test_a_shown_pyplot_figure_is_closed_and_so_not_shown_twice():
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    show_figure(figure, alt="a line", numbers=pd.DataFrame({"y": [1, 2]}))
+    assert plt.get_fignums() == []
+
+
+def test_sentences_are_escaped_and_compared_as_text():
+    shown = show_text(["Call <b>Ann</b>", "Rest"], title="Now <i>")
+    assert html_of(shown).find(["b", "i"]) is None
+    assert [item.get_text() for item in html_of(shown).find_all("li")] == ["Call <b>Ann</b>", "Rest"]
+    assert shown.data["text/plain"] == "Now <i>\nCall <b>Ann</b>\nRest"
+    assert html_of(show_text("One.", box="note")).find("p").get_text() == "One."
+    with pytest.raises(ValueError, match="at least one sentence"):
+        show_text([])
