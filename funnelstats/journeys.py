@@ -215,7 +215,9 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
         if name not in leads.columns:
             raise FunnelError(f'no column "{name}" in the leads; {suggestion(name, leads.columns)}')
     names = {("current_manager" if name == "manager" else name): name for name in wanted}
-    if taken := sorted(set(names) & {*journeys.columns, "stage", "entered_on", "left_on", "outcome"}):
+    if taken := sorted(
+        set(names) & {*journeys.columns, "cohort", "stage", "entered_on", "left_on", "outcome"}
+    ):
         raise FunnelError(
             f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it'
         )
