@@ -1,0 +1,316 @@
+"""The committed notebooks: run as they stand, compared output by output, and the comparison itself tested."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+
+from funnelstats.kernels import reexecute
+from funnelstats.shown import CSV_MIME
+
+ROOT = Path(__file__).parent.parent
+COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])
+BANNED_NAMES = ("HTML", "Markdown", "Latex", "SVG", "Javascript", "IFrame", "Image", "display_html")
+BANNED_ATTRIBUTES = ("style", "fmt_markdown", "from_notebook_node", "read_html")
+
+DEMO = [
+    ("markdown", "# How sure is a conversion?"),
+    ("parameters", "converted = 81"),
+    ("code", "import pandas as pd\n\nfrom funnelstats.conversion import conversion_rates\n"
+             "from funnelstats.tables import show_table"),
+    ("code", 'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))'),
+    ("code", 'show_table(rates, title="Conversion", name="rates")'),
+    ("code", "rates"),
+]  # fmt: skip
+
+
+def write_notebook(path, cells):
+    made = []
+    for number, (kind, source) in enumerate(cells):
+        cell = (
+            nbformat.v4.new_markdown_cell(source, id=f"c{number}")
+            if kind == "markdown"
+            else nbformat.v4.new_code_cell(source, id=f"c{number}")
+        )
+        cell.metadata = {"tags": ["parameters"]} if kind == "parameters" else {}
+        made.append(cell)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def source_faults(source):
+    """What makes a cell untestable or unsafe, from its text."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ["not plain Python"]
+    found = ["ends in ;"] if source.rstrip().endswith(";") else []
+    found += ["asks nbval to look away"] if re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", source, re.I) else []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            found.append("defines a function")
+        if isinstance(node, ast.Name | ast.alias):
+            name = node.id if isinstance(node, ast.Name) else node.name.split(".")[-1]
+            found += [f"unsafe {name}"] if name in BANNED_NAMES else []
+        if isinstance(node, ast.Attribute) and node.attr in (*BANNED_ATTRIBUTES, *BANNED_NAMES):
+            found.append(f"unsafe .{node.attr}")
+        if isinstance(node, ast.Call):
+            found += [
+                "unsafe escape=False"
+                for word in node.keywords
+                if word.arg == "escape" and not truth(word.value)
+            ]
+    return found
+
+
+def truth(node):
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def output_faults(cell):
+    """Stored outputs that nbval would compare to nothing, or that no reader should see."""
+    for output in cell.outputs:
+        if output.output_type == "error":
+            yield "a stored error"
+        if output.output_type == "stream" and output.name == "stderr":
+            yield "a warning on stderr"
+        data = output.get("data", {})
+        if "image/png" in data and not re.search(r"\d", data.get("text/plain", "")):
+            yield "a figure without its numbers"
+        if "image/png" in data and not output.metadata.get("image/png", {}).get("alt", "").strip():
+            yield "a figure without alt text"
+        if "image/png" in data and "text/html" not in data and "<Figure size" in data.get("text/plain", ""):
+            yield "a figure without its numbers"
+
+
+def notebook_faults(notebook):
+    """Everything that would let nbval pass without having compared something real."""
+    cells = code_cells(notebook)
+    found = [] if cells else ["no code cells"]
+    titles = [
+        cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")
+    ]
+    if len(titles) != 1 or notebook.cells[0] is not titles[0]:
+        found.append("must begin with its one heading")
+    if not cells or "parameters" not in cells[0].metadata.get("tags", []):
+        found.append("its first code cell must be tagged parameters")
+    elif not literals_only(cells[0].source):
+        found.append("parameters must be literals")
+    for place, cell in enumerate(cells):
+        faults = [*source_faults(cell.source), *output_faults(cell)]
+        faults += [
+            f"tag {tag}"
+            for tag in cell.metadata.get("tags", [])
+            if tag.startswith("nbval") or tag == "raises-exception"
+        ]
+        if cell.execution_count != place + 1:
+            faults.append("not run in order from a fresh kernel")
+        if shows_something(cell.source) and not cell.outputs:
+            faults.append("its output was stripped")
+        found += [f"cell {place}: {fault}" for fault in faults]
+    if cells and not any(cell.outputs for cell in cells):
+        found.append("no outputs to compare")
+    shown = "\n".join(compared(output) for cell in cells for output in cell.outputs)
+    if re.search(r"\d\.\d", shown) and not re.search(r"\d\.\d{4}", shown):
+        found.append("too few digits compared")
+    return found
+
+
+def literals_only(source):
+    try:
+        return all(
+            isinstance(line, ast.Assign) and ast.literal_eval(line.value) != NotImplemented
+            for line in ast.parse(source).body
+        )
+    except (ValueError, SyntaxError):
+        return False
+
+
+def shows_something(source):
+    """Whether the last line is an expression whose value Jupyter shows."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return False
+    return bool(body) and isinstance(body[-1], ast.Expr) and not isinstance(body[-1].value, ast.Constant)
+
+
+def compared(output):
+    """The text of an output that nbval compares."""
+    data = output.get("data", {})
+    return "\n".join(
+        [data.get("text/plain", ""), data.get(CSV_MIME, {}).get("csv", ""), output.get("text", "")]
+    )
+
+
+def nbval(paths, folder, **environment):
+    """Outcome per notebook and code cell of pytest --nbval in a process of its own: passed or failed."""
+    report, settings = folder / "nbval.xml", folder / "nbval.ini"
+    settings.write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-c", str(settings)]
+    command += ["--nbval-cell-timeout=120", f"--rootdir={folder}", f"--junitxml={report}", *map(str, paths)]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | environment)
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    outcomes = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        stem = case.get("classname").removesuffix(".ipynb").split(".")[-1].split("/")[-1]
+        bad = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+        outcomes.setdefault(stem, []).append(bad[0] if bad else "passed")
+    return outcomes, run.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    path = write_notebook(tmp_path_factory.mktemp("demo") / "demo.ipynb", DEMO)
+    reexecute(path)
+    return path
+
+
+@pytest.fixture
+def subject(demo):
+    """The notebook whose comparison is put to the test: the manager's page, else a small one."""
+    return next((path for path in COMMITTED if path.name == "manager.ipynb"), demo)
+
+
+def mirror(folder, notebook):
+    """The project again in another folder: this notebook and the package as copies, the data as a link."""
+    (folder / "notebooks").mkdir()
+    shutil.copytree(
+        ROOT / "funnelstats", folder / "funnelstats", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (folder / "data").symlink_to(ROOT / "data")
+    return Path(shutil.copy(notebook, folder / "notebooks"))
+
+
+def change_a_digit(path):
+    """Change one digit of one compared output; its code cell's number."""
+    notebook = nbformat.read(path, 4)
+    cells = code_cells(notebook)
+    for place in reversed(range(len(cells))):
+        for output in cells[place].outputs:
+            text = output.get("data", {}).get("text/plain", "")
+            if digit := re.search(r"(?<=\.\d)\d", text):
+                other = str((int(digit[0]) + 1) % 10)
+                output.data["text/plain"] = text[: digit.start()] + other + text[digit.end() :]
+                nbformat.write(notebook, path)
+                return place
+    raise AssertionError("no digit to change")
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_notebook_holds_something_real_to_compare(path):
+    assert notebook_faults(nbformat.read(path, 4)) == []
+    assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no committed notebooks")
+def test_every_code_cell_of_every_committed_notebook_gives_its_stored_outputs(tmp_path):
+    outcomes, shown = nbval(COMMITTED, tmp_path)
+    expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in COMMITTED}
+    assert outcomes == expected, shown[-8000:]
+
+
+def test_with_one_digit_changed_exactly_that_cell_fails(subject, tmp_path):
+    copy = mirror(tmp_path, subject)
+    place = change_a_digit(copy)
+    outcomes, shown = nbval([copy], tmp_path, PYTHONPATH=str(tmp_path))
+    cells = len(code_cells(nbformat.read(copy, 4)))
+    expected = ["failure" if cell == place else "passed" for cell in range(cells)]
+    assert outcomes == {copy.stem: expected}, shown[-4000:]
+
+
+def test_with_one_formula_changed_the_notebook_fails(subject, tmp_path):
+    copy = mirror(tmp_path, subject)
+    formula = tmp_path / "funnelstats" / "intervals.py"
+    right = "middle, scale = k + z**2 / 2, n + z**2"
+    source = formula.read_text()
+    assert source.count(right) == 1
+    formula.write_text(source.replace(right, "middle, scale = k + z / 2, n + z**2"))
+    outcomes, _ = nbval([copy], tmp_path, PYTHONPATH=str(tmp_path))
+    assert "failure" in outcomes[copy.stem]
+
+
+def test_a_well_made_notebook_has_no_faults(demo):
+    assert notebook_faults(nbformat.read(demo, 4)) == []
+
+
+def picture(text, alt="a dot"):
+    return nbformat.v4.new_output(
+        "display_data", {"image/png": "", "text/plain": text}, metadata={"image/png": {"alt": alt}}
+    )
+
+
+def stream(name):
+    return nbformat.v4.new_output("stream", name=name, text="1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "change"),
+    [
+        ("not run in order", lambda cell: cell.update(execution_count=None)),
+        ("its output was stripped", lambda cell: cell.update(outputs=[])),
+        ("a stored error", lambda cell: cell.outputs.append(nbformat.v4.new_output("error"))),
+        ("a warning on stderr", lambda cell: cell.outputs.append(stream("stderr"))),
+        ("tag nbval-ignore-output", lambda cell: cell.metadata.update(tags=["nbval-ignore-output"])),
+        ("tag raises-exception", lambda cell: cell.metadata.update(tags=["raises-exception"])),
+        ("asks nbval to look away", lambda cell: cell.update(source="rates  # NBVAL_IGNORE_OUTPUT")),
+        ("ends in ;", lambda cell: cell.update(source="rates;")),
+        ("not plain Python", lambda cell: cell.update(source="%time rates")),
+        ("defines a function", lambda cell: cell.update(source="def rate():\n    pass")),
+        ("unsafe HTML", lambda cell: cell.update(source='HTML("<b>")')),
+        ("unsafe HTML", lambda cell: cell.update(source="from IPython.display import HTML as H")),
+        ("unsafe .Markdown", lambda cell: cell.update(source='IPython.display.Markdown("a")')),
+        ("unsafe .style", lambda cell: cell.update(source="rates.style")),
+        ("unsafe .fmt_markdown", lambda cell: cell.update(source='table.fmt_markdown("a")')),
+        ("unsafe escape=False", lambda cell: cell.update(source="rates.to_html(escape=False)")),
+        ("a figure without its numbers", lambda cell: cell.outputs.append(picture("no numbers"))),
+        ("a figure without its numbers", lambda cell: cell.outputs.append(picture("<Figure size 6x4>"))),
+        ("a figure without alt text", lambda cell: cell.outputs.append(picture("1", alt=" "))),
+    ],
+)  # fmt: skip
+def test_the_guard_refuses(demo, fault, change):
+    notebook = nbformat.read(demo, 4)
+    change(notebook.cells[-1])
+    assert any(fault in found for found in notebook_faults(notebook)), notebook_faults(notebook)
+
+
+def test_the_guard_refuses_a_notebook_with_nothing_to_compare(demo):
+    notebook = nbformat.read(demo, 4)
+    for cell in code_cells(notebook):
+        cell.outputs = []
+    assert "no outputs to compare" in notebook_faults(notebook)
+    notebook.cells = notebook.cells[:1]
+    assert "no code cells" in notebook_faults(notebook)
+
+
+def test_the_guard_refuses_rounded_numbers(demo):
+    notebook = nbformat.read(demo, 4)
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            output.data = {"text/plain": re.sub(r"(\.\d)\d*", r"\1", output.data["text/plain"])}
+    assert "too few digits compared" in notebook_faults(notebook)
+
+
+def test_the_guard_wants_one_heading_and_literal_parameters(demo):
+    notebook = nbformat.read(demo, 4)
+    notebook.cells[1].source = "converted = open('x')"
+    assert "parameters must be literals" in notebook_faults(notebook)
+    notebook.cells[1].metadata = {}
+    notebook.cells[0].source = "text"
+    assert notebook_faults(notebook) == [
+        "must begin with its one heading",
+        "its first code cell must be tagged parameters",
+    ]
