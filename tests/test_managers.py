@@ -1,0 +1,247 @@
+"""Verdicts: exact binomial numbers, statsmodels, brute force, edges; long simulations marked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportions_ztest
+
+from funnelstats.incidence import incidence, incidence_at
+from funnelstats.intervals import newcombe_interval
+from funnelstats.managers import (
+    benjamini_hochberg,
+    mid_p,
+    rest_of,
+    versus_rest,
+    versus_target,
+    visible_drop,
+)
+
+
+def step(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        from_stage="lead", to_stage="met", horizon_days=7, target=target, tolerance=tolerance, targets=targets
+    )
+
+
+def funnel_of(*steps: SimpleNamespace, system_users: tuple[str, ...] = ()) -> SimpleNamespace:
+    return SimpleNamespace(steps=steps, stages=("lead", "met"), system_users=system_users)
+
+
+def counts_of(entered, converted, managers=None) -> pd.DataFrame:
+    managers = [f"M{number:03d}" for number in range(len(entered))] if managers is None else managers
+    frame = pd.DataFrame({"manager": managers, "from_stage": "lead", "to_stage": "met"})
+    return frame.assign(entered=entered, converted=converted)
+
+
+def verdicts(entered, converted, **agreed) -> list[str]:
+    return versus_target(counts_of(entered, converted), funnel_of(step(**agreed)))["verdict"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "rate", "expected"),
+    [
+        (7, 10, 0.5, (848 + 968) / 2 / 1024 + 0),  # 848 = C(10,0..6), 968 = C(10,0..7) ways of 1024
+        (0, 15, 0.2, 0.8**15 / 2),
+        (15, 15, 0.95, 1 - 0.95**15 / 2),
+        (1, 2, 0.8, 0.2**2 + 2 * 0.8 * 0.2 / 2),
+    ],
+)
+def test_the_mid_p_is_the_binomial_sum(k, n, rate, expected) -> None:
+    assert mid_p(k, n, rate) == pytest.approx(expected)
+
+
+@given(st.integers(1, 300), st.floats(0.01, 0.99), st.floats(0, 1))
+@settings(max_examples=100, deadline=None)
+def test_the_mid_p_agrees_with_scipy(n, rate, part) -> None:
+    k = round(part * n)
+    expected = stats.binom.cdf(k, n, rate) - stats.binom.pmf(k, n, rate) / 2
+    assert mid_p(k, n, rate) == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_mid_p_of_effective_leads_lies_between_those_of_whole_ones() -> None:
+    assert mid_p(10, 15, 0.8) < mid_p(10.5, 15, 0.8) < mid_p(11, 15, 0.8)
+    assert mid_p(12, 18, 0.8) < mid_p(11, 16.5, 0.8) < mid_p(10, 15, 0.8)
+    assert np.isnan(mid_p(0, 0, 0.8))
+
+
+def test_adjusted_values_agree_with_statsmodels_and_leave_missing_ones_out() -> None:
+    p = np.array([0.001, np.nan, 0.04, 0.03, 0.2, np.nan, 0.7])
+    there = ~np.isnan(p)
+    adjusted = benjamini_hochberg(p)
+    np.testing.assert_allclose(adjusted[there], multipletests(p[there], method="fdr_bh")[1])
+    assert np.isnan(adjusted[~there]).all()
+    assert np.isnan(benjamini_hochberg([np.nan])).all()
+
+
+def test_red_amber_green_undecided_and_too_few() -> None:
+    entered, converted = [100, 60, 100, 20, 1, 0], [50, 43, 95, 16, 1, 0]
+    assert verdicts(entered, converted) == ["red", "amber", "green", "undecided", "too few", "too few"]
+
+
+def test_the_tolerance_moves_the_floor_and_a_rate_at_the_floor_is_not_red() -> None:
+    found = versus_target(counts_of([400, 400], [380, 340]), funnel_of(step(1.0, 0.05)))
+    assert found["floor"].tolist() == [0.95, 0.95]
+    assert found["target"].tolist() == [1.0, 1.0]
+    assert found["verdict"].tolist() == ["undecided", "red"]
+    assert found["p_mid"][0] == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_manager_with_a_target_of_his_own_is_judged_by_it() -> None:
+    found = versus_target(counts_of([100, 100], [70, 70], ["Иванов", "Сидоров"]), funnel_of(step(0.9, Сидоров=0.6)))
+    assert found["target"].tolist() == [0.9, 0.6]
+    assert found["verdict"].tolist() == ["red", "green"]
+
+
+def test_system_users_and_leads_without_a_manager_are_shown_but_never_ranked() -> None:
+    counts = counts_of([100] * 3, [10] * 3, ["import", "(missing)", "Иванов"])
+    found = versus_target(counts, funnel_of(step(), system_users=("import",)))
+    assert found["verdict"].tolist() == ["not ranked", "not ranked", "red"]
+    alone = versus_target(counts.iloc[2:], funnel_of(step()))
+    assert found["p_mid"].isna().tolist() == [True, True, False]
+    assert found["p_mid"][2] == alone["p_mid"].iloc[0]
+
+
+def test_a_step_without_a_target_has_no_verdict() -> None:
+    counts = pd.concat([counts_of([50], [10]), counts_of([50], [10]).assign(to_stage="paid")])
+    found = versus_target(counts, funnel_of(step(None)))
+    assert found["verdict"].tolist() == ["no target", "no target"]
+    assert found["drop_visible"].isna().all()
+
+
+def test_the_frame_may_have_no_manager_and_keeps_its_rows() -> None:
+    counts = counts_of([100], [50]).drop(columns="manager").assign(too_recent=3)
+    found = versus_target(counts, funnel_of(step()))
+    pd.testing.assert_frame_equal(found[list(counts)], counts)
+    assert {"rate", "ci_lower", "ci_upper"} <= set(found)
+    assert found["verdict"].tolist() == ["red"]
+    assert versus_target(counts.iloc[:0], funnel_of(step())).empty
+
+
+def test_a_page_with_more_cells_asks_for_more() -> None:
+    assert verdicts([40], [26]) == ["red"]
+    assert verdicts([40] * 20, [26] + [33] * 19)[0] == "undecided"
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.floats(0, 1)), min_size=1, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_too_few_means_that_even_no_conversion_would_not_be_red(cells) -> None:
+    entered = np.array([n for n, _ in cells])
+    converted = np.array([round(n * part) for n, part in cells])
+    found = verdicts(entered, converted, target=0.35)
+    for cell, verdict in enumerate(found):
+        if verdict in ("too few", "undecided"):
+            none = np.where(np.arange(len(cells)) == cell, 0, converted)
+            assert (verdicts(entered, none, target=0.35)[cell] == "red") == (verdict == "undecided")
+
+
+def test_a_censored_frame_without_open_leads_gets_the_verdicts_of_the_counts() -> None:
+    rng = np.random.default_rng(1)
+    counts = counts_of(rng.integers(5, 60, 30), 0)
+    counts["converted"] = rng.binomial(counts["entered"], 0.7)
+    days = counts.assign(age_days=3, advanced=counts["converted"], open=0)
+    days["lost"] = days["entered"] - days["converted"]
+    days = days[["manager", "from_stage", "age_days", "advanced", "lost", "open"]]
+    funnel = funnel_of(step())
+    plain, censored = (
+        versus_target(counts, funnel),
+        versus_target(incidence_at(incidence(days), funnel), funnel),
+    )
+    assert censored["verdict"].tolist() == plain["verdict"].tolist()
+    np.testing.assert_allclose(censored["p_mid"], plain["p_mid"])
+
+
+def test_a_censored_rate_that_is_unknown_is_too_few() -> None:
+    days = pd.DataFrame({"from_stage": ["lead"], "age_days": [2], "advanced": [3], "lost": [0], "open": [5]})
+    funnel = funnel_of(step())
+    assert versus_target(incidence_at(incidence(days), funnel), funnel)["verdict"].tolist() == ["too few"]
+
+
+def test_the_visible_drop_is_seen_four_times_in_five_and_a_smaller_one_is_not() -> None:
+    for n, floor in ((15, 0.8), (60, 0.8), (195, 0.95), (400, 0.05)):
+        drop = float(visible_drop(n, floor)) / 100
+        k = np.arange(n + 1)
+        seen = stats.binom.pmf(k, n, floor - drop)[mid_p(k, n, floor) <= 0.05].sum()
+        assert seen == pytest.approx(0.8, abs=1e-6)
+    assert np.isnan(visible_drop([0, 1, 10, np.nan], [0.8, 0.8, 0.05, 0.5])).all()
+    assert visible_drop(30, 0.8) < visible_drop(15, 0.8)
+
+
+def test_leads_needed_grows_as_the_rate_nears_the_floor() -> None:
+    found = versus_target(counts_of([20, 20, 20, 90], [15, 16, 14, 10]), funnel_of(step()))
+    assert found["leads_needed"].isna().tolist() == [False, True, False, True]
+    assert found["leads_needed"][0] > found["leads_needed"][2] > 20
+
+
+def test_the_rest_is_everybody_else() -> None:
+    rest = rest_of(counts_of([10, 20, 5], [1, 2, 5]))
+    assert rest[["entered", "converted"]].to_numpy().tolist() == [[25, 7], [15, 6], [30, 3]]
+
+
+def test_the_rest_of_day_counts_keeps_days_on_which_the_manager_has_nobody() -> None:
+    days = pd.DataFrame(
+        {"manager": ["A", "B", "B"], "from_stage": "lead", "age_days": [1, 1, 4], "advanced": [3, 2, 1]}
+    ).assign(lost=0, open=1)
+    rest = rest_of(days).set_index(["manager", "age_days"])
+    assert rest["advanced"].to_dict() == {("A", 1): 2, ("A", 4): 1, ("B", 1): 3, ("B", 4): 0}
+
+
+def test_against_the_rest_has_newcombes_interval_and_the_score_test_of_statsmodels() -> None:
+    found = versus_rest(counts_of([70, 80], [56, 48])).iloc[0]
+    assert found["difference"] == pytest.approx(0.2)
+    assert (found["ci_lower"], found["ci_upper"]) == newcombe_interval(56, 70, 48, 80)
+    assert found["p_value"] == pytest.approx(proportions_ztest([56, 48], [70, 80])[1])
+    assert found["verdict"] == "higher"
+
+
+def test_against_the_rest_under_censoring_takes_the_incidence_of_the_others() -> None:
+    rng = np.random.default_rng(3)
+    days = pd.DataFrame({"manager": np.repeat(["A", "B", "C"], 10), "from_stage": "lead"})
+    days = days.assign(age_days=np.tile(np.arange(10), 3), advanced=rng.poisson(3, 30), lost=2, open=1)
+    funnel = funnel_of(step())
+    rates, rest = (incidence_at(incidence(frame), funnel) for frame in (days, rest_of(days)))
+    found = versus_rest(rates, rest)
+    np.testing.assert_allclose(found["difference"], rates["rate"] - rest["rate"])
+    assert found["p_value"].between(0, 1).all()
+
+
+def test_a_manager_alone_or_without_leads_cannot_be_compared() -> None:
+    assert versus_rest(counts_of([10], [5]))["verdict"].tolist() == ["undecided"]
+    found = versus_rest(counts_of([0, 10], [0, 5]))
+    assert found["difference"].isna().all()
+    assert found[["ci_lower", "ci_upper"]].to_numpy().tolist() == [[-1, 1], [-1, 1]]
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("floor", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize(("above", "limit"), [(0.0, 0.08), (0.5, 0.06)])
+def test_few_of_the_reds_are_false(floor, above, limit) -> None:
+    """Pages of 40 cells with 5 to 60 leads, 10 of them 20 points below; the others at the floor or above."""
+    rng = np.random.default_rng(4)
+    bad = np.arange(40) < 10
+    rate = np.where(bad, floor - 0.2, floor + above * (1 - floor) * np.linspace(0, 1, 40))
+    reds, points = [], []
+    for _ in range(300):
+        entered = rng.integers(5, 60, 40)
+        converted = rng.binomial(entered, rate)
+        red = np.array(verdicts(entered, converted, target=floor)) == "red"
+        reds.append(np.mean(~bad[red]) if red.any() else 0)
+        points.append(np.mean(~bad[converted / entered < floor]))
+    assert np.mean(reds) <= limit
+    assert above or np.mean(points) > 0.4
+
+
+@pytest.mark.simulation
+def test_ten_managers_who_meet_the_target_are_rarely_red() -> None:
+    rng = np.random.default_rng(5)
+    entered = rng.integers(5, 60, (500, 40))
+    converted = rng.binomial(entered, 0.8)
+    any_red = ["red" in verdicts(n, k) for n, k in zip(entered, converted, strict=True)]
+    assert np.mean(any_red) <= 0.12
