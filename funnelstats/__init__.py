@@ -1,1 +1,49 @@
 """Where a sales team loses its leads, and whether that is real."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_HOMES = {
+    "funnel": "Funnel FunnelError read_funnel",
+    "opening": "Tables last_complete_week last_day open_funnel read_quality trailing_window week_days week_of",
+    "journeys": "journeys stays with_cohort with_leads",
+    "counts": "deal_size outcome_days overall_counts step_counts",
+    "flows": "stage_flow transitions",
+    "intervals": "clopper_pearson_interval newcombe_interval wilson_interval",
+    "conversion": "conversion_rates with_matured",
+    "incidence": "days_to_convert incidence incidence_at",
+    "managers": "rest_of versus_rest versus_target",
+    "casemix": "case_mix",
+    "leaks": "leak_sizes",
+    "monitoring": "since_when",
+    "advice": "counting_rules not_computable page_verdicts three_sentences",
+    "charts": "band_chart control_chart trend_chart",
+    "tables": "show_table",
+    "shown": "show_text",
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+__all__ = sorted(_MODULE_OF)
+
+
+class _Package(ModuleType):
+    """The package: names arrive when asked for, since ibis alone takes longer to import than help to print.
+
+    Some verbs are called like their module (journeys, incidence). Python would put the module in the
+    verb's place as soon as anybody imports it; ``from funnelstats import journeys`` is always the verb.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        setattr(self, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

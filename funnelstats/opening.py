@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from funnelstats.funnel import Funnel, FunnelError, project_root, read_funnel
 from funnelstats.schema import TABLES
@@ -123,3 +125,35 @@ def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page judges."""
     _, sunday = week_days(week)
     return sunday - timedelta(days=7 * funnel.window_weeks - 1), sunday
+
+
+class Quality(NamedTuple):
+    """What preparation found: rows by table, rows left out as declared, odd facts, rows set aside."""
+
+    rows: pd.DataFrame
+    ignored: pd.DataFrame
+    facts: list[dict[str, Any]]
+    set_aside: pd.DataFrame
+
+
+def read_quality(name: str) -> Quality:
+    """The account of a prepared funnel.
+
+    ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``ignored``: table,
+    value, rows. ``facts``: fact, detail, count. ``set_aside``: table, file, row, column, value, reason.
+    """
+    folder = project_root() / "data" / "processed" / name
+    report = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+    counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
+    rows = [{"table": table} | {key: account[key] for key in counts} for table, account in report["tables"].items()]
+    ignored = [
+        {"table": table, "value": value, "rows": count}
+        for table, account in report["tables"].items()
+        for value, count in account["ignored"].items()
+    ]
+    return Quality(
+        pd.DataFrame(rows),
+        pd.DataFrame(ignored, columns=["table", "value", "rows"]),
+        report["facts"],
+        pd.read_parquet(folder / "set_aside.parquet"),
+    )

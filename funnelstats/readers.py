@@ -143,7 +143,7 @@ def _read_csv(path: Path, wanted: Sequence[str] | None, encoding: str | None) ->
             raise FunnelError(
                 f"{path.name}: line {reader.line_num}: not {encoding}; state the right encoding"
             ) from error
-    return Read(columns, broken, f"CSV, {'tab' if delimiter == chr(9) else delimiter}")
+    return Read(columns, broken, f"CSV ({'tab' if delimiter == chr(9) else delimiter})")
 
 
 def _header_fit(line: str, delimiter: str, wanted: Sequence[str]) -> tuple[int, int]:

@@ -54,7 +54,7 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "costs": {
         "date": Column("day", "the day the money was spent", required=True),
-        "channel": Column("text", "on which channel", required=True),
+        "channel": Column("text", "on which channel"),
         "campaign": Column("text", "on which campaign"),
         "amount": Column("number", "how much", required=True),
     },

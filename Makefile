@@ -1,0 +1,45 @@
+# One command each; the environment is made when it is missing or its lock has changed.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: report test lint types unit notebooks sample lab simulate lock
+
+report: .venv/ready  ## the last complete week of the sample as HTML
+	$(BIN)/funnelstats weekly sample
+
+test: .venv/ready  ## lint, types, unit tests and doctests, notebooks against their outputs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/funnelstats prepare sample
+	$(BIN)/pytest
+
+lab: .venv/ready  ## JupyterLab on the notebooks
+	$(BIN)/funnelstats prepare sample
+	$(BIN)/jupyter lab notebooks
+
+notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
+	$(BIN)/funnelstats prepare sample
+	$(BIN)/python -m funnelstats.kernels $(NOTEBOOKS) $(wildcard tests/golden/*.ipynb)
+
+sample: .venv/ready  ## write data/raw/sample again from its seed
+	$(BIN)/python -m funnelstats.synthetic data/raw/sample
+
+simulate: .venv/ready  ## the long simulations behind docs/simulations.md
+	$(BIN)/pytest -m simulation
+
+lock: .venv/ready  ## choose versions anew, within pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 --extra test pyproject.toml -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; state it like: make PYTHON=python3.12 ..."; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv is missing; on Debian: apt install python3-venv"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

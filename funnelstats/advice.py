@@ -1,0 +1,173 @@
+"""Frames become sentences that a manager can act on: what leaks, who needs help, what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.funnel import MISSING, Funnel
+
+STEP = ["from_stage", "to_stage"]
+NOT_RANKED = "not ranked"
+
+
+def page_verdicts(
+    verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Each cell's verdict, and whether a miss is the manager's own, the team's, or the lead base's.
+
+    A cell below target beyond chance keeps its verdict only if the base does not explain it: where the
+    leads were as hard as the result (``mix``, a frame of ``case_mix``), red becomes amber. Adds ``whose``:
+    "own" where the manager is also below the rest of the team, else "team" or "base", blank where no miss.
+    """
+    keys = ["manager", *STEP]
+    low = against_rest.loc[against_rest["verdict"] == "lower", keys].assign(_lower=True)
+    found = verdicts.merge(low, how="left", on=keys)
+    if mix is None:
+        found["_explained"] = False
+    else:
+        explained = mix.loc[mix["ratio_upper"] >= 1, keys].assign(_explained=True)
+        found = found.merge(explained, how="left", on=keys)
+    lower, explained = found["_lower"].notna(), found["_explained"].fillna(False).astype(bool)
+    missed = found["verdict"].isin(["red", "amber"])
+    whose = np.select(
+        [missed & lower & explained, missed & lower, missed], ["base", "own", "team"], default=""
+    )
+    verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
+    return found.drop(columns=["_lower", "_explained"]).assign(verdict=verdict, whose=whose)
+
+
+def three_sentences(
+    team: pd.DataFrame, managers: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame, funnel: Funnel
+) -> list[str]:
+    """What to do this week: the team's biggest leak, who needs whose help, what cannot be told yet.
+
+    ``team`` and ``managers`` are frames of ``versus_target`` (the latter through ``page_verdicts``),
+    ``since`` one of ``since_when`` and ``leaks`` one of ``leak_sizes``, both of the team.
+    """
+    return [
+        _leak_sentence(team, since, leaks, funnel),
+        _help_sentence(managers),
+        _doubt_sentence(team, managers),
+    ]
+
+
+def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame, funnel: Funnel) -> str:
+    missed = team[team["verdict"].isin(["red", "amber"])].merge(
+        leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP
+    )
+    if missed.empty:
+        judged = team[~team["verdict"].isin(["no target", "too few"]) & team["rate"].notna()]
+        if judged.empty:
+            return "No step has both an agreed target and enough leads: nothing is judged this week."
+        return "No step of the team is below its target beyond chance: there is no leak to work on this week."
+    worst = missed.sort_values("lost_deals", ascending=False).iloc[0]
+    run = since[(since["from_stage"] == worst["from_stage"]) & since["alarm"]]
+    began = "" if run.empty else f", since {pd.Timestamp(run['since'].iloc[0]).strftime('%G-W%V')}"
+    cost = f"about {worst['lost_deals']:.0f} deals"
+    if pd.notna(worst["lost_money"]):
+        cost += f" or {worst['lost_money']:,.0f} {funnel.currency}"
+    cost = cost.replace(",", "\u202f")
+    return (
+        f"The team leaks most at {_step(worst)}: {_percent(worst['rate'])} pass, {_percent(worst['target'])} are "
+        f"agreed (surely between {_percent(worst['ci_lower'])} and {_percent(worst['ci_upper'])}){began}. "
+        f"That costs {cost} in {funnel.window_weeks} weeks: look at this step first, with everybody."
+    )
+
+
+def _help_sentence(managers: pd.DataFrame) -> str:
+    own = managers[(managers["verdict"] == "red") & (managers["whose"] == "own")]
+    if managers.empty:
+        return "The data names no manager at the steps judged, so nobody can be compared."
+    if own.empty:
+        return "No manager is below target through anything but chance, the team's own leak, or harder leads."
+    parts = []
+    for manager, rows in own.groupby("manager", sort=True):
+        steps = " and ".join(
+            f"{_step(row)} ({_percent(row['rate'])} of {_percent(row['target'])}{_teacher(managers, row)})"
+            for _, row in rows.iterrows()
+        )
+        parts.append(f"{manager} at {steps}")
+    return f"Needs help: {'; '.join(parts)}."
+
+
+def _teacher(managers: pd.DataFrame, row: pd.Series) -> str:
+    """Who is surely better at the step: the one whose lower limit is highest, if it is above the other's upper."""
+    others = managers[(managers["from_stage"] == row["from_stage"]) & (managers["verdict"] != NOT_RANKED)]
+    best = others.sort_values("ci_lower", ascending=False).head(1)
+    if best.empty or best["ci_lower"].iloc[0] <= row["ci_upper"]:
+        return ""
+    return f"; {best['manager'].iloc[0]} has {_percent(best['rate'].iloc[0])} and can show how"
+
+
+def _doubt_sentence(team: pd.DataFrame, managers: pd.DataFrame) -> str:
+    cells = managers[managers["verdict"] != NOT_RANKED] if not managers.empty else team
+    base = cells[cells["whose"] == "base"] if "whose" in cells else cells.head(0)
+    harder = "".join(
+        f" {row['manager']} is low at {_step(row)}, but so are the leads: no colleague would have done better."
+        for _, row in base.iterrows()
+    )
+    unsure = cells[cells["verdict"].isin(["undecided", "too few"])]
+    if unsure.empty:
+        return f"Everything else is decided.{harder}"
+    drop = unsure["drop_visible"].median()
+    see = f"; in such a cell this page can see a drop of {drop:.0f} points or more" if pd.notna(drop) else ""
+    return f"Leave the rest alone: {len(unsure)} of {len(cells)} results cannot be told from chance yet{see}.{harder}"
+
+
+def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
+    """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
+    said = [
+        f"{fact['count']:,} {sentence}".replace(",", "\u202f")
+        for fact in facts
+        if (sentence := _limit(fact)) is not None
+    ]
+    named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
+    if not named:
+        said.append("Conversion by manager cannot be computed: no lead has a manager when it enters a step.")
+    if any(step.target is None for step in funnel.steps):
+        said.append("Steps without an agreed target are shown, never judged: state targets in funnel.toml.")
+    return [*said, *funnel.notes]
+
+
+def _limit(fact: dict) -> str | None:
+    from funnelstats.quality import FACTS
+
+    return FACTS[fact["fact"]].format(detail=fact["detail"])
+
+
+def _step(row: pd.Series) -> str:
+    return f"{row['from_stage']} → {row['to_stage']}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u202f%"
+
+
+def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:
+    """How the page was counted, one sentence for each rule."""
+    horizons = ", ".join(f"{step.from_stage} → {step.to_stage} {step.horizon_days}" for step in funnel.steps)
+    return [
+        "Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt.",
+        "Reached: a lead that stood at a stage or beyond it has reached it. Skipped stages count as reached, and a "
+        "step back takes nothing away.",
+        "Ties: entries at one instant are ordered as the funnel orders its stages.",
+        "Backdated rows stay in the counts, are left out of durations, and are listed in the data check.",
+        "Cohorts are by entry; the flow of a week is a table of its own and carries no rates.",
+        f"A lead is judged by whether it moves on within so many days of entering the stage: {horizons}. "
+        "“By the horizon” also uses leads still on their way, with refused ones as a rival end; “matured” uses only "
+        "leads whose days are over. Leads whose days are not over are “too recent” there.",
+        f"Weeks are ISO weeks, Monday to Sunday, in the time zone {funnel.timezone}; no unfinished week is compared.",
+        "Where nobody entered there is no rate. Blank values form the group “(missing)”, apart from “unknown”.",
+        "Managers: each step counts for who owned the lead when it entered the step. System users and leads without "
+        "a manager are counted and never ranked.",
+        "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved away + "
+        "still there.",
+        f"As of {as_of}: what was known at the end of that day; later rows do not exist.",
+        f"Judged are the entries of the {funnel.window_weeks} weeks {window[0]} to {window[1]}, against the target "
+        "less its tolerance. Of all results painted red on a page, at most one in ten is so by chance.",
+        "Days and weeks are counted on local dates; instants are kept in UTC.",
+    ]

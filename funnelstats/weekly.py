@@ -1,0 +1,140 @@
+"""Which pages belong to a week: checked before anything runs, then jobs for the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from funnelstats.counts import outcome_days
+from funnelstats.funnel import MISSING, FunnelError, project_root, suggestion
+from funnelstats.journeys import journeys
+from funnelstats.kernels import known_parameters, typed_parameters
+from funnelstats.opening import (
+    last_complete_week,
+    last_day,
+    open_funnel,
+    parse_day,
+    trailing_window,
+    week_days,
+    week_of,
+)
+from funnelstats.pages import page_name
+from funnelstats.reports import Job, fingerprint
+from funnelstats.sources import prepared_fingerprint
+
+
+class Batch(NamedTuple):
+    """Pages to make together, and what their folder's index is headed by."""
+
+    title: str
+    jobs: list[Job]
+    inputs: dict[str, str]
+
+
+def week_batch(name: str, *, week: str = "", as_of: str = "") -> Batch:
+    """The pages of a week: the team's, one for each manager of its window, the data check.
+
+    Without ``week`` the last complete one, without ``as_of`` the week's Sunday. Raises FunnelError for a
+    week or day that the data does not cover.
+    """
+    funnel, tables = open_funnel(name)
+    last = last_day(tables, funnel)
+    week = week or last_complete_week(parse_day(as_of) if as_of else last)
+    monday, sunday = week_days(week)
+    first = tables.entries.entered_on.min().to_pyarrow().as_py()
+    if sunday > last or sunday < first:
+        covered = f"{week_of(first)} to {last_complete_week(last)}"
+        raise FunnelError(f"week {week} is not covered by the data of {name}: {covered} are")
+    day = parse_day(as_of) if as_of else sunday
+    if not sunday <= day <= last:
+        raise FunnelError(
+            f"as of {day}: must lie between the week's Sunday {sunday} and the data's last day {last}"
+        )
+    _, known = open_funnel(name, day)
+    owners = outcome_days(
+        journeys(known.entries, funnel),
+        funnel,
+        day,
+        by="manager",
+        entered_between=trailing_window(week, funnel),
+    )["manager"].unique()
+    ranked = sorted(set(owners) - {MISSING, *funnel.system_users})
+    common = {"funnel": name, "as_of": str(day)}
+    folder = project_root() / "reports" / name / week
+    inputs = {"data": str(prepared_fingerprint(name))}
+    pages = [
+        ("weekly", {**common, "week": week}, "team", "The team", f"{funnel.title}: {week}"),
+        *(
+            (
+                "manager",
+                {**common, "week": week, "manager": manager},
+                page_name("manager", manager),
+                manager,
+                f"{manager}: {week}",
+            )
+            for manager in ranked
+        ),
+        ("data_check", common, "data-check", "What came in", f"{funnel.title}: data check"),
+    ]
+    sections = {"weekly": "Team", "manager": "Managers", "data_check": "Data"}
+    jobs = [
+        _job(
+            notebook,
+            parameters,
+            folder / f"{page}.html",
+            title,
+            inputs,
+            sections[notebook],
+            label,
+            funnel.language,
+        )
+        for notebook, parameters, page, label, title in pages
+    ]
+    return Batch(f"{funnel.title}: week {week}", jobs, inputs)
+
+
+def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
+    """One page: a notebook of ``notebooks/`` with parameters as typed on a command line."""
+    funnel, _ = open_funnel(name)
+    path = notebook_path(notebook)
+    parameters = {**typed_parameters(path, texts), "funnel": name}
+    words = [str(value) for key, value in parameters.items() if key != "funnel"]
+    target = project_root() / "reports" / name / notebook / f"{page_name(notebook, *words)}.html"
+    inputs = {"data": str(prepared_fingerprint(name))}
+    title = f"{funnel.title}: {' '.join([notebook.replace('_', ' '), *words])}"
+    job = _job(notebook, parameters, target, title, inputs, "", title, funnel.language)
+    return Batch(f"{funnel.title}: {notebook.replace('_', ' ')}", [job], inputs)
+
+
+def notebook_path(notebook: str) -> Path:
+    """The notebook of that name. Raises FunnelError listing those there are."""
+    folder = project_root() / "notebooks"
+    path = folder / f"{notebook.removesuffix('.ipynb')}.ipynb"
+    if path.parent != folder or not path.is_file():
+        there = sorted(other.stem for other in folder.glob("*.ipynb"))
+        raise FunnelError(f'no notebook "{notebook}" in notebooks; {suggestion(notebook, there)}')
+    return path
+
+
+def _job(
+    notebook: str,
+    parameters: dict[str, str],
+    target: Path,
+    title: str,
+    inputs: dict[str, str],
+    section: str,
+    label: str,
+    language: str,
+) -> Job:
+    path = notebook_path(notebook)
+    return Job(
+        notebook=path,
+        parameters={key: value for key, value in parameters.items() if key in known_parameters(path)},
+        target=target,
+        title=title,
+        section=section,
+        label=label,
+        language=language,
+        fingerprint=fingerprint(path, parameters, inputs),
+    )
