@@ -2,7 +2,8 @@
 
 Rows of a result are groups x steps or groups x days, never leads. Counts are int64, dates datetime64[us],
 names str, on every engine; groups are sorted, "(missing)" last, then the funnel's order.
-Every date after `as_of` does not exist. `by="manager"` means the owner at entry of the stage counted.
+Every date after `as_of` does not exist. Two groups belong to the stage counted, not to the lead:
+`by="manager"` is the owner at its entry, `by="week"` the Monday of the week of its entry.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from funnelstats.journeys import ended_on, stays
 
 STEP_COUNTS = ["entered", "converted", "too_recent"]
 OUTCOMES = ["advanced", "lost", "open"]
+STAGE_KEYS = ["manager", "week"]
 
 
 def step_counts(
     journeys: ir.Table,
     funnel: Funnel,
     as_of: date,
-    *,
     by: str | Sequence[str] = (),
+    *,
     entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
     """Leads judged at each step, those of them that moved on within its horizon, and those too recent.
@@ -45,8 +47,8 @@ def overall_counts(
     journeys: ir.Table,
     funnel: Funnel,
     as_of: date,
-    *,
     by: str | Sequence[str] = (),
+    *,
     entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
     """The counts of `step_counts` from the first stage to each later one, horizons of the way summed."""
@@ -66,7 +68,7 @@ def _pair_counts(
     by: str | Sequence[str],
     entered_between: tuple[date, date] | None,
 ) -> pd.DataFrame:
-    keys = group_keys(by, [*journeys.columns, "manager"])
+    keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
     # One scan of the journeys serves every step: a step is a row of a tiny table, not a query.
     grid = ibis.memtable({"_step": range(len(pairs)), "_horizon": [days for *_, days in pairs]})
     rows = journeys.cross_join(grid)
@@ -77,8 +79,9 @@ def _pair_counts(
     dates = rows.select(
         "_step",
         "_horizon",
-        *(key for key in keys if key != "manager"),
+        *(key for key in keys if key not in STAGE_KEYS),
         **({"manager": of(0, "_manager")} if "manager" in keys else {}),
+        **({"week": monday(of(0, "_on"))} if "week" in keys else {}),
         _entered_on=of(0, "_on"),
         _reached_on=of(1, "_on"),
     )
@@ -102,8 +105,8 @@ def outcome_days(
     journeys: ir.Table,
     funnel: Funnel,
     as_of: date,
-    *,
     by: str | Sequence[str] = (),
+    *,
     entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
     """Leads that advanced, were lost or returned to nurture, or are still open, by days since stage entry.
@@ -113,8 +116,11 @@ def outcome_days(
 
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
     """
-    keys = group_keys(by, [*journeys.columns, "manager"])
-    at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
+    keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
+    at_stage = stays(journeys, funnel, keep=keys)
+    if "week" in keys:
+        at_stage = at_stage.mutate(week=monday(at_stage.entered_on))
+    at_stage = with_shown(at_stage, keys)
     position = at_stage.stage.cases(*((step.from_stage, n) for n, step in enumerate(funnel.steps)))
     advanced = at_stage.outcome == "advanced"
     judged = at_stage.filter(
@@ -128,9 +134,7 @@ def outcome_days(
         _gone_on=advanced.fill_null(False).ifelse(at_stage.left_on, ended_on(at_stage)),
     )
     gone = (judged._gone_on <= on_date(as_of)).fill_null(False)
-    aged = judged.mutate(
-        _gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of)))
-    )
+    aged = judged.mutate(_gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of))))
     counted = aged.group_by(*keys, "_step", "age_days").aggregate(
         advanced=aged.count(where=aged._gone & aged._advanced),
         lost=aged.count(where=aged._gone & ~aged._advanced),
@@ -150,12 +154,26 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
+def deal_size(payments: ir.Table) -> pd.DataFrame:
+    """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
+
+    Money given back lowers what its lead paid. The mean is missing where nobody paid.
+    """
+    deals = payments.group_by("lead_id").aggregate(paid=payments.amount.sum())
+    return fetch(deals.aggregate(deals=deals.count(), mean_deal=deals.paid.mean()))
+
+
+def monday(day: ir.DateValue) -> ir.DateValue:
+    # DuckDB's date_trunc may return a timestamp; a week is a date on every engine.
+    return day.truncate("W").cast("date")
+
+
 def on_date(day: date) -> ir.DateScalar:
     return ibis.literal(pd.Timestamp(day).date(), "date")
 
 
 def _days(earlier: ir.DateValue, later: ir.DateValue) -> ir.IntegerValue:
-    """Calendar days between two dates: summer time makes no day shorter (DESIGN rule 15)."""
+    """Calendar days between two dates: summer time makes no day shorter."""
     return later.delta(earlier, unit="day")
 
 

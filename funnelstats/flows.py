@@ -29,7 +29,7 @@ FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "stil
 
 
 def stage_flow(
-    journeys: ir.Table, funnel: Funnel, start: date, end: date, *, by: str | Sequence[str] = ()
+    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
 ) -> pd.DataFrame:
     """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
 

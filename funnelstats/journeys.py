@@ -59,9 +59,7 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     reached = _reached(rows, funnel)
     owners = _owners(rows, reached, funnel)
     per_stage = [
-        name
-        for stage in funnel.stages
-        for name in (stage, f"{stage}_on", f"{stage}_manager", f"{stage}_back_on")
+        name for stage in funnel.stages for name in (stage, f"{stage}_on", f"{stage}_manager", f"{stage}_back_on")
     ]
     return reached.join(owners, EPISODE).select(
         *EPISODE, *per_stage, *(f"{end}{suffix}" for end in ENDS for suffix in ("", "_on")), "reason"
@@ -90,14 +88,10 @@ def _owners(rows: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
     for position, stage in enumerate(funnel.stages):
         beyond = rows.stage.isin(funnel.stages[position:])
         # Smallest place, then smallest name: argmin would leave a tie between two managers to the engine.
-        measures[f"{stage}_manager"] = (rows.place + rows.manager).min(
-            where=beyond & (rows.entered_at == rows[stage])
-        )
+        measures[f"{stage}_manager"] = (rows.place + rows.manager).min(where=beyond & (rows.entered_at == rows[stage]))
     for position, stage in enumerate(later, start=1):
         below = rows.stage.isin(funnel.stages[:position])
-        measures[f"{stage}_back_on"] = rows.entered_on.min(
-            where=below & (rows.entered_at > rows[f"{stage}_last"])
-        )
+        measures[f"{stage}_back_on"] = rows.entered_on.min(where=below & (rows.entered_at > rows[f"{stage}_last"]))
     measures["reason"] = rows.reason.min(where=(rows.stage == "lost") & (rows.entered_at == rows.lost))
     owners = rows.group_by(EPISODE).aggregate(**measures)
     names = {f"{stage}_manager": owners[f"{stage}_manager"].substr(2) for stage in funnel.stages}
@@ -144,9 +138,7 @@ def _with_episode(rows: ir.Table) -> ir.Table:
         )
     )
     # Only reopened leads are in `episodes`: the join stays small however many leads there are.
-    within = (ibis._.start <= ibis._.entered_at) & (
-        ibis._.until.isnull() | (ibis._.entered_at < ibis._.until)
-    )
+    within = (ibis._.start <= ibis._.entered_at) & (ibis._.until.isnull() | (ibis._.entered_at < ibis._.until))
     return (
         rows.left_join(episodes, "lead_id")
         .filter(ibis._.number.isnull() | within)
@@ -164,9 +156,7 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
     manager (owner at entry), left_on (never before entered_on) and outcome: advanced, moved_away, lost,
     nurture, or null while the lead is still there.
     """
-    per_stage = {
-        f"{stage}{suffix}" for stage in funnel.stages for suffix in ("", "_on", "_manager", "_back_on")
-    }
+    per_stage = {f"{stage}{suffix}" for stage in funnel.stages for suffix in ("", "_on", "_manager", "_back_on")}
     carried = [name for name in journeys.columns if name not in per_stage or name in keep]
     # One scan of the journeys serves every stage: a stage is a row of a tiny table, not a query.
     grid = ibis.memtable({"_place": range(len(funnel.stages))})
@@ -199,9 +189,7 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
 
 def ended_on(stays: ir.Table) -> ir.DateValue:
     """The date an episode's end counts at a stage: an end dated before the entry counts on its day."""
-    end = ibis.least(
-        ibis.coalesce(stays.lost_on, stays.nurture_on), ibis.coalesce(stays.nurture_on, stays.lost_on)
-    )
+    end = ibis.least(ibis.coalesce(stays.lost_on, stays.nurture_on), ibis.coalesce(stays.nurture_on, stays.lost_on))
     return end.isnull().ifelse(ibis.null("date"), ibis.greatest(end, stays.entered_on))
 
 
@@ -215,12 +203,8 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
         if name not in leads.columns:
             raise FunnelError(f'no column "{name}" in the leads; {suggestion(name, leads.columns)}')
     names = {("current_manager" if name == "manager" else name): name for name in wanted}
-    if taken := sorted(
-        set(names) & {*journeys.columns, "cohort", "stage", "entered_on", "left_on", "outcome"}
-    ):
-        raise FunnelError(
-            f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it'
-        )
+    if taken := sorted(set(names) & {*journeys.columns, "cohort", "stage", "entered_on", "left_on", "outcome"}):
+        raise FunnelError(f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it')
     joined = journeys.left_join(leads.select("lead_id", **names), "lead_id").select(*journeys.columns, *names)
     return joined.mutate(**{name: visible(joined[name]) for name in names if joined[name].type().is_string()})
 

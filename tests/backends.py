@@ -59,9 +59,7 @@ def funnel_of(*stages, days=7):
         timezone="Europe/Moscow",
         currency="RUB",
         stages=stages,
-        step_into={
-            stage: {"horizon_days": horizon} for stage, horizon in zip(stages[1:], horizons, strict=True)
-        },
+        step_into={stage: {"horizon_days": horizon} for stage, horizon in zip(stages[1:], horizons, strict=True)},
         leads=nowhere,
         entries=nowhere,
     )
@@ -113,9 +111,7 @@ class Episode:
         if not beyond:
             return None
         last = max(entry.entered_at for entry in beyond)
-        return min(
-            (e.entered_on for e in self.entries if e.entered_at > last and e not in beyond), default=None
-        )
+        return min((e.entered_on for e in self.entries if e.entered_at > last and e not in beyond), default=None)
 
     def end(self, kind=None):
         return min(

@@ -88,9 +88,7 @@ def test_a_handed_over_lead_counts_with_the_manager_of_each_step(con):
 def test_blank_groups_are_visible_and_groups_add_up_to_the_total(con):
     schema = ibis.schema({"lead_id": "string", "origin": "string", "staff": "float64"})
     leads = pd.DataFrame([("a", "unknown", 5.0), ("b", None, None), ("c", "-", 20.0)], columns=list(schema))
-    lazy = with_leads(
-        toy(con, [(lead, "lead", "2026-01-05") for lead in "abcd"]), table(con, leads, schema, "leads")
-    )
+    lazy = with_leads(toy(con, [(lead, "lead", "2026-01-05") for lead in "abcd"]), table(con, leads, schema, "leads"))
     by_origin = step_counts(lazy, FUNNEL, AS_OF, by="origin")
     assert by_origin["origin"].tolist() == ["-", "unknown", "(missing)"]
     assert by_origin["entered"].tolist() == [1, 1, 2]

@@ -43,9 +43,7 @@ def test_a_stage_logged_again_is_collapsed_into_its_first_entry(con):
 
 
 def test_reached_is_monotone_and_a_step_back_takes_nothing_away(con):
-    (one,) = journeys_of(
-        con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-06"), ("a", "lead", "2026-01-09")]
-    )
+    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-06"), ("a", "lead", "2026-01-09")])
     assert (one["lead_on"], one["met_on"], one["met_back_on"]) == (on(5), on(6), on(9))
 
 
@@ -62,9 +60,7 @@ def test_a_skipped_stage_counts_as_reached(con):
 
 def test_ties_follow_the_order_of_the_funnel_and_ends_come_last(con):
     at = "2026-01-05 10:00"
-    (one,) = journeys_of(
-        con, [("a", "lost", at, "Anna"), ("a", "met", at, "Boris"), ("a", "lead", at, "Claire")]
-    )
+    (one,) = journeys_of(con, [("a", "lost", at, "Anna"), ("a", "met", at, "Boris"), ("a", "lead", at, "Claire")])
     assert (one["lead_manager"], one["met_manager"]) == ("Claire", "Boris")
     assert (one["episode"], one["lost_on"], one["met_back_on"]) == (1, on(5), None)
 
@@ -144,8 +140,7 @@ def test_stays_are_left_by_advancing_going_back_or_ending(con):
     frame = stays(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL).to_pandas()
     frame = frame.astype(object).where(frame.notna(), None)
     found = {
-        (row.lead_id, row.stage): (row.entered_on, row.manager, row.left_on, row.outcome)
-        for row in frame.itertuples()
+        (row.lead_id, row.stage): (row.entered_on, row.manager, row.left_on, row.outcome) for row in frame.itertuples()
     }
     assert found == {
         ("a", "lead"): (on(5), "Anna", on(6), "advanced"),
@@ -258,10 +253,7 @@ def records(lazy, keys):
     assert not frame.duplicated(keys).any()
     dates = {name for name, kind in lazy.schema().items() if kind.is_date()}
     plain = pd.DataFrame(
-        {
-            name: [None if pd.isna(v) else v.date() if name in dates else v for v in frame[name]]
-            for name in frame
-        },
+        {name: [None if pd.isna(v) else v.date() if name in dates else v for v in frame[name]] for name in frame},
         dtype=object,
     ).set_index(keys)
     return {key: [None if v is None or v is pd.NaT else v for v in row] for key, *row in plain.itertuples()}
