@@ -1,0 +1,191 @@
+"""Many managers at once: published numbers, other routes, properties, edges; long simulations marked."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize, special, stats
+
+from funnelstats.teams import (
+    coaching_pairs,
+    funnel_limits,
+    hyper_posterior,
+    log_likelihood,
+    overdispersion,
+    rank_intervals,
+    shrunken_rates,
+)
+
+RATS = (
+    "0/20 0/20 0/20 0/20 0/20 0/20 0/20 0/19 0/19 0/19 0/19 0/18 0/18 0/17 1/20 1/20 1/20 1/20 1/19 1/19 1/18 "
+    "1/18 2/25 2/24 2/23 2/20 2/20 2/20 2/20 2/20 2/20 1/10 5/49 2/19 5/46 3/27 2/17 7/49 7/47 3/20 3/20 2/13 "
+    "9/48 10/50 4/20 4/20 4/20 4/20 4/20 4/20 4/20 10/48 4/19 4/19 4/19 5/22 11/46 12/49 5/20 5/20 6/23 5/19 "
+    "6/22 6/20 6/20 6/20 16/52 15/46 15/47 9/24 4/14"
+)
+TUMOURS, ANIMALS = np.array([pair.split("/") for pair in RATS.split()], dtype=float).T
+STEPS = [("lead", "met"), ("met", "presented"), ("presented", "contracted"), ("contracted", "paid")]
+FUNNEL = SimpleNamespace(steps=[SimpleNamespace(from_stage=a, to_stage=b) for a, b in STEPS])
+
+
+def team_of(entered, converted, managers=None) -> pd.DataFrame:
+    managers = [f"M{number}" for number in range(len(entered))] if managers is None else managers
+    frame = pd.DataFrame({"manager": managers, "from_stage": "lead", "to_stage": "met"})
+    return frame.assign(entered=entered, converted=converted)
+
+
+def article(size: int = 100) -> pd.DataFrame:
+    """The trade article's two managers, each passing his shares of ``size`` leads."""
+    rows = []
+    for manager, shares in (("Иванов", (0.8, 0.7, 0.85, 0.95)), ("Сидоров", (0.95, 0.9, 0.7, 0.8))):
+        entered = size
+        for (start, end), share in zip(STEPS, shares, strict=True):
+            rows.append((manager, start, end, entered, round(entered * share)))
+            entered = round(entered * share)
+    return pd.DataFrame(rows, columns=["manager", "from_stage", "to_stage", "entered", "converted"])
+
+
+def test_the_posterior_of_the_rats_is_the_published_one() -> None:
+    mean, size, weight, _ = hyper_posterior(TUMOURS, ANIMALS)
+    assert np.sum(weight * special.expit(mean) * np.exp(size)) == pytest.approx(2.4, abs=0.05)
+    assert np.sum(weight * special.expit(-mean) * np.exp(size)) == pytest.approx(14.3, abs=0.05)
+
+
+def test_the_likelihood_of_the_rats_peaks_where_vgam_says() -> None:
+    found = optimize.minimize(
+        lambda log: -log_likelihood(*np.exp(log), TUMOURS, ANIMALS), [1, 2], method="Nelder-Mead", tol=1e-10
+    )
+    np.testing.assert_allclose(np.exp(found.x), [2.341821, 14.11588], rtol=1e-4)
+
+
+def test_the_likelihood_agrees_with_scipy() -> None:
+    expected = stats.betabinom.logpmf(TUMOURS, ANIMALS, 2.0, 9.0).sum()
+    constant = np.log(special.comb(ANIMALS, TUMOURS)).sum()
+    assert log_likelihood(2.0, 9.0, TUMOURS, ANIMALS) == pytest.approx(expected - constant)
+
+
+def test_batters_are_drawn_to_their_mean_about_as_far_as_efron_and_morris_found() -> None:
+    """James and Stein keep .209 of the distance to the mean; that estimate is itself uncertain by a third."""
+    hits = [18, 17, 16, 15, 14, 14, 13, 12, 11, 11, 10, 10, 10, 10, 10, 9, 8, 7]
+    found = shrunken_rates(team_of([45] * 18, hits))
+    kept = np.polyfit(np.array(hits) / 45, found["shrunken"], 1)[0]
+    assert kept == pytest.approx(0.209, abs=0.12)
+    assert found["shrunken"].between(0.21, 0.33).all()
+
+
+def test_funnel_limits_are_those_of_qbinom_with_interpolation() -> None:
+    found = funnel_limits([143, 187, 323, 581], 0.119614341669)
+    np.testing.assert_allclose(found["limit_025"], [0.06527892186, 0.07222074343, 0.08382993512, 0.09301057826])
+    np.testing.assert_allclose(found["limit_975"], [0.1719910731, 0.1653156314, 0.154541149, 0.1457758493])
+    np.testing.assert_allclose(found["limit_001"], [0.04048492753, 0.0496398728, 0.0657490519, 0.07913263416])
+    np.testing.assert_allclose(found["limit_999"], [0.2073171214, 0.1959094594, 0.1770762233, 0.1621674442])
+
+
+def test_funnel_limits_widen_with_dispersion_and_say_nothing_of_nobody() -> None:
+    plain, wide = funnel_limits([0, 100], 0.3), funnel_limits([0, 100], 0.3, dispersion=4)
+    assert plain.iloc[0].tolist() == [0, 0, 0, 1, 1]
+    assert wide["limit_975"][1] - 0.3 == pytest.approx(2 * (plain["limit_975"][1] - 0.3))
+
+
+def test_overdispersion_is_one_where_managers_differ_by_chance_only() -> None:
+    rng = np.random.default_rng(1)
+    entered = np.full(50, 100)
+    assert overdispersion(team_of(entered, rng.binomial(entered, 0.3)), 0.3) == 1
+    assert overdispersion(team_of(entered, rng.binomial(entered, rng.beta(6, 14, 50))), 0.3) > 2
+    assert overdispersion(team_of([0], [0]), 0.3) == 1
+
+
+def test_shrunken_rates_agree_with_integrating_over_the_grid() -> None:
+    found = shrunken_rates(team_of(ANIMALS, TUMOURS))
+    mean, size, weight, _ = hyper_posterior(TUMOURS, ANIMALS)
+    a, b = special.expit(mean) * np.exp(size), special.expit(-mean) * np.exp(size)
+    exact = [np.sum(weight * (a + k) / (a + b + n)) for k, n in zip(TUMOURS, ANIMALS, strict=True)]
+    np.testing.assert_allclose(found["shrunken"], exact, atol=0.01)
+
+
+def test_shrinking_keeps_the_order_of_equal_teams_and_few_leads_move_most() -> None:
+    found = shrunken_rates(team_of([10, 200, 200, 200, 200], [10, 150, 160, 140, 120]))
+    moved = (found["converted"] / found["entered"] - found["shrunken"]).abs()
+    assert moved.idxmax() == 0
+    assert found["shrunken"].between(found["shrunken_lower"], found["shrunken_upper"]).all()
+    assert found["shrunken"][2] > found["shrunken"][1] > found["shrunken"][3] > found["shrunken"][4]
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    team = team_of([20, 30, 40], [10, 20, 35])
+    pd.testing.assert_frame_equal(shrunken_rates(team), shrunken_rates(team))
+
+
+def test_managers_without_leads_or_rank_have_no_shrunken_rate_and_weigh_nothing() -> None:
+    team = team_of([20, 0, 500, 40], [10, 0, 0, 35], ["A", "B", "import", "C"])
+    team = team.assign(verdict=["red", "too few", "not ranked", "green"], floor=0.7)
+    found, alone = shrunken_rates(team), shrunken_rates(team.iloc[[0, 3]])
+    assert found["shrunken"].isna().tolist() == [False, True, True, False]
+    assert found.loc[[1, 2], ["shrunken_lower", "shrunken_upper"]].to_numpy().tolist() == [[0, 1], [0, 1]]
+    np.testing.assert_allclose(found["shrunken"].dropna(), alone["shrunken"], atol=0.02)
+    assert found["p_below"][0] > 0.8 > 0.2 > found["p_below"][3]
+    assert "p_below" not in shrunken_rates(team.drop(columns="floor"))
+
+
+def test_nobody_at_all_gives_nothing_and_no_error() -> None:
+    assert shrunken_rates(team_of([0], [0]))["shrunken"].isna().all()
+    assert shrunken_rates(team_of([], [])).empty
+    assert rank_intervals(team_of([0], [0]))["rank"].isna().all()
+    assert coaching_pairs(team_of([0], [0]), FUNNEL).empty
+
+
+def test_a_perfect_team_stays_below_certainty() -> None:
+    found = shrunken_rates(team_of([10, 12], [10, 12]))
+    assert found["shrunken"].between(0.8, 1, inclusive="left").all()
+
+
+def test_ranks_are_sure_only_where_the_managers_are_apart() -> None:
+    found = rank_intervals(team_of([500, 500, 500], [450, 250, 260]))
+    assert found.loc[0, ["rank", "rank_lower", "rank_upper"]].tolist() == [1, 1, 1]
+    assert found.loc[1, ["rank_lower", "rank_upper"]].tolist() == [2, 3]
+    assert found["rank"].between(found["rank_lower"], found["rank_upper"]).all()
+
+
+def test_of_the_articles_managers_each_teaches_what_he_does_better() -> None:
+    found = coaching_pairs(article(), FUNNEL, mean_deal=1000)
+    assert found["teacher"].tolist() == ["Сидоров", "Сидоров", "Иванов", "Иванов"]
+    assert found["learner"].tolist() == ["Иванов", "Иванов", "Сидоров", "Сидоров"]
+    assert found["to_stage"].tolist() == ["met", "presented", "contracted", "paid"]
+    assert (found["probability"] >= 0.9).all()
+    np.testing.assert_allclose(found["money"], found["deals"] * 1000)
+
+
+def test_the_uplift_is_the_learners_leads_at_the_teachers_rate() -> None:
+    """With many leads the numbers are the plain ones: 100 leads, 15 points more, .70·.85·.95 downstream."""
+    found = coaching_pairs(article(20_000), FUNNEL).iloc[0]
+    assert found["deals"] == pytest.approx(20_000 * 0.15 * 0.7 * 0.85 * 0.95, rel=0.03)
+    assert found["deals_lower"] < found["deals"] < found["deals_upper"]
+
+
+def test_managers_who_do_not_differ_have_nothing_to_teach() -> None:
+    assert coaching_pairs(team_of([50, 50, 50], [40, 41, 40]), FUNNEL).empty
+
+
+def test_three_hundred_managers_take_a_fifth_of_a_second() -> None:
+    rng = np.random.default_rng(2)
+    entered = rng.integers(5, 200, 300)
+    team = team_of(entered, rng.binomial(entered, rng.beta(8, 2, 300)))
+    shrunken_rates(team)
+    started = time.perf_counter()
+    shrunken_rates(team)
+    assert time.perf_counter() - started < 0.5  # 0.08 alone; a shared machine gets room
+
+
+@pytest.mark.simulation
+def test_full_bayes_intervals_cover_with_twelve_managers() -> None:
+    rng = np.random.default_rng(6)
+    held = []
+    for run in range(300):
+        entered = rng.integers(15, 81, 12)
+        truth = rng.beta(16, 4, 12)
+        found = shrunken_rates(team_of(entered, rng.binomial(entered, truth)), seed=run)
+        held.append(np.mean((found["shrunken_lower"] <= truth) & (truth <= found["shrunken_upper"])))
+    assert np.mean(held) >= 0.92
