@@ -136,7 +136,7 @@ def page_name(*words: str) -> str:
     >>> page_name("manager", "Иванов")
     'manager-Иванов'
     >>> page_name("manager", "../A & B")
-    'manager-A-B-59e7c0'
+    'manager-A-B-674164'
     """
     text = "-".join(unicodedata.normalize("NFC", word) for word in words)
     safe = re.sub(r"\W+", "-", text).strip("-_")[:60]

@@ -58,9 +58,7 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[s
     package = Path(__file__).parent
     for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json")):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
-    digest.update(
-        json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str).encode()
-    )
+    digest.update(json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
 
@@ -109,7 +107,7 @@ def render_many(
     before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
     records: dict[int, Record] = {}
     stop, running = threading.Event(), set[Any]()
-    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(workers or _cores())
     futures: dict[Future[Record], int] = {}
     try:
         for number, job in enumerate(jobs):
@@ -142,6 +140,11 @@ def render_many(
     return [records[number] for number in range(len(jobs))]
 
 
+def _cores() -> int:
+    """Cores this process may use: in a container fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _check(jobs: Sequence[Job]) -> None:
     known = {notebook: known_parameters(notebook) for notebook in {job.notebook for job in jobs}}
     targets = [job.target for job in jobs]
@@ -158,9 +161,7 @@ def _check(jobs: Sequence[Job]) -> None:
 def _make(job: Job, stop: threading.Event, running: set[Any]) -> Record:
     """Execute, check, publish; after a failure neither the old page nor its tables are left."""
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(
-        prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True
-    ) as part:
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True) as part:
         executed = Path(part) / f"{job.target.stem}.ipynb"
         try:
             notebook = execute(job.notebook, job.parameters, executed, running)
