@@ -1,0 +1,153 @@
+"""CUSUM and e-values: published run lengths, integration, simulation by hand, edges."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from funnelstats.monitoring import (
+    cusum_arl,
+    e_alarms,
+    e_benjamini_hochberg,
+    e_values,
+    since_when,
+)
+
+
+def funnel_of(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:
+    step = SimpleNamespace(
+        from_stage="lead", to_stage="met", target=target, tolerance=tolerance, targets=targets, horizon_days=7
+    )
+    return SimpleNamespace(steps=(step,), system_users=("robot",))
+
+
+def weeks_of(entered, converted, **keys) -> pd.DataFrame:
+    mondays = pd.date_range("2026-01-05", periods=len(entered), freq="7D", unit="us")
+    frame = pd.DataFrame({**keys, "cohort": mondays, "from_stage": "lead", "to_stage": "met"})
+    return frame.assign(entered=entered, converted=converted)
+
+
+def falling(good: int, bad: int, **keys) -> pd.DataFrame:
+    return weeks_of([12] * (good + bad), [10] * good + [7] * bad, **keys)
+
+
+def test_run_lengths_are_those_of_the_exact_chain() -> None:
+    design = {"floor": 0.20, "worse": 0.14, "limit": 3.0, "states": 2000}
+    found = [cusum_arl(rate, 40, **design) for rate in (0.20, 0.14, 0.10)]
+    np.testing.assert_allclose(found, [113.5, 6.49, 3.21], rtol=2e-3)
+
+
+def test_run_lengths_agree_with_sums_played_through() -> None:
+    gain, loss = np.log(1.5), np.log(0.75)
+    rng = np.random.default_rng(5)
+    sums, weeks, alive = np.zeros(4000), np.zeros(4000), np.ones(4000, dtype=bool)
+    while alive.any():
+        won = rng.binomial(3, 0.6, sums.size)
+        sums = np.maximum(sums + (3 - won) * gain + won * loss, 0)
+        weeks += alive
+        alive &= sums < 2.3
+    found = cusum_arl(0.6, 3, floor=2 / 3, worse=0.5, limit=2.3)
+    assert found == pytest.approx(weeks.mean(), rel=0.05)
+
+
+def test_the_week_in_which_a_step_began_to_leak_is_named() -> None:
+    found = since_when(falling(20, 8), funnel_of()).iloc[0]
+    assert found["alarm"]
+    assert found["since"] == pd.Timestamp("2026-05-25")
+    assert (found["before_rate"], found["after_rate"]) == pytest.approx((10 / 12, 7 / 12))
+    assert found["statistic"] == found["limit"] > 2
+
+
+def test_a_step_at_its_target_does_not_alarm() -> None:
+    found = since_when(falling(28, 0), funnel_of()).iloc[0]
+    assert not found["alarm"]
+    assert pd.isna(found["since"])
+    assert found["before_rate"] == pytest.approx(10 / 12)
+    assert np.isnan(found["after_rate"])
+
+
+def test_the_sum_is_that_of_the_log_likelihood_ratios() -> None:
+    found = since_when(weeks_of([10, 10], [9, 6]), funnel_of()).iloc[0]
+    worse = 0.8 / 1.2
+    ratio = stats.binom.logpmf(6, 10, worse) - stats.binom.logpmf(6, 10, 0.8)
+    assert found["statistic"] == pytest.approx(ratio)
+
+
+def test_a_repaired_step_leaves_the_alarm() -> None:
+    weeks = weeks_of([12] * 40, [10] * 10 + [6] * 20 + [11] * 10)
+    assert since_when(weeks[:30], funnel_of())["alarm"].item()
+    assert not since_when(weeks, funnel_of())["alarm"].item()
+
+
+def test_a_missed_target_is_missed_since_the_first_week_and_has_no_before() -> None:
+    found = since_when(falling(0, 10), funnel_of()).iloc[0]
+    assert found["since"] == pd.Timestamp("2026-01-05")
+    assert np.isnan(found["before_rate"])
+
+
+def test_weeks_of_one_lead_and_of_none_are_watched_too() -> None:
+    few = weeks_of([1, 0, 1, 2, 0, 1, 1, 1, 2, 1, 1, 0, 1], [1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    found = since_when(few, funnel_of()).iloc[0]
+    assert found["alarm"]
+    assert found["since"] == pd.Timestamp("2026-01-26")
+
+
+def test_each_manager_has_a_target_and_only_people_are_named() -> None:
+    weeks = pd.concat([falling(5, 8, manager=name) for name in ("(missing)", "robot", "B", "A")])
+    found = since_when(weeks, funnel_of(A=0.5)).set_index("manager")
+    assert list(found.index) == ["A", "B", "robot", "(missing)"]
+    assert found["alarm"].tolist() == [False, True, False, False]
+    assert found["limit"].isna().tolist() == [False, False, True, True]
+    e = e_alarms(weeks, funnel_of(A=0.5)).set_index("manager")
+    assert e["e_value"].isna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("funnel", [funnel_of(None), funnel_of(0.0), funnel_of(1.0)])
+def test_without_a_floor_between_none_and_all_there_is_no_alarm(funnel: SimpleNamespace) -> None:
+    found = since_when(falling(3, 9), funnel).iloc[0]
+    assert not found["alarm"]
+    assert np.isnan(found["limit"])
+
+
+def test_no_weeks_and_no_leads_give_no_alarm() -> None:
+    for verb in (since_when, e_alarms):
+        assert verb(falling(0, 0), funnel_of()).empty
+        assert not verb(weeks_of([0, 0], [0, 0]), funnel_of())["alarm"].item()
+    assert e_alarms(weeks_of([0, 0], [0, 0]), funnel_of())["e_value"].item() == pytest.approx(1)
+
+
+def test_rows_in_any_order_or_split_give_the_same() -> None:
+    weeks = falling(6, 8, manager="A")
+    mixed = pd.concat([weeks.assign(entered=5, converted=4), weeks.assign(entered=7, converted=weeks["converted"] - 4)])
+    expected = since_when(weeks, funnel_of())
+    pd.testing.assert_frame_equal(since_when(mixed.sample(frac=1, random_state=1), funnel_of()), expected)
+
+
+@pytest.mark.parametrize(("k", "n", "floor"), [(0, 5, 0.8), (3, 10, 0.5), (10, 10, 0.9), (70, 100, 0.8)])
+def test_an_e_value_is_the_integral_over_rates_below_the_floor(k: int, n: int, floor: float) -> None:
+    prior = stats.beta(0.5, 0.5)
+    top, _ = integrate.quad(lambda p: stats.binom.pmf(k, n, p) * prior.pdf(p), 0, floor)
+    bottom, _ = integrate.quad(prior.pdf, 0, floor)
+    assert e_values(k, n, floor) == pytest.approx(top / bottom / stats.binom.pmf(k, n, floor), rel=1e-6)
+
+
+def test_an_e_value_is_one_on_average_at_the_floor_and_less_above() -> None:
+    k = np.arange(31)
+    values = e_values(k, 30, 0.8)
+    assert values @ stats.binom.pmf(k, 30, 0.8) == pytest.approx(1)
+    assert values @ stats.binom.pmf(k, 30, 0.85) < 1
+
+
+def test_many_leads_far_from_the_floor_overflow_quietly() -> None:
+    assert e_values([0, 100_000], 100_000, 0.8).tolist() == [np.inf, 0]
+
+
+def test_e_benjamini_hochberg_takes_the_largest_that_are_large_enough_together() -> None:
+    assert e_benjamini_hochberg([45, 41, 1, np.nan, 0]).tolist() == [True, True, False, False, False]
+    assert e_benjamini_hochberg([45, 39, 1, np.nan, 0]).tolist() == [False] * 5
+    assert e_benjamini_hochberg([20]).tolist() == [True]
+    assert e_benjamini_hochberg([]).tolist() == []
