@@ -2,7 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -34,6 +38,14 @@ CELLS = [
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
+@pytest.fixture(scope="module", autouse=True)
+def room(tmp_path_factory):
+    """A temporary folder of this module's own, to see what is left in it."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("room"))
+    yield tempfile.tempdir
+    tempfile.tempdir = before
+
+
 def write_notebook(path, cells, heading="# Who is to be called?"):
     code = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate([PARAMETERS, *cells])]
     code[0].metadata["tags"] = ["parameters"]
@@ -59,7 +71,7 @@ def files(folder):
 def left_behind():
     """Kernels of this process and temporary folders of kernels that still exist."""
     children = [child for child in psutil.Process().children() if "ipykernel" in " ".join(child.cmdline())]
-    return children + list(Path(tempfile.gettempdir()).glob("fs-*/k-1"))
+    return children + list(Path(tempfile.gettempdir()).iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +110,7 @@ def test_a_failure_keeps_its_notebook_and_says_its_reason(week):
     assert records[1].reason == "cell 5: ValueError: no <b>such</b> manager"
     assert "DeadKernelError" in records[3].reason
     assert files(folder / "_failed") == ["killed.txt", "wrong.ipynb", "wrong.txt"]
-    outputs = [
-        o for c in nbformat.read(folder / "_failed" / "wrong.ipynb", 4).cells for o in c.get("outputs", [])
-    ]
+    outputs = [o for c in nbformat.read(folder / "_failed" / "wrong.ipynb", 4).cells for o in c.get("outputs", [])]
     assert "error" in [output.output_type for output in outputs]
 
 
@@ -216,11 +226,34 @@ def test_an_interrupt_ends_the_kernels_and_keeps_what_was_there(demo, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        render_many(
-            [job(demo, tmp_path, "slow", fault="endless"), job(demo, tmp_path, "fast")], tell=interrupt
-        )
+        render_many([job(demo, tmp_path, "slow", fault="endless"), job(demo, tmp_path, "fast")], tell=interrupt)
     assert (tmp_path / "slow.html").read_text() == "last run"
     assert files(tmp_path) == ["fast.html", "fast.numbers.csv", "index.html", "run.json", "slow.html"]
+    assert left_behind() == []
+
+
+def test_ctrl_c_ends_the_run_at_once_and_leaves_no_process(demo, tmp_path, room):
+    code = f"""
+from pathlib import Path
+from funnelstats.reports import render
+render(Path({str(demo)!r}), {{"fault": "endless"}}, Path({str(tmp_path)!r}) / "page.html", title="T")
+"""
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"TMPDIR": room},
+    )
+    while not list(Path(room).glob("fs-*/k-1")):
+        assert run.poll() is None
+        time.sleep(0.1)
+    kernel = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    # Reading to the end of the pipe also shows that nobody else holds it open.
+    output, _ = run.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in output
+    assert not [child for child in kernel if child.is_running()]
+    assert files(tmp_path) == ["index.html", "run.json"]
     assert left_behind() == []
 
 
@@ -276,9 +309,7 @@ def test_the_fingerprint_changes_with_whatever_a_page_depends_on(demo, tmp_path)
 
 
 def output(html):
-    cell = nbformat.v4.new_code_cell(
-        "", outputs=[nbformat.v4.new_output("display_data", {"text/html": html})]
-    )
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", {"text/html": html})])
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
 
 
