@@ -1,0 +1,132 @@
+"""Rates at equal leads: numbers one can see, statsmodels, simulation with known skill, edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import special, stats
+
+from funnelstats.casemix import case_mix
+from funnelstats.intervals import poisson_ratio_interval, wilson_interval
+
+
+def strata_of(rows, attributes=("kind",)) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*attributes, "manager", "entered", "converted"])
+
+
+EASY_AND_HARD = strata_of(
+    [
+        ("easy", "A", 90, 72),
+        ("hard", "A", 10, 2),
+        ("easy", "B", 10, 8),
+        ("hard", "B", 90, 18),
+        ("easy", "C", 50, 40),
+        ("hard", "C", 50, 10),
+    ]
+)
+
+
+def random_team(seed: int, managers: int = 8, leads: int = 150):
+    """Managers with skill and with leads of three kinds and two sizes, some much easier than others."""
+    rng = np.random.default_rng(seed)
+    skill = rng.normal(0, 0.4, managers)
+    rows = []
+    for manager in range(managers):
+        mix = rng.dirichlet([1.5] * 6)
+        for cell, entered in enumerate(rng.multinomial(leads, mix)):
+            kind, size = divmod(cell, 2)
+            rate = special.expit(0.8 * kind - 0.8 + 0.5 * size + skill[manager])
+            rows.append((f"k{kind}", f"s{size}", f"M{manager}", entered, rng.binomial(entered, rate)))
+    return strata_of(rows, ("kind", "size")), skill
+
+
+def test_equal_skill_with_easy_and_hard_leads_is_found_equal() -> None:
+    """72 of 90 easy and 2 of 10 hard is 74 %, 8 of 10 and 18 of 90 is 26 %; both pass 80 % and 20 %."""
+    found = case_mix(EASY_AND_HARD)
+    assert found["manager"].tolist() == ["A", "B", "C"]
+    np.testing.assert_allclose(found["expected"], [74, 26, 50], rtol=1e-5)
+    np.testing.assert_allclose(found["ratio"], 1, rtol=1e-5)
+    np.testing.assert_allclose(found["rate"], 0.5, rtol=1e-9)
+    np.testing.assert_allclose(found["adjusted"], 0.5, atol=1e-3)
+    assert found["shared"].tolist() == [1, 1, 1]
+
+
+def test_observed_to_expected_has_exact_poisson_limits() -> None:
+    found = case_mix(EASY_AND_HARD)
+    lower, upper = poisson_ratio_interval(found["converted"], found["expected"])
+    np.testing.assert_allclose(found[["ratio_lower", "ratio_upper"]], np.column_stack([lower, upper]))
+
+
+def test_the_expectation_is_that_of_a_logistic_model_fitted_without_the_manager() -> None:
+    strata, _ = random_team(1)
+    found = case_mix(strata).set_index("manager")
+    for manager in ("M0", "M5"):
+        own = strata["manager"] == manager
+        design = sm.add_constant(pd.get_dummies(strata[["kind", "size"]], drop_first=True, dtype=float))
+        others = strata[~own & (strata["entered"] > 0)]
+        outcome = np.column_stack([others["converted"], others["entered"] - others["converted"]])
+        model = sm.GLM(outcome, design.loc[others.index], family=sm.families.Binomial()).fit()
+        expected = (model.predict(design[own]) * strata.loc[own, "entered"]).sum()
+        assert found.loc[manager, "expected"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_kind_of_leads_leaves_the_plain_rate_and_wilsons_interval() -> None:
+    found = case_mix(strata_of([("all", "A", 40, 10), ("all", "B", 60, 30)]))
+    np.testing.assert_allclose(found["rate"], [0.25, 0.5])
+    np.testing.assert_allclose(found["n_eff"], [40, 60])
+    np.testing.assert_allclose(found[["ci_lower", "ci_upper"]].T, wilson_interval([10, 30], [40, 60]))
+    np.testing.assert_allclose(found["expected"], [20, 15], rtol=1e-5)
+    without = case_mix(pd.DataFrame({"manager": ["A", "B"], "entered": [40, 60], "converted": [10, 30]}))
+    pd.testing.assert_frame_equal(without, found)
+
+
+def test_leads_that_nobody_else_works_are_named() -> None:
+    found = case_mix(strata_of([("a", "A", 30, 20), ("b", "A", 10, 5), ("b", "B", 20, 5)]))
+    assert found["shared"].tolist() == [0.25, 1]
+
+
+def test_each_step_is_judged_apart_and_rows_may_come_in_any_order() -> None:
+    first, second = random_team(2)[0], random_team(3)[0]
+    both = pd.concat(
+        [first.assign(from_stage="lead", to_stage="met"), second.assign(from_stage="met", to_stage="paid")]
+    )
+    found = case_mix(both)
+    assert found.columns[:3].tolist() == ["manager", "from_stage", "to_stage"]
+    alone = case_mix(second)
+    pd.testing.assert_frame_equal(
+        found[found["from_stage"] == "met"].drop(columns=["from_stage", "to_stage"]).reset_index(drop=True), alone
+    )
+    shuffled = case_mix(second.sample(frac=1, random_state=1)).sort_values("manager", ignore_index=True)
+    pd.testing.assert_frame_equal(shuffled, alone, rtol=1e-4)
+
+
+def test_managers_without_leads_and_empty_frames_are_unknown_not_zero() -> None:
+    found = case_mix(strata_of([("a", "A", 30, 20), ("a", "B", 0, 0)])).iloc[1]
+    assert np.isnan(found["rate"])
+    assert np.isnan(found["ratio"])
+    assert (found["ci_lower"], found["ci_upper"], found["ratio_upper"]) == (0, 1, np.inf)
+    empty = strata_of([]).assign(from_stage=[], to_stage=[])
+    assert case_mix(empty).empty
+    assert "adjusted" in case_mix(empty)
+
+
+def test_a_manager_alone_has_no_one_to_be_compared_with() -> None:
+    found = case_mix(strata_of([("a", "A", 30, 30), ("b", "A", 10, 10)])).iloc[0]
+    assert found["shared"] == 0
+    assert found["rate"] == 1
+    assert np.isnan(found["expected"])
+    assert np.isnan(found["adjusted"])
+    assert (found["ratio_lower"], found["ratio_upper"], found["adjusted_upper"]) == (0, np.inf, 1)
+
+
+@pytest.mark.simulation
+def test_adjusted_rates_rank_managers_nearer_to_their_skill_than_raw_ones() -> None:
+    raw, adjusted = [], []
+    for seed in range(60):
+        strata, skill = random_team(seed)
+        found = case_mix(strata)
+        raw.append(stats.spearmanr(found["converted"] / found["entered"], skill)[0])
+        adjusted.append(stats.spearmanr(found["adjusted"], skill)[0])
+    assert np.mean(adjusted) > np.mean(raw) + 0.05
