@@ -15,8 +15,8 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.funnel import MISSING, Funnel, FunnelError, suggestion
-from funnelstats.journeys import ended_on, stays
+from funnelstats.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
+from funnelstats.journeys import stays
 
 STEP_COUNTS = ["entered", "converted", "too_recent"]
 OUTCOMES = ["advanced", "lost", "open"]
@@ -122,7 +122,7 @@ def outcome_days(
         at_stage = at_stage.mutate(week=monday(at_stage.entered_on))
     at_stage = with_shown(at_stage, keys)
     position = at_stage.stage.cases(*((step.from_stage, n) for n, step in enumerate(funnel.steps)))
-    advanced = at_stage.outcome == "advanced"
+    gone_for_good = at_stage.outcome.isin(["advanced", *ENDS]).fill_null(False)
     judged = at_stage.filter(
         at_stage.stage.isin([step.from_stage for step in funnel.steps])
         & _known(at_stage.entered_on, as_of, entered_between)
@@ -130,8 +130,8 @@ def outcome_days(
         *keys,
         _step=position,
         _entered_on=at_stage.entered_on,
-        _advanced=advanced.fill_null(False),
-        _gone_on=advanced.fill_null(False).ifelse(at_stage.left_on, ended_on(at_stage)),
+        _advanced=(at_stage.outcome == "advanced").fill_null(False),
+        _gone_on=gone_for_good.ifelse(at_stage.left_on, ibis.null("date")),
     )
     gone = (judged._gone_on <= on_date(as_of)).fill_null(False)
     aged = judged.mutate(_gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of))))
@@ -154,13 +154,28 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
-def deal_size(payments: ir.Table) -> pd.DataFrame:
+def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 
-    Money given back lowers what its lead paid. The mean is missing where nobody paid.
+    Money given back lowers what its lead paid. The mean is missing where nobody paid or no payments are known.
     """
+    if payments is None:
+        return pd.DataFrame({"deals": [0], "mean_deal": [float("nan")]})
     deals = payments.group_by("lead_id").aggregate(paid=payments.amount.sum())
     return fetch(deals.aggregate(deals=deals.count(), mean_deal=deals.paid.mean()))
+
+
+def stage_span(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """First and last day of every stage and end: stage, leads, entries, first, last, in the funnel's order."""
+    ordered = (*funnel.undated, *funnel.stages, *ENDS)
+    known = entries.filter(entries.stage.isin(ordered))
+    counted = known.group_by("stage").aggregate(
+        leads=known.lead_id.nunique(),
+        entries=known.count(),
+        first=known.entered_on.min(),
+        last=known.entered_on.max(),
+    )
+    return fetch(counted).sort_values("stage", key=lambda stage: stage.map(ordered.index)).reset_index(drop=True)
 
 
 def monday(day: ir.DateValue) -> ir.DateValue:

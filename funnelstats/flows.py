@@ -25,6 +25,18 @@ from funnelstats.counts import (
 from funnelstats.funnel import ENDS, Funnel, FunnelError
 from funnelstats.journeys import stage_entries, stays
 
+FLOW_WORDS = {
+    "stage": "stage",
+    "opening": "there before",
+    "entered": "entered",
+    "advanced": "advanced",
+    "lost": "lost",
+    "nurture": "returned to marketing",
+    "moved_away": "moved away",
+    "still_there": "still there",
+}
+"""What the columns of a flow table are called on a page."""
+
 FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 

@@ -102,7 +102,7 @@ def _with_episode(rows: ir.Table) -> ir.Table:
     """The entries with the number of their episode: 1 plus the reopenings up to them.
 
     An end opens nothing by itself; the next stage entry strictly later than it does. An end dated before
-    the lead's first stage entry closes that entry, because a closing typed too early is still a closing.
+    the lead's first stage entry closes its last one: a closing typed too early is still the closing.
     """
     is_end = rows.stage.isin(ENDS)
     spans = (
@@ -114,11 +114,12 @@ def _with_episode(rows: ir.Table) -> ir.Table:
         )
         .filter(ibis._.latest > ibis._.closed)
     )
-    ends = (
-        rows.filter(is_end)
-        .join(spans, "lead_id")
-        .select("lead_id", ended_at=ibis.greatest(ibis._.entered_at, ibis._.began))
-    )
+    # Only leads with an entry after an end are in `spans`: what is joined stays small however many leads there are.
+    rows = rows.left_join(spans, "lead_id").select(*rows.columns, "began", "latest")
+    is_end = rows.stage.isin(ENDS)
+    misdated = (is_end & (rows.entered_at < rows.began)).fill_null(False)
+    rows = rows.mutate(counts_at=misdated.ifelse(rows.latest, rows.entered_at))
+    ends = rows.filter(is_end & rows.began.notnull()).select("lead_id", ended_at="counts_at")
     reopened = (
         rows.filter(~is_end)
         .join(ends, "lead_id")
@@ -128,7 +129,7 @@ def _with_episode(rows: ir.Table) -> ir.Table:
         .select("lead_id", "start")
         .distinct()
     )
-    starts = spans.select("lead_id", start=ibis.least(spans.began, spans.closed)).union(reopened)
+    starts = spans.select("lead_id", start="began").union(reopened)
     episodes = (
         starts.join(starts.select("lead_id", other="start"), "lead_id")
         .group_by("lead_id", "start")
@@ -137,20 +138,20 @@ def _with_episode(rows: ir.Table) -> ir.Table:
             until=ibis._.other.min(where=ibis._.other > ibis._.start),
         )
     )
-    # Only reopened leads are in `episodes`: the join stays small however many leads there are.
-    within = (ibis._.start <= ibis._.entered_at) & (ibis._.until.isnull() | (ibis._.entered_at < ibis._.until))
+    within = (ibis._.start <= ibis._.counts_at) & (ibis._.until.isnull() | (ibis._.counts_at < ibis._.until))
+    columns = [column for column in rows.columns if column not in ("began", "latest", "counts_at")]
     return (
         rows.left_join(episodes, "lead_id")
         .filter(ibis._.number.isnull() | within)
-        .select(*rows.columns, episode=ibis._.number.fill_null(1).cast("int64"))
+        .select(*columns, episode=ibis._.number.fill_null(1).cast("int64"))
     )
 
 
 def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir.Table:
     """Every stay of an episode at a stage it reached: since when, whose it was, how and when it was left.
 
-    A stay ends by advancing to the next stage; failing that, by going back for good or by the episode's
-    end, whichever came first. An end therefore belongs to the furthest stage reached, once.
+    A stay ends by advancing to the next stage; failing that, by the episode's end; failing that, by going
+    back for good. An end therefore belongs to the furthest stage reached, once, and no loss is hidden.
 
     Returns the journey's own columns (and any per-stage ones named in `keep`), stage, entered_on,
     manager (owner at entry), left_on (never before entered_on) and outcome: advanced, moved_away, lost,
@@ -177,20 +178,17 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
     ).filter(ibis._.entered_on.notnull())
     outcome = ibis.cases(
         (dated._advanced_on.notnull(), "advanced"),
-        (dated._back_on.notnull(), "moved_away"),
         (dated.lost_on.notnull() & dated._lost_first, "lost"),
         (dated.nurture_on.notnull(), "nurture"),
+        (dated._back_on.notnull(), "moved_away"),
     )
-    left_on = ibis.coalesce(dated._advanced_on, dated._back_on, ended_on(dated))
+    # An end dated before the entry counts on the day of the entry.
+    ended_on = ibis.least(ibis.coalesce(dated.lost_on, dated.nurture_on), ibis.coalesce(dated.nurture_on, dated.lost_on))
+    ended_on = ended_on.isnull().ifelse(ibis.null("date"), ibis.greatest(ended_on, dated.entered_on))
+    left_on = ibis.coalesce(dated._advanced_on, ended_on, dated._back_on)
     return dated.mutate(outcome=outcome, left_on=left_on).select(
         *carried, "stage", "entered_on", "manager", "left_on", "outcome"
     )
-
-
-def ended_on(stays: ir.Table) -> ir.DateValue:
-    """The date an episode's end counts at a stage: an end dated before the entry counts on its day."""
-    end = ibis.least(ibis.coalesce(stays.lost_on, stays.nurture_on), ibis.coalesce(stays.nurture_on, stays.lost_on))
-    return end.isnull().ifelse(ibis.null("date"), ibis.greatest(end, stays.entered_on))
 
 
 def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | None = None) -> ir.Table:

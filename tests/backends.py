@@ -129,10 +129,10 @@ class Episode:
         following = stages[stages.index(stage) + 1 :]
         if following and self.first(following[0], stages):
             return on, owner(entry), self.first(following[0], stages).entered_on, "advanced"
-        if self.back_on(stage, stages):
-            return on, owner(entry), self.back_on(stage, stages), "moved_away"
         if end:
             return on, owner(entry), max(on, end.entered_on), end.stage
+        if self.back_on(stage, stages):
+            return on, owner(entry), self.back_on(stage, stages), "moved_away"
         return on, owner(entry), None, None
 
 
@@ -153,7 +153,8 @@ def episodes_of(frame, stages):
         times = [entry.entered_at for entry in history if entry.stage in stages]
         if not times:
             continue
-        history.sort(key=lambda entry: (max(entry.entered_at, min(times)), places.index(entry.stage)))
+        began, latest = min(times), max(times)
+        history.sort(key=lambda e: (latest if e.entered_at < began else e.entered_at, places.index(e.stage)))
         current = Episode(lead, 1)
         found.append(current)
         for entry in history:

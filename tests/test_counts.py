@@ -10,7 +10,7 @@ from backends import entries_frame, episodes_of, funnel_of, random_entries, tabl
 
 from funnelstats import counts
 from funnelstats.counts import outcome_days, overall_counts, step_counts
-from funnelstats.funnel import FunnelError
+from funnelstats.funnel import ENDS, FunnelError
 from funnelstats.journeys import journeys, with_cohort, with_leads
 
 FUNNEL = funnel_of("lead", "met", "paid")
@@ -180,7 +180,11 @@ def test_types_are_the_same_on_every_engine(con):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
-    entries = table(con, random_entries(seed, STAGES))
+    frame = random_entries(seed, STAGES)
+    # A closing dated before the lead itself closes its last entry, and which that is may change: rule 11's restating.
+    first_end = frame[frame["stage"].isin(ENDS)].groupby("lead_id")["entered_at"].min()
+    began = frame[~frame["stage"].isin(ENDS)].groupby("lead_id")["entered_at"].min()
+    entries = table(con, frame[~frame["lead_id"].isin(first_end[first_end < began.reindex(first_end.index)].index)])
     as_of = date(2026, 1, 25)
     later = con.create_table("later", journeys(entries, RANDOM))
     then = con.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), RANDOM))
