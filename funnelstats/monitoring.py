@@ -16,6 +16,7 @@ from scipy import special, stats
 
 from funnelstats.conversion import COUNTS
 from funnelstats.intervals import Array, checked, share
+from funnelstats.managers import _ranked, _targets
 from funnelstats.schema import MISSING
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ GRID, LATTICE = 0.05, 0.025
 def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Which steps stand in alarm, and since which week: a CUSUM of each group and step.
 
-    Takes matured leads per week, ``*keys, cohort, from_stage, to_stage, entered, converted`` (cohort is the
+    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is the
     week's Monday). Every miss adds log 2, every lead takes away log(2 - floor), never below 0: the evidence
     that the odds of a conversion have halved from the floor (target - tolerance), the drop that Steiner and
     others watch for. At the limit an alarm stands, and it stands until the sum is back at 0; the sum stops
@@ -153,7 +154,7 @@ def _usual_week(entered: Array) -> list[int]:
 
 def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.DatetimeIndex, Array, Array]:
     """Groups and steps in order, the weeks, and leads and conversions of each group and week."""
-    keys = [str(column) for column in weeks if column not in ("cohort", *COUNTS)]
+    keys = [str(column) for column in weeks if column not in ("week", *COUNTS)]
     order = {step.from_stage: number for number, step in enumerate(funnel.steps)}
     cells = weeks[keys].drop_duplicates()
     groups = [key for key in keys if key not in ("from_stage", "to_stage")]
@@ -164,7 +165,7 @@ def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.Date
         .reset_index(drop=True)
     )
     number = weeks[keys].merge(cells.assign(_cell=cells.index), on=keys, how="left")["_cell"].to_numpy()
-    monday, mondays = pd.factorize(pd.to_datetime(weeks["cohort"]), sort=True)
+    monday, mondays = pd.factorize(pd.to_datetime(weeks["week"]), sort=True)
     shape = (len(cells), len(mondays))
     place = number * shape[1] + monday
     entered, converted = (
@@ -177,13 +178,5 @@ def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.Date
 
 def _watched_floor(cells: pd.DataFrame, funnel: Funnel) -> Array:
     """Target - tolerance of each row, missing where nothing was agreed or nobody is to be named."""
-    steps = {(step.from_stage, step.to_stage): step for step in funnel.steps}
-    managers = cells["manager"] if "manager" in cells else pd.Series([None] * len(cells))
-    floors = np.full(len(cells), np.nan)
-    for row, (before, after, manager) in enumerate(zip(cells["from_stage"], cells["to_stage"], managers, strict=True)):
-        step = steps.get((before, after))
-        agreed = step and step.targets.get(manager, step.target)
-        if step and agreed is not None:
-            # .8 - .05 is not .75 in binary; a rate of exactly the floor must meet it
-            floors[row] = round(agreed - step.tolerance, 12)
-    return np.where(managers.isin([MISSING, *funnel.system_users]), np.nan, floors)
+    _, floor = _targets(cells, funnel)
+    return np.where(_ranked(cells, funnel), floor, np.nan)

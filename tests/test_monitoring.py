@@ -27,7 +27,7 @@ def funnel_of(target: float | None = 0.8, tolerance: float = 0.0, **targets: flo
 
 def weeks_of(entered, converted, **keys) -> pd.DataFrame:
     mondays = pd.date_range("2026-01-05", periods=len(entered), freq="7D", unit="us")
-    frame = pd.DataFrame({**keys, "cohort": mondays, "from_stage": "lead", "to_stage": "met"})
+    frame = pd.DataFrame({**keys, "week": mondays, "from_stage": "lead", "to_stage": "met"})
     return frame.assign(entered=entered, converted=converted)
 
 

@@ -1,0 +1,235 @@
+"""Leaks and drivers: integrals, published and statsmodels' numbers, properties, edges."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import integrate, stats
+from statsmodels.stats.contingency_tables import Table2x2
+
+from funnelstats.funnel import FunnelError
+from funnelstats.intervals import newcombe_interval
+from funnelstats.leaks import drivers, expected_shortfall, leak_sizes
+
+
+def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:
+    stages = "abcdef"
+    steps = tuple(
+        SimpleNamespace(
+            from_stage=stages[i],
+            to_stage=stages[i + 1],
+            target=target,
+            tolerance=tolerance,
+            targets=own,
+            horizon_days=7,
+        )
+        for i, target in enumerate(targets)
+    )
+    return SimpleNamespace(stages=tuple(stages[: len(steps) + 1]), steps=steps, system_users=())
+
+
+THREE = funnel_of(0.8, 0.5, 0.95)
+
+
+def counts_of(*rows: tuple[str, str, int, int]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["manager", "from_stage", "entered", "converted"])
+    frame.insert(2, "to_stage", frame["from_stage"].map({"a": "b", "b": "c", "c": "d"}))
+    return frame
+
+
+TEAM = counts_of(("A", "a", 100, 60), ("A", "b", 60, 40), ("A", "c", 40, 39), ("B", "a", 50, 45), ("B", "b", 45, 9))
+
+
+@pytest.mark.parametrize(("k", "n", "t"), [(60, 100, 0.8), (0, 5, 0.5), (5, 5, 0.95), (12.6, 14.3, 0.9)])
+def test_a_shortfall_is_the_mean_of_what_the_rate_lacks(k: float, n: float, t: float) -> None:
+    posterior = stats.beta(k + 0.5, n - k + 0.5)
+    expected, _ = integrate.quad(lambda p: (t - p) * posterior.pdf(p), 0, t)
+    assert expected_shortfall(k, n, t) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_shortfall_of_a_large_group_is_target_less_rate_and_never_negative() -> None:
+    assert expected_shortfall(60_000, 100_000, 0.8) == pytest.approx(0.2, abs=1e-5)
+    assert expected_shortfall(90_000, 100_000, 0.8) == pytest.approx(0, abs=1e-9)
+    assert (expected_shortfall(np.arange(1001), 1000, 0.3) >= 0).all()
+
+
+def test_lost_deals_are_leads_times_shortfall_times_later_rates() -> None:
+    found = leak_sizes(TEAM, THREE, deal=1000).set_index(["manager", "from_stage"])
+    lost = found["lost_deals"]
+    assert lost["A", "a"] == pytest.approx(100 * expected_shortfall(60, 100, 0.8) * 40 / 60 * 39 / 40)
+    assert lost["A", "c"] == pytest.approx(40 * expected_shortfall(39, 40, 0.95))
+    np.testing.assert_allclose(found["lost_money"], 1000 * lost)
+    assert (found["lost_lower"] <= lost).all()
+    assert (lost <= found["lost_upper"]).all()
+
+
+def test_where_a_group_has_no_later_rate_the_teams_is_taken() -> None:
+    found = leak_sizes(TEAM, THREE).set_index(["manager", "from_stage"])
+    assert found["lost_deals"]["B", "b"] == pytest.approx(45 * expected_shortfall(9, 45, 0.5) * 39 / 40)
+
+
+def test_the_biggest_leak_comes_first_whatever_the_order_of_rows() -> None:
+    found = leak_sizes(TEAM, THREE)
+    assert found["lost_deals"].is_monotonic_decreasing
+    mixed = leak_sizes(TEAM.sample(frac=1, random_state=3), THREE)
+    columns = ["manager", "from_stage", "shortfall", "lost_deals"]
+    pd.testing.assert_frame_equal(found[columns], mixed[columns])
+
+
+def test_a_leak_within_the_tolerance_is_none() -> None:
+    counts = counts_of(("A", "a", 100_000, 97_000))
+    assert leak_sizes(counts, funnel_of(1.0, tolerance=0.05))["lost_deals"].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_managers_own_target_counts() -> None:
+    found = leak_sizes(TEAM, funnel_of(0.8, 0.5, 0.95, A=0.6)).set_index(["manager", "from_stage"])
+    assert found["target"]["A", "a"] == 0.6
+    assert found["lost_deals"]["A", "a"] < 3
+
+
+def test_a_censored_rate_counts_with_the_leads_it_is_worth() -> None:
+    rates = pd.DataFrame(
+        {"from_stage": ["a"], "to_stage": ["b"], "entered": [100], "known": [40], "rate": [0.6], "n_eff": [50.0]}
+    ).assign(ci_lower=0.4, ci_upper=0.8)
+    found = leak_sizes(rates, funnel_of(0.8))
+    assert found["lost_deals"].item() == pytest.approx(100 * expected_shortfall(30, 50, 0.8))
+
+
+def test_limits_are_those_of_the_beta_distribution() -> None:
+    found = leak_sizes(counts_of(("A", "a", 400, 200)), funnel_of(0.9)).iloc[0]
+    limits = 400 * (0.9 - stats.beta(200.5, 200.5).ppf([0.975, 0.025]))
+    np.testing.assert_allclose([found["lost_lower"], found["lost_upper"]], limits, rtol=0.02)
+
+
+def test_the_same_call_gives_the_same_limits() -> None:
+    pd.testing.assert_frame_equal(leak_sizes(TEAM, THREE), leak_sizes(TEAM, THREE))
+
+
+def test_where_nobody_entered_or_nothing_was_agreed_the_leak_is_unknown() -> None:
+    for counts, funnel in (
+        (counts_of(("A", "a", 0, 0)), funnel_of(0.8)),
+        (counts_of(("A", "a", 9, 3)), funnel_of(None)),
+    ):
+        found = leak_sizes(counts, funnel, deal=5).iloc[0]
+        assert found[["shortfall", "lost_deals", "lost_money"]].isna().all()
+        assert found[["lost_lower", "lost_upper", "lost_money_upper"]].tolist() == [0, np.inf, np.inf]
+    assert leak_sizes(counts_of(), THREE).empty
+    assert leak_sizes(TEAM, THREE)["lost_money"].isna().all()
+
+
+def test_a_step_named_twice_or_a_deal_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="one row per manager, from_stage, to_stage"):
+        leak_sizes(pd.concat([TEAM, TEAM]), THREE)
+    with pytest.raises(ValueError, match="deal must be"):
+        leak_sizes(TEAM, THREE, deal=0)
+
+
+def strata_of(seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cells = [(s, c) for s in ("new", "old", "tender") for c in ("web", "expo")]
+    strata = pd.DataFrame(cells, columns=["segment", "channel"]).assign(entered=rng.integers(40, 90, 6))
+    return strata.assign(converted=rng.binomial(strata["entered"], [0.5, 0.6, 0.7, 0.8, 0.3, 0.4]))
+
+
+def test_one_attribute_of_two_values_has_the_odds_ratio_of_its_table() -> None:
+    strata = pd.DataFrame({"channel": ["web", "expo"], "entered": [80, 70], "converted": [48, 56]})
+    found = drivers(strata).set_index("value")
+    table = Table2x2([[56, 14], [48, 32]])
+    expo = found.loc["expo"]
+    assert expo["odds_ratio"] == pytest.approx(table.oddsratio)
+    np.testing.assert_allclose(expo[["odds_lower", "odds_upper"]].astype(float), table.oddsratio_confint(), rtol=1e-6)
+    assert expo["p_value"] == pytest.approx(table.oddsratio_pvalue(), rel=1e-4)
+    assert found.loc["web", "odds_ratio"] == pytest.approx(1 / table.oddsratio)
+    # Newcombe 1998, Table II: 56/70 against 48/80
+    np.testing.assert_allclose(
+        expo[["difference_lower", "difference_upper"]].astype(float), [0.0524, 0.3339], atol=5e-5
+    )
+
+
+def test_an_adjusted_odds_ratio_is_that_of_a_main_effects_model() -> None:
+    strata = strata_of()
+    dummies = pd.get_dummies(strata[["segment", "channel"]], drop_first=True, dtype=float)
+    successes = np.column_stack([strata["converted"], strata["entered"] - strata["converted"]])
+    fit = sm.GLM(successes, sm.add_constant(dummies), family=sm.families.Binomial()).fit()
+    found = drivers(strata).set_index("value")
+    assert np.log(found.loc["web", "odds_ratio"]) == pytest.approx(fit.params["channel_web"])
+    assert found.loc["web", "p_value"] == pytest.approx(fit.pvalues["channel_web"], rel=1e-6)
+    n = strata.groupby("segment")["entered"].sum()
+    rest = n["old"] * fit.params["segment_old"] / (n["old"] + n["new"])
+    assert np.log(found.loc["tender", "odds_ratio"]) == pytest.approx(fit.params["segment_tender"] - rest)
+
+
+def test_a_value_is_compared_with_all_leads_of_other_values() -> None:
+    strata = strata_of()
+    found = drivers(strata).set_index("value").loc["tender"]
+    own, rest = (strata[strata["segment"].eq("tender") == side][["converted", "entered"]].sum() for side in (1, 0))
+    limits = newcombe_interval(*own, *rest)
+    np.testing.assert_allclose([found["difference_lower"], found["difference_upper"]], limits)
+    assert found["verdict"] == "lower"
+
+
+def test_an_attribute_that_only_travels_with_a_driver_is_cleared() -> None:
+    """Tenders buy less; they come by radio. Adjusted, radio has no effect of its own."""
+    rows = [
+        ("tender", "radio", 900, 270),
+        ("tender", "web", 300, 90),
+        ("new", "radio", 100, 60),
+        ("new", "web", 700, 420),
+    ]
+    found = drivers(pd.DataFrame(rows, columns=["segment", "channel", "entered", "converted"])).set_index("value")
+    assert found.loc["radio", "difference_upper"] < -0.1
+    assert found.loc["radio", "odds_ratio"] == pytest.approx(1)
+    assert found["verdict"].tolist() == ["higher", "lower", "undecided", "undecided"]
+
+
+def test_blanks_are_a_group_and_the_values_of_an_attribute_add_up() -> None:
+    strata = strata_of().assign(segment=["new", "new", None, None, "old", "old"])
+    found = drivers(strata.assign(from_stage="a", to_stage="b", too_recent=3))
+    assert found["value"].tolist() == ["new", "old", "(missing)", "expo", "web"]
+    sums = found.groupby("attribute")[["entered", "converted"]].sum()
+    assert (sums == strata[["entered", "converted"]].sum()).all(axis=None)
+
+
+def test_a_value_that_always_or_never_converts_has_finite_odds_and_wide_limits() -> None:
+    strata = pd.DataFrame({"x": ["p", "q", "r"], "entered": [4, 50, 50], "converted": [0, 30, 25]})
+    never = drivers(strata).set_index("value").loc["p"]
+    assert 0 < never["odds_lower"] < never["odds_ratio"] < 0.5
+    assert never["odds_upper"] > 1
+    assert never["verdict"] == "undecided"
+
+
+def test_two_attributes_that_never_part_have_no_effect_of_their_own() -> None:
+    found = drivers(strata_of()[["segment", "entered", "converted"]].assign(copy=strata_of()["segment"]))
+    assert found["odds_ratio"].isna().all()
+    assert found[["odds_lower", "odds_upper"]].drop_duplicates().to_numpy().tolist() == [[0, np.inf]]
+    assert found["difference"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("entered", "converted"), [([0, 0], [0, 0]), ([5, 5], [5, 5]), ([5, 5], [0, 0]), ([9, 0], [4, 0])]
+)
+def test_where_nothing_varies_nothing_is_decided(entered: list[int], converted: list[int]) -> None:
+    found = drivers(pd.DataFrame({"x": ["p", "q"], "entered": entered, "converted": converted}))
+    assert (found["verdict"] == "undecided").all()
+    assert found["odds_ratio"].isna().all()
+    assert (found["odds_upper"] == np.inf).all()
+
+
+def test_one_value_or_no_rows_is_no_driver() -> None:
+    alone = drivers(pd.DataFrame({"x": ["p"], "entered": [9], "converted": [4]})).iloc[0]
+    assert np.isnan(alone["difference"])
+    assert alone[["difference_lower", "difference_upper"]].tolist() == [-1, 1]
+    assert drivers(pd.DataFrame({"x": [], "entered": [], "converted": []})).empty
+
+
+def test_several_steps_no_attribute_or_too_many_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="one step"):
+        drivers(strata_of().assign(from_stage=list("aabbcc")))
+    with pytest.raises(ValueError, match="at least one attribute"):
+        drivers(strata_of()[["entered", "converted"]])
+    with pytest.raises(FunnelError, match="at most 100 values, company has 101"):
+        drivers(pd.DataFrame({"company": range(101), "entered": 1, "converted": 0}))
