@@ -21,7 +21,7 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
-	$(BIN)/python -m funnelstats.kernels $(NOTEBOOKS) $(wildcard tests/golden/*.ipynb)
+	$(BIN)/python -m funnelstats.reports $(NOTEBOOKS) $(wildcard tests/golden/*.ipynb)
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
 	$(BIN)/python -m funnelstats.synthetic data/raw/sample

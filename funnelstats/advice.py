@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from funnelstats.funnel import MISSING, Funnel
+from funnelstats.quality import FACTS
+
+if TYPE_CHECKING:
+    from funnelstats.opening import Tables
 
 STEP = ["from_stage", "to_stage"]
 NOT_RANKED = "not ranked"
 
 
-def page_verdicts(
-    verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def page_verdicts(verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame) -> pd.DataFrame:
     """Each cell's verdict, and whether a miss is the manager's own, the team's, or the lead base's.
 
-    A cell below target beyond chance keeps its verdict only if the base does not explain it: where the
-    leads were as hard as the result (``mix``, a frame of ``case_mix``), red becomes amber. Adds ``whose``:
-    "own" where the manager is also below the rest of the team, else "team" or "base", blank where no miss.
+    ``mix`` is a frame of ``case_mix``: where a manager's rate at the team's mix of leads could be on target,
+    his leads explain the miss, and red becomes amber. Adds ``whose``: "base" there, else "own" where the
+    manager is also below the rest of the team, "team" where not; blank where nothing is missed.
     """
     keys = ["manager", *STEP]
-    low = against_rest.loc[against_rest["verdict"] == "lower", keys].assign(_lower=True)
-    found = verdicts.merge(low, how="left", on=keys)
-    if mix is None:
-        found["_explained"] = False
-    else:
-        explained = mix.loc[mix["ratio_upper"] >= 1, keys].assign(_explained=True)
-        found = found.merge(explained, how="left", on=keys)
-    lower, explained = found["_lower"].notna(), found["_explained"].fillna(False).astype(bool)
+    found = verdicts.merge(mix[[*keys, "adjusted_upper"]], how="left", on=keys)
+    low = against_rest.loc[against_rest["verdict"] == "lower", keys]
+    below = pd.MultiIndex.from_frame(found[keys]).isin(pd.MultiIndex.from_frame(low))
     missed = found["verdict"].isin(["red", "amber"])
-    whose = np.select(
-        [missed & lower & explained, missed & lower, missed], ["base", "own", "team"], default=""
-    )
+    harder = found["adjusted_upper"] >= found["floor"]
+    whose = np.select([missed & harder, missed & below, missed], ["base", "own", "team"], default="")
     verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
-    return found.drop(columns=["_lower", "_explained"]).assign(verdict=verdict, whose=whose)
+    return found.drop(columns="adjusted_upper").assign(verdict=verdict, whose=whose)
 
 
 def three_sentences(
@@ -56,9 +53,7 @@ def three_sentences(
 
 
 def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame, funnel: Funnel) -> str:
-    missed = team[team["verdict"].isin(["red", "amber"])].merge(
-        leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP
-    )
+    missed = team[team["verdict"].isin(["red", "amber"])].merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
     if missed.empty:
         judged = team[~team["verdict"].isin(["no target", "too few"]) & team["rate"].notna()]
         if judged.empty:
@@ -118,25 +113,69 @@ def _doubt_sentence(team: pd.DataFrame, managers: pd.DataFrame) -> str:
     return f"Leave the rest alone: {len(unsure)} of {len(cells)} results cannot be told from chance yet{see}.{harder}"
 
 
+def fact_sentences(facts: Sequence[dict]) -> list[str]:
+    """What is odd about the data, each fact a sentence that begins with its count."""
+    return [
+        f"{fact['count']:,} ".replace(",", "\u202f") + FACTS[fact["fact"]].format(detail=fact["detail"]) + "."
+        for fact in facts
+    ] or ["Nothing odd was found."]
+
+
+def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
+    """What the export lacks, and with it which questions have no answer, each in a sentence."""
+    answers = {
+        "contacts": "which contacts moved leads on, and how soon leads were first contacted",
+        "payments": "revenue, the size of a deal and what a leak costs",
+        "costs": "what a lead or a sale costs, and what a channel returns",
+    }
+    said = [
+        f"No {table}: {answer} cannot be told." for table, answer in answers.items() if getattr(tables, table) is None
+    ]
+    ends = {stage for source in funnel.entries for stage in source.values.get("stage", {}).values()}
+    ends |= {source.stage for source in funnel.entries if source.stage}
+    if "lost" not in ends:
+        said.append("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told.")
+    elif not any("reason" in source.columns for source in funnel.entries):
+        said.append("No reasons of refusal: why leads say no cannot be told.")
+    return [*said, *funnel.notes] or ["Nothing is missing."]
+
+
+def own_sentences(own: pd.DataFrame) -> list[str]:
+    """What one manager should do this week: the weakest step, the strongest, and what cannot be told."""
+    judged = own[own["rate"].notna()]
+    if judged.empty:
+        return ["No lead entered a step with this manager in the weeks judged: there is nothing to say yet."]
+    said = []
+    for _, row in judged[judged["verdict"].isin(["red", "amber"])].iterrows():
+        because = {
+            "own": "work on this step first",
+            "team": "the whole team loses leads here, so it is not yours alone",
+            "base": "but your leads are harder here, and no colleague would have done better with them",
+        }[row["whose"]]
+        said.append(
+            f"{_step(row)}: {_percent(row['rate'])} of your leads pass, "
+            f"{_percent(row['target'])} are agreed; {because}."
+        )
+    good = judged[judged["verdict"] == "green"]
+    if not good.empty:
+        said.append(f"On target, keep it up: {', '.join(_step(row) for _, row in good.iterrows())}.")
+    unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
+    if not unsure.empty:
+        steps = ", ".join(f"{_step(row)} ({row['entered']:.0f} leads)" for _, row in unsure.iterrows())
+        said.append(f"Cannot be told from the target yet: {steps}.")
+    return said or ["No step of yours has an agreed target: nothing is judged."]
+
+
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
-    said = [
-        f"{fact['count']:,} {sentence}".replace(",", "\u202f")
-        for fact in facts
-        if (sentence := _limit(fact)) is not None
-    ]
+    limiting = ("undated", "no_manager_at_stage", "history_starts_late")
+    said = fact_sentences([fact for fact in facts if fact["fact"] in limiting])
     named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
     if not named:
         said.append("Conversion by manager cannot be computed: no lead has a manager when it enters a step.")
     if any(step.target is None for step in funnel.steps):
         said.append("Steps without an agreed target are shown, never judged: state targets in funnel.toml.")
     return [*said, *funnel.notes]
-
-
-def _limit(fact: dict) -> str | None:
-    from funnelstats.quality import FACTS
-
-    return FACTS[fact["fact"]].format(detail=fact["detail"])
 
 
 def _step(row: pd.Series) -> str:

@@ -78,16 +78,16 @@ def _bars(ax: Any, rows: pd.DataFrame, title: str) -> None:
 
 
 def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
-    """Week by week, one panel for each step: share of a week's cohort that passed in time, with interval.
+    """Week by week, one panel for each step: share of a week's stage entries that passed in time, with interval.
 
-    Takes ``conversion_rates`` of ``step_counts`` by cohort: only leads whose horizon is over.
+    Takes ``conversion_rates`` of ``step_counts`` by week: only leads whose horizon is over.
     """
     known = weeks[weeks["entered"] > 0]
     steps = [step for step in funnel.steps if (known["from_stage"] == step.from_stage).any()]
     figure, axes = house_axes(1, max(len(steps), 1), height=2.6, sharey=True, squeeze=False)
     for ax, step in zip(axes[0], steps, strict=False):
         rows = known[known["from_stage"] == step.from_stage]
-        days = rows["cohort"].to_numpy()
+        days = rows["week"].to_numpy()
         ax.fill_between(days, rows["ci_lower"], rows["ci_upper"], color=ACCENT, alpha=0.15, linewidth=0)
         ax.plot(days, rows["rate"], color=ACCENT, marker="o", markersize=3)
         if step.target is not None:
@@ -98,10 +98,10 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
         ticks = days[:: max(1, len(days) // 3)]
         ax.set_xticks(ticks, [pd.Timestamp(day).strftime("W%V") for day in ticks])
     alt = "Share of each week's leads that passed each step in time, with interval and target, week by week."
-    return show_figure(figure, alt=alt, numbers=_numbers(known, ["cohort"]))
+    return show_figure(figure, alt=alt, numbers=_numbers(known, ["week"]))
 
 
-def band_chart(own: pd.DataFrame, peers: pd.DataFrame, funnel: Funnel) -> Shown:
+def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     """One manager's rate at each step on the band that holds the middle half of the colleagues.
 
     ``own`` is a frame of ``versus_target``, ``peers`` one of ``peer_band``.
@@ -117,13 +117,9 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame, funnel: Funnel) -> Shown:
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
-    said = "; ".join(
-        f"{row.from_stage} → {row.to_stage} {row.rate:.0%}" for row in rows.iloc[::-1].itertuples()
-    )
+    said = "; ".join(f"{row.from_stage} → {row.to_stage} {row.rate:.0%}" for row in rows.iloc[::-1].itertuples())
     alt = f"Own rates by step on the band of the middle half of colleagues, with targets: {said or 'no leads yet'}."
-    return show_figure(
-        figure, alt=alt, numbers=_numbers(rows, [], [*DRAWN, "target", "peers_lower", "peers_upper"])
-    )
+    return show_figure(figure, alt=alt, numbers=_numbers(rows, [], [*DRAWN, "target", "peers_lower", "peers_upper"]))
 
 
 def _points(ax: Any, rows: pd.DataFrame, y: np.ndarray) -> None:

@@ -33,9 +33,7 @@ def prepare(funnel: str) -> None:
 @app.command()
 @click.argument("funnel")
 @click.option("--week", default="", metavar="YYYY-Www", help="The last complete week if not given.")
-@click.option(
-    "--as-of", default="", metavar="DATE", help="What was known at the end of this day; the week's Sunday."
-)
+@click.option("--as-of", default="", metavar="DATE", help="What was known at the end of this day; the week's Sunday.")
 def weekly(funnel: str, week: str, as_of: str) -> None:
     """Render the pages of a week: the team, every manager, the data check."""
     _prepare(funnel)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from funnelstats.intervals import mover_difference, pooled_interval, share, wilson_interval
+
+if TYPE_CHECKING:
+    from funnelstats.funnel import Funnel
 
 COUNTS = ("entered", "converted", "too_recent")
 RATE = ("rate", "ci_lower", "ci_upper")
@@ -76,3 +81,35 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         ci_lower=np.where(known, lower, -1.0),
         ci_upper=np.where(known, upper, 1.0),
     )
+
+
+def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """The rates by the horizon, and beside them what the matured leads alone say.
+
+    ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
+    ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
+    """
+    keys = [column for column in counts if column not in COUNTS]
+    matured = counts[keys].assign(
+        matured=counts["entered"],
+        matured_rate=share(counts["converted"], counts["entered"]),
+        too_recent=counts["too_recent"],
+    )
+    return rates.merge(matured, how="left", on=keys)
+
+
+def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
+    """One row for each cohort: its leads, and the share that reached each later stage in time.
+
+    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts. A share is missing until the days of all
+    leads of the cohort are over: part of a cohort is never compared with a whole one. Returns
+    ``cohort, leads`` and a column for each stage but the first.
+    """
+    counts = overall.assign(
+        leads=overall["entered"] + overall["too_recent"],
+        rate=(overall["converted"] / overall["entered"]).mask(overall["too_recent"] > 0),
+    )
+    leads = counts.groupby("cohort")["leads"].max()
+    rates = counts.pivot_table(index="cohort", columns="to_stage", values="rate", dropna=False)
+    table = leads.to_frame().join(rates.reindex(columns=list(funnel.stages[1:])))
+    return table.tail(last).reset_index()

@@ -134,6 +134,7 @@ class Funnel(_Spec):
     max_bad_share: Share = 0.05
     notes: Texts = ()
     system_users: Texts = ()
+    base: Texts = ()
     undated: Texts = ()
     stages: Annotated[tuple[str, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
@@ -253,9 +254,7 @@ def _stage_mistakes(stages: list[str], step_into: Any) -> Iterator[str]:
                 yield f"step_into.{stage}: must be stated, with horizon_days"
 
 
-def _source_mistakes(
-    table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]
-) -> Iterator[str]:
+def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]) -> Iterator[str]:
     known = TABLES[table]
     columns = source.get("columns")
     named = set(columns) if isinstance(columns, Mapping) else set()

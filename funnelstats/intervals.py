@@ -29,9 +29,7 @@ def wilson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: flo
     return _wilson(k, n, special.ndtri(0.5 + checked_level(level) / 2))
 
 
-def clopper_pearson_interval(
-    converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95
-) -> Interval:
+def clopper_pearson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95) -> Interval:
     """Limits of a conversion that hold at least as often as they promise: Clopper and Pearson 1934."""
     k, n = checked(converted, entered)
     tail = (1 - checked_level(level)) / 2

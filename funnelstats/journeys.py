@@ -183,7 +183,8 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
         (dated._back_on.notnull(), "moved_away"),
     )
     # An end dated before the entry counts on the day of the entry.
-    ended_on = ibis.least(ibis.coalesce(dated.lost_on, dated.nurture_on), ibis.coalesce(dated.nurture_on, dated.lost_on))
+    lost_on, nurture_on = dated.lost_on, dated.nurture_on
+    ended_on = ibis.least(ibis.coalesce(lost_on, nurture_on), ibis.coalesce(nurture_on, lost_on))
     ended_on = ended_on.isnull().ifelse(ibis.null("date"), ibis.greatest(ended_on, dated.entered_on))
     left_on = ibis.coalesce(dated._advanced_on, ended_on, dated._back_on)
     return dated.mutate(outcome=outcome, left_on=left_on).select(

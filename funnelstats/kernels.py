@@ -41,9 +41,7 @@ def typed_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]
         if kind is bool and text.lower() not in ("true", "false"):
             raise FunnelError(f'{name} must be true or false, got "{text}"')
         try:
-            typed[name] = (
-                text.lower() == "true" if kind is bool else kind(text) if kind in (int, float) else text
-            )
+            typed[name] = text.lower() == "true" if kind is bool else kind(text) if kind in (int, float) else text
         except ValueError:
             raise FunnelError(f'{name} must be a number like {known[name]}, got "{text}"') from None
     return typed

@@ -82,11 +82,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test.
     """
     own = rates if "rate" in rates else conversion_rates(rates)
-    others = (
-        conversion_rates(rest_of(rates.drop(columns=list(MEASURED), errors="ignore")))
-        if rest is None
-        else rest
-    )
+    others = conversion_rates(rest_of(rates.drop(columns=list(MEASURED), errors="ignore"))) if rest is None else rest
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in (*MEASURED, *COUNTS)]
     matched = found[keys].merge(others, on=keys, how="left")
@@ -160,9 +156,7 @@ def _targets(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Array]:
     steps = {(step.from_stage, step.to_stage): step for step in funnel.steps}
     managers = frame["manager"] if "manager" in frame else [None] * len(frame)
     target, tolerance = np.full(len(frame), np.nan), np.zeros(len(frame))
-    for row, (*stages, manager) in enumerate(
-        zip(frame["from_stage"], frame["to_stage"], managers, strict=True)
-    ):
+    for row, (*stages, manager) in enumerate(zip(frame["from_stage"], frame["to_stage"], managers, strict=True)):
         step = steps.get(tuple(stages))
         agreed = step and step.targets.get(manager, step.target)
         if step and agreed is not None:

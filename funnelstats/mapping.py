@@ -30,8 +30,8 @@ COMMON_FORMATS = [
 ]
 
 
-@ibis.udf.scalar.builtin
-def try_strptime(text: str, fmt: str) -> dt.timestamp:
+@ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.timestamp))
+def try_strptime(text, fmt):  # type: ignore[no-untyped-def]
     """DuckDB's reading of a date, null where the text does not match."""
 
 
@@ -45,8 +45,8 @@ def instant_at(zone, wall):  # type: ignore[no-untyped-def]
     """DuckDB: the instant at which the clock on a zone's wall shows this."""
 
 
-@ibis.udf.scalar.builtin(name="trim")
-def trimmed(text: str, characters: str) -> str:
+@ibis.udf.scalar.builtin(name="trim", signature=((dt.string, dt.string), dt.string))
+def trimmed(text, characters):  # type: ignore[no-untyped-def]
     """DuckDB: text without these characters at its ends."""
 
 
@@ -79,7 +79,8 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
             typed, wrong = _typed(column, text, spec, source, funnel)
             faults += [Fault(text.notnull() & when, named, text, reason) for when, reason in wrong]
         if spec.required and not (column == "entered_at" and source.stage is not None):
-            needed = ~stage.isin(funnel.undated) if column == "entered_at" else ibis.literal(True)
+            undated = column == "entered_at" and stage is not None
+            needed = ~stage.isin(funnel.undated) if undated else ibis.literal(True)
             faults.append(Fault(text.isnull() & needed, named, text, "is missing"))
         columns |= typed
     if source.stage is not None:
@@ -123,9 +124,7 @@ def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringVal
     return text if column == "stage" or not values else text.substitute(values)
 
 
-def _stage(
-    texts: dict[str, ir.StringValue], source: Source, funnel: Funnel
-) -> tuple[ir.StringValue, ir.StringValue]:
+def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> tuple[ir.StringValue, ir.StringValue]:
     """The canonical stage, and the name that is mapped to none; names of the funnel's own need no mapping."""
     if source.stage is not None:
         return ibis.literal(source.stage), _null("string")
@@ -205,11 +204,7 @@ def _number(text: ir.StringValue, source: Source) -> ir.FloatingValue:
         digits = digits.replace(sign, "")
     if source.thousands.isspace():
         digits = digits.replace("\u00a0", "").replace("\u202f", "")
-    digits = (
-        trimmed(digits, BLANKS).replace(source.decimal, ".")
-        if source.decimal != "."
-        else trimmed(digits, BLANKS)
-    )
+    digits = trimmed(digits, BLANKS).replace(source.decimal, ".") if source.decimal != "." else trimmed(digits, BLANKS)
     plain = digits.re_search(r"^[-+]?\d+(\.\d+)?$")
     return ibis.ifelse(plain, digits.try_cast("float64"), _null("float64"))
 

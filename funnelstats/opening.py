@@ -46,9 +46,7 @@ def open_funnel(name: str, as_of: date | str | None = None) -> tuple[Funnel, Tab
     if made_from is None:
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")
     if made_from != input_fingerprint(funnel):
-        raise FunnelError(
-            f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}"
-        )
+        raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
     folder = project_root() / "data" / "processed" / name
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
@@ -125,6 +123,12 @@ def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page judges."""
     _, sunday = week_days(week)
     return sunday - timedelta(days=7 * funnel.window_weeks - 1), sunday
+
+
+def trend_window(week: str, funnel: Funnel) -> tuple[date, date]:
+    """First and last day of the stage entries that a week's page shows week by week: twice the judged ones."""
+    _, sunday = week_days(week)
+    return sunday - timedelta(days=14 * funnel.window_weeks - 1), sunday
 
 
 class Quality(NamedTuple):

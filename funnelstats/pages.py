@@ -118,11 +118,7 @@ def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
             yield f"<{tag} {name}>: a page has no event handlers"
         if name in _FETCHING and not text.startswith("data:image/png;base64,"):
             yield f"<{tag} {name}={text[:40]}>: a page holds its pictures"
-        if (
-            name == "href"
-            and re.match(r"[^/?#]*:", text)
-            and not text.startswith(("https:", "http:", "mailto:"))
-        ):
+        if name == "href" and re.match(r"[^/?#]*:", text) and not text.startswith(("https:", "http:", "mailto:")):
             yield f"<{tag} href={text[:40]}>: a link goes to https, a file name or #"
         if name == "style" and "url(" in text:
             yield f"<{tag} style>: a style asks for nothing"

@@ -83,9 +83,7 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
     place = (watched["group"] * FAR + watched["age_days"]).to_numpy()
     columns = ["survival", "incidence", *SUMS, "unseen", "group", "age_days", "at_risk", *OUTCOMES]
     # one row before all others: nobody has left yet
-    table = {
-        name: np.append(watched[name].to_numpy(dtype=float), float(name == "survival")) for name in columns
-    }
+    table = {name: np.append(watched[name].to_numpy(dtype=float), float(name == "survival")) for name in columns}
 
     def state(age: Array) -> tuple[dict[str, Array], npt.NDArray[np.signedinteger]]:
         at = np.searchsorted(place, group * FAR + age, side="right") - 1

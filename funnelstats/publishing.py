@@ -84,9 +84,7 @@ def close_folder(
                 unpublish(folder / name)
                 _clear_failed(folder / name)
         else:
-            there = {
-                n: page for n, page in others.items() if page["state"] == "failed" or (folder / n).is_file()
-            }
+            there = {n: page for n, page in others.items() if page["state"] == "failed" or (folder / n).is_file()}
             order = [*known, *merged]
             merged = {name: (merged | there)[name] for name in dict.fromkeys(order) if name in merged | there}
         heading = title or run.get("title", "") or folder.name

@@ -38,11 +38,7 @@ FACTS = {
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
     """Facts of the canonical tables as records ``fact, detail, count``, none with a count of 0."""
     found = [*_of_leads(tables), *_of_entries(tables, funnel), *_of_times(tables, funnel)]
-    return [
-        {"fact": fact, "detail": detail, "count": int(count)}
-        for fact, detail, count in found
-        if int(count) > 0
-    ]
+    return [{"fact": fact, "detail": detail, "count": int(count)} for fact, detail, count in found if int(count) > 0]
 
 
 def _of_leads(tables: dict[str, ir.Table]) -> Iterator[tuple[str, str, int]]:
@@ -50,13 +46,9 @@ def _of_leads(tables: dict[str, ir.Table]) -> Iterator[tuple[str, str, int]]:
     yield "leads_without_entry", "", leads.anti_join(entries, "lead_id").count().execute()
     if "created_at" in leads.columns:
         yield "leads_without_created_at", "", leads.created_at.isnull().sum().fill_null(0).execute()
-    texts = [
-        name for name, kind in leads.schema().items() if kind.is_string() and name not in ("lead_id", "_file")
-    ]
+    texts = [name for name, kind in leads.schema().items() if kind.is_string() and name not in ("lead_id", "_file")]
     if texts:
-        counts = leads.aggregate(
-            **{name: leads.count(where=leads[name].isnull()) for name in texts}
-        ).execute()
+        counts = leads.aggregate(**{name: leads.count(where=leads[name].isnull()) for name in texts}).execute()
         yield from (("blank", name, counts[name].iloc[0]) for name in texts)
 
 
@@ -65,9 +57,7 @@ def _of_entries(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[s
     for stage in funnel.undated:
         yield "undated", stage, entries.filter(entries.stage == stage).lead_id.nunique().execute()
     dated = entries.filter(entries.entered_at.notnull())
-    per_stage = dated.group_by("stage").aggregate(
-        rows=dated.count(), blank=dated.count(where=dated.manager.isnull())
-    )
+    per_stage = dated.group_by("stage").aggregate(rows=dated.count(), blank=dated.count(where=dated.manager.isnull()))
     for stage, rows, blank in per_stage.order_by("stage").execute().itertuples(index=False):
         if stage not in ENDS:
             yield ("no_manager_at_stage" if rows == blank else "entries_without_manager"), stage, blank
@@ -76,9 +66,7 @@ def _of_entries(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[s
     if funnel.exported_on:
         yield "after_export", "", dated.filter(dated.entered_on > funnel.exported_on).count().execute()
     clock = wall_clock(funnel.timezone, instant_at("UTC", dated.entered_at))
-    midnight = (
-        dated.filter((clock.hour() == 0) & (clock.minute() == 0) & (clock.second() == 0)).count().execute()
-    )
+    midnight = dated.filter((clock.hour() == 0) & (clock.minute() == 0) & (clock.second() == 0)).count().execute()
     yield "at_midnight", "", midnight
 
 
@@ -110,11 +98,17 @@ def _of_times(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str
         both = first.filter(start.notnull()).aggregate(
             rows=start.count(),
             converted=end.count(),
-            early=start.count(
-                where=start + ibis.interval(days=step.horizon_days) < ibis.literal(begins, "date")
-            ),
+            early=start.count(where=start + ibis.interval(days=step.horizon_days) < ibis.literal(begins, "date")),
         )
         rows, converted, early = both.execute().iloc[0]
         # As many leads in a row without one success would be a one in a thousand chance at the usual rate.
         if early * np.log1p(-converted / max(rows, converted + 1)) < np.log(0.001):
             yield "history_starts_late", name, early
+
+
+def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
+    """Rows set aside by reason: table, file, column, reason, rows, first_row."""
+    reason = set_aside["reason"].str.replace(r" of row \d+$", " of an earlier row", regex=True)
+    keys = ["table", "file", "column", "reason"]
+    grouped = set_aside.assign(reason=reason, column=set_aside["column"].fillna("")).groupby(keys, sort=False)["row"]
+    return grouped.agg(rows="count", first_row="min").reset_index()

@@ -132,13 +132,9 @@ def _read_csv(path: Path, wanted: Sequence[str] | None, encoding: str | None) ->
         broken: list[tuple[int, str, str]] = []
         try:
             header = [name.strip() for name in next(reader)]
-            columns = _table(
-                _whole_rows(reader, header, delimiter, broken), header, _chosen(path, header, wanted)
-            )
+            columns = _table(_whole_rows(reader, header, delimiter, broken), header, _chosen(path, header, wanted))
         except csv.Error as error:
-            raise FunnelError(
-                f"{path.name}: line {reader.line_num}: {error}; a quote that opens must close"
-            ) from error
+            raise FunnelError(f"{path.name}: line {reader.line_num}: {error}; a quote that opens must close") from error
         except UnicodeDecodeError as error:
             raise FunnelError(
                 f"{path.name}: line {reader.line_num}: not {encoding}; state the right encoding"

@@ -68,9 +68,7 @@ def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, rep
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for table, rows in tables.items():
-            rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(
-                part / f"{table}.parquet"
-            )
+            rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(part / f"{table}.parquet")
         aside.to_parquet(part / "set_aside.parquet", index=False)
         (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
         if folder.exists():
@@ -142,9 +140,7 @@ def _canonical(
     united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
     checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, leads))
     bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
-    aside.append(
-        bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute()
-    )
+    aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
     rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
     _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
     return (
@@ -168,18 +164,13 @@ def _read_source(
         reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
     else:
         paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
-        reads = [
-            (path.name, read_file(path, wanted, encoding=source.encoding, sheet=source.sheet))
-            for path in paths
-        ]
+        reads = [(path.name, read_file(path, wanted, encoding=source.encoding, sheet=source.sheet)) for path in paths]
     parts, broken = [], []
     for file, read in reads:
         rows = read.columns.num_rows + len(read.broken)
         account["files"].append({"file": file, "kind": read.kind, "rows": rows})
         account["rows_in"] += rows
-        parts.append(
-            read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string()))
-        )
+        parts.append(read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string())))
         broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
     raw = con.create_table(name, pa.concat_tables(parts))
     for join, lookup in zip(source.join, lookups, strict=True):
@@ -187,9 +178,7 @@ def _read_source(
     return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
 
 
-def _lookup(
-    con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], name: str, match: str
-) -> ir.Table:
+def _lookup(con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], name: str, match: str) -> ir.Table:
     """A joined file: its key as ``match``, which may stand there once only, and its other columns."""
     reads = [read_file(path) for pattern in join.files for path in files[pattern]]
     file = ", ".join(join.files)
@@ -200,12 +189,8 @@ def _lookup(
         raise FunnelError(f'{file}: row {row} {reason}: "{value}"; a joined file must be whole')
     rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)})
     twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
-    for value, _, row in (
-        twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False)
-    ):
-        raise FunnelError(
-            f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once'
-        )
+    for value, _, row in twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False):
+        raise FunnelError(f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once')
     others = [column for column in rows.columns if column not in (join.right, ROW, match)]
     return rows.select(match, *others)
 
@@ -214,9 +199,7 @@ def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
     if table != "entries" or source.unmapped == "ignore":
         return
     unmapped = rows.filter(rows["_unmapped"].notnull()).group_by("_unmapped", "_file")
-    counted = (
-        unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
-    )
+    counted = unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
     if not counted.empty:
         column = source.columns["stage"]
         raise FunnelError(
@@ -274,16 +257,11 @@ def _refuse_too_many(aside: pd.DataFrame, rows_in: int, funnel: Funnel, table: s
     bad = aside[~aside["reason"].str.startswith("repeats ")]
     if len(bad) <= funnel.max_bad_share * rows_in:
         return
-    lines = [
-        f"{table}: {len(bad):,} of {rows_in:,} rows cannot be used, more than max_bad_share = {funnel.max_bad_share:.0%}"
-    ]
+    allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
+    lines = [f"{table}: {len(bad):,} of {rows_in:,} rows cannot be used, more than {allowed}"]
     for (column, reason), rows in bad.groupby(["column", "reason"], dropna=False, sort=False):
         first = rows.iloc[0]
-        where = f"{first['file']}: row {first['row']}" + (
-            f', column "{column}"' if isinstance(column, str) else ""
-        )
-        hint = (
-            f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in reason else ""
-        )
+        where = f"{first['file']}: row {first['row']}" + (f', column "{column}"' if isinstance(column, str) else "")
+        hint = f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in str(reason) else ""
         lines.append(f'{where}: "{first["value"]}" {reason} ({len(rows):,} rows){hint}')
     raise FunnelError("\n".join(lines))

@@ -150,9 +150,7 @@ def _reasons(here: pd.DataFrame, stage: str, rng: np.random.Generator) -> pd.Ser
     shares = np.array([share for share, _ in facts.REASONS.values()])
     reason = pd.Series(rng.choice(list(facts.REASONS), n, p=shares / shares.sum()), index=here.index)
     leak = (here["product"] == facts.LEAK_PRODUCT) & (here["at"] >= pd.Timestamp(facts.LEAK_FROM))
-    reason = reason.mask(
-        leak & (stage == facts.LEAK_STEP) & (rng.random(n) < facts.LEAK_REASON_SHARE), "дорого"
-    )
+    reason = reason.mask(leak & (stage == facts.LEAK_STEP) & (rng.random(n) < facts.LEAK_REASON_SHARE), "дорого")
     others = [words for words in facts.REASONS if words != facts.TELL_TALE_REASON]
     telling = np.where(rng.random(n) < facts.TELL_TALE_SHARE, facts.TELL_TALE_REASON, rng.choice(others, n))
     reason = reason.mask(here["manager"] == facts.TELL_TALE, telling)

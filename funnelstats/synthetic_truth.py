@@ -20,16 +20,12 @@ def realised_steps(entries: pd.DataFrame, since: str, until: str = facts.JUDGED_
     days = entries.assign(on=entries["at"].dt.normalize())
     frames = []
     for before, stage in zip(facts.STAGES, facts.STAGES[1:], strict=False):
-        at, after = (
-            days[days["stage"] == name].set_index(["lead_id", "episode"]) for name in (before, stage)
-        )
+        at, after = (days[days["stage"] == name].set_index(["lead_id", "episode"]) for name in (before, stage))
         horizon = pd.Timedelta(days=facts.HORIZON[stage])
         matured = at[(at["on"] >= pd.Timestamp(since)) & (at["on"] + horizon <= pd.Timestamp(until))]
         converted = after["on"].reindex(matured.index) <= matured["on"] + horizon
         frames.append(
-            pd.DataFrame(
-                {"manager": matured["manager"], "to_stage": stage, "entered": 1, "converted": converted}
-            )
+            pd.DataFrame({"manager": matured["manager"], "to_stage": stage, "entered": 1, "converted": converted})
         )
     counts = pd.concat(frames).groupby(["manager", "to_stage"])[["entered", "converted"]].sum()
     order = pd.MultiIndex.from_product([facts.RATES.index, facts.STAGES[1:]], names=["manager", "to_stage"])

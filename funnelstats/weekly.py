@@ -41,16 +41,14 @@ def week_batch(name: str, *, week: str = "", as_of: str = "") -> Batch:
     funnel, tables = open_funnel(name)
     last = last_day(tables, funnel)
     week = week or last_complete_week(parse_day(as_of) if as_of else last)
-    monday, sunday = week_days(week)
+    _, sunday = week_days(week)
     first = tables.entries.entered_on.min().to_pyarrow().as_py()
     if sunday > last or sunday < first:
         covered = f"{week_of(first)} to {last_complete_week(last)}"
         raise FunnelError(f"week {week} is not covered by the data of {name}: {covered} are")
     day = parse_day(as_of) if as_of else sunday
     if not sunday <= day <= last:
-        raise FunnelError(
-            f"as of {day}: must lie between the week's Sunday {sunday} and the data's last day {last}"
-        )
+        raise FunnelError(f"as of {day}: must lie between the week's Sunday {sunday} and the data's last day {last}")
     _, known = open_funnel(name, day)
     owners = outcome_days(
         journeys(known.entries, funnel),

@@ -18,9 +18,7 @@ def counts_of(**columns) -> pd.DataFrame:
 def test_a_rate_has_newcombes_interval() -> None:
     rates = conversion_rates(pd.DataFrame({"entered": [263, 148], "converted": [81, 15]}))
     np.testing.assert_allclose(rates["rate"], [81 / 263, 15 / 148])
-    np.testing.assert_allclose(
-        rates[["ci_lower", "ci_upper"]], [[0.2553, 0.3662], [0.0624, 0.1605]], atol=5e-5
-    )
+    np.testing.assert_allclose(rates[["ci_lower", "ci_upper"]], [[0.2553, 0.3662], [0.0624, 0.1605]], atol=5e-5)
 
 
 def test_a_rate_agrees_with_statsmodels_at_any_level() -> None:

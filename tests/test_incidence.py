@@ -80,9 +80,7 @@ def test_incidence_agrees_with_statsmodels_and_scikit_survival() -> None:
     at = np.searchsorted(theirs.times, curve["age_days"], side="right") - 1
     np.testing.assert_allclose(curve["incidence"], np.asarray(theirs.cinc[0])[at], atol=1e-12)
     days, shares = cumulative_incidence_competing_risks(events, ages)
-    np.testing.assert_allclose(
-        curve["incidence"], shares[1][np.searchsorted(days, curve["age_days"])], atol=1e-12
-    )
+    np.testing.assert_allclose(curve["incidence"], shares[1][np.searchsorted(days, curve["age_days"])], atol=1e-12)
 
 
 def test_days_in_stage_agree_with_statsmodels() -> None:
@@ -135,9 +133,7 @@ def test_day_counts_of_disjoint_groups_add() -> None:
     (ages_1, events_1), (ages_2, events_2) = random_leads(6), random_leads(7)
     stacked = pd.concat([day_counts(ages_1, events_1), day_counts(ages_2, events_2)])
     united = day_counts(np.append(ages_1, ages_2), np.append(events_1, events_2))
-    pd.testing.assert_frame_equal(
-        incidence(stacked).sort_values("age_days", ignore_index=True), incidence(united)
-    )
+    pd.testing.assert_frame_equal(incidence(stacked).sort_values("age_days", ignore_index=True), incidence(united))
 
 
 def test_leads_that_join_late_count_only_from_the_day_they_are_watched() -> None:
@@ -187,9 +183,7 @@ def test_before_anybody_left_the_rate_is_zero_of_all_who_were_watched() -> None:
 
 
 def test_none_converted_weighs_only_leads_whose_state_is_known() -> None:
-    found = incidence_at(
-        incidence(day_counts([2] * 5 + [7] * 10, [OPEN] * 5 + [LOST] * 10)), funnel_of(7)
-    ).iloc[0]
+    found = incidence_at(incidence(day_counts([2] * 5 + [7] * 10, [OPEN] * 5 + [LOST] * 10)), funnel_of(7)).iloc[0]
     assert (found["rate"], found["entered"], found["known"], found["n_eff"]) == (0, 15, 10, 10)
 
 
@@ -213,9 +207,7 @@ def test_steps_without_leads_have_a_row_where_nothing_is_grouped() -> None:
 def test_steps_come_in_the_order_of_the_funnel_within_each_group() -> None:
     one = day_counts([1, 2], [WON, LOST], manager="Б")
     other = one.assign(manager="А")
-    days = pd.concat(
-        [other.assign(from_stage="b"), other, one.assign(from_stage="b"), one.assign(from_stage="c")]
-    )
+    days = pd.concat([other.assign(from_stage="b"), other, one.assign(from_stage="b"), one.assign(from_stage="c")])
     found = incidence_at(incidence(days), funnel_of(7, 7))
     assert list(zip(found["manager"], found["from_stage"], strict=True)) == [
         ("А", "a"),
@@ -225,9 +217,7 @@ def test_steps_come_in_the_order_of_the_funnel_within_each_group() -> None:
 
 
 def test_two_groups_under_censoring_are_compared_by_their_effective_leads() -> None:
-    days = pd.concat(
-        [day_counts(*random_leads(seed), period=period) for seed, period in ((9, "old"), (10, "new"))]
-    )
+    days = pd.concat([day_counts(*random_leads(seed), period=period) for seed, period in ((9, "old"), (10, "new"))])
     rates = incidence_at(incidence(days), funnel_of(12))
     new, old = (rates[rates["period"] == period].drop(columns="period") for period in ("new", "old"))
     found = rate_difference(new, old).iloc[0]
@@ -293,9 +283,7 @@ def test_each_young_group_is_projected_by_the_past_it_shares() -> None:
 
 def test_a_million_leads_of_a_hundred_managers_take_well_under_a_second() -> None:
     rng = np.random.default_rng(12)
-    days = pd.DataFrame({"manager": np.arange(100)}).merge(
-        pd.DataFrame({"age_days": np.arange(365)}), how="cross"
-    )
+    days = pd.DataFrame({"manager": np.arange(100)}).merge(pd.DataFrame({"age_days": np.arange(365)}), how="cross")
     days.insert(1, "from_stage", "a")
     for name in ("advanced", "lost", "open"):
         days[name] = rng.poisson(9, len(days))

@@ -109,9 +109,7 @@ def test_observed_over_expected_has_the_limits_of_poisson_test() -> None:
 def test_one_share_agrees_with_statsmodels(interval, name, level) -> None:
     n = np.repeat([1, 2, 7, 40, 1000], 3)
     k = np.column_stack([np.zeros(5), n[::3] // 2, n[::3]]).ravel()
-    np.testing.assert_allclose(
-        interval(k, n, level), proportion_confint(k, n, 1 - level, method=name), atol=1e-10
-    )
+    np.testing.assert_allclose(interval(k, n, level), proportion_confint(k, n, 1 - level, method=name), atol=1e-10)
 
 
 @given(CELLS, CELLS)
@@ -220,9 +218,7 @@ def test_pooling_is_vectorised_and_indifferent_to_the_order_of_weeks() -> None:
     entered = rng.integers(0, 20, (5, 13))
     converted = rng.binomial(entered, 0.3)
     together = np.array(pooled_interval(converted, entered))
-    one_by_one = np.array(
-        [pooled_interval(k[::-1], n[::-1]) for k, n in zip(converted, entered, strict=True)]
-    )
+    one_by_one = np.array([pooled_interval(k[::-1], n[::-1]) for k, n in zip(converted, entered, strict=True)])
     np.testing.assert_allclose(together, one_by_one.T)
 
 

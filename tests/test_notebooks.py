@@ -1,6 +1,7 @@
 """The committed notebooks: run as they stand, compared output by output, and the comparison itself tested."""
 
 import ast
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 
 from funnelstats.kernels import reexecute
 from funnelstats.shown import CSV_MIME
+from funnelstats.sources import prepare
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])
@@ -68,11 +70,7 @@ def source_faults(source):
         if isinstance(node, ast.Attribute) and node.attr in (*BANNED_ATTRIBUTES, *BANNED_NAMES):
             found.append(f"unsafe .{node.attr}")
         if isinstance(node, ast.Call):
-            found += [
-                "unsafe escape=False"
-                for word in node.keywords
-                if word.arg == "escape" and not truth(word.value)
-            ]
+            found += ["unsafe escape=False" for word in node.keywords if word.arg == "escape" and not truth(word.value)]
     return found
 
 
@@ -100,9 +98,7 @@ def notebook_faults(notebook):
     """Everything that would let nbval pass without having compared something real."""
     cells = code_cells(notebook)
     found = [] if cells else ["no code cells"]
-    titles = [
-        cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")
-    ]
+    titles = [cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")]
     if len(titles) != 1 or notebook.cells[0] is not titles[0]:
         found.append("must begin with its one heading")
     if not cells or "parameters" not in cells[0].metadata.get("tags", []):
@@ -151,9 +147,7 @@ def shows_something(source):
 def compared(output):
     """The text of an output that nbval compares."""
     data = output.get("data", {})
-    return "\n".join(
-        [data.get("text/plain", ""), data.get(CSV_MIME, {}).get("csv", ""), output.get("text", "")]
-    )
+    return "\n".join([data.get("text/plain", ""), data.get(CSV_MIME, {}).get("csv", ""), output.get("text", "")])
 
 
 def nbval(paths, folder, **environment):
@@ -179,18 +173,26 @@ def demo(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def prepared():
+    """The sample, prepared; nothing happens if it already is."""
+    with contextlib.chdir(ROOT):
+        prepare("sample")
+
+
 @pytest.fixture
-def subject(demo):
+def subject(demo, request):
     """The notebook whose comparison is put to the test: the manager's page, else a small one."""
-    return next((path for path in COMMITTED if path.name == "manager.ipynb"), demo)
+    pages = [path for path in COMMITTED if path.name == "manager.ipynb"]
+    if pages:
+        request.getfixturevalue("prepared")
+    return [*pages, demo][0]
 
 
 def mirror(folder, notebook):
     """The project again in another folder: this notebook and the package as copies, the data as a link."""
     (folder / "notebooks").mkdir()
-    shutil.copytree(
-        ROOT / "funnelstats", folder / "funnelstats", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(ROOT / "funnelstats", folder / "funnelstats", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "data").symlink_to(ROOT / "data")
     return Path(shutil.copy(notebook, folder / "notebooks"))
 
@@ -217,6 +219,7 @@ def test_a_committed_notebook_holds_something_real_to_compare(path):
 
 
 @pytest.mark.skipif(not COMMITTED, reason="no committed notebooks")
+@pytest.mark.usefixtures("prepared")
 def test_every_code_cell_of_every_committed_notebook_gives_its_stored_outputs(tmp_path):
     outcomes, shown = nbval(COMMITTED, tmp_path)
     expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in COMMITTED}

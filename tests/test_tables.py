@@ -60,9 +60,7 @@ def test_the_words_for_a_missing_value_may_be_given(control):
 
 
 def test_money_dates_and_texts_have_their_own_format():
-    frame = pd.DataFrame(
-        {"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]}
-    )
+    frame = pd.DataFrame({"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]})
     shown = show_table(frame, title="T", name="t", formats={"won": "money"}, currency="RUB")
     assert rows_of(shown) == [["a", "1\u202f234\u202f567\u00a0RUB", "2026-07-20", "–"]]
 
@@ -90,9 +88,7 @@ def test_no_verdict_is_told_by_its_colour_alone():
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_name_stays_a_name_wherever_it_stands(text):
     frame = pd.DataFrame({text: [text, "b"], "verdict": [text, "red"], "n": [text, text], "g": [text, text]})
-    shown = show_table(
-        frame, title=text, name="t", group="g", columns={text: text, "verdict": text, "n": text}
-    )
+    shown = show_table(frame, title=text, name="t", group="g", columns={text: text, "verdict": text, "n": text})
     page = html_of(shown)
     allowed = {"figure", "figcaption", "div", "table", "thead", "tbody", "tr", "th", "td", "span"}
     assert {tag.name for tag in page.find_all(True)} == allowed

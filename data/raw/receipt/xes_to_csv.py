@@ -17,9 +17,8 @@ EVENT = {"activity": "concept:name", "at": "time:timestamp", "resource": "org:re
 
 def main(log: Path, folder: Path) -> None:
     """Write the two tables: one row per case, one row per event."""
-    opened = gzip.open(log) if log.suffix == ".gz" else log.open("rb")
     with (
-        opened as source,
+        gzip.open(log) if log.suffix == ".gz" else log.open("rb") as source,
         (folder / "cases.csv").open("w", newline="", encoding="utf-8") as cases,
         (folder / "events.csv").open("w", newline="", encoding="utf-8") as events,
     ):
@@ -31,9 +30,7 @@ def main(log: Path, folder: Path) -> None:
             case_rows.writerow([of_case.get(key, "") for key in CASE.values()])
             for event in trace.iter(f"{XES}event"):
                 of_event = values(event)
-                event_rows.writerow(
-                    [of_case["concept:name"], *(of_event.get(key, "") for key in EVENT.values())]
-                )
+                event_rows.writerow([of_case["concept:name"], *(of_event.get(key, "") for key in EVENT.values())])
 
 
 def values(element: ElementTree.Element) -> dict[str, str]:
