@@ -82,6 +82,15 @@ def test_one_kind_of_leads_leaves_the_plain_rate_and_wilsons_interval() -> None:
     pd.testing.assert_frame_equal(without, found)
 
 
+def test_the_standardised_rate_weighs_each_kind_as_the_team_has_it_with_movers_limits() -> None:
+    """A: 6 of 10 and 2 of 20, the team 40 and 60 leads: .4 · .6 + .6 · .1."""
+    found = case_mix(strata_of([("a", "A", 10, 6), ("b", "A", 20, 2), ("a", "B", 30, 20), ("b", "B", 40, 9)])).iloc[0]
+    lower, upper = wilson_interval([6, 2], [10, 20])
+    assert found["rate"] == pytest.approx(0.3)
+    assert found["ci_lower"] == pytest.approx(0.3 - np.hypot(0.4 * (0.6 - lower[0]), 0.6 * (0.1 - lower[1])))
+    assert found["ci_upper"] == pytest.approx(0.3 + np.hypot(0.4 * (upper[0] - 0.6), 0.6 * (upper[1] - 0.1)))
+
+
 def test_leads_that_nobody_else_works_are_named() -> None:
     found = case_mix(strata_of([("a", "A", 30, 20), ("b", "A", 10, 5), ("b", "B", 20, 5)]))
     assert found["shared"].tolist() == [0.25, 1]

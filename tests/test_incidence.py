@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import betabinom
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
@@ -252,10 +253,11 @@ def test_projecting_equals_starting_the_past_afresh_at_that_age(age) -> None:
     older = ages > age
     afresh = incidence_at(incidence(day_counts(ages[older], events[older])), funnel_of(12)).iloc[0]
     young = day_counts([age] * 10_000, [OPEN] * 10_000)
-    found = project(young, day_counts(ages, events), funnel_of(12), level=0.68).iloc[0]
+    found = project(young, day_counts(ages, events), funnel_of(12)).iloc[0]
+    won, lost = (share * afresh["n_eff"] + 0.5 for share in (afresh["rate"], 1 - afresh["rate"]))
     assert found["rate"] == pytest.approx(afresh["rate"])
-    sd = np.sqrt(afresh["rate"] * (1 - afresh["rate"]) / afresh["n_eff"])
-    assert (found["ci_upper"] - found["ci_lower"]) / 2 == pytest.approx(sd, rel=0.05)
+    for limit, tail in (("ci_lower", 0.025), ("ci_upper", 0.975)):
+        assert found[limit] == pytest.approx(betabinom.ppf(tail, 10_000, won, lost) / 10_000)
 
 
 def test_what_no_past_lead_has_shown_cannot_be_projected() -> None:
