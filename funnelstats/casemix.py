@@ -102,7 +102,7 @@ def _standardised(k: Array, n: Array, level: float) -> dict[str, Array]:
     weight = weight / np.where(worked.any(axis=1), weight.sum(axis=1), 1.0)[:, np.newaxis]
     lower, upper = wilson_interval(k, n, level)
     rates = np.where(worked, share(k, n), 0.0)
-    rate = (weight * rates).sum(axis=1)
+    rate = np.minimum((weight * rates).sum(axis=1), 1.0)
     down, up = (np.sqrt((weight**2 * (rates - limit) ** 2).sum(axis=1)) for limit in (lower, upper))
     team = np.nan_to_num(share(k.sum(axis=0), n.sum(axis=0)))
     mean = (weight * team).sum(axis=1)

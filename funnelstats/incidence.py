@@ -156,7 +156,8 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
     survival = (1 - left / at_risk).fillna(1.0).groupby(group).cumprod()
     before = survival.groupby(group).shift(fill_value=1.0)
     share_won = (d1 / at_risk).fillna(0.0)
-    f = run(before * share_won)
+    # a sum of shares that is 1 may end a rounding above it
+    f = run(before * share_won).where(lambda sums: sums < 1 - 1e-12, 1.0)
     stay = at_risk - left
     hazard = (left / (at_risk * stay.where(stay > 0))).fillna(0.0)
     step = (share_won / at_risk).fillna(0.0)

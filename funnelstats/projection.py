@@ -100,7 +100,7 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
     watched_on = (table["age_days"][final] >= horizon) | (table["survival"][final] <= 0)
     s, f = then["survival"], then["incidence"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        q = (end["incidence"] - f) / s
+        q = np.clip((end["incidence"] - f) / s, 0, 1)
         risk, risk_f, risk_ff, gain, gain_s, gain_f = (end[name] - then[name] for name in SUMS)
         variance = cumulative_variance(
             q,

@@ -110,6 +110,16 @@ def test_without_censoring_incidence_is_the_plain_rate_with_wilsons_interval() -
     np.testing.assert_allclose((last["ci_lower"], last["ci_upper"]), wilson_interval(won, n))
 
 
+def test_when_all_advance_the_incidence_ends_at_exactly_one() -> None:
+    """Sums of shares of 1..40 leads a day end a rounding below or above 1 unless cared for."""
+    parts = [day_counts(np.arange(size), [WON] * size, size=size) for size in range(1, 41)]
+    curve = incidence(pd.concat(parts))
+    assert (curve.groupby("size")["incidence"].max() == 1).all()
+    assert (curve.groupby("size")["ci_upper"].max() == 1).all()
+    young = pd.concat([day_counts([3], [OPEN], size=size) for size in range(5, 41)])
+    assert project(young, pd.concat(parts), funnel_of(60))["rate"].max() == 1
+
+
 def test_shares_that_advanced_were_lost_and_stay_add_up_to_one() -> None:
     days = day_counts(*random_leads(4))
     won = incidence(days)
