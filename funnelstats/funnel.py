@@ -62,7 +62,7 @@ DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple)]
 class Join(_Spec):
     """Another file whose columns are added to a source, many rows to one."""
 
-    files: Texts
+    files: Annotated[Texts, Field(min_length=1)]
     left: str
     right: str
     unmatched: Literal["keep", "ignore"] = "keep"
@@ -195,16 +195,16 @@ def read_funnel(name: str) -> Funnel:
     try:
         funnel = Funnel.model_validate({**stated, "name": name})
     except ValidationError as error:
-        mistakes = [_mistake(dict(item)) for item in error.errors()]
+        mistakes = [_mistake(dict(item), stated) for item in error.errors()]
     mistakes += _contradictions(stated)
     if mistakes:
         raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
     return funnel
 
 
-def _mistake(item: dict[str, Any]) -> str:
+def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
     """One pydantic error as a sentence: key, offender, what would be right."""
-    places = [str(place) for place in item["loc"] if place != EVERY_COLUMN]
+    places = _places(item["loc"], stated)
     key, offender = ".".join(places), item["input"]
     if item["type"] == "missing":
         return f"{key}: must be stated"
@@ -213,9 +213,25 @@ def _mistake(item: dict[str, Any]) -> str:
         known = (spec if len(places) > 1 else Funnel).model_fields.keys() - {"name"}
         return f"{key}: unknown key; {suggestion(places[-1], sorted(known))}"
     rule = item["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    rule = rule.partition(" or instance of")[0].replace("tuple", "list").replace("dictionary", "table of keys")
     if item["type"] == "string_pattern_mismatch":
         rule = 'must be three capital letters like "EUR"'
+    if item["type"] == "too_short":
+        rule = f"must name at least {item['ctx']['min_length']}"
     return f"{key}: {rule}, got {offender!r}"
+
+
+def _places(loc: Iterable[str | int], stated: Any) -> list[str]:
+    """The key as its writer wrote it: one of several is numbered, one alone is not."""
+    places = []
+    for place in loc:
+        if (isinstance(place, str) and place != EVERY_COLUMN) or (isinstance(stated, list) and len(stated) > 1):
+            places.append(str(place))
+        if isinstance(stated, Mapping):
+            stated = stated.get(place)
+        elif isinstance(stated, list) and isinstance(place, int):
+            stated = stated[place]
+    return places
 
 
 def _contradictions(stated: Mapping[str, Any]) -> list[str]:
@@ -223,7 +239,8 @@ def _contradictions(stated: Mapping[str, Any]) -> list[str]:
     stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
     undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
     return [
-        *_stage_mistakes(stages, stated.get("step_into")),
+        *(["name: is the folder's name and not stated"] if "name" in stated else []),
+        *_stage_mistakes(stages, undated, stated.get("step_into")),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
             for table in TABLES
@@ -239,14 +256,16 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
-def _stage_mistakes(stages: list[str], step_into: Any) -> Iterator[str]:
+def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:
     taken = {"lead_id", "episode", "reason", "cohort", "manager", "stage", IGNORE, *ENDS}
     taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
     for stage in sorted(set(stages) & taken):
         yield f'stages: "{stage}" is a word of funnelstats; choose another name'
     for stage in sorted({stage for stage in stages if stages.count(stage) > 1}):
         yield f'stages: "{stage}" is named twice; a stage has one place'
-    if isinstance(step_into, Mapping):
+    for stage in sorted(set(stages) & set(undated)):
+        yield f'undated: "{stage}" is among the stages, which have dates; name it in one of the two'
+    if isinstance(step_into, Mapping) and len(stages) > 1:
         for stage in step_into.keys() - set(stages[1:]):
             yield f"step_into.{stage}: no stage that is stepped into; {suggestion(stage, stages[1:])}"
         for stage in stages[1:]:

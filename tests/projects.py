@@ -1,0 +1,74 @@
+"""A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from funnelstats.sources import prepare
+
+NAME = "team"
+RAW = Path("data", "raw", NAME)
+PROCESSED = Path("data", "processed", NAME)
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+FUNNEL = """
+title = "Team"
+timezone = "Europe/Moscow"
+currency = "EUR"
+stages = ["lead", "met", "paid"]
+step_into = { met = { horizon_days = 14 }, paid = { horizon_days = 30 } }
+"""
+LEADS = """
+[leads]
+files = ["leads.csv"]
+columns = { lead_id = "id", created_at = "created" }
+"""
+ENTRIES = """
+[[entries]]
+files = ["entries.csv"]
+columns = { lead_id = "id", stage = "stage", entered_at = "at" }
+"""
+TOML = FUNNEL + LEADS + ENTRIES
+FILES = {
+    "leads.csv": "id,created\na,2026-01-05\nb,2026-01-06\n",
+    "entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09\nb,lead,2026-01-06\n",
+}
+
+
+def write(toml=TOML, files=None, name=NAME):
+    """The funnel's folder with this statement and the toy's files, some of them replaced or added."""
+    folder = Path("data", "raw", name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "funnel.toml").write_text(toml, encoding="utf-8")
+    for file, content in {**FILES, **(files or {})}.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / file).write_bytes(data)
+    return folder
+
+
+def prepared(toml=TOML, files=None):
+    """The canonical tables, as frames, of a project written and prepared."""
+    write(toml, files)
+    prepare(NAME)
+    return tables()
+
+
+def tables(name=NAME):
+    """The prepared frames by name, `set_aside` among them."""
+    folder = Path("data", "processed", name)
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def copied(name, source):
+    """A committed funnel.toml with the files of a folder of the shared data beside it."""
+    if not (SHARED / source).is_dir():
+        pytest.skip(f"../shared/data/{source} absent")
+    folder = Path("data", "raw", name)
+    folder.mkdir(parents=True)
+    for path in [*(REPOSITORY / "data" / "raw" / name).iterdir(), *(SHARED / source).iterdir()]:
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    return folder

@@ -1,0 +1,319 @@
+"""What funnel.toml may state, and what each mistake in it is called."""
+
+import pytest
+from projects import ENTRIES, FUNNEL, LEADS, TOML, write
+
+from funnelstats.funnel import FunnelError, Step, project_root, read_funnel
+
+SNAPSHOT = (
+    '\n[[entries]]\nfiles = ["leads.csv"]\nstage = "lead"\ncolumns = { lead_id = "id", entered_at = "created" }\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def mistakes(toml):
+    """What is wrong with a statement, one line each, without the file's name."""
+    write(toml)
+    with pytest.raises(FunnelError) as told:
+        read_funnel("team")
+    lines = str(told.value).splitlines()
+    assert all(line.startswith("data/raw/team/funnel.toml: ") for line in lines)
+    return [line.removeprefix("data/raw/team/funnel.toml: ") for line in lines]
+
+
+def with_line(line, before="title"):
+    """The toy's statement with one more line before the line that begins with a word."""
+    return TOML.replace(f"\n{before}", f"\n{line}\n{before}", 1)
+
+
+def in_source(table, line):
+    return TOML.replace(f"[{table}]\n", f"[{table}]\n{line}\n").replace(f"[[{table}]]\n", f"[[{table}]]\n{line}\n")
+
+
+def test_a_minimal_statement_is_read_with_its_defaults():
+    write()
+    funnel = read_funnel("team")
+    assert (funnel.name, funnel.title, funnel.stages) == ("team", "Team", ("lead", "met", "paid"))
+    assert (funnel.language, funnel.window_weeks, funnel.max_bad_share) == ("en", 13, 0.05)
+    assert (funnel.undated, funnel.system_users, funnel.exported_on) == ((), (), None)
+    assert funnel.steps == (Step("lead", "met", 14, None, 0.0, {}), Step("met", "paid", 30, None, 0.0, {}))
+
+
+def test_the_statement_cannot_be_changed_once_read():
+    write()
+    with pytest.raises(ValueError, match="frozen"):
+        read_funnel("team").title = "Other"
+
+
+def test_one_source_or_value_needs_no_list():
+    write(TOML.replace('files = ["leads.csv"]', 'files = "leads.csv"'))
+    (source,) = read_funnel("team").leads
+    assert source.files == ("leads.csv",)
+
+
+def test_a_date_format_holds_for_all_columns_or_for_those_named():
+    write(
+        in_source("leads", 'date_format = "%d.%m.%Y"').replace(
+            "[[entries]]\n", "[[entries]]\ndate_format.entered_at = ['%Y%m%d', '%d.%m.%Y']\n"
+        )
+    )
+    funnel = read_funnel("team")
+    assert funnel.leads[0].date_format == {"*": ("%d.%m.%Y",)}
+    assert funnel.entries[0].date_format == {"entered_at": ("%Y%m%d", "%d.%m.%Y")}
+
+
+@pytest.mark.parametrize(
+    ("agreed", "tolerance"),
+    [
+        ("", 0.0),
+        (", target = 0.8", 0.0),
+        (", target = 1.0", 0.05),
+        (", target = 1.0, tolerance = 0.0", 0.0),
+        (", target = 0.8, tolerance = 0.02", 0.02),
+    ],
+)
+def test_a_target_of_100_percent_is_met_within_5_points_unless_stated_otherwise(agreed, tolerance):
+    write(TOML.replace("horizon_days = 14", f"horizon_days = 14{agreed}"))
+    assert read_funnel("team").steps[0].tolerance == tolerance
+
+
+def test_a_manager_may_have_targets_of_his_own():
+    write(TOML.replace("horizon_days = 30", 'horizon_days = 30, target = 0.9, targets = { "Иванов" = 0.95 }'))
+    assert read_funnel("team").steps[1] == Step("met", "paid", 30, 0.9, 0.0, {"Иванов": 0.95})
+
+
+TOP = {
+    "title": (TOML.replace('title = "Team"', ""), "title: must be stated"),
+    "title's kind": (TOML.replace('"Team"', "5"), "title: must be a valid string, got 5"),
+    "an unknown key": (with_line('titel = "x"'), 'titel: unknown key; did you mean "title"?'),
+    "the name, which is the folder's": (with_line('name = "x"'), "name: is the folder's name and not stated"),
+    "a time zone": (
+        TOML.replace("Europe/Moscow", "Europe/Moskva"),
+        "timezone: must be a name like \"Europe/Moscow\", got 'Europe/Moskva'",
+    ),
+    "a currency": (TOML.replace("EUR", "euro"), "currency: must be three capital letters like \"EUR\", got 'euro'"),
+    "a language": (with_line('language = "de"'), "language: must be 'en' or 'ru', got 'de'"),
+    "a window": (with_line("window_weeks = 1"), "window_weeks: must be greater than or equal to 2, got 1"),
+    "a share": (with_line("max_bad_share = 5"), "max_bad_share: must be less than or equal to 1, got 5"),
+    "a day": (
+        with_line('exported_on = "soon"'),
+        "exported_on: must be a valid date or datetime, input is too short, got 'soon'",
+    ),
+    "no stages": (TOML.replace('stages = ["lead", "met", "paid"]', ""), "stages: must be stated"),
+    "stages in a text": (
+        TOML.replace('["lead", "met", "paid"]', '"lead, met, paid"'),
+        "stages: must be a valid list, got 'lead, met, paid'",
+    ),
+    "one stage only": (
+        TOML.replace('["lead", "met", "paid"]', '["lead"]'),
+        "stages: must name at least 2, got ['lead']",
+    ),
+    "a step in a text": (
+        TOML.replace("met = { horizon_days = 14 }", "met = 14"),
+        "step_into.met: must be a valid table of keys, got 14",
+    ),
+    "a stage twice": (
+        TOML.replace('"met", "paid"]', '"met", "paid", "met"]'),
+        'stages: "met" is named twice; a stage has one place',
+    ),
+    "an end as a stage": (
+        TOML.replace('"paid"]', '"paid", "lost"]').replace(
+            "step_into = {", "step_into = { lost = { horizon_days = 1 },"
+        ),
+        'stages: "lost" is a word of funnelstats; choose another name',
+    ),
+    "a stage that is undated": (
+        with_line('undated = ["met"]'),
+        'undated: "met" is among the stages, which have dates; name it in one of the two',
+    ),
+    "a step without a horizon": (
+        TOML.replace("horizon_days = 14", "target = 0.5"),
+        "step_into.met.horizon_days: must be stated",
+    ),
+    "a horizon of 0 days": (
+        TOML.replace("horizon_days = 14", "horizon_days = 0"),
+        "step_into.met.horizon_days: must be greater than or equal to 1, got 0",
+    ),
+    "a target in per cent": (
+        TOML.replace("horizon_days = 14", "horizon_days = 14, target = 80"),
+        "step_into.met.target: must be less than or equal to 1, got 80",
+    ),
+    "a manager's target": (
+        TOML.replace("horizon_days = 14", "horizon_days = 14, targets = { Anna = 80 }"),
+        "step_into.met.targets.Anna: must be less than or equal to 1, got 80",
+    ),
+    "a key of a step": (
+        TOML.replace("horizon_days = 14", "horizon_days = 14, horison = 1"),
+        'step_into.met.horison: unknown key; did you mean "horizon_days"?',
+    ),
+    "a step that is not stated": (
+        TOML.replace("met = { horizon_days = 14 }, ", ""),
+        "step_into.met: must be stated, with horizon_days",
+    ),
+    "a step into no stage": (
+        TOML.replace("{ met =", "{ mett = { horizon_days = 1 }, met ="),
+        'step_into.mett: no stage that is stepped into; did you mean "met"?',
+    ),
+    "a step into the first stage": (
+        TOML.replace("{ met =", "{ lead = { horizon_days = 1 }, met ="),
+        "step_into.lead: no stage that is stepped into; known: met, paid",
+    ),
+    "no leads": (FUNNEL + ENTRIES, "leads: must be stated"),
+    "no entries": (FUNNEL + LEADS, "entries: must be stated"),
+}
+SOURCES = {
+    "an unknown key": (in_source("leads", 'file = "a"'), 'leads.file: unknown key; did you mean "files"?'),
+    "no columns": (
+        TOML.replace('columns = { lead_id = "id", created_at = "created" }', ""),
+        "leads.columns: must be stated",
+    ),
+    "a column of no table": (
+        TOML.replace("created_at", "created"),
+        'leads.columns.created: no column of leads; did you mean "created_at"?',
+    ),
+    "a needed column": (
+        TOML.replace('lead_id = "id", created_at', "created_at"),
+        "leads.columns.lead_id: must be stated",
+    ),
+    "a column's kind": (
+        TOML.replace('= "created" }', "= 3 }"),
+        "leads.columns.created_at: must be a valid string, got 3",
+    ),
+    "no file": (TOML.replace('files = ["leads.csv"]', ""), "leads.files: state either files or database with table"),
+    "a file and a database": (
+        in_source("leads", 'database = "env:CRM"\ntable = "deals"'),
+        "leads.files: state either files or database with table",
+    ),
+    "a database without a table": (
+        TOML.replace('files = ["leads.csv"]', 'database = "env:CRM"'),
+        "leads.table: database and table go together",
+    ),
+    "a table without a database": (in_source("leads", 'table = "x"'), "leads.table: database and table go together"),
+    "attributes of entries": (
+        in_source("entries", 'attributes = { a = "b" }'),
+        "entries.attributes: only leads have attributes",
+    ),
+    "an attribute called like a column": (
+        in_source("leads", 'attributes = { amount = "sum" }'),
+        "leads.attributes.amount: leads have a column of this name; map it under columns",
+    ),
+    "thousands like the decimal": (
+        in_source("leads", 'decimal = ","\nthousands = ","'),
+        "leads.thousands: must differ from decimal, got ',' for both",
+    ),
+    "a decimal": (in_source("leads", 'decimal = ";"'), "leads.decimal: must be '.' or ',', got ';'"),
+    "a date format without a year": (
+        in_source("leads", 'date_format = "%d.%m"'),
+        "leads.date_format: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got '%d.%m'",
+    ),
+    "a date format in words": (
+        in_source("leads", 'date_format.created_at = "dd.mm.yyyy"'),
+        "leads.date_format.created_at: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got 'dd.mm.yyyy'",
+    ),
+    "values of a column that is not read": (
+        in_source("leads", 'values.channel = { a = "b" }'),
+        "leads.values.channel: not among this source's columns; known: created_at, lead_id",
+    ),
+    "a date format of a column that is not read": (
+        in_source("leads", 'date_format.created = "%d.%m.%Y"'),
+        'leads.date_format.created: not among this source\'s columns; did you mean "created_at"?',
+    ),
+    "missing values of a column that is not read": (
+        in_source("leads", 'missing.amount = "0"'),
+        "leads.missing.amount: not among this source's columns; known: created_at, lead_id",
+    ),
+    "a stage of leads": (in_source("leads", 'stage = "lead"'), "leads.stage: only entries have a stage"),
+    "a stage stated twice over": (
+        in_source("entries", 'stage = "lead"'),
+        "entries.stage: state either stage or columns.stage, not both",
+    ),
+    "no stage": (TOML.replace('stage = "stage", ', ""), "entries.columns.stage: must be stated"),
+    "a stage that is none": (
+        TOML + SNAPSHOT.replace('stage = "lead"', 'stage = "led"'),
+        'entries.1.stage: no stage "led"; did you mean "lead"?',
+    ),
+    "a value mapped to no stage": (
+        in_source("entries", 'values.stage = { New = "leed" }'),
+        'entries.values.stage."New": no stage "leed"; did you mean "lead"?',
+    ),
+    "unmapped": (
+        in_source("entries", 'unmapped = "skip"'),
+        "entries.unmapped: must be 'error' or 'ignore', got 'skip'",
+    ),
+    "a key of a join": (
+        in_source("leads", 'join = { file = "t.csv", files = "t.csv", left = "a", right = "b" }'),
+        'leads.join.file: unknown key; did you mean "files"?',
+    ),
+    "a join without its side": (
+        in_source("leads", 'join = { files = "t.csv", left = "a" }'),
+        "leads.join.right: must be stated",
+    ),
+    "a join of nothing": (
+        in_source("leads", 'join = { files = [], left = "a", right = "b" }'),
+        "leads.join.files: must name at least 1, got []",
+    ),
+    "what becomes of the unmatched": (
+        in_source("leads", 'join = { files = "t.csv", left = "a", right = "b", unmatched = "drop" }'),
+        "leads.join.unmatched: must be 'keep' or 'ignore', got 'drop'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("toml", "told"), TOP.values(), ids=TOP)
+def test_a_mistake_about_the_funnel_names_key_offender_and_what_would_be_right(toml, told):
+    assert mistakes(toml) == [told]
+
+
+@pytest.mark.parametrize(("toml", "told"), SOURCES.values(), ids=SOURCES)
+def test_a_mistake_about_a_source_names_key_offender_and_what_would_be_right(toml, told):
+    assert mistakes(toml) == [told]
+
+
+def test_all_mistakes_are_told_at_once():
+    toml = in_source("leads", "decimel = ','").replace('"Team"', "5").replace('"met", "paid"]', '"met", "paid", "met"]')
+    assert mistakes(toml) == [
+        "title: must be a valid string, got 5",
+        'leads.decimel: unknown key; did you mean "decimal"?',
+        'stages: "met" is named twice; a stage has one place',
+    ]
+
+
+def test_of_several_sources_the_one_at_fault_is_numbered():
+    told = mistakes(TOML + SNAPSHOT + SNAPSHOT.replace("stage =", "stagge ="))
+    assert 'entries.2.stagge: unknown key; did you mean "stage"?' in told
+
+
+def test_a_password_is_refused_and_not_repeated():
+    toml = TOML.replace('files = ["leads.csv"]', 'database = "postgres://crm:s3cret@host/db"\ntable = "deals"')
+    (told,) = mistakes(toml)
+    assert told == 'leads.database: no password in a file; name an environment variable instead: "env:CRM_URL"'
+
+
+def test_a_file_that_is_not_toml_is_told_with_its_line():
+    (told,) = mistakes(TOML + "\n[leads\n")
+    assert told.startswith("not a TOML file: ")
+    assert "line" in told
+
+
+@pytest.mark.parametrize("name", ["tem", "../team", "", "team/x"])
+def test_a_name_without_a_funnel_is_told_with_the_near_miss(name):
+    write()
+    with pytest.raises(FunnelError, match=f'no funnel "{name}".*(did you mean|known:) "?team'):
+        read_funnel(name)
+
+
+def test_the_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
+    write()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert project_root() == tmp_path
+    assert read_funnel("team").name == "team"
+
+
+def test_outside_a_project_it_is_said_where_one_was_looked_for(tmp_path):
+    with pytest.raises(FunnelError, match="no project here: neither .* holds data/raw"):
+        project_root()
