@@ -39,7 +39,7 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     for _, part in kinds.groupby(step, sort=False) if len(kinds) else [((), kinds)]:
         found = _one_step(part, attributes, level)
         for place, column in enumerate(step, start=1):
-            found.insert(place, column, part[column].iloc[0] if len(part) else [])
+            found.insert(place, column, part[column].iloc[0] if len(part) else part[column])
         parts.append(found)
     return pd.concat(parts, ignore_index=True)
 

@@ -19,10 +19,11 @@ from funnelstats.figures import (
     show_figure,
 )
 from funnelstats.funnel import Funnel
-from funnelstats.shown import Shown
+from funnelstats.shown import Shown, show_text
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
 MOST_BARS = 40
+NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
 
 
 def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
@@ -32,6 +33,8 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     with most leads are drawn, and the figure says how many are not.
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]
+    if not (ranked["entered"] > 0).any():
+        return show_text(NOTHING, box="note")
     sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
     names = sorted(sizes.index[:MOST_BARS], reverse=True)
     steps = [step for step in funnel.steps if (ranked["from_stage"] == step.from_stage).any()]
@@ -83,9 +86,11 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
     Takes ``conversion_rates`` of ``step_counts`` by week: only leads whose horizon is over.
     """
     known = weeks[weeks["entered"] > 0]
+    if known.empty:
+        return show_text(NOTHING, box="note")
     steps = [step for step in funnel.steps if (known["from_stage"] == step.from_stage).any()]
-    figure, axes = house_axes(1, max(len(steps), 1), height=2.6, sharey=True, squeeze=False)
-    for ax, step in zip(axes[0], steps, strict=False):
+    figure, axes = house_axes(1, len(steps), height=2.6, sharey=True, squeeze=False)
+    for ax, step in zip(axes[0], steps, strict=True):
         rows = known[known["from_stage"] == step.from_stage]
         days = rows["week"].to_numpy()
         ax.fill_between(days, rows["ci_lower"], rows["ci_upper"], color=ACCENT, alpha=0.15, linewidth=0)
@@ -108,7 +113,9 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     """
     rows = own.merge(peers, how="left", on=["from_stage", "to_stage"])
     rows = rows[rows["rate"].notna()].iloc[::-1].reset_index(drop=True)
-    figure, ax = house_axes(height=0.9 + 0.5 * max(len(rows), 1))
+    if rows.empty:
+        return show_text(NOTHING, box="note")
+    figure, ax = house_axes(width=6, height=0.9 + 0.5 * len(rows))
     y = np.arange(len(rows), dtype=float)
     ax.barh(y, rows["peers_upper"] - rows["peers_lower"], left=rows["peers_lower"], height=0.5, color=FAINT)
     _points(ax, rows, y)
@@ -139,4 +146,6 @@ def _numbers(frame: pd.DataFrame, keys: list[str], drawn: list[str] | None = Non
         *(["entered"] if "entered" in frame else []),
         *(drawn or DRAWN),
     ]
-    return frame[[column for column in columns if column in frame]].round(4)
+    drawn_only = frame[[column for column in columns if column in frame]]
+    floats = drawn_only.select_dtypes("float").columns
+    return drawn_only.assign(**{column: drawn_only[column].round(4) for column in floats})

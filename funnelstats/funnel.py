@@ -271,6 +271,13 @@ def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> It
         for stage in stages[1:]:
             if stage not in step_into:
                 yield f"step_into.{stage}: must be stated, with horizon_days"
+        for stage, agreed in step_into.items():
+            days = _mapping(agreed).get("horizon_days")
+            if isinstance(days, int) and isinstance(window_weeks, int) and days >= 7 * window_weeks:
+                yield (
+                    f"step_into.{stage}.horizon_days: {days} days do not fit into window_weeks = {window_weeks}: "
+                    f"no lead could be judged; state at least window_weeks = {days // 7 + 1}"
+                )
 
 
 def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]) -> Iterator[str]:
