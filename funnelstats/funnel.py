@@ -240,7 +240,7 @@ def _contradictions(stated: Mapping[str, Any]) -> list[str]:
     undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
     return [
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
-        *_stage_mistakes(stages, undated, stated.get("step_into")),
+        *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
             for table in TABLES
@@ -256,7 +256,7 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
-def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:
+def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
     taken = {"lead_id", "episode", "reason", "cohort", "manager", "stage", IGNORE, *ENDS}
     taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
     for stage in sorted(set(stages) & taken):
