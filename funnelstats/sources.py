@@ -37,8 +37,8 @@ def prepare(name: str) -> bool:
     """
     funnel = read_funnel(name)
     folder = project_root() / "data" / "processed" / name
-    fingerprint = input_fingerprint(funnel)
-    if fingerprint and fingerprint == prepared_fingerprint(name):
+    made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
+    if made_from["fingerprint"] and made_from == _made_from(name):
         return False
     con = ibis.duckdb.connect()
     con.raw_sql("SET TimeZone = 'UTC'")
@@ -57,7 +57,7 @@ def prepare(name: str) -> bool:
         account["rows_set_aside"] = int((aside["table"] == table).sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
-    report = {"fingerprint": fingerprint, "tables": accounts, "facts": quality.facts(tables, funnel)}
+    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel)}
     _publish(folder, tables, aside, report)
     return True
 
@@ -101,23 +101,38 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
 
 
 def input_fingerprint(funnel: Funnel) -> str:
-    """A digest of all that a preparation depends on (statement, files, code); empty for a database."""
+    """A digest of the statement and the files a preparation reads; empty for a database, which may change."""
     files = sorted({path for paths in source_files(funnel).values() for path in paths})
     if any(source.database for table in TABLES for source in getattr(funnel, table)):
         return ""
-    digest = hashlib.blake2b(funnel.model_dump_json().encode(), digest_size=16)
-    modules = (schema, funnel_module, readers, mapping, quality)
-    for path in [*(Path(str(module.__file__)) for module in modules), Path(__file__), *files]:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
+    return _digest(funnel.model_dump_json(), files)
 
 
 def prepared_fingerprint(name: str) -> str | None:
     """The digest that ``data/processed/<name>`` was made from; None where it was not made yet."""
+    return _made_from(name).get("fingerprint")
+
+
+def _made_from(name: str) -> dict[str, str]:
     path = project_root() / "data" / "processed" / name / "quality.json"
-    return json.loads(path.read_text(encoding="utf-8"))["fingerprint"] if path.is_file() else None
+    if not path.is_file():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return {key: report[key] for key in ("fingerprint", "code")}
+
+
+def _code_fingerprint() -> str:
+    modules = (schema, funnel_module, readers, mapping, quality)
+    return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
+
+
+def _digest(statement: str, files: list[Path]) -> str:
+    digest = hashlib.blake2b(statement.encode(), digest_size=16)
+    for path in files:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
 
 
 def _canonical(
