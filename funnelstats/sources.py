@@ -118,7 +118,7 @@ def _made_from(name: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     report = json.loads(path.read_text(encoding="utf-8"))
-    return {key: report[key] for key in ("fingerprint", "code")}
+    return {key: report.get(key, "") for key in ("fingerprint", "code")}
 
 
 def _code_fingerprint() -> str:
