@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 WEEKS_TO_FALSE_ALARM = 260
 """A step that converts exactly at its floor alarms once in so many weeks (five years)."""
 
+MEAN_START = 26
+"""Weeks until a leak begins that was not there from the start, on average, before anything is seen."""
+
 GRID, LATTICE = 0.05, 0.025
 
 
@@ -64,18 +67,22 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05) -> pd.DataFrame:
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
-    Takes the frame of ``since_when``: each lead once, in the week its horizon ended, from the first week on
-    that is to be judged. Returns ``*keys, from_stage, to_stage, entered, converted, e_value, alarm``. An
-    e-value of 20 is as rare at or above the floor as one case in twenty, whenever looked at; the alarms are
-    those of the e-Benjamini-Hochberg procedure over the rows (of all alarms at most alpha false).
-    Sources: Ville 1939; Wang and Ramdas 2022.
+    Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
+    from_stage, to_stage, entered, converted, e_value, alarm``. At or above the floor an e-value ever reaches
+    20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
+    procedure over the rows (of all alarms at most alpha false). It is ``e_values`` mixed over the week in which
+    the leak began, half on the first: without that, good weeks outweigh a later leak (13 leads a week, from .84
+    to .67 against .80 after 20 weeks: found within 12 weeks in .02 of cases, so in .49).
+    Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
-    cells, _, entered, converted = _by_week(weeks, funnel)
-    n, k = entered.sum(axis=1), converted.sum(axis=1)
-    value = e_values(k, n, _watched_floor(cells, funnel))
+    cells, mondays, entered, converted = _by_week(weeks, funnel)
+    n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
+    since = np.arange(len(mondays))
+    weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
+    value = e_values(k, n, _watched_floor(cells, funnel)[:, None]) @ weight + 1 - weight.sum()
     return cells.assign(
-        entered=n.astype("int64"),
-        converted=k.astype("int64"),
+        entered=entered.sum(axis=1).astype("int64"),
+        converted=converted.sum(axis=1).astype("int64"),
         e_value=value,
         alarm=e_benjamini_hochberg(value, alpha),
     )

@@ -142,6 +142,27 @@ def test_an_e_value_is_one_on_average_at_the_floor_and_less_above() -> None:
     assert values @ stats.binom.pmf(k, 30, 0.85) < 1
 
 
+def test_the_value_of_several_weeks_is_one_on_average_at_the_floor() -> None:
+    """All outcomes of two weeks of three leads."""
+    outcomes = [(first, second) for first in range(4) for second in range(4)]
+    weeks = pd.concat([weeks_of([3, 3], outcome, group=f"{outcome}") for outcome in outcomes])
+    chance = stats.binom.pmf(outcomes, 3, 0.8).prod(axis=1)
+    assert e_alarms(weeks, funnel_of())["e_value"] @ chance == pytest.approx(1)
+
+
+def test_the_first_week_holds_half_of_the_weight() -> None:
+    found = e_alarms(weeks_of([20], [9]), funnel_of()).iloc[0]
+    assert found["e_value"] == pytest.approx((e_values(9, 20, 0.8) + 1) / 2)
+    assert found[["entered", "converted"]].tolist() == [20, 9]
+
+
+def test_good_weeks_do_not_outweigh_a_later_leak() -> None:
+    found = e_alarms(falling(26, 12), funnel_of()).iloc[0]
+    assert e_values(26 * 10 + 12 * 7, 38 * 12, 0.8) < 1
+    assert found["e_value"] > 20
+    assert found["alarm"]
+
+
 def test_many_leads_far_from_the_floor_overflow_quietly() -> None:
     assert e_values([0, 100_000], 100_000, 0.8).tolist() == [np.inf, 0]
 
@@ -151,3 +172,34 @@ def test_e_benjamini_hochberg_takes_the_largest_that_are_large_enough_together()
     assert e_benjamini_hochberg([45, 39, 1, np.nan, 0]).tolist() == [False] * 5
     assert e_benjamini_hochberg([20]).tolist() == [True]
     assert e_benjamini_hochberg([]).tolist() == []
+
+
+@pytest.mark.simulation
+def test_half_a_year_of_looking_each_week_alarms_falsely_in_one_case_in_fifty() -> None:
+    """Weekly tests at 5 % do so in .53 of cases: 40 leads a week, rate at the floor of .20."""
+    rng = np.random.default_rng(0)
+    many, weeks, leads = 1500, 26, 40
+    won = rng.binomial(leads, 0.2, (many, weeks))
+    weekly = stats.binom.cdf(won, leads, 0.2) - stats.binom.pmf(won, leads, 0.2) / 2
+    assert (weekly < 0.05).any(axis=1).mean() == pytest.approx(0.53, abs=0.03)
+    mondays = pd.date_range("2026-01-05", periods=weeks, freq="7D")
+    frame = pd.DataFrame({"case": np.repeat(np.arange(many), weeks), "week": np.tile(mondays, many)})
+    frame = frame.assign(from_stage="lead", to_stage="met", entered=leads, converted=won.ravel())
+    ever = np.zeros(many, dtype=bool)
+    for monday in mondays:
+        ever |= (e_alarms(frame[frame["week"] <= monday], funnel_of(0.2))["e_value"] >= 20).to_numpy()
+    assert ever.mean() <= 0.02
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize(("leads", "target"), [(3, 0.95), (12, 0.8), (20, 0.5)])
+def test_a_step_at_its_floor_runs_five_years_to_a_false_alarm_also_when_weeks_differ(leads: int, target: float) -> None:
+    limit = since_when(weeks_of([leads], [leads]), funnel_of(target))["limit"].item()
+    rng = np.random.default_rng(leads)
+    sums, run, alive = np.zeros(2000), np.zeros(2000), np.ones(2000, dtype=bool)
+    while alive.any():
+        n = rng.poisson(leads, 2000)
+        sums = np.maximum(sums + rng.binomial(n, 1 - target) * np.log(2) - n * np.log(2 - target), 0)
+        run += alive
+        alive &= sums < limit
+    assert 240 <= run.mean() <= 340
