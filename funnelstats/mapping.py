@@ -6,6 +6,7 @@ column at fault, its text and the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from funnelstats.schema import ENDS, IGNORE, TABLES, Column, date_column
 BLANKS = " \t\r\n\u00a0\u202f\ufeff"
 ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 ZONED = r":\S*(Z|[+-]\d{2}(:?\d{2})?)$"
-LOST_DIGITS = r"^\d\.\d+[eE]\+\d+$"
+LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
 COMMON_FORMATS = [
     f"{day}{clock}"
@@ -69,18 +70,17 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
     texts = {column: _text(raw, source, column, name) for column, name in source.columns.items()}
     columns: dict[str, ir.Value] = {}
     faults: list[Fault] = []
-    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (None, _null("string"))
+    no_stage = _null("string"), _null("string")
+    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else no_stage
     for column, text in texts.items():
         spec, named = TABLES[table][column], source.columns[column]
         if spec.kind == "stage":
-            assert stage is not None
             typed = {column: stage}
         else:
             typed, wrong = _typed(column, text, spec, source, funnel)
             faults += [Fault(text.notnull() & when, named, text, reason) for when, reason in wrong]
         if spec.required and not (column == "entered_at" and source.stage is not None):
-            undated = column == "entered_at" and stage is not None
-            needed = ~stage.isin(funnel.undated) if undated else ibis.literal(True)
+            needed = ~stage.isin(funnel.undated) if column == "entered_at" else ibis.literal(True)
             faults.append(Fault(text.isnull() & needed, named, text, "is missing"))
         columns |= typed
     if source.stage is not None:
@@ -200,13 +200,17 @@ def _instant(text: ir.StringValue, formats: Sequence[str], zone: str) -> ir.Time
 
 def _number(text: ir.StringValue, source: Source) -> ir.FloatingValue:
     digits = text
-    for sign in (*source.currency_signs, *([source.thousands] if source.thousands else [])):
+    for sign in source.currency_signs:
         digits = digits.replace(sign, "")
+    digits = trimmed(digits, BLANKS)
+    mark, between = re.escape(source.decimal), re.escape(source.thousands)
     if source.thousands.isspace():
-        digits = digits.replace("\u00a0", "").replace("\u202f", "")
-    digits = trimmed(digits, BLANKS).replace(source.decimal, ".") if source.decimal != "." else trimmed(digits, BLANKS)
-    plain = digits.re_search(r"^[-+]?\d+(\.\d+)?$")
-    return ibis.ifelse(plain, digits.try_cast("float64"), _null("float64"))
+        between = f"[{source.thousands}\u00a0\u202f]"
+    # Groups end in three digits (of two before that in India): "1,5" is no 15 where commas group.
+    whole = rf"(\d+|\d{{1,3}}({between}\d{{2,3}})*{between}\d{{3}})" if between else r"\d+"
+    plain = digits.re_search(rf"^[-+]?{whole}({mark}\d+)?$")
+    bare = digits.re_replace(between, "") if between else digits
+    return ibis.ifelse(plain, bare.replace(source.decimal, ".").try_cast("float64"), _null("float64"))
 
 
 def date_hint(texts: Sequence[str]) -> str:

@@ -13,10 +13,13 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from itertools import islice
+from math import isnan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
+from zipfile import BadZipFile
 
 import ibis
 import pyarrow as pa
@@ -51,7 +54,7 @@ def read_file(
     """
     with path.open("rb") as file:
         start = file.read(4096)
-    if not start.strip():
+    if not start.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
     if start.startswith(b"PAR1"):
         return _read_parquet(path, wanted)
@@ -61,38 +64,44 @@ def read_file(
         raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
     if start.startswith((b"\x1f\x8b", b"%PDF")):
         raise FunnelError(f"{path.name}: compressed or PDF; unpack or export it as CSV or XLSX")
-    text = start.decode(encoding or _encoding_of(start), errors="ignore").lstrip("\ufeff \r\n\t")
-    if text.startswith("<"):
-        raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
-    if text.startswith("{"):
-        return _read_json_lines(path, wanted, encoding)
-    return _read_csv(path, wanted, encoding)
-
-
-def _encoding_of(start: bytes) -> str:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return "utf-8-sig"
-
-
-def _text(path: Path, encoding: str | None) -> io.TextIOWrapper:
-    """The file as text, its encoding stated, told by a byte-order mark, or UTF-8; else an error."""
-    with path.open("rb") as file:
-        found = encoding or _encoding_of(file.read(4))
+    encoding = _encoding_of(start, encoding)
+    if b"\0" in start and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+        raise FunnelError(f'{path.name}: not text in {_spoken(encoding)}; if it is, try encoding = "utf-16-le"')
+    with _text(path, encoding) as file:
+        first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]
         file.seek(0)
-        try:
-            for lines in iter(lambda: file.readlines(1 << 24), []):
-                if found == "utf-8-sig":
-                    b"".join(lines).decode()
-        except UnicodeDecodeError as error:
-            raise FunnelError(
-                f"{path.name}: not UTF-8 (byte 0x{error.object[error.start]:02X}); "
-                'state its encoding, for example encoding = "cp1251"'
-            ) from error
+        if first == "<":
+            raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
+        if first == "[":
+            raise FunnelError(f"{path.name}: a JSON list; write one object per line (JSON lines)")
+        return _read_json_lines(file, path, wanted) if first == "{" else _read_csv(file, path, wanted)
+
+
+def _encoding_of(start: bytes, stated: str | None) -> str:
+    """The stated encoding, else the one a byte-order mark tells, else UTF-8 (whose mark is skipped)."""
+    if stated is None:
+        utf_16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return "utf-16" if utf_16 else "utf-8-sig"
     try:
-        return path.open(encoding=found, newline="")
+        return "utf-8-sig" if codecs.lookup(stated).name == "utf-8" else stated
     except LookupError as error:
-        raise FunnelError(f'encoding: no encoding "{encoding}"; for example "cp1251"') from error
+        raise FunnelError(f'encoding: no encoding "{stated}"; for example "cp1251"') from error
+
+
+@contextmanager
+def _text(path: Path, encoding: str) -> Iterator[TextIO]:
+    """The file as text; an error where it is not in its encoding, wherever in the file that shows."""
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            yield file
+    except UnicodeError as error:
+        raise FunnelError(
+            f'{path.name}: not {_spoken(encoding)}; state its encoding, for example encoding = "cp1251"'
+        ) from error
+
+
+def _spoken(encoding: str) -> str:
+    return "UTF-8" if encoding == "utf-8-sig" else encoding
 
 
 def _chosen(path: Path, header: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
@@ -123,22 +132,17 @@ def _table(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequenc
     return pa.Table.from_batches(batches, schema=schema)
 
 
-def _read_csv(path: Path, wanted: Sequence[str] | None, encoding: str | None) -> Read:
-    with _text(path, encoding) as file:
-        first = file.readline()
-        delimiter = max(DELIMITERS, key=lambda mark: _header_fit(first, mark, wanted or ()))
-        file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        broken: list[tuple[int, str, str]] = []
-        try:
-            header = [name.strip() for name in next(reader)]
-            columns = _table(_whole_rows(reader, header, delimiter, broken), header, _chosen(path, header, wanted))
-        except csv.Error as error:
-            raise FunnelError(f"{path.name}: line {reader.line_num}: {error}; a quote that opens must close") from error
-        except UnicodeDecodeError as error:
-            raise FunnelError(
-                f"{path.name}: line {reader.line_num}: not {encoding}; state the right encoding"
-            ) from error
+def _read_csv(file: TextIO, path: Path, wanted: Sequence[str] | None) -> Read:
+    first = file.readline()
+    delimiter = max(DELIMITERS, key=lambda mark: _header_fit(first, mark, wanted or ()))
+    file.seek(0)
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    broken: list[tuple[int, str, str]] = []
+    try:
+        header = [name.lstrip("\ufeff").strip() for name in next(reader)]
+        columns = _table(_whole_rows(reader, header, delimiter, broken), header, _chosen(path, header, wanted))
+    except csv.Error as error:
+        raise FunnelError(f"{path.name}: line {reader.line_num}: {error}; a quote that opens must close") from error
     return Read(columns, broken, f"CSV ({'tab' if delimiter == chr(9) else delimiter})")
 
 
@@ -159,7 +163,11 @@ def _whole_rows(
 
 
 def _read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None) -> Read:
-    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        # From memory, because openpyxl tells a path's kind by its name.
+        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, BadZipFile) as error:
+        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
     if sheet is not None and sheet not in book.sheetnames:
         raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
     rows = (book[sheet] if sheet else book[book.sheetnames[0]]).iter_rows(values_only=True)
@@ -183,6 +191,8 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, float) and isnan(value):
+        return ""
     if isinstance(value, int | float) and abs(value) >= SAFE_DIGITS:
         return f"{value:.5E}"
     if isinstance(value, float) and value.is_integer():
@@ -190,22 +200,21 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _read_json_lines(path: Path, wanted: Sequence[str] | None, encoding: str | None) -> Read:
+def _read_json_lines(file: TextIO, path: Path, wanted: Sequence[str] | None) -> Read:
     broken: list[tuple[int, str, str]] = []
     records: list[tuple[int, dict[str, Any]]] = []
-    with _text(path, encoding) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line, parse_int=str, parse_float=str)
-            except json.JSONDecodeError as error:
-                broken.append((number, line.strip(), f"is not JSON: {error.msg}"))
-                continue
-            if not isinstance(record, dict):
-                broken.append((number, line.strip(), "is not a JSON object"))
-                continue
-            records.append((number, record))
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.lstrip("\ufeff"), parse_int=str, parse_float=str)
+        except json.JSONDecodeError as error:
+            broken.append((number, line.strip(), f"is not JSON: {error.msg}"))
+            continue
+        if not isinstance(record, dict):
+            broken.append((number, line.strip(), "is not a JSON object"))
+            continue
+        records.append((number, record))
     header = list(dict.fromkeys(name for _, record in records for name in record))
     chosen = _chosen(path, header, wanted)
     rows = ([number, *(_json_text(record.get(name)) for name in chosen)] for number, record in records)
@@ -220,12 +229,12 @@ def _json_text(value: Any) -> str:
 
 
 def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
-    file = pq.ParquetFile(path)
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
     chosen = _chosen(path, file.schema_arrow.names, wanted)
-    stored = file.read(columns=chosen)
-    columns = {ROW: pa.array(range(1, stored.num_rows + 1), pa.int64())}
-    columns |= {name: _as_text(stored[name]) for name in chosen}
-    return Read(pa.table(columns), [], "Parquet")
+    return _stored(file.read(columns=chosen), "Parquet")
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
@@ -234,29 +243,36 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     The address may hold a password: no message of this function shows it.
     """
     variable = address.removeprefix("env:")
+    named = address if address.startswith("env:") else f"{address.partition('://')[0]}://..."
     url = os.environ.get(variable) if address.startswith("env:") else address
     if not url:
         raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
     try:
         rows = ibis.connect(url).table(table)
     except Exception as error:
-        raise FunnelError(f"database {address}: cannot open table {table}: {type(error).__name__}") from None
+        raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     chosen = _chosen(Path(table), rows.columns, wanted)
-    stored = rows.select(chosen).to_pyarrow()
-    columns = {ROW: pa.array(range(1, stored.num_rows + 1), pa.int64())}
-    columns |= {name: _as_text(stored[name]) for name in chosen}
-    return Read(pa.table(columns), [], "database table")
+    return _stored(rows.select(chosen).to_pyarrow(), "database table")
+
+
+def _stored(table: pa.Table, kind: str) -> Read:
+    """Columns that have types, as text with row numbers from 1."""
+    rows = pa.array(range(1, table.num_rows + 1), pa.int64())
+    texts = {name: _as_text(table[name]) for name in table.column_names}
+    return Read(pa.table({ROW: rows, **texts}), [], kind)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A Parquet column as text; instants with a zone end in Z, floats look like a spreadsheet's."""
+    """A typed column as text; dates get a "T", instants with a zone a "Z", floats look like a spreadsheet's."""
     kind = column.type
-    if pa.types.is_timestamp(kind) and kind.tz:
-        utc = column.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us")).cast(pa.string())
-        return pc.binary_join_element_wise(utc, "Z", "")
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        zoned = pa.types.is_timestamp(kind) and kind.tz
+        # Nanoseconds are cut: no stage entry is told apart by them.
+        wall = column.cast(pa.timestamp("us", "UTC" if zoned else None), safe=False)
+        return pc.strftime(wall, "%Y-%m-%dT%H:%M:%SZ" if zoned else "%Y-%m-%dT%H:%M:%S")
     if pa.types.is_floating(kind):
         return pa.chunked_array([pa.array([_cell(value) for value in column.to_pylist()], pa.string())])
     try:
         return column.cast(pa.string())
-    except pa.ArrowNotImplementedError:
-        return pa.chunked_array([pa.array([str(value) for value in column.to_pylist()], pa.string())])
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return pa.chunked_array([pa.array([_cell(value) for value in column.to_pylist()], pa.string())])

@@ -314,6 +314,6 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
     assert read_funnel("team").name == "team"
 
 
-def test_outside_a_project_it_is_said_where_one_was_looked_for(tmp_path):
-    with pytest.raises(FunnelError, match="no project here: neither .* holds data/raw"):
+def test_outside_a_project_it_is_said_where_one_was_looked_for():
+    with pytest.raises(FunnelError, match=r"no project here: neither .* holds data/raw"):
         project_root()
