@@ -1,0 +1,296 @@
+"""Files of every kind and disguise become columns of text, or a clear error."""
+
+import codecs
+import gzip
+import random
+import sqlite3
+import zipfile
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from funnelstats.funnel import FunnelError
+from funnelstats.readers import read_database, read_file
+
+LONG = "9007199254740993001"  # 19 digits, more than a float holds
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read bytes or text written to a file: (columns as lists, broken rows, kind)."""
+
+    def run(content, wanted=None, name="export.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        found = read_file(path, wanted, **options)
+        return found.columns.to_pydict(), found.broken, found.kind
+
+    return run
+
+
+@pytest.fixture
+def error(read):
+    """The message of the FunnelError that reading raises."""
+
+    def run(*args, **options):
+        with pytest.raises(FunnelError) as told:
+            read(*args, **options)
+        return str(told.value)
+
+    return run
+
+
+@pytest.mark.parametrize(("mark", "kind"), [(",", "CSV (,)"), (";", "CSV (;)"), ("\t", "CSV (tab)"), ("|", "CSV (|)")])
+def test_the_delimiter_is_told_by_the_header(read, mark, kind):
+    columns, broken, found = read(f"id{mark}created\n007{mark}2026-01-05\n")
+    assert columns == {"_row": [2], "id": ["007"], "created": ["2026-01-05"]}
+    assert (broken, found) == ([], kind)
+
+
+def test_a_delimiter_within_a_name_is_outvoted_by_the_wanted_columns(read):
+    header = 'id;"Sum, of, all, deals";name\n'
+    assert read(header + "1;5;x\n", ["id", "name"])[0] == {"_row": [2], "id": ["1"], "name": ["x"]}
+
+
+ENCODED = {
+    "UTF-8": ("utf-8", None),
+    "UTF-8 with a byte-order mark": ("utf-8-sig", None),
+    "UTF-8 with a byte-order mark, stated": ("utf-8-sig", "UTF-8"),
+    "UTF-16 with a byte-order mark": ("utf-16", None),
+    "UTF-16 without one, stated": ("utf-16-le", "utf-16-le"),
+    "cp1251, stated": ("cp1251", "cp1251"),
+}
+
+
+@pytest.mark.parametrize(("written", "stated"), ENCODED.values(), ids=ENCODED)
+def test_an_encoding_is_told_by_its_mark_or_stated(read, written, stated):
+    text = '"Сделка";"Менеджер"\n1;Иванов\n'
+    columns, _, _ = read(text.encode(written), ["Сделка", "Менеджер"], encoding=stated)
+    assert columns == {"_row": [2], "Сделка": ["1"], "Менеджер": ["Иванов"]}
+
+
+def test_an_encoding_that_does_not_fit_is_told_however_late_it_shows(error):
+    rows = "1;abc\n" * 10_000
+    told = 'export.csv: not UTF-8; state its encoding, for example encoding = "cp1251"'
+    assert error((rows + "2;Иванов\n").encode("cp1251"), ["1"]) == told
+    assert error("имя;б\n".encode("cp1251")) == told
+    assert error(b'{"id": "1"}\n' * 1000 + '{"id": "Я"}'.encode("cp1251"), ["id"]) == told
+    assert error(b"id;name\n1;\xff\n", encoding="ascii").startswith("export.csv: not ascii; ")
+
+
+def test_an_encoding_that_does_not_exist_is_told(error):
+    assert error("id\n1\n", encoding="cp1521") == 'encoding: no encoding "cp1521"; for example "cp1251"'
+
+
+def test_quoted_newlines_quotes_and_delimiters_stay_in_their_cell(read):
+    text = 'id,note\r\n1,"two\r\nlines, and a ""quote"""\r\n2,plain\r\n'
+    columns, broken, _ = read(text)
+    assert columns["note"] == ['two\r\nlines, and a "quote"', "plain"]
+    assert columns["_row"] == [2, 3]
+    assert broken == []
+
+
+def test_a_row_with_too_few_or_too_many_fields_is_broken_and_keeps_its_number(read):
+    columns, broken, _ = read("id,name\n1,a\n2\n\n3,b,c\n4,d\n")
+    assert columns == {"_row": [2, 6], "id": ["1", "4"], "name": ["a", "d"]}
+    assert broken == [
+        (3, "2", "has 1 fields where the header has 2"),
+        (5, "3,b,c", "has 3 fields where the header has 2"),
+    ]
+
+
+def test_a_quote_that_never_closes_is_an_error(error):
+    assert (
+        error('id,name\n1,"open\n2,b\n') == "export.csv: line 3: unexpected end of data; a quote that opens must close"
+    )
+
+
+def test_a_name_twice_in_the_header_is_an_error_only_where_it_is_wanted(read, error):
+    assert error("id,name,name\n1,a,b\n", ["id", "name"]) == 'export.csv: column "name" stands there twice; rename one'
+    assert read("id,name,name\n1,a,b\n", ["id"])[0] == {"_row": [2], "id": ["1"]}
+
+
+def test_missing_columns_are_told_at_once_each_with_its_near_miss(error):
+    assert error("id,created,owner\n", ["id", "creatd", "price"]).splitlines() == [
+        'export.csv: no column "creatd"; did you mean "created"?',
+        'export.csv: no column "price"; known: id, created, owner',
+    ]
+
+
+def test_blanks_around_a_header_and_a_column_without_a_name_do_no_harm(read):
+    assert read(" id ;name\t;\n1;a;\n", ["id", "name"])[0] == {"_row": [2], "id": ["1"], "name": ["a"]}
+
+
+def test_cells_come_as_they_stand_against_a_plain_writer(read):
+    """Random cells of the awkward characters, written by pandas, with several chunks of rows."""
+    rng = random.Random(1)
+    cells = [["".join(rng.choices('ab1 ,;"\n\t|é№', k=rng.randint(0, 6))) for _ in range(3)] for _ in range(2000)]
+    frame = pd.DataFrame(cells, columns=["id", "b", "c"])
+    for mark in ",;\t|":
+        columns, broken, _ = read(frame.to_csv(index=False, sep=mark, lineterminator="\n"), ["id", "b", "c"])
+        assert broken == []
+        assert [list(row) for row in zip(columns["id"], columns["b"], columns["c"], strict=True)] == cells
+        assert columns["_row"] == list(range(2, 2002))
+
+
+def book(path, rows, sheet="Deals"):
+    made = openpyxl.Workbook()
+    made.active.title = sheet
+    for row in rows:
+        made.active.append(row)
+    made.create_sheet("Notes").append(["nothing"])
+    made.save(path)
+    return path
+
+
+def test_a_spreadsheet_keeps_numbers_dates_and_flags_as_one_reads_them(tmp_path):
+    rows = [
+        ["id", "created", "sum", "won", "note"],
+        ["007", datetime(2026, 1, 5, 14, 30), 1234.5, True, "x"],
+        [],
+        [8, date(2026, 1, 6), 1000.0, False, None],
+    ]
+    found = read_file(book(tmp_path / "deals.csv", rows))
+    assert found.kind == "XLSX"
+    assert found.columns.to_pydict() == {
+        "_row": [2, 4],
+        "id": ["007", "8"],
+        "created": ["2026-01-05T14:30:00", "2026-01-06T00:00:00"],
+        "sum": ["1234.5", "1000"],
+        "won": ["true", "false"],
+        "note": ["x", ""],
+    }
+
+
+def test_a_long_number_of_a_spreadsheet_looks_like_one_that_lost_digits(tmp_path):
+    found = read_file(book(tmp_path / "deals.xlsx", [["id"], [int(LONG)], [float(LONG)], [LONG]]), ["id"])
+    assert found.columns["id"].to_pylist() == ["9.00720E+18", "9.00720E+18", LONG]
+
+
+def test_another_sheet_is_read_by_its_name(tmp_path):
+    path = book(tmp_path / "deals.xlsx", [["id"], ["1"]])
+    assert read_file(path, sheet="Notes").columns.column_names == ["_row", "nothing"]
+    with pytest.raises(FunnelError, match=r'deals.xlsx: no sheet "Note"; did you mean "Notes"\?'):
+        read_file(path, sheet="Note")
+
+
+def test_parquet_keeps_digits_instants_and_categories(tmp_path):
+    moscow = datetime(2026, 1, 5, 14, 30, tzinfo=ZoneInfo("Europe/Moscow"))
+    table = pa.table(
+        {
+            "id": pa.array([int(LONG), None]),
+            "zoned": pa.array([moscow, None], pa.timestamp("ns", "Europe/Moscow")),
+            "plain": pa.array([datetime(2026, 1, 5, 14, 30), None], pa.timestamp("ms")),
+            "day": pa.array([date(2026, 1, 5), None]),
+            "sum": pa.array([1000.0, float("nan")]),
+            "price": pa.array([Decimal("12.50"), None]),
+            "won": pa.array([True, None]),
+            "channel": pa.array(["web", None]).dictionary_encode(),
+            "tags": pa.array([["a", "b"], None]),
+        }
+    )
+    pq.write_table(table, tmp_path / "deals.csv")
+    found = read_file(tmp_path / "deals.csv")
+    first, second = found.columns.to_pylist()
+    assert found.kind == "Parquet"
+    assert first == {
+        "_row": 1,
+        "id": LONG,
+        "zoned": "2026-01-05T11:30:00.000000Z",
+        "plain": "2026-01-05T14:30:00.000000",
+        "day": "2026-01-05T00:00:00.000000",
+        "sum": "1000",
+        "price": "12.50",
+        "won": "true",
+        "channel": "web",
+        "tags": "['a', 'b']",
+    }
+    assert second == {"_row": 2} | dict.fromkeys(table.column_names) | {"sum": "", "tags": ""}
+
+
+def test_a_long_id_that_was_stored_as_a_float_looks_like_one_that_lost_digits(tmp_path):
+    pq.write_table(pa.table({"id": [float(LONG)]}), tmp_path / "deals.parquet")
+    assert read_file(tmp_path / "deals.parquet", ["id"]).columns["id"].to_pylist() == ["9.00720E+18"]
+
+
+def test_json_lines_keep_digits_and_tell_bad_lines(read):
+    text = f'\ufeff{{"id": {LONG}, "sum": 12.50, "won": true, "note": null}}\n\n{{"id": 2}}\nnonsense\n[1]\n'
+    columns, broken, kind = read(text, ["id", "sum", "won", "note"])
+    assert kind == "JSON lines"
+    assert columns == {"_row": [1, 3], "id": [LONG, "2"], "sum": ["12.50", ""], "won": ["true", ""], "note": ["", ""]}
+    assert broken == [(4, "nonsense", "is not JSON: Expecting value"), (5, "[1]", "is not a JSON object")]
+
+
+def test_a_kind_is_told_by_content_whatever_the_name(read):
+    assert read("id\n1\n", name="export.xlsx")[2] == "CSV (,)"
+    assert read('{"id": 1}\n', name="export.parquet")[2] == "JSON lines"
+
+
+UNREADABLE = {
+    "empty": (b"", "the file is empty; a table with a header row is needed"),
+    "blank": (codecs.BOM_UTF8 + b"\n \n", "the file is empty; a table with a header row is needed"),
+    "an old Excel file": (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel file (.xls); save it as .xlsx or CSV"),
+    "gzip": (gzip.compress(b"id\n1\n"), "compressed or PDF; unpack or export it as CSV or XLSX"),
+    "PDF": (b"%PDF-1.7", "compressed or PDF; unpack or export it as CSV or XLSX"),
+    "HTML": (b"\n<html><table><tr><td>id", "HTML or XML, not a table; export it as CSV or XLSX"),
+    "HTML in UTF-16": ("<html>".encode("utf-16"), "HTML or XML, not a table; export it as CSV or XLSX"),
+    "a JSON list": (b'[{"id": 1}]', "a JSON list; write one object per line (JSON lines)"),
+    "UTF-16 without a mark": ("id,x\n".encode("utf-16-le"), 'not text in UTF-8; if it is, try encoding = "utf-16-le"'),
+    "a cut XLSX": (b"PK\x03\x04rest", "a zip archive, not a whole XLSX file; unpack it or export it again"),
+    "a cut Parquet": (b"PAR1rest", "not a whole Parquet file; export it again"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "told"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_table_is_told_by_what_it_is(error, content, told):
+    assert error(content, name="export.csv") == f"export.csv: {told}"
+
+
+def test_a_zip_archive_of_something_else_is_no_spreadsheet(tmp_path):
+    with zipfile.ZipFile(tmp_path / "deals.zip", "w") as archive:
+        archive.writestr("deals.csv", "id\n1\n")
+    with pytest.raises(FunnelError, match=r"deals.zip: a zip archive, not a whole XLSX file"):
+        read_file(tmp_path / "deals.zip")
+
+
+@pytest.fixture
+def crm(tmp_path):
+    """The URL of a small SQLite database with a table of deals."""
+    with sqlite3.connect(tmp_path / "crm.sqlite") as con:
+        con.execute("create table deals (id integer, created text, sum real)")
+        con.execute(f"insert into deals values ({LONG}, '2026-01-05', 12.5), (2, null, 3.0)")
+    con.close()
+    return f"sqlite://{tmp_path}/crm.sqlite"
+
+
+def test_a_database_table_is_read_behind_the_name_of_a_variable(crm, monkeypatch):
+    monkeypatch.setenv("CRM_URL", crm)
+    found = read_database("env:CRM_URL", "deals", ["id", "sum"])
+    assert found.columns.to_pydict() == {"_row": [1, 2], "id": [LONG, "2"], "sum": ["12.5", "3"]}
+
+
+def test_a_column_that_a_database_lacks_is_told_with_the_near_miss(crm):
+    with pytest.raises(FunnelError, match=r'^deals: no column "summ"; did you mean "sum"\?$'):
+        read_database(crm, "deals", ["summ"])
+
+
+@pytest.mark.parametrize("url", ["postgres://crm:s3cret@nowhere.invalid/x", "nosuch://nowhere/x?password=s3cret"])
+def test_a_password_never_stands_in_a_message(url, monkeypatch):
+    monkeypatch.setenv("CRM_URL", url)
+    for address in ("env:CRM_URL", url):
+        with pytest.raises(FunnelError, match="cannot open table deals") as told:
+            read_database(address, "deals", ["id"])
+        assert "s3cret" not in str(told.value)
+        assert told.value.__cause__ is None
+
+
+def test_a_variable_that_is_not_set_is_named(monkeypatch):
+    monkeypatch.delenv("CRM_URL", raising=False)
+    with pytest.raises(FunnelError, match="the environment variable CRM_URL is not set; it must hold the URL"):
+        read_database("env:CRM_URL", "deals", ["id"])
