@@ -142,6 +142,7 @@ def test_one_attribute_of_two_values_has_the_odds_ratio_of_its_table() -> None:
     expo = found.loc["expo"]
     assert expo["odds_ratio"] == pytest.approx(table.oddsratio)
     np.testing.assert_allclose(expo[["odds_lower", "odds_upper"]].astype(float), table.oddsratio_confint(), rtol=1e-6)
+    assert expo["attribute_p"] == pytest.approx(expo["p_value"])
     assert expo["p_value"] == pytest.approx(table.oddsratio_pvalue(), rel=1e-4)
     assert found.loc["web", "odds_ratio"] == pytest.approx(1 / table.oddsratio)
     # Newcombe 1998, Table II: 56/70 against 48/80
@@ -158,6 +159,8 @@ def test_an_adjusted_odds_ratio_is_that_of_a_main_effects_model() -> None:
     found = drivers(strata).set_index("value")
     assert np.log(found.loc["web", "odds_ratio"]) == pytest.approx(fit.params["channel_web"])
     assert found.loc["web", "p_value"] == pytest.approx(fit.pvalues["channel_web"], rel=1e-6)
+    segment = fit.wald_test(np.eye(4)[[1, 2]], scalar=True)
+    assert found.loc["tender", "attribute_p"] == pytest.approx(segment.pvalue, rel=1e-4)
     n = strata.groupby("segment")["entered"].sum()
     rest = n["old"] * fit.params["segment_old"] / (n["old"] + n["new"])
     assert np.log(found.loc["tender", "odds_ratio"]) == pytest.approx(fit.params["segment_tender"] - rest)
@@ -233,3 +236,17 @@ def test_several_steps_no_attribute_or_too_many_values_are_refused() -> None:
         drivers(strata_of()[["entered", "converted"]])
     with pytest.raises(FunnelError, match="at most 100 values, company has 101"):
         drivers(pd.DataFrame({"company": range(101), "entered": 1, "converted": 0}))
+
+
+@pytest.mark.simulation
+def test_beside_one_strong_attribute_few_idle_ones_are_called_drivers() -> None:
+    rng = np.random.default_rng(8)
+    share_false = []
+    for _ in range(150):
+        leads = pd.DataFrame({f"idle{number}": rng.integers(0, 7, 600) for number in range(4)})
+        leads["product"] = rng.integers(0, 4, 600)
+        leads = leads.assign(entered=1, converted=rng.random(600) < np.where(leads["product"] == 0, 0.4, 0.8))
+        found = drivers(leads).query("verdict != 'undecided'")
+        share_false.append((found["attribute"] != "product").mean() if len(found) else 0.0)
+        assert "product" in set(found["attribute"])
+    assert np.mean(share_false) <= 0.06
