@@ -66,6 +66,8 @@ class Join(_Spec):
     left: str
     right: str
     unmatched: Literal["keep", "ignore"] = "keep"
+    prefix: str = ""
+    encoding: str | None = None
 
 
 class Source(_Spec):

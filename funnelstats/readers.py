@@ -37,11 +37,12 @@ SAFE_DIGITS = 10**15
 
 
 class Read(NamedTuple):
-    """One file: its columns of text with ``_row``, and the rows that could not be split into fields."""
+    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names."""
 
     columns: pa.Table
     broken: list[tuple[int, str, str]]
     kind: str
+    header: list[str]
 
 
 def read_file(
@@ -143,7 +144,7 @@ def _read_csv(file: TextIO, path: Path, wanted: Sequence[str] | None) -> Read:
         columns = _table(_whole_rows(reader, header, delimiter, broken), header, _chosen(path, header, wanted))
     except csv.Error as error:
         raise FunnelError(f"{path.name}: line {reader.line_num}: {error}; a quote that opens must close") from error
-    return Read(columns, broken, f"CSV ({'tab' if delimiter == chr(9) else delimiter})")
+    return Read(columns, broken, f"CSV ({'tab' if delimiter == chr(9) else delimiter})", header)
 
 
 def _header_fit(line: str, delimiter: str, wanted: Sequence[str]) -> tuple[int, int]:
@@ -180,7 +181,7 @@ def _read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None) -> R
     )
     columns = _table(filled, header, chosen)
     book.close()
-    return Read(columns, [], "XLSX")
+    return Read(columns, [], "XLSX", header)
 
 
 def _cell(value: Any) -> str:
@@ -219,7 +220,7 @@ def _read_json_lines(file: TextIO, path: Path, wanted: Sequence[str] | None) -> 
     chosen = _chosen(path, header, wanted)
     rows = ([number, *(_json_text(record.get(name)) for name in chosen)] for number, record in records)
     columns = _table(rows, chosen, chosen)
-    return Read(columns, broken, "JSON lines")
+    return Read(columns, broken, "JSON lines", header)
 
 
 def _json_text(value: Any) -> str:
@@ -234,7 +235,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
     except pa.ArrowInvalid as error:
         raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
     chosen = _chosen(path, file.schema_arrow.names, wanted)
-    return _stored(file.read(columns=chosen), "Parquet")
+    return _stored(file.read(columns=chosen), "Parquet", file.schema_arrow.names)
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
@@ -252,14 +253,14 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     except Exception as error:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     chosen = _chosen(Path(table), rows.columns, wanted)
-    return _stored(rows.select(chosen).to_pyarrow(), "database table")
+    return _stored(rows.select(chosen).to_pyarrow(), "database table", list(rows.columns))
 
 
-def _stored(table: pa.Table, kind: str) -> Read:
+def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
     """Columns that have types, as text with row numbers from 1."""
     rows = pa.array(range(1, table.num_rows + 1), pa.int64())
     texts = {name: _as_text(table[name]) for name in table.column_names}
-    return Read(pa.table({ROW: rows, **texts}), [], kind)
+    return Read(pa.table({ROW: rows, **texts}), [], kind, header)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -66,16 +66,19 @@ def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, rep
     """Everything in a hidden folder first, which then takes the place of the old one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    before = part.with_name(f"{part.name}.before")
     try:
         for table, rows in tables.items():
             rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(part / f"{table}.parquet")
         aside.to_parquet(part / "set_aside.parquet", index=False)
         (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
         if folder.exists():
-            os.replace(folder, part / "before")
+            os.replace(folder, before)
         os.replace(part, folder)
-        shutil.rmtree(folder / "before", ignore_errors=True)
     finally:
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
+        shutil.rmtree(before, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
 
 
@@ -88,7 +91,7 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
         for source in getattr(funnel, table)
         for pattern in (*source.files, *(name for join in source.join for name in join.files))
     ]
-    found = {pattern: sorted(path for path in folder.glob(pattern) if path.is_file()) for pattern in patterns}
+    found = {pattern: _matching(folder, pattern) for pattern in patterns}
     there = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "funnel.toml")
     absent = [
         f'data/raw/{funnel.name}: no file "{pattern}"; {suggestion(pattern, there)}'
@@ -98,6 +101,13 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
     if absent:
         raise FunnelError("\n".join(absent))
     return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (NotImplementedError, ValueError) as error:
+        raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"') from error
 
 
 def input_fingerprint(funnel: Funnel) -> str:
@@ -153,7 +163,7 @@ def _canonical(
         pieces.append(rows.filter(rows["_ignored"].isnull()).drop("_ignored", "_unmapped"))
     account["rows_ignored"] = sum(account["ignored"].values())
     united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
-    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, leads))
+    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, sources, leads))
     bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
     aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
     rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
@@ -170,18 +180,26 @@ def _read_source(
 ) -> tuple[ir.Table, pd.DataFrame]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
     files = source_files(funnel)
-    lookups = [_lookup(con, join, files, f"{name}_{i}", f"_match{i}") for i, join in enumerate(source.join)]
-    added = {column for lookup in lookups for column in lookup.columns}
-    named = [*source.columns.values(), *source.attributes.values(), *source.only]
-    wanted = [*(join.left for join in source.join), *(column for column in named if column not in added)]
-    wanted = list(dict.fromkeys(wanted))
+    named = {*source.columns.values(), *source.attributes.values(), *source.only}
+    lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
+    added = [column for lookup in lookups for column in lookup.columns]
+    wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
     if source.database:
         reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
     else:
+        folder = project_root() / "data" / "raw" / funnel.name
         paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
-        reads = [(path.name, read_file(path, wanted, encoding=source.encoding, sheet=source.sheet)) for path in paths]
+        reads = [
+            (path.relative_to(folder).as_posix(), read_file(path, wanted, encoding=source.encoding, sheet=source.sheet))
+            for path in paths
+        ]
     parts, broken = [], []
     for file, read in reads:
+        for column in sorted(set(added) & set(read.header) | {name for name in added if added.count(name) > 1}):
+            raise FunnelError(
+                f'{file}: a file joined to it has a column "{column}" too; '
+                'state a prefix for the columns of one, for example join.prefix = "joined."'
+            )
         rows = read.columns.num_rows + len(read.broken)
         account["files"].append({"file": file, "kind": read.kind, "rows": rows})
         account["rows_in"] += rows
@@ -193,21 +211,24 @@ def _read_source(
     return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
 
 
-def _lookup(con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], name: str, match: str) -> ir.Table:
-    """A joined file: its key as ``match``, which may stand there once only, and its other columns."""
-    reads = [read_file(path) for pattern in join.files for path in files[pattern]]
+def _lookup(
+    con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], named: set[str], name: str, number: int
+) -> ir.Table:
+    """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
+    reads = [read_file(path, encoding=join.encoding) for pattern in join.files for path in files[pattern]]
     file = ", ".join(join.files)
-    rows = con.create_table(name, pa.concat_tables([read.columns for read in reads]))
+    rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
     if join.right not in rows.columns:
         raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
     for row, value, reason in (line for read in reads for line in read.broken):
         raise FunnelError(f'{file}: row {row} {reason}: "{value}"; a joined file must be whole')
-    rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)})
+    match = f"_match{number}"
+    rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)}).filter(ibis._[match] != "")
     twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
     for value, _, row in twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False):
         raise FunnelError(f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once')
-    others = [column for column in rows.columns if column not in (join.right, ROW, match)]
-    return rows.select(match, *others)
+    others = {f"{join.prefix}{column}": column for column in rows.columns if column not in (join.right, ROW, match)}
+    return rows.select(match, **{new: column for new, column in others.items() if new in named})
 
 
 def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
@@ -242,27 +263,30 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
     ]
 
 
-def _with_repeats_and_orphans(rows: ir.Table, table: str, leads: ir.Table | None) -> ir.Table:
+def _with_repeats_and_orphans(
+    rows: ir.Table, table: str, sources: tuple[Source, ...], leads: ir.Table | None
+) -> ir.Table:
     """Rows that stand there twice, or belong to no lead, get a reason too. The first in the file stays."""
+    ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(sources)]
     keys = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"]}.get(table)
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
         alike = ibis.window(group_by=[*keys, "_good"], order_by=["_source", "_file", ROW])
         rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
         reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
-        rows = _blamed(rows, rows["_place"] > 0, reason).drop("_good", "_first", "_place")
+        rows = _blamed(rows, rows["_place"] > 0, reason, ids).drop("_good", "_first", "_place")
     if leads is not None and "lead_id" in rows.columns:
         rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
-        rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead")).drop("_lead")
+        rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead"), ids).drop("_lead")
     return rows
 
 
-def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue) -> ir.Table:
-    """The rows with a reason that lies in their lead_id, where they had none."""
+def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue, ids: list[tuple[int, str]]) -> ir.Table:
+    """The rows with a reason that lies in their id, where they had none; ``ids`` names its column by source."""
     new = rows["_reason"].isnull() & when
     return rows.mutate(
         _reason=ibis.ifelse(new, reason, rows["_reason"]),
-        _column=ibis.ifelse(new, "lead_id", rows["_column"]),
+        _column=ibis.ifelse(new, rows["_source"].cases(*ids), rows["_column"]),
         _value=ibis.ifelse(new, rows["lead_id"], rows["_value"]),
     )
 

@@ -1,0 +1,574 @@
+"""From an export to canonical tables: dates, numbers, values, joins, what is set aside, and nothing lost."""
+
+import json
+import os
+import random
+import re
+import sqlite3
+from datetime import datetime
+
+import pandas as pd
+import pytest
+from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
+
+from funnelstats import sources
+from funnelstats.funnel import FunnelError
+from funnelstats.sources import prepare
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(toml=TOML, files=None):
+    with pytest.raises(FunnelError) as told:
+        prepared(toml, files)
+    return str(told.value)
+
+
+def created(rows, line="", zone="Europe/Moscow", share=0.05):
+    """Instants (UTC) and local dates of dates as text, and the dates set aside."""
+    head = f"max_bad_share = {share}\n"
+    toml = head + TOML.replace("[leads]", f"[leads]\n{line}").replace("Europe/Moscow", zone)
+    quoted = [f'{n},"{text}"' for n, text in enumerate(rows)]
+    made = prepared(toml, {"leads.csv": "\n".join(["id,created", *quoted]), "entries.csv": "id,stage,at\n"})
+    kept = [None if pd.isna(at) else str(at) for at in made["leads"]["created_at"]]
+    on = [None if pd.isna(day) else str(day)[:10] for day in made["leads"]["created_on"]]
+    return kept, on, made["set_aside"]["value"].tolist()
+
+
+def account(table="leads"):
+    return json.loads((PROCESSED / "quality.json").read_text(encoding="utf-8"))["tables"][table]
+
+
+# Dates
+
+
+def test_dates_without_a_format_are_iso_in_the_funnels_zone_unless_they_name_another():
+    at, on, aside = created(
+        ["2026-01-05", "2026-01-05 14:30", "2026-01-05T14:30:15", "2026-01-05T23:30:00Z", "2026-01-05T23:30:00+03:00",
+         "2026-01-05 23:30:00+0300", "2026-01-05 23:30:00.123+03", ""]
+    )  # fmt: skip
+    assert at == [
+        "2026-01-04 21:00:00", "2026-01-05 11:30:00", "2026-01-05 11:30:15", "2026-01-05 23:30:00",
+        "2026-01-05 20:30:00", "2026-01-05 20:30:00", "2026-01-05 20:30:00.123000", None,
+    ]  # fmt: skip
+    assert on == [
+        "2026-01-05",
+        "2026-01-05",
+        "2026-01-05",
+        "2026-01-06",
+        "2026-01-05",
+        "2026-01-05",
+        "2026-01-05",
+        None,
+    ]
+    assert aside == []
+
+
+def test_a_stated_format_is_the_only_one_and_its_list_is_tried_in_order():
+    formats = 'date_format = ["%d.%m.%Y %H:%M", "%d.%m.%Y"]'
+    rows = [
+        "05.02.2026 14:30",
+        "05.02.2026",
+        "5.2.2026",
+        "2026-02-05",
+        "02/05/2026",
+        "31.02.2026",
+        "05.02.2026 14:30:15",
+    ]
+    at, on, aside = created(rows, formats, share=1)
+    assert at == ["2026-02-05 11:30:00", "2026-02-04 21:00:00", "2026-02-04 21:00:00"]
+    assert on == ["2026-02-05"] * 3
+    assert aside == rows[3:]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "text"),
+    [
+        ("%m/%d/%Y %I:%M %p", "02/05/2026 02:30 PM"),
+        ("%d-%b-%Y %H:%M", "05-Feb-2026 14:30"),
+        ("%Y%m%d%H%M%S", "20260205143000"),
+        ("%d.%m.%y %H:%M", "05.02.26 14:30"),
+        ("%Y. %m. %d. %H:%M", "2026. 02. 05. 14:30"),
+    ],
+)
+def test_a_format_of_any_trade_is_read(fmt, text):
+    assert created([text], f'date_format = "{fmt}"')[0] == ["2026-02-05 11:30:00"]
+
+
+def test_a_local_date_stays_what_the_export_says_where_clocks_are_changed():
+    # In São Paulo the midnight of these days was skipped; in Berlin an hour came twice or never.
+    days = ["2017-10-15", "2018-11-04", "2018-02-18"]
+    assert created(days, zone="America/Sao_Paulo")[1] == days
+    berlin = ["2026-03-29 02:30", "2026-10-25 02:30", "2026-03-29", "2026-10-25 23:59"]
+    at, on, _ = created(berlin, zone="Europe/Berlin")
+    assert on == [text[:10] for text in berlin]
+    assert at[2:] == ["2026-03-28 23:00:00", "2026-10-25 22:59:00"]
+
+
+def test_dates_that_do_not_fit_name_file_row_column_value_and_the_format_that_would():
+    rows = "id,created\n" + "".join(f"{n},{n + 1:02}-{n % 12 + 1:02}-2026\n" for n in range(20))
+    assert refused(files={"leads.csv": rows}).splitlines() == [
+        "leads: 20 of 20 rows cannot be used, more than max_bad_share = 5%",
+        'leads.csv: row 2, column "created": "01-01-2026" is not a date written as ISO (2026-06-28 14:30) '
+        '(20 rows); date_format = "%d-%m-%Y" would read them',
+    ]
+
+
+def test_dates_that_fit_two_formats_are_ambiguous_and_never_guessed():
+    told = refused(files={"leads.csv": "id,created\na,01/02/2026\nb,03/04/2026\n"})
+    assert '"01/02/2026" is ambiguous: state date_format = "%d/%m/%Y" or "%m/%d/%Y"' in told
+
+
+def test_a_wrong_format_that_fits_some_rows_stops_instead_of_misreading_them():
+    rows = "id,created\n" + "".join(f"{n},{n + 1:02}-06-2026\n" for n in range(28))
+    told = refused(TOML.replace("[leads]", '[leads]\ndate_format = "%m-%d-%Y"'), {"leads.csv": rows})
+    assert 'leads.csv: row 14, column "created": "13-06-2026" is not a date written as "%m-%d-%Y" (16 rows)' in told
+
+
+# Numbers, flags, values, ids
+
+
+def amounts(texts, line):
+    toml = "max_bad_share = 1\n" + TOML.replace("[leads]", f"[leads]\n{line}")
+    toml = toml.replace('created_at = "created"', 'created_at = "created", amount = "sum"', 1)
+    rows = [f'{n},,"{text}"' for n, text in enumerate(texts)]
+    made = prepared(toml, {"leads.csv": "\n".join(["id,created,sum", *rows]), "entries.csv": "id,stage,at\n"})
+    read = made["leads"].set_index("lead_id")["amount"]
+    return [read.get(str(n), "refused") for n in range(len(texts))]
+
+
+@pytest.mark.parametrize(
+    ("line", "texts", "numbers"),
+    [
+        ("", ["1234.5", "-3", "+4", "1,5", "1 000", "abc", "1e3", "1."], [1234.5, -3, 4, *["refused"] * 5]),
+        ('decimal = ","', ["1234,5", "-3", "1.5", "1,2,3"], [1234.5, -3, "refused", "refused"]),
+        (
+            'decimal = ","\nthousands = " "',
+            ["1 234,50", "1\u00a0234\u202f567", "1234", "12 34", "1 2345"],
+            [1234.5, 1234567, 1234, "refused", "refused"],
+        ),
+        ('thousands = ","', ["1,234.50", "12,34,567", "1,5", "1,23"], [1234.5, 1234567, "refused", "refused"]),
+        ('decimal = ","\nthousands = "."', ["1.234.567,8", "1.5"], [1234567.8, "refused"]),
+        (
+            'decimal = ","\nthousands = " "\ncurrency_signs = ["₽", "руб.", "$"]',
+            ["1 234,50 ₽", "5 руб.", "$7", "-$8", "€9"],
+            [1234.5, 5, 7, -8, "refused"],
+        ),
+    ],
+)
+def test_numbers_are_read_as_declared_and_never_otherwise(line, texts, numbers):
+    assert amounts(texts, line) == numbers
+
+
+def test_missing_values_are_those_declared_for_the_column():
+    missing = 'missing = { amount = ["0", "n/a"] }'
+    assert [str(number) for number in amounts(["0", "n/a", "5", ""], missing)] == ["nan", "nan", "5.0", "nan"]
+
+
+RICH = LEADS.replace(
+    'created_at = "created"', 'created_at = "created", channel = "source", ready_need = "need", manager = "owner"'
+)
+
+
+def rich(rows, line=""):
+    toml = "max_bad_share = 1\n" + FUNNEL + RICH.replace("[leads]", f"[leads]\n{line}") + ENTRIES
+    text = "\n".join(["id,created,source,need,owner", *rows])
+    return prepared(toml, {"leads.csv": text, "entries.csv": "id,stage,at\n"})
+
+
+def test_flags_are_yes_no_or_unknown_in_two_languages():
+    words = ["yes", "TRUE", "1", "да", "no", "False", "0", "Нет", "", "maybe"]
+    made = rich([f"{n},,,{word}," for n, word in enumerate(words)])
+    assert made["leads"]["ready_need"].astype(object).tolist()[:8] == [True] * 4 + [False] * 4
+    assert made["leads"]["ready_need"].isna().tolist()[8:] == [True]
+    assert made["set_aside"]["reason"].tolist() == ["is neither yes nor no; map it with values.ready_need"]
+
+
+def test_values_are_replaced_as_mapped_and_the_others_stay():
+    made = rich(
+        ["a,,Web,x,", "b,,web ,,", "c,,unknown,,", "d,,,,", "e,,-,,"],
+        'values = { channel = { Web = "web" }, ready_need = { x = "yes" } }\nmissing = { channel = "-" }',
+    )
+    channels = made["leads"]["channel"].astype(object)
+    assert channels.where(channels.notna(), None).tolist() == ["web", "web", "unknown", None, None]
+    assert made["leads"]["ready_need"].tolist()[0] is True
+
+
+def test_ids_keep_leading_zeros_and_19_digits_and_lost_digits_are_refused():
+    ids = ["007", "7", "9007199254740993001", "9.00720E+18", "9,00720E+18", "1E+18", "\u00a0x ", "1e5"]
+    made = rich([f'"{lead}",,,,' for lead in ids])
+    assert made["leads"]["lead_id"].tolist() == ["007", "7", "9007199254740993001", "x", "1e5"]
+    assert made["set_aside"]["value"].tolist() == ["9.00720E+18", "9,00720E+18", "1E+18"]
+    assert set(made["set_aside"]["reason"]) == {"has lost digits; export ids as text"}
+
+
+def test_ids_that_lost_their_digits_stop_the_run_with_the_way_out():
+    told = refused(files={"leads.csv": "id,created\n9.00720E+18,2026-01-05\nb,2026-01-05\n"})
+    assert 'leads.csv: row 2, column "id": "9.00720E+18" has lost digits; export ids as text (1 rows)' in told
+
+
+# Stages
+
+
+def test_a_stage_that_is_mapped_to_nothing_is_an_error_with_every_such_value():
+    rows = "id,stage,at\na,lead,2026-01-05\na,New,2026-01-06\na,New,2026-01-07\nb,Won,2026-01-08\n"
+    assert refused(files={"entries.csv": rows}).splitlines() == [
+        'entries.csv: row 3, column "stage": "New" (2 rows) is mapped to no stage; '
+        'add it to values.stage, or state unmapped = "ignore"',
+        'entries.csv: row 5, column "stage": "Won" (1 rows) is mapped to no stage; '
+        'add it to values.stage, or state unmapped = "ignore"',
+    ]
+
+
+def test_unmapped_and_ignored_stages_are_left_out_and_counted_by_value():
+    rows = "id,stage,at\na,Начало,2026-01-05\na,Test,not a date\na,Other,\nb,Other,2026-01-08\n,Other,\n"
+    toml = TOML + 'unmapped = "ignore"\nvalues.stage = { "Начало" = "lead", Test = "ignore" }\n'
+    made = prepared(toml, {"entries.csv": rows})
+    assert made["entries"]["stage"].tolist() == ["lead"]
+    assert account("entries")["ignored"] == {"Other": 3, "Test": 1}
+    assert account("entries")["rows_set_aside"] == 0
+
+
+def test_a_blank_stage_is_set_aside():
+    rows = "id,stage,at\n" + "a,lead,2026-01-05\n" * 1 + "b,,2026-01-05\n"
+    made = prepared("max_bad_share = 1\n" + TOML, {"entries.csv": rows})
+    assert made["set_aside"][["row", "column", "reason"]].values.tolist() == [[3, "stage", "is missing"]]
+
+
+def test_only_the_rows_with_the_declared_values_are_read_and_the_others_counted():
+    toml = TOML.replace("[leads]", '[leads]\nonly = { kind = ["deal", "Deal"] }')
+    text = "id,created,kind\na,2026-01-05,deal\nb,2026-01-06, Deal \nc,nonsense,task\nd,,\n"
+    made = prepared(toml, {"leads.csv": text})
+    assert made["leads"]["lead_id"].tolist() == ["a", "b"]
+    assert account()["ignored"] == {"kind = ": 1, "kind = task": 1}
+
+
+def test_a_stage_without_dates_is_kept_apart_and_the_others_still_need_one():
+    toml = 'undated = ["listed"]\nmax_bad_share = 1\n' + TOML
+    made = prepared(toml, {"entries.csv": "id,stage,at\na,listed,\nb,lead,\nb,listed,2026-01-05\n"})
+    kept = made["entries"]
+    assert kept["stage"].tolist() == ["listed", "listed"]
+    assert kept["entered_at"].isna().tolist() == [True, False]
+    assert made["set_aside"][["row", "column", "reason"]].values.tolist() == [[3, "at", "is missing"]]
+
+
+COLUMN_STAGE = """
+[[entries]]
+files = ["leads.csv"]
+stage = "met"
+columns = { lead_id = "id", entered_at = "first_meeting" }
+"""
+
+
+def test_an_entries_table_and_date_columns_of_a_snapshot_go_together():
+    text = "id,created,first_meeting\na,2026-01-05,2026-01-09\nb,2026-01-06,2026-01-12\nc,2026-01-07,\n"
+    made = prepared(TOML + COLUMN_STAGE, {"leads.csv": text})
+    entries = made["entries"][["lead_id", "stage", "entered_on"]].astype(str).values.tolist()
+    assert entries == [
+        ["a", "lead", "2026-01-05"],
+        ["a", "met", "2026-01-09"],
+        ["b", "lead", "2026-01-06"],
+        ["b", "met", "2026-01-12"],
+    ]
+    assert account("entries")["ignored"] == {"no first_meeting": 1}
+    assert made["set_aside"]["reason"].tolist() == ["repeats lead_id and stage and entered_at of row 3"]
+
+
+# Joins
+
+TEAMS = {
+    "leads.csv": "id,created,owner\na,2026-01-05, 7 \nb,2026-01-06,9\nc,2026-01-06,\n",
+    "entries.csv": "id,stage,at\n",
+}
+JOINED = TOML.replace(
+    'columns = { lead_id = "id", created_at = "created" }',
+    'columns = { lead_id = "id", created_at = "created", manager = "name" }\n'
+    'join = { files = "teams.csv", left = "owner", right = "key"MORE }',
+)
+
+
+def joined(teams, more="", toml=JOINED):
+    return {"toml": toml.replace("MORE", more), "files": {**TEAMS, "teams.csv": teams}}
+
+
+def test_a_joined_file_adds_its_columns_and_rows_without_a_match_stay():
+    made = prepared(**joined("key,name\n7,Anna\n8,Boris\n,Nobody\n,Nobody\n"))
+    managers = made["leads"]["manager"].astype(object)
+    assert managers.where(managers.notna(), None).tolist() == ["Anna", None, None]
+    assert account()["rows_in"] == 3
+
+
+def test_rows_without_a_match_are_left_out_and_counted_where_declared():
+    made = prepared(**joined("key,name\n7,Anna\n", ', unmatched = "ignore"'))
+    assert made["leads"]["lead_id"].tolist() == ["a"]
+    assert account()["ignored"] == {"not found in teams.csv": 2}
+
+
+def test_a_joined_file_may_hold_a_key_once_only():
+    told = refused(**joined("key,name\n7,Anna\n8,B\n7,Boris\n"))
+    assert told == 'teams.csv: row 4: key "7" stands there again; a join needs it once'
+
+
+def test_a_joined_file_must_be_whole_and_have_the_named_columns():
+    assert refused(**joined("key,name\n7\n")) == (
+        'teams.csv: row 2 has 1 fields where the header has 2: "7"; a joined file must be whole'
+    )
+    assert refused(**joined("keys,name\n7,Anna\n")) == 'teams.csv: no column "key"; did you mean "keys"?'
+    assert refused(**joined("key,names\n7,Anna\n")).startswith('leads.csv: no column "name"; ')
+
+
+def test_a_joined_file_may_have_an_encoding_of_its_own():
+    teams = "key,name\n7,Анна\n".encode("cp1251")
+    assert prepared(**joined(teams, ', encoding = "cp1251"'))["leads"]["manager"].tolist()[0] == "Анна"
+
+
+def test_a_column_of_both_files_is_an_error_until_a_prefix_tells_them_apart():
+    told = refused(**joined("key,name,created\n7,Anna,2020-01-01\n"))
+    assert told == (
+        'leads.csv: a file joined to it has a column "created" too; '
+        'state a prefix for the columns of one, for example join.prefix = "joined."'
+    )
+    toml = JOINED.replace('"name"', '"team.name"')
+    made = prepared(**joined("key,name,created\n7,Anna,2020-01-01\n", ', prefix = "team."', toml))
+    assert made["leads"]["manager"].tolist()[0] == "Anna"
+    assert made["leads"]["created_on"].astype(str).tolist()[0] == "2026-01-05"
+
+
+def test_columns_of_both_files_that_nobody_asked_for_do_no_harm():
+    teams = "key,name,note\n7,Anna,x\n"
+    files = {"leads.csv": "id,created,owner,note\na,2026-01-05,7,y\n", "teams.csv": teams}
+    made = prepared(JOINED.replace("MORE", ""), {**TEAMS, **files})
+    assert made["leads"]["manager"].tolist() == ["Anna"]
+
+
+def test_two_joins_can_stand_side_by_side():
+    toml = JOINED.replace("join = {", "join = [{").replace(
+        "MORE }", ' }, { files = "x.csv", left = "id", right = "k" }]'
+    )
+    toml = toml.replace("[leads]", '[leads]\nattributes = { size = "size" }')
+    made = prepared(toml, {**TEAMS, "teams.csv": "key,name\n7,Anna\n", "x.csv": "k,size\na,10\n"})
+    assert made["leads"][["manager", "size"]].astype(object).values.tolist()[0] == ["Anna", "10"]
+    told = refused(toml, {**TEAMS, "teams.csv": "key,name\n7,Anna\n", "x.csv": "k,size,name\na,10,x\n"})
+    assert 'a file joined to it has a column "name" too' in told
+
+
+# What is set aside, and nothing lost
+
+
+def test_rows_that_repeat_or_belong_to_no_lead_are_set_aside_the_first_stays():
+    rows = "id,stage,at\na,lead,2026-01-05\nz,lead,2026-01-05\na,lead,2026-01-05\na,lead,2026-01-06\n"
+    files = {"leads.csv": "id,created\na,2026-01-05\nb,2026-01-06\na,2026-01-07\n", "entries.csv": rows}
+    made = prepared("max_bad_share = 0.3\n" + TOML, files)
+    assert made["leads"]["created_on"].astype(str).tolist() == ["2026-01-05", "2026-01-06"]
+    assert made["entries"]["entered_on"].astype(str).tolist() == ["2026-01-05", "2026-01-06"]
+    assert made["set_aside"].astype(str).values.tolist() == [
+        ["leads", "leads.csv", "4", "id", "a", "repeats lead_id of row 2"],
+        ["entries", "entries.csv", "3", "id", "z", "belongs to no lead"],
+        ["entries", "entries.csv", "4", "id", "a", "repeats lead_id and stage and entered_at of row 2"],
+    ]
+
+
+def test_repeats_are_no_reason_to_stop_but_too_many_bad_rows_are():
+    rows = "id,created\n" + "a,2026-01-05\n" * 50 + "b,2026-01-06\n"
+    prepared(files={"leads.csv": rows, "entries.csv": "id,stage,at\n"})
+    bad = "id,stage,at\n" + "".join(f"a,lead,2026-01-{n:02}\n" for n in range(1, 31)) + "x,lead,2026-01-05\n" * 2
+    bad += "y,lead,2026-01-05\n"
+    told = refused(files={"entries.csv": bad})
+    assert told.splitlines() == [
+        "entries: 2 of 33 rows cannot be used, more than max_bad_share = 5%",
+        'entries.csv: row 32, column "id": "x" belongs to no lead (2 rows)',
+    ]
+
+
+def test_several_files_and_patterns_are_one_table_and_each_row_keeps_its_file():
+    toml = "max_bad_share = 1\n" + TOML.replace('["leads.csv"]', '["deals/*.csv", "late.csv"]')
+    for year, text in {"2025": "id,created\na,2025-01-05\n", "2026": "created,id,x\n2026-01-05,b,1\nbad,c,1\n"}.items():
+        (RAW / "deals").mkdir(parents=True, exist_ok=True)
+        (RAW / "deals" / f"{year}.csv").write_text(text)
+    made = prepared(toml, {"late.csv": "id;created\nd;2026-02-01\na;2026-02-02\n", "entries.csv": "id,stage,at\n"})
+    assert made["leads"]["lead_id"].tolist() == ["a", "b", "d"]
+    assert made["set_aside"][["file", "row", "reason"]].values.tolist() == [
+        ["deals/2026.csv", 3, "is not a date written as ISO (2026-06-28 14:30)"],
+        ["late.csv", 3, "repeats lead_id of row 2"],
+    ]
+    assert [(file["file"], file["rows"]) for file in account()["files"]] == [
+        ("deals/2025.csv", 1),
+        ("deals/2026.csv", 2),
+        ("late.csv", 2),
+    ]
+
+
+def test_all_missing_files_are_told_at_once_with_the_near_miss():
+    toml = TOML.replace("leads.csv", "lead.csv").replace('"entries.csv"', '"2026/*.xlsx", "entries.csv"')
+    assert refused(toml).splitlines() == [
+        'data/raw/team: no file "lead.csv"; did you mean "leads.csv"?',
+        'data/raw/team: no file "2026/*.xlsx"; known: entries.csv, leads.csv',
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["/etc/passwd", ""])
+def test_a_file_elsewhere_is_refused(pattern):
+    told = refused(TOML.replace("leads.csv", pattern))
+    assert told == f'data/raw/team: files must lie in this folder, got "{pattern}"'
+
+
+def dirty_rows(rng, rows, make, fields):
+    """Lines of a file of which about a third is spoilt in every way known."""
+    lines = []
+    for _ in range(rows):
+        cells = make()
+        spoil = rng.random()
+        if spoil < 0.05:
+            cells = cells[:-1]
+        elif spoil < 0.1:
+            cells = [*cells, "too many"]
+        elif spoil < 0.25:
+            cells[rng.randrange(fields)] = rng.choice(["", " ", "?", "32.13.2026", "1,5", '"two\nlines"', "9.1E+18"])
+        lines.append(",".join(cells))
+        lines += rng.choice([[], [], [], [lines[-1]], [""]])
+    return lines
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_row_of_a_dirty_export_is_lost(seed):
+    rng = random.Random(seed)
+
+    def day():
+        return datetime(2026, rng.randint(1, 12), rng.randint(1, 28)).strftime("%Y-%m-%d")
+
+    def lead():
+        return [str(rng.randint(1, 150)), day(), rng.choice(["1", "2.5", ""]), rng.choice(["deal", "deal", "task"])]
+
+    def entry():
+        return [str(rng.randint(1, 170)), rng.choice(["lead", "met", "paid", "lost", "Test", "Odd"]), day()]
+
+    raw = {"leads.csv": dirty_rows(rng, 200, lead, 4), "entries.csv": dirty_rows(rng, 500, entry, 3)}
+    toml = "max_bad_share = 1\n" + TOML.replace("[leads]", '[leads]\nonly = { kind = "deal" }')
+    toml = toml.replace('created_at = "created"', 'created_at = "created", amount = "sum"', 1)
+    toml += 'unmapped = "ignore"\nvalues.stage = { Test = "ignore" }\n' + COLUMN_STAGE.replace(
+        "first_meeting", "created"
+    )
+    headers = {"leads.csv": "id,created,sum,kind", "entries.csv": "id,stage,at"}
+    made = prepared(toml, {file: "\n".join([headers[file], *lines]) for file, lines in raw.items()})
+    assert made["leads"]["lead_id"].is_unique
+    assert not made["leads"]["lead_id"].isna().any()
+    for table, files in {"leads": ["leads.csv"], "entries": ["entries.csv", "leads.csv"]}.items():
+        told = account(table)
+        written = sum(len([line for line in raw[file] if line]) for file in files)
+        aside = made["set_aside"].query("table == @table")
+        assert told["rows_in"] == written
+        assert told["rows_in"] == len(made[table]) + told["rows_ignored"] + len(aside)
+        assert told["rows_ignored"] == sum(told["ignored"].values())
+        assert not aside.duplicated(["file", "row"]).any() or table == "entries"
+        for _, row in aside[aside["reason"].str.contains("fields where")].iterrows():
+            assert row["row"] >= 2
+
+
+# When a preparation is made, and when not
+
+
+def test_an_unchanged_input_is_not_prepared_twice_and_a_changed_one_is():
+    write()
+    assert prepare(NAME) is True
+    first = (PROCESSED / "leads.parquet").stat().st_mtime_ns
+    assert prepare(NAME) is False
+    assert (PROCESSED / "leads.parquet").stat().st_mtime_ns == first
+    write(files={"leads.csv": FILES["leads.csv"] + "c,2026-02-01\n"})
+    assert prepare(NAME) is True
+    write(TOML.replace("Europe/Moscow", "Asia/Tokyo"), {"leads.csv": FILES["leads.csv"] + "c,2026-02-01\n"})
+    assert prepare(NAME) is True
+    assert prepare(NAME) is False
+
+
+def test_the_same_files_give_the_same_bytes():
+    write()
+    prepare(NAME)
+    first = {path.name: path.read_bytes() for path in PROCESSED.iterdir()}
+    (PROCESSED / "quality.json").unlink()
+    prepare(NAME)
+    assert {path.name: path.read_bytes() for path in PROCESSED.iterdir()} == first
+
+
+def test_a_preparation_that_fails_leaves_the_old_data_and_no_hidden_folders(monkeypatch):
+    write()
+    prepare(NAME)
+    before = {path.name: path.read_bytes() for path in PROCESSED.iterdir()}
+
+    def the_same_as_before():
+        assert [path.name for path in PROCESSED.parent.iterdir()] == [NAME]
+        assert {path.name: path.read_bytes() for path in PROCESSED.iterdir()} == before
+
+    write(files={"leads.csv": "id,created\na,nonsense\n"})
+    with pytest.raises(FunnelError):
+        prepare(NAME)
+    the_same_as_before()
+    write(files={"leads.csv": FILES["leads.csv"] + "c,2026-02-01\n"})
+    for broken in ("quality.facts", "os.replace"):
+        module, name = broken.split(".")
+        moved = []
+
+        def fail(*paths, moved=moved):
+            moved.append(paths)
+            if len(paths) != 2 or len(moved) == 2 or not isinstance(paths[1], os.PathLike):
+                raise RuntimeError("the disk is full")
+            return os.rename(*paths)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(getattr(sources, module), name, fail)
+            with pytest.raises(RuntimeError, match="the disk is full"):
+                prepare(NAME)
+        the_same_as_before()
+    assert prepare(NAME) is True
+    assert len(tables()["leads"]) == 3
+
+
+def test_an_export_without_rows_is_prepared():
+    made = prepared(files={"leads.csv": "id,created\n", "entries.csv": "id,stage,at\n"})
+    assert len(made["leads"]) == len(made["entries"]) == len(made["set_aside"]) == 0
+
+
+def test_every_table_and_kind_of_column_arrives_with_its_type():
+    toml = (
+        TOML
+        + """
+[contacts]
+files = "calls.csv"
+columns = { lead_id = "id", at = "at", kind = "kind", duration_s = "s", reached = "ok" }
+[payments]
+files = "payments.csv"
+columns = { lead_id = "id", paid_at = "at", amount = "sum" }
+[costs]
+files = "costs.csv"
+columns = { date = "day", channel = "channel", amount = "sum" }
+"""
+    )
+    files = {
+        "calls.csv": "id,at,kind,s,ok\na,2026-01-05 10:00,call,60,yes\n",
+        "payments.csv": "id,at,sum\na,2026-01-05,100\n",
+        "costs.csv": "day,channel,sum\n2026-01-05,web,5.5\n",
+    }
+    kinds = {table: frame.dtypes.astype(str).to_dict() for table, frame in prepared(toml, files).items()}
+    instant = "datetime64[us]"
+    assert kinds["leads"] == {"lead_id": "str", "created_at": instant, "created_on": "object"}
+    assert kinds["contacts"] == {
+        "lead_id": "str", "at": instant, "on": "object", "kind": "str", "duration_s": "float64", "reached": "bool",
+    }  # fmt: skip
+    assert kinds["payments"] == {"lead_id": "str", "paid_at": instant, "paid_on": "object", "amount": "float64"}
+    assert kinds["costs"] == {"date": "object", "channel": "str", "amount": "float64"}
+    assert list(kinds["entries"]) == ["lead_id", "stage", "entered_at", "entered_on", "manager", "reason"]
+
+
+def test_a_database_table_is_a_source_and_is_always_prepared_anew(tmp_path, monkeypatch):
+    with sqlite3.connect(tmp_path / "crm.sqlite") as con:
+        con.execute("create table deals (id text, created text)")
+        con.execute("insert into deals values ('a', '2026-01-05'), ('b', '2026-01-06')")
+    con.close()
+    monkeypatch.setenv("CRM_URL", f"sqlite://{tmp_path}/crm.sqlite")
+    toml = TOML.replace('files = ["leads.csv"]', 'database = "env:CRM_URL"\ntable = "deals"')
+    made = prepared(toml)
+    assert made["leads"]["lead_id"].tolist() == ["a", "b"]
+    assert prepare(NAME) is True
+    assert not re.search("sqlite", (PROCESSED / "quality.json").read_text())
