@@ -80,10 +80,10 @@ def _reached(rows: ir.Table, funnel: Funnel) -> ir.Table:
     return rows.group_by(EPISODE).aggregate(**measures).filter(ibis._[funnel.stages[0]].notnull())
 
 
-def _owners(rows: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
+def _owners(entries: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
     """Owner at the first entry at each stage or beyond, date of the step back for good, refusal reason."""
     first, *later = funnel.stages
-    rows = rows.join(reached, EPISODE)
+    rows = entries.join(reached, EPISODE)
     measures = {}
     for position, stage in enumerate(funnel.stages):
         beyond = rows.stage.isin(funnel.stages[position:])
@@ -93,9 +93,26 @@ def _owners(rows: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
         below = rows.stage.isin(funnel.stages[:position])
         measures[f"{stage}_back_on"] = rows.entered_on.min(where=below & (rows.entered_at > rows[f"{stage}_last"]))
     measures["reason"] = rows.reason.min(where=(rows.stage == "lost") & (rows.entered_at == rows.lost))
-    owners = rows.group_by(EPISODE).aggregate(**measures)
-    names = {f"{stage}_manager": owners[f"{stage}_manager"].substr(2) for stage in funnel.stages}
+    owners = rows.group_by(EPISODE).aggregate(**measures).cross_join(_unowned(entries, funnel))
+    names = {
+        f"{stage}_manager": owners[f"{stage}_unowned"].ifelse(MISSING, owners[f"{stage}_manager"].substr(2))
+        for stage in funnel.stages
+    }
     return owners.mutate(**names, **{f"{first}_back_on": ibis.null("date")})
+
+
+def _unowned(entries: ir.Table, funnel: Funnel) -> ir.Table:
+    """One row: whether a stage is entered in the data and never has a manager there.
+
+    Leads that skip such a stage would be its only owned ones, and all have advanced: 100 % for everybody.
+    """
+    return entries.aggregate(
+        **{
+            f"{stage}_unowned": (entries.count(where=entries.stage == stage) > 0)
+            & (entries.count(where=(entries.stage == stage) & (entries.manager != MISSING)) == 0)
+            for stage in funnel.stages
+        }
+    )
 
 
 def _with_episode(rows: ir.Table) -> ir.Table:

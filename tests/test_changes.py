@@ -108,6 +108,19 @@ def test_segments_steps_and_mix_add_up() -> None:
     np.testing.assert_allclose(rows["effect"], in_every_order([2 / 3, 0.8, 0.5, 0.75], [0.4, 5 / 6, 0.4, 0.75])[1:])
 
 
+def test_a_mix_effect_is_the_change_of_share_times_how_much_better_than_all_it_converts() -> None:
+    """One step: the segment's mean rate of the two periods, less the mean of both overall rates."""
+    found = explain_change(counts_of([[80], [20]], [[100], [50]]), counts_of([[50], [45]], [[60], [90]]))
+    overall = (100 / 150 + 95 / 150) / 2
+    expected = [(0.4 - 2 / 3) * ((0.8 + 5 / 6) / 2 - overall), (0.6 - 1 / 3) * (0.45 - overall)]
+    np.testing.assert_allclose(found.query("part == 'mix'")["effect"], expected)
+
+
+def test_limits_of_one_step_are_those_of_a_difference() -> None:
+    found = explain_change(team((48, 80)), team((56, 70))).iloc[0]
+    np.testing.assert_allclose(found[["ci_lower", "ci_upper"]].astype(float), [0.0524, 0.3339], atol=0.015)
+
+
 def test_more_leads_of_a_segment_that_converts_worse_lower_the_whole() -> None:
     found = explain_change(BEFORE, AFTER).query("part == 'mix'").set_index("segment")["effect"]
     assert (found < 0).all()

@@ -153,6 +153,17 @@ def test_stays_are_left_by_advancing_going_back_or_ending(con):
     }
 
 
+def test_a_stage_logged_without_managers_belongs_to_nobody(con):
+    rows = [
+        ("a", "lead", "2026-01-05", None),
+        ("b", "met", "2026-01-04", "Anna"),
+        ("b", "lead", "2026-01-05", None),
+    ]
+    frame = journeys(table(con, entries_frame(rows)), FUNNEL).to_pandas().set_index("lead_id")
+    assert frame["lead_manager"].to_dict() == {"a": "(missing)", "b": "(missing)"}
+    assert frame.loc["b", "met_manager"] == "Anna"
+
+
 def test_the_earlier_of_two_ends_is_the_outcome(con):
     days = {5: "lead", 6: "nurture", 9: "lost"}
     entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))

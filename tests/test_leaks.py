@@ -189,6 +189,21 @@ def test_an_attribute_that_only_travels_with_a_driver_is_cleared() -> None:
     assert found["verdict"].tolist() == ["higher", "lower", "undecided", "undecided"]
 
 
+def test_one_odd_value_among_many_is_not_called_a_driver_by_itself() -> None:
+    """Beside a strong product, a channel whose nine values scatter as chance would."""
+    channels = pd.DataFrame({"channel": list("abcdefghi"), "better": [0, 1, 0, 0, 1, 0, 1, 0, 0]})
+    products = pd.DataFrame({"product": ["good", "fair", "bad"], "rate": [0.9, 0.7, 0.3]})
+    strata = channels.merge(products, how="cross").assign(entered=100)
+    odd = strata["channel"].eq("i") * 10
+    found = drivers(
+        strata.assign(converted=(100 * strata["rate"]).round().astype(int) - odd).drop(columns=["better", "rate"])
+    ).set_index("value")
+    assert 0.01 < found.loc["i", "p_value"] < 0.05
+    assert found.loc["i", "attribute_p"] > 0.1
+    assert found.loc["i", "verdict"] == "undecided"
+    assert found.loc[["good", "bad"], "verdict"].tolist() == ["higher", "lower"]
+
+
 def test_blanks_are_a_group_and_the_values_of_an_attribute_add_up() -> None:
     strata = strata_of().assign(segment=["new", "new", None, None, "old", "old"])
     found = drivers(strata.assign(from_stage="a", to_stage="b", too_recent=3))
@@ -250,3 +265,17 @@ def test_beside_one_strong_attribute_few_idle_ones_are_called_drivers() -> None:
         share_false.append((found["attribute"] != "product").mean() if len(found) else 0.0)
         assert "product" in set(found["attribute"])
     assert np.mean(share_false) <= 0.06
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("leads", [(200, 180, 150), (40, 30, 20)])
+def test_limits_of_a_leak_hold_as_often_as_they_say(leads: tuple[int, int, int]) -> None:
+    many, rates = 1000, np.array([0.7, 0.65, 0.9])
+    won = np.random.default_rng(4).binomial(leads, rates, (many, 3))
+    frame = pd.DataFrame({"case": np.repeat(np.arange(many), 3), "from_stage": list("abc") * many})
+    frame = frame.assign(to_stage=list("bcd") * many, entered=np.tile(leads, many), converted=won.ravel())
+    found = leak_sizes(frame, funnel_of(0.8, 0.8, 0.95))
+    later = {"a": 0.1 * 0.65 * 0.9, "b": 0.15 * 0.9, "c": 0.05}
+    true = found["from_stage"].map(dict(zip("abc", leads, strict=True))) * found["from_stage"].map(later)
+    held = ((found["lost_lower"] <= true) & (true <= found["lost_upper"])).groupby(found["from_stage"]).mean()
+    np.testing.assert_allclose(held, 0.95, atol=0.025)
