@@ -20,19 +20,21 @@ NOT_RANKED = "not ranked"
 
 
 def page_verdicts(verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame) -> pd.DataFrame:
-    """Each cell's verdict, and whether a miss is the manager's own, the team's, or the lead base's.
+    """Each cell's verdict, how it stands to the rest of the team, and whose a miss is.
 
     ``mix`` is a frame of ``case_mix``: where a manager's rate at the team's mix of leads could be on target,
-    his leads explain the miss, and red becomes amber. Adds ``whose``: "base" there, else "own" where the
-    manager is also below the rest of the team, "team" where not; blank where nothing is missed.
+    his leads explain the miss, and red becomes amber. Adds ``rest`` (higher, lower, undecided: against
+    everybody else) and ``whose``: "base" there, else "own" where the manager is also below the rest of the
+    team, "team" where not; blank where nothing is missed.
     """
     keys = ["manager", *STEP]
     found = verdicts.merge(mix[[*keys, "adjusted_upper"]], how="left", on=keys)
-    low = against_rest.loc[against_rest["verdict"] == "lower", keys]
-    below = pd.MultiIndex.from_frame(found[keys]).isin(pd.MultiIndex.from_frame(low))
+    found = found.merge(against_rest[[*keys, "verdict"]].rename(columns={"verdict": "rest"}), how="left", on=keys)
     missed = found["verdict"].isin(["red", "amber"])
     harder = found["adjusted_upper"] >= found["floor"]
-    whose = np.select([missed & harder, missed & below, missed], ["base", "own", "team"], default="")
+    whose = np.select(
+        [missed & harder, missed & (found["rest"] == "lower"), missed], ["base", "own", "team"], default=""
+    )
     verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
     return found.drop(columns="adjusted_upper").assign(verdict=verdict, whose=whose)
 
@@ -42,83 +44,105 @@ def three_sentences(
 ) -> list[str]:
     """What to do this week: the team's biggest leak, who needs whose help, what cannot be told yet.
 
-    ``team`` and ``managers`` are frames of ``versus_target`` (the latter through ``page_verdicts``),
-    ``since`` one of ``since_when`` and ``leaks`` one of ``leak_sizes``, both of the team.
+    ``team`` is a frame of ``versus_target``, ``managers`` one of ``page_verdicts``, ``since`` one of
+    ``since_when`` and ``leaks`` one of ``leak_sizes``, both of the team.
     """
+    ranked = managers[managers["verdict"] != NOT_RANKED]
     return [
         _leak_sentence(team, since, leaks, funnel),
-        _help_sentence(managers),
-        _doubt_sentence(team, managers),
+        _help_sentence(ranked),
+        _doubt_sentence(team, ranked),
     ]
 
 
 def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame, funnel: Funnel) -> str:
-    missed = team[team["verdict"].isin(["red", "amber"])].merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
+    known = team[team["rate"].notna()]
+    if known.empty:
+        return "No lead entered a step in the weeks judged, or none can be judged yet: there is no rate to act on."
+    missed = known[known["verdict"].isin(["red", "amber"])].merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
+    if not known["target"].notna().any():
+        low = known.sort_values("rate").iloc[0]
+        return (
+            f"Fewest leads pass at {_step(low)}: {_percent(low['rate'])} (very likely {_interval(low)}). No target is "
+            "agreed, so nothing is judged: agree on one and state it in funnel.toml."
+        )
     if missed.empty:
-        judged = team[~team["verdict"].isin(["no target", "too few"]) & team["rate"].notna()]
-        if judged.empty:
-            return "No step has both an agreed target and enough leads: nothing is judged this week."
         return "No step of the team is below its target beyond chance: there is no leak to work on this week."
     worst = missed.sort_values("lost_deals", ascending=False).iloc[0]
     run = since[(since["from_stage"] == worst["from_stage"]) & since["alarm"]]
     began = "" if run.empty else f", since {pd.Timestamp(run['since'].iloc[0]).strftime('%G-W%V')}"
     cost = f"about {worst['lost_deals']:.0f} deals"
     if pd.notna(worst["lost_money"]):
-        cost += f" or {worst['lost_money']:,.0f} {funnel.currency}"
-    cost = cost.replace(",", "\u202f")
+        cost += f" or {worst['lost_money']:,.0f}\u00a0{funnel.currency}".replace(",", "\u202f")
     return (
-        f"The team leaks most at {_step(worst)}: {_percent(worst['rate'])} pass, {_percent(worst['target'])} are "
-        f"agreed (surely between {_percent(worst['ci_lower'])} and {_percent(worst['ci_upper'])}){began}. "
-        f"That costs {cost} in {funnel.window_weeks} weeks: look at this step first, with everybody."
+        f"The team leaks most at {_step(worst)}: {_percent(worst['rate'])} pass (very likely {_interval(worst)}), "
+        f"{_percent(worst['target'])} are agreed{began}. That costs {cost} in {funnel.window_weeks} weeks: look at "
+        "this step first, with everybody."
     )
 
 
-def _help_sentence(managers: pd.DataFrame) -> str:
-    own = managers[(managers["verdict"] == "red") & (managers["whose"] == "own")]
-    if managers.empty:
-        return "The data names no manager at the steps judged, so nobody can be compared."
-    if own.empty:
-        return "No manager is below target through anything but chance, the team's own leak, or harder leads."
+def _help_sentence(ranked: pd.DataFrame) -> str:
+    if ranked["rate"].isna().all():
+        return "No manager can be compared: no lead with a manager can be judged at a step in these weeks."
+    judged = ranked["target"].notna().any()
+    low = (
+        ranked[(ranked["verdict"] == "red") & (ranked["whose"] == "own")]
+        if judged
+        else ranked[ranked["rest"] == "lower"]
+    )
+    if low.empty:
+        why = "through anything but chance, the team's own leak, or harder leads" if judged else "beyond chance"
+        return f"No manager is below {'target' if judged else 'the rest of the team'} {why}."
     parts = []
-    for manager, rows in own.groupby("manager", sort=True):
+    for manager, rows in low.groupby("manager", sort=True):
         steps = " and ".join(
-            f"{_step(row)} ({_percent(row['rate'])} of {_percent(row['target'])}{_teacher(managers, row)})"
-            for _, row in rows.iterrows()
+            f"{_step(row)} ({_percent(row['rate'])}{_aim(row)}{_teacher(ranked, row)})" for _, row in rows.iterrows()
         )
         parts.append(f"{manager} at {steps}")
-    return f"Needs help: {'; '.join(parts)}."
+    return f"{'Needs help' if judged else 'Below the rest of the team'}: {'; '.join(parts)}."
 
 
-def _teacher(managers: pd.DataFrame, row: pd.Series) -> str:
-    """Who is surely better at the step: the one whose lower limit is highest, if it is above the other's upper."""
-    others = managers[(managers["from_stage"] == row["from_stage"]) & (managers["verdict"] != NOT_RANKED)]
+def _aim(row: pd.Series) -> str:
+    return f" of {_percent(row['target'])}" if pd.notna(row["target"]) else ""
+
+
+def _teacher(ranked: pd.DataFrame, row: pd.Series) -> str:
+    """Who is surely better at the step: the one with the highest lower limit, if it is above the other's upper."""
+    others = ranked[ranked["from_stage"] == row["from_stage"]]
     best = others.sort_values("ci_lower", ascending=False).head(1)
-    if best.empty or best["ci_lower"].iloc[0] <= row["ci_upper"]:
+    if best["ci_lower"].iloc[0] <= row["ci_upper"]:
         return ""
     return f"; {best['manager'].iloc[0]} has {_percent(best['rate'].iloc[0])} and can show how"
 
 
-def _doubt_sentence(team: pd.DataFrame, managers: pd.DataFrame) -> str:
-    cells = managers[managers["verdict"] != NOT_RANKED] if not managers.empty else team
-    base = cells[cells["whose"] == "base"] if "whose" in cells else cells.head(0)
+def _doubt_sentence(team: pd.DataFrame, ranked: pd.DataFrame) -> str:
+    cells = ranked if ranked["rate"].notna().any() else team
+    judged = cells[cells["target"].notna()]
+    if judged.empty:
+        return "Without targets no result is painted red or green: read the table as what is, not as good or bad."
     harder = "".join(
-        f" {row['manager']} is low at {_step(row)}, but so are the leads: no colleague would have done better."
-        for _, row in base.iterrows()
+        f" {row['manager']} is low at {_step(row)}, but the leads are harder too: that is no weakness."
+        for _, row in ranked[ranked["whose"] == "base"].iterrows()
     )
-    unsure = cells[cells["verdict"].isin(["undecided", "too few"])]
+    unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     if unsure.empty:
-        return f"Everything else is decided.{harder}"
+        return f"Every result is decided.{harder}"
     drop = unsure["drop_visible"].median()
-    see = f"; in such a cell this page can see a drop of {drop:.0f} points or more" if pd.notna(drop) else ""
-    return f"Leave the rest alone: {len(unsure)} of {len(cells)} results cannot be told from chance yet{see}.{harder}"
+    see = f": such a cell shows a drop only from {drop:.0f} points on" if pd.notna(drop) else ""
+    return f"Leave the rest alone: {len(unsure)} of {len(judged)} results cannot be told from chance yet{see}.{harder}"
 
 
 def fact_sentences(facts: Sequence[dict]) -> list[str]:
     """What is odd about the data, each fact a sentence that begins with its count."""
+    return _facts(facts) or ["Nothing odd was found."]
+
+
+def _facts(facts: Sequence[dict]) -> list[str]:
+    counts = [f"{fact['count']:,}".replace(",", "\u202f") for fact in facts]
     return [
-        f"{fact['count']:,} ".replace(",", "\u202f") + FACTS[fact["fact"]].format(detail=fact["detail"]) + "."
-        for fact in facts
-    ] or ["Nothing odd was found."]
+        f"{count} {FACTS[fact['fact']].format(detail=fact['detail'])}."
+        for count, fact in zip(counts, facts, strict=True)
+    ]
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
@@ -154,7 +178,7 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
         }[row["whose"]]
         said.append(
             f"{_step(row)}: {_percent(row['rate'])} of your leads pass, "
-            f"{_percent(row['target'])} are agreed; {because}."
+            f"{_percent(row['target'])} are agreed (very likely {_interval(row)}); {because}."
         )
     good = judged[judged["verdict"] == "green"]
     if not good.empty:
@@ -169,17 +193,21 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
     limiting = ("undated", "no_manager_at_stage", "history_starts_late")
-    said = fact_sentences([fact for fact in facts if fact["fact"] in limiting])
+    said = _facts([fact for fact in facts if fact["fact"] in limiting])
     named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
     if not named:
         said.append("Conversion by manager cannot be computed: no lead has a manager when it enters a step.")
     if any(step.target is None for step in funnel.steps):
         said.append("Steps without an agreed target are shown, never judged: state targets in funnel.toml.")
-    return [*said, *funnel.notes]
+    return [*said, *funnel.notes] or ["Nothing that this page asks for is missing."]
 
 
 def _step(row: pd.Series) -> str:
     return f"{row['from_stage']} → {row['to_stage']}"
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{100 * row['ci_lower']:.0f} to {_percent(row['ci_upper'])}"
 
 
 def _percent(share: float) -> str:

@@ -121,12 +121,13 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
       attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
       per parameter is added, spread over all strata at the common rate
-    - ``p_value``: of the odds ratio; ``attribute_p``: of no difference among all values of the attribute (Wald)
+    - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
     - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
       the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
       would make the page too eager
 
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
+    Benjamini and Bogomolov 2014;
     Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
     """
     attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
@@ -158,13 +159,13 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     )
     difference = found["rate"] - other_rate
     known = difference.notna()
-    effect, error, attribute_p = _effects(k, n, has, found["attribute"].to_numpy())
+    effect, error = _effects(k, n, has, found["attribute"].to_numpy())
     width = special.ndtri(0.5 + checked_level(level) / 2) * error
     p_value = 2 * special.ndtr(-np.abs(effect) / error)
-    drives = found["attribute"].map(
-        dict(zip(attributes, benjamini_hochberg([attribute_p.get(name, np.nan) for name in attributes]), strict=True))
-    )
-    clear = (benjamini_hochberg(p_value) <= RED) & (drives <= RED)
+    within = pd.Series(p_value).groupby(found["attribute"], sort=False).transform(benjamini_hochberg)
+    attribute_p = within.groupby(found["attribute"], sort=False).min()
+    drives = pd.Series(benjamini_hochberg(attribute_p), index=attribute_p.index)
+    clear = (benjamini_hochberg(p_value) <= RED) & (found["attribute"].map(drives).to_numpy(dtype=float) <= RED)
     return found.astype({"entered": "int64", "converted": "int64"}).assign(
         other_rate=other_rate,
         difference=difference,
@@ -179,14 +180,12 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _effects(
-    k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_]
-) -> tuple[Array, Array, dict[str, float]]:
-    """Log odds ratio of each value against the attribute's other values, its error; p-value of the attribute."""
+def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_]) -> tuple[Array, Array]:
+    """Log odds ratio of each value against the other values of its attribute, and its standard error."""
     nothing = np.full(has.shape[1], np.nan)
     common = k.sum() / n.sum() if n.sum() else np.nan
     if not 0 < common < 1:
-        return nothing, nothing.copy(), {}
+        return nothing, nothing.copy()
     design = np.column_stack([np.ones(len(k)), has])[n > 0]
     k, n = k[n > 0], n[n > 0]
     weight = n @ design[:, 1:]
@@ -206,15 +205,8 @@ def _effects(
     if not np.all(np.einsum("ij,jk,ik->i", contrast[told], covariance, contrast[told]) < 100):
         added = span.shape[1] / n.sum()
         beta, covariance = _fit(k + n * added * common, n * (1 + added), design)
-    effect, spread = contrast @ beta, contrast @ covariance @ contrast.T
-    chance = {}
-    for name in dict.fromkeys(attribute):
-        own = told & (attribute == name)
-        block = spread[np.ix_(own, own)]
-        wald = effect[own] @ np.linalg.pinv(block, hermitian=True, rcond=1e-9) @ effect[own]
-        freedom = np.linalg.matrix_rank(block, hermitian=True, tol=1e-9 * np.trace(block)) if own.any() else np.nan
-        chance[name] = float(special.chdtrc(freedom, wald))
-    return np.where(told, effect, np.nan), np.where(told, np.sqrt(np.abs(np.diag(spread))), np.nan), chance
+    error = np.sqrt(np.abs(np.einsum("ij,jk,ik->i", contrast, covariance, contrast)))
+    return np.where(told, contrast @ beta, np.nan), np.where(told, error, np.nan)
 
 
 def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:
