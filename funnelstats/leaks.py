@@ -127,8 +127,7 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
       would make the page too eager
 
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
-    Benjamini and Bogomolov 2014;
-    Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
+    Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
     """
     attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
     if any(strata[column].nunique() > 1 for column in STEP if column in strata):
