@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -72,8 +74,11 @@ def _prepare(funnel: str) -> None:
 
 
 def _render(batch: Batch, *, whole: bool) -> None:
+    # Pages are made side by side, one core each: threads inside one would only take turns.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from funnelstats.reports import render_many
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     done = 0
 
     def tell(record: Record) -> None:

@@ -242,6 +242,7 @@ def _contradictions(stated: Mapping[str, Any]) -> list[str]:
     undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
     return [
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
+        *_base_mistakes(stated),
         *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
@@ -256,6 +257,14 @@ def _contradictions(stated: Mapping[str, Any]) -> list[str]:
 
 def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _base_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+    sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
+    known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
+    for name in _list(stated.get("base")):
+        if sources and name not in known:
+            yield f'base: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
 from scipy import special
 
 from funnelstats.conversion import COUNTS, RATE, conversion_rates
 from funnelstats.funnel import FunnelError
 from funnelstats.intervals import Array, checked_level, mover_difference, share, wilson_interval
-from funnelstats.managers import _targets, benjamini_hochberg, effective_counts
+from funnelstats.managers import benjamini_hochberg, effective_counts, targets_and_floors
 from funnelstats.schema import MISSING
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def leak_sizes(
     if rates.duplicated(keys).any():
         raise ValueError(f"one row per {', '.join(keys)} is needed, got several; sum the counts first")
     frame = (rates if "rate" in rates else conversion_rates(rates)).reset_index(drop=True)
-    target, floor = _targets(frame, funnel)
+    target, floor = targets_and_floors(frame, funnel)
     k, n = effective_counts(frame)
     place = {(step.from_stage, step.to_stage): number for number, step in enumerate(funnel.steps)}
     step = np.array([place[pair] for pair in zip(frame["from_stage"], frame["to_stage"], strict=True)], np.intp)
@@ -212,5 +211,7 @@ def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:
     with warnings.catch_warnings():
         # separation shows in the variances, which the caller looks at
         warnings.simplefilter("ignore")
+        import statsmodels.api as sm  # takes longer to import than all the rest of a page
+
         fit = sm.GLM(np.column_stack([k, n - k]), design, family=sm.families.Binomial()).fit()
     return np.asarray(fit.params), np.asarray(fit.cov_params())

@@ -43,8 +43,8 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """
     frame = rates if "rate" in rates else conversion_rates(rates)
     k, n = effective_counts(frame)
-    target, floor = _targets(frame, funnel)
-    ranked = _ranked(frame, funnel)
+    target, floor = targets_and_floors(frame, funnel)
+    ranked = is_ranked(frame, funnel)
     tested = ranked & ~np.isnan(floor) & (n > 0)
     p_mid = np.where(tested, mid_p(k, n, floor), np.nan)
     adjusted = benjamini_hochberg(p_mid)
@@ -152,7 +152,8 @@ def effective_counts(rates: pd.DataFrame) -> tuple[Array, Array]:
     return n * rates["rate"].fillna(0).to_numpy(dtype=float), n
 
 
-def _targets(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Array]:
+def targets_and_floors(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Array]:
+    """Target of each row's step, the manager's own where one is agreed, and target less tolerance."""
     steps = {(step.from_stage, step.to_stage): step for step in funnel.steps}
     managers = frame["manager"] if "manager" in frame else [None] * len(frame)
     target, tolerance = np.full(len(frame), np.nan), np.zeros(len(frame))
@@ -165,7 +166,8 @@ def _targets(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Array]:
     return target, np.round(target - tolerance, 12)
 
 
-def _ranked(frame: pd.DataFrame, funnel: Funnel) -> npt.NDArray[np.bool_]:
+def is_ranked(frame: pd.DataFrame, funnel: Funnel) -> npt.NDArray[np.bool_]:
+    """Whether each row may be judged: not where its manager is a system user or missing."""
     if "manager" not in frame:
         return np.ones(len(frame), dtype=bool)
     return ~frame["manager"].isin([MISSING, *funnel.system_users]).to_numpy()

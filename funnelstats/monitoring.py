@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from funnelstats.conversion import COUNTS
 from funnelstats.intervals import Array, checked, share
-from funnelstats.managers import _ranked, _targets
+from funnelstats.managers import is_ranked, targets_and_floors
 from funnelstats.schema import MISSING
 
 if TYPE_CHECKING:
@@ -185,5 +185,5 @@ def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.Date
 
 def _watched_floor(cells: pd.DataFrame, funnel: Funnel) -> Array:
     """Target - tolerance of each row, missing where nothing was agreed or nobody is to be named."""
-    _, floor = _targets(cells, funnel)
-    return np.where(_ranked(cells, funnel), floor, np.nan)
+    _, floor = targets_and_floors(cells, funnel)
+    return np.where(is_ranked(cells, funnel), floor, np.nan)

@@ -1,9 +1,12 @@
 """What funnel.toml may state, and what each mistake in it is called."""
 
-import pytest
-from projects import ENTRIES, FUNNEL, LEADS, TOML, write
+import re
 
-from funnelstats.funnel import FunnelError, Step, project_root, read_funnel
+import pytest
+from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
+
+from funnelstats.funnel import Funnel, FunnelError, Join, Source, Step, StepInto, project_root, read_funnel
+from funnelstats.schema import TABLES
 
 SNAPSHOT = (
     '\n[[entries]]\nfiles = ["leads.csv"]\nstage = "lead"\ncolumns = { lead_id = "id", entered_at = "created" }\n'
@@ -149,6 +152,15 @@ TOP = {
     "a key of a step": (
         TOML.replace("horizon_days = 14", "horizon_days = 14, horison = 1"),
         'step_into.met.horison: unknown key; did you mean "horizon_days"?',
+    ),
+    "a horizon longer than the window": (
+        TOML.replace("horizon_days = 14", "horizon_days = 91"),
+        "step_into.met.horizon_days: 91 days do not fit into window_weeks = 13: no lead could be judged; "
+        "state at least window_weeks = 14",
+    ),
+    "a base that no lead has": (
+        with_line('base = ["created_at", "segmnt"]').replace("[leads]", '[leads]\nattributes = { segment = "s" }'),
+        'base: leads have no column "segmnt"; did you mean "segment"?',
     ),
     "a step that is not stated": (
         TOML.replace("met = { horizon_days = 14 }, ", ""),
@@ -317,3 +329,47 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
 def test_outside_a_project_it_is_said_where_one_was_looked_for():
     with pytest.raises(FunnelError, match=r"no project here: neither .* holds data/raw"):
         project_root()
+
+
+REFERENCE = (REPOSITORY / "docs" / "funnel_toml.md").read_text(encoding="utf-8")
+
+
+def section(heading):
+    return REFERENCE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("heading", "spec"),
+    [("The funnel", Funnel), ("step_into", StepInto), ("A source", Source), ("join", Join)],
+)
+def test_the_reference_explains_every_key_and_no_other(heading, spec):
+    keys = [key for line in section(heading).splitlines() if line.startswith("| `") for key in line.split("|")[1:2]]
+    explained = {name for key in keys for name in re.findall(r"`(\w+)`", key)}
+    assert explained == spec.model_fields.keys() - {"name"}
+
+
+def test_the_reference_lists_every_canonical_column_with_its_kind():
+    for table, columns in TABLES.items():
+        for name, column in columns.items():
+            needed = "needed" if column.required else ""
+            line = f"| {table} | `{name}` | {column.kind} | {column.meaning} | {needed} |"
+            assert line in section("The columns of the five tables"), f"docs/funnel_toml.md lacks: {line}"
+    assert section("The columns of the five tables").count("\n| ") == sum(map(len, TABLES.values())) + 1
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", REFERENCE, re.DOTALL))
+def test_a_whole_example_of_the_reference_is_valid(example):
+    write(example)
+    assert read_funnel("team").steps
+
+
+@pytest.mark.parametrize("example", re.findall(r"```\n(\[.*?)```", REFERENCE, re.DOTALL))
+def test_a_partial_example_of_the_reference_fits_into_a_whole_one(example):
+    whole = TOML if example.startswith("[payments]") else FUNNEL + ENTRIES
+    if example.startswith("[step_into"):
+        whole = TOML.replace(", paid = { horizon_days = 30 }", "").replace("step_into = {", "step_into.met = {")
+        whole = whole.replace("{ met = { horizon_days = 14 } }", "{ horizon_days = 14 }")
+        whole = re.sub(r"\n\[leads\]", f"\n{example}\n[leads]", whole)
+        example = ""
+    write(whole + example)
+    assert read_funnel("team").stages == ("lead", "met", "paid")

@@ -155,7 +155,9 @@ def nbval(paths, folder, **environment):
     report, settings = folder / "nbval.xml", folder / "nbval.ini"
     settings.write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-c", str(settings)]
-    command += ["--nbval-cell-timeout=120", f"--rootdir={folder}", f"--junitxml={report}", *map(str, paths)]
+    # pytest names no notebook that lies outside its root.
+    root = os.path.commonpath([folder, *paths])
+    command += ["--nbval-cell-timeout=120", f"--rootdir={root}", f"--junitxml={report}", *map(str, paths)]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | environment)
     assert run.returncode in (0, 1), run.stdout + run.stderr
     outcomes = {}
