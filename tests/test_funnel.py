@@ -100,7 +100,10 @@ TOP = {
     ),
     "a currency": (TOML.replace("EUR", "euro"), "currency: must be three capital letters like \"EUR\", got 'euro'"),
     "a language": (with_line('language = "de"'), "language: must be 'en' or 'ru', got 'de'"),
-    "a window": (with_line("window_weeks = 1"), "window_weeks: must be greater than or equal to 2, got 1"),
+    "a window": (
+        with_line('window_weeks = "many"'),
+        "window_weeks: must be a valid integer, unable to parse string as an integer, got 'many'",
+    ),
     "a share": (with_line("max_bad_share = 5"), "max_bad_share: must be less than or equal to 1, got 5"),
     "a day": (
         with_line('exported_on = "soon"'),
