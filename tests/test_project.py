@@ -1,0 +1,174 @@
+"""What a fresh clone relies on: lock, environment and project file agree, and commands that are named exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+PROJECT = tomllib.loads(TEXT)["project"]
+ASKED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]]
+BOUNDED = {"duckdb": "<2", "sqlglot": "<=30.15"}
+"""Upper bounds, each for a break that is known: a bound without one keeps security fixes out."""
+
+
+def locked():
+    """Versions of every package in the lock; several where they depend on the version of Python."""
+    versions = {}
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            requirement = Requirement(line)
+            versions.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return versions
+
+
+def environment():
+    """The lines of environment.yml, comments left out."""
+    lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
+    return [line.strip().removeprefix("- ") for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def tracked():
+    """The text files that belong to the project, those not committed yet included."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git clone")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    for path in paths:
+        if path.is_file() and path.suffix not in (".png", ".xlsx", ".parquet"):
+            yield path, path.read_text(encoding="utf-8", errors="replace")
+
+
+def make_targets():
+    return set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_the_lock_holds_every_dependency_at_a_version_that_is_asked_for(asked) -> None:
+    versions = locked()[canonicalize_name(asked.name)]
+    for requirement in versions:
+        (pin,) = requirement.specifier
+        assert pin.operator == "=="
+        assert pin.version in asked.specifier
+
+
+def test_every_line_of_the_lock_is_one_exact_version() -> None:
+    pins = [requirement for versions in locked().values() for requirement in versions]
+    assert [str(pin) for pin in pins if len(pin.specifier) != 1 or next(iter(pin.specifier)).operator != "=="] == []
+    assert [str(pin) for pin in pins if pin.url] == []
+
+
+def test_a_package_locked_twice_says_which_python_gets_which() -> None:
+    twice = {name: versions for name, versions in locked().items() if len(versions) > 1}
+    assert {name for name, versions in twice.items() if not all(pin.marker for pin in versions)} == set()
+
+
+def test_the_extras_that_are_asked_for_are_locked_too() -> None:
+    assert {"duckdb", "polars", "pyarrow"} <= locked().keys()
+
+
+def test_upper_bounds_are_only_those_with_a_known_break_and_the_break_is_said() -> None:
+    bounds = {
+        asked.name: str(bound)
+        for asked in ASKED
+        for bound in asked.specifier
+        if bound.operator in ("<", "<=", "==", "~=")
+    }
+    assert bounds == BOUNDED
+    comments = " ".join(re.findall(r"#(.*)", TEXT[: TEXT.index("[project.optional-dependencies]")]))
+    for name in bounds:
+        assert re.search(rf"{name} \d", comments), f"say which version of {name} breaks what"
+    assert "lift" in comments
+
+
+def test_conda_installs_the_lock_on_the_same_python() -> None:
+    lines = environment()
+    assert {"-r requirements.lock", "-e ."} <= set(lines)
+    (python,) = [line.removeprefix("python") for line in lines if line.startswith("python")]
+    assert SpecifierSet(python) == SpecifierSet(PROJECT["requires-python"])
+
+
+def test_the_makefile_and_the_workflows_ask_for_no_older_python_than_the_project() -> None:
+    (floor,) = [Version(bound.version) for bound in SpecifierSet(PROJECT["requires-python"])]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"sys.version_info < ({floor.major}, {floor.minor})" in makefile
+    assert f"--python-version {floor}" in makefile
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        used = re.findall(r'"(3\.\d+)"', workflow.read_text(encoding="utf-8"))
+        assert used, workflow.name
+        assert min(map(Version, used)) >= floor
+
+
+def test_the_workflows_and_ci_use_make_targets_that_exist() -> None:
+    for path in [*(ROOT / ".github" / "workflows").glob("*.yml"), ROOT / ".ci" / "run"]:
+        used = re.findall(r"^\s*(?:- run: )?make ([a-z]+)\s*$", path.read_text(encoding="utf-8"), re.M)
+        assert set(used) <= make_targets(), path.name
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    readme = ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("README.md absent")
+    text = readme.read_text(encoding="utf-8")
+    code = [*re.findall(r"```.*?```", text, re.S), *re.findall(r"`[^`\n]+`", text)]
+    named = {target for piece in code for target in re.findall(r"\bmake ([a-z]+)", piece)}
+    assert {"report", "test"} <= named <= make_targets()
+
+
+def test_every_make_target_runs_even_where_a_file_has_its_name() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = set(re.search(r"^\.PHONY:(.*)$", makefile, re.M).group(1).split())
+    assert make_targets() <= phony
+
+
+def test_no_file_names_a_package_index_or_a_place_on_one_machine() -> None:
+    # put together here, so that this file does not find itself
+    hosts = "|".join(
+        ["files.pythonhosted" + r"\.org", "pypi" + r"\.org/simple", "index" + "-url =", "anaconda" + r"\.org/"]
+    )
+    places = "|".join(["/" + folder + "/" for folder in ("home", "root", "Users", "work", "mnt")])
+    found = [
+        f"{path.relative_to(ROOT)}: {hit.group()}"
+        for path, text in tracked()
+        for hit in [re.search(rf"{hosts}|(?<![\w./}}*-])(?:{places})[\w.-]+", text)]
+        if hit
+    ]
+    assert found == []
+
+
+def test_the_package_on_disk_is_the_package_that_is_installed() -> None:
+    setup = tomllib.loads(TEXT)
+    assert setup["tool"]["setuptools"]["packages"] == ["funnelstats"]
+    folders = {path.parent.name for path in (ROOT / "funnelstats").rglob("*.py")} - {"__pycache__"}
+    assert folders == {"funnelstats"}, "a folder with modules needs a line in [tool.setuptools] packages"
+
+
+def test_pandas_and_friends_are_declared_by_whoever_imports_them() -> None:
+    import ast
+    import sys
+    from importlib.metadata import packages_distributions
+
+    homes = packages_distributions()
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    imported = set()
+    for path in (ROOT / "funnelstats").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"funnelstats"}
+    missing = {name for name in foreign if not {canonicalize_name(home) for home in homes[name]} & declared}
+    assert missing == set()
