@@ -67,7 +67,9 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
     """The last day the data knows: that of the export where it is stated, else of the last stage entry."""
     if funnel.exported_on:
         return funnel.exported_on
-    last: date = tables.entries.entered_on.max().to_pyarrow().as_py()
+    last: date | None = tables.entries.entered_on.max().to_pyarrow().as_py()
+    if last is None:
+        raise FunnelError(f"{funnel.name}: no stage entry has a date; state exported_on, or see what was set aside")
     return last
 
 

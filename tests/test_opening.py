@@ -1,0 +1,190 @@
+"""Opening prepared data as it was known on a day, and the weeks of the calendar."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from projects import NAME, PROCESSED, TOML, write
+
+from funnelstats.funnel import FunnelError
+from funnelstats.opening import (
+    last_complete_week,
+    last_day,
+    open_funnel,
+    parse_day,
+    read_quality,
+    trailing_window,
+    trend_window,
+    week_days,
+    week_of,
+)
+from funnelstats.sources import prepare
+
+RICH = (
+    'undated = ["listed"]\n'
+    + TOML
+    + """
+[payments]
+files = "payments.csv"
+columns = { lead_id = "id", paid_at = "at", amount = "sum" }
+[costs]
+files = "costs.csv"
+columns = { date = "day", amount = "sum" }
+"""
+)
+MORE = {
+    "leads.csv": "id,created\na,2026-01-05\nb,2026-01-06\nc,\n",
+    "entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09 23:30\nb,lead,2026-01-10\nc,listed,\n",
+    "payments.csv": "id,at,sum\na,2026-01-09,1\na,2026-01-10,2\n",
+    "costs.csv": "day,sum\n2026-01-09,1\n2026-01-10,2\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def rich():
+    write(RICH, MORE)
+    prepare(NAME)
+
+
+def rows(tables):
+    return {name: None if table is None else table.count().execute() for name, table in tables._asdict().items()}
+
+
+@pytest.mark.usefixtures("rich")
+def test_without_a_day_the_tables_are_as_exported():
+    funnel, tables = open_funnel(NAME)
+    assert funnel.name == NAME
+    assert rows(tables) == {"leads": 3, "entries": 4, "contacts": None, "payments": 2, "costs": 2}
+
+
+@pytest.mark.usefixtures("rich")
+@pytest.mark.parametrize("day", ["2026-01-09", date(2026, 1, 9)])
+def test_as_of_a_day_later_rows_do_not_exist_and_undated_ones_do(day):
+    # 23:30 in Moscow on the 9th is known at the end of the 9th.
+    _, tables = open_funnel(NAME, day)
+    assert rows(tables) == {"leads": 3, "entries": 3, "contacts": None, "payments": 1, "costs": 1}
+
+
+@pytest.mark.usefixtures("rich")
+def test_before_the_first_day_only_what_has_no_date_exists():
+    _, tables = open_funnel(NAME, "2025-12-31")
+    assert rows(tables) == {"leads": 1, "entries": 1, "contacts": None, "payments": 0, "costs": 0}
+
+
+@pytest.mark.parametrize("day", ["09.01.2026", "2026-02-30", "", "yesterday"])
+def test_a_day_that_is_none_says_how_to_write_it(day):
+    with pytest.raises(FunnelError, match=f'no date "{day}"; write it like 2026-06-28'):
+        parse_day(day)
+
+
+def test_data_that_is_not_prepared_says_the_command():
+    write()
+    with pytest.raises(FunnelError, match="data/processed/team is not there yet: run  funnelstats prepare team"):
+        open_funnel(NAME)
+
+
+@pytest.mark.usefixtures("rich")
+@pytest.mark.parametrize(
+    "changed", [(RICH, {**MORE, "leads.csv": MORE["leads.csv"] + "d,\n"}), (RICH.replace("= 14", "= 21"), MORE)]
+)
+def test_data_that_changed_since_it_was_prepared_says_the_command(changed):
+    write(*changed)
+    with pytest.raises(FunnelError, match="data/raw/team has changed since it was prepared: run  funnelstats prepare"):
+        open_funnel(NAME)
+    prepare(NAME)
+    open_funnel(NAME)
+
+
+@pytest.mark.usefixtures("rich")
+def test_a_comment_in_the_statement_changes_nothing():
+    write("# a word\n" + RICH, MORE)
+    open_funnel(NAME)
+
+
+@pytest.mark.usefixtures("rich")
+def test_the_last_day_is_that_of_the_export_else_of_the_last_entry():
+    funnel, tables = open_funnel(NAME)
+    assert last_day(tables, funnel) == date(2026, 1, 10)
+    assert last_day(tables, funnel.model_copy(update={"exported_on": date(2026, 2, 1)})) == date(2026, 2, 1)
+
+
+def test_data_without_a_single_dated_entry_says_that_there_is_no_last_day():
+    write(files={"entries.csv": "id,stage,at\n"})
+    prepare(NAME)
+    funnel, tables = open_funnel(NAME)
+    with pytest.raises(FunnelError, match="team: no stage entry has a date; state exported_on"):
+        last_day(tables, funnel)
+
+
+@pytest.mark.usefixtures("rich")
+def test_the_account_of_a_preparation_adds_up():
+    quality = read_quality(NAME)
+    assert quality.rows.values.tolist() == [
+        ["leads", 3, 3, 0, 0],
+        ["entries", 4, 4, 0, 0],
+        ["payments", 2, 2, 0, 0],
+        ["costs", 2, 2, 0, 0],
+    ]
+    assert quality.ignored.empty
+    assert list(quality.ignored) == ["table", "value", "rows"]
+    assert list(quality.set_aside) == ["table", "file", "row", "column", "value", "reason"]
+    assert {path.suffix for path in PROCESSED.iterdir()} == {".parquet", ".json"}
+
+
+# Weeks
+
+
+@pytest.mark.parametrize(
+    ("week", "monday", "sunday"),
+    [
+        ("2026-W01", "2025-12-29", "2026-01-04"),
+        ("2026-W53", "2026-12-28", "2027-01-03"),
+        ("2020-W53", "2020-12-28", "2021-01-03"),
+        ("2024-W09", "2024-02-26", "2024-03-03"),
+    ],
+)
+def test_a_week_is_from_monday_to_sunday_by_iso(week, monday, sunday):
+    assert week_days(week) == (date.fromisoformat(monday), date.fromisoformat(sunday))
+
+
+@pytest.mark.parametrize(
+    "week",
+    ["2025-W53", "2026-W54", "2026-W00", "2026W26", "2026-w26", "26-W26", "2026-W6", "2026-W26 ", "", "0000-W01"],
+)
+def test_a_week_that_is_none_says_how_to_write_it(week):
+    with pytest.raises(FunnelError, match=f'no week "{week}"; write it like 2026-W26'):
+        week_days(week)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+def test_every_day_lies_in_its_week_and_the_last_complete_one_is_over(day):
+    monday, sunday = week_days(week_of(day))
+    assert monday <= day <= sunday
+    assert (sunday - monday).days == 6
+    _, over = week_days(last_complete_week(day))
+    assert over <= day < over + timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("day", "week"),
+    [("2027-01-02", "2026-W52"), ("2027-01-03", "2026-W53"), ("2027-01-04", "2026-W53"), ("2026-01-04", "2026-W01")],
+)
+def test_a_week_is_complete_on_its_sunday(day, week):
+    assert last_complete_week(parse_day(day)) == week
+
+
+def test_the_judged_window_ends_with_the_week_and_the_shown_one_is_twice_as_long():
+    write()
+    prepare(NAME)
+    funnel, _ = open_funnel(NAME)
+    first, last = trailing_window("2026-W26", funnel)
+    assert (first, last) == (date(2026, 3, 30), date(2026, 6, 28))
+    assert ((last - first).days + 1, first.isoweekday()) == (13 * 7, 1)
+    shown = trend_window("2026-W26", funnel)
+    assert shown == (first - timedelta(days=13 * 7), last)

@@ -1,0 +1,148 @@
+"""What is odd about an export: each fact on a few rows, where it is there and where it is not."""
+
+from datetime import date, timedelta
+
+import ibis
+import pandas as pd
+import pytest
+from projects import FUNNEL, NAME, TOML, prepared, write
+
+from funnelstats.funnel import read_funnel
+from funnelstats.opening import read_quality
+from funnelstats.quality import FACTS, facts, set_aside_reasons
+from funnelstats.sources import prepare
+
+MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
+CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def found(entries, toml=TOML, leads="id,created\na,2026-01-05 10:00\nb,2026-01-06 10:00\n", header="id,stage,at"):
+    """Facts of a toy as {(fact, detail): count}; entries are lines."""
+    prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join([header, *entries])})
+    return {(fact["fact"], fact["detail"]): fact["count"] for fact in read_quality(NAME).facts}
+
+
+CLEAN = ["a,lead,2026-01-05 10:00", "a,met,2026-01-09 10:00", "b,lead,2026-01-06 10:00"]
+
+
+def test_an_orderly_export_has_no_odd_facts():
+    owned = [f"{line},Anna" for line in CLEAN]
+    assert found(owned, MANAGED, header="id,stage,at,owner") == {}
+
+
+def test_each_fact_has_a_sentence_that_follows_its_count():
+    assert all(sentence[0].islower() or sentence.startswith("of ") for sentence in FACTS.values())
+
+
+def test_leads_without_an_entry_or_a_date_of_creation_are_counted():
+    told = found(CLEAN, leads="id,created\na,\nb,2026-01-06 10:00\nc,2026-01-07 10:00\n")
+    assert told["leads_without_entry", ""] == 1
+    assert told["leads_without_created_at", ""] == 1
+
+
+def test_blank_is_told_apart_from_unknown():
+    told = found(CLEAN, CHANNELLED, "id,created,source\na,2026-01-05 10:00,\nb,2026-01-06 10:00,unknown\n")
+    assert told["blank", "channel"] == 1
+
+
+def test_a_stage_without_any_manager_says_what_cannot_be_computed():
+    lines = [
+        "a,lead,2026-01-05 10:00,",
+        "b,lead,2026-01-06 10:00,",
+        "a,met,2026-01-09 10:00,Anna",
+        "b,met,2026-01-09 11:00,",
+    ]
+    told = found(lines, MANAGED, header="id,stage,at,owner")
+    assert told["no_manager_at_stage", "lead"] == 2
+    assert told["entries_without_manager", "met"] == 1
+    assert not any(detail == "paid" for _, detail in told)
+
+
+def test_entries_of_system_users_and_hand_overs_are_counted():
+    lines = ["a,lead,2026-01-05 10:00,robot", "a,met,2026-01-09 10:00,Anna", "b,lead,2026-01-06 10:00,Anna"]
+    told = found(lines, 'system_users = ["robot", "nobody"]\n' + MANAGED, header="id,stage,at,owner")
+    assert told == {("system_user_entries", "robot"): 1, ("hand_overs", ""): 1}
+
+
+def test_what_is_dated_after_the_export_or_before_the_lead_is_counted_not_repaired():
+    told = found([*CLEAN, "b,met,2026-01-06 09:00", "a,paid,2026-02-09 10:00"], "exported_on = 2026-02-01\n" + TOML)
+    assert told["after_export", ""] == 1
+    assert told["entered_before_created", ""] == 1
+    assert told["out_of_order", "lead → met"] == 1
+    assert ("out_of_order", "met → paid") not in told
+
+
+def test_midnight_is_that_of_the_funnels_time_zone():
+    told = found(["a,lead,2026-01-05", "a,met,2026-01-09T21:00:00Z", "b,lead,2026-01-06T00:00:00Z"])
+    assert told["at_midnight", ""] == 2
+
+
+def test_ties_are_counted_by_lead():
+    assert found([*CLEAN, "a,paid,2026-01-09 10:00"])["tied", ""] == 1
+
+
+def test_leads_at_an_undated_stage_are_counted():
+    told = found([*CLEAN, "b,listed,"], 'undated = ["listed"]\n' + TOML)
+    assert told["undated", "listed"] == 1
+
+
+def history(start_of_met, converted=0.3, per_day=4, days=100):
+    """Leads from 1 January on; their meetings, two days later, are recorded from a day on only."""
+    first = date(2026, 1, 1)
+    leads, lines = ["id,created"], []
+    for number in range(per_day * days):
+        day = first + timedelta(days=number // per_day)
+        leads.append(f"L{number},{day} 10:00")
+        lines.append(f"L{number},lead,{day} 10:00")
+        met = day + timedelta(days=2)
+        if number % 10 < 10 * converted and met >= start_of_met:
+            lines.append(f"L{number},met,{met} 12:00")
+    return lines, "\n".join(leads) + "\n"
+
+
+def test_a_stage_whose_history_starts_later_than_the_leads_is_found():
+    lines, leads = history(date(2026, 3, 1))
+    told = found(lines, leads=leads)
+    # Whose 14 days were over before 1 March: those of 1 January to 14 February, 4 a day.
+    assert told["history_starts_late", "lead → met"] == 4 * 45
+
+
+def test_a_first_success_that_merely_took_some_days_is_no_late_history():
+    lines, leads = history(date(2026, 1, 1))
+    assert ("history_starts_late", "lead → met") not in found(lines, leads=leads)
+    lines, leads = history(date(2026, 2, 1), converted=0.1, per_day=1)
+    assert ("history_starts_late", "lead → met") not in found(lines, leads=leads)
+
+
+def test_facts_of_empty_tables_are_none():
+    assert found([], leads="id,created\n") == {}
+
+
+def test_facts_need_no_column_that_may_be_absent():
+    write(FUNNEL + TOML.removeprefix(FUNNEL).replace(', created_at = "created"', ""))
+    prepare(NAME)
+    leads = ibis.memtable(pd.DataFrame({"lead_id": ["a"]}))
+    entries = pd.read_parquet("data/processed/team/entries.parquet")
+    told = facts({"leads": leads, "entries": ibis.memtable(entries)}, read_funnel(NAME))
+    assert {fact["fact"] for fact in told} == {"at_midnight", "no_manager_at_stage"}
+
+
+def test_reasons_of_rows_set_aside_are_grouped_whatever_row_they_repeat():
+    lines = [*CLEAN, CLEAN[0], CLEAN[2], "z,lead,2026-01-05", "a,met"]
+    found(lines, "max_bad_share = 1\n" + TOML)
+    reasons = set_aside_reasons(read_quality(NAME).set_aside)
+    assert reasons.values.tolist() == [
+        ["entries", "entries.csv", "", "has 2 fields where the header has 3", 1, 8],
+        ["entries", "entries.csv", "id", "repeats lead_id and stage and entered_at of an earlier row", 2, 5],
+        ["entries", "entries.csv", "id", "belongs to no lead", 1, 7],
+    ]
+
+
+def test_no_rows_set_aside_have_no_reasons():
+    found(CLEAN)
+    assert set_aside_reasons(read_quality(NAME).set_aside).empty
