@@ -18,11 +18,14 @@ from funnelstats.figures import (
     house_axes,
     show_figure,
 )
-from funnelstats.funnel import Funnel
+from funnelstats.funnel import Funnel, Step
 from funnelstats.shown import Shown, show_text
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
 MOST_BARS = 40
+LONGEST_LABEL = 28
+LONGEST_TITLE = 96
+"""Characters: of a name beside its bar, of all the panels' titles together."""
 NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
 
 
@@ -42,8 +45,8 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     figure, axes = house_axes(1, len(steps), height=1.1 + 0.32 * len(names), sharey=True, squeeze=False)
     for ax, step in zip(axes[0], steps, strict=True):
         rows = ranked[(ranked["from_stage"] == step.from_stage) & ranked[who].isin(names)]
-        _bars(ax, rows.set_index(rows[who].map(places)), f"{step.from_stage} → {step.to_stage}")
-    axes[0][0].set_yticks(places, names)
+        _bars(ax, rows.set_index(rows[who].map(places)), _title(step, len(steps)))
+    axes[0][0].set_yticks(places, [_short(name) for name in names], parse_math=False)
     hidden = len(sizes) - len(names)
     if hidden:
         figure.supxlabel(f"{hidden} more with fewer leads are in the table", fontsize=9)
@@ -72,7 +75,7 @@ def _bars(ax: Any, rows: pd.DataFrame, title: str) -> None:
     )
     for place, entered in zip(y, rows["entered"], strict=True):
         ax.text(0.015, place, f"n {entered:,}", va="center", fontsize=7.5, color=INK)
-    ax.set_title(title)
+    ax.set_title(title, parse_math=False)
     ax.set_xlim(0, 1.02)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.xaxis.set_ticks([0, 0.5, 1])
@@ -97,7 +100,7 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
         ax.plot(days, rows["rate"], color=ACCENT, marker="o", markersize=3)
         if step.target is not None:
             ax.axhline(step.target, color=TARGET, linewidth=1.4, linestyle=(0, (4, 2)))
-        ax.set_title(f"{step.from_stage} → {step.to_stage}")
+        ax.set_title(_title(step, len(steps)), parse_math=False)
         ax.set_ylim(0, 1.04)
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         ticks = days[:: max(1, len(days) // 3)]
@@ -119,7 +122,8 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     y = np.arange(len(rows), dtype=float)
     ax.barh(y, rows["peers_upper"] - rows["peers_lower"], left=rows["peers_lower"], height=0.5, color=FAINT)
     _points(ax, rows, y)
-    ax.set_yticks(y, [f"{row.from_stage} → {row.to_stage}" for row in rows.itertuples()])
+    labels = [f"{_short(str(row.from_stage))} → {_short(str(row.to_stage))}" for row in rows.itertuples()]
+    ax.set_yticks(y, labels, parse_math=False)
     ax.set_xlim(0, 1.02)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(axis="x")
@@ -135,6 +139,19 @@ def _points(ax: Any, rows: pd.DataFrame, y: np.ndarray) -> None:
     ax.scatter(rows["rate"], y, color=colours, edgecolor=INK, s=60, zorder=3)
     aimed = rows["target"].notna().to_numpy()
     ax.vlines(rows["target"][aimed], y[aimed] - 0.38, y[aimed] + 0.38, color=TARGET, linewidth=2.6)
+
+
+def _short(name: str, most: int = LONGEST_LABEL) -> str:
+    """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
+    line = " ".join(name.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def _title(step: Step, panels: int) -> str:
+    """The step above its panel, on two lines where it would run into the next one's."""
+    most = max(LONGEST_TITLE // panels, 12)
+    line = f"{_short(step.from_stage, most)} → {_short(step.to_stage, most)}"
+    return line if len(line) <= most else line.replace(" → ", " →\n", 1)
 
 
 def _numbers(frame: pd.DataFrame, keys: list[str], drawn: list[str] | None = None) -> pd.DataFrame:
