@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from funnelstats.counts import outcome_days
-from funnelstats.funnel import MISSING, FunnelError, project_root, suggestion
+from funnelstats.funnel import MISSING, Funnel, FunnelError, project_root, suggestion
 from funnelstats.journeys import journeys
 from funnelstats.kernels import known_parameters, typed_parameters
 from funnelstats.opening import (
+    Tables,
     last_complete_week,
     last_day,
     open_funnel,
@@ -39,16 +41,8 @@ def week_batch(name: str, *, week: str = "", as_of: str = "") -> Batch:
     week or day that the data does not cover.
     """
     funnel, tables = open_funnel(name)
-    last = last_day(tables, funnel)
-    week = week or last_complete_week(parse_day(as_of) if as_of else last)
-    _, sunday = week_days(week)
-    first = tables.entries.entered_on.min().to_pyarrow().as_py()
-    if sunday > last or sunday < first:
-        covered = f"{week_of(first)} to {last_complete_week(last)}"
-        raise FunnelError(f"week {week} is not covered by the data of {name}: {covered} are")
-    day = parse_day(as_of) if as_of else sunday
-    if not sunday <= day <= last:
-        raise FunnelError(f"as of {day}: must lie between the week's Sunday {sunday} and the data's last day {last}")
+    week = week or last_complete_week(parse_day(as_of) if as_of else _covered(funnel, tables)[1])
+    day = _checked_day(funnel, tables, week, as_of)
     _, known = open_funnel(name, day)
     owners = outcome_days(
         journeys(known.entries, funnel),
@@ -93,16 +87,59 @@ def week_batch(name: str, *, week: str = "", as_of: str = "") -> Batch:
 
 
 def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
-    """One page: a notebook of ``notebooks/`` with parameters as typed on a command line."""
-    funnel, _ = open_funnel(name)
+    """One page: a notebook of ``notebooks/`` with parameters as typed on a command line.
+
+    Raises FunnelError for a week, day or manager that the data does not have, defaults of the notebook included.
+    """
+    funnel, tables = open_funnel(name)
     path = notebook_path(notebook)
     parameters = {**typed_parameters(path, texts), "funnel": name}
+    _check_values(funnel, tables, {**known_parameters(path), **parameters})
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     target = project_root() / "reports" / name / notebook / f"{page_name(notebook, *words)}.html"
     inputs = {"data": str(prepared_fingerprint(name))}
     title = f"{funnel.title}: {' '.join([notebook.replace('_', ' '), *words])}"
     job = _job(notebook, parameters, target, title, inputs, "", title, funnel.language)
     return Batch(f"{funnel.title}: {notebook.replace('_', ' ')}", [job], inputs)
+
+
+def _covered(funnel: Funnel, tables: Tables) -> tuple[date, date]:
+    """First and last day of the data."""
+    first = tables.entries.entered_on.min().to_pyarrow().as_py()
+    if first is None:
+        raise FunnelError(f"the data of {funnel.name} holds no dated stage entry: there is no week to report")
+    return first, last_day(tables, funnel)
+
+
+def _checked_day(funnel: Funnel, tables: Tables, week: str, as_of: str) -> date:
+    """The day as of which a week is reported: its Sunday, or a later one that the data knows."""
+    first, last = _covered(funnel, tables)
+    _, sunday = week_days(week)
+    if not first <= sunday <= last:
+        covered = f"{week_of(first)} to {last_complete_week(last)}"
+        raise FunnelError(f"week {week} is not covered by the data of {funnel.name}: {covered} are")
+    day = parse_day(as_of) if as_of else sunday
+    if not sunday <= day <= last:
+        raise FunnelError(f"as of {day}: must lie between the week's Sunday {sunday} and the data's last day {last}")
+    return day
+
+
+def _check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any]) -> None:
+    """Refuse before anything runs what would give an empty page under a wrong name."""
+    as_of = str(values.get("as_of", ""))
+    if "week" in values:
+        _checked_day(funnel, tables, str(values["week"]), as_of)
+    elif as_of:
+        first, last = _covered(funnel, tables)
+        if not first <= parse_day(as_of) <= last:
+            raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
+    if "manager" in values:
+        there = tables.entries.filter(tables.entries.manager.notnull()).select("manager").distinct()
+        known = sorted(set(there.to_pyarrow()["manager"].to_pylist()) - {*funnel.system_users})
+        if values["manager"] not in known:
+            raise FunnelError(
+                f'no manager "{values["manager"]}" in {funnel.name}; {suggestion(values["manager"], known)}'
+            )
 
 
 def notebook_path(notebook: str) -> Path:
