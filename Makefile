@@ -1,7 +1,6 @@
 # One command each; the environment is made when it is missing or its lock has changed.
 PYTHON ?= python3
 BIN := .venv/bin
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 .PHONY: report test lint types unit notebooks sample lab simulate lock
 
@@ -21,7 +20,8 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
-	$(BIN)/python -m funnelstats.reports $(NOTEBOOKS) $(wildcard tests/golden/*.ipynb)
+	$(BIN)/python tests/golden/write.py
+	$(BIN)/python -m funnelstats.reports notebooks/*.ipynb tests/golden/*.ipynb
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
 	$(BIN)/python -m funnelstats.synthetic data/raw/sample
