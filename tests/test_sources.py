@@ -483,6 +483,14 @@ def test_an_unchanged_input_is_not_prepared_twice_and_a_changed_one_is():
     assert prepare(NAME) is False
 
 
+def test_a_file_with_another_name_is_another_input():
+    write(TOML.replace('"leads.csv"', '"lead*.csv"'))
+    assert prepare(NAME) is True
+    (RAW / "leads.csv").rename(RAW / "leads_2026.csv")
+    assert prepare(NAME) is True
+    assert account()["files"][0]["file"] == "leads_2026.csv"
+
+
 def test_the_same_files_give_the_same_bytes():
     write()
     prepare(NAME)
