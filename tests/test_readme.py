@@ -1,0 +1,37 @@
+"""The README keeps its word: its Python runs and prints what it says, its example of a funnel.toml is one."""
+
+import doctest
+import re
+import tomllib
+from pathlib import Path
+
+import funnelstats
+from funnelstats.funnel import Funnel
+from funnelstats.sources import prepare
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_prints_what_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    prepare("sample")
+    blocks = "\n".join(re.findall(r"```python\n(.*?)```", README, re.S))
+    example = doctest.DocTestParser().get_doctest(blocks, {}, "README", "README.md", 0)
+    assert len(example.examples) > 5
+    said = []
+    doctest.DocTestRunner().run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_the_readme_s_funnel_is_a_whole_one():
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
+    funnel = Funnel.model_validate({**tomllib.loads(block), "name": "ours"})
+    assert funnel.stages == ("lead", "met", "won")
+
+
+def test_the_readme_names_only_verbs_that_exist():
+    (table,) = re.findall(r"\| verb \|.*?\n\n", README, re.S)
+    names = set(re.findall(r"`(\w+)[`(]", " ".join(row.split("|")[1] for row in table.splitlines()[2:])))
+    assert len(names) > 20
+    assert names <= set(funnelstats.__all__)
