@@ -22,25 +22,25 @@ NOT_RANKED = "not ranked"
 def page_verdicts(verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame) -> pd.DataFrame:
     """Each cell's verdict, how it stands to the rest of the team, and whose a miss is.
 
-    ``mix`` is a frame of ``case_mix``: where a manager's rate at the team's mix of leads could be on target
-    and colleagues would lose at least half of what is missing on such leads too, the leads explain the miss,
-    and red becomes amber. Adds ``rest`` (higher, lower, undecided: against everybody else) and ``whose``:
+    ``mix`` is a frame of ``case_mix``: where colleagues would not surely have done better with a manager's
+    leads, and would have lost half or more of what is missing, the leads explain the miss, and red becomes
+    amber. Adds ``rest`` (higher, lower, undecided: against everybody else) and ``whose``:
     "base" there, else "own" where the manager is also below the rest of the team, "team" where not; blank
     where nothing is missed.
     """
     keys = ["manager", *STEP]
     everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
     rest = (everybody["converted"] - mix["converted"]) / (everybody["entered"] - mix["entered"])
-    costs = mix[[*keys, "adjusted_upper"]].assign(harder_by=rest - mix["expected"] / mix["entered"])
+    costs = mix[[*keys, "ratio_upper"]].assign(harder_by=rest - mix["expected"] / mix["entered"])
     found = verdicts.merge(costs, how="left", on=keys)
     found = found.merge(against_rest[[*keys, "verdict"]].rename(columns={"verdict": "rest"}), how="left", on=keys)
     missed = found["verdict"].isin(["red", "amber"])
-    harder = (found["adjusted_upper"] >= found["floor"]) & (found["harder_by"] >= (found["floor"] - found["rate"]) / 2)
+    harder = (found["ratio_upper"] >= 1) & (found["harder_by"] >= (found["floor"] - found["rate"]) / 2)
     whose = np.select(
         [missed & harder, missed & (found["rest"] == "lower"), missed], ["base", "own", "team"], default=""
     )
     verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
-    return found.drop(columns=["adjusted_upper", "harder_by"]).assign(verdict=verdict, whose=whose)
+    return found.drop(columns=["ratio_upper", "harder_by"]).assign(verdict=verdict, whose=whose)
 
 
 def three_sentences(
@@ -178,7 +178,7 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
         because = {
             "own": "work on this step first",
             "team": "colleagues are not clearly better here, so look at it together",
-            "base": "but your leads are harder here, and no colleague would have done better with them",
+            "base": "but your leads are harder here: colleagues would not have done clearly better with them",
         }[row["whose"]]
         said.append(
             f"{_step(row)}: {_percent(row['rate'])} of your leads pass, "

@@ -1,0 +1,356 @@
+"""Sentences from small frames: every branch says what is so, and nothing that is not."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import funnel_of
+
+from funnelstats.advice import (
+    counting_rules,
+    fact_sentences,
+    missing_parts,
+    not_computable,
+    own_sentences,
+    page_verdicts,
+    three_sentences,
+)
+from funnelstats.casemix import case_mix
+from funnelstats.conversion import conversion_rates
+from funnelstats.funnel import MISSING
+from funnelstats.leaks import leak_sizes
+from funnelstats.managers import versus_rest, versus_target
+from funnelstats.quality import FACTS
+
+NAN = float("nan")
+NARROW, THIN = "\u202f", "\u00a0"
+
+
+def toy(*targets):
+    """A funnel of lead → met → paid with these targets of the two steps."""
+    funnel = funnel_of("lead", "met", "paid")
+    step_into = {
+        stage: {"horizon_days": 7, "target": target} for stage, target in zip(("met", "paid"), targets, strict=True)
+    }
+    return funnel.model_validate({**funnel.model_dump(), "step_into": step_into})
+
+
+AIMED, FREE = toy(0.8, 0.8), toy(None, None)
+
+
+def counts(*rows, manager=True):
+    """Count frame from (manager, step number, entered, converted)."""
+    steps = [("lead", "met"), ("met", "paid")]
+    frame = pd.DataFrame(
+        [(who, *steps[step], entered, converted) for who, step, entered, converted in rows],
+        columns=["manager", "from_stage", "to_stage", "entered", "converted"],
+    )
+    return frame if manager else frame.drop(columns="manager")
+
+
+def page(rows, funnel=AIMED, kinds=None):
+    """The managers' frame of a page, from counts."""
+    frame = counts(*rows)
+    mix = case_mix(frame if kinds is None else kinds)
+    return page_verdicts(versus_target(frame, funnel), versus_rest(frame), mix)
+
+
+def team(rows, funnel=AIMED):
+    return versus_target(conversion_rates(counts(*rows, manager=False)), funnel)
+
+
+def since(alarm_at=None):
+    stages = ["lead", "met"]
+    return pd.DataFrame(
+        {
+            "from_stage": stages,
+            "alarm": [stage == alarm_at for stage in stages],
+            "since": [pd.Timestamp("2026-04-13") if stage == alarm_at else pd.NaT for stage in stages],
+        }
+    )
+
+
+def said(team_rows, manager_rows, funnel=AIMED, deal=None, alarm_at=None):
+    judged = team(team_rows, funnel)
+    rates = conversion_rates(counts(*team_rows, manager=False))
+    return three_sentences(
+        judged, page(manager_rows, funnel), since(alarm_at), leak_sizes(rates, funnel, deal=deal), funnel
+    )
+
+
+FINE = [("", 0, 1000, 820), ("", 1, 820, 700)]
+LEAKING = [("", 0, 1000, 820), ("", 1, 820, 480)]
+EVEN = [(who, step, 200, 170) for who in ("Anna", "Boris", "Vera") for step in (0, 1)]
+
+
+def test_the_leak_is_named_with_its_rate_range_target_start_and_price() -> None:
+    leak = said(LEAKING, EVEN, deal=1000.0, alarm_at="met")[0]
+    assert leak.startswith(f"The team leaks most at met → paid: 59{NARROW}% pass (very likely 55 to 62{NARROW}%), ")
+    assert f"80{NARROW}% are agreed, since 2026-W16. That costs about 176 deals" in leak
+    assert f"or 175{NARROW}610{THIN}RUB in 13 weeks" in leak or f"{THIN}RUB in 13 weeks" in leak
+
+
+def test_a_leak_without_payments_has_no_price_and_one_without_an_alarm_no_start() -> None:
+    leak = said(LEAKING, EVEN)[0]
+    assert "RUB" not in leak
+    assert "since" not in leak
+    assert "nan" not in leak
+
+
+def test_of_two_leaks_the_one_that_costs_more_deals_is_named() -> None:
+    both = [("", 0, 1000, 400), ("", 1, 400, 280)]
+    assert "leaks most at lead → met" in said(both, EVEN)[0]
+
+
+def test_no_leak_is_said_to_be_none() -> None:
+    assert said(FINE, EVEN)[0] == (
+        "No step of the team is below its target beyond chance: there is no leak to work on this week."
+    )
+
+
+def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak() -> None:
+    leak, needs, doubt = said(LEAKING, EVEN, FREE)
+    assert leak.startswith(f"Fewest leads pass at met → paid: 59{NARROW}%")
+    assert "No target is agreed" in leak
+    assert needs == "No manager is below the rest of the team beyond chance."
+    assert doubt.startswith("Without targets no result is painted red or green")
+
+
+def test_without_targets_a_manager_below_the_rest_is_still_named() -> None:
+    rows = [*EVEN, ("Gleb", 0, 200, 90), ("Gleb", 1, 200, 170)]
+    needs = said(FINE, rows, FREE)[1]
+    assert needs.startswith(f"Below the rest of the team: Gleb at lead → met (45{NARROW}%; ")
+    assert " of 80" not in needs
+
+
+def test_where_nobody_entered_there_is_no_rate_to_act_on() -> None:
+    leak, needs, doubt = said([("", 0, 0, 0), ("", 1, 0, 0)], [("Anna", 0, 0, 0), ("Anna", 1, 0, 0)])
+    assert leak.startswith("No lead entered a step in the weeks judged")
+    assert needs.startswith("No manager can be compared")
+    assert "nan" not in leak + needs + doubt
+
+
+def test_without_managers_the_sentences_speak_of_the_team() -> None:
+    nobody = [(MISSING, 0, 1000, 820), (MISSING, 1, 820, 480)]
+    leak, needs, doubt = said(LEAKING, nobody)
+    assert "met → paid" in leak
+    assert needs.startswith("No manager can be compared")
+    assert doubt == "Every result is decided."
+
+
+def test_a_manager_who_needs_help_is_named_with_who_can_show_how() -> None:
+    rows = [("Anna", 0, 200, 196), ("Boris", 0, 200, 170), ("Vera", 0, 200, 170), ("Gleb", 0, 200, 120)]
+    needs = said(FINE, rows)[1]
+    shows = f"Anna has 98{NARROW}% and can show how"
+    assert needs == f"Needs help: Gleb at lead → met (60{NARROW}% of 80{NARROW}%; {shows})."
+
+
+def test_nobody_is_named_a_teacher_who_is_not_surely_better() -> None:
+    rows = [("Anna", 0, 12, 9), ("Boris", 0, 400, 240), ("Vera", 0, 400, 245)]
+    assert "can show how" not in said(FINE, rows)[1]
+
+
+def test_two_steps_and_two_managers_are_one_sentence() -> None:
+    rows = [*EVEN[:4], ("Gleb", 0, 200, 100), ("Gleb", 1, 200, 100), ("Yan", 1, 200, 90), ("Yan", 0, 200, 170)]
+    needs = said(FINE, rows)[1]
+    assert needs.count("Gleb at ") == 1
+    assert " and met → paid (50" in needs
+    assert "; Yan at met → paid (45" in needs
+
+
+def test_the_systems_own_leads_and_those_of_nobody_are_never_said_to_need_help() -> None:
+    rows = [*EVEN, (MISSING, 0, 300, 30), ("Robot", 0, 300, 30)]
+    funnel = AIMED.model_copy(update={"system_users": ("Robot",)})
+    assert said(FINE, rows, funnel)[1].startswith("No manager is below target")
+
+
+def test_what_cannot_be_told_is_counted_and_the_visible_drop_said() -> None:
+    rows = [*EVEN, ("Gleb", 0, 5, 3), ("Gleb", 1, 3, 2)]
+    doubt = said(FINE, rows)[2]
+    assert doubt.startswith("Leave the rest alone: ")
+    assert "of 8 results cannot be told from chance yet: such a cell shows a drop only from" in doubt
+
+
+def stratified(hard=0.5, anna_hard=180):
+    """Anna with mostly hard leads, on which everybody converts alike; the others with few of them."""
+    rows = []
+    for who in ("Anna", "Boris", "Vera", "Gleb"):
+        tough = anna_hard if who == "Anna" else 20
+        rows += [(who, "hard", tough, round(hard * tough)), (who, "easy", 200 - tough, round(0.9 * (200 - tough)))]
+    frame = pd.DataFrame(rows, columns=["manager", "kind", "entered", "converted"])
+    return frame.assign(from_stage="lead", to_stage="met")
+
+
+def of_strata(kinds):
+    summed = kinds.groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
+    return page_verdicts(versus_target(summed, AIMED), versus_rest(summed), case_mix(kinds)).set_index("manager")
+
+
+def test_a_miss_that_harder_leads_explain_is_amber_and_theirs() -> None:
+    found = of_strata(stratified())
+    assert found.loc["Anna", ["verdict", "rest", "whose"]].tolist() == ["amber", "lower", "base"]
+    assert (found.drop(index="Anna")["whose"] == "").all()
+    doubt = three_sentences(
+        team(FINE),
+        found.reset_index(),
+        since(),
+        leak_sizes(conversion_rates(counts(*FINE, manager=False)), AIMED),
+        AIMED,
+    )[2]
+    assert doubt.endswith(" Anna is low at lead → met, but the leads are harder too: that is no weakness.")
+
+
+def test_the_same_miss_on_leads_as_easy_as_everybodys_is_ones_own() -> None:
+    kinds = stratified(anna_hard=20)
+    low = (kinds["manager"] == "Anna") & (kinds["kind"] == "easy")
+    found = of_strata(kinds.assign(converted=kinds["converted"].mask(low, 95)))
+    assert found.loc["Anna", ["verdict", "rest", "whose"]].tolist() == ["red", "lower", "own"]
+
+
+def test_leads_of_one_kind_excuse_nobody_however_few_they_are() -> None:
+    found = page([*EVEN, ("Gleb", 0, 20, 9)]).set_index(["manager", "from_stage"])
+    assert found.loc[("Gleb", "lead"), "verdict"] in ("red", "amber")
+    assert found.loc[("Gleb", "lead"), "whose"] == "own"
+    assert not (found["whose"] == "base").any()
+
+
+def test_a_miss_that_all_share_is_the_teams() -> None:
+    found = page([(who, 0, 300, 180) for who in ("Anna", "Boris", "Vera")])
+    assert found["verdict"].tolist() == ["red"] * 3
+    assert found["whose"].tolist() == ["team"] * 3
+    needs = three_sentences(
+        team(LEAKING), found, since(), leak_sizes(conversion_rates(counts(*LEAKING, manager=False)), AIMED), AIMED
+    )[1]
+    assert needs == "No manager is below target through anything but chance, the team's own leak, or harder leads."
+
+
+def test_page_verdicts_keep_every_row_and_only_add_two_columns() -> None:
+    frame = counts(*EVEN)
+    before = versus_target(frame, AIMED)
+    found = page_verdicts(before, versus_rest(frame), case_mix(frame))
+    assert list(found) == [*before, "rest", "whose"]
+    pd.testing.assert_frame_equal(found[["manager", "from_stage"]], before[["manager", "from_stage"]])
+
+
+def own(*rows, **columns):
+    """A manager's own frame, from (step, entered, rate, verdict, whose)."""
+    steps = [("lead", "met"), ("met", "paid")]
+    frame = pd.DataFrame(
+        [(*steps[step], n, rate, verdict, whose) for step, n, rate, verdict, whose in rows],
+        columns=["from_stage", "to_stage", "entered", "rate", "verdict", "whose"],
+    )
+    low, high = frame["rate"] - 0.05, frame["rate"] + 0.05
+    return frame.assign(ci_lower=low.fillna(0), ci_upper=high.fillna(1), target=0.8, **columns)
+
+
+@pytest.mark.parametrize(
+    ("whose", "because"),
+    [
+        ("own", "work on this step first"),
+        ("team", "colleagues are not clearly better here, so look at it together"),
+        ("base", "but your leads are harder here: colleagues would not have done clearly better with them"),
+    ],
+)
+def test_a_manager_reads_what_to_do_about_a_miss(whose, because) -> None:
+    assert own_sentences(own((0, 100, 0.6, "red", whose), (1, 0, NAN, "too few", ""))) == [
+        f"lead → met: 60{NARROW}% of your leads pass, 80{NARROW}% are agreed "
+        f"(very likely 55 to 65{NARROW}%); {because}."
+    ]
+
+
+def test_a_manager_reads_what_goes_well_and_what_cannot_be_told() -> None:
+    assert own_sentences(own((0, 100, 0.9, "green", ""), (1, 7, 0.7, "too few", ""))) == [
+        "On target, keep it up: lead → met.",
+        "Cannot be told from the target yet: met → paid (7 leads).",
+    ]
+
+
+def test_a_manager_without_leads_or_targets_reads_that() -> None:
+    (nothing,) = own_sentences(own((0, 0, NAN, "too few", ""), (1, 0, NAN, "too few", "")))
+    assert nothing.startswith("No lead entered a step with this manager")
+    (free,) = own_sentences(own((0, 9, 0.7, "no target", ""), (1, 0, NAN, "no target", "")))
+    assert free == "No step of yours has an agreed target: nothing is judged."
+
+
+def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
+    found = fact_sentences([{"fact": fact, "detail": "met", "count": 1234} for fact in FACTS])
+    assert len(found) == len(FACTS)
+    assert all(sentence.startswith(f"1{NARROW}234 ") and sentence.endswith(".") for sentence in found)
+    assert not any("{" in sentence for sentence in found)
+    assert fact_sentences([]) == ["Nothing odd was found."]
+
+
+def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
+    tables = SimpleNamespace(contacts=None, payments=None, costs=object())
+    found = missing_parts(AIMED, tables)
+    assert [sentence.split(":")[0] for sentence in found] == ["No contacts", "No payments", "No refusals"]
+
+
+def source(**parts):
+    return SimpleNamespace(**{"columns": {"stage": "s"}, "values": {}, "stage": None, **parts})
+
+
+def test_refusals_without_reasons_are_said_and_with_reasons_nothing_is_missing() -> None:
+    tables = SimpleNamespace(contacts=1, payments=1, costs=1)
+    refused = source(values={"stage": {"Отказ": "lost"}})
+    funnel = SimpleNamespace(entries=(refused,), notes=())
+    assert missing_parts(funnel, tables) == ["No reasons of refusal: why leads say no cannot be told."]
+    with_reason = SimpleNamespace(entries=(source(stage="lost", columns={"reason": "r"}),), notes=())
+    assert missing_parts(with_reason, tables) == ["Nothing is missing."]
+    noted = SimpleNamespace(entries=with_reason.entries, notes=("Calls are not logged.",))
+    assert missing_parts(noted, tables) == ["Calls are not logged."]
+
+
+def test_what_the_export_cannot_tell_is_said_or_that_it_tells_all() -> None:
+    there = pd.DataFrame({"manager": ["Anna", MISSING]})
+    assert not_computable(AIMED, [], there) == ["Nothing that this page asks for is missing."]
+    facts = [
+        {"fact": "undated", "detail": "won", "count": 5},
+        {"fact": "tied", "detail": "", "count": 9},
+    ]
+    found = not_computable(FREE, facts, there[1:])
+    assert [sentence.split(" ")[0] for sentence in found] == ["5", "Conversion", "Steps"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("Unit:", "reopened", "new attempt"),
+        ("Reached:", "Skipped", "step back"),
+        ("Ties:", "instant", "stages"),
+        ("Backdated", "counts", "durations", "data check"),
+        ("Cohorts are by entry", "flow", "no rates"),
+        ("matured", "too recent", "lead → met 7"),
+        ("ISO weeks", "Europe/Moscow", "unfinished"),
+        ("nobody entered", "no rate", "(missing)", "unknown"),
+        ("System users", "without a manager", "never ranked"),
+        ("there before + entered = advanced + lost + returned to marketing + moved away + still there",),
+        ("As of 2026-06-28", "later rows do not exist"),
+        ("13 weeks 2026-03-30 to 2026-06-28", "target", "tolerance", "one in ten"),
+        ("who owned the lead when it entered the step",),
+        ("local dates", "UTC"),
+    ],
+    ids=[*map(str, (*range(1, 12), 13, 14, 15))],
+)
+def test_the_page_says_how_each_rule_counts(words) -> None:
+    rules = counting_rules(AIMED, date(2026, 6, 28), (date(2026, 3, 30), date(2026, 6, 28)))
+    assert [rule for rule in rules if all(word in rule for word in words)], words
+    assert all(rule.endswith(".") for rule in rules)
+
+
+def test_no_sentence_shows_a_missing_number() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        entered = rng.integers(0, 40, 8)
+        converted = rng.binomial(entered, 0.6)
+        rows = [(who, step, int(entered[2 * n + step]), int(converted[2 * n + step]))
+                for n, who in enumerate(("Anna", "Boris", "Vera", MISSING)) for step in (0, 1)]  # fmt: skip
+        sums = [("", step, int(entered[step::2].sum()), int(converted[step::2].sum())) for step in (0, 1)]
+        for funnel in (AIMED, FREE):
+            text = " ".join(said(sums, rows, funnel))
+            assert "nan" not in text.lower()
+            assert "None" not in text
