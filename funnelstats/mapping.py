@@ -15,8 +15,8 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from funnelstats.columns import ROW
 from funnelstats.funnel import EVERY_COLUMN, Funnel, Source
-from funnelstats.readers import ROW
 from funnelstats.schema import ENDS, IGNORE, TABLES, Column, date_column
 
 BLANKS = " \t\r\n\u00a0\u202f\ufeff"

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from funnelstats.funnel import FunnelError
-from funnelstats.readers import read_database, read_file
+from funnelstats.readers import read_file
+from funnelstats.stored import read_database
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 

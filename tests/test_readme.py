@@ -5,6 +5,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
+
 import funnelstats
 from funnelstats.funnel import Funnel
 from funnelstats.sources import prepare
@@ -20,7 +22,8 @@ def test_the_readme_prints_what_it_says(monkeypatch):
     example = doctest.DocTestParser().get_doctest(blocks, {}, "README", "README.md", 0)
     assert len(example.examples) > 5
     said = []
-    doctest.DocTestRunner().run(example, out=said.append)
+    with pd.option_context("display.width", 120):
+        doctest.DocTestRunner().run(example, out=said.append)
     assert not said, "".join(said)
 
 
@@ -32,6 +35,6 @@ def test_the_readme_s_funnel_is_a_whole_one():
 
 def test_the_readme_names_only_verbs_that_exist():
     (table,) = re.findall(r"\| verb \|.*?\n\n", README, re.S)
-    names = set(re.findall(r"`(\w+)[`(]", " ".join(row.split("|")[1] for row in table.splitlines()[2:])))
+    names = set(re.findall(r"`(\w+)[`(]", " ".join(row.split("|")[1] for row in table.strip().splitlines()[2:])))
     assert len(names) > 20
     assert names <= set(funnelstats.__all__)

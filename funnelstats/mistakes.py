@@ -1,0 +1,116 @@
+"""What no single key of funnel.toml can get wrong: keys that do not fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from funnelstats.errors import suggestion
+from funnelstats.schema import ENDS, IGNORE, TABLES
+
+
+def contradictions(stated: Mapping[str, Any]) -> list[str]:
+    """What no single key can get wrong: keys that do not fit together."""
+    stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
+    undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
+    return [
+        *(["name: is the folder's name and not stated"] if "name" in stated else []),
+        *_base_mistakes(stated),
+        *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
+        *(
+            f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
+            for table in TABLES
+            for sources in [_list(stated.get(table))]
+            for number, source in enumerate(sources)
+            if isinstance(source, Mapping)
+            for mistake in _source_mistakes(table, source, stages, undated)
+        ),
+    ]
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _base_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+    sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
+    known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
+    for name in _list(stated.get("base")):
+        if sources and name not in known:
+            yield f'base: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+
+
+def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
+    taken = {"lead_id", "episode", "reason", "cohort", "manager", "stage", IGNORE, *ENDS}
+    taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
+    for stage in sorted(set(stages) & taken):
+        yield f'stages: "{stage}" is a word of funnelstats; choose another name'
+    for stage in sorted({stage for stage in stages if stages.count(stage) > 1}):
+        yield f'stages: "{stage}" is named twice; a stage has one place'
+    for stage in sorted(set(stages) & set(undated)):
+        yield f'undated: "{stage}" is among the stages, which have dates; name it in one of the two'
+    if isinstance(step_into, Mapping) and len(stages) > 1:
+        for stage in step_into.keys() - set(stages[1:]):
+            yield f"step_into.{stage}: no stage that is stepped into; {suggestion(stage, stages[1:])}"
+        for stage in stages[1:]:
+            if stage not in step_into:
+                yield f"step_into.{stage}: must be stated, with horizon_days"
+        for stage, agreed in step_into.items():
+            days = _mapping(agreed).get("horizon_days")
+            if isinstance(days, int) and isinstance(window_weeks, int) and days >= 7 * window_weeks:
+                yield (
+                    f"step_into.{stage}.horizon_days: {days} days do not fit into window_weeks = {window_weeks}: "
+                    f"no lead could be judged; state at least window_weeks = {days // 7 + 1}"
+                )
+
+
+def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]) -> Iterator[str]:
+    known = TABLES[table]
+    columns = source.get("columns")
+    named = set(columns) if isinstance(columns, Mapping) else set()
+    for column in sorted(named - known.keys()):
+        yield f"columns.{column}: no column of {table}; {suggestion(column, known)}"
+    given = named | ({"stage"} if table == "entries" and "stage" in source else set())
+    for column, spec in known.items():
+        if spec.required and isinstance(columns, Mapping) and column not in given:
+            yield f"columns.{column}: must be stated"
+    if bool(source.get("files")) == ("database" in source):
+        yield "files: state either files or database with table"
+    if ("database" in source) != ("table" in source):
+        yield "table: database and table go together"
+    if re.search(r"://[^/@]*:[^/@]*@", str(source.get("database", ""))):
+        yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
+    if "attributes" in source and table != "leads":
+        yield "attributes: only leads have attributes"
+    if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
+        yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
+    for name in sorted(set(_mapping(source.get("attributes"))) & {*known, "created_on", "lead_id"}):
+        yield f"attributes.{name}: leads have a column of this name; map it under columns"
+    yield from _stage_source_mistakes(table, source, named, stages, undated)
+    mapped = named | set(_mapping(source.get("attributes")))
+    for key in ("values", "date_format", "missing"):
+        for column in sorted(set(_mapping(source.get(key))) - mapped):
+            yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
+
+
+def _stage_source_mistakes(
+    table: str, source: Mapping[str, Any], named: set[str], stages: list[str], undated: list[str]
+) -> Iterator[str]:
+    if table != "entries":
+        if "stage" in source:
+            yield "stage: only entries have a stage"
+        return
+    if "stage" in source and "stage" in named:
+        yield "stage: state either stage or columns.stage, not both"
+    targets = [*stages, *undated, *ENDS]
+    if "stage" in source and source["stage"] not in targets:
+        yield f'stage: no stage "{source["stage"]}"; {suggestion(str(source["stage"]), targets)}'
+    words = [*targets, IGNORE]
+    for value, target in _mapping(_mapping(source.get("values")).get("stage")).items():
+        if target not in words:
+            yield f'values.stage."{value}": no stage "{target}"; {suggestion(str(target), words)}'
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
