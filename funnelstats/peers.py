@@ -16,6 +16,7 @@ def of_manager(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataF
     steps = pd.DataFrame(
         [(*step[:2], step.targets.get(manager, step.target)) for step in funnel.steps], columns=[*STEP, "agreed"]
     )
+    steps["agreed"] = steps["agreed"].astype(float)
     own = steps.merge(managers[managers["manager"] == manager].drop(columns="manager"), how="left", on=STEP)
     counts = ["entered", "matured", "too_recent"]
     own[counts] = own[counts].fillna(0).astype("int64")

@@ -1,0 +1,241 @@
+"""The weekly page on the sample: it finds what is planted, stays quiet about the rest, and tells nobody's secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from funnelstats.advice import three_sentences
+from funnelstats.counts import fetch
+from funnelstats.flows import FLOW, stage_flow
+from funnelstats.funnel import MISSING
+from funnelstats.journeys import journeys
+from funnelstats.opening import open_funnel, week_days
+from funnelstats.reports import Job, render_many
+from funnelstats.sources import prepare
+
+ROOT = Path(__file__).parents[1]
+LAST = "2026-W26"
+WEEKS = ("2026-W08", "2026-W12", "2026-W16", "2026-W20", "2026-W24", LAST)
+OWN = {
+    ("Иванов", "lead"), ("Иванов", "met"), ("Сидоров", "presented"), ("Сидоров", "contracted"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project(tmp_path_factory):
+    """The sample prepared in a project of its own, and everything here runs in it."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "data" / "raw").mkdir(parents=True)
+    (folder / "data" / "raw" / "sample").symlink_to(ROOT / "data" / "raw" / "sample")
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    before = Path.cwd()
+    os.chdir(folder)
+    prepare("sample")
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """The funnel, its tables as exported, and the journeys."""
+    funnel, tables = open_funnel("sample")
+    return funnel, tables, journeys(tables.entries, funnel).cache()
+
+
+def computed(week):
+    """What the weekly notebook computes, by its own cells; those that show something are left out."""
+    notebook = json.loads((ROOT / "notebooks" / "weekly.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    room = {}
+    for cell in cells:
+        if not re.search(r"fs\.show_|_chart\(", cell):
+            exec(cell, room)
+            room["week"] = week
+    return room
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {week: computed(week) for week in WEEKS}
+
+
+def cells_of(page, **wanted):
+    frame = page["managers"]
+    for column, values in wanted.items():
+        frame = frame[frame[column].isin(values)]
+    return set(zip(frame["manager"], frame["from_stage"], strict=True))
+
+
+def sentences(page):
+    return three_sentences(page["team"], page["managers"], page["since"], page["leaks"], page["spec"])
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_every_weeks_page_names_the_two_planted_profiles_and_nobody_else(pages, week) -> None:
+    # Of all reds one in ten may be false; with this seed none is, in any of these weeks.
+    assert cells_of(pages[week], verdict=["red"], whose=["own"]) == OWN
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_no_page_calls_anything_red_but_the_planted_profiles_and_the_planted_leak(pages, week) -> None:
+    red = cells_of(pages[week], verdict=["red"]) - OWN
+    assert {stage for _, stage in red} <= {"presented"}
+    if week <= "2026-W16":
+        assert red == set()
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_a_miss_on_hard_leads_is_never_called_a_weakness(pages, week) -> None:
+    frame = pages[week]["managers"]
+    petrova = frame[(frame["manager"] == "Петрова") & (frame["from_stage"] == "met")].iloc[0]
+    assert petrova["rate"] < petrova["target"]
+    assert (petrova["verdict"], petrova["whose"]) == ("amber", "base")
+    assert cells_of(pages[week], whose=["base"]) == {("Петрова", "met")}
+    assert "Петрова is low at met → presented, but the leads are harder too" in sentences(pages[week])[2]
+    assert "Петрова" not in sentences(pages[week])[1].replace("Петрова has", "")
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_few_leads_are_never_red_or_amber(pages, week) -> None:
+    frame = pages[week]["managers"]
+    assert not set(frame.loc[frame["manager"] == "Novák", "verdict"]) & {"red", "amber"}
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_the_robots_leads_and_those_of_nobody_are_counted_and_not_ranked(pages, week) -> None:
+    frame = pages[week]["managers"].set_index("manager")
+    assert set(frame.loc[["CRM robot", MISSING], "verdict"]) == {"not ranked"}
+    assert (frame.loc["CRM robot", "entered"] > 0).any()
+    assert not re.search("CRM robot|missing", " ".join(sentences(pages[week])))
+
+
+def test_the_last_week_shows_the_leak_since_its_week_and_blames_the_team_for_it(pages) -> None:
+    page = pages[LAST]
+    team = page["team"].set_index("from_stage")["verdict"]
+    assert team["presented"] == "red"
+    assert not set(team.drop("presented")) & {"red", "amber"}
+    since = page["since"].set_index("from_stage")
+    assert since["alarm"].to_dict() == {"lead": False, "met": False, "presented": True, "contracted": False}
+    assert since.loc["presented", "since"] == pd.Timestamp("2026-04-13")
+    assert page["leaks"].iloc[0]["from_stage"] == "presented"
+    leaking = cells_of(page, verdict=["red"]) - OWN
+    assert {manager for manager, _ in leaking} >= {"Anna Berg", "Müller", "O'Neill", "Кузнецов", "Смирнова"}
+    assert cells_of(page, whose=["team"]) >= leaking
+    first, second, _ = sentences(page)
+    assert first.startswith("The team leaks most at presented → contracted: ")
+    assert "since 2026-W16" in first
+    assert re.match(r"Needs help: Иванов at lead → met .* and met → presented .*; Сидоров at presented", second)
+
+
+@pytest.mark.parametrize("week", [week for week in WEEKS if week <= "2026-W16"])
+def test_before_the_leak_can_be_seen_no_page_shows_one(pages, week) -> None:
+    page = pages[week]
+    assert not set(page["team"]["verdict"]) & {"red", "amber"}
+    assert not page["since"]["alarm"].any()
+    assert sentences(page)[0].startswith("No step of the team is below its target beyond chance")
+
+
+@pytest.mark.parametrize("week", [week for week in WEEKS if week > "2026-W16"])
+def test_once_seen_the_leak_is_dated_to_its_week_in_every_later_report(pages, week) -> None:
+    since = pages[week]["since"]
+    assert since.loc[since["alarm"], ["from_stage", "since"]].to_numpy().tolist() == [
+        ["presented", pd.Timestamp("2026-04-13")]
+    ]
+
+
+def test_the_planted_teachers_are_better_at_what_they_could_show(pages) -> None:
+    rates = pages[LAST]["managers"].set_index(["manager", "from_stage"])
+    assert rates.loc[("Сидоров", "met"), "ci_lower"] > rates.loc[("Иванов", "met"), "ci_upper"]
+    assert rates.loc[("Иванов", "contracted"), "ci_lower"] > rates.loc[("Сидоров", "contracted"), "ci_upper"]
+    assert ("Сидоров", "lead") not in cells_of(pages[LAST], verdict=["red", "amber"])
+
+
+def test_only_search_ads_and_a_channel_without_leads_lose_money(sample) -> None:
+    _, tables, _ = sample
+    paid = fetch(
+        tables.payments.join(tables.leads.select("lead_id", "channel"), "lead_id")
+        .group_by("channel")
+        .aggregate(revenue=lambda rows: rows.amount.sum())
+    )
+    spent = fetch(tables.costs.group_by("channel").aggregate(spent=lambda rows: rows.amount.sum()))
+    money = paid.merge(spent, how="outer", on="channel").dropna(subset="channel").set_index("channel").fillna(0)
+    assert set(money.index[money["revenue"] < money["spent"]]) == {"Search ads", "Radio"}
+    assert money.loc["Radio", "revenue"] == 0
+    # TRUTH.md has -43 % before the dirt, which takes away a few channels and payments
+    lost = money.loc["Search ads", "revenue"] / money.loc["Search ads", "spent"] - 1
+    assert lost == pytest.approx(-0.43, abs=0.05)
+
+
+def test_the_flow_closes_for_every_stage_manager_and_week(sample) -> None:
+    funnel, _, paths = sample
+    first, _ = week_days("2025-W49")
+    last, _ = week_days(LAST)
+    weeks = [first + timedelta(days=7 * number) for number in range((last - first).days // 7 + 1)]
+    flows = pd.concat(
+        stage_flow(paths, funnel, monday, monday + timedelta(days=6), by="manager").assign(week=monday)
+        for monday in weeks
+    )
+    assert len(weeks) == 30
+    assert flows["week"].nunique() == 30
+    left = flows[["advanced", "lost", "nurture", "moved_away", "still_there"]].sum(axis=1)
+    assert (flows["opening"] + flows["entered"] == left).all()
+    assert (flows[FLOW] >= 0).all().all()
+    next_week = flows.assign(week=flows["week"] + timedelta(days=7))
+    both = next_week.merge(flows, on=["week", "manager", "stage"], suffixes=("_before", ""))
+    assert (both["still_there_before"] == both["opening"]).all()
+    assert len(both) > 1000
+    team = pd.concat(stage_flow(paths, funnel, day, day + timedelta(days=6)).assign(week=day) for day in weeks)
+    summed = flows.groupby(["week", "stage"])[FLOW].sum().sort_index()
+    expected = team.set_index(["week", "stage"])[FLOW].sort_index()
+    pd.testing.assert_frame_equal(summed, expected, check_dtype=False)
+
+
+@pytest.fixture(scope="module")
+def rendered(project):
+    """The pages of two managers with everything beside them, as text by manager."""
+    folder = project / "reports" / "private"
+    jobs = [
+        Job(
+            project / "notebooks" / "manager.ipynb",
+            {"funnel": "sample", "week": LAST, "manager": manager},
+            folder / f"{name}.html",
+            f"{manager}: {LAST}",
+        )
+        for name, manager in (("first", "O'Neill"), ("second", "Смирнова"))
+    ]
+    records = render_many(jobs, workers=2)
+    assert [(record.state, record.reason) for record in records] == [("made", "")] * 2
+    return {
+        job.parameters["manager"]: "\n".join(
+            path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{job.target.stem}.*"))
+        )
+        for job in jobs
+    }
+
+
+@pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
+def test_a_managers_page_names_no_other_manager(rendered, sample, manager) -> None:
+    _, tables, _ = sample
+    owners = set(tables.entries.select("manager").distinct().to_pyarrow()["manager"].to_pylist()) - {None}
+    assert len(owners) == 10
+    text = rendered[manager].replace("&#39;", "'").replace("&#x27;", "'")
+    assert manager in text
+    assert [other for other in owners - {manager} if other in text] == []
+
+
+@pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
+def test_a_managers_page_holds_no_lead_of_anybody(rendered, sample, manager) -> None:
+    _, tables, _ = sample
+    words = set(re.findall(r"\w+", re.sub(r'src="data:[^"]*"', "", rendered[manager])))
+    leads = tables.leads.select("lead_id", "company").to_pandas()
+    # Short ids are numbers like any others on a page.
+    assert not words & {lead for lead in leads["lead_id"] if len(lead) > 5}
+    text = rendered[manager]
+    assert [company for company in leads["company"].dropna().unique() if len(company) > 5 and company in text] == []
