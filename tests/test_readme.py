@@ -22,7 +22,7 @@ def test_the_readme_prints_what_it_says(monkeypatch):
     example = doctest.DocTestParser().get_doctest(blocks, {}, "README", "README.md", 0)
     assert len(example.examples) > 5
     said = []
-    with pd.option_context("display.width", 120):
+    with pd.option_context("display.width", 120, "display.max_columns", 20):
         doctest.DocTestRunner().run(example, out=said.append)
     assert not said, "".join(said)
 
