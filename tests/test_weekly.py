@@ -1,0 +1,237 @@
+"""Which pages a week has, for whom, under which names, and when they are made again."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
+
+from funnelstats.funnel import FunnelError
+from funnelstats.weekly import notebook_path, report_batch, week_batch
+
+TOML = (
+    'system_users = ["Robot"]\nexported_on = 2026-06-30\n'
+    + FUNNEL
+    + LEADS
+    + ENTRIES.replace('entered_at = "at"', 'entered_at = "at", manager = "who"')
+)
+NAMES = ["Anna", "anna", "A/B", "A\\B", 'O"Neill', "O'Neill", "Иванов", "Müller", "../../etc", "CON", "a b", "a-b", "."]
+
+
+def entries(*rows):
+    """An entries file of (lead, stage, day, manager)."""
+    return "id,stage,at,who\n" + "".join(",".join(f'"{str(cell).replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n"
+                                         for row in rows)  # fmt: skip
+
+
+SMALL = [("a", "lead", "2026-05-05", "Anna"), ("b", "lead", "2026-05-05", "Robot"), ("c", "lead", "2026-05-05", "")]
+TEAM = [(f"L{number}", "lead", "2026-05-05", name) for number, name in enumerate(NAMES)]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """An empty project with the notebooks."""
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "notebooks", tmp_path / "notebooks")
+
+
+def exported(rows, **more):
+    prepared(TOML, {"entries.csv": entries(*rows), "leads.csv": "id,created\n" + "".join(
+        f"{lead},2026-01-01\n" for lead in dict.fromkeys(row[0] for row in rows)), **more})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A project of one manager, one robot and a lead of nobody, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "data" / "raw").mkdir(parents=True)
+    (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exported(SMALL)
+    return folder
+
+
+def managers(batch):
+    return [job.parameters["manager"] for job in batch.jobs if job.notebook.stem == "manager"]
+
+
+def test_a_week_has_the_teams_page_one_for_each_manager_and_the_data_check() -> None:
+    exported([("a", "lead", "2026-05-05", "Anna"), ("b", "lead", "2026-05-06", "Boris")])
+    batch = week_batch(NAME, week="2026-W20")
+    assert [job.notebook.stem for job in batch.jobs] == ["weekly", "manager", "manager", "data_check"]
+    assert managers(batch) == ["Anna", "Boris"]
+    assert [job.section for job in batch.jobs] == ["Team", "Managers", "Managers", "Data"]
+    assert {str(job.target.parent.relative_to(job.target.parents[3])) for job in batch.jobs} == {
+        f"reports/{NAME}/2026-W20"
+    }
+    assert batch.title == "Team: week 2026-W20"
+
+
+def test_every_job_gets_only_what_its_notebook_declares(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    team, anna, data = week_batch(NAME, week="2026-W20").jobs
+    common = {"funnel": NAME, "as_of": "2026-05-17"}
+    assert team.parameters == {**common, "week": "2026-W20"}
+    assert anna.parameters == {**common, "week": "2026-W20", "manager": "Anna"}
+    assert data.parameters == common
+
+
+def test_system_users_and_leads_of_nobody_get_no_page(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
+
+
+def test_only_managers_with_leads_in_the_window_get_a_page() -> None:
+    exported(
+        [
+            ("a", "lead", "2026-05-05", "Anna"),
+            ("b", "lead", "2026-01-05", "Gone"),
+            ("c", "lead", "2026-06-02", "Later"),
+        ]
+    )
+    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
+    assert managers(week_batch(NAME, week="2026-W02")) == ["Gone"]
+
+
+def test_a_manager_of_the_last_stage_alone_judges_no_step_and_gets_no_page() -> None:
+    exported(
+        [("a", "lead", "2026-05-05", "Anna"), ("a", "met", "2026-05-06", "Anna"), ("a", "paid", "2026-05-07", "Cash")]
+    )
+    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
+
+
+def test_hostile_names_give_distinct_safe_file_names() -> None:
+    exported(TEAM)
+    batch = week_batch(NAME, week="2026-W20")
+    assert sorted(managers(batch)) == sorted(NAMES)
+    targets = [job.target for job in batch.jobs]
+    assert len({str(target).casefold() for target in targets}) == len(targets)
+    assert len({target.parent for target in targets}) == 1
+    for target in targets:
+        assert target.suffix == ".html"
+        assert not set(target.stem) & set("/\\\"'.:*?<>| ")
+    assert {job.label for job in batch.jobs} >= set(NAMES)
+
+
+def test_without_a_week_the_last_complete_one_is_taken(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    assert week_batch(NAME).title.endswith("2026-W26")
+    assert week_batch(NAME, as_of="2026-06-09").title.endswith("2026-W23")
+    assert week_batch(NAME, as_of="2026-06-09").jobs[0].parameters["as_of"] == "2026-06-09"
+
+
+def test_what_is_known_later_may_be_asked_for_and_changes_no_week(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    batch = week_batch(NAME, week="2026-W20", as_of="2026-06-01")
+    assert batch.jobs[0].parameters["as_of"] == "2026-06-01"
+    assert batch.title.endswith("2026-W20")
+
+
+def test_nothing_changed_means_nothing_is_made_again() -> None:
+    exported(TEAM)
+    once, again = ([job.fingerprint for job in week_batch(NAME, week="2026-W20").jobs] for _ in range(2))
+    assert once == again
+    assert len(set(once)) == len(once)
+    assert None not in once
+
+
+def test_changed_data_parameters_or_notebooks_make_pages_again(tmp_path) -> None:
+    exported(TEAM)
+
+    def prints(**asked):
+        return {job.target.name: job.fingerprint for job in week_batch(NAME, **{"week": "2026-W20", **asked}).jobs}
+
+    before = prints()
+    assert not set(before.values()) & set(prints(week="2026-W21").values())
+    assert not set(before.values()) & set(prints(as_of="2026-06-01").values())
+    notebook = tmp_path / "notebooks" / "weekly.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    after = prints()
+    assert {name for name in before if before[name] != after[name]} == {"team.html"}
+    exported([*TEAM, ("new", "lead", "2026-05-06", "Anna")])
+    assert not set(before.values()) & set(prints().values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"week": "2026-20"}, 'no week "2026-20"; write it like 2026-W26'),
+        ({"week": "2026-W54"}, 'no week "2026-W54"'),
+        ({"week": "2026-W27"}, "week 2026-W27 is not covered by the data of team: 2026-W19 to 2026-W26 are"),
+        ({"week": "2025-W20"}, "week 2025-W20 is not covered"),
+        (
+            {"week": "2026-W20", "as_of": "2026-05-16"},
+            "as of 2026-05-16: must lie between the week's Sunday 2026-05-17",
+        ),
+        ({"week": "2026-W20", "as_of": "2026-07-01"}, "and the data's last day 2026-06-30"),
+        ({"week": "2026-W20", "as_of": "16.05.2026"}, 'no date "16.05.2026"; write it like 2026-06-28'),
+        ({"as_of": "2020-01-01"}, "week 2019-W52 is not covered"),
+    ],
+)
+def test_a_week_or_day_that_the_data_does_not_have_is_refused(asked, said, small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    with pytest.raises(FunnelError) as refused:
+        week_batch(NAME, **asked)
+    assert said in str(refused.value)
+
+
+def test_one_page_is_named_by_its_parameters_and_lies_apart_from_the_weeks() -> None:
+    exported(TEAM)
+    batch = report_batch("manager", NAME, {"manager": "A/B", "week": "2026-W20"})
+    (job,) = batch.jobs
+    assert job.parameters == {"manager": "A/B", "week": "2026-W20", "funnel": NAME}
+    assert job.target.parent.parts[-3:] == ("reports", NAME, "manager")
+    assert "/B" not in job.target.name
+    assert "A/B" in job.title
+
+
+@pytest.mark.parametrize(
+    ("notebook", "texts", "said"),
+    [
+        ("manager", {"week": "2026-W20", "manager": "Ivanov"}, 'no manager "Ivanov" in team; known: '),
+        ("manager", {"week": "2026-W20", "manager": "Anya"}, 'no manager "Anya" in team; did you mean "Anna"?'),
+        ("manager", {"week": "2026-W20", "manager": "Robot"}, 'no manager "Robot"'),
+        ("manager", {"week": "2026-W20", "manager": "(missing)"}, 'no manager "(missing)"'),
+        ("manager", {"week": "2026-W20", "manager": ""}, 'no manager ""'),
+        ("manager", {"week": "2026-W20", "manager": "Anna", "as_of": "2026-05-16"}, "as of 2026-05-16"),
+        ("weekly", {"week": "2026-W30"}, "week 2026-W30 is not covered"),
+        ("weekly", {"week": "W20"}, 'no week "W20"'),
+        ("weekly", {"weak": "2026-W20"}, 'no parameter "weak" in weekly.ipynb; did you mean "week"?'),
+        ("data_check", {"as_of": "2027-01-01"}, "as of 2027-01-01: must lie between the data's first day 2026-05-05"),
+        ("data_check", {"as_of": "soon"}, 'no date "soon"'),
+        ("weakly", {}, 'no notebook "weakly" in notebooks; did you mean "weekly"?'),
+    ],
+)
+def test_a_page_of_nothing_that_exists_is_refused_before_anything_runs(
+    notebook, texts, said, small, monkeypatch
+) -> None:
+    monkeypatch.chdir(small)
+    with pytest.raises(FunnelError) as refused:
+        report_batch(notebook, NAME, texts)
+    assert said in str(refused.value)
+
+
+def test_what_a_notebook_defaults_to_must_exist_too(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    with pytest.raises(FunnelError, match='no manager "Иванов" in team; known: Anna'):
+        report_batch("manager", NAME, {"week": "2026-W20"})
+
+
+def test_an_export_without_a_dated_entry_has_no_week() -> None:
+    prepared(TOML, {"entries.csv": "id,stage,at,who\n", "leads.csv": FILES["leads.csv"]})
+    for asked in ({}, {"week": "2026-W20"}):
+        with pytest.raises(FunnelError):
+            week_batch(NAME, **asked)
+
+
+@pytest.mark.parametrize("name", ["../pyproject", "weekly/../weekly", "", "/etc/passwd"])
+def test_a_notebook_is_a_name_and_never_a_path(name) -> None:
+    with pytest.raises(FunnelError, match="no notebook"):
+        notebook_path(name)
+
+
+def test_a_notebook_may_be_named_with_its_ending() -> None:
+    assert notebook_path("weekly.ipynb") == notebook_path("weekly")
