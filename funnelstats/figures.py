@@ -16,6 +16,7 @@ from funnelstats.shown import Shown
 NEUTRAL = "#8a94a0"
 FAINT = "#d5dae0"
 INK = "#1f2933"
+QUIET = "#56616d"
 ACCENT = "#0072b2"
 TARGET = "#000000"
 VERDICT_COLOURS = {
@@ -26,6 +27,15 @@ VERDICT_COLOURS = {
     "too few": "#c3cad2",
 }
 VERDICT_MARKERS = {"red": "v", "amber": "D", "green": "o", "undecided": "s", "too few": "."}
+
+VERDICT_WORDS = {
+    "red": "red: below target, beyond chance",
+    "amber": "amber: look here",
+    "green": "green: on target",
+    "undecided": "undecided: not told from chance yet",
+    "too few": "too few leads to tell",
+}
+"""What a verdict means, said beside every figure that is coloured by it."""
 
 DPI = 144
 """Two device pixels per page pixel at the usual width: sharp on phones, one rendering only."""
@@ -64,9 +74,9 @@ HOUSE_STYLE: Any = {
 
 
 def house_axes(
-    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 3.6, **subplots: Any
+    rows: int = 1, columns: int = 1, *, width: float = 10.3, height: float = 3.6, **subplots: Any
 ) -> tuple[Figure, Any]:
-    """A figure and its axes in the house style; width and height in inches, 9 fills the page's column.
+    """A figure and its axes in the house style; width and height in inches, 10.3 fills the page's column.
 
     Built without pyplot, so nothing stays open and no back end can show it a second time.
     """
@@ -89,14 +99,25 @@ def show_figure(figure: Figure, *, alt: str, numbers: pd.DataFrame) -> Shown:
     with mpl.rc_context(HOUSE_STYLE):
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
     _close(figure)
-    size = len(picture.getvalue())
+    png = _few_colours(picture)
+    size = len(png)
     if size > MAX_PNG_BYTES:
         raise ValueError(f"a figure must stay below {MAX_PNG_BYTES:,} bytes, got {size:,}: draw fewer marks")
     width = round(figure.get_figwidth() * 96)  # CSS pixels: what the figure would measure on paper
     return Shown(
-        {"image/png": picture.getvalue(), "text/plain": numbers.to_string(index=False)},
+        {"image/png": png, "text/plain": numbers.to_string(index=False)},
         {"image/png": {"alt": " ".join(alt.split()), "width": width}},
     )
+
+
+def _few_colours(picture: io.BytesIO) -> bytes:
+    """The same picture in 192 colours: half the bytes, and no eye sees it on bars, lines and letters."""
+    from PIL import Image
+
+    few = Image.open(picture).convert("RGB").quantize(192, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    smaller = io.BytesIO()
+    few.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
 
 
 def _close(figure: Figure) -> None:

@@ -26,7 +26,8 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     """Plain sentences in a box of their own, each escaped, so that a lead's name stays a name.
 
     One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week,
-    "note" for how it was counted and limits, "warning" for what the data cannot tell.
+    "note" for how it was counted and limits, "warning" for what the data cannot tell. A lead's sentence
+    that begins with what it is about and a colon has that part bold.
     """
     if box not in ("lead", "note", "warning"):
         raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
@@ -35,9 +36,9 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
         raise ValueError("show_text needs at least one sentence, got none")
     heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
     body = (
-        f"<p>{escape(lines[0])}</p>"
+        f"<p>{_line(lines[0], box)}</p>"
         if len(lines) == 1
-        else "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+        else "<ul>" + "".join(f"<li>{_line(line, box)}</li>" for line in lines) + "</ul>"
     )
     return Shown(
         {
@@ -45,3 +46,12 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
             "text/plain": "\n".join([title, *lines] if title else lines),
         }
     )
+
+
+def _line(sentence: str, box: str) -> str:
+    """The escaped sentence, no arrow at the start of a line; both halves of a bold beginning are escaped apart."""
+    head, colon, rest = sentence.partition(": ")
+    parts = [escape(part).replace(" → ", "\u00a0→ ") for part in (head, rest)]
+    if box != "lead" or not colon or len(head) > 80:
+        return escape(sentence).replace(" → ", "\u00a0→ ")
+    return f"<b>{parts[0]}:</b> {parts[1]}"

@@ -19,6 +19,9 @@ NO_ENTRANTS = "no entrants"
 UNKNOWN = "–"
 _THIN = "\u202f"
 _OWN_ATTRIBUTES = re.compile(r' (id|headers|rowspan|data-[a-z-]+)="[^"]*"| colspan="1"')
+_USED_CLASSES = {"gt_right", "gt_stub", "gt_group_heading"}
+LONG = 16
+"""Rows above which a table scrolls under its own header."""
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r")
 
 Format = str | tuple[str, str]
@@ -196,15 +199,26 @@ def _html(
     # the page has one style for all, and scope says to a screen reader what the ids would.
     body = re.sub(r"(?s)<style>.*?</style>", "", table.as_raw_html())
     body = re.search(r"(?s)<table.*</table>", body)[0]  # type: ignore[index]
-    body = re.sub(r"<t[^>]*>", lambda tag: _OWN_ATTRIBUTES.sub("", tag[0]), body)
+    body = re.sub(r"<t[^>]*>", lambda tag: _plain(tag[0]), body)
     body = re.sub(r"\n\s*", "\n", body)
-    # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned.
+    # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned; a long one scrolls
+    # under its header on a screen and breaks between its rows on paper.
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
+    width += " fs-long" if len(frame) > LONG else ""
     label = escape(title)
     return (
         f'<figure class="fs-table{width}" id="table-{name}"><figcaption>{label}</figcaption>'
         f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div></figure>'
     )
+
+
+def _plain(tag: str) -> str:
+    """A tag of the table with the classes that the page's style knows, and no ids."""
+    tag = _OWN_ATTRIBUTES.sub("", tag)
+    if not (found := re.search(r' class="([^"]*)"', tag)):
+        return tag
+    used = " ".join(word for word in found[1].split() if word in _USED_CLASSES)
+    return tag.replace(found[0], f' class="{used}"' if used else "")
 
 
 def _verdict(word: str) -> str:

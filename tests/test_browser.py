@@ -1,0 +1,126 @@
+"""Pages in a real browser: they ask for nothing, run nothing, fit a phone, and a name stays a name."""
+
+import base64
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+from backends import funnel_of
+
+from funnelstats.charts import control_chart, trend_chart
+from funnelstats.conversion import conversion_rates
+from funnelstats.pages import faults, overview_html, page_html
+from funnelstats.shown import show_text
+from funnelstats.tables import LONG, show_table
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MANAGER = "<img src=x onerror=alert(1)>"
+ATTRIBUTE = '"><svg onload=alert(2)>{{ 7 * 7 }}<a href="javascript:alert(3)">'
+STAGE = "<script>alert(4)</script>"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright absent")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if not found:
+        pytest.skip("chromium absent")
+    with api.sync_playwright() as play:
+        # A container without user namespaces has no sandbox; the page opened is our own.
+        started = play.chromium.launch(executable_path=found, args=["--no-sandbox", *QUIET])
+        yield started
+        started.close()
+
+
+def counts(**keys):
+    frame = pd.DataFrame({**keys, "from_stage": ["lead"] * 2, "to_stage": [STAGE] * 2})
+    return conversion_rates(frame.assign(entered=[40, 30], converted=[20, 27]))
+
+
+def hostile_page():
+    """A page of everything that a page can hold, each with names that want to be code."""
+    funnel = funnel_of("lead", STAGE)
+    managers = counts(manager=[MANAGER, "$x^$ & Sons"]).assign(target=0.8, verdict=["red", "green"])
+    weeks = counts(week=pd.to_datetime(["2026-06-01", "2026-06-08"]))
+    many = pd.DataFrame({"lead": [f"{ATTRIBUTE}{n}" for n in range(LONG + 4)], "channel": ATTRIBUTE, STAGE: 1.5})
+    shown = [
+        show_text([f"{MANAGER} at lead → {STAGE}: {ATTRIBUTE}", f"{STAGE}: look"]),
+        show_text([ATTRIBUTE], title=MANAGER, box="warning"),
+        control_chart(managers, funnel),
+        trend_chart(weeks, funnel),
+        show_table(managers, name="managers", title=f"{MANAGER} {STAGE}", group="manager"),
+        show_table(many.assign(**{f"wide {n}": "a number" for n in range(12)}), name="many", title=ATTRIBUTE),
+    ]
+    outputs = []
+    for data, rest in (one._repr_mimebundle_() for one in shown):
+        if "image/png" in data:
+            data["image/png"] = base64.b64encode(data["image/png"]).decode()
+        outputs.append(nbformat.v4.new_output("display_data", data=data, metadata=rest))
+    cells = [nbformat.v4.new_markdown_cell("# Who leaks?"), nbformat.v4.new_code_cell("", outputs=outputs)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    html = page_html(notebook, title=f"{MANAGER}: {STAGE}")
+    assert faults(html, notebook) == []
+    return html
+
+
+def links_page():
+    page = {"label": MANAGER, "href": "a.html", "state": "made"}
+    return overview_html([(STAGE, [page, {**page, "state": "failed"}])], title=ATTRIBUTE)
+
+
+@pytest.fixture(scope="module", params=[hostile_page, links_page])
+def path(request, tmp_path_factory):
+    target = tmp_path_factory.mktemp("page") / "page.html"
+    target.write_text(request.param(), encoding="utf-8")
+    return target
+
+
+@pytest.fixture(params=[1440, 390])
+def opened(request, browser, path):
+    """The page at the width of a desk or a phone, and all it asked for, said, threw or popped up."""
+    heard = []
+    context = browser.new_context(viewport={"width": request.param, "height": 900})
+    page = context.new_page()
+    page.on("request", lambda asked: heard.append(asked.url))
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+    page.goto(path.as_uri(), wait_until="networkidle")
+    yield page, heard
+    context.close()
+
+
+def test_a_page_asks_for_nothing_says_nothing_and_runs_nothing(opened, path) -> None:
+    _, heard = opened
+    assert [text for text in heard if not text.startswith("data:image/png")] == [path.as_uri()]
+
+
+def test_a_page_never_scrolls_sideways(opened) -> None:
+    page, _ = opened
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_hostile_names_are_read_as_they_are_written(opened) -> None:
+    page, _ = opened
+    words = " ".join(page.inner_text("body").split())
+    assert all(name in words for name in (MANAGER, STAGE, ATTRIBUTE.replace("  ", " ")))
+    assert page.locator("script, svg, img[src=x], [onload], [onerror], a[href^=javascript]").count() == 0
+
+
+def test_no_word_of_a_figure_or_table_is_lost_on_paper(browser, path) -> None:
+    context = browser.new_context(viewport={"width": 718, "height": 1000})
+    page = context.new_page()
+    page.emulate_media(media="print")
+    page.goto(path.as_uri())
+    hides = "box => getComputedStyle(box).overflowY != 'visible' && box.scrollHeight > box.clientHeight + 1"
+    assert page.evaluate(f"[...document.querySelectorAll('.fs-scroll, .fs-figure')].filter({hides}).length") == 0
+    context.close()
