@@ -8,12 +8,12 @@ from typing import Any
 _HOMES = {
     "funnel": "Funnel FunnelError read_funnel",
     "opening": "Quality Tables last_complete_week last_day open_funnel parse_day read_quality "
-    "trailing_window trend_window week_days week_of",
+    "trailing_window trend_window week_days week_of window_before",
     "journeys": "journeys stays with_cohort with_leads",
     "counts": "deal_size outcome_days overall_counts stage_span step_counts",
     "flows": "FLOW_WORDS stage_flow transitions",
     "intervals": "clopper_pearson_interval newcombe_interval wilson_interval",
-    "conversion": "cohort_table conversion_rates pooled_rates rate_difference with_matured",
+    "conversion": "at_step cohort_table conversion_rates pooled_rates rate_difference with_matured",
     "incidence": "days_in_stage days_to_convert incidence incidence_at",
     "projection": "project",
     "managers": "rest_of versus_rest versus_target",

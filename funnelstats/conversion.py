@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from funnelstats.errors import FunnelError, suggestion
 from funnelstats.intervals import mover_difference, pooled_interval, share, wilson_interval
 
 if TYPE_CHECKING:
@@ -96,6 +97,16 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
         too_recent=counts["too_recent"],
     )
     return rates.merge(matured, how="left", on=keys)
+
+
+def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
+    """The rows of the step into a stage, whether the frame knows them by to_stage, from_stage or stage."""
+    step = next((step for step in funnel.steps if step.to_stage == to_stage), None)
+    if step is None:
+        raise FunnelError(f'no step into "{to_stage}"; {suggestion(to_stage, funnel.stages[1:])}')
+    if "to_stage" in frame:
+        return frame[frame["to_stage"] == to_stage].reset_index(drop=True)
+    return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
 
 
 def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def show_table(
     """The frame as an escaped HTML table, as text with its full numbers, and as a CSV beside the page.
 
     ``columns`` chooses, orders and labels; the first one heads its row, ``group`` names a column that heads
-    blocks of rows. ``formats`` says the kind of a column: count, number, percent, interval, date, money,
+    blocks of rows. ``formats`` says the kind of a column: count, number, exact, percent, interval, date, money,
     verdict, text, or a pair of kind and the words for a missing value. Unnamed columns follow their name and
     type (``rate`` and ``target`` are percents, ``*_lower`` an interval). An interval is put on the lower
     column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
@@ -131,6 +131,10 @@ def _number(value: Any, currency: str) -> str:  # noqa: ARG001
     return f"{value:,.1f}".replace(",", _THIN)
 
 
+def _exact(value: Any, currency: str) -> str:  # noqa: ARG001
+    return f"{value:.3g}"
+
+
 def _money(value: Any, currency: str) -> str:
     return f"{_count(value, '')}\u00a0{currency}".rstrip()
 
@@ -150,6 +154,7 @@ def _text(value: Any, currency: str) -> str:  # noqa: ARG001
 _FORMATS: dict[str, Callable[[Any, str], str]] = {
     "count": _count,
     "number": _number,
+    "exact": _exact,
     "percent": _percent,
     "money": _money,
     "date": _date,
