@@ -58,7 +58,7 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     for ax, step in panels:
         rows = drawn[drawn["from_stage"] == step.from_stage]
         _bars(ax, rows.set_index(rows[who].map({name: place for place, name in enumerate(names)})), len(names))
-    panels[0][0].set_yticks(range(len(names)), [_short(name) for name in names], parse_math=False)
+    panels[0][0].set_yticks(range(len(names)), [_short(name) for name in names])
     hidden = len(sizes) - len(names)
     if hidden:
         figure.supxlabel(f"{hidden} more with fewer leads are in the table", fontsize=9)
@@ -159,7 +159,7 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     _points(ax, rows, y)
     _beside(ax, rows, y)
     labels = [f"{_short(str(row.from_stage))} → {_short(str(row.to_stage))}" for row in rows.itertuples()]
-    ax.set_yticks(y, labels, parse_math=False)
+    ax.set_yticks(y, labels)
     _shares(ax)
     _legend(figure, rows, [Patch(color=FAINT, label="middle half of the colleagues")])
     said = "; ".join(f"{row.from_stage} → {row.to_stage} {row.rate:.0%}" for row in rows.iloc[::-1].itertuples())
@@ -193,7 +193,7 @@ def _panels(rows: pd.DataFrame, funnel: Funnel, *, row_height: float, spare: flo
     for ax in axes.flat[len(steps) :]:
         ax.remove()
     for ax, step in panels:
-        ax.set_title(_title(step, across), loc="left", fontsize=9.5, fontweight="bold", parse_math=False)
+        ax.set_title(_title(step, across), loc="left", fontsize=9.5, fontweight="bold")
     return figure, panels
 
 
@@ -227,7 +227,8 @@ def _colour(verdict: str) -> str:
 def _short(name: str, most: int = LONGEST_LABEL) -> str:
     """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
     line = " ".join(name.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    # between two dollars matplotlib would read a formula, and fail where it is none
+    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")
 
 
 def _title(step: Step, across: int) -> str:

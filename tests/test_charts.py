@@ -1,0 +1,275 @@
+"""Figures: the numbers shown are the numbers drawn, whoever the managers are and whatever they are called."""
+
+from __future__ import annotations
+
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import funnel_of
+from matplotlib.collections import LineCollection, PathCollection
+from PIL import Image
+
+from funnelstats import charts
+from funnelstats.charts import MOST_BARS, NOTHING, band_chart, control_chart, trend_chart
+from funnelstats.conversion import conversion_rates
+from funnelstats.figures import MAX_PNG_BYTES
+from funnelstats.managers import versus_target
+from funnelstats.peers import of_manager, peer_band
+
+FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
+TWO = funnel_of("lead", "met", "paid")
+HOSTILE = ["$x^$", "_a_", "$\\frac{1}{0}$", "100 % \\alpha", "a\nb", "<b>Anna</b>", "{}", "^", "$", "O'Neill", "Ωμέγα"]
+LONG = "Константин Константинопольский-Преображенский, отдел продаж промышленного оборудования, Северо-Запад"
+
+
+def aimed(funnel, target=0.8):
+    step_into = {step.to_stage: {"horizon_days": 7, "target": target} for step in funnel.steps}
+    return funnel.model_validate({**funnel.model_dump(), "step_into": step_into})
+
+
+def page(names, funnel=FOUR, seed=1):
+    rng = np.random.default_rng(seed)
+    rows = [(who, step.from_stage, step.to_stage) for step in funnel.steps for who in names]
+    frame = pd.DataFrame(rows, columns=["manager", "from_stage", "to_stage"])
+    entered = rng.integers(20, 200, len(frame))
+    counts = frame.assign(entered=entered, converted=rng.binomial(entered, 0.75))
+    return versus_target(counts, funnel).assign(whose="", matured=entered, too_recent=0)
+
+
+def weekly(funnel=FOUR, weeks=26):
+    mondays = pd.date_range("2026-01-05", periods=weeks, freq="7D", unit="us")
+    rows = [(monday, step.from_stage, step.to_stage, 40, 30) for monday in mondays for step in funnel.steps]
+    return conversion_rates(pd.DataFrame(rows, columns=["week", "from_stage", "to_stage", "entered", "converted"]))
+
+
+def alt(shown):
+    return shown.metadata["image/png"]["alt"]
+
+
+def text(shown):
+    return shown.data["text/plain"]
+
+
+def is_picture(shown):
+    png = shown.data["image/png"]
+    Image.open(io.BytesIO(png)).verify()
+    return len(png) < MAX_PNG_BYTES
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures as matplotlib has them once they are pictures."""
+    figures = []
+
+    def keep(figure, **rest):
+        figures.append(figure)
+        return original(figure, **rest)
+
+    original = charts.show_figure
+    monkeypatch.setattr(charts, "show_figure", keep)
+    return figures
+
+
+def bars(ax):
+    """The middle and the length of every bar, from below."""
+    found = [(patch.get_y() + patch.get_height() / 2, patch.get_width()) for patch in ax.patches]
+    return sorted((round(place, 6), round(width, 6)) for place, width in found if width > 0)
+
+
+def lines(ax):
+    """All straight lines of the panel's intervals and targets, as ((x, y), (x, y))."""
+    found = [segment for part in ax.collections if isinstance(part, LineCollection) for segment in part.get_segments()]
+    return np.round(np.array(found), 6)
+
+
+def named_places(ax):
+    """What stands beside the panel at each place, written as a person reads it."""
+    labels = [label.get_text().replace("\\$", "$") for label in ax.get_yticklabels()]
+    return dict(zip(map(float, ax.get_yticks()), labels, strict=True))
+
+
+def title(ax):
+    return " ".join((ax.get_title(loc="left") or ax.get_title()).replace("\\$", "$").split())
+
+
+def test_every_bar_is_as_long_as_its_rate_and_stands_at_its_managers_name(drawn) -> None:
+    frame = page(["Boris", "Anna", "Vera"])
+    control_chart(frame, FOUR)
+    names = named_places(drawn[0].axes[0])
+    for ax, step in zip(drawn[0].axes, FOUR.steps, strict=True):
+        assert title(ax) == f"{step.from_stage} → {step.to_stage}"
+        rows = frame[frame["from_stage"] == step.from_stage].set_index("manager")["rate"].round(6)
+        assert {names[place]: width for place, width in bars(ax)} == rows.to_dict()
+
+
+def test_a_bar_has_its_interval_its_target_and_its_number_of_leads(drawn) -> None:
+    funnel = aimed(TWO)
+    frame = page(["Boris", "Anna", "Vera"], funnel)
+    control_chart(frame, funnel)
+    ax = drawn[0].axes[0]
+    rows = frame[frame["from_stage"] == "lead"].set_index("manager")
+    names = named_places(ax)
+    flat = {names[one[0][1]]: (one[0][0], one[1][0]) for one in lines(ax) if one[0][1] == one[1][1]}
+    assert flat == {who: (round(row.ci_lower, 6), round(row.ci_upper, 6)) for who, row in rows.iterrows()}
+    upright = [one for one in lines(ax) if one[0][0] == one[1][0]]
+    assert [one[0][0] for one in upright] == [0.8] * 3
+    assert {names[round((one[0][1] + one[1][1]) / 2)] for one in upright} == set(rows.index)
+    written = {label.get_text() for label in ax.texts}
+    assert written >= {f"n {entered}" for entered in rows["entered"]}
+
+
+def test_the_numbers_shown_are_the_frame_that_is_drawn() -> None:
+    frame = page(["Anna", "Boris"], TWO)
+    lines = text(control_chart(frame, TWO)).splitlines()
+    assert lines[0].split() == ["manager", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]
+    shown = [[float(cell) for cell in line.split()[-4:]] for line in lines[1:]]
+    assert shown == frame[["entered", "rate", "ci_lower", "ci_upper"]].round(4).to_numpy().tolist()
+
+
+def test_who_is_red_is_said_in_words_to_those_who_cannot_see_it() -> None:
+    frame = page(["Anna", "Boris"], TWO).assign(verdict="green")
+    assert alt(control_chart(frame, TWO)).endswith("Below target beyond chance: none.")
+    red = frame.assign(verdict=["red", "green", "green", "green"])
+    assert alt(control_chart(red, TWO)).endswith("Below target beyond chance: Anna at lead → met.")
+
+
+def test_those_not_ranked_are_not_drawn(drawn) -> None:
+    frame = page(["Anna", "Robot"], TWO)
+    shown = control_chart(frame.assign(verdict=["green", "not ranked"] * 2), TWO)
+    assert len(bars(drawn[0].axes[0])) == 1
+    assert "Robot" not in text(shown) + alt(shown)
+
+
+@pytest.mark.parametrize("entered", [0, None])
+def test_where_there_is_nothing_to_draw_a_sentence_says_so(entered) -> None:
+    frame = page(["Anna"], TWO) if entered == 0 else page([], TWO)
+    empty = frame.assign(entered=0, rate=np.nan, ci_lower=0.0, ci_upper=1.0)
+    weeks = weekly(TWO)
+    for shown in (
+        control_chart(empty, TWO),
+        trend_chart(weeks.assign(entered=0), TWO),
+        trend_chart(weeks[:0], TWO),
+        band_chart(of_manager(empty, "Anna", TWO), peer_band(empty, "Anna", TWO)),
+    ):
+        assert text(shown) == NOTHING
+        assert "image/png" not in shown.data
+
+
+def test_leads_whose_rate_is_not_known_yet_leave_a_place_without_a_bar(drawn) -> None:
+    frame = page(["Anna", "Boris"], TWO)
+    unknown = frame.assign(rate=[np.nan, 0.5, 0.5, 0.5])
+    assert is_picture(control_chart(unknown, TWO))
+    names = named_places(drawn[0].axes[0])
+    assert sorted(names.values()) == ["Anna", "Boris"]
+    assert [[names[place] for place, _ in bars(ax)] for ax in drawn[0].axes] == [["Boris"], ["Boris", "Anna"]]
+
+
+def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentioned(drawn) -> None:
+    names = [f"M{number:03}" for number in range(MOST_BARS + 7)]
+    frame = page(names, TWO).assign(entered=lambda page: page["manager"].str[1:].astype(int) + 1)
+    shown = control_chart(frame, TWO)
+    assert drawn[0].get_supxlabel() == "7 more with fewer leads are in the table"
+    assert len(bars(drawn[0].axes[0])) == MOST_BARS
+    assert "M006" not in text(shown)
+    assert "M007" in text(shown)
+    assert is_picture(shown)
+
+
+def test_forty_managers_are_all_drawn_and_nothing_is_said_to_be_missing(drawn) -> None:
+    control_chart(page([f"M{number:03}" for number in range(MOST_BARS)], TWO), TWO)
+    assert drawn[0].get_supxlabel() == ""
+
+
+def test_hostile_names_are_drawn_as_they_are_written(drawn) -> None:
+    shown = control_chart(page(HOSTILE), FOUR)
+    assert is_picture(shown)
+    assert set(named_places(drawn[0].axes[0]).values()) == {" ".join(name.split()) for name in HOSTILE}
+
+
+def test_hostile_stages_are_drawn_as_they_are_written(drawn) -> None:
+    funnel = funnel_of("$x^$", "_a_", "$", "\\beta{")
+    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
+    for shown in (
+        control_chart(frame, funnel),
+        trend_chart(weekly(funnel), funnel),
+        band_chart(of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)),
+    ):
+        assert is_picture(shown)
+    assert [title(ax) for ax in drawn[0].axes] == [f"{step.from_stage} → {step.to_stage}" for step in funnel.steps]
+
+
+def test_long_names_leave_room_for_the_bars(drawn) -> None:
+    shown = control_chart(page([LONG, LONG[:-1] + "ы", "Anna"]), FOUR)
+    figure = drawn[0]
+    assert all(ax.get_position().width > 0.1 for ax in figure.axes)
+    assert len(named_places(figure.axes[0])) == 3
+    edge = np.asarray(Image.open(io.BytesIO(shown.data["image/png"])).convert("L"))[:, :2]
+    assert (edge == 255).all(), "a name is cut at the edge of the picture"
+    assert LONG in text(shown)
+
+
+def test_titles_of_long_stages_do_not_run_into_each_other(drawn) -> None:
+    funnel = funnel_of(
+        "Первичная заявка", "Назначена встреча", "Коммерческое предложение", "Договор подписан", "Оплата"
+    )
+    control_chart(page(["Anna", "Boris"], funnel), funnel)
+    trend_chart(weekly(funnel), funnel)
+    for figure in drawn:
+        titles = [(ax._left_title if ax.get_title(loc="left") else ax.title).get_window_extent() for ax in figure.axes]
+        assert all(one.x1 <= other.x0 for one, other in pairwise(titles))
+        assert titles[-1].x1 <= figure.bbox.x1
+
+
+def test_a_trend_draws_each_weeks_rate_and_the_target_of_its_step(drawn) -> None:
+    funnel = aimed(TWO)
+    weeks = weekly(funnel, 8)
+    shown = trend_chart(weeks, funnel)
+    for ax in drawn[0].axes:
+        curves = [list(line.get_ydata()) for line in ax.lines]
+        assert [0.75] * 8 in curves
+        assert [0.8, 0.8] in curves
+    assert len(text(shown).splitlines()) == 1 + len(weeks)
+    assert alt(shown).strip()
+
+
+def test_a_trend_leaves_out_weeks_in_which_nobody_entered(drawn) -> None:
+    weeks = weekly(TWO, 4)
+    shown = trend_chart(weeks.assign(entered=[0, 40] * 4), TWO)
+    assert len(drawn[0].axes) == 1
+    assert len(text(shown).splitlines()) == 5
+
+
+def test_one_week_is_a_trend_of_one_point() -> None:
+    assert is_picture(trend_chart(weekly(TWO, 1), TWO))
+
+
+def test_the_band_chart_draws_own_rates_on_the_colleagues_band(drawn) -> None:
+    funnel = aimed(TWO)
+    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
+    own, peers = of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)
+    shown = band_chart(own, peers)
+    ax = drawn[0].axes[0]
+    assert [patch.get_x() for patch in ax.patches] == pytest.approx(peers["peers_lower"].tolist()[::-1])
+    parts = [part for part in ax.collections if isinstance(part, PathCollection)]
+    dots = np.concatenate([np.asarray(part.get_offsets()) for part in parts])
+    assert {(round(x, 6), y) for x, y in dots} >= {
+        (round(rate, 6), 1 - place) for place, rate in enumerate(own["rate"])
+    }
+    assert not re.search("Anna|Boris|Vera|Gleb|Yan", text(shown) + alt(shown))
+    assert "peers_lower" in text(shown)
+
+
+def test_without_enough_colleagues_the_band_chart_has_only_ones_own_dots() -> None:
+    frame = page(["Anna", "Boris"], TWO)
+    shown = band_chart(of_manager(frame, "Anna", TWO), peer_band(frame, "Anna", TWO))
+    assert is_picture(shown)
+    assert "NaN" in text(shown)
+
+
+def test_the_same_frame_gives_the_same_picture() -> None:
+    frame = page(["Anna", "Boris"], TWO)
+    assert control_chart(frame, TWO).data == control_chart(frame, TWO).data
