@@ -113,7 +113,7 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
     Takes matured counts of one step by all attributes at once, ``*attributes, entered, converted``
     (``step_counts(..., by=[...])``): matured, so that every lead was watched equally long. Blanks are a value
-    of their own, "(missing)". Returns, for each value of each attribute,
+    of their own, "(missing)". Returns, for each value of each attribute (no row without attributes),
 
     - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
     - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
@@ -132,7 +132,7 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     if any(strata[column].nunique() > 1 for column in STEP if column in strata):
         raise ValueError("drivers are those of one step; filter the counts to one from_stage first")
     if not attributes:
-        raise ValueError("drivers need at least one attribute column beside entered and converted")
+        return drivers(strata.assign(attribute="none")).iloc[:0]
     values = strata[attributes].astype(object).where(strata[attributes].notna(), MISSING).astype(str)
     for name in attributes:
         if values[name].nunique() > MOST_VALUES:

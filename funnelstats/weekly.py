@@ -93,8 +93,11 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     """
     funnel, tables = open_funnel(name)
     path = notebook_path(notebook)
-    parameters = {**typed_parameters(path, texts), "funnel": name}
-    _check_values(funnel, tables, {**known_parameters(path), **parameters})
+    known = known_parameters(path)
+    # The notebooks' own week is one of the sample's.
+    week = {"week": last_complete_week(last_day(tables, funnel))} if "week" in known else {}
+    parameters = {**week, **typed_parameters(path, texts), "funnel": name}
+    _check_values(funnel, tables, {**known, **parameters})
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     target = project_root() / "reports" / name / notebook / f"{page_name(notebook, *words)}.html"
     inputs = {"data": str(prepared_fingerprint(name))}
@@ -133,6 +136,8 @@ def _check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any]) -> 
         first, last = _covered(funnel, tables)
         if not first <= parse_day(as_of) <= last:
             raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
+    if "step" in values and values["step"] not in funnel.stages[1:]:
+        raise FunnelError(f'no step into "{values["step"]}"; {suggestion(str(values["step"]), funnel.stages[1:])}')
     if "manager" in values:
         there = tables.entries.filter(tables.entries.manager.notnull()).select("manager").distinct()
         known = sorted(set(there.to_pyarrow()["manager"].to_pylist()) - {*funnel.system_users})

@@ -245,11 +245,15 @@ def test_one_value_or_no_rows_is_no_driver() -> None:
     assert drivers(pd.DataFrame({"x": [], "entered": [], "converted": []})).empty
 
 
-def test_several_steps_no_attribute_or_too_many_values_are_refused() -> None:
+def test_without_attributes_nothing_drives_a_step() -> None:
+    found = drivers(strata_of()[["entered", "converted"]])
+    assert found.empty
+    assert "odds_ratio" in found
+
+
+def test_several_steps_or_too_many_values_are_refused() -> None:
     with pytest.raises(ValueError, match="one step"):
         drivers(strata_of().assign(from_stage=list("aabbcc")))
-    with pytest.raises(ValueError, match="at least one attribute"):
-        drivers(strata_of()[["entered", "converted"]])
     with pytest.raises(FunnelError, match="at most 100 values, company has 101"):
         drivers(pd.DataFrame({"company": range(101), "entered": 1, "converted": 0}))
 
