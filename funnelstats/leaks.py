@@ -38,12 +38,11 @@ def leak_sizes(
       so a small group that seems on target still has some, and groups do not add up to the team's
     - ``lost_deals, lost_lower, lost_upper``: entered x shortfall x the rates of the later steps (the group's
       own, the team's where it has none), all else equal
-    - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without ``deal``
+    - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without a ``deal``
+      above 0
 
     Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
     """
-    if deal is not None and not deal > 0:
-        raise ValueError(f"deal must be the mean of deals, above 0, got {deal}")
     measured = ("known", "n_eff", *COUNTS, *RATE)
     keys = [str(column) for column in rates if column not in measured]
     groups = [key for key in keys if key not in STEP]
@@ -68,7 +67,7 @@ def leak_sizes(
     known = ~np.isnan(lost)
     # the mean of a skewed loss can lie beyond its quantile
     lower, upper = np.where(known, np.minimum(lower, lost), 0), np.where(known, np.maximum(upper, lost), np.inf)
-    worth = np.nan if deal is None else deal
+    worth = deal if deal is not None and deal > 0 else np.nan
     shown = [column for column in frame if column in ("entered", "converted", *RATE)]
     found = frame[[*keys, *shown]].assign(
         target=target,

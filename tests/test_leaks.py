@@ -121,11 +121,14 @@ def test_where_nobody_entered_or_nothing_was_agreed_the_leak_is_unknown() -> Non
     assert leak_sizes(TEAM, THREE)["lost_money"].isna().all()
 
 
-def test_a_step_named_twice_or_a_deal_of_nothing_is_refused() -> None:
+def test_a_step_named_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="one row per manager, from_stage, to_stage"):
         leak_sizes(pd.concat([TEAM, TEAM]), THREE)
-    with pytest.raises(ValueError, match="deal must be"):
-        leak_sizes(TEAM, THREE, deal=0)
+
+
+def test_without_a_deal_above_nothing_the_money_is_unknown() -> None:
+    for deal in (None, float("nan"), 0.0, -3.0):
+        assert leak_sizes(TEAM, THREE, deal=deal)["lost_money"].isna().all()
 
 
 def strata_of(seed: int = 1) -> pd.DataFrame:
