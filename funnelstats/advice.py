@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STEP = ["from_stage", "to_stage"]
 NOT_RANKED = "not ranked"
+FEWEST_LEADS = 5
+"""Where no target is agreed, a lost lead or two are nobody's weakness, however rare they are elsewhere."""
 
 
 def page_verdicts(verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +94,7 @@ def _help_sentence(ranked: pd.DataFrame) -> str:
     low = (
         ranked[(ranked["verdict"] == "red") & (ranked["whose"] == "own")]
         if judged
-        else ranked[ranked["rest"] == "lower"]
+        else ranked[(ranked["rest"] == "lower") & (ranked["entered"] >= FEWEST_LEADS)]
     )
     if low.empty:
         why = "through anything but chance, the team's own leak, or harder leads" if judged else "beyond chance"

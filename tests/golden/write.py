@@ -17,7 +17,7 @@ EDGES = {
     "manager_with_three_leads": ("manager", {"week": "2025-W49", "manager": "Novák"}),
     "first_week": ("weekly", {"week": "2025-W49"}),
 }
-HOSTILE = '''\
+HOSTILE = """\
 import pandas as pd
 
 import funnelstats as fs
@@ -25,7 +25,7 @@ import funnelstats as fs
 spec = fs.read_funnel(funnel)
 names = ["<img src=x onerror=alert(1)>", "=HYPERLINK(\\"http://x\\")", "$x^2$ _a_ **b**", "O'Neill & Sons"]
 counts = pd.DataFrame({"manager": names, "from_stage": "lead", "to_stage": "met", "entered": 40, "converted": 36})
-verdicts = fs.versus_target(counts, spec)'''
+verdicts = fs.versus_target(counts, spec)"""
 SHOWN = [
     'fs.show_table(verdicts, name="hostile", title="<script>alert(1)</script>")',
     "fs.control_chart(verdicts, spec)",
