@@ -95,8 +95,10 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     path = notebook_path(notebook)
     known = known_parameters(path)
     # The notebooks' own week is one of the sample's.
-    week = {"week": last_complete_week(last_day(tables, funnel))} if "week" in known else {}
-    parameters = {**week, **typed_parameters(path, texts), "funnel": name}
+    typed = typed_parameters(path, texts)
+    last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)
+    week = {"week": last_complete_week(last)} if "week" in known else {}
+    parameters = {**week, **typed, "funnel": name}
     _check_values(funnel, tables, {**known, **parameters})
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     target = project_root() / "reports" / name / notebook / f"{page_name(notebook, *words)}.html"

@@ -51,7 +51,7 @@ def project(tmp_path_factory):
         patch.chdir(folder)
         write(TEAM, {"entries.csv": ENTRIES, "leads.csv": LEADS})
         shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
-        write_notebook(folder / "notebooks" / "broken.ipynb", "raise ValueError('no such thing')")
+        write_notebook(folder / "notebooks" / "broken.ipynb", "raise ValueError('no such thing')", "funnel = 'team'")
         write_notebook(
             folder / "notebooks" / "greeting.ipynb", "import funnelstats as fs\nfs.show_text(f'Week {week}')"
         )
@@ -100,7 +100,7 @@ MISTAKES = [
     (["report", "manager", NAME, "-p", "week", "2026-W03", "-p", "manager", "Ana"], 'did you mean "Anna"?'),
     (["report", "manager", NAME, "-p", "week", "2026-W03"], 'no manager "Иванов" in team; known: Anna, Boris'),
     (["report", "manager", NAME, "-p", "week", "2026-W30", "-p", "manager", "Anna"], "week 2026-W30 is not covered"),
-    (["report", "weekly", NAME], "week 2026-W26 is not covered"),
+    (["report", "weekly", NAME, "-p", "week", "2026-W26"], "week 2026-W26 is not covered"),
     (["report", "greeting", "taem"], 'did you mean "team"?'),
     (["wekly", NAME], "No such command 'wekly'"),
     (["weekly"], "Missing argument 'FUNNEL'"),

@@ -239,3 +239,14 @@ def test_a_managers_page_holds_no_lead_of_anybody(rendered, sample, manager) -> 
     assert not words & {lead for lead in leads["lead_id"] if len(lead) > 5}
     text = rendered[manager]
     assert [company for company in leads["company"].dropna().unique() if len(company) > 5 and company in text] == []
+
+
+@pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
+def test_a_managers_tables_hold_the_managers_own_rows_alone(rendered, pages, project, manager) -> None:
+    assert manager in rendered
+    name = {"O'Neill": "first", "Смирнова": "second"}[manager]
+    folder = project / "reports" / "private"
+    steps = pd.read_csv(folder / f"{name}.steps.csv")
+    own = pages[LAST]["managers"].query("manager == @manager")
+    assert steps.iloc[:, :3].to_numpy().tolist() == own[["from_stage", "to_stage", "entered"]].to_numpy().tolist()
+    assert len(pd.read_csv(folder / f"{name}.flow.csv")) == 5

@@ -214,6 +214,13 @@ def test_a_page_of_nothing_that_exists_is_refused_before_anything_runs(
     assert said in str(refused.value)
 
 
+def test_a_page_without_a_week_is_of_the_last_complete_one(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    assert report_batch("weekly", NAME, {}).jobs[0].parameters["week"] == "2026-W26"
+    (job,) = report_batch("weekly", NAME, {"as_of": "2026-06-09"}).jobs
+    assert job.parameters == {"week": "2026-W23", "as_of": "2026-06-09", "funnel": NAME}
+
+
 def test_what_a_notebook_defaults_to_must_exist_too(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
     with pytest.raises(FunnelError, match='no manager "Иванов" in team; known: Anna'):
