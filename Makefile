@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test lint types unit notebooks sample lab simulate lock
+.PHONY: report test notebooks sample lab simulate lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
