@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,15 +75,20 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
         return "No step of the team is below its target beyond chance: there is no leak to work on this week."
     worst = missed.sort_values("lost_deals", ascending=False).iloc[0]
     run = since[(since["from_stage"] == worst["from_stage"]) & since["alarm"]]
-    began = "" if run.empty else f", since {pd.Timestamp(run['since'].iloc[0]).strftime('%G-W%V')}"
-    cost = f"about {worst['lost_deals']:.0f} deals"
+    began = "" if run.empty else f"began in {pd.Timestamp(run['since'].iloc[0]).strftime('%G-W%V')} and "
+    cost = f"about {_rough(worst['lost_deals'])} deals"
     if pd.notna(worst["lost_money"]):
-        cost += f" or {worst['lost_money']:,.0f}\u00a0{funnel.currency}".replace(",", "\u202f")
+        cost += f" or {_rough(worst['lost_money'])}\u00a0{funnel.currency}"
     return (
-        f"The team leaks most at {_step(worst)}: {_percent(worst['rate'])} pass (very likely {_interval(worst)}), "
-        f"{_percent(worst['target'])} are agreed{began}. That costs {cost} in {funnel.window_weeks} weeks: look at "
+        f"The team leaks most at {_step(worst)}: {_percent(worst['rate'])} pass (very likely {_interval(worst)}) where "
+        f"{_percent(worst['target'])} are agreed. That {began}costs {cost} in {funnel.window_weeks} weeks: look at "
         "this step first, with everybody."
     )
+
+
+def _rough(amount: float) -> str:
+    """Two digits that mean something, thousands set apart: 35 324 006 is about 35 000 000."""
+    return f"{float(f'{amount:.2g}'):,.0f}".replace(",", "\u202f")
 
 
 def _help_sentence(ranked: pd.DataFrame) -> str:
@@ -218,29 +222,3 @@ def _interval(row: pd.Series) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}\u202f%"
-
-
-def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:
-    """How the page was counted, one sentence for each rule."""
-    horizons = ", ".join(f"{step.from_stage} → {step.to_stage} {step.horizon_days}" for step in funnel.steps)
-    return [
-        "Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt.",
-        "Reached: a lead that stood at a stage or beyond it has reached it. Skipped stages count as reached, and a "
-        "step back takes nothing away.",
-        "Ties: entries at one instant are ordered as the funnel orders its stages.",
-        "Backdated rows stay in the counts, are left out of durations, and are listed in the data check.",
-        "Cohorts are by entry; the flow of a week is a table of its own and carries no rates.",
-        f"A lead is judged by whether it moves on within so many days of entering the stage: {horizons}. "
-        "“By the horizon” also uses leads still on their way, with refused ones as a rival end; “matured” uses only "
-        "leads whose days are over. Leads whose days are not over are “too recent” there.",
-        f"Weeks are ISO weeks, Monday to Sunday, in the time zone {funnel.timezone}; no unfinished week is compared.",
-        "Where nobody entered there is no rate. Blank values form the group “(missing)”, apart from “unknown”.",
-        "Managers: each step counts for who owned the lead when it entered the step. System users and leads without "
-        "a manager are counted and never ranked.",
-        "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved away + "
-        "still there.",
-        f"As of {as_of}: what was known at the end of that day; later rows do not exist.",
-        f"Judged are the entries of the {funnel.window_weeks} weeks {window[0]} to {window[1]}, against the target "
-        "less its tolerance. Of all results painted red on a page, at most one in ten is so by chance.",
-        "Days and weeks are counted on local dates; instants are kept in UTC.",
-    ]

@@ -20,7 +20,7 @@ READING_ORDER = [
     # frames to frames
     *("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams"),
     # frames to what a person sees
-    *("shown", "figures", "tables", "advice", "peers", "charts"),
+    *("shown", "figures", "tables", "rules", "advice", "peers", "charts"),
     # notebooks to pages
     *("kernels", "pages", "publishing", "reports", "weekly", "cli"),
     # the invented sample, which knows nothing of all this
