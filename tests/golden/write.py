@@ -23,7 +23,7 @@ import pandas as pd
 import funnelstats as fs
 
 spec = fs.read_funnel(funnel)
-names = ["<img src=x onerror=alert(1)>", "=HYPERLINK(\\"http://x\\")", "$x^2$ _a_ **b**", "O'Neill & Sons"]
+names = ["<img src=x onerror=alert(1)>", '=HYPERLINK("http://x")', "$x^2$ _a_ **b**", "O'Neill & Sons"]
 counts = pd.DataFrame({"manager": names, "from_stage": "lead", "to_stage": "met", "entered": 40, "converted": 36})
 verdicts = fs.versus_target(counts, spec)"""
 SHOWN = [
