@@ -72,7 +72,7 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05) -> pd.
     20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
     procedure over the rows (of all alarms at most alpha false). It is ``e_values`` mixed over the week in which
     the leak began, half on the first: without that, good weeks outweigh a later leak (13 leads a week, from .84
-    to .67 against .80 after 20 weeks: found within 12 weeks in .02 of cases, so in .49).
+    to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
     cells, mondays, entered, converted = _by_week(weeks, funnel)

@@ -1,4 +1,4 @@
-"""Counts of steps and outcomes: DESIGN's counting rules on a few leads, then against a plain loop."""
+"""Counts of steps and outcomes: the README's counting rules on a few leads, then against a plain loop."""
 
 from collections import Counter
 from datetime import date, timedelta

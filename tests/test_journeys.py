@@ -1,4 +1,4 @@
-"""One row per lead episode: DESIGN's counting rules on histories of a few rows, then against a plain loop."""
+"""One row per lead episode: the README's counting rules on histories of a few rows, then against a plain loop."""
 
 from datetime import date
 
