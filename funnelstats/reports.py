@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[s
     return digest.hexdigest()
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what a page shows."""
     names = (

@@ -98,7 +98,7 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     typed = typed_parameters(path, texts)
     last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)
     week = {"week": last_complete_week(last)} if "week" in known else {}
-    parameters = {**week, **typed, "funnel": name}
+    parameters = {**week, **typed, **({"funnel": name} if "funnel" in known else {})}
     _check_values(funnel, tables, {**known, **parameters})
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     target = project_root() / "reports" / name / notebook / f"{page_name(notebook, *words)}.html"
@@ -172,7 +172,7 @@ def _job(
     path = notebook_path(notebook)
     return Job(
         notebook=path,
-        parameters={key: value for key, value in parameters.items() if key in known_parameters(path)},
+        parameters=parameters,
         target=target,
         title=title,
         section=section,
