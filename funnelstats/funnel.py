@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from funnelstats.errors import FunnelError, suggestion
 from funnelstats.mistakes import contradictions
+from funnelstats.practice import Contact, LeadBase, Loop, Refusals, Spec, Texts, Work
 from funnelstats.schema import ENDS, MISSING
 
 __all__ = ["ENDS", "MISSING", "Funnel", "FunnelError", "Source", "Step", "project_root", "read_funnel", "suggestion"]
@@ -25,11 +26,15 @@ __all__ = ["ENDS", "MISSING", "Funnel", "FunnelError", "Source", "Step", "projec
 EVERY_COLUMN = "*"
 """Key of what is stated for all columns of a source at once."""
 
+PRACTICE: dict[str, type[Spec]] = {
+    "contact": Contact,
+    "work": Work,
+    "refusals": Refusals,
+    "loop": Loop,
+    "lead_base": LeadBase,
+}
+
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _iso_or_codes(fmt: str) -> str:
@@ -51,12 +56,11 @@ def _by_column(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 DateFormat = Annotated[str, AfterValidator(_iso_or_codes)]
 DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple)]
 
 
-class Join(_Spec):
+class Join(Spec):
     """Another file whose columns are added to a source, many rows to one."""
 
     files: Annotated[Texts, Field(min_length=1)]
@@ -67,7 +71,7 @@ class Join(_Spec):
     encoding: str | None = None
 
 
-class Source(_Spec):
+class Source(Spec):
     """Where rows of one canonical table come from, and how to read them."""
 
     files: Texts = ()
@@ -89,7 +93,7 @@ class Source(_Spec):
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
 
 
-class StepInto(_Spec):
+class StepInto(Spec):
     """What was agreed about the step into one stage."""
 
     horizon_days: Annotated[int, Field(ge=1)]
@@ -120,7 +124,7 @@ def _known_zone(name: str) -> str:
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_tuple)]
 
 
-class Funnel(_Spec):
+class Funnel(Spec):
     """A funnel as its people state it. Read one with ``read_funnel``."""
 
     name: str
@@ -137,6 +141,11 @@ class Funnel(_Spec):
     undated: Texts = ()
     stages: Annotated[tuple[str, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
+    contact: Contact = Contact()
+    work: Work = Work()
+    refusals: Refusals = Refusals()
+    loop: Loop = Loop()
+    lead_base: LeadBase = LeadBase()
     leads: Sources
     entries: Sources
     contacts: Sources = ()
@@ -201,7 +210,8 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
     if item["type"] == "missing":
         return f"{key}: must be stated"
     if item["type"] == "extra_forbidden":
-        spec = StepInto if places[0] == "step_into" else Join if "join" in places else Source
+        specs: dict[str, type[Spec]] = {**PRACTICE, "step_into": StepInto}
+        spec = specs.get(places[0], Join if "join" in places else Source)
         known = (spec if len(places) > 1 else Funnel).model_fields.keys() - {"name"}
         return f"{key}: unknown key; {suggestion(places[-1], sorted(known))}"
     rule = item["msg"].removeprefix("Value error, ").replace("Input should", "must")
@@ -210,7 +220,7 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
         rule = 'must be three capital letters like "EUR"'
     if item["type"] == "too_short":
         rule = f"must name at least {item['ctx']['min_length']}"
-    return f"{key}: {rule}, got {offender!r}"
+    return f"{key}: {rule}" if isinstance(offender, Mapping) else f"{key}: {rule}, got {offender!r}"
 
 
 def _places(loc: Iterable[str | int], stated: Any) -> list[str]:

@@ -16,7 +16,7 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
     undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
     return [
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
-        *_base_mistakes(stated),
+        *_attribute_mistakes(stated),
         *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
@@ -33,12 +33,30 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
-def _base_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+    """Columns or attributes of leads, and stages, that a key names and nobody states."""
     sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
     known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
-    for name in _list(stated.get("base")):
+    loop, base = _mapping(stated.get("loop")), _mapping(stated.get("lead_base"))
+    refusals = _mapping(stated.get("refusals"))
+    named = [("base", name) for name in _list(stated.get("base"))]
+    named += [("loop.nurtured", name) for name in _list(loop.get("nurtured"))]
+    named += [(f"loop.needs.{at}", name) for at, names in _mapping(loop.get("needs")).items() for name in _list(names)]
+    named += [
+        (f"lead_base.{key}", name) for key in ("company", "blacklisted", "score") for name in _list(base.get(key))
+    ]
+    named += [
+        (f"refusals.gaps.{why}", name) for why, gap in _mapping(refusals.get("gaps")).items() for name in _mapping(gap)
+    ]
+    for key, name in named:
         if sources and name not in known:
-            yield f'base: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+            yield f'{key}: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+    stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
+    staged = [("loop.handed_over", name) for name in _list(loop.get("handed_over"))]
+    staged += [(f"loop.{key}", name) for key in ("idle_days_at", "needs") for name in _mapping(loop.get(key))]
+    for key, name in staged:
+        if name not in stages:
+            yield f'{key}: no stage "{name}"; {suggestion(str(name), stages)}'
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:

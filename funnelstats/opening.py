@@ -15,6 +15,7 @@ import pandas as pd
 from funnelstats.funnel import Funnel, FunnelError, project_root, read_funnel
 from funnelstats.schema import TABLES
 from funnelstats.sources import input_fingerprint, prepared_fingerprint
+from funnelstats.words import speak
 
 KNOWN_FROM = {
     "leads": "created_on",
@@ -42,6 +43,7 @@ def open_funnel(name: str, as_of: date | str | None = None) -> tuple[Funnel, Tab
     as exported. Raises FunnelError where the data is not prepared or was prepared from something else.
     """
     funnel = read_funnel(name)
+    speak(funnel.language)
     made_from = prepared_fingerprint(name)
     if made_from is None:
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")

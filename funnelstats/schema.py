@@ -46,6 +46,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "manager": Column("text", "by whom"),
         "duration_s": Column("number", "seconds it took"),
         "reached": Column("flag", "somebody answered"),
+        "channel": Column("text", "through which channel marketing touched the lead"),
     },
     "payments": {
         "lead_id": Column("id", "who paid", required=True),

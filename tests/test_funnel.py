@@ -5,7 +5,7 @@ import re
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
-from funnelstats.funnel import Funnel, FunnelError, Join, Source, Step, StepInto, project_root, read_funnel
+from funnelstats.funnel import PRACTICE, Funnel, FunnelError, Join, Source, Step, StepInto, project_root, read_funnel
 from funnelstats.schema import TABLES
 
 SNAPSHOT = (
@@ -337,6 +337,9 @@ def test_outside_a_project_it_is_said_where_one_was_looked_for():
 REFERENCE = (REPOSITORY / "docs" / "funnel_toml.md").read_text(encoding="utf-8")
 
 
+PRACTICE_HEADING = "The practice: contact, work, refusals, loop, lead_base"
+
+
 def section(heading):
     return REFERENCE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
@@ -349,6 +352,31 @@ def test_the_reference_explains_every_key_and_no_other(heading, spec):
     keys = [key for line in section(heading).splitlines() if line.startswith("| `") for key in line.split("|")[1:2]]
     explained = {name for key in keys for name in re.findall(r"`(\w+)`", key)}
     assert explained == spec.model_fields.keys() - {"name"}
+
+
+def test_the_reference_explains_every_key_of_the_practice_and_no_other():
+    explained = set(re.findall(r"`(\w+\.\w+)`(?=[^|]*\|[^|]*\|)", section(PRACTICE_HEADING)))
+    assert explained == {f"{key}.{name}" for key, spec in PRACTICE.items() for name in spec.model_fields}
+
+
+def test_a_mistake_in_the_practice_is_told_with_what_would_be_right():
+    toml = """
+[contact]
+follow_up = 3
+[work]
+start = 19:00:00
+[loop]
+handed_over = "meeting"
+nurtured = "nurture"
+needs = { met = ["budget"] }
+"""
+    assert mistakes(TOML.replace("\n[leads]", f"{toml}\n[leads]", 1)) == [
+        'contact.follow_up: unknown key; did you mean "follow_up_days"?',
+        "work: start must lie before end, got 19:00 and 18:00",
+        'loop.nurtured: leads have no column "nurture"; known: created_at, lead_id',
+        'loop.needs.met: leads have no column "budget"; known: created_at, lead_id',
+        'loop.handed_over: no stage "meeting"; did you mean "met"?',
+    ]
 
 
 def test_the_reference_lists_every_canonical_column_with_its_kind():
@@ -374,5 +402,8 @@ def test_a_partial_example_of_the_reference_fits_into_a_whole_one(example):
         whole = whole.replace("{ met = { horizon_days = 14 } }", "{ horizon_days = 14 }")
         whole = re.sub(r"\n\[leads\]", f"\n{example}\n[leads]", whole)
         example = ""
+    if example.startswith("[contact]"):
+        attributes = 'created_at = "created", ready_budget = "budget" }\nattributes = { company = "company" }'
+        whole = TOML.replace('created_at = "created" }', attributes)
     write(whole + example)
     assert read_funnel("team").stages == ("lead", "met", "paid")

@@ -12,7 +12,7 @@ TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sort
 
 READING_ORDER = [
     # what people state, and numpy primitives
-    *("schema", "errors", "mistakes", "funnel", "intervals"),
+    *("schema", "errors", "mistakes", "practice", "words", "funnel", "intervals"),
     # raw export to canonical tables
     *("columns", "stored", "readers", "mapping", "canonical", "quality", "sources", "opening"),
     # lazy tables to the boundary
@@ -125,7 +125,7 @@ def test_what_reads_data_knows_nothing_of_pages(module) -> None:
 
 def test_the_statistics_know_neither_engine_nor_files_nor_pages() -> None:
     frames = ("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams")
-    known = {"schema", "errors", "funnel", "intervals", *frames}
+    known = {"schema", "errors", "practice", "words", "funnel", "intervals", *frames}
     assert {module: own_imports(TREES[module]) - known for module in frames} == {module: set() for module in frames}
 
 
