@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from funnelstats.words import _
+
 CSV_MIME = "application/vnd.funnelstats.csv+json"
 """Carries a shown table's name and CSV text from the kernel to whoever renders the page."""
 
@@ -34,6 +36,7 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     lines = [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
     if not lines:
         raise ValueError("show_text needs at least one sentence, got none")
+    title = _(title) if title else title
     heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
     body = (
         f"<p>{_line(lines[0], box)}</p>"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
 import pandas as pd
 
 from funnelstats.funnel import suggestion
+from funnelstats.schema import MISSING
 from funnelstats.shown import CSV_MIME, Shown
+from funnelstats.words import _, number, percent, short_day
 
 VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
 """A shape beside every verdict word, since colour alone is not read by everybody."""
 
 NO_ENTRANTS = "no entrants"
 UNKNOWN = "–"
-_THIN = "\u202f"
 _OWN_ATTRIBUTES = re.compile(r' (id|headers|rowspan|data-[a-z-]+)="[^"]*"| colspan="1"')
 _USED_CLASSES = {"gt_right", "gt_stub", "gt_group_heading"}
 LONG = 16
@@ -41,7 +43,8 @@ def show_table(
 
     ``columns`` chooses, orders and labels; the first one heads its row, ``group`` names a column that heads
     blocks of rows. ``formats`` says the kind of a column: count, number, exact, percent, interval, date, money,
-    verdict, text, or a pair of kind and the words for a missing value. Unnamed columns follow their name and
+    verdict, word (one of ours, to be translated), text, or a pair of kind and the words for a missing value.
+    Unnamed columns follow their name and
     type (``rate`` and ``target`` are percents, ``*_lower`` an interval). An interval is put on the lower
     column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
     """
@@ -61,7 +64,7 @@ def show_table(
     csv = safe_csv(frame[chosen])
     return Shown(
         {
-            "text/html": _html(frame, title, name, {c: labels[c] for c in shown}, kinds, group, currency),
+            "text/html": _html(frame, _(title), name, {c: _(labels[c]) for c in shown}, kinds, group, currency),
             "text/plain": frame[chosen].to_string(index=False),
             CSV_MIME: {"name": name, "csv": csv},
         }
@@ -116,49 +119,30 @@ def _kind(frame: pd.DataFrame, column: str, given: Format | None) -> tuple[str, 
         raise ValueError(f"no format {kind!r} for column {column!r}; {near}")
     if kind == "interval" and _upper(column) not in frame:
         raise ValueError(f"an interval needs the column {_upper(column)!r} beside {column!r}")
-    return kind, (NO_ENTRANTS if kind == "percent" else UNKNOWN) if missing is None else missing
+    return kind, _((NO_ENTRANTS if kind == "percent" else UNKNOWN) if missing is None else missing)
 
 
 def _upper(column: str) -> str:
     return column.removesuffix("_lower") + "_upper"
 
 
-def _count(value: Any, currency: str) -> str:  # noqa: ARG001
-    return f"{value:,.0f}".replace(",", _THIN)
-
-
-def _number(value: Any, currency: str) -> str:  # noqa: ARG001
-    return f"{value:,.1f}".replace(",", _THIN)
-
-
-def _exact(value: Any, currency: str) -> str:  # noqa: ARG001
+def _exact(value: Any) -> str:
     return f"{value:.3g}"
 
 
-def _money(value: Any, currency: str) -> str:
-    return f"{_count(value, '')}\u00a0{currency}".rstrip()
+def _text(value: Any) -> str:
+    return _(MISSING) if value == MISSING else str(value)
 
 
-def _percent(value: Any, currency: str) -> str:  # noqa: ARG001
-    return f"{100 * value:.1f}{_THIN}%"
-
-
-def _date(value: Any, currency: str) -> str:  # noqa: ARG001
-    return pd.Timestamp(value).strftime("%Y-%m-%d")
-
-
-def _text(value: Any, currency: str) -> str:  # noqa: ARG001
-    return str(value)
-
-
-_FORMATS: dict[str, Callable[[Any, str], str]] = {
-    "count": _count,
-    "number": _number,
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "count": number,
+    "number": partial(number, digits=1),
     "exact": _exact,
-    "percent": _percent,
-    "money": _money,
-    "date": _date,
-    "verdict": _text,
+    "percent": partial(percent, digits=1),
+    "money": number,
+    "date": short_day,
+    "verdict": str,
+    "word": _,
     "text": _text,
 }
 
@@ -167,10 +151,11 @@ def _cells(frame: pd.DataFrame, column: str, kind: str, missing: str, currency: 
     """The column as plain, not yet escaped words."""
     if kind == "interval":
         return [
-            missing if pd.isna(low) or pd.isna(high) else f"{100 * low:.0f}–{100 * high:.0f}{_THIN}%"
+            missing if pd.isna(low) or pd.isna(high) else f"{number(100 * low)}–{percent(high)}"
             for low, high in zip(frame[column], frame[_upper(column)], strict=True)
         ]
-    return [missing if pd.isna(value) else _FORMATS[kind](value, currency) for value in frame[column]]
+    words = [missing if pd.isna(value) else _FORMATS[kind](value) for value in frame[column]]
+    return [f"{word}\u00a0{currency}".rstrip() if kind == "money" and word != missing else word for word in words]
 
 
 def _html(
@@ -187,7 +172,7 @@ def _html(
     words = pd.DataFrame({column: _cells(frame, column, *kinds[column], currency) for column in labels})
     first, *others = labels
     if group:
-        words["_group"] = [UNKNOWN if pd.isna(value) else str(value) for value in frame[group]]
+        words["_group"] = [UNKNOWN if pd.isna(value) else _text(value) for value in frame[group]]
     table = (
         gt.GT(words, rowname_col=first, groupname_col="_group" if group else None, id=f"table-{name}")
         .tab_stubhead(labels[first])
@@ -231,4 +216,4 @@ def _verdict(word: str) -> str:
     if word not in VERDICT_MARKS:
         return escape(word)
     mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
-    return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {word}</span>'
+    return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'

@@ -109,3 +109,14 @@ def day(value: date) -> str:
     from babel.dates import format_date
 
     return _(NOT_KNOWN) if pd.isna(value) else format_date(value, "medium", locale=spoken())
+
+
+def short_day(value: date) -> str:
+    """A day as tables write it.
+
+    >>> short_day(date(2026, 6, 28))
+    '2026-06-28'
+    """
+    from babel.dates import format_date
+
+    return format_date(value, "yyyy-MM-dd" if spoken() == "en" else "dd.MM.yyyy", locale=spoken())
