@@ -7,27 +7,22 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from funnelstats.shown import CSV_MIME
+from funnelstats.words import in_language, translations
 
 TEMPLATES = Path(__file__).parent / "page"
 MAX_PAGE_BYTES = 1_000_000
 
 WORDS = {
-    "en": {
-        "skip": "Skip to the report",
-        "all_pages": "All pages of this run",
-        "failed": "This page could not be made; the notebook with the reason lies under _failed.",
-    },
-    "ru": {
-        "skip": "К отчёту",
-        "all_pages": "Все страницы",
-        "failed": "Страница не построена; ноутбук с причиной лежит в _failed.",
-    },
+    "skip": "Skip to the report",
+    "all_pages": "All pages of this run",
+    "failed": "This page could not be made; the notebook with the reason lies under _failed.",
 }
+"""What a page says of itself."""
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
@@ -48,6 +43,12 @@ def _exporter(thread: int) -> Any:  # noqa: ARG001 (one for each thread: exporte
     )
 
 
+def page_words(language: str) -> dict[str, Any]:
+    """What the templates need to speak a language: a page's own words, and how to say a notebook's."""
+    texts = {name: translations(language).gettext(text) for name, text in WORDS.items()}
+    return {**texts, "prose": partial(in_language, language=language)}
+
+
 def page_html(notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html") -> str:
     """The notebook's words and outputs as one self-contained page; its code stays in the notebook.
 
@@ -55,12 +56,7 @@ def page_html(notebook: Any, *, title: str, language: str = "en", index: str | N
     """
     html, _ = _exporter(threading.get_ident()).from_notebook_node(
         notebook,
-        resources={
-            "page_title": title,
-            "language": language,
-            "words": WORDS.get(language, WORDS["en"]),
-            "index": index,
-        },
+        resources={"page_title": title, "language": language, "words": page_words(language), "index": index},
     )
     return str(html)
 
@@ -73,7 +69,7 @@ def overview_html(
 
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return templates.get_template("overview.html.j2").render(
-        sections=sections, title=title, language=language, words=WORDS.get(language, WORDS["en"])
+        sections=sections, title=title, language=language, words=page_words(language)
     )
 
 

@@ -57,7 +57,7 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[s
     """Hash of all a page depends on: notebook, parameters, inputs (their hashes), this package, libraries."""
     digest = hashlib.sha256(notebook.read_bytes())
     package = Path(__file__).parent
-    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json")):
+    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json", ".mo")):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     digest.update(json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str).encode())
     return digest.hexdigest()

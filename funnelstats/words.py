@@ -7,6 +7,7 @@ A process shows one page at a time, in one language: ``speak`` sets it, ``open_f
 from __future__ import annotations
 
 import gettext
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,25 @@ def counted(one: str, several: str, number: float) -> str:
     '2 leads'
     """
     return translations(spoken()).ngettext(one, several, int(number))
+
+
+def paragraphs(markdown: str) -> list[tuple[str, str]]:
+    """A notebook's prose as its paragraphs, each with the mark of a heading apart: the texts of the catalogue.
+
+    >>> paragraphs("# A title\\n\\nSome words.")
+    [('# ', 'A title'), ('', 'Some words.')]
+    """
+    return [
+        (mark, " ".join(text.split()))
+        for block in markdown.split("\n\n")
+        for mark, text in re.findall(r"(?s)\A(#* *)(.*)\Z", block.strip())
+    ]
+
+
+def in_language(markdown: str, language: str) -> str:
+    """A notebook's prose in a language."""
+    texts = translations(language)
+    return "\n\n".join(mark + (texts.gettext(text) if text else "") for mark, text in paragraphs(markdown))
 
 
 def percent(share: float, digits: int = 0) -> str:

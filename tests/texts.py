@@ -1,0 +1,133 @@
+"""Texts that pages show, gathered from the package and the notebooks into the catalogue of each language.
+
+``python tests/texts.py`` brings the catalogues up to date: new texts are added without a translation, which the tests
+refuse, and those no longer used go. Translate them in the language's ``funnelstats.po`` and run it again.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+from funnelstats.words import paragraphs
+
+ROOT = Path(__file__).parents[1]
+PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "locale"
+KINDS = {"count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"}
+Text = str | tuple[str, str]
+
+
+def texts() -> dict[Text, str]:
+    """Every text with the file it is first found in; a text in two forms is a pair."""
+    found: dict[Text, str] = {}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
+    constants = {
+        target.id: node.value.value
+        for tree in trees.values()
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for path, tree in trees.items():
+        for text in [*_said(tree, constants), *_listed(tree)]:
+            found.setdefault(text, path.name)
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
+            found.setdefault(text, path.name)
+    return {text: place for text, place in found.items() if text}
+
+
+def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
+    """Arguments of ``_`` and ``counted``; a name stands for the constant of that name."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id == "_" and len(node.args) == 1:
+            argument = node.args[0]
+            if isinstance(argument, ast.Name) and argument.id in constants:
+                yield constants[argument.id]
+            for part in ast.walk(argument) if isinstance(argument, ast.Constant | ast.IfExp) else ():
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value
+                elif isinstance(part, ast.Name) and part.id in constants:
+                    yield constants[part.id]
+        if node.func.id == "counted":
+            one, several = (argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant))
+            yield one, several
+
+
+def _listed(tree: ast.Module) -> Iterator[str]:
+    """Values of the module's mappings that are called words or facts."""
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        name = target.id if isinstance(target, ast.Name) else ""
+        if (name == "FACTS" or name.endswith("WORDS")) and isinstance(getattr(node, "value", None), ast.Dict):
+            yield from (value.value for value in node.value.values if isinstance(value, ast.Constant))
+
+
+def _of_notebook(notebook: dict) -> Iterator[str]:
+    """Prose, and of each cell's code the titles, labels and words for what is missing."""
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield from (text for _, text in paragraphs(source))
+        if cell["cell_type"] != "code":
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.keyword) and node.arg == "title" and isinstance(node.value, ast.Constant):
+                yield node.value.value
+            if isinstance(node, ast.keyword) and node.arg == "columns":
+                yield from _labels(node.value)
+            if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+                kind, words = (part.value if isinstance(part, ast.Constant) else None for part in node.elts)
+                if kind in KINDS and isinstance(words, str):
+                    yield words
+
+
+def _labels(columns: ast.expr) -> Iterator[str]:
+    if isinstance(columns, ast.Dict):
+        yield from (value.value for value in columns.values if isinstance(value, ast.Constant))
+    if isinstance(columns, ast.List):
+        names = [part.value for part in columns.elts if isinstance(part, ast.Constant)]
+        yield from (name.replace("_", " ") for name in names)
+        if any(name.endswith("_lower") for name in names):
+            yield "interval"
+
+
+def catalogue(language: str) -> Catalog:
+    """The catalogue of a language with today's texts, in the order of their files, and their translations."""
+    with (LOCALE / language / "LC_MESSAGES" / "funnelstats.po").open("rb") as file:
+        known = read_po(file, locale=language)
+    new = Catalog(
+        language, project="funnelstats", version="1", header_comment=f"# funnelstats in {language}", fuzzy=False
+    )
+    new.msgid_bugs_address = new.last_translator = new.language_team = ""
+    for text, place in texts().items():
+        message = known.get(text[0] if isinstance(text, tuple) else text)
+        new.add(text, message.string if message else "", locations=[(place, None)])
+    return new
+
+
+def write(language: str) -> None:
+    """Both forms of a catalogue: the one people edit, the one gettext reads."""
+    folder = LOCALE / language / "LC_MESSAGES"
+    new = catalogue(language)
+    # The date of a catalogue would differ from run to run.
+    new.creation_date = new.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+    with (folder / "funnelstats.po").open("wb") as file:
+        write_po(file, new, width=120, include_lineno=False)
+    with (folder / "funnelstats.mo").open("wb") as file:
+        write_mo(file, new)
+
+
+if __name__ == "__main__":
+    for folder in sorted(LOCALE.iterdir()):
+        write(folder.name)
