@@ -84,6 +84,18 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def rival_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """The rates of one log under rival definitions, and how far each is from the page's own, ``reached``.
+
+    Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
+    the same way, missing where one of them is).
+    """
+    rates = conversion_rates(counts, level)
+    way = ["from_stage", "to_stage"]
+    own = rates.loc[rates["definition"] == "reached", [*way, "rate"]].rename(columns={"rate": "own"})
+    return rates.assign(apart=rates["rate"] - rates[way].merge(own, how="left", on=way)["own"].to_numpy())
+
+
 def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """The rates by the horizon, and beside them what the matured leads alone say.
 

@@ -55,7 +55,7 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     `s_manager` (owner then, "(missing)" if blank), `s_back_on` (date it went below s for good); then
     lost, lost_on, nurture, nurture_on, reason (of the refusal, null if not lost).
     """
-    rows = _with_episode(stage_entries(entries, funnel))
+    rows = with_episode(stage_entries(entries, funnel))
     reached = _reached(rows, funnel)
     owners = _owners(rows, reached, funnel)
     per_stage = [
@@ -115,7 +115,7 @@ def _unowned(entries: ir.Table, funnel: Funnel) -> ir.Table:
     )
 
 
-def _with_episode(rows: ir.Table) -> ir.Table:
+def with_episode(rows: ir.Table) -> ir.Table:
     """The entries with the number of their episode: 1 plus the reopenings up to them.
 
     An end opens nothing by itself; the next stage entry strictly later than it does. An end dated before

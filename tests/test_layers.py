@@ -16,11 +16,11 @@ READING_ORDER = [
     # raw export to canonical tables
     *("columns", "stored", "readers", "mapping", "canonical", "quality", "sources", "opening"),
     # lazy tables to the boundary
-    *("journeys", "counts", "flows"),
+    *("journeys", "counts", "flows", "sensitivity"),
     # frames to frames
     *("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams"),
     # frames to what a person sees
-    *("shown", "figures", "tables", "rules", "advice", "peers", "charts"),
+    *("shown", "workbook", "figures", "tables", "rules", "advice", "peers", "charts"),
     # notebooks to pages
     *("kernels", "pages", "publishing", "reports", "weekly", "cli"),
     # the invented sample, which knows nothing of all this
@@ -30,7 +30,18 @@ READING_ORDER = [
 ]
 
 MAY_IMPORT = {
-    ("ibis",): {"stored", "mapping", "canonical", "quality", "sources", "opening", "journeys", "counts", "flows"},
+    ("ibis",): {
+        "stored",
+        "mapping",
+        "canonical",
+        "quality",
+        "sources",
+        "opening",
+        "journeys",
+        "counts",
+        "flows",
+        "sensitivity",
+    },
     ("matplotlib", "seaborn"): {"figures", "charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",

@@ -1,0 +1,133 @@
+"""Rival definitions of one conversion: on a few leads, then against a plain loop."""
+
+from datetime import date
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+
+from funnelstats.conversion import rival_rates
+from funnelstats.funnel import FunnelError
+from funnelstats.sensitivity import DEFINITIONS, rival_counts
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES, days=[20, 9, 14])
+AS_OF = date(2026, 3, 31)
+LEADS = [
+    ("straight", "lead", "2026-01-05"),
+    ("straight", "met", "2026-01-06"),
+    ("straight", "paid", "2026-01-07"),
+    ("skipped", "lead", "2026-01-05"),
+    ("skipped", "paid", "2026-01-09"),
+    ("circled", "lead", "2026-01-05"),
+    ("circled", "paid", "2026-01-06"),
+    ("circled", "lead", "2026-01-07"),
+    ("circled", "met", "2026-01-08"),
+    ("late", "lead", "2026-01-05"),
+    ("late", "met", "2026-02-20"),
+    ("late", "paid", "2026-02-21"),
+    ("lost", "lead", "2026-01-05"),
+    ("lost", "lost", "2026-01-06"),
+    ("silent", "lead", "2026-01-05"),
+    ("began at met", "met", "2026-01-05"),
+    ("began at met", "paid", "2026-01-06"),
+    ("young", "lead", "2026-03-25"),
+    ("young", "met", "2026-03-26"),
+    ("young", "paid", "2026-03-27"),
+]
+
+
+def of_way(frame, first, last):
+    rows = frame[(frame["from_stage"] == first) & (frame["to_stage"] == last)]
+    return {row.definition: (row.entered, row.converted) for row in rows.itertuples()}
+
+
+def test_one_log_gives_another_rate_under_each_definition(con):
+    found = rival_counts(table(con, entries_frame(LEADS)), FUNNEL, AS_OF)
+    assert list(found) == ["definition", "from_stage", "to_stage", "entered", "converted"]
+    assert of_way(found, "lead", "paid") == {
+        "reached": (7, 4),  # straight, skipped, circled, began at met; late is late, young not yet judged
+        "touched": (6, 2),  # straight, circled; who was never logged as a lead is none
+        "direct": (6, 1),  # straight
+        "closed": (6, 5),  # all but silent, late now too
+        "so_far": (8, 6),
+    }
+    assert of_way(found, "lead", "met")["touched"] == (6, 2)
+    assert of_way(found, "met", "paid")["direct"] == (4, 3)
+
+
+def by_loop(frame, funnel, as_of, between):
+    """The counts of every way and definition, one lead after another."""
+    stages = list(funnel.stages)
+    days = [step.horizon_days for step in funnel.steps]
+    ways = [(0, len(stages) - 1), *((place, place + 1) for place in range(len(stages) - 1))]
+    found = {(way, name): [0, 0] for way in ways for name in DEFINITIONS}
+    for episode in episodes_of(frame[frame["entered_on"] <= as_of], stages):
+        # the same stage logged twice at one instant is one entry
+        logged = sorted({(entry.entered_at, stages.index(entry.stage)) for entry in episode.entries})
+        path = [place for _, place in logged]
+        moves = set(pairwise(path))
+        for first, last in ways:
+            start, end = (episode.stay(stages[place], stages) for place in (first, last))
+            if start is None or not between[0] <= start[0] <= between[1]:
+                continue
+            reached, horizon = end is not None, sum(days[first:last])
+            in_time = reached and (end[0] - start[0]).days <= horizon
+            matured = (as_of - start[0]).days >= horizon
+            whole = all(place in path for place in range(first, last + 1))
+            direct = all((place, place + 1) in moves for place in range(first, last))
+            lost = episode.end("lost") is not None
+            for name, judged, passed in (
+                ("reached", matured, in_time),
+                ("touched", matured and first in path, in_time and whole),
+                ("direct", matured and first in path, in_time and direct),
+                ("closed", matured and (reached or lost), reached),
+                ("so_far", True, reached),
+            ):
+                found[(first, last), name][0] += judged
+                found[(first, last), name][1] += judged and passed
+    return [(name, stages[first], stages[last], *counts) for ((first, last), name), counts in found.items()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_counts_are_those_of_a_loop_over_the_leads(con, seed):
+    frame = random_entries(seed, STAGES)
+    as_of, between = date(2026, 2, 20), (date(2026, 1, 3), date(2026, 2, 12))
+    found = rival_counts(table(con, frame), RANDOM, as_of, entered_between=between)
+    assert [tuple(row) for row in found.itertuples(index=False)] == by_loop(frame, RANDOM, as_of, between)
+    counts = found.set_index(["definition", "from_stage", "to_stage"])["converted"]
+    assert counts.xs("reached").sum() > counts.xs("touched").sum() > counts.xs("direct").sum() > 0
+
+
+def test_nobody_entered_is_no_rate_under_any_definition(con):
+    found = rival_rates(rival_counts(table(con, entries_frame([])), FUNNEL, AS_OF))
+    assert len(found) == 3 * len(DEFINITIONS)
+    assert found["entered"].sum() == 0
+    assert found[["rate", "apart"]].isna().all(axis=None)
+
+
+def test_a_funnel_of_one_step_has_its_way_once(con):
+    found = rival_counts(table(con, entries_frame(LEADS)), funnel_of("lead", "paid"), AS_OF)
+    assert len(found) == len(DEFINITIONS)
+
+
+def test_a_reversed_window_is_refused(con):
+    with pytest.raises(FunnelError, match="first, last"):
+        rival_counts(table(con, entries_frame([])), FUNNEL, AS_OF, entered_between=(AS_OF, date(2026, 1, 1)))
+
+
+def test_the_distance_is_to_the_pages_own_definition():
+    counts = pd.DataFrame(
+        {
+            "definition": ["reached", "closed"],
+            "from_stage": "lead",
+            "to_stage": "paid",
+            "entered": [200, 150],
+            "converted": [100, 105],
+        }
+    )
+    found = rival_rates(counts)
+    assert found["apart"].tolist() == pytest.approx([0, 0.2])
+    assert found["rate"].tolist() == pytest.approx([0.5, 0.7])
