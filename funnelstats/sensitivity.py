@@ -71,7 +71,8 @@ def rival_counts(
         "touched": (matured & dated._began, in_time & dated._touched),
         "direct": (matured & dated._began, in_time & dated._direct),
         "closed": (matured & (reached | dated._lost), reached),
-        "so_far": (ibis.literal(True), reached),
+        # a literal would be counted once, not once a row, by Polars
+        "so_far": (dated._entered_on.notnull(), reached),
     }
     counted = dated.group_by("_way").aggregate(
         **{f"{name}_entered": dated.count(where=judged) for name, (judged, _) in groups.items()},
