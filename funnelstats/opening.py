@@ -36,14 +36,15 @@ class Tables(NamedTuple):
     costs: ir.Table | None
 
 
-def open_funnel(name: str, as_of: date | str | None = None) -> tuple[Funnel, Tables]:
+def open_funnel(name: str, as_of: date | str | None = None, language: str = "") -> tuple[Funnel, Tables]:
     """The funnel and its lazy tables, as known at the end of the day ``as_of``.
 
     Later rows do not exist; leads and entries without a date always do. Without ``as_of`` the tables are
-    as exported. Raises FunnelError where the data is not prepared or was prepared from something else.
+    as exported. From here on texts are in ``language``, or the funnel's where none is given. Raises FunnelError
+    where the data is not prepared or was prepared from something else.
     """
     funnel = read_funnel(name)
-    speak(funnel.language)
+    speak(language or funnel.language)
     made_from = prepared_fingerprint(name)
     if made_from is None:
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")

@@ -14,13 +14,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from funnelstats.errors import FunnelError, suggestion
+
+LANGUAGES = ("en", "ru")
 NOT_KNOWN = "n/a"
 _spoken = {"language": "en"}
 
 
 def speak(language: str) -> None:
-    """From here on texts and numbers are in this language, "en" or "ru"."""
-    translations(language)
+    """From here on texts and numbers are in this language. Raises FunnelError for one without a catalogue."""
+    if language not in LANGUAGES:
+        raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')
     _spoken["language"] = language
 
 
