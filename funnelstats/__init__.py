@@ -28,7 +28,7 @@ _HOMES = {
     "rules": "counting_rules",
     "advice": "fact_sentences missing_parts not_computable own_sentences page_verdicts three_sentences",
     "charts": "band_chart control_chart trend_chart",
-    "tables": "show_table",
+    "tables": "show_csv show_table",
     "shown": "show_text",
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

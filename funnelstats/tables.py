@@ -14,6 +14,7 @@ from funnelstats.funnel import suggestion
 from funnelstats.schema import MISSING
 from funnelstats.shown import CSV_MIME, Shown
 from funnelstats.words import _, number, percent, short_day
+from funnelstats.workbook import safe_csv
 
 VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
 """A shape beside every verdict word, since colour alone is not read by everybody."""
@@ -24,7 +25,8 @@ _OWN_ATTRIBUTES = re.compile(r' (id|headers|rowspan|data-[a-z-]+)="[^"]*"| colsp
 _USED_CLASSES = {"gt_right", "gt_stub", "gt_group_heading"}
 LONG = 16
 """Rows above which a table scrolls under its own header."""
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r")
+FEW = 5
+"""Rows of a linked table that the regression test compares."""
 
 Format = str | tuple[str, str]
 
@@ -48,10 +50,7 @@ def show_table(
     type (``rate`` and ``target`` are percents, ``*_lower`` an interval). An interval is put on the lower
     column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
     """
-    if not title.strip():
-        raise ValueError("title must say what the table shows, got an empty text")
-    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
-        raise ValueError(f"name must be small letters, digits, - and _, got {name!r}")
+    _check_names(title, name)
     labels = _labels(frame, columns)
     for column in [*labels, *(formats or {}), *([group] if group else [])]:
         if column not in frame.columns:
@@ -61,30 +60,40 @@ def show_table(
     uppers = {_upper(column) for column, (kind, _) in kinds.items() if kind == "interval"}
     shown = [column for column in labels if column not in uppers and column != group]
     chosen = list(dict.fromkeys([*([group] if group else []), *labels, *sorted(uppers - set(labels))]))
-    csv = safe_csv(frame[chosen])
+    stored = {column: kind for column, (kind, _) in kinds.items()} | dict.fromkeys(uppers, "interval")
     return Shown(
         {
             "text/html": _html(frame, _(title), name, {c: _(labels[c]) for c in shown}, kinds, group, currency),
             "text/plain": frame[chosen].to_string(index=False),
-            CSV_MIME: {"name": name, "csv": csv},
-        }
+            CSV_MIME: {"name": name, "csv": safe_csv(frame[chosen])},
+        },
+        {CSV_MIME: {"kinds": [stored.get(column, "text") for column in chosen], "currency": currency}},
     )
 
 
-def safe_csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV text that a spreadsheet opens without running anything.
+def show_csv(frame: pd.DataFrame, *, title: str, name: str) -> Shown:
+    """A sentence that links to the frame as a CSV beside the page, for rows too many to be read there.
 
-    A text that starts like a formula gets a leading apostrophe, headers too; real numbers stay numbers.
+    ``name`` ends the CSV's name. The link works on the published page; in a notebook the frame is its variable.
     """
-    texts = frame.map(lambda value: _inert(value) if isinstance(value, str) else value)
-    texts.columns = [_inert(str(column)) for column in frame.columns]
-    return texts.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    _check_names(title, name)
+    kinds = [_kind(frame, column, None)[0] for column in frame.columns]
+    words = f"{_(title)} ({len(frame)})"
+    return Shown(
+        {
+            "text/html": f'<p><a class="fs-csv" href="{name}.csv">{escape(words)}</a></p>',
+            "text/plain": f"{words}\n{frame.head(FEW).to_string(index=False)}",
+            CSV_MIME: {"name": name, "csv": safe_csv(frame)},
+        },
+        {CSV_MIME: {"kinds": kinds}},
+    )
 
 
-def _inert(text: str) -> str:
-    active = text.startswith(_ACTIVE) or text.lstrip(" \n\ufeff").startswith(_ACTIVE)
-    # A lone carriage return is not quoted by the CSV writer, yet ends the row for a spreadsheet.
-    return ("'" if active else "") + text.replace("\r\n", "\n").replace("\r", "\n")
+def _check_names(title: str, name: str) -> None:
+    if not title.strip():
+        raise ValueError("title must say what the table shows, got an empty text")
+    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
+        raise ValueError(f"name must be small letters, digits, - and _, got {name!r}")
 
 
 def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from funnelstats.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
 from funnelstats.shown import CSV_MIME, show_text
-from funnelstats.tables import VERDICT_MARKS, safe_csv, show_table
+from funnelstats.tables import VERDICT_MARKS, safe_csv, show_csv, show_table
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -196,3 +196,27 @@ def test_sentences_are_escaped_and_compared_as_text():
     assert html_of(show_text("One.", box="note")).find("p").get_text() == "One."
     with pytest.raises(ValueError, match="at least one sentence"):
         show_text([])
+
+
+def test_the_kinds_of_the_columns_travel_beside_the_csv(control):
+    shown = show_table(control, title="T", name="t", group="manager", currency="RUB")
+    assert shown.metadata[CSV_MIME] == {
+        "kinds": ["text", "count", "percent", "interval", "interval", "verdict"],
+        "currency": "RUB",
+    }
+    header = shown.data[CSV_MIME]["csv"].splitlines()[0]
+    assert header == "manager,entered,rate,ci_lower,ci_upper,verdict"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_rows_too_many_for_a_page_are_one_escaped_link(text):
+    shown = show_csv(pd.DataFrame({text: [text, "=1+1"], "n": [1, 2]}), title=text, name="leads")
+    assert html_of(shown).get_text() == f"{text} (2)"
+    assert {tag.name: tag.attrs for tag in html_of(shown).find_all(True)} == {
+        "p": {},
+        "a": {"class": ["fs-csv"], "href": "leads.csv"},
+    }
+    assert shown.data[CSV_MIME]["name"] == "leads"
+    assert shown.data[CSV_MIME]["csv"].endswith("\n'=1+1,2\n")
+    with pytest.raises(ValueError, match="name must be small letters"):
+        show_csv(pd.DataFrame(), title="T", name="A b")
