@@ -73,13 +73,17 @@ def overview_html(
     )
 
 
-def tables_of(notebook: Any) -> dict[str, str]:
-    """Name and CSV text of every table the notebook shows, in order."""
-    found = [output["data"][CSV_MIME] for output in _outputs(notebook) if CSV_MIME in output.get("data", {})]
+def tables_of(notebook: Any) -> dict[str, dict[str, Any]]:
+    """Every table the notebook shows, in order, by its name: csv (its text) and, where stated, kinds, currency."""
+    found = [
+        {**output["data"][CSV_MIME], **output.get("metadata", {}).get(CSV_MIME, {})}
+        for output in _outputs(notebook)
+        if CSV_MIME in output.get("data", {})
+    ]
     names = [table["name"] for table in found]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"each table of a page needs a name of its own, repeated: {', '.join(repeated)}")
-    return {table["name"]: table["csv"] for table in found}
+    return {table["name"]: table for table in found}
 
 
 def faults(html: str, notebook: Any) -> list[str]:

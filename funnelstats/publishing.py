@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from funnelstats.funnel import FunnelError
 from funnelstats.pages import overview_html
+from funnelstats.workbook import xlsx
+
+_CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
 
 
 def open_folder(folder: Path) -> dict[str, Any]:
@@ -26,12 +30,19 @@ def open_folder(folder: Path) -> dict[str, Any]:
     return dict(_read_run(folder).get("pages", {}))
 
 
-def publish(target: Path, html: str, tables: Mapping[str, str], part: Path) -> None:
-    """Put the page and its tables in place, the page last; ``part`` is a folder on the same disk."""
+def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], part: Path) -> None:
+    """Put the page and its tables in place, the page last; ``part`` is a folder on the same disk.
+
+    The tables are a CSV each and one XLSX together, named after the page.
+    """
     # Excel takes a CSV for UTF-8 only with this mark.
-    files = {f"{target.stem}.{name}.csv": "\ufeff" + csv for name, csv in tables.items()}
-    for name, text in {**files, target.name: html}.items():
-        (part / name).write_text(text, encoding="utf-8", newline="")
+    files = {f"{target.stem}.{name}.csv": ("\ufeff" + table["csv"]).encode() for name, table in tables.items()}
+    if tables:
+        files[f"{target.stem}.xlsx"] = xlsx(tables)
+    # A notebook does not know what its page will be called.
+    html = _CSV_LINK.sub(lambda link: f"{link[1]}{quote(target.stem)}.{link[2]}", html)
+    for name, content in {**files, target.name: html.encode()}.items():
+        (part / name).write_bytes(content)
     for path in _tables(target):
         if path.name not in files:
             path.unlink(missing_ok=True)
@@ -115,7 +126,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
 
 
 def _tables(target: Path) -> list[Path]:
-    mine = re.compile(rf"{re.escape(target.stem)}\.[\w-]+\.csv")
+    mine = re.compile(rf"{re.escape(target.stem)}\.([\w-]+\.csv|xlsx)")
     return [path for path in target.parent.iterdir() if mine.fullmatch(path.name)]
 
 

@@ -13,6 +13,7 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
+from openpyxl import load_workbook
 
 from funnelstats import kernels
 from funnelstats.funnel import FunnelError
@@ -78,7 +79,7 @@ def left_behind():
 def week(demo, tmp_path_factory):
     """A folder after a run in which three pages were made and two failed, one of which existed before."""
     folder = tmp_path_factory.mktemp("week")
-    for old in ("killed.html", "killed.numbers.csv", "killed.old.csv"):
+    for old in ("killed.html", "killed.numbers.csv", "killed.old.csv", "killed.xlsx"):
         (folder / old).write_text("last week")
     jobs = [
         job(demo, folder, "team"),
@@ -130,6 +131,13 @@ def test_a_table_is_also_a_csv_beside_the_page(week):
     folder, records, _ = week
     assert records[0].tables == ("numbers",)
     assert (folder / "team.numbers.csv").read_text(encoding="utf-8-sig") == "who,n\nAnna,13\n"
+
+
+def test_the_tables_are_one_workbook_too_and_go_with_their_page(week):
+    folder, _, _ = week
+    book = load_workbook(folder / "team.xlsx")
+    assert [[cell.value for cell in row] for row in book["numbers"].iter_rows()] == [["who", "n"], ["Anna", "13"]]
+    assert not (folder / "killed.xlsx").exists()
 
 
 def test_a_page_has_words_figures_and_tables_but_no_code(week):
@@ -184,7 +192,7 @@ def test_an_unchanged_page_is_not_made_again_and_the_same_inputs_give_the_same_b
 
     first, second = tmp_path / "a", tmp_path / "b"
     assert [r.state for r in render_many([team(first, "1"), team(second, "1")])] == ["made", "made"]
-    for name in ("team.html", "team.numbers.csv", "index.html"):
+    for name in ("team.html", "team.numbers.csv", "team.xlsx", "index.html"):
         assert (first / name).read_bytes().replace(b">a<", b">b<") == (second / name).read_bytes()
     assert render_many([team(first, "1")])[0].state == "unchanged"
     assert json.loads((first / "run.json").read_text())["pages"]["team.html"]["state"] == "made"
@@ -202,7 +210,7 @@ def test_pages_of_an_earlier_run_stay_unless_the_run_is_whole(demo, tmp_path):
         "new.html",
     ]
     render_many([job(demo, tmp_path, "new")], whole=True)
-    assert files(tmp_path) == ["index.html", "new.html", "new.numbers.csv", "run.json"]
+    assert files(tmp_path) == ["index.html", "new.html", "new.numbers.csv", "new.xlsx", "run.json"]
 
 
 def test_a_page_with_a_script_is_not_published(demo, tmp_path):
@@ -228,7 +236,7 @@ def test_an_interrupt_ends_the_kernels_and_keeps_what_was_there(demo, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         render_many([job(demo, tmp_path, "slow", fault="endless"), job(demo, tmp_path, "fast")], tell=interrupt)
     assert (tmp_path / "slow.html").read_text() == "last run"
-    assert files(tmp_path) == ["fast.html", "fast.numbers.csv", "index.html", "run.json", "slow.html"]
+    assert files(tmp_path) == ["fast.html", "fast.numbers.csv", "fast.xlsx", "index.html", "run.json", "slow.html"]
     assert left_behind() == []
 
 
