@@ -19,8 +19,12 @@ READING_ORDER = [
     *("journeys", "counts", "flows", "sensitivity"),
     # money, attribution and the lead base to the boundary
     *("money",),
+    # refusals and second tries to the boundary
+    *("ends",),
     # frames to frames
     *("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams"),
+    # refusals: frames to frames
+    *("associations", "refusals"),
     # money: frames to frames
     *("maturity", "revenue"),
     # frames to what a person sees
@@ -46,6 +50,7 @@ MAY_IMPORT = {
         "flows",
         "sensitivity",
         "money",
+        "ends",
     },
     ("matplotlib", "seaborn"): {"figures", "charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
