@@ -7,8 +7,9 @@ from typing import Any
 
 _HOMES = {
     "funnel": "Funnel FunnelError read_funnel",
-    "opening": "Quality Tables last_complete_week last_day open_funnel parse_day read_quality "
-    "trailing_window trend_window week_days week_of window_before",
+    "dates": "last_complete_month last_complete_quarter last_complete_week month_days month_of parse_day "
+    "quarter_days quarter_of week_days week_of",
+    "opening": "Quality Tables last_day open_funnel read_quality trailing_window trend_window window_before",
     "journeys": "journeys stays with_cohort with_leads",
     "counts": "deal_size outcome_days overall_counts stage_span step_counts",
     "flows": "FLOW_WORDS stage_flow transitions",

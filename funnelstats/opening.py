@@ -1,9 +1,8 @@
-"""Opening a prepared funnel as of a day, and the ISO weeks its pages are about."""
+"""Opening a prepared funnel as of a day, and the windows its pages judge."""
 
 from __future__ import annotations
 
 import json
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.dates import parse_day, week_days
 from funnelstats.funnel import Funnel, FunnelError, project_root, read_funnel
 from funnelstats.schema import TABLES
 from funnelstats.sources import input_fingerprint, prepared_fingerprint
@@ -76,54 +76,6 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
     return last
 
 
-def parse_day(day: date | str) -> date:
-    """A date from ``2026-06-28``. Raises FunnelError for anything else.
-
-    >>> parse_day("2026-06-28")
-    datetime.date(2026, 6, 28)
-    """
-    if isinstance(day, date):
-        return day
-    try:
-        return date.fromisoformat(day)
-    except ValueError as error:
-        raise FunnelError(f'no date "{day}"; write it like 2026-06-28') from error
-
-
-def week_days(week: str) -> tuple[date, date]:
-    """Monday and Sunday of an ISO week written ``2026-W26``. Raises FunnelError for anything else.
-
-    >>> week_days("2026-W26")
-    (datetime.date(2026, 6, 22), datetime.date(2026, 6, 28))
-    """
-    try:
-        if not re.fullmatch(r"\d{4}-W\d{2}", week):
-            raise ValueError
-        monday = date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
-    except ValueError as error:
-        raise FunnelError(f'no week "{week}"; write it like 2026-W26') from error
-    return monday, monday + timedelta(days=6)
-
-
-def week_of(day: date) -> str:
-    """The ISO week of a day.
-
-    >>> week_of(date(2026, 1, 1)), week_of(date(2027, 1, 3))
-    ('2026-W01', '2026-W53')
-    """
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
-
-
-def last_complete_week(day: date) -> str:
-    """The last ISO week whose Sunday is not after a day.
-
-    >>> last_complete_week(date(2026, 6, 27)), last_complete_week(date(2026, 6, 28))
-    ('2026-W25', '2026-W26')
-    """
-    return week_of(day - timedelta(days=day.isoweekday() % 7))
-
-
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page judges."""
     _, sunday = week_days(week)
@@ -140,6 +92,21 @@ def trend_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page shows week by week: twice the judged ones."""
     _, sunday = week_days(week)
     return sunday - timedelta(days=14 * funnel.window_weeks - 1), sunday
+
+
+def alarm_window(week: str) -> tuple[date, date]:
+    """First and last day of the stage entries that a week's alarms watch: from the half-year before the week's.
+
+    All pages of a half-year (ISO weeks 1 to 26, and the rest) begin to count at the same day, so that however often
+    one looks no alarm is due to looking often; an alarm has 26 to 52 weeks behind it.
+
+    >>> alarm_window("2026-W26")
+    (datetime.date(2025, 6, 30), datetime.date(2026, 6, 28))
+    """
+    _, sunday = week_days(week)
+    year, number, _ = sunday.isocalendar()
+    first = date.fromisocalendar(year - 1, 27, 1) if number <= 26 else date.fromisocalendar(year, 1, 1)
+    return first, sunday
 
 
 class Quality(NamedTuple):

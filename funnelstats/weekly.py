@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from funnelstats.counts import outcome_days
+from funnelstats.dates import last_complete_week, parse_day, week_days, week_of
 from funnelstats.funnel import MISSING, Funnel, FunnelError, project_root, suggestion
 from funnelstats.journeys import journeys
 from funnelstats.kernels import known_parameters, typed_parameters
-from funnelstats.opening import (
-    Tables,
-    last_complete_week,
-    last_day,
-    open_funnel,
-    parse_day,
-    trailing_window,
-    week_days,
-    week_of,
-)
+from funnelstats.opening import Tables, last_day, open_funnel, trailing_window
 from funnelstats.pages import page_name
 from funnelstats.reports import Job, fingerprint
 from funnelstats.sources import prepared_fingerprint

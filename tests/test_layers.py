@@ -12,7 +12,7 @@ TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sort
 
 READING_ORDER = [
     # what people state, and numpy primitives
-    *("schema", "errors", "mistakes", "practice", "words", "funnel", "intervals"),
+    *("schema", "errors", "dates", "mistakes", "practice", "words", "funnel", "intervals"),
     # raw export to canonical tables
     *("columns", "stored", "readers", "mapping", "canonical", "quality", "sources", "opening"),
     # lazy tables to the boundary

@@ -1,24 +1,12 @@
-"""Opening prepared data as it was known on a day, and the weeks of the calendar."""
+"""Opening prepared data as it was known on a day, and the windows its pages judge."""
 
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from projects import NAME, PROCESSED, TOML, write
 
 from funnelstats.funnel import FunnelError
-from funnelstats.opening import (
-    last_complete_week,
-    last_day,
-    open_funnel,
-    parse_day,
-    read_quality,
-    trailing_window,
-    trend_window,
-    week_days,
-    week_of,
-)
+from funnelstats.opening import last_day, open_funnel, read_quality, trailing_window, trend_window
 from funnelstats.sources import prepare
 
 RICH = (
@@ -77,12 +65,6 @@ def test_before_the_first_day_only_what_has_no_date_exists():
     assert rows(tables) == {"leads": 1, "entries": 1, "contacts": None, "payments": 0, "costs": 0}
 
 
-@pytest.mark.parametrize("day", ["09.01.2026", "2026-02-30", "", "yesterday"])
-def test_a_day_that_is_none_says_how_to_write_it(day):
-    with pytest.raises(FunnelError, match=f'no date "{day}"; write it like 2026-06-28'):
-        parse_day(day)
-
-
 def test_data_that_is_not_prepared_says_the_command():
     write()
     with pytest.raises(FunnelError, match="data/processed/team is not there yet: run  funnelstats prepare team"):
@@ -135,48 +117,6 @@ def test_the_account_of_a_preparation_adds_up():
     assert list(quality.ignored) == ["table", "value", "rows"]
     assert list(quality.set_aside) == ["table", "file", "row", "column", "value", "reason"]
     assert {path.suffix for path in PROCESSED.iterdir()} == {".parquet", ".json"}
-
-
-# Weeks
-
-
-@pytest.mark.parametrize(
-    ("week", "monday", "sunday"),
-    [
-        ("2026-W01", "2025-12-29", "2026-01-04"),
-        ("2026-W53", "2026-12-28", "2027-01-03"),
-        ("2020-W53", "2020-12-28", "2021-01-03"),
-        ("2024-W09", "2024-02-26", "2024-03-03"),
-    ],
-)
-def test_a_week_is_from_monday_to_sunday_by_iso(week, monday, sunday):
-    assert week_days(week) == (date.fromisoformat(monday), date.fromisoformat(sunday))
-
-
-@pytest.mark.parametrize(
-    "week",
-    ["2025-W53", "2026-W54", "2026-W00", "2026W26", "2026-w26", "26-W26", "2026-W6", "2026-W26 ", "", "0000-W01"],
-)
-def test_a_week_that_is_none_says_how_to_write_it(week):
-    with pytest.raises(FunnelError, match=f'no week "{week}"; write it like 2026-W26'):
-        week_days(week)
-
-
-@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
-def test_every_day_lies_in_its_week_and_the_last_complete_one_is_over(day):
-    monday, sunday = week_days(week_of(day))
-    assert monday <= day <= sunday
-    assert (sunday - monday).days == 6
-    _, over = week_days(last_complete_week(day))
-    assert over <= day < over + timedelta(days=7)
-
-
-@pytest.mark.parametrize(
-    ("day", "week"),
-    [("2027-01-02", "2026-W52"), ("2027-01-03", "2026-W53"), ("2027-01-04", "2026-W53"), ("2026-01-04", "2026-W01")],
-)
-def test_a_week_is_complete_on_its_sunday(day, week):
-    assert last_complete_week(parse_day(day)) == week
 
 
 def test_the_judged_window_ends_with_the_week_and_the_shown_one_is_twice_as_long():

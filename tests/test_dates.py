@@ -1,0 +1,103 @@
+"""Days, weeks, months and quarters as they are written, and which of them is over."""
+
+from calendar import monthrange
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from funnelstats.dates import (
+    last_complete_month,
+    last_complete_quarter,
+    last_complete_week,
+    month_days,
+    month_of,
+    parse_day,
+    quarter_days,
+    quarter_of,
+    week_days,
+    week_of,
+)
+from funnelstats.funnel import FunnelError
+
+
+@pytest.mark.parametrize("day", ["09.01.2026", "2026-02-30", "", "yesterday"])
+def test_a_day_that_is_none_says_how_to_write_it(day):
+    with pytest.raises(FunnelError, match=f'no date "{day}"; write it like 2026-06-28'):
+        parse_day(day)
+
+
+@pytest.mark.parametrize(
+    ("week", "monday", "sunday"),
+    [
+        ("2026-W01", "2025-12-29", "2026-01-04"),
+        ("2026-W53", "2026-12-28", "2027-01-03"),
+        ("2020-W53", "2020-12-28", "2021-01-03"),
+        ("2024-W09", "2024-02-26", "2024-03-03"),
+    ],
+)
+def test_a_week_is_from_monday_to_sunday_by_iso(week, monday, sunday):
+    assert week_days(week) == (date.fromisoformat(monday), date.fromisoformat(sunday))
+
+
+@pytest.mark.parametrize(
+    "week",
+    ["2025-W53", "2026-W54", "2026-W00", "2026W26", "2026-w26", "26-W26", "2026-W6", "2026-W26 ", "", "0000-W01"],
+)
+def test_a_week_that_is_none_says_how_to_write_it(week):
+    with pytest.raises(FunnelError, match=f'no week "{week}"; write it like 2026-W26'):
+        week_days(week)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+def test_every_day_lies_in_its_week_and_the_last_complete_one_is_over(day):
+    monday, sunday = week_days(week_of(day))
+    assert monday <= day <= sunday
+    assert (sunday - monday).days == 6
+    _, over = week_days(last_complete_week(day))
+    assert over <= day < over + timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("day", "week"),
+    [("2027-01-02", "2026-W52"), ("2027-01-03", "2026-W53"), ("2027-01-04", "2026-W53"), ("2026-01-04", "2026-W01")],
+)
+def test_a_week_is_complete_on_its_sunday(day, week):
+    assert last_complete_week(parse_day(day)) == week
+
+
+@pytest.mark.parametrize(
+    "month", ["2026-13", "2026-00", "2026-6", "202606", "2026-06 ", "26-06", "", "0000-01", "９026-06", "9999-12"]
+)
+def test_a_month_that_is_none_says_how_to_write_it(month):
+    with pytest.raises(FunnelError, match=f'no month "{month}"; write it like 2026-06'):
+        month_days(month)
+
+
+@pytest.mark.parametrize("quarter", ["2026-Q0", "2026-Q5", "2026Q1", "2026-q1", "2026-Q01", "", "2026-1"])
+def test_a_quarter_that_is_none_says_how_to_write_it(quarter):
+    with pytest.raises(FunnelError, match=f'no quarter "{quarter}"; write it like 2026-Q2'):
+        quarter_days(quarter)
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+def test_every_day_lies_in_its_month_and_its_quarter_of_three_months(day):
+    first, last = month_days(month_of(day))
+    assert (first, last.day) == (day.replace(day=1), monthrange(day.year, day.month)[1])
+    begin, end = quarter_days(quarter_of(day))
+    assert begin <= first <= last <= end
+    assert begin.month in (1, 4, 7, 10)
+    assert len({month_of(begin + timedelta(days=n)) for n in range((end - begin).days + 1)}) == 3
+
+
+@given(st.dates(date(1990, 1, 1), date(2100, 1, 1)))
+def test_the_last_complete_month_and_quarter_are_over_and_the_next_ones_are_not(day):
+    for days, of, complete in (
+        (month_days, month_of, last_complete_month),
+        (quarter_days, quarter_of, last_complete_quarter),
+    ):
+        _, over = days(complete(day))
+        assert over <= day
+        _, following = days(of(over + timedelta(days=1)))
+        assert day < following
