@@ -15,21 +15,15 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers
-from funnelstats.funnel import Funnel, FunnelError, suggestion
+from funnelstats.funnel import Funnel, FunnelError
 from funnelstats.journeys import EPISODE, visible, with_leads
 from funnelstats.mapping import YES
 from funnelstats.schema import MISSING
+from funnelstats.states import STATE, STATES, hand_over_stage, way
 
-STATES = ("won", "refused", "wrongly qualified", "to nurture", "never touched", "inactive", "active and moving")
-STATE = "lead_state"
 OURS = ["handed_on", "manager", "stage", STATE, "contacted_on", "last_on", "ended_on", "sent_back"]
 SOURCE = ["channel", "campaign", "amount"]
 WAY = ["from_stage", "to_stage"]
-
-
-def hand_over_stage(funnel: Funnel) -> str:
-    """The stage at which marketing hands a lead to sales: `loop.handed_over`, or the first."""
-    return funnel.loop.handed_over or funnel.stages[0]
 
 
 def hand_overs(
@@ -62,7 +56,9 @@ def hand_overs(
     )
     nurtured = funnel.loop.nurtured
     if nurtured in wanted:
-        says_yes = rows[nurtured].lower().strip().isin(YES).fill_null(False)
+        # SQLite's lower() leaves Cyrillic as it is
+        words = {spelt for word in YES for spelt in (word, word.upper(), word.capitalize())}
+        says_yes = rows[nurtured].strip().isin(sorted(words)).fill_null(False)
         rows = rows.mutate(**{nurtured: says_yes.ifelse("yes", "no")})
     if funnel.loop.marketing:
         rows = rows.filter(rows.channel.isin(funnel.loop.marketing))
@@ -111,7 +107,7 @@ def handed_over(
     wrong = category.isin(funnel.loop.wrongly_qualified).fill_null(False) if funnel.loop.wrongly_qualified else False
     moves = [rows[f"{stage}_on"] for stage in ahead[1:]] + [rows[name] for name in back]
     unmoved = ibis.and_(*(move.isnull() for move in moves))
-    ended_on = ibis.coalesce(ibis.least(*_each_or_other(rows.lost_on, rows.nurture_on)))
+    ended_on = ibis.least(*_each_or_other(rows.lost_on, rows.nurture_on))
     rows = rows.mutate(
         stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
         last_on=ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on))),
@@ -229,18 +225,6 @@ def hand_over_days(
     )
     found = in_order(fetch(counted), keys, "age_days")
     return whole_numbers(found, ["age_days", "advanced", "sent_back", "refused", "open"])
-
-
-def way(funnel: Funnel, to_stage: str = "") -> tuple[str, int]:
-    """The stage a hand-over is followed to, by default the next one, and the days it gets for that."""
-    ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
-    if len(ahead) < 2:
-        raise FunnelError(f'loop.handed_over is the last stage, "{ahead[0]}": nothing is left to follow')
-    aimed = to_stage or ahead[1]
-    if aimed not in ahead[1:]:
-        raise FunnelError(f'no stage "{aimed}" after the hand-over; {suggestion(aimed, ahead[1:])}')
-    days = {step.to_stage: step.horizon_days for step in funnel.steps}
-    return aimed, sum(days[stage] for stage in ahead[1 : ahead.index(aimed) + 1])
 
 
 def _ends_of(funnel: Funnel, aimed: str) -> dict[str, ir.StringScalar]:

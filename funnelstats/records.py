@@ -61,7 +61,7 @@ def attribute_sizes(leads: ir.Table) -> pd.DataFrame:
     names = [name for name in names if name != "lead_id"]
     found = fetch(
         leads.aggregate(
-            **{f"_distinct_{n}": leads[name].nunique() for n, name in enumerate(names)},
+            **{f"_distinct_{n}": leads[name].nunique(where=leads[name].notnull()) for n, name in enumerate(names)},
             **{f"_filled_{n}": leads[name].count() for n, name in enumerate(names)},
             leads=leads.count(),
         )
