@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
+from funnelstats.dates import quarter_days
 from funnelstats.funnel import MISSING, Funnel, FunnelError
 from funnelstats.journeys import visible
 
@@ -111,6 +112,17 @@ def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
     return rows.mutate(
         **{name: visible(rows[name]) if name in known else ibis.literal(MISSING, "string") for name in SOURCE}
     )
+
+
+def year_to(quarter: str) -> tuple[date, date]:
+    """First and last day of the four quarters that end with one.
+
+    >>> year_to("2026-Q2")
+    (datetime.date(2025, 7, 1), datetime.date(2026, 6, 30))
+    """
+    start, end = quarter_days(quarter)
+    month = start.month + 3
+    return date(start.year - 1 + month // 13, (month - 1) % 12 + 1, 1), end
 
 
 def of_cohorts(values: ir.Table, between: tuple[date, date]) -> ir.Table:

@@ -209,3 +209,13 @@ def _verdict(found: pd.DataFrame, spent: pd.Series, keys: list[str]) -> np.ndarr
         ["no channel", "no leads", "no spend", "no payments", "too few", "red", "green"],
         "undecided",
     )
+
+
+def with_total(rows: pd.DataFrame, total: pd.DataFrame, name: str = "all channels") -> pd.DataFrame:
+    """The rows of ``returns`` with that of everything together below them, named in the first key column."""
+    return pd.concat([rows, total.assign(**{str(rows.columns[0]): name})[rows.columns]], ignore_index=True)
+
+
+def told(rows: pd.DataFrame) -> pd.DataFrame:
+    """The frame as a table shows it: a limit without an end is missing."""
+    return rows.replace([np.inf, -np.inf], np.nan)

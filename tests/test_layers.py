@@ -18,7 +18,7 @@ READING_ORDER = [
     # lazy tables to the boundary
     *("journeys", "counts", "flows", "sensitivity"),
     # money, attribution and the lead base to the boundary
-    *("money",),
+    *("attribution", "money", "channel_paths", "base_counts"),
     # refusals and second tries to the boundary
     *("ends",),
     # frames to frames
@@ -26,11 +26,13 @@ READING_ORDER = [
     # refusals: frames to frames
     *("associations", "refusals"),
     # money: frames to frames
-    *("maturity", "revenue"),
+    *("maturity", "revenue", "lead_base"),
     # frames to what a person sees
-    *("shown", "workbook", "figures", "tables", "rules", "advice", "peers", "charts"),
+    *("shown", "workbook", "figures", "tables", "rules", "remarks", "advice", "peers", "charts"),
+    # money: frames to what a person sees
+    *("money_advice", "base_advice", "money_charts"),
     # notebooks to pages
-    *("kernels", "pages", "publishing", "reports", "weekly", "cli"),
+    *("kernels", "pages", "restated", "publishing", "reports", "asked", "periods", "cli"),
     # the invented sample, which knows nothing of all this
     *("synthetic_facts", "synthetic_dirt", "synthetic_traces", "synthetic_truth", "synthetic"),
     # names for notebooks
@@ -51,8 +53,10 @@ MAY_IMPORT = {
         "sensitivity",
         "money",
         "ends",
+        "channel_paths",
+        "base_counts",
     },
-    ("matplotlib", "seaborn"): {"figures", "charts"},
+    ("matplotlib", "seaborn"): {"figures", "charts", "money_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
         "pages",
