@@ -27,10 +27,14 @@ READING_ORDER = [
     *("associations", "refusals"),
     # money: frames to frames
     *("maturity", "revenue", "lead_base"),
+    # plans: lazy tables to the boundary, frames to frames
+    *("goals", "pipeline", "betas", "forecast", "plan", "plan_work"),
     # frames to what a person sees
     *("shown", "workbook", "figures", "tables", "rules", "remarks", "advice", "peers", "charts"),
     # money: frames to what a person sees
     *("money_advice", "base_advice", "money_charts"),
+    # plans: to what a person sees
+    *("plan_advice", "plan_charts"),
     # notebooks to pages
     *("kernels", "pages", "restated", "publishing", "reports", "asked", "periods", "cli"),
     # the invented sample, which knows nothing of all this
@@ -52,11 +56,12 @@ MAY_IMPORT = {
         "flows",
         "sensitivity",
         "money",
+        "pipeline",
         "ends",
         "channel_paths",
         "base_counts",
     },
-    ("matplotlib", "seaborn"): {"figures", "charts", "money_charts"},
+    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
         "pages",
