@@ -12,7 +12,7 @@ test: .venv/ready  ## lint, types, unit tests and doctests, notebooks against th
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/funnelstats prepare sample
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/funnelstats prepare sample

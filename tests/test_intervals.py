@@ -102,9 +102,7 @@ def test_observed_over_expected_has_the_limits_of_poisson_test() -> None:
     np.testing.assert_allclose(poisson_ratio_interval(14, 20.3), (0.37704090031, 1.15712419319), rtol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("interval", "name"), list(zip(ONE_SHARE, ("wilson", "beta", "jeffreys"), strict=True)), ids=str
-)
+@pytest.mark.parametrize(("interval", "name"), list(zip(ONE_SHARE, ("wilson", "beta", "jeffreys"), strict=True)))
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.999])
 def test_one_share_agrees_with_statsmodels(interval, name, level) -> None:
     n = np.repeat([1, 2, 7, 40, 1000], 3)
