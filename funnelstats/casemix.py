@@ -13,6 +13,9 @@ from funnelstats.intervals import Array, checked_level, poisson_ratio_interval, 
 STEP = ("from_stage", "to_stage")
 NODES = 41
 
+FEWEST_COMPARABLE = 30
+"""Effective leads at a step below which nobody teaches it or is said to need the lesson."""
+
 
 def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Each manager's conversions beside those his leads would have brought the other managers.
@@ -42,6 +45,19 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
             found.insert(place, column, part[column].iloc[0] if len(part) else part[column])
         parts.append(found)
     return pd.concat(parts, ignore_index=True)
+
+
+def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
+    """The rates at equal leads, with the page's marks of whom it may name: a frame for ``coaching_pairs``.
+
+    ``managers`` is a frame of ``page_verdicts``. Adds ``verdict`` (not ranked for system users, where no manager is
+    named, and where leads are worth fewer than 30 comparable ones) and ``named`` (below target beyond doubt).
+    """
+    keys = ["manager", *STEP]
+    marked = mix.merge(managers[[*keys, "verdict", "named"]], how="left", on=keys)
+    few = marked["n_eff"].fillna(0) < FEWEST_COMPARABLE
+    verdict = marked["verdict"].fillna("not ranked").mask(few, "not ranked")
+    return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != "not ranked"))
 
 
 def _one_step(strata: pd.DataFrame, attributes: list[str], level: float) -> pd.DataFrame:

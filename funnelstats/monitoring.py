@@ -68,23 +68,29 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05) -> pd.
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
     Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
-    from_stage, to_stage, entered, converted, e_value, alarm``. At or above the floor an e-value ever reaches
-    20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
-    procedure over the rows (of all alarms at most alpha false). It is ``e_values`` mixed over the week in which
-    the leak began, half on the first: without that, good weeks outweigh a later leak (13 leads a week, from .84
-    to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
+    from_stage, to_stage, entered, converted, e_value, alarm, since``. At or above the floor an e-value ever
+    reaches 20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
+    procedure over the rows (of all alarms at most alpha false). ``since``, of alarms only, is the week from which
+    on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
+    over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak (13
+    leads a week, from .84 to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
     cells, mondays, entered, converted = _by_week(weeks, funnel)
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
     since = np.arange(len(mondays))
     weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
-    value = e_values(k, n, _watched_floor(cells, funnel)[:, None]) @ weight + 1 - weight.sum()
+    begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
+    value = begun.sum(axis=1) + 1 - weight.sum()
+    alarm = e_benjamini_hochberg(value, alpha)
+    likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
+    since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm, likeliest, len(mondays))]
     return cells.assign(
         entered=entered.sum(axis=1).astype("int64"),
         converted=converted.sum(axis=1).astype("int64"),
         e_value=value,
-        alarm=e_benjamini_hochberg(value, alpha),
+        alarm=alarm,
+        since=since_week,
     )
 
 

@@ -62,48 +62,65 @@ def rank_intervals(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -
 def coaching_pairs(
     rates: pd.DataFrame, funnel: Funnel, *, mean_deal: float | None = None, seed: int = 0, level: float = 0.95
 ) -> pd.DataFrame:
-    """Who should teach whom which step, and how many more deals that would bring.
+    """Who can teach whom which step, and how many more deals that would bring.
 
-    For each step the manager with the highest and the one with the lowest shrunken rate, where the
-    difference is real with probability .9. The uplift: the learner's own leads at the step, were they to
-    pass it at the teacher's rate, all later steps as the learner does them. Pass ``case_mix`` rates to
-    compare at equal leads. Returns ``from_stage, to_stage, teacher, learner, teacher_rate, learner_rate,
-    probability, deals, deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``.
+    Learners of a step are those marked in a column ``named``; without one, the manager with the lowest shrunken
+    rate. Teachers are all who pass it better with probability .9; shown is one who can learn something in return,
+    if there is one, else the best. The uplift: the learner's own leads at the step, were they to pass it at the
+    teacher's rate, all later steps as the learner does them. Pass ``at_equal_leads`` rates to compare at equal
+    leads. Returns ``from_stage, to_stage, teacher, learner, teacher_rate, learner_rate, probability,
+    other_teachers, deals, deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``.
     """
     tail = (1 - checked_level(level)) / 2
     named = rates.reset_index(drop=True)
     judged = _judged(named)
     drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}
     later: dict[str, Array] = {}
-    pairs = []
+    lessons: list[tuple] = []
     for step in reversed(funnel.steps):
         if step.from_stage not in drawn:
             continue
         rows, draws = drawn[step.from_stage]
         managers = named.loc[rows, "manager"].tolist()
         candidates = np.flatnonzero(judged[rows])
-        if len(candidates) > 1:
-            mean = draws[:, candidates].mean(axis=0)
-            best, worst = candidates[mean.argmax()], candidates[mean.argmin()]
-            gain = draws[:, best] - draws[:, worst]
-            learner = managers[worst]
-            deals = float(named.loc[rows[worst], "entered"]) * gain * later.get(learner, np.ones(len(draws)))
-            if np.mean(gain > 0) >= SURE:
+        mean = draws.mean(axis=0)
+        if "named" in named:
+            learners = [place for place in candidates if named.loc[rows[place], "named"]]
+        else:
+            learners = [candidates[mean[candidates].argmin()]] if len(candidates) else []
+        for place in learners:
+            gains = {other: draws[:, other] - draws[:, place] for other in candidates if other != place}
+            better = [other for other in gains if np.mean(gains[other] > 0) >= SURE]
+            leads = float(named.loc[rows[place], "entered"]) * later.get(managers[place], np.ones(len(draws)))
+            for other in better:
+                deals = leads * gains[other]
                 low, high = np.quantile(deals, [tail, 1 - tail])
-                pairs.append(
+                lessons.append(
                     (
-                        *(step.from_stage, step.to_stage, managers[best], learner, mean.max(), mean.min()),
-                        *(np.mean(gain > 0), deals.mean(), low, high),
+                        *(step.from_stage, step.to_stage, managers[other], managers[place], mean[other], mean[place]),
+                        *(np.mean(gains[other] > 0), len(better) - 1, deals.mean(), low, high),
                     )
                 )
         for position, manager in enumerate(managers):
             later[manager] = later.get(manager, np.ones(len(draws))) * draws[:, position]
     columns = ["from_stage", "to_stage", "teacher", "learner", "teacher_rate", "learner_rate"]
-    columns += ["probability", "deals", "deals_lower", "deals_upper"]
-    found = pd.DataFrame(pairs[::-1], columns=columns)
+    columns += ["probability", "other_teachers", "deals", "deals_lower", "deals_upper"]
+    found = _one_teacher_each(pd.DataFrame(lessons, columns=columns))
+    order = {step.from_stage: number for number, step in enumerate(funnel.steps)}
+    found = found.sort_values("from_stage", key=lambda stages: stages.map(order), kind="stable", ignore_index=True)
     if mean_deal is None:
         return found
     return found.assign(**{f"money{end}": found[f"deals{end}"] * mean_deal for end in ("", "_lower", "_upper")})
+
+
+def _one_teacher_each(lessons: pd.DataFrame) -> pd.DataFrame:
+    """Of all lessons one for each learner and step: from who learns in return, then from the best."""
+    given = set(zip(lessons["teacher"], lessons["learner"], strict=True))
+    back = [(row.learner, row.teacher) in given for row in lessons.itertuples()]
+    ranked = lessons.assign(_back=np.array(back, dtype=bool)).sort_values(
+        ["_back", "teacher_rate"], ascending=False, kind="stable"
+    )
+    return ranked.drop_duplicates(["learner", "from_stage"]).drop(columns="_back")
 
 
 def funnel_limits(entered: npt.ArrayLike, target: float, *, dispersion: float = 1.0) -> pd.DataFrame:
