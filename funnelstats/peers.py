@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from funnelstats.advice import NOT_RANKED, STEP
-from funnelstats.funnel import Funnel
+from funnelstats.funnel import MISSING, Funnel
 
 FEWEST_PEERS = 4
 """Below this a band would show single colleagues."""
@@ -35,6 +35,22 @@ def of_manager_flow(flow: pd.DataFrame, manager: str, funnel: Funnel) -> pd.Data
     stages = pd.DataFrame({"stage": funnel.stages})
     own = stages.merge(flow[flow["manager"] == manager].drop(columns="manager"), how="left", on="stage")
     return own.fillna(0).astype({column: "int64" for column in own if column != "stage"})
+
+
+def own_rows(frame: pd.DataFrame, manager: str) -> pd.DataFrame:
+    """The manager's rows of any frame by manager, without that column."""
+    return frame[frame["manager"] == manager].drop(columns="manager").reset_index(drop=True)
+
+
+def peer_rows(frame: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+    """The colleagues' rows of any frame by manager, without their names: for sums, not for showing.
+
+    System users and leads of nobody are no colleagues. Empty where fewer than four are left, since a sum over a
+    narrower circle would show single people.
+    """
+    others = frame[~frame["manager"].isin([manager, MISSING, *funnel.system_users])]
+    enough = others["manager"].nunique() >= FEWEST_PEERS
+    return others[[enough] * len(others)].drop(columns="manager").reset_index(drop=True)
 
 
 def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:

@@ -19,10 +19,14 @@ READING_ORDER = [
     *("journeys", "counts", "flows", "sensitivity"),
     # money, attribution and the lead base to the boundary
     *("attribution", "money", "channel_paths", "base_counts"),
+    # contacts and one manager's own leads to the boundary
+    *("workclock", "touches", "firsts", "ownleads"),
     # refusals and second tries to the boundary
     *("ends",),
     # frames to frames
     *("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams"),
+    # contacts: frames to frames and sentences
+    *("contacts", "speed", "worklist"),
     # refusals: frames to frames
     *("associations", "refusals"),
     # money: frames to frames
@@ -33,6 +37,8 @@ READING_ORDER = [
     *("shown", "workbook", "figures", "tables", "rules", "remarks", "advice", "peers", "charts"),
     # money: frames to what a person sees
     *("money_advice", "base_advice", "money_charts"),
+    # contacts: frames to what a person sees
+    *("contact_charts",),
     # plans: to what a person sees
     *("plan_advice", "plan_charts"),
     # notebooks to pages
@@ -60,6 +66,9 @@ MAY_IMPORT = {
         "ends",
         "channel_paths",
         "base_counts",
+        "touches",
+        "firsts",
+        "ownleads",
     },
     ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
