@@ -41,8 +41,22 @@ READING_ORDER = [
     *("contact_charts",),
     # plans: to what a person sees
     *("plan_advice", "plan_charts"),
+    # refusals: what a person sees
+    *("refusal_limits", "refusal_advice", "reason_charts"),
     # notebooks to pages
-    *("kernels", "pages", "restated", "publishing", "reports", "asked", "periods", "cli"),
+    *(
+        "warm",
+        "kernels",
+        "pages",
+        "restated",
+        "publishing",
+        "reports",
+        "asked",
+        "periods",
+        "overview",
+        "summary",
+        "cli",
+    ),
     # the invented sample, which knows nothing of all this
     *("synthetic_facts", "synthetic_dirt", "synthetic_traces", "synthetic_truth", "synthetic"),
     # names for notebooks
@@ -70,7 +84,7 @@ MAY_IMPORT = {
         "firsts",
         "ownleads",
     },
-    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts"},
+    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts", "reason_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
         "pages",
@@ -158,7 +172,19 @@ def test_an_import_inside_a_function_would_be_seen() -> None:
 
 @pytest.mark.parametrize("module", [name for name in READING_ORDER if name in MAY_IMPORT[("ibis",)]])
 def test_what_reads_data_knows_nothing_of_pages(module) -> None:
-    pages = {"shown", "figures", "tables", "advice", "peers", "charts", "kernels", "pages", "publishing", "reports"}
+    pages = {
+        "shown",
+        "figures",
+        "tables",
+        "advice",
+        "peers",
+        "charts",
+        "warm",
+        "kernels",
+        "pages",
+        "publishing",
+        "reports",
+    }
     assert not own_imports(TREES[module]) & pages
 
 
