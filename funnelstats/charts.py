@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from funnelstats.figures import (
@@ -28,9 +28,10 @@ from funnelstats.figures import (
 )
 from funnelstats.funnel import Funnel, Step
 from funnelstats.shown import Shown, show_text
+from funnelstats.words import _, number, percent
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
-MOST_BARS = 40
+MOST_BARS = 20
 LONGEST_LABEL = 22
 LONGEST_TITLE = 66
 """Characters: of a name beside its bar, of the titles of a line of panels together."""
@@ -45,12 +46,12 @@ NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or n
 def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
     """Steps across, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
 
-    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 40 bars the ones
+    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 20 bars the ones
     with most leads are drawn, and the figure says how many are not.
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]
     if not (ranked["entered"] > 0).any():
-        return show_text(NOTHING, box="note")
+        return show_text(_(NOTHING), box="note")
     sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
     names = sorted(sizes.index[:MOST_BARS], reverse=True)
     drawn = ranked[ranked[who].isin(names)]
@@ -61,14 +62,15 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     panels[0][0].set_yticks(range(len(names)), [_short(name) for name in names])
     hidden = len(sizes) - len(names)
     if hidden:
-        figure.supxlabel(f"{hidden} more with fewer leads are in the table", fontsize=9)
-    _legend(figure, drawn, [Line2D([], [], color=INK, lw=1.3, label="range the true rate is very likely in")])
+        figure.supxlabel(_("{n} more with fewer leads are in the table").format(n=hidden), fontsize=9)
+    _legend(figure, drawn, [Line2D([], [], color=INK, lw=1.3, label=_("range the true rate is very likely in"))])
     red = drawn[drawn["verdict"] == "red"]
-    said = "; ".join(f"{row[who]} at {row['from_stage']} → {row['to_stage']}" for _, row in red.iterrows())
-    alt = f"Share of leads that pass each step in time, one bar for each {who}, with interval and target. "
-    return show_figure(
-        figure, alt=alt + f"Below target beyond chance: {said or 'none'}.", numbers=_numbers(drawn, [who])
-    )
+    said = "; ".join(f"{row[who]}: {row['from_stage']} → {row['to_stage']}" for _row, row in red.iterrows())
+    alt = _(
+        "Share of leads that pass each step in time, one bar for each {who}, with interval and target. Below target "
+        "beyond chance: {said}."
+    ).format(who=_(who), said=said or _("none"))
+    return show_figure(figure, alt=alt, numbers=_numbers(drawn, [who]))
 
 
 def _bars(ax: Any, rows: pd.DataFrame, places: int) -> None:
@@ -95,21 +97,12 @@ def _beside(ax: Any, rows: pd.DataFrame, y: np.ndarray) -> None:
     edge = ax.get_yaxis_transform()
     room = 45 if rows["verdict"].isin(list(VERDICT_MARKERS)).any() else 36
     marked = edge + ScaledTranslation(11 / 72, 0, ax.figure.dpi_scale_trans)
-    for place, (_, row) in zip(y, rows.iterrows(), strict=True):
+    for place, (_row, row) in zip(y, rows.iterrows(), strict=True):
         if row["verdict"] in VERDICT_MARKERS:
-            ax.plot(
-                1,
-                place,
-                marker=VERDICT_MARKERS[row["verdict"]],
-                color=VERDICT_COLOURS[row["verdict"]],
-                markersize=5.5,
-                markeredgecolor=INK,
-                markeredgewidth=0.5,
-                transform=marked,
-                clip_on=False,
-            )
-        rate = f"{row['rate']:.0%}" if pd.notna(row["rate"]) else "–"
-        entered = f"n {row['entered']:,.0f}".replace(",", "\u202f") if pd.notna(row["entered"]) else ""
+            ax.plot(1, place, marker=VERDICT_MARKERS[row["verdict"]], color=VERDICT_COLOURS[row["verdict"]], ms=5.5,
+                    markeredgecolor=INK, markeredgewidth=0.5, transform=marked, clip_on=False)  # fmt: skip
+        rate = percent(row["rate"]) if pd.notna(row["rate"]) else "–"
+        entered = f"n\u00a0{number(row['entered'])}" if pd.notna(row["entered"]) else ""
         look = {"xycoords": edge, "textcoords": "offset points", "va": "center", "annotation_clip": False}
         ax.annotate(rate, (1, place), (room, 0), ha="right", fontsize=9, fontweight="bold", **look)
         ax.annotate(entered, (1, place), (room + 4, 0), ha="left", fontsize=8, color=QUIET, **look)
@@ -124,7 +117,7 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
 
     known = weeks[weeks["entered"] > 0]
     if known.empty:
-        return show_text(NOTHING, box="note")
+        return show_text(_(NOTHING), box="note")
     figure, panels = _panels(known, funnel, row_height=2.5, spare=0.3)
     most = known["entered"].max()
     for ax, step in panels:
@@ -136,11 +129,11 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
         if step.target is not None:
             ax.axhline(step.target, color=TARGET, linewidth=1.4, linestyle=(0, (4, 2)))
         ax.set(xlabel="", ylabel="", ylim=(0, 1.04))
-        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _place: percent(share)))
         ticks = days[np.unique(np.linspace(0, len(days) - 1, 3).astype(int))]
         ax.set_xticks(ticks, [pd.Timestamp(day).strftime("W%V") for day in ticks])
-    figure.supxlabel("The larger a dot, the more leads stand behind it.", fontsize=8.5, color=QUIET)
-    alt = "Share of each week's leads that passed each step in time, with interval and target, week by week."
+    figure.supxlabel(_("The larger a dot, the more leads stand behind it."), fontsize=8.5, color=QUIET)
+    alt = _("Share of each week's leads that passed each step in time, with interval and target, week by week.")
     return show_figure(figure, alt=alt, numbers=_numbers(known, ["week"]))
 
 
@@ -152,7 +145,7 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     rows = own.merge(peers, how="left", on=["from_stage", "to_stage"])
     rows = rows[rows["rate"].notna()].iloc[::-1].reset_index(drop=True)
     if rows.empty:
-        return show_text(NOTHING, box="note")
+        return show_text(_(NOTHING), box="note")
     figure, ax = house_axes(width=8.4, height=1.5 + 0.46 * len(rows))
     y = np.arange(len(rows), dtype=float)
     ax.barh(y, rows["peers_upper"] - rows["peers_lower"], left=rows["peers_lower"], height=0.5, color=FAINT)
@@ -161,9 +154,13 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     labels = [f"{_short(str(row.from_stage))} → {_short(str(row.to_stage))}" for row in rows.itertuples()]
     ax.set_yticks(y, labels)
     _shares(ax)
-    _legend(figure, rows, [Patch(color=FAINT, label="middle half of the colleagues")])
-    said = "; ".join(f"{row.from_stage} → {row.to_stage} {row.rate:.0%}" for row in rows.iloc[::-1].itertuples())
-    alt = f"Own rates by step on the band of the middle half of colleagues, with targets: {said or 'no leads yet'}."
+    _legend(figure, rows, [Patch(color=FAINT, label=_("middle half of the colleagues"))])
+    said = "; ".join(
+        f"{row['from_stage']} → {row['to_stage']} {percent(row['rate'])}" for _row, row in rows.iloc[::-1].iterrows()
+    )
+    alt = _("Own rates by step on the band of the middle half of colleagues, with targets: {said}.").format(
+        said=said or _("no leads yet")
+    )
     return show_figure(figure, alt=alt, numbers=_numbers(rows, [], [*DRAWN, "target", "peers_lower", "peers_upper"]))
 
 
@@ -200,7 +197,7 @@ def _panels(rows: pd.DataFrame, funnel: Funnel, *, row_height: float, spare: flo
 def _shares(ax: Any) -> None:
     """The same scale on every panel of every page, so that two managers' pages compare."""
     ax.set_xlim(0, 1.02)
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _place: percent(share)))
     ax.xaxis.set_ticks([0, 0.5, 1])
     ax.grid(axis="x")
     ax.grid(axis="y", visible=False)
@@ -210,11 +207,13 @@ def _legend(figure: Figure, rows: pd.DataFrame, more: list) -> None:
     """What shapes and colours mean, in words above the panels; only what is drawn is explained."""
     marks = [
         Line2D([], [], linestyle="", marker=VERDICT_MARKERS[verdict], color=VERDICT_COLOURS[verdict],
-               markeredgecolor=INK, markeredgewidth=0.5, markersize=6.5, label=words)
+               markeredgecolor=INK, markeredgewidth=0.5, markersize=6.5, label=_(words))
         for verdict, words in VERDICT_WORDS.items()
         if (rows["verdict"] == verdict).any()
     ]  # fmt: skip
-    aimed = Line2D([], [], linestyle="", marker="|", markersize=10, markeredgewidth=2.6, color=TARGET, label="target")
+    aimed = Line2D(
+        [], [], linestyle="", marker="|", markersize=10, markeredgewidth=2.6, color=TARGET, label=_("target")
+    )
     shown = [*marks, *([aimed] if rows["target"].notna().any() else []), *more]
     figure.legend(handles=shown, loc="outside upper left", ncols=min(len(shown), 4), handletextpad=0.5,
                   columnspacing=1.6, fontsize=8.5, borderpad=0.2, frameon=False)  # fmt: skip

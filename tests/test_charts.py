@@ -119,7 +119,7 @@ def test_a_bar_has_its_interval_its_target_and_its_number_of_leads(drawn) -> Non
     assert [one[0][0] for one in upright] == [0.8] * 3
     assert {names[round((one[0][1] + one[1][1]) / 2)] for one in upright} == set(rows.index)
     written = {label.get_text() for label in ax.texts}
-    assert written >= {f"n {entered}" for entered in rows["entered"]}
+    assert written >= {f"n\u00a0{entered}" for entered in rows["entered"]}
 
 
 def test_the_numbers_shown_are_the_frame_that_is_drawn() -> None:
@@ -134,7 +134,7 @@ def test_who_is_red_is_said_in_words_to_those_who_cannot_see_it() -> None:
     frame = page(["Anna", "Boris"], TWO).assign(verdict="green")
     assert alt(control_chart(frame, TWO)).endswith("Below target beyond chance: none.")
     red = frame.assign(verdict=["red", "green", "green", "green"])
-    assert alt(control_chart(red, TWO)).endswith("Below target beyond chance: Anna at lead → met.")
+    assert alt(control_chart(red, TWO)).endswith("Below target beyond chance: Anna: lead → met.")
 
 
 def test_those_not_ranked_are_not_drawn(drawn) -> None:
