@@ -62,15 +62,16 @@ def reason_shares(
     return found.iloc[order].reset_index(drop=True)
 
 
-def by_reason(days: pd.DataFrame) -> pd.DataFrame:
+def by_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
     """Day counts in which each reason is an outcome of its own and every other end its rival, for ``incidence``.
 
-    Takes ``outcome_days(with_refusal(...), by=[..., "refusal"])``; ``incidence`` of the result is the share
-    lost for a reason by each day, and the reasons add up to ``any_reason`` exactly (Aalen and Johansen).
+    Takes ``outcome_days(with_refusal(...), by=[..., "refusal"])``; groups by the columns ``summed`` are taken
+    together. ``incidence`` of the result is the share lost for a reason by each day, and the reasons add up to
+    ``any_reason`` exactly (Aalen and Johansen).
     Returns ``*keys, refusal, from_stage, age_days, advanced, lost, open``: advanced are those lost for the
     reason, lost those that left in any other way.
     """
-    keys = [str(column) for column in days if column not in ("refusal", *OUTCOMES)]
+    keys = [str(column) for column in days if column not in ("refusal", *summed, *OUTCOMES)]
     everybody = days.groupby(keys, sort=False, dropna=False)[list(OUTCOMES)].sum().reset_index()
     refused = days[(days["refusal"] != "") & (days["lost"] > 0)]
     groups = [key for key in keys if key != "age_days"]
@@ -86,9 +87,9 @@ def by_reason(days: pd.DataFrame) -> pd.DataFrame:
     return shown[[*others, "refusal", "from_stage", "age_days", *OUTCOMES]]
 
 
-def any_reason(days: pd.DataFrame) -> pd.DataFrame:
+def any_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
     """The day counts of ``by_reason`` with all refusals as one reason, "any reason"."""
-    return by_reason(days.assign(refusal=days["refusal"].mask(days["refusal"] != "", ANY_REASON)))
+    return by_reason(days.assign(refusal=days["refusal"].mask(days["refusal"] != "", ANY_REASON)), summed)
 
 
 def reason_changes(rates: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
@@ -118,13 +119,22 @@ def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]
     """
     found = []
     for name in attributes:
-        of_value = days.groupby([name, "refusal", "from_stage", "age_days"], sort=False, dropna=False)
-        own = by_reason(of_value[list(OUTCOMES)].sum().reset_index().rename(columns={name: "value"}))
+        others = [attribute for attribute in attributes if attribute != name]
+        own = by_reason(days, others).rename(columns={name: "value"})
         rates, rest = (incidence_at(incidence(side), funnel) for side in (own, rest_of(own, by="value")))
         found.append(reason_changes(rates, rest).assign(attribute=name))
     none = pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in DRIVERS.items()})
     table = pd.concat([frame for frame in found if len(frame)] or [none], ignore_index=True)
     return _judged(table)[list(DRIVERS)]
+
+
+def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.DataFrame:
+    """One row for each value of ``by``, one column for each reason, most frequent first, and ``total``."""
+    wide = counts.pivot_table(index=by, columns="refusal", values=counted, aggfunc="sum", fill_value=0)
+    order = sorted(wide.columns, key=lambda reason: (reason == MISSING, -wide[reason].sum(), reason))
+    rows = sorted(wide.index, key=lambda value: (value == MISSING, str(value)))
+    table = wide.loc[rows, order].astype("int64")
+    return table.assign(total=table.sum(axis=1)).reset_index().rename_axis(columns=None)
 
 
 def second_looks(counts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
