@@ -43,6 +43,8 @@ def base_sentences(
     twice = doubled.iloc[0]
     if not funnel.lead_base.company:
         said.append(_("Duplicates: no column names the company, so each lead counts as one."))
+    elif not twice["companies"]:
+        said.append(_("Duplicates: no company has several open leads at once."))
     else:
         text = counted(
             "Duplicates: {n} company has several open leads at once, {leads} in all; {several} with different "
@@ -64,7 +66,7 @@ def _renewed(renewed: pd.DataFrame) -> str:
     if renewed.empty or pd.isna(renewed["new_share"].iloc[-1]):
         return _("Renewal: there is no quarter before, so what is new cannot be told.")
     row = renewed.iloc[-1]
-    note = " " + _("Mind: {note}.").format(note=_(row["note"])) if row["note"] else ""
+    note = " " + _("Mind: {note}.").format(note=row["note"]) if row["note"] else ""
     return (
         _(
             "Renewal: of {companies} companies worked on in {quarter}, {new} were not worked on in the quarter before; "

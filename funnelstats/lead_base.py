@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.intervals import checked_level, share, wilson_interval
+from funnelstats.words import _
 
 GROUPS = 10
 
@@ -30,7 +31,7 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     partial = rows["since"] > start
     note = np.select(
         [before.isna(), unfinished, partial.shift(fill_value=False)],
-        ["the data begins here", "not over yet", "the quarter before is not whole in the data"],
+        [_("the data begins here"), _("not over yet"), _("the quarter before is not whole in the data")],
         "",
     )
     return pd.DataFrame(

@@ -52,11 +52,11 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
 
 
 def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> pd.DataFrame:
-    """In which month since its quarter began a cohort's payments first covered what was spent in that quarter.
+    """In which month, counted from the first spend on a cohort, its payments first covered all that was spent on it.
 
     Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, spend,
-    revenue`` (so far), ``covered`` (their ratio), ``months`` (missing: not yet), ``watched`` (months since the
-    quarter began, the present one included). Only groups with spend have a row.
+    revenue`` (so far), ``covered`` (their ratio), ``months`` (1 is the month of the first spend; missing: not yet),
+    ``watched`` (months so far, the present one included). Only groups with spend have a row.
     """
     keys = [str(column) for column in monthly if column not in ("month", "revenue")]
     names = [*keys, "spend", "revenue", "covered", "months", "watched"]
@@ -68,14 +68,23 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
     rows = bought.merge(monthly.astype({"cohort": bought["cohort"].dtype}), how="left", on=keys)
     rows = rows.sort_values([*keys, "month"], ignore_index=True)
     rows["sum"] = rows["revenue"].fillna(0.0).groupby([rows[key] for key in keys]).cumsum()
-    rows["months"] = rows["month"].where(rows["sum"] >= rows["spend"])
-    grouped = rows.groupby(keys, sort=False)
-    found = grouped.agg(spend=("spend", "first"), revenue=("revenue", "sum"), months=("months", "min")).reset_index()
-    start = found["cohort"].dt
+    ahead = _months(rows["spent_from"]) - _months(rows["cohort"])
+    rows["months"] = (rows["month"] - ahead).clip(lower=1).where(rows["sum"] >= rows["spend"])
+    found = (
+        rows.groupby(keys, sort=False)
+        .agg(
+            spend=("spend", "first"), revenue=("revenue", "sum"), months=("months", "min"), since=("spent_from", "min")
+        )
+        .reset_index()
+    )
     return found.assign(
         covered=found["revenue"] / found["spend"],
-        watched=(as_of.year - start.year) * 12 + as_of.month - start.month + 1,
+        watched=as_of.year * 12 + as_of.month - _months(found["since"]) + 1,
     )[names]
+
+
+def _months(days: pd.Series) -> pd.Series:
+    return days.dt.year * 12 + days.dt.month
 
 
 def named_quarters(frame: pd.DataFrame) -> pd.DataFrame:

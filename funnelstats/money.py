@@ -189,9 +189,10 @@ def spend_counts(
     *,
     between: tuple[date, date] | None = None,
 ) -> pd.DataFrame | None:
-    """What was spent, by channel, campaign and quarter (`cohort`) of the day it was spent: *by, spend.
+    """What was spent by channel, campaign and quarter (`cohort`) of the day it was spent: one row per group.
 
-    None without a table of costs: what was spent is then unknown, which is not the same as nothing.
+    Returns *by, spend, spent_from (the first day with spend). None without a table of costs: what was spent is then
+    unknown, which is not the same as nothing.
     """
     if costs is None:
         return None
@@ -201,11 +202,13 @@ def spend_counts(
     text = ibis.literal(MISSING, "string")
     rows = rows.select(
         "amount",
+        "date",
         cohort=rows.date.truncate("Q").cast("date"),
         **{name: visible(rows[name]) if name in rows.columns else text for name in SOURCE},
     )
     keys = group_keys(by, rows.columns)
-    frame = in_order(fetch(rows.aggregate(by=keys, spend=rows.amount.sum())), keys)
+    spent = rows.aggregate(by=keys, spend=rows.amount.sum(), spent_from=rows.date.min(where=rows.amount > 0))
+    frame = in_order(fetch(spent), keys)
     return frame.assign(spend=frame["spend"].astype("float64"))
 
 

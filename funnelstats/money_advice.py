@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from funnelstats.funnel import Funnel
-from funnelstats.words import _, day, money, number, percent
+from funnelstats.words import _, day, money, number, percent, rough
 
 if TYPE_CHECKING:
     from funnelstats.opening import Tables
@@ -63,16 +63,20 @@ def _range(row: pd.Series) -> str:
     return _("very likely {low} to {high}").format(low=number(row["back_lower"], 2), high=number(row["back_upper"], 2))
 
 
+def _about(amount: float, funnel: Funnel) -> str:
+    return f"{rough(amount)}\u00a0{funnel.currency}"
+
+
 def _cut(row: pd.Series, funnel: Funnel) -> str:
     return _(
-        "Cut or change {channel}: of each {unit} spent {back} come back ({range}). {loss} are lost, what its young "
-        "leads will still pay counted in. That is sure."
+        "Cut or change {channel}: of each {unit} spent {back} come back ({range}). About {loss} are lost, what its "
+        "young leads will still pay counted in. That is sure."
     ).format(
         channel=row["channel"],
         unit=money(1, funnel.currency),
         back=number(row["back"], 2),
         range=_range(row),
-        loss=money(-row["gain"], funnel.currency),
+        loss=_about(-row["gain"], funnel),
     )
 
 
@@ -90,7 +94,7 @@ def _raise(green: pd.DataFrame, funnel: Funnel) -> list[str]:
     if others.empty:
         return [first]
     keep = ", ".join(
-        _("{channel} ({gain} more than spent)").format(channel=row["channel"], gain=money(row["gain"], funnel.currency))
+        _("{channel} (about {gain} more than spent)").format(channel=row["channel"], gain=_about(row["gain"], funnel))
         for _i, row in others.sort_values("gain", ascending=False).iterrows()
     )
     return [first, _("Keep: {channels}. That they earn is sure.").format(channels=keep)]
@@ -110,12 +114,12 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     if not free.empty:
         said.append(
             _(
-                "No spend is written down for {channels}: {leads} leads brought {revenue}. What that returns is not "
-                "known, so find out what it costs."
+                "No spend is written down for {channels}: {leads} leads brought about {revenue}. What that returns is "
+                "not known, so find out what it costs."
             ).format(
                 channels=_names(free),
                 leads=number(free["leads"].sum()),
-                revenue=money(free["revenue"].sum(), funnel.currency),
+                revenue=_about(free["revenue"].sum(), funnel),
             )
         )
     for _i, row in _with(rows, "no channel").iterrows():

@@ -46,7 +46,8 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
                     va="center", fontsize=9, annotation_clip=False)  # fmt: skip
     ax.axvline(1, color=TARGET, linewidth=1.2, linestyle="--")
     ax.set_xscale("log")
-    ax.set(xlim=(low, high), ylim=(len(drawn) - 0.4, -0.6))
+    # room at the edge, so that a channel that brought nothing does not stand on its own name
+    ax.set(xlim=(low / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
     ax.set_yticks(range(len(drawn)), [_short(_(row["channel"])) for _place, row in rows])
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
     ax.xaxis.set_minor_locator(NullLocator())
@@ -65,7 +66,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
         for v in shown
     ]  # fmt: skip
     handles.append(Line2D([], [], color=INK, lw=1.3, label=_("range it is very likely in")))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=9)
     alt = _(
         "What comes back for each unit spent, by channel, with its range and break-even. Loses money: {red}."
     ).format(red=", ".join(drawn.loc[drawn["verdict"] == "red", "channel"]) or _("none"))

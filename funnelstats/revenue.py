@@ -109,7 +109,7 @@ def _merged(
     if spend is None:
         rows = rows.assign(spend=np.nan)
     elif keys:
-        rows = rows.merge(spend, how="outer", on=keys).fillna({"spend": 0.0})
+        rows = rows.merge(spend[[*keys, "spend"]], how="outer", on=keys).fillna({"spend": 0.0})
     else:
         rows = rows.assign(spend=spend["spend"].fillna(0.0).sum())
     empty = rows["leads"].isna() | (rows["leads"] == 0)
