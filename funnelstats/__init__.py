@@ -27,7 +27,7 @@ _HOMES = {
     "ownleads": "own_leads won_leads",
     "contacts": "beside_colleagues contact_rates contact_sentences pooled_contacts quiet_rates with_expected",
     "speed": "contact_curve landmark_differences landmark_sentences speed_sentences waiting_times",
-    "worklist": "chances stalled with_retry_stake with_stake worklist worklist_sentences",
+    "worklist": "chances coming_week stalled untouched with_retry_stake with_stake worklist worklist_sentences",
     "contact_charts": "contact_chart speed_chart",
     "leaks": "drivers leak_sizes",
     "changes": "explain_change",

@@ -26,6 +26,7 @@ from funnelstats.words import _, counted, number, percent
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
+    from funnelstats.opening import Tables
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("expected", "expected_variance")
@@ -36,7 +37,7 @@ TOGETHER = (
     "This goes together, it is not shown to cause: a lead about to move is easier to reach, and a hard one is "
     "called more often."
 )
-NO_CONTACTS = "No contacts in the export: which contacts moved leads, and how soon leads were called, cannot be told."
+NO_CONTACTS = "No contacts in the export: which contacts moved leads cannot be told."
 
 
 def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
@@ -139,12 +140,14 @@ def beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     return found[found["base_rate"].isna() | (found["base_rate"] > 0)].reset_index(drop=True)
 
 
-def contact_sentences(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> list[str]:
+def contact_sentences(own: pd.DataFrame, others: pd.DataFrame, tables: Tables, funnel: Funnel) -> list[str]:
     """What one manager's contacts went together with, beside the colleagues', each in a plain sentence.
 
     Takes ``contact_counts`` by kind and stage, ``with_expected``: the manager's own, and the colleagues' (empty
     where too few). Ends with the words that it is no effect.
     """
+    if tables.contacts is None:
+        return [_(NO_CONTACTS)]
     contacts, recent = int(own["contacts"].sum()), int(own["too_recent"].sum())
     days = funnel.contact.follow_up_days
     if contacts == 0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from funnelstats.conversion import conversion_rates
 from funnelstats.incidence import days_in_stage, incidence
@@ -18,9 +19,9 @@ from funnelstats.words import _, counted, number, percent
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
+    from funnelstats.opening import Tables
 
 SHARES = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
-LONGEST_SHOWN = 14 * 24
 
 
 def waiting_times(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
@@ -88,31 +89,36 @@ def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.Dat
 
 
 def _verdicts(z: np.ndarray, known: np.ndarray) -> np.ndarray:
-    from scipy import special
-
     p_value = np.where(known, 2 * special.ndtr(-np.abs(np.nan_to_num(z))), np.nan)
     sign = np.where(np.nan_to_num(z) > 0, "higher", "lower")
     return np.where(benjamini_hochberg(p_value) <= RED, sign, "undecided")
 
 
 def speed_sentences(
-    own: pd.DataFrame, others: pd.DataFrame, landmarks: pd.DataFrame, untouched: int, funnel: Funnel
+    own: pd.DataFrame,
+    others: pd.DataFrame,
+    landmarks: pd.DataFrame,
+    untouched: pd.DataFrame,
+    tables: Tables,
+    funnel: Funnel,
 ) -> list[str]:
     """How soon one manager's leads are contacted, beside the colleagues', and whether early goes with better.
 
     ``own`` and ``others`` are frames of ``waiting_times`` (one row per clock; others empty where too few),
     ``landmarks`` one of ``landmark_differences`` of the team, ``untouched`` the manager's open leads without contact.
     """
+    if tables.contacts is None:
+        return [_("No contacts in the export: how soon leads were first contacted cannot be told.")]
     if own.empty:
         return [_("No lead came in with you in these weeks: there is no time to first contact.")]
     said = [_wait(own, others)]
-    if untouched:
+    if len(untouched):
         said.append(
             counted(
                 "{n} open lead of yours has no contact yet: it is listed below.",
                 "{n} open leads of yours have no contact yet: they are listed below.",
-                untouched,
-            ).format(n=number(untouched))
+                len(untouched),
+            ).format(n=number(len(untouched)))
         )
     return [*said, *landmark_sentences(landmarks, funnel)]
 

@@ -73,6 +73,21 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     return own.assign(days_there=days_there, chance=chance, at_stake=chance * amount.to_numpy(dtype=float))
 
 
+def coming_week(as_of: date) -> tuple[date, date]:
+    """First and last of the seven days after a day.
+
+    >>> coming_week(date(2026, 6, 28))
+    (datetime.date(2026, 6, 29), datetime.date(2026, 7, 5))
+    """
+    return as_of + timedelta(days=1), as_of + timedelta(days=WEEK)
+
+
+def untouched(staked: pd.DataFrame) -> pd.DataFrame:
+    """Open leads that nobody contacted yet, those waiting longest first; none where contacts are not known."""
+    waiting = staked[staked["contacts"] == 0]
+    return waiting.sort_values(["days_there", "lead_id"], ascending=[False, True], ignore_index=True)
+
+
 def stalled(own: pd.DataFrame, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """Open leads by stage, and those of them without a contact or move for longer than ``loop.idle_days``.
 
