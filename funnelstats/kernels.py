@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 import os
-import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MutableSet
 from contextlib import contextmanager, suppress
@@ -15,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from funnelstats.funnel import FunnelError, suggestion
+from funnelstats.warm import KERNEL_ENV, Parent, fork_kernel
 
 START_SECONDS, CELL_SECONDS, IOPUB_SECONDS = 60, 120, 30
 _RETRIED = ("died before replying", "didn't respond")
 _LONGEST_SOCKET_FOLDER = 80
+_MOMENT = 0.003
 
 
 def known_parameters(notebook: Path) -> dict[str, Any]:
@@ -56,14 +57,37 @@ def check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) 
 
 
 @contextmanager
-def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
+def own_kernel(running: MutableSet[Any], parent: Parent | None = None) -> Iterator[dict[str, Any]]:
     """Options for nbclient that give a kernel over IPC in a temporary folder, which is removed at the end.
 
     On TCP ports, kernels that start at once collide and never answer. The kernel's manager joins ``running``,
-    so that another thread can end it.
+    so that another thread can end it. With a ``parent`` the kernel is forked from it where that is possible.
     """
     from jupyter_client import AsyncKernelManager
+    from jupyter_client.provisioning import LocalProvisioner
     from jupyter_core.utils import ensure_event_loop
+
+    class OwnProvisioner(LocalProvisioner):
+        async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+            options["env"] = {**options["env"], **KERNEL_ENV}
+            forked = fork_kernel(parent, cmd, options["env"], options.get("cwd")) if parent else None
+            if forked is None:
+                return await super().launch_kernel(cmd, **options)
+            self.process = forked  # type: ignore[assignment]
+            self.pid = self.pgid = forked.pid
+            # A client that connects before there is a socket tries again only a tenth of a second later.
+            last = Path(f"{self.connection_info['ip']}-{self.connection_info['hb_port']}")
+            for _ in range(int(START_SECONDS / _MOMENT)):
+                if last.exists() or forked.poll() is not None:
+                    break
+                await asyncio.sleep(_MOMENT)
+            return self.connection_info
+
+        async def kill(self, restart: bool = False) -> None:
+            await super().kill(restart)
+            # jupyter_client looks only every tenth of a second.
+            while await self.poll() is None:
+                await asyncio.sleep(_MOMENT)
 
     # A socket's path may not be longer than about a hundred characters.
     room = tempfile.gettempdir() if len(tempfile.gettempdir()) < _LONGEST_SOCKET_FOLDER else "/tmp"
@@ -73,6 +97,7 @@ def own_kernel(running: MutableSet[Any]) -> Iterator[dict[str, Any]]:
             def __init__(self, **options: Any) -> None:
                 own = {"transport": "ipc", "ip": f"{folder}/k", "connection_file": f"{folder}/kernel.json"}
                 super().__init__(**{**options, **own})
+                self.provisioner = OwnProvisioner(kernel_spec=self.kernel_spec, parent=self)
                 running.add(self)
 
         options = {
@@ -108,10 +133,16 @@ def kill(manager: Any) -> None:
     process = getattr(provisioner, "process", None)
     if process is not None and process.poll() is None:
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
 
 
-def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, running: MutableSet[Any]) -> Any:
+def execute(
+    notebook: Path,
+    parameters: Mapping[str, Any],
+    executed: Path,
+    running: MutableSet[Any],
+    parent: Parent | None = None,
+) -> Any:
     """The notebook with its outputs for these parameters; also written to ``executed``, errors included.
 
     Raises papermill's PapermillExecutionError when a cell fails, nbclient's errors when it takes too long or
@@ -121,7 +152,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], executed: Path, runni
 
     for attempt in (1, 2):
         try:
-            with own_kernel(running) as options:
+            with own_kernel(running, parent) as options:
                 return papermill.execute_notebook(
                     str(notebook),
                     str(executed),

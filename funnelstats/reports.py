@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,9 +22,13 @@ from typing import Any
 from funnelstats.kernels import check_names, execute, kill, known_parameters, reexecute
 from funnelstats.pages import faults, page_html, tables_of
 from funnelstats.publishing import close_folder, open_folder, publish, set_aside
+from funnelstats.warm import Parent, warm_parent
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
+
+WARM_FROM = 3
+"""Pages from which the one import of everything is repaid."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title
 def render_many(
     jobs: Sequence[Job],
     *,
-    title: str = "",
+    title: str | Mapping[Path, str] = "",
     inputs: Mapping[str, str] | None = None,
     workers: int | None = None,
+    cold: bool = False,
     whole: bool = False,
     tell: Callable[[Record], None] = lambda _: None,
 ) -> list[Record]:
@@ -102,25 +107,32 @@ def render_many(
     All jobs are checked before the first one starts, and a mistake in one raises FunnelError with nothing
     touched. Every folder written to gets ``run.json`` and ``index.html`` last, headed by ``title``. With
     ``whole`` the jobs are all the pages their folders should have, and other pages of earlier runs go.
-    ``tell`` hears of each page as it is done. A KeyboardInterrupt ends the kernels, leaves no part folder
-    behind and is raised again.
+    ``tell`` hears of each page as it is done; nobody listening any more stops no page. ``workers`` pages are
+    made at once, one more than there are cores unless given. From three pages on, kernels are forked from one
+    process that has imported everything, unless ``cold``. A KeyboardInterrupt ends the kernels, leaves no part
+    folder behind and is raised again.
     """
     _check(jobs)
     before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
     records: dict[int, Record] = {}
     stop, running = threading.Event(), set[Any]()
-    pool = ThreadPoolExecutor(workers or _cores())
+    # One more than cores: a page that waits for its kernel leaves a core to another.
+    pool = ThreadPoolExecutor(workers or _cores() + 1)
     futures: dict[Future[Record], int] = {}
+    stack = ExitStack()
     try:
+        unchanged = {n for n, job in enumerate(jobs) if _is_current(job, before[job.target.parent])}
+        for number in sorted(unchanged):
+            records[number] = Record(jobs[number], "unchanged")
+            _tell(tell, records[number])
+        few = cold or len(jobs) - len(unchanged) < WARM_FROM
+        parent = None if few else stack.enter_context(warm_parent())
         for number, job in enumerate(jobs):
-            if _is_current(job, before[job.target.parent]):
-                records[number] = Record(job, "unchanged")
-                tell(records[number])
-            else:
-                futures[pool.submit(_make, job, stop, running)] = number
+            if number not in unchanged:
+                futures[pool.submit(_make, job, stop, running, parent)] = number
         for future in as_completed(futures):
             records[futures[future]] = future.result()
-            tell(records[futures[future]])
+            _tell(tell, records[futures[future]])
     finally:
         stop.set()
         while any(not future.done() for future in futures):
@@ -129,6 +141,7 @@ def render_many(
                 kill(manager)
             wait(futures, timeout=0.2)
         pool.shutdown()
+        stack.close()
         for folder in before:
             done = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
             close_folder(
@@ -140,6 +153,12 @@ def render_many(
                 whole=whole and len(records) == len(jobs),
             )
     return [records[number] for number in range(len(jobs))]
+
+
+def _tell(tell: Callable[[Record], None], record: Record) -> None:
+    """Pages are made for readers of the pages, also when whoever read the progress has gone."""
+    with suppress(BrokenPipeError):
+        tell(record)
 
 
 def _cores() -> int:
@@ -160,13 +179,17 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(job: Job, stop: threading.Event, running: set[Any]) -> Record:
+def _make(job: Job, stop: threading.Event, running: set[Any], parent: Parent | None) -> Record:
     """Execute, check, publish; after a failure neither the old page nor its tables are left."""
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True) as part:
-        executed = Path(part) / f"{job.target.stem}.ipynb"
+    with ExitStack() as stack:
+        executed = job.target.with_name(f".part-{job.target.stem}.ipynb")
         try:
-            notebook = execute(job.notebook, job.parameters, executed, running)
+            # On the target's own disk, so that publishing is a renaming; a full one fails this page alone.
+            folder = tempfile.TemporaryDirectory(prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True)
+            part = stack.enter_context(folder)
+            executed = Path(part) / f"{job.target.stem}.ipynb"
+            notebook = execute(job.notebook, job.parameters, executed, running, parent)
             tables = tables_of(notebook)
             html = page_html(notebook, title=job.title, language=job.language)
             if found := faults(html, notebook):
