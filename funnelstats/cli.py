@@ -1,19 +1,25 @@
-"""The commands. Exit code 0: all made; 1: a page failed; 2: wrong use or bad input; 130: interrupted."""
+"""The commands. Exit code 0: all made; 1: a page failed; 2: wrong use or bad input; 3: a new red; 130: interrupted."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from funnelstats.funnel import FunnelError, project_root
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from funnelstats.periods import Batch
     from funnelstats.reports import Record
-    from funnelstats.weekly import Batch
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,8 +27,45 @@ if TYPE_CHECKING:
 def app() -> None:
     """Where a sales team loses its leads, and whether that is real.
 
-    FUNNEL is a folder of data/raw that holds a funnel.toml.
+    FUNNEL is a folder of data/raw that holds a funnel.toml. A page whose data, notebook and parameters have not
+    changed is kept, so a run that was interrupted goes on where it ended.
     """
+
+
+def _how(command: Command) -> Command:
+    """Options of every command that makes pages."""
+    for option in (
+        click.option("--cold", is_flag=True, help="A fresh process for every page: slower, the same pages."),
+        click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pages made at once."),
+    ):
+        command = option(command)
+    return command
+
+
+def _periods(unit: str, example: str) -> Callable[[Command], Command]:
+    """Argument and options of a command that makes the pages of a kind of period."""
+    options = (
+        click.argument("funnel"),
+        click.option(f"--{unit}", "period", default="", metavar=example, help="The last complete one if not given."),
+        click.option("--as-of", default="", metavar="DATE", help=f"What was known that day, not on the {unit}'s last."),
+        click.option("--from", "first", default="", metavar=example, help=f"Several: every {unit} from this one ..."),
+        click.option("--to", "last", default="", metavar=example, help="... to this one, or the last complete one."),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="PAGE",
+            help="Make the pages of this notebook alone, or of one manager: manager=NAME. Repeatable.",
+        ),
+        click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
+        _how,
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @app.command()
@@ -33,15 +76,29 @@ def prepare(funnel: str) -> None:
 
 
 @app.command()
-@click.argument("funnel")
-@click.option("--week", default="", metavar="YYYY-Www", help="The last complete week if not given.")
-@click.option("--as-of", default="", metavar="DATE", help="What was known at the end of this day; the week's Sunday.")
-def weekly(funnel: str, week: str, as_of: str) -> None:
+@_periods("week", "YYYY-Www")
+@click.option("--fail-on", type=click.Choice(["red"]), help="Exit 3 on a red that the week before did not have.")
+def weekly(funnel: str, fail_on: str | None, **asked: Any) -> None:
     """Render the pages of a week: the team, every manager, the data check."""
-    _prepare(funnel)
-    from funnelstats.weekly import week_batch
+    batch = _make(funnel, "week", team_needed=bool(fail_on), **asked)
+    folder = batch.jobs[-1].target.parent
+    _summarise(folder)
+    if fail_on:
+        _refuse_new_reds(folder)
 
-    _render(week_batch(funnel, week=week, as_of=as_of), whole=True)
+
+@app.command()
+@_periods("month", "YYYY-MM")
+def monthly(funnel: str, **asked: Any) -> None:
+    """Render the pages of a month: what became of marketing's leads, refusals."""
+    _make(funnel, "month", **asked)
+
+
+@app.command()
+@_periods("quarter", "YYYY-Qn")
+def quarterly(funnel: str, **asked: Any) -> None:
+    """Render the pages of a quarter: what channels bring and cost."""
+    _make(funnel, "quarter", **asked)
 
 
 @app.command()
@@ -55,43 +112,134 @@ def weekly(funnel: str, week: str, as_of: str) -> None:
     metavar="NAME VALUE",
     help="A notebook's parameter; repeatable.",
 )
-def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...]) -> None:
+@_how
+def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...], jobs: int | None, cold: bool) -> None:
     """Render one notebook of notebooks/ to reports/FUNNEL/NOTEBOOK."""
     names = [name for name, _ in parameter]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
     _prepare(funnel)
-    from funnelstats.weekly import report_batch
+    from funnelstats.periods import report_batch
 
-    _render(report_batch(notebook, funnel, dict(parameter)), whole=False)
+    batch = report_batch(notebook, funnel, dict(parameter))
+    _fail(_render(batch, whole=False, jobs=jobs, cold=cold))
 
 
 def _prepare(funnel: str) -> None:
     from funnelstats.sources import prepare
 
     made = prepare(funnel)
-    click.echo(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}", err=True)
+    _say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
 
 
-def _render(batch: Batch, *, whole: bool) -> None:
+def _make(
+    funnel: str,
+    unit: str,
+    *,
+    only: tuple[str, ...],
+    jobs: int | None,
+    cold: bool,
+    team_needed: bool = False,
+    **asked: str,
+) -> Batch:
+    """Pages of periods and the funnel's overview; ends with exit 1 where a page failed."""
+    _prepare(funnel)
+    from funnelstats.funnel import read_funnel
+    from funnelstats.overview import write_overview
+    from funnelstats.periods import period_batch
+
+    batch = period_batch(funnel, unit, only=only, **asked)
+    if team_needed and not any(job.notebook.stem == "weekly" for job in batch.jobs):
+        raise FunnelError("--fail-on judges the team's page, which --only leaves out: add --only weekly")
+    records = _render(batch, whole=not only, jobs=jobs, cold=cold)
+    write_overview(read_funnel(funnel))
+    _fail(records)
+    return batch
+
+
+def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[Record]:
     # Pages are made side by side, one core each: threads inside one would only take turns.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from funnelstats.reports import render_many
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    done = 0
+    with _progress(batch) as tell:
+        records = render_many(
+            batch.jobs,
+            title=batch.titles,
+            inputs=batch.inputs,
+            workers=jobs,
+            whole=whole,
+            tell=tell,
+            **({"cold": True} if cold else {}),
+        )
+    _say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
+    return records
+
+
+@contextmanager
+def _progress(batch: Batch) -> Iterator[Callable[[Record], None]]:
+    """On a terminal one bar with the time left, and failures at the end; elsewhere a line for each page."""
+    done: list[Record] = []
+
+    def line(record: Record) -> str:
+        target = record.job.target
+        page = target.name if len(batch.titles) == 1 else f"{target.parent.name}/{target.name}"
+        words = f"{record.state} {record.seconds:.1f} s" if record.state == "made" else record.state
+        return f"{page}: {words}{f': {record.reason}' if record.reason else ''}"
 
     def tell(record: Record) -> None:
-        nonlocal done
-        done += 1
-        words = f"{record.state} {record.seconds:.1f} s" if record.state == "made" else record.state
-        reason = f": {record.reason}" if record.reason else ""
-        click.echo(f"{done}/{len(batch.jobs)} {record.job.target.name}: {words}{reason}", err=True)
+        done.append(record)
+        _say(f"{len(done)}/{len(batch.jobs)} {line(record)}")
 
-    records = render_many(batch.jobs, title=batch.title, inputs=batch.inputs, whole=whole, tell=tell)
-    click.echo((batch.jobs[0].target.parent / "index.html").relative_to(project_root()))
+    if not sys.stderr.isatty():
+        yield tell
+        return
+    with click.progressbar(length=len(batch.jobs), label="pages", show_pos=True, file=sys.stderr) as bar:
+
+        def advance(record: Record) -> None:
+            done.append(record)
+            bar.update(1)
+
+        yield advance
+    for record in done:
+        if record.state == "failed":
+            _say(line(record))
+
+
+def _fail(records: list[Record]) -> None:
     if any(record.state == "failed" for record in records):
         raise SystemExit(1)
+
+
+def _summarise(folder: Path) -> None:
+    """Add the week to the summary of a run on GitHub, where there is one."""
+    if not (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        return
+    from funnelstats.summary import week_markdown
+
+    address = [os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
+    link = "{}/{}/actions/runs/{}#artifacts".format(*address) if all(address) else ""
+    with open(summary, "a", encoding="utf-8") as file:
+        file.write(week_markdown(folder, link))
+
+
+def _refuse_new_reds(folder: Path) -> None:
+    from funnelstats.summary import new_reds, red_sentence
+
+    if found := new_reds(folder):
+        for row in found:
+            _say(f"new red: {red_sentence(row)}")
+        raise SystemExit(3)
+
+
+def _say(text: str, *, err: bool = True) -> None:
+    """A line to whoever is listening; that nobody is any more ends no run."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        # Else Python complains of the same pipe once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from funnelstats.funnel import FunnelError
 from funnelstats.pages import overview_html
+from funnelstats.restated import VERDICT_TABLES, with_verdicts
 from funnelstats.workbook import xlsx
 
 _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
@@ -27,7 +28,7 @@ def open_folder(folder: Path) -> dict[str, Any]:
         raise FunnelError(f"cannot make the folder {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FunnelError(f"cannot write to {folder}: permission denied")
-    return dict(_read_run(folder).get("pages", {}))
+    return dict(read_run(folder).get("pages", {}))
 
 
 def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], part: Path) -> None:
@@ -72,21 +73,24 @@ def close_folder(
     folder: Path,
     pages: Mapping[str, Mapping[str, Any]],
     *,
-    title: str,
+    title: str | Mapping[Path, str],
     inputs: Mapping[str, str],
     versions: Mapping[str, str],
     whole: bool,
 ) -> None:
     """Write run.json and, last of all, index.html with links to every page the folder then has.
 
-    ``pages`` are this run's, by file name; an unchanged one keeps what is known of it. Pages of earlier runs
-    stay listed while their file is there, unless ``whole``: then they are removed.
+    ``pages`` are this run's, by file name; an unchanged one keeps what is known of it, one made again also what it
+    said before. Pages of earlier runs stay listed while their file is there, unless ``whole``: then they are removed.
+    ``title`` heads the index; a mapping has one for each folder.
     """
-    with _locked(folder):
-        run = _read_run(folder)
+    with locked(folder):
+        run = read_run(folder)
         known = run.get("pages", {})
         merged = {
-            name: known[name] | {"state": "made"} if page["state"] == "unchanged" else dict(page)
+            name: known[name] | {"state": "made"}
+            if page["state"] == "unchanged"
+            else with_verdicts(page, known.get(name, {}), _verdict_tables(folder / name, page), inputs)
             for name, page in pages.items()
         }
         others = {name: page for name, page in known.items() if name not in pages}
@@ -98,31 +102,42 @@ def close_folder(
             there = {n: page for n, page in others.items() if page["state"] == "failed" or (folder / n).is_file()}
             order = [*known, *merged]
             merged = {name: (merged | there)[name] for name in dict.fromkeys(order) if name in merged | there}
-        heading = title or run.get("title", "") or folder.name
+        heading = (title if isinstance(title, str) else title.get(folder, "")) or run.get("title", "") or folder.name
         content = {
             "title": heading,
             "versions": dict(versions),
             "inputs": dict(inputs) or run.get("inputs", {}),
             "pages": merged,
         }
-        _replace(folder / "run.json", json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
+        replace_text(folder / "run.json", json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
         links = [
-            {"section": page["section"], "label": page["label"], "href": name, "state": page["state"]}
+            {key: page[key] for key in ("section", "label", "state")}
+            | {"href": name, "workbook": f"{Path(name).stem}.xlsx" if page["tables"] else ""}
             for name, page in merged.items()
         ]
         languages = [page["language"] for page in merged.values()]
         names = list(dict.fromkeys(link["section"] for link in links))
         sections = [(name, [link for link in links if link["section"] == name]) for name in names]
         html = overview_html(sections, title=heading, language=languages[0] if languages else "en")
-        _replace(folder / "index.html", html)
+        replace_text(folder / "index.html", html)
 
 
-def _read_run(folder: Path) -> dict[str, Any]:
+def read_run(folder: Path) -> dict[str, Any]:
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         return run if isinstance(run["pages"], dict) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _verdict_tables(target: Path, page: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of the page's tables that hold verdicts, as they were just published."""
+    found = {}
+    for name in {*VERDICT_TABLES} & {*page["tables"]} if page["state"] == "made" else ():
+        # Gone where another run published the same page meanwhile.
+        with suppress(OSError):
+            found[name] = target.with_name(f"{target.stem}.{name}.csv").read_text(encoding="utf-8")
+    return found
 
 
 def _tables(target: Path) -> list[Path]:
@@ -138,7 +153,7 @@ def _clear_failed(target: Path) -> None:
         failed.rmdir()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -148,7 +163,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Two runs into one folder write its list of pages one after the other."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -163,7 +163,7 @@ def test_help_is_no_mistake(run, words) -> None:
 
 
 def test_help_names_every_command() -> None:
-    assert set(cli.app.commands) == {"prepare", "weekly", "report"}
+    assert set(cli.app.commands) == {"prepare", "weekly", "monthly", "quarterly", "report"}
     assert all(command.help for command in cli.app.commands.values())
 
 
@@ -218,23 +218,23 @@ def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monke
 
 
 def test_a_programming_error_is_not_hidden_as_a_mistake_of_the_user(run, monkeypatch) -> None:
-    import funnelstats.weekly
+    import funnelstats.periods
 
     def broken(*_, **__):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(funnelstats.weekly, "week_batch", broken)
+    monkeypatch.setattr(funnelstats.periods, "period_batch", broken)
     with pytest.raises(KeyError):
         run("weekly", NAME)
 
 
 def test_an_interruption_is_exit_130(run, monkeypatch) -> None:
-    import funnelstats.weekly
+    import funnelstats.periods
 
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(funnelstats.weekly, "week_batch", stopped)
+    monkeypatch.setattr(funnelstats.periods, "period_batch", stopped)
     code, _, err = run("weekly", NAME)
     assert code == 130
     assert err.endswith("interrupted\n")

@@ -1,4 +1,4 @@
-"""Which pages a week has, for whom, under which names, and when they are made again."""
+"""Which pages a week, a month and a quarter have, for whom, under which names, and when they are made again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
 from funnelstats.funnel import FunnelError
-from funnelstats.weekly import notebook_path, report_batch, week_batch
+from funnelstats.periods import notebook_path, period_batch, report_batch
 
 TOML = (
     'system_users = ["Robot"]\nexported_on = 2026-06-30\n'
@@ -60,19 +60,19 @@ def managers(batch):
 
 def test_a_week_has_the_teams_page_one_for_each_manager_and_the_data_check() -> None:
     exported([("a", "lead", "2026-05-05", "Anna"), ("b", "lead", "2026-05-06", "Boris")])
-    batch = week_batch(NAME, week="2026-W20")
+    batch = period_batch(NAME, period="2026-W20")
     assert [job.notebook.stem for job in batch.jobs] == ["weekly", "manager", "manager", "data_check"]
     assert managers(batch) == ["Anna", "Boris"]
     assert [job.section for job in batch.jobs] == ["Team", "Managers", "Managers", "Data"]
     assert {str(job.target.parent.relative_to(job.target.parents[3])) for job in batch.jobs} == {
         f"reports/{NAME}/2026-W20"
     }
-    assert batch.title == "Team: week 2026-W20"
+    assert {folder.name: title for folder, title in batch.titles.items()} == {"2026-W20": "Team: week 2026-W20"}
 
 
 def test_every_job_gets_only_what_its_notebook_declares(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    team, anna, data = week_batch(NAME, week="2026-W20").jobs
+    team, anna, data = period_batch(NAME, period="2026-W20").jobs
     common = {"funnel": NAME, "as_of": "2026-05-17"}
     assert team.parameters == {**common, "week": "2026-W20"}
     assert anna.parameters == {**common, "week": "2026-W20", "manager": "Anna"}
@@ -81,7 +81,7 @@ def test_every_job_gets_only_what_its_notebook_declares(small, monkeypatch) -> N
 
 def test_system_users_and_leads_of_nobody_get_no_page(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
+    assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
 
 
 def test_only_managers_with_leads_in_the_window_get_a_page() -> None:
@@ -92,20 +92,20 @@ def test_only_managers_with_leads_in_the_window_get_a_page() -> None:
             ("c", "lead", "2026-06-02", "Later"),
         ]
     )
-    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
-    assert managers(week_batch(NAME, week="2026-W02")) == ["Gone"]
+    assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
+    assert managers(period_batch(NAME, period="2026-W02")) == ["Gone"]
 
 
 def test_a_manager_of_the_last_stage_alone_judges_no_step_and_gets_no_page() -> None:
     exported(
         [("a", "lead", "2026-05-05", "Anna"), ("a", "met", "2026-05-06", "Anna"), ("a", "paid", "2026-05-07", "Cash")]
     )
-    assert managers(week_batch(NAME, week="2026-W20")) == ["Anna"]
+    assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
 
 
 def test_hostile_names_give_distinct_safe_file_names() -> None:
     exported(TEAM)
-    batch = week_batch(NAME, week="2026-W20")
+    batch = period_batch(NAME, period="2026-W20")
     assert sorted(managers(batch)) == sorted(NAMES)
     targets = [job.target for job in batch.jobs]
     assert len({str(target).casefold() for target in targets}) == len(targets)
@@ -118,21 +118,21 @@ def test_hostile_names_give_distinct_safe_file_names() -> None:
 
 def test_without_a_week_the_last_complete_one_is_taken(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    assert week_batch(NAME).title.endswith("2026-W26")
-    assert week_batch(NAME, as_of="2026-06-09").title.endswith("2026-W23")
-    assert week_batch(NAME, as_of="2026-06-09").jobs[0].parameters["as_of"] == "2026-06-09"
+    assert [*period_batch(NAME).titles.values()] == ["Team: week 2026-W26"]
+    assert [*period_batch(NAME, as_of="2026-06-09").titles.values()] == ["Team: week 2026-W23"]
+    assert period_batch(NAME, as_of="2026-06-09").jobs[0].parameters["as_of"] == "2026-06-09"
 
 
 def test_what_is_known_later_may_be_asked_for_and_changes_no_week(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    batch = week_batch(NAME, week="2026-W20", as_of="2026-06-01")
+    batch = period_batch(NAME, period="2026-W20", as_of="2026-06-01")
     assert batch.jobs[0].parameters["as_of"] == "2026-06-01"
-    assert batch.title.endswith("2026-W20")
+    assert [*batch.titles.values()] == ["Team: week 2026-W20"]
 
 
 def test_nothing_changed_means_nothing_is_made_again() -> None:
     exported(TEAM)
-    once, again = ([job.fingerprint for job in week_batch(NAME, week="2026-W20").jobs] for _ in range(2))
+    once, again = ([job.fingerprint for job in period_batch(NAME, period="2026-W20").jobs] for _ in range(2))
     assert once == again
     assert len(set(once)) == len(once)
     assert None not in once
@@ -142,10 +142,10 @@ def test_changed_data_parameters_or_notebooks_make_pages_again(tmp_path) -> None
     exported(TEAM)
 
     def prints(**asked):
-        return {job.target.name: job.fingerprint for job in week_batch(NAME, **{"week": "2026-W20", **asked}).jobs}
+        return {job.target.name: job.fingerprint for job in period_batch(NAME, **{"period": "2026-W20", **asked}).jobs}
 
     before = prints()
-    assert not set(before.values()) & set(prints(week="2026-W21").values())
+    assert not set(before.values()) & set(prints(period="2026-W21").values())
     assert not set(before.values()) & set(prints(as_of="2026-06-01").values())
     notebook = tmp_path / "notebooks" / "weekly.ipynb"
     notebook.write_text(notebook.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -174,7 +174,7 @@ def test_changed_data_parameters_or_notebooks_make_pages_again(tmp_path) -> None
 def test_a_week_or_day_that_the_data_does_not_have_is_refused(asked, said, small, monkeypatch) -> None:
     monkeypatch.chdir(small)
     with pytest.raises(FunnelError) as refused:
-        week_batch(NAME, **asked)
+        period_batch(NAME, period=asked.get("week", ""), as_of=asked.get("as_of", ""))
     assert said in str(refused.value)
 
 
@@ -231,7 +231,7 @@ def test_an_export_without_a_dated_entry_has_no_week() -> None:
     prepared(TOML, {"entries.csv": "id,stage,at,who\n", "leads.csv": FILES["leads.csv"]})
     for asked in ({}, {"week": "2026-W20"}):
         with pytest.raises(FunnelError):
-            week_batch(NAME, **asked)
+            period_batch(NAME, period=asked.get("week", ""), as_of=asked.get("as_of", ""))
 
 
 @pytest.mark.parametrize("name", ["../pyproject", "weekly/../weekly", "", "/etc/passwd"])

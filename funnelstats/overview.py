@@ -1,0 +1,219 @@
+"""The page of all pages of a funnel: weeks by managers with their verdicts, months, quarters, what was restated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from funnelstats.asked import UNITS
+from funnelstats.dates import parse_day
+from funnelstats.funnel import Funnel, FunnelError, project_root
+from funnelstats.pages import TEMPLATES, page_words
+from funnelstats.publishing import locked, read_run, replace_text
+from funnelstats.tables import LONG, UNKNOWN, VERDICT_MARKS
+from funnelstats.words import _, counted, day, number, percent, spoken
+
+WORDS = {
+    "heading": "Week by week",
+    "what": "Each cell is one week of one manager, judged as of that week's Sunday unless said otherwise.",
+    "week": "week",
+    "team": "The team",
+    "page": "page",
+    "not_made": "not made",
+    "changed": "numbers changed",
+    "restated": "What changed since it was first told",
+    "who": "who",
+    "step": "step",
+    "was": "was",
+    "is": "is now",
+    "months": "Months",
+    "quarters": "Quarters",
+    "others": "Other pages",
+    "no_weeks": "No week has been made yet.",
+}
+ALARMS = ("red", "amber")
+
+
+def write_overview(funnel: Funnel) -> Path:
+    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path."""
+    folder = project_root() / "reports" / funnel.name
+    folder.mkdir(parents=True, exist_ok=True)
+    # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
+    with locked(folder):
+        replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))
+    return folder / "index.html"
+
+
+def _runs(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        path.name: run
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith((".", "_")) and (run := read_run(path))
+    }
+
+
+def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
+    """The page of a funnel's runs by the names of their folders, newest week first, in the language spoken."""
+    from jinja2 import Environment, FileSystemLoader
+
+    units = {name: _unit(name) for name in runs}
+    newest = list(runs)[::-1]
+    weeks = [name for name in newest if units[name] == "week"]
+    managers = _managers([runs[name] for name in weeks])
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return templates.get_template("weeks.html.j2").render(
+        title=funnel.title,
+        language=spoken(),
+        words={**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}},
+        managers=managers,
+        weeks=[_week(name, runs[name], managers) for name in weeks],
+        restated=[block for name in weeks for block in _restatements(name, runs[name])],
+        long=LONG,
+        links=[
+            (_(WORDS[heading]), [_link(name, runs[name]) for name in newest if units[name] == unit])
+            for heading, unit in (("months", "month"), ("quarters", "quarter"), ("others", ""))
+        ],
+    )
+
+
+def _unit(name: str) -> str:
+    """Which kind of period a folder is of; "" for none."""
+    for unit, kind in UNITS.items():
+        try:
+            kind.days(name)
+        except FunnelError:
+            continue
+        return unit
+    return ""
+
+
+def verdict_page(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of a run's page that holds the verdicts, if only those of its last made version; {} if none does."""
+    return next((page for page in run.get("pages", {}).values() if "verdicts" in page or "last_made" in page), {})
+
+
+def _managers(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whoever was judged in any week, or has a page."""
+    judged = {
+        row["manager"]
+        for run in runs
+        for row in verdict_page(run).get("verdicts", [])
+        if row["manager"] and row["verdict"] in VERDICT_MARKS
+    }
+    return sorted(judged | {name for run in runs for name in _own_pages(run)})
+
+
+def _own_pages(run: Mapping[str, Any]) -> dict[str, str]:
+    """File name by manager."""
+    pages = run.get("pages", {}).items()
+    return {page["parameters"]["manager"]: file for file, page in pages if "manager" in page["parameters"]}
+
+
+def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[str, Any]:
+    """A row: the week, its days, and a cell for the team and each manager."""
+    page = verdict_page(run)
+    team = next((file for file, entry in run["pages"].items() if entry is page), "")
+    files = {"": team, **_own_pages(run)}
+    first, last = UNITS["week"].days(name)
+    as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
+    changed = {cell["manager"] for told in page.get("restated", []) for cell in told["cells"]}
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in page.get("verdicts", []):
+        rows.setdefault(row["manager"], []).append(row)
+    return {
+        "name": name,
+        "href": f"{quote(name)}/index.html",
+        "days": f"{day(first)} – {day(last)}",
+        "as_of": _("as of {day}").format(day=day(parse_day(as_of))) if as_of != str(last) else "",
+        "cells": [
+            {
+                "href": f"{quote(name)}/{quote(files[who])}" if _is_made(run, files.get(who, "")) else "",
+                "failed": bool(files.get(who)) and not _is_made(run, files[who]),
+                "lines": _lines(rows.get(who, [])),
+                "changed": who in changed,
+            }
+            for who in ("", *managers)
+        ],
+    }
+
+
+def _is_made(run: Mapping[str, Any], file: str) -> bool:
+    return run["pages"].get(file, {}).get("state") == "made"
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What a cell says: each alarm with its steps; where there is none, how many steps have which verdict."""
+    found = []
+    for verdict, mark in VERDICT_MARKS.items():
+        steps = [row for row in rows if row["verdict"] == verdict]
+        if steps and verdict in ALARMS:
+            about = ", ".join(_step(row) for row in steps)
+        elif steps and not any(row["verdict"] in ALARMS for row in rows):
+            about = counted("{n} step", "{n} steps", len(steps)).format(n=len(steps))
+        else:
+            continue
+        found.append({"verdict": verdict.replace(" ", "-"), "mark": mark, "word": _(verdict), "about": about})
+    return found
+
+
+def _step(row: Mapping[str, Any]) -> str:
+    return f"{row['from_stage']}\u00a0→ {row['to_stage']}"
+
+
+def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
+    failed = any(page["state"] == "failed" for page in run["pages"].values())
+    return {"label": name, "title": run.get("title", ""), "href": f"{quote(name)}/index.html", "failed": failed}
+
+
+def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each time a week was made again with other numbers: a sentence why, and the cells, changed verdicts first."""
+    blocks = []
+    for told in reversed(verdict_page(run).get("restated", [])):
+        cells = sorted(told["cells"], key=lambda cell: _verdict_of(cell["was"]) == _verdict_of(cell["is"]))
+        turned = sum(_verdict_of(cell["was"]) != _verdict_of(cell["is"]) for cell in cells)
+        numbers = counted("{n} number changed", "{n} numbers changed", len(cells)).format(n=number(len(cells)))
+        verdicts = counted("{n} verdict", "{n} verdicts", turned).format(n=number(turned))
+        rows = [
+            {
+                "who": cell["manager"] or _(WORDS["team"]),
+                "step": _step(cell),
+                "was": _told(cell["was"]),
+                "is": _told(cell["is"]),
+            }
+            for cell in cells
+        ]
+        why = "; ".join(reason_sentence(reason) for reason in told["why"])
+        blocks.append({"week": name, "numbers": numbers, "verdicts": verdicts, "why": why, "rows": rows})
+    return blocks
+
+
+def _verdict_of(told: Mapping[str, Any] | None) -> str:
+    return told["verdict"] if told else ""
+
+
+def _told(told: Mapping[str, Any] | None) -> dict[str, str]:
+    """A cell's words, number and verdict apart."""
+    if told is None:
+        return {"words": UNKNOWN, "mark": "", "word": "", "verdict": ""}
+    rate = _("{rate} of {n}").format(rate=percent(told["rate"]), n=number(told["entered"])) if told["entered"] else ""
+    verdict = told["verdict"]
+    known = {"mark": VERDICT_MARKS.get(verdict, ""), "word": _(verdict), "verdict": verdict.replace(" ", "-")}
+    return {"words": rate or _("no entrants"), **known}
+
+
+def reason_sentence(reason: Mapping[str, Any]) -> str:
+    """Why numbers changed, in a few words."""
+    rows = int(reason.get("rows", reason.get("weeks", 0)))
+    words = {
+        "as_of": _("told as of {to}, before as of {before}"),
+        "late": counted("{n} row of {table} came in late", "{n} rows of {table} came in late", rows),
+        "gone": counted("{n} row of {table} is gone", "{n} rows of {table} are gone", rows),
+        "changed": counted("rows of {table} changed in {n} week", "rows of {table} changed in {n} weeks", rows),
+        "statement": _("funnel.toml was changed"),
+        "program": _("the notebook or the program was changed"),
+        "unknown": _("the reason is not known"),
+    }[reason["reason"]]
+    days = {key: day(parse_day(reason[key])) if reason.get(key) else UNKNOWN for key in ("from", "to")}
+    return words.format(n=number(rows), table=reason.get("table", ""), to=days["to"], before=days["from"])
