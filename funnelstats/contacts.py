@@ -167,8 +167,7 @@ def contact_sentences(own: pd.DataFrame, others: pd.DataFrame, tables: Tables, f
 
 
 def _of_kind(row: pd.Series) -> str:
-    """25 call, 4 moved a lead."""
-    return _("{contacts} {kind}, {effective} moved a lead").format(
+    return _("{kind}: {contacts} contacts, {effective} moved a lead").format(
         contacts=number(row["contacts"]), kind=row["kind"], effective=number(row["effective"])
     )
 
@@ -197,7 +196,7 @@ def _idle(own: pd.DataFrame) -> list[str]:
     if idle.empty:
         return []
     cells = "; ".join(
-        _("{kind} at {stage} ({contacts} contacts: {effective} leads moved, {expected} would have without)").format(
+        _("{kind} at {stage} ({contacts} contacts, {effective} moves; {expected} in as many days without one)").format(
             kind=row["kind"],
             stage=row["stage"],
             contacts=number(row["contacts"]),
@@ -207,9 +206,10 @@ def _idle(own: pd.DataFrame) -> list[str]:
         for _place, row in idle.sort_values("contacts", ascending=False).iterrows()
     )
     return [
-        _("No more leads moved than do without a contact: {cells}. Say before the next one what it is for.").format(
-            cells=cells
-        )
+        _(
+            "Leads moved no more often than without a contact, chance aside: {cells}. "
+            "Before the next one, decide what it is for."
+        ).format(cells=cells)
     ]
 
 

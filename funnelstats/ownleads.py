@@ -60,7 +60,7 @@ def own_leads(
     return _typed(found, OWN).sort_values(["since", "lead_id"], ignore_index=True)
 
 
-def won_leads(
+def own_wins(
     journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date], *, manager: str
 ) -> pd.DataFrame:
     """A manager's leads that entered the last stage in a period, the first day and the last one included.

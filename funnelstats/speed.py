@@ -162,13 +162,13 @@ def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
         }
         if clear.empty:
             text = _(
-                "Of leads still waiting on day {day}, {early} of those contacted by then reach {stage} in time, "
-                "{late} of the others: no difference beyond chance."
+                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
+                "time, {late} of the others: no difference beyond chance."
             )
         else:
             text = _(
-                "Of leads still waiting on day {day}, {early} of those contacted by then reach {stage} in time, "
-                "{late} of the others: it goes together, it is not shown to cause."
+                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
+                "time, {late} of the others: it goes together, it is not shown to cause."
             )
         said.append(text.format(**numbers))
         if stage == funnel.stages[-1]:

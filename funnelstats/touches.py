@@ -220,6 +220,11 @@ def quiet_counts(
     return whole_numbers(frame[[*keys, "stage", *QUIET_COUNTS]], QUIET_COUNTS)
 
 
+def kept(table: ir.Table | None) -> Any:
+    """The lazy table computed once, for the counts that follow; None stays None."""
+    return None if table is None else table.cache()
+
+
 def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
     """No rows, with the columns and types that there would be."""
     kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
