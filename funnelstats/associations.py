@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.intervals import Array, share
-from funnelstats.managers import RED, benjamini_hochberg, is_ranked
+from funnelstats.managers import REST, benjamini_hochberg, holm, is_ranked
 from funnelstats.schema import MISSING
 
 if TYPE_CHECKING:
@@ -21,20 +21,24 @@ FEWEST_EXPECTED, DRAWS = 5, 9999
 PATTERN = {
     **dict.fromkeys(("attribute", "value", "refusal"), "str"),
     **dict.fromkeys(("lost", "of"), "int64"),
-    **dict.fromkeys(("share", "other_share", "expected", "residual", "p_value"), "float64"),
+    **dict.fromkeys(("share", "other_share", "expected", "residual", "p_value", "p_holm"), "float64"),
     "verdict": "str",
 }
 
 
 def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str | Sequence[str]) -> pd.DataFrame:
-    """Who, or which leads, hear a reason more often or less often than all the others do.
+    """Who, or which leads, hear a reason more often than all the others do.
 
     Takes ``refusal_counts`` by all of ``by`` at once; each is compared alone, its value against the other
     values. System users and "(missing)" managers are left out. Returns, for every value and reason,
-    ``attribute, value, refusal, lost, of, share, other_share, expected, residual, p_value, verdict``.
-    ``residual`` is the adjusted one, ``p_value`` that of Fisher's exact test of value against the rest and
-    reason against the rest, doubled; verdict: more often, less often (Benjamini–Hochberg .10 over the rows
-    of an attribute) or undecided. Source: Haberman 1973; Agresti 2007, 2.4.5.
+    ``attribute, value, refusal, lost, of, share, other_share, expected, residual, p_value, p_holm, verdict``.
+
+    - ``residual``: the adjusted one, about standard normal by chance
+    - ``p_value``: chance of so many or more by Fisher's exact test; ``p_holm``: the same for a name
+    - ``verdict``: more often (Benjamini–Hochberg .10 over the rows of an attribute) or undecided. "Less often"
+      is not said: shares are of one whole, so one reason heard more often makes every other one rare
+
+    Source: Haberman 1973; Agresti 2007, 2.4.5.
     """
     none = pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in PATTERN.items()})
     found = [_pattern(table, name) for name, table in _tables(counts, funnel, by) if table.size]
@@ -100,8 +104,8 @@ def _pattern(table: pd.DataFrame, name: str) -> pd.DataFrame:
     with np.errstate(invalid="ignore", divide="ignore"):
         residual = (observed - expected) / np.sqrt(expected * (1 - own / n) * (1 - of_reason / n))
     alone = np.isnan(residual) | (min(table.shape) < 2)
-    p = np.where(alone, np.nan, exact_p(observed, own, of_reason - observed, n - own))
-    clear = benjamini_hochberg(p.ravel()).reshape(p.shape) <= RED
+    p = np.where(alone, np.nan, stats.hypergeom(n, own, of_reason).sf(observed - 1))
+    often = benjamini_hochberg(p.ravel()) <= REST
     values, reasons = (index.astype(str) for index in (table.index, table.columns))
     return pd.DataFrame(
         {
@@ -115,9 +119,8 @@ def _pattern(table: pd.DataFrame, name: str) -> pd.DataFrame:
             "expected": expected.ravel(),
             "residual": np.where(alone, np.nan, residual).ravel(),
             "p_value": p.ravel(),
-            "verdict": np.select(
-                [clear & (observed > expected), clear], ["more often", "less often"], "undecided"
-            ).ravel(),
+            "p_holm": holm(p.ravel()),
+            "verdict": np.where(often, "more often", "undecided"),
         }
     )
 

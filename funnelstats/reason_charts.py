@@ -17,13 +17,6 @@ from funnelstats.tables import show_table
 from funnelstats.words import _, number, percent
 
 MOST_REASONS = 14
-PATTERN_WORDS = {
-    "more often": "more often than the others",
-    "higher": "more often than the others",
-    "less often": "less often than the others",
-    "lower": "less often than the others",
-    "undecided": "not told from chance",
-}
 CHANGE_WORDS = {"higher": "more than before", "lower": "less than before", "undecided": "not told from chance"}
 LOOK_WORDS = {"excuse": "sounds like an excuse", "gap": "may be a gap of ours"}
 ROOM = 1.35

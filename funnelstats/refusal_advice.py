@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from funnelstats.intervals import wilson_interval
+from funnelstats.managers import ALPHA
 from funnelstats.schema import MISSING
 from funnelstats.words import _, counted, number, percent
 
@@ -87,7 +88,9 @@ def _with_leads(drivers: pd.DataFrame, row: pd.Series) -> str:
 
 
 def _managers(patterns: pd.DataFrame) -> list[str]:
-    more = patterns[patterns["verdict"] == "more often"].sort_values("residual", ascending=False)
+    """Only who is above the others by Holm's rule is named: a name must hold."""
+    named = (patterns["verdict"] == "more often") & (patterns["p_holm"] <= ALPHA)
+    more = patterns[named].sort_values("residual", ascending=False)
     return [
         _(
             "{manager} hears “{reason}” more often than the others do: {lost} of {of} refusals ({share}, the others "

@@ -17,7 +17,7 @@ from funnelstats.associations import exact_p
 from funnelstats.conversion import COUNTS, RATE, conversion_rates, rate_difference
 from funnelstats.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.intervals import goodman_intervals, share, wilson_interval
-from funnelstats.managers import RED, benjamini_hochberg, effective_counts, rest_of
+from funnelstats.managers import REST, benjamini_hochberg, effective_counts, rest_of
 from funnelstats.schema import MISSING
 
 if TYPE_CHECKING:
@@ -154,7 +154,13 @@ def second_looks(counts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     else:
         found = found.assign(of=counts["lost"].sum())
     order = [*keys, "second_look", "lost", "refusal"]
-    found = found.sort_values(order, ascending=[column != "lost" for column in order], kind="stable")
+    found = found.sort_values(
+        order,
+        ascending=[column != "lost" for column in order],
+        key=lambda column: column.mask(column == MISSING),
+        na_position="last",
+        kind="stable",
+    )
     return found[[*keys, "refusal", "second_look", "lost", "of"]].reset_index(drop=True)
 
 
@@ -183,7 +189,7 @@ def retry_success(counts: pd.DataFrame, first: str = "first try", again: str = "
 
 
 def _judged(compared: pd.DataFrame) -> pd.DataFrame:
-    clear = benjamini_hochberg(compared["p_value"].to_numpy(dtype=float)) <= RED
+    clear = benjamini_hochberg(compared["p_value"].to_numpy(dtype=float)) <= REST
     sign = np.where(compared["difference"] > 0, "higher", "lower")
     return compared.assign(verdict=np.where(clear, sign, "undecided"))
 
