@@ -28,7 +28,7 @@ def base_sentences(
     Takes the frames of ``renewal`` (its last row is the quarter's), ``coverage_counts``, ``duplicate_counts``,
     ``blacklist_counts`` and ``score_skill``.
     """
-    said = [_renewed(renewed)]
+    said = [_renewed(renewed, bool(funnel.lead_base.company))]
     waiting, contacted = coverage["open_leads"].iloc[0], coverage["contacted_leads"].iloc[0]
     if tables.contacts is None:
         said.append(_("Coverage: no contacts, so whether open leads were contacted cannot be told."))
@@ -62,23 +62,28 @@ def base_sentences(
     return [*said, *_skill(skill)]
 
 
-def _renewed(renewed: pd.DataFrame) -> str:
+def _renewed(renewed: pd.DataFrame, companies: bool) -> str:
     if renewed.empty or pd.isna(renewed["new_share"].iloc[-1]):
         return _("Renewal: there is no quarter before, so what is new cannot be told.")
     row = renewed.iloc[-1]
-    note = " " + _("Mind: {note}.").format(note=row["note"]) if row["note"] else ""
-    return (
+    told = (
         _(
-            "Renewal: of {companies} companies worked on in {quarter}, {new} were not worked on in the quarter before; "
+            "Renewal: of {n} companies worked on in {quarter}, {new} were not worked on in the quarter before; "
             "{dropped} of those before were dropped. The trade asks for 20–30% new a quarter; that is its claim."
-        ).format(
-            companies=number(row["companies"]),
-            quarter=row["quarter"],
-            new=percent(row["new_share"]),
-            dropped=percent(row["dropped_share"]),
         )
-        + note
+        if companies
+        else _(
+            "Renewal: of {n} leads worked on in {quarter}, {new} were not worked on in the quarter before; {dropped} "
+            "of those before were dropped. The trade asks for 20–30% new companies a quarter; that is its claim."
+        )
     )
+    said = told.format(
+        n=number(row["companies"]),
+        quarter=row["quarter"],
+        new=percent(row["new_share"]),
+        dropped=percent(row["dropped_share"]),
+    )
+    return said + (" " + _("Mind: {note}.").format(note=row["note"]) if row["note"] else "")
 
 
 def _blacklist(blacklist: pd.DataFrame, tables: Tables) -> str:

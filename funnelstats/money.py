@@ -152,15 +152,15 @@ def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
         returned=rows.returned.sum(),
         biggest=rows.paid.max(where=rows.deal),
         lead_mean=rows.paid.mean(),
-        lead_var=rows.paid.var(),
+        lead_var=rows.paid.var(how="pop"),
         deal_mean=rows.paid.mean(where=rows.deal),
-        deal_var=rows.paid.var(where=rows.deal),
+        deal_var=rows.paid.var(where=rows.deal, how="pop"),
     )
     frame = whole_numbers(in_order(fetch(counted), keys), ["leads", "won", "deals"])
     money = frame[MONEY[3:]].astype("float64")
-    # The variance of one value is null on one engine, NaN or 0 on another.
-    money["lead_var"] = money["lead_var"].where(frame["leads"] > 1)
-    money["deal_var"] = money["deal_var"].where(frame["deals"] > 1)
+    # SQLite fails on the sample variance of one value, so engines give the variance of the values they have.
+    for name, many in (("lead_var", frame["leads"]), ("deal_var", frame["deals"])):
+        money[name] = (money[name] * many / (many - 1)).where(many > 1)
     return frame[[*keys, "leads", "won", "deals"]].join(money)
 
 

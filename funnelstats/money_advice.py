@@ -105,7 +105,12 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     if rows.empty:
         return []
     if rows["spend"].isna().all():
-        said = [_("No costs: what a lead or a sale costs and what a channel returns cannot be told.")]
+        said = [
+            _(
+                "No costs: what a lead or a sale costs and what a channel returns cannot be told. Keep a list of what "
+                "is spent: day, channel, amount."
+            )
+        ]
         return said + _most(rows, funnel)
     if rows["revenue"].isna().all():
         return [_("No payments: revenue and what a channel returns cannot be told.")]
