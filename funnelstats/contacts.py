@@ -18,7 +18,6 @@ from funnelstats.intervals import (
     Interval,
     checked_level,
     newcombe_interval,
-    poisson_ratio_interval,
     share,
     wilson_interval,
 )
@@ -60,28 +59,40 @@ def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
 
 
 def contact_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
-    """Share of contacts after which the lead moved on, and contacts made for one step forward and for one sale.
+    """Share of contacts after which the lead moved on, with a Wilson interval; missing where there were none.
 
-    Takes any frame of ``contact_counts``, with or without ``with_expected``. Adds ``rate, ci_lower, ci_upper``
-    (effective of contacts, Wilson); ``per_advance, per_sale`` each with ``_lower`` and ``_upper`` (contacts over
-    advances or sales, exact Poisson limits, no upper one where there are none); and where ``expected`` is there
-    ``ratio, ratio_lower, ratio_upper``: effective contacts over the moves that as many days without a contact
-    would have brought (``rate_ratio``). Missing, never 0, where there were no contacts.
+    Takes any frame of ``contact_counts``. Adds ``rate, ci_lower, ci_upper``, and after ``with_expected`` also
+    ``ratio, ratio_lower, ratio_upper``: effective contacts over the moves that as many days without a contact would
+    have brought (``rate_ratio``).
     """
-    contacts = counts["contacts"].to_numpy(dtype=float)
-    lower, upper = wilson_interval(counts["effective"], contacts, level)
-    found = counts.assign(rate=share(counts["effective"], contacts), ci_lower=lower, ci_upper=upper)
-    for name, reached in (("per_advance", "advances"), ("per_sale", "sales")):
-        least, most = poisson_ratio_interval(counts[reached], contacts, level)
-        some = contacts > 0
-        with np.errstate(divide="ignore"):
-            found[name] = np.where(some & (counts[reached] > 0), share(contacts, counts[reached]), np.nan)
-            found[f"{name}_lower"] = np.where(some, 1 / most, 0.0)
-            found[f"{name}_upper"] = np.where(some & (least > 0), 1 / least, np.inf)
-    if "expected" in counts:
-        limits = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"], level)
-        found["ratio"] = share(counts["effective"], counts["expected"])
-        found["ratio_lower"], found["ratio_upper"] = limits
+    lower, upper = wilson_interval(counts["effective"], counts["contacts"], level)
+    found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
+    if "expected" not in counts:
+        return found
+    lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"], level)
+    ratio = share(counts["effective"], counts["expected"])
+    return found.assign(ratio=ratio, ratio_lower=lower, ratio_upper=upper)
+
+
+def efforts(counts: pd.DataFrame, flow: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Contacts of each kind made for one step forward and for one sale, whatever the lead moved after.
+
+    Takes ``contact_counts`` by kind (and more) and ``stage_flow`` of the same days and people. Returns kind, made
+    (those too recent to be judged as well), advances and sales (the same for every kind), ``per_advance`` and ``per_sale``
+    with ``_lower`` and ``_upper``: limits of the ratio of two Poisson counts, no upper one and a missing ratio
+    where nothing was reached. Contacts of today may move a lead tomorrow: for weeks much longer than the follow-up.
+    """
+    summed = pooled_contacts(counts, "kind")
+    made = summed["contacts"].to_numpy(dtype=float) + summed["too_recent"].to_numpy(dtype=float)
+    found = pd.DataFrame({"kind": summed["kind"].astype("str"), "made": made.astype("int64")})
+    reached = {"advance": int(flow["advanced"].sum()), "sale": int(flow["entered"].iloc[-1:].sum())}
+    found = found.assign(advances=reached["advance"], sales=reached["sale"])
+    for name, count in reached.items():
+        each = np.full(len(made), float(count))
+        lower, upper = rate_ratio(made, each, each, level)
+        found = found.assign(
+            **{f"per_{name}": share(made, each), f"per_{name}_lower": lower, f"per_{name}_upper": upper}
+        )
     return found
 
 
@@ -91,7 +102,8 @@ def rate_ratio(
     """Limits of a count over the count expected, both uncertain: exact, given their sum.
 
     ``expected`` with its ``variance`` is worth expected²/variance moves, so that for one stage the two are Poisson
-    counts with their days. [0, inf) where nothing is expected. Source: Przyborowski and Wilenski 1940.
+    counts with their days; a plain count has itself as variance. [0, inf) where nothing is expected. Source:
+    Przyborowski and Wilenski 1940.
     """
     count, base, spread = (np.asarray(part, dtype=float) for part in (observed, expected, variance))
     tail = (1 - checked_level(level)) / 2

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.incidence import life_table
 from funnelstats.intervals import share
-from funnelstats.words import _, counted, day, money, number
+from funnelstats.words import _, counted, money, number, short_day
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
@@ -149,7 +149,7 @@ def with_retry_stake(
     anew = retries.assign(entered_on=pd.Timestamp(as_of), since=retries["lost_on"], company="")
     staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
     back = float(share(retried["converted"].sum(), retried["entered"].sum()))
-    due = [_("call again by {day}").format(day=day(until)) for until in retries["due_to"]]
+    due = [_("call again by {day}").format(day=short_day(until)) for until in retries["due_to"]]
     why = [_("second try due: {refusal}").format(refusal=refusal) for refusal in retries["refusal"]]
     return staked.assign(
         stage=retries["stage"],
@@ -162,27 +162,30 @@ def with_retry_stake(
 
 def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) -> list[str]:
     """How many own leads to act on this week, with which to begin, and what the list cannot know."""
-    said = []
     if own.empty and listed.empty:
         return [_("You have no open lead.")]
     if listed.empty:
-        said.append(_("None of your {n} open leads waits for you this week.").format(n=number(len(own))))
-    else:
-        text = counted(
-            "{n} lead of yours waits for you this week.", "{n} leads of yours wait for you this week.", len(listed)
+        return [_("None of your {n} open leads waits for you this week.").format(n=number(len(own)))]
+    first = listed.iloc[0]
+    text = counted(
+        "Your list: {n} lead waits for you this week; begin with {lead} at {stage} ({reason}).",
+        "Your list: {n} leads wait for you this week; begin with {lead} at {stage} ({reason}).",
+        len(listed),
+    )
+    said = [
+        text.format(n=number(len(listed)), lead=first["lead_id"], stage=first["stage"], reason=first["reason"])
+        + (
+            _(" {money} are at stake.").format(money=money(first["at_stake"], funnel.currency))
+            if pd.notna(first["at_stake"])
+            else ""
         )
-        said.append(text.format(n=number(len(listed))))
-        first = listed.iloc[0]
-        if pd.notna(first["at_stake"]):
-            text = _("Begin with {lead} at {stage} ({reason}): {money} at stake.")
-            stake = money(first["at_stake"], funnel.currency)
-            said.append(text.format(lead=first["lead_id"], stage=first["stage"], reason=first["reason"], money=stake))
-        hidden = len(listed) - MOST
-        if hidden > 0:
-            said.append(_("The {most} with most at stake are listed; {n} more are not.").format(most=MOST, n=hidden))
+    ]
+    if len(listed) > MOST:
+        text = _(" The {most} with most at stake are listed, the other {n} are in the file below the list.")
+        said = [said[0] + text.format(most=MOST, n=number(len(listed) - MOST))]
     if own["contacts"].isna().any():
         said.append(_("Without contacts in the export nobody knows which leads were never called."))
-    if not listed.empty and listed["at_stake"].isna().all():
+    if listed["at_stake"].isna().all():
         said.append(_("Without amounts and payments the list is sorted by the chance to win, not by money."))
     return said
 
@@ -190,11 +193,11 @@ def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) 
 def _words(row: dict) -> tuple[str, str]:
     """Reason and next step of a listed lead."""
     if row["why"] == NEVER:
-        return _("never contacted"), _("make the first contact")
+        return _("never contacted"), _("first call")
     if row["why"] == HORIZON:
-        reason = _("its days end on {day}").format(day=day(row["due"]))
-        return reason, _("bring it to {stage}, or close it").format(stage=row["to_stage"])
-    return _("idle for {n} days").format(n=number(row["silent"])), _("contact it, or close it")
+        reason = _("days end {day}").format(day=short_day(row["due"]))
+        return reason, _("bring it to {stage}").format(stage=row["to_stage"])
+    return _("idle for {n} days").format(n=number(row["silent"])), _("call or close it")
 
 
 def _days(since: pd.Series, as_of: date) -> pd.Series:
