@@ -178,6 +178,17 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     return whole_numbers(found.drop(columns="_place"), ["leads", "without_amount"]).astype({"amount": "float64"})
 
 
+def handed_counts(
+    journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, periods: Sequence[tuple[date, date]]
+) -> pd.DataFrame:
+    """The number of hand-overs of each period, counted before anything else is asked of them: first, last, leads."""
+    found = [
+        fetch(hand_overs(journeys, leads, funnel, as_of, period).aggregate(leads=ibis._.count())) for period in periods
+    ]
+    rows = [(*period, int(frame["leads"].iloc[0])) for period, frame in zip(periods, found, strict=True)]
+    return pd.DataFrame(rows, columns=["first", "last", "leads"])
+
+
 def hand_over_counts(
     handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
 ) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Nurtured leads against the others: do they buy more often, and for more, once the leads themselves are equal?"""
+"""Nurtured leads against the others: whether they buy more often, and for more, once the leads are equal."""
 
 from __future__ import annotations
 

@@ -20,9 +20,11 @@ READING_ORDER = [
     # money, attribution and the lead base to the boundary
     *("attribution", "money", "channel_paths", "base_counts"),
     # contacts and one manager's own leads to the boundary
-    *("workclock", "touches", "firsts", "ownleads"),
+    *("workclock", "spans", "touches", "firsts", "ownleads"),
     # refusals and second tries to the boundary
     *("ends",),
+    # the closed loop to the boundary
+    *("states", "handover", "wins", "records"),
     # frames to frames
     *("conversion", "incidence", "managers", "casemix", "changes", "leaks", "monitoring", "projection", "teams"),
     # contacts: frames to frames and sentences
@@ -33,6 +35,8 @@ READING_ORDER = [
     *("maturity", "revenue", "lead_base"),
     # plans: lazy tables to the boundary, frames to frames
     *("goals", "pipeline", "betas", "forecast", "plan", "plan_work"),
+    # the closed loop: frames to frames, and what people wrote
+    *("loop", "nurture", "notes"),
     # frames to what a person sees
     *("shown", "workbook", "figures", "tables", "rules", "remarks", "advice", "peers", "charts"),
     # money: frames to what a person sees
@@ -43,6 +47,8 @@ READING_ORDER = [
     *("plan_advice", "plan_charts"),
     # refusals: what a person sees
     *("refusal_limits", "refusal_advice", "reason_charts"),
+    # the closed loop to what a person sees
+    *("parts", "loop_advice", "loop_charts"),
     # notebooks to pages
     *(
         "warm",
@@ -78,8 +84,12 @@ MAY_IMPORT = {
         "money",
         "pipeline",
         "ends",
+        "handover",
+        "wins",
+        "records",
         "channel_paths",
         "base_counts",
+        "spans",
         "touches",
         "firsts",
         "ownleads",
