@@ -171,7 +171,7 @@ def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[
             workers=jobs,
             whole=whole,
             tell=tell,
-            **({"cold": True} if cold else {}),
+            cold=cold,
         )
     _say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
     return records

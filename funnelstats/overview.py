@@ -23,6 +23,7 @@ WORDS = {
     "page": "page",
     "not_made": "not made",
     "changed": "numbers changed",
+    "turned": "verdict changed",
     "restated": "What changed since it was first told",
     "who": "who",
     "step": "step",
@@ -116,23 +117,25 @@ def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[st
     page = verdict_page(run)
     team = next((file for file, entry in run["pages"].items() if entry is page), "")
     files = {"": team, **_own_pages(run)}
-    first, last = UNITS["week"].days(name)
+    _monday, last = UNITS["week"].days(name)
     as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
-    changed = {cell["manager"] for told in page.get("restated", []) for cell in told["cells"]}
+    cells = [cell for told in page.get("restated", []) for cell in told["cells"]]
+    turned = {cell["manager"] for cell in cells if _verdict_of(cell["was"]) != _verdict_of(cell["is"])}
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in page.get("verdicts", []):
         rows.setdefault(row["manager"], []).append(row)
     return {
         "name": name,
         "href": f"{quote(name)}/index.html",
-        "days": f"{day(first)} – {day(last)}",
+        "days": _("to {day}").format(day=day(last)),
         "as_of": _("as of {day}").format(day=day(parse_day(as_of))) if as_of != str(last) else "",
+        "changed": bool(cells),
         "cells": [
             {
                 "href": f"{quote(name)}/{quote(files[who])}" if _is_made(run, files.get(who, "")) else "",
                 "failed": bool(files.get(who)) and not _is_made(run, files[who]),
                 "lines": _lines(rows.get(who, [])),
-                "changed": who in changed,
+                "turned": who in turned,
             }
             for who in ("", *managers)
         ],
@@ -145,17 +148,20 @@ def _is_made(run: Mapping[str, Any], file: str) -> bool:
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """What a cell says: each alarm with its steps; where there is none, how many steps have which verdict."""
-    found = []
-    for verdict, mark in VERDICT_MARKS.items():
-        steps = [row for row in rows if row["verdict"] == verdict]
-        if steps and verdict in ALARMS:
-            about = ", ".join(_step(row) for row in steps)
-        elif steps and not any(row["verdict"] in ALARMS for row in rows):
-            about = counted("{n} step", "{n} steps", len(steps)).format(n=len(steps))
-        else:
-            continue
-        found.append({"verdict": verdict.replace(" ", "-"), "mark": mark, "word": _(verdict), "about": about})
-    return found
+    steps = {verdict: [row for row in rows if row["verdict"] == verdict] for verdict in VERDICT_MARKS}
+    told = [verdict for verdict in ALARMS if steps[verdict]] or sorted(steps, key=lambda verdict: -len(steps[verdict]))
+    return [
+        {
+            "verdict": verdict.replace(" ", "-"),
+            "mark": VERDICT_MARKS[verdict],
+            "word": _(verdict),
+            "about": ", ".join(_step(row) for row in steps[verdict])
+            if verdict in ALARMS
+            else counted("{n} step", "{n} steps", len(steps[verdict])).format(n=len(steps[verdict])),
+        }
+        for verdict in told
+        if steps[verdict]
+    ]
 
 
 def _step(row: Mapping[str, Any]) -> str:
@@ -197,10 +203,14 @@ def _told(told: Mapping[str, Any] | None) -> dict[str, str]:
     """A cell's words, number and verdict apart."""
     if told is None:
         return {"words": UNKNOWN, "mark": "", "word": "", "verdict": ""}
-    rate = _("{rate} of {n}").format(rate=percent(told["rate"]), n=number(told["entered"])) if told["entered"] else ""
+    rate = (
+        _("{rate} of {n}").format(rate=percent(told["rate"], 1), n=number(told["entered"]))
+        if told["rate"] is not None
+        else ""
+    )
     verdict = told["verdict"]
     known = {"mark": VERDICT_MARKS.get(verdict, ""), "word": _(verdict), "verdict": verdict.replace(" ", "-")}
-    return {"words": rate or _("no entrants"), **known}
+    return {"words": rate or _("no rate"), **known}
 
 
 def reason_sentence(reason: Mapping[str, Any]) -> str:
