@@ -22,7 +22,8 @@ _HOMES = {
     "teams": "coaching_pairs funnel_limits rank_intervals shrunken_rates",
     "casemix": "at_equal_leads case_mix",
     "peers": "of_manager of_manager_flow own_rows peer_band peer_rows",
-    "touches": "contact_counts kept quiet_counts touches",
+    "touches": "contact_counts quiet_counts touches",
+    "spans": "kept",
     "firsts": "first_contacts hours_to_contact landmark_counts",
     "ownleads": "own_leads own_wins",
     "contacts": "beside_colleagues contact_rates contact_sentences efforts pooled_contacts quiet_rates with_expected",
@@ -59,9 +60,9 @@ _HOMES = {
     "handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
     "wins": "ticket_moments wins won_counts won_leads",
     "records": "attribute_sizes record_counts",
-    "loop": "acceptance even_load in_common months_to named_managers readiness record_shares shared_attributes "
-    "state_table states_by",
-    "nurture": "nurture_effects",
+    "loop": "STATE_LABELS acceptance even_load in_common months_to named_managers of_campaigns readiness record_shares "
+    "shared_attributes state_table states_by",
+    "nurture": "compared_by nurture_effects nurture_table",
     "notes": "month_notes notes_fingerprint",
     "parts": "show_part",
     "loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences nurture_sentences reconciliation",

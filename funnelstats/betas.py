@@ -73,7 +73,7 @@ def beta_binomial(mean: float, own: float, error: float) -> tuple[int, float, fl
     """
     if mean <= 0:
         return 0, PRIOR, PRIOR
-    trials = max(int(np.ceil(mean**2 / max(mean - own, 1e-12) - 1e-9)), int(np.ceil(mean)), 1)
+    trials = max(round(mean**2 / max(mean - own, 1e-12)), int(np.ceil(mean)), 1)
     p = min(mean / trials, 1 - 1e-12)
     if np.isnan(error):
         raise ValueError("the error of a forecast must be known where its mean is")

@@ -40,9 +40,10 @@ class Curves(NamedTuple):
 def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """What a plan goes by, one row per step: the rate by the horizon, and how much it scatters week by week.
 
-    ``days`` are the ``outcome_days`` and ``weeks`` the ``step_counts`` by week of the same stage entries. Returns
-    ``from_stage, to_stage, entered, rate, n_eff, ci_lower, ci_upper, moved`` (in time), ``dispersion`` (Pearson's
-    of the weeks, at least 1) and ``weeks`` (with entrants). The limits are Wilson's on n_eff / dispersion.
+    ``days`` are the ``outcome_days`` of the stage entries in ``plan_window``, ``weeks`` the ``step_counts`` by week
+    of those in ``scatter_window``. Returns ``from_stage, to_stage, entered, rate, n_eff, ci_lower, ci_upper, moved``
+    (in time), ``dispersion`` (Pearson's of the weeks, at least 1) and ``weeks`` (average ones that n_eff is worth).
+    The limits are Wilson's on n_eff / dispersion.
     """
     rates = incidence_at(incidence(days), funnel).drop(columns="known")
     stage, known = rates["from_stage"], weeks[weeks["entered"] > 0]
@@ -52,14 +53,16 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     squares = (known["converted"] - known["entered"] * pooled) ** 2 / spread.where(spread > 0)
     free = (by.size() - 1).where(by.size() > 1)
     dispersion = stage.map(squares.groupby(known["from_stage"]).sum() / free).astype(float).fillna(1.0).clip(lower=1.0)
-    in_time = days["age_days"] <= days["from_stage"].map({step.from_stage: step.horizon_days for step in funnel.steps})
+    in_time = days["age_days"] <= days["from_stage"].map(
+        {step.from_stage: step.horizon_days for step in funnel.steps}
+    ).astype(float)
     lower, upper = wilson_interval(rates["rate"] * rates["n_eff"] / dispersion, rates["n_eff"] / dispersion)
     return rates.assign(
         ci_lower=lower,
         ci_upper=upper,
         moved=stage.map(days[in_time].groupby("from_stage")["advanced"].sum()).fillna(0).astype("int64"),
         dispersion=dispersion,
-        weeks=stage.map(by.size()).fillna(0).astype("int64"),
+        weeks=(rates["n_eff"] / stage.map(by["entered"].mean()).astype(float)).fillna(0.0),
     )
 
 
@@ -69,12 +72,14 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, ahead: int) -> Curves:
     width = max(horizons) + ahead + 2
     moves, stays, watched = np.zeros((3, len(horizons), width))
     _, table = life_table(days)
-    known = incidence_at(incidence(days), funnel)["rate"].notna()
     for place, step in enumerate(funnel.steps):
-        rows = table[(table["from_stage"] == step.from_stage) & (table["age_days"] <= step.horizon_days)]
-        if not known[place] or rows.empty:
+        rows = table[table["from_stage"] == step.from_stage]
+        last = rows.tail(1)
+        # as in incidence_at: nobody was watched as long as the horizon, and some may still move
+        if rows.empty or ((last["age_days"] < step.horizon_days) & (last["open"] > 0)).all():
             moves[place], stays[place] = np.nan, np.nan
             continue
+        rows = rows[rows["age_days"] <= step.horizon_days]
         at = np.searchsorted(rows["age_days"], np.arange(step.horizon_days + 1), side="right")
         total = rows["at_risk"].iloc[0]
         left = rows["advanced"] + rows["lost"]
@@ -92,7 +97,13 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, ahead: int) -> Curves:
 
 
 def forecast_open(
-    open_leads: pd.DataFrame, days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goal: Goal, *, level: float = 0.9
+    open_leads: pd.DataFrame,
+    days: pd.DataFrame,
+    rates: pd.DataFrame,
+    funnel: Funnel,
+    goal: Goal,
+    *,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """How many of the leads open now will have been won by the day of the goal.
 
@@ -207,6 +218,6 @@ def _worth(rates: pd.DataFrame, weeks_ahead: npt.ArrayLike) -> Array:
 
 def _relative_error(rate: npt.ArrayLike, worth: npt.ArrayLike, prior: float = PRIOR) -> Array:
     p, n = np.asarray(rate, dtype=float), np.asarray(worth, dtype=float)
-    smooth = (p * n + prior) / (n + 2 * prior)
     with np.errstate(divide="ignore", invalid="ignore"):
+        smooth = (p * n + prior) / (n + 2 * prior)
         return np.where(p > 0, np.sqrt(smooth * (1 - smooth) / (n + 2)) / p, 0.0)

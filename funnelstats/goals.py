@@ -59,8 +59,17 @@ def plan_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     return as_of - timedelta(days=max(7 * funnel.window_weeks, 2 * longest) - 1), as_of
 
 
+def scatter_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
+    """First and last day of the stage entries that tell how much weeks differ: twice as long.
+
+    A dozen weeks can look alike by chance; a plan that believed them would promise too much.
+    """
+    first, last = plan_window(as_of, funnel)
+    return first - (last - first) - timedelta(days=1), last
+
+
 def working_days(goal: Goal, funnel: Funnel) -> pd.DatetimeIndex:
     """The days after ``as_of``, up to and with ``by``, on which the team works."""
     ahead = pd.date_range(goal.as_of + timedelta(days=1), goal.by, unit="us")
-    worked = ahead.weekday.isin([WEEKDAYS.index(name) for name in funnel.work.days])
+    worked = ahead.day_of_week.isin([WEEKDAYS.index(name) for name in funnel.work.days])
     return ahead[worked & ~ahead.isin(pd.DatetimeIndex(funnel.work.holidays))]

@@ -51,13 +51,11 @@ def stage_contacts(
         "lead_id", "at", kind=visible(contacts.kind)
     )
     opening = journeys[funnel.stages[0]]
-    closed = ibis.least(*(ibis.coalesce(journeys[end], journeys[other]) for end, other in (ENDS, ENDS[::-1])))
+    # an end typed before the lead itself says nothing about when work ended
+    lost, nurture = ((journeys[end] >= opening).ifelse(journeys[end], ibis.null("timestamp")) for end in ENDS)
+    closed = ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
     entered = {f"entered_{place}": journeys[stage] for place, stage in enumerate(funnel.stages)}
-    rows = made.join(
-        # an end typed before the lead itself says nothing about when work ended
-        journeys.select("lead_id", closed=(closed >= opening).ifelse(closed, ibis.null("timestamp")), **entered),
-        "lead_id",
-    )
+    rows = made.join(journeys.select("lead_id", closed=closed, **entered), "lead_id")
     rows = rows.filter((rows.at >= rows.entered_0) & (rows.closed.isnull() | (rows.at <= rows.closed)))
     place = ibis.literal(0)
     for ahead in range(1, len(funnel.stages)):

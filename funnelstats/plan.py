@@ -72,6 +72,11 @@ def plan_leads(
     )
 
 
+def finite(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with missing where a number is infinite, for tables: no number of leads is enough there."""
+    return frame.replace([np.inf, -np.inf], np.nan)
+
+
 def _plain(deals: float, rate: float) -> float:
     if deals <= 0 or np.isnan(rate):
         return 0.0 if deals <= 0 else float("nan")

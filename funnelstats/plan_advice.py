@@ -112,7 +112,7 @@ def _enough(sure: pd.Series, now: pd.Series, new: pd.Series, funnel: Funnel, goa
     weeks = round(((last - first).days + 1) / 7)
     known = {
         "weeks": number(weeks),
-        "now": _few_digits(new["leads_a_week"]),
+        "now": number(new["leads_a_week"], 0 if new["leads_a_week"] >= 10 else 1),
         "chance": _chance(now["delivers"]),
     }
     if now["delivers"] >= SURE:

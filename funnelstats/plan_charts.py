@@ -45,6 +45,7 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
     )
     ax.xaxis.set_visible(False)
     ax.grid(visible=False)
+    ax.spines["bottom"].set_visible(False)
     if agreed:
         figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     said = "; ".join(_said(row) for row in known.itertuples())
@@ -81,7 +82,7 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
     if not (total["total"] > 0).any():
         return show_text(_("There is nothing to draw: no deal is expected by then."), box="note")
     total = total.reset_index()
-    ends = total[(total["on"].dt.weekday == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
+    ends = total[(total["on"].dt.day_of_week == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
     x = np.arange(len(ends))
     figure, ax = house_axes(width=8.4, height=3.2)
     import seaborn as sns
@@ -100,7 +101,7 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
     return show_figure(
         figure,
         alt=alt.format(by=day(goal.by), old=number(last["open"]), all=number(last["total"]), goal=number(goal.deals)),
-        numbers=ends.round(4),
+        numbers=ends.assign(open=ends["open"].round(4), total=ends["total"].round(4)),
     )
 
 

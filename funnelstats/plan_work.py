@@ -34,7 +34,7 @@ def entries_ahead(
     on = pd.Timestamp(goal.as_of) + pd.to_timedelta(np.arange(goal.days + 1), unit="D")
     worked = on.isin(working_days(goal, funnel))
     leads = planned(plan)
-    new = np.where(worked, leads / worked.sum(), 0.0) if worked.any() else np.full(len(on), 0.0 * leads)
+    new = worked * (leads / worked.sum() if worked.any() else 0.0 * leads)
     waiting = np.zeros(len(on))
     rows = []
     for place, stage in enumerate(funnel.stages):
@@ -97,8 +97,8 @@ def plan_calendar(
 
     ``contacts`` is a frame of ``stage_contacts``, ``shares`` one of ``manager_shares``. Returns ``week`` (its
     Monday), ``working_days, new_leads, into_<stage>`` for each later stage, ``contacts, meetings`` and
-    ``contacts_each, meetings_each`` for each manager and working day; missing where contacts, meetings or managers
-    are unknown. Contacts are planned for the week in which a lead enters the stage they are made at.
+    ``contacts_a_manager_a_day, meetings_a_manager_a_day`` (working days); missing where contacts, meetings or
+    managers are unknown. Contacts are planned for the week in which a lead enters the stage they are made at.
     """
     both = entries.assign(both=entries["new"] + entries["open"], week=_monday(entries["on"]))
     table = both.pivot_table(
@@ -121,11 +121,13 @@ def plan_calendar(
         known = per_entry.reindex(list(funnel.stages[:-1]))
         asked = table[list(funnel.stages[:-1])].mul(known.fillna(0)).sum(axis=1, skipna=False)
         found[name] = asked * (np.nan if known.isna().all() else 1)
-    return found.assign(contacts_each=found["contacts"] / each, meetings_each=found["meetings"] / each).reset_index()
+    return found.assign(
+        contacts_a_manager_a_day=found["contacts"] / each, meetings_a_manager_a_day=found["meetings"] / each
+    ).reset_index()
 
 
 def _monday(on: pd.Series) -> pd.Series:
-    return on - pd.to_timedelta(on.dt.weekday, unit="D")
+    return on - pd.to_timedelta(on.dt.day_of_week, unit="D")
 
 
 def manager_shares(

@@ -1,0 +1,143 @@
+"""Open leads, contacts by stage and the cost of a lead: on a few leads, then against a plain loop."""
+
+from collections import Counter
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+
+from funnelstats.funnel import ENDS
+from funnelstats.journeys import journeys
+from funnelstats.pipeline import STAGE_CONTACTS, lead_cost, open_leads, stage_contacts
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES, days=[5, 9, 14])
+CONTACTS = ibis.schema({"lead_id": "string", "at": "timestamp", "on": "date", "kind": "string"})
+COSTS = ibis.schema({"date": "date", "amount": "float64"})
+JANUARY = (date(2026, 1, 1), date(2026, 1, 31))
+
+
+def rows_of(frame):
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+def contacts_table(con, rows):
+    frame = pd.DataFrame(rows, columns=["lead_id", "at", "kind"])
+    at = pd.to_datetime(frame["at"], format="ISO8601").astype("datetime64[us]")
+    return table(con, frame.assign(at=at, on=at.dt.date)[list(CONTACTS)], CONTACTS, "contacts")
+
+
+def test_an_open_lead_counts_once_at_the_furthest_stage_it_reached(con):
+    rows = [
+        ("waits", "lead", "2026-01-05"),
+        ("went back", "met", "2026-01-08"),
+        ("went back", "lead", "2026-01-09"),
+        ("paid", "paid", "2026-01-07"),
+        ("refused", "lead", "2026-01-05"),
+        ("refused", "lost", "2026-01-06"),
+        ("refused tomorrow", "lead", "2026-01-10"),
+        ("refused tomorrow", "lost", "2026-01-12"),
+        ("comes tomorrow", "lead", "2026-01-12"),
+    ]
+    frame = open_leads(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, date(2026, 1, 11))
+    assert frame.columns.tolist() == ["from_stage", "age_days", "open"]
+    assert rows_of(frame) == [("lead", 1, 1), ("lead", 6, 1), ("met", 3, 1)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("as_of", [date(2026, 1, 20), date(2026, 4, 1)])
+def test_open_leads_equal_a_loop_over_random_histories(con, seed, as_of):
+    frame = random_entries(seed, STAGES)
+    expected = Counter()
+    for episode in episodes_of(frame, STAGES):
+        for stage in STAGES[:-1]:
+            stay = episode.stay(stage, STAGES)
+            if stay is None or stay[0] > as_of:
+                continue
+            gone = stay[3] in ("advanced", *ENDS) and stay[2] <= as_of
+            expected[stay[1], stage, (as_of - stay[0]).days] += not gone
+    found = open_leads(journeys(table(con, frame), RANDOM), RANDOM, as_of, by="manager")
+    assert {row[:3]: row[3] for row in rows_of(found)} == {key: many for key, many in expected.items() if many}
+    assert found["open"].sum() > 0
+
+
+def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(con):
+    rows = [("a", "lead", "2026-01-05 10:00"), ("a", "met", "2026-01-08 10:00"), ("a", "lost", "2026-01-10 10:00")]
+    made = [
+        ("a", "2026-01-05 09:59", "call"),
+        ("a", "2026-01-05 10:00", "call"),
+        ("a", "2026-01-08 10:00", "call"),
+        ("a", "2026-01-08 10:01", "meeting"),
+        ("a", "2026-01-10 10:00", "meeting"),
+        ("a", "2026-01-10 10:01", " "),
+        ("a", "2026-01-09 10:00", " "),
+        ("nobody", "2026-01-09 10:00", "call"),
+    ]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    found = stage_contacts(contacts_table(con, made), lazy, FUNNEL, JANUARY)
+    assert found.columns.tolist() == STAGE_CONTACTS
+    assert rows_of(found[found["contacts"] > 0]) == [
+        ("lead", "call", 1, 2, 2.0),
+        ("met", "(missing)", 1, 1, 1.0),
+        ("met", "meeting", 1, 2, 2.0),
+    ]
+
+
+def test_contacts_outside_the_period_or_at_the_last_stage_are_no_work_of_a_plan(con):
+    rows = [("a", "lead", "2025-12-30"), ("b", "paid", "2026-01-05")]
+    made = [("a", "2025-12-31", "call"), ("a", "2026-01-02", "call"), ("b", "2026-01-09", "call")]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    found = stage_contacts(contacts_table(con, made), lazy, FUNNEL, JANUARY)
+    assert found[["stage", "entered", "contacts"]].to_numpy().tolist() == [["lead", 1, 1], ["met", 1, 0]]
+    lead = found.set_index("stage")["each"]
+    assert lead["lead"] == 1.0
+    february = stage_contacts(contacts_table(con, made), lazy, FUNNEL, (date(2026, 2, 1), date(2026, 2, 9)))
+    assert february.empty
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_contacts_by_stage_equal_a_loop_over_random_histories(con, seed):
+    frame = random_entries(seed, STAGES)
+    random = np.random.default_rng(seed)
+    at = pd.Timestamp("2026-01-01 01:00") + pd.to_timedelta(4 * random.integers(0, 360, 300), unit="h")
+    kinds = random.choice(np.array(["call", "meeting", None]), size=300)
+    made = list(zip(random.choice(frame["lead_id"], size=300), at.astype(str), kinds, strict=True))
+    expected = Counter()
+    for lead, moment, kind in made:
+        if not date(2026, 1, 10) <= pd.Timestamp(moment).date() <= date(2026, 2, 20):
+            continue
+        for episode in episodes_of(frame[frame["lead_id"] == lead], STAGES):
+            times = [(s, episode.first(s, STAGES).entered_at) for s in STAGES if episode.first(s, STAGES)]
+            start = times[0][1]
+            ends = [end.entered_at for kind_ in ENDS if (end := episode.end(kind_)) and end.entered_at >= start]
+            if pd.Timestamp(moment) < start or (ends and pd.Timestamp(moment) > min(ends)):
+                continue
+            before = [stage for stage, entered in times if entered < pd.Timestamp(moment)] or [STAGES[0]]
+            expected[before[-1], kind or "(missing)"] += before[-1] != STAGES[-1]
+    lazy = journeys(table(con, frame), RANDOM)
+    found = stage_contacts(contacts_table(con, made), lazy, RANDOM, (date(2026, 1, 10), date(2026, 2, 20)))
+    some = found[found["contacts"] > 0]
+    assert {row[:2]: row[3] for row in rows_of(some)} == {key: many for key, many in expected.items() if many}
+
+
+def test_without_contacts_the_frame_is_empty_and_has_its_columns(con):
+    lazy = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    found = stage_contacts(None, lazy, FUNNEL, JANUARY)
+    assert found.empty
+    assert found.columns.tolist() == STAGE_CONTACTS
+
+
+def test_a_lead_costs_what_was_spent_in_the_period_over_the_leads_that_came_in_it(con):
+    rows = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-06"), ("later", "lead", "2026-02-06")]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    spent = [(date(2026, 1, 1), 100.0), (date(2026, 1, 31), 20.5), (date(2026, 2, 1), 7.0)]
+    costs = table(con, pd.DataFrame(spent, columns=list(COSTS)), COSTS, "costs")
+    assert rows_of(lead_cost(costs, lazy, FUNNEL, JANUARY)) == [(120.5, 2, 60.25)]
+    march = lead_cost(costs, lazy, FUNNEL, (date(2026, 3, 1), date(2026, 3, 9)))
+    assert march["leads"].tolist() == [0]
+    assert march[["spend", "cost_per_lead"]].isna().all(axis=None)
+    assert np.isnan(lead_cost(None, lazy, FUNNEL, JANUARY).at[0, "cost_per_lead"])

@@ -1,0 +1,478 @@
+"""Plans: against published numbers, scipy and simulated futures; the sample's past; what cannot be planned."""
+
+from datetime import date, timedelta
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import funnel_of
+from projects import REPOSITORY, copied
+from scipy import stats
+
+import funnelstats as fs
+from funnelstats.betas import at_least, beta_binomial, beta_binomial_quantile, beta_of_product, leads_needed
+from funnelstats.forecast import ALL, forecast_open, new_lead_chance, plan_rates
+from funnelstats.funnel import FunnelError
+from funnelstats.goals import Goal, plan_goal, plan_window, scatter_window, working_days
+from funnelstats.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
+from funnelstats.plan_advice import plan_lacks, plan_rules, plan_sentences
+from funnelstats.plan_charts import arithmetic_chart, deals_chart
+from funnelstats.plan_work import entries_ahead, manager_shares, plan_calendar, plan_money, stage_needs
+from funnelstats.practice import Work
+from funnelstats.sources import prepare
+
+FUNNEL = funnel_of("lead", "met", "paid", days=[6, 10])
+AS_OF = date(2026, 6, 28)  # a Sunday
+GOAL = Goal(40, AS_OF, AS_OF + timedelta(days=28))
+HAZARDS = {"lead": [0.05, 0.15, 0.2, 0.1, 0.1, 0.05, 0.05], "met": [0.0, 0.02, 0.1, 0.1, 0.1, 0.1] + [0.05] * 5}
+REFUSED = 0.06
+NO_WEEKS = pd.DataFrame({"from_stage": pd.Series(dtype="str"), "entered": [], "converted": []})
+
+
+def horizons():
+    return {step.from_stage: step.horizon_days for step in FUNNEL.steps}
+
+
+def shares_of(stage):
+    """Of leads that enter a stage: which move, which are lost on each day, which are still there at its end."""
+    moves, lost, here = [], [], 1.0
+    for hazard in HAZARDS[stage]:
+        moves.append(here * hazard)
+        lost.append(here * REFUSED)
+        here *= 1 - hazard - REFUSED
+    return np.array(moves), np.array(lost), here
+
+
+def day_counts(stage, advanced, lost, still):
+    days = range(len(advanced))
+    rows = [(stage, day, a, lo, 0) for day, a, lo in zip(days, advanced, lost, strict=True)]
+    rows.append((stage, 60, 0, 0, still))
+    return pd.DataFrame(rows, columns=["from_stage", "age_days", "advanced", "lost", "open"])
+
+
+def past(leads, random=None):
+    """Day counts of so many leads watched for long: as expected, or drawn."""
+    parts = []
+    for stage in HAZARDS:
+        moves, lost, still = shares_of(stage)
+        shares = np.concatenate([moves, lost, [still]])
+        many = np.round(shares * leads) if random is None else random.multinomial(leads, shares / shares.sum())
+        many = many.astype("int64")
+        parts.append(day_counts(stage, many[: len(moves)], many[len(moves) : -1], many[-1]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def waiting(rows):
+    return pd.DataFrame(rows, columns=["from_stage", "age_days", "open"])
+
+
+OPEN = waiting([("lead", 0, 30), ("lead", 3, 20), ("lead", 20, 9), ("met", 1, 25), ("met", 8, 15)])
+
+
+def finish(stage, age, random):
+    """Days until each lead of this stage and age is paid, infinite if never; one day after another."""
+    age = np.asarray(age)
+    waited, done = np.zeros(len(age)), np.full(len(age), np.inf)
+    if not len(age):
+        return done
+    here = np.ones(len(age), dtype=bool)
+    hazards, moved = np.array(HAZARDS[stage]), np.zeros(len(age), dtype=bool)
+    for day in range(len(hazards)):
+        due = here & (day > age)
+        draw = random.random(len(age))
+        moves = due & (draw < hazards[day])
+        waited[moves], moved[moves] = (day - np.maximum(age, 0))[moves], True
+        here &= ~(due & (draw < hazards[day] + REFUSED))
+    if stage == "met":
+        done[moved] = waited[moved]
+        return done
+    done[moved] = waited[moved] + finish("met", np.full(moved.sum(), -1), random)
+    return done
+
+
+def won_of_open(rows, random, days):
+    total = 0
+    for row in rows.itertuples():
+        total += (finish(row.from_stage, np.full(row.open, row.age_days), random) <= days).sum()
+    return total
+
+
+def won_of_new(leads, random, goal=GOAL):
+    """Of so many leads that come evenly on the working days, how many are paid in time."""
+    days = (working_days(goal, FUNNEL) - pd.Timestamp(goal.as_of)).days.to_numpy()
+    starts = np.resize(days, leads)
+    # entered today counts from day 0: nothing has been watched of such a lead
+    return (starts + finish("lead", np.full(leads, -1), random) <= goal.days).sum()
+
+
+def planned(days, rows=OPEN, goal=GOAL, weeks=NO_WEEKS):
+    rates = plan_rates(days, weeks, FUNNEL)
+    chance = new_lead_chance(days, rates, FUNNEL, goal)
+    forecast = forecast_open(rows, days, rates, FUNNEL, goal)
+    return plan_leads(chance, forecast, goal), chance, forecast, rates
+
+
+# numbers
+
+
+def test_leads_for_ten_deals_at_a_known_rate_are_those_of_the_negative_binomial():
+    found = [leads_needed(10, 0.05e9, 0.95e9, sure) for sure in (0.5, 0.8, 0.9, 0.95)]
+    assert found == [194, 249, 282, 311]  # R: qnbinom(p, 10, 0.05) + 10
+
+
+@pytest.mark.parametrize(("deals", "a", "b", "sure"), [(1, 0.5, 9.5, 0.5), (7, 3.2, 11, 0.8), (120, 40, 60, 0.9)])
+def test_one_lead_fewer_would_not_be_enough_says_scipy(deals, a, b, sure):
+    leads = leads_needed(deals, a, b, sure)
+    assert stats.betabinom.sf(deals - 1, leads, a, b) >= sure > stats.betabinom.sf(deals - 1, leads - 1, a, b)
+    assert at_least(deals, leads, a, b) == pytest.approx(stats.betabinom.sf(deals - 1, leads, a, b))
+
+
+def test_no_deal_needs_no_lead_and_a_chance_of_nothing_is_never_enough():
+    assert leads_needed(0, 1, 1, 0.9) == 0
+    assert leads_needed(1, 0.0, 5.0, 0.9) == np.inf
+    assert leads_needed(1, 1e-9, 5.0, 0.9) == np.inf
+    assert np.isnan(leads_needed(1, np.nan, np.nan, 0.9))
+    with pytest.raises(ValueError, match="probability must lie between 0 and 1, got 90"):
+        leads_needed(1, 1, 1, 90)
+
+
+def test_the_product_of_betas_that_is_a_beta_is_found_exactly():
+    # Beta(a, b) x Beta(a + b, c) is Beta(a, b + c)
+    first, second = stats.beta(6, 4), stats.beta(10, 7)
+    found = beta_of_product([first.mean(), second.mean()], [first.var(), second.var()])
+    assert found == pytest.approx((6, 11))
+
+
+@pytest.mark.parametrize(("mean", "own", "error"), [(40.0, 12.0, 30.0), (3.3, 3.0, 0.4), (90.0, 1.0, 0.0)])
+def test_the_beta_binomial_has_the_mean_and_variance_asked_for(mean, own, error):
+    trials, a, b = beta_binomial(mean, own, error)
+    found_mean, found_variance = stats.betabinom.stats(trials, a, b)
+    assert found_mean == pytest.approx(mean)
+    assert found_variance == pytest.approx(own + error, rel=0.05)
+    assert trials >= mean
+    low, high = beta_binomial_quantile([0.05, 0.95], trials, a, b)
+    assert [low, high] == stats.betabinom.ppf([0.05, 0.95], trials, a, b).tolist()
+
+
+def test_a_plan_from_the_plain_rate_that_promises_90_percent_delivers_84():
+    rate, base, deals, rounds = 0.10, 250, 20, 4000
+    random = np.random.default_rng(11)
+    seen = np.maximum(random.binomial(base, rate, rounds), 1)
+
+    def delivered(a, b):
+        leads = cache(lambda k: int(leads_needed(deals, a(k), b(k), 0.9)))
+        return (random.binomial([leads(int(k)) for k in seen], rate) >= deals).mean()
+
+    assert delivered(lambda k: k / base * 1e9, lambda k: (1 - k / base) * 1e9) == pytest.approx(0.84, abs=0.02)
+    assert delivered(lambda k: k + 0.5, lambda k: base - k + 0.5) == pytest.approx(0.905, abs=0.02)
+
+
+# against simulated futures
+
+
+def test_the_forecast_of_open_leads_is_that_of_simulated_futures_when_rates_are_known():
+    *_, forecast, _ = planned(past(3_000_000))
+    random = np.random.default_rng(5)
+    live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
+    won = np.array([won_of_open(live, random, GOAL.days) for _ in range(800)])
+    total = forecast.set_index("stage").loc[ALL]
+    assert total["expected"] == pytest.approx(won.mean(), abs=0.4)
+    assert abs(np.array([total["deals_lower"], total["deals_upper"]]) - np.quantile(won, [0.025, 0.975])).max() <= 1
+    assert forecast["too_old"].tolist() == [9, 0, 9]
+    assert forecast["expected"].iloc[:-1].sum() == pytest.approx(total["expected"])
+
+
+def test_the_chance_of_a_new_lead_is_that_of_simulated_ones_that_come_on_working_days():
+    _, chance, *_ = planned(past(3_000_000))
+    random = np.random.default_rng(6)
+    assert chance.at[0, "chance"] == pytest.approx(won_of_new(400_000, random) / 400_000, abs=0.003)
+    assert chance.at[0, "working_days"] == 20
+    assert 0 < chance.at[0, "in_time"] < 1
+
+
+def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
+    random = np.random.default_rng(7)
+    live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
+    within, made, usual = [], [], []
+    for _ in range(120):
+        plan, _, forecast, _ = planned(past(120, random))
+        total = forecast.set_index("stage").loc[ALL]
+        old = won_of_open(live, random, GOAL.days)
+        within.append(total["deals_lower"] <= old <= total["deals_upper"])
+        leads = plan.set_index("plan")["leads"]
+        made.append(old + won_of_new(int(leads["90%"]), random) >= GOAL.deals)
+        usual.append(old + won_of_new(int(leads[USUAL]), random) >= GOAL.deals)
+    assert 0.91 <= np.mean(within) <= 0.99
+    assert 0.86 <= np.mean(made) <= 0.97
+    assert np.mean(usual) < 0.5
+
+
+def test_what_a_plan_is_said_to_deliver_is_what_was_asked_for():
+    plan, *_ = planned(past(400))
+    sure = plan.dropna(subset="certainty")
+    assert (sure["delivers"] - sure["certainty"]).between(-0.001, 0.02).all()
+    assert plan["leads"].iloc[1] > plan["leads"].iloc[0] > plan.set_index("plan").at[USUAL, "leads"]
+
+
+# properties
+
+
+def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
+    days = past(400)
+    even = pd.DataFrame({"from_stage": "lead", "entered": [50] * 8, "converted": [25] * 8})
+    odd = even.assign(converted=[12, 38] * 4)
+    calm, wild = planned(days, weeks=even), planned(days, weeks=odd)
+    assert calm[3]["dispersion"].tolist() == [1.0, 1.0]
+    assert wild[3]["dispersion"].iloc[0] == pytest.approx(8 * 13**2 / 12.5 / 7)
+    assert calm[0].equals(planned(days)[0])
+    assert wild[0]["leads"].iloc[1] > calm[0]["leads"].iloc[1]
+    assert wild[2]["deals_upper"].iloc[-1] > calm[2]["deals_upper"].iloc[-1]
+
+
+def test_the_expected_entries_of_the_last_stage_are_the_deals_of_the_plan():
+    days = past(2_000_000)
+    plan, _, forecast, rates = planned(days)
+    entries = entries_ahead(days, OPEN, plan, FUNNEL, GOAL)
+    paid = entries[entries["stage"] == "paid"]
+    sure = plan.iloc[1]
+    assert paid["open"].sum() == pytest.approx(forecast["expected"].iloc[-1])
+    assert paid[["new", "open"]].to_numpy().sum() == pytest.approx(sure["expected"], rel=1e-4)
+    started = entries[entries["stage"] == "lead"].set_index("on")["new"]
+    assert started.sum() == pytest.approx(sure["leads"])
+    assert (started[started.index.day_of_week >= 5] == 0).all()
+    needs = stage_needs(entries, days, rates, FUNNEL, GOAL).set_index("stage")
+    assert needs["entries"].is_monotonic_decreasing
+    assert needs["enter_by"].is_monotonic_increasing
+    assert needs.at["paid", "enter_by"] == pd.Timestamp(GOAL.by)
+
+
+def test_the_calendar_adds_up_to_the_plan_and_knows_holidays():
+    funnel = FUNNEL.model_copy(update={"work": Work(days=("Mon", "Fri"), holidays=(date(2026, 7, 3),))})
+    assert working_days(GOAL, funnel).strftime("%m-%d").tolist()[:3] == ["06-29", "07-06", "07-10"]
+    days = past(400)
+    plan, *_ = planned(days)
+    entries = entries_ahead(days, OPEN, plan, funnel, GOAL)
+    contacts = pd.DataFrame(
+        {"stage": ["lead", "lead", "met"], "kind": ["call", "Meeting", "call"], "each": [2, 1, 0.5]}
+    )
+    shares = pd.DataFrame({"manager": ["Anna", "Boris"]})
+    calendar = plan_calendar(entries, contacts, shares, funnel, GOAL)
+    assert calendar["working_days"].tolist() == [1, 2, 2, 2]
+    assert calendar["new_leads"].sum() == pytest.approx(plan["leads"].iloc[1])
+    by_stage = entries.groupby("stage")[["new", "open"]].sum().sum(axis=1)
+    assert calendar["into_met"].sum() == pytest.approx(by_stage["met"])
+    assert calendar["contacts"].sum() == pytest.approx(3 * by_stage["lead"] + 0.5 * by_stage["met"])
+    assert calendar["meetings"].sum() == pytest.approx(by_stage["lead"])
+    each = calendar["contacts"] / calendar["working_days"] / 2
+    pd.testing.assert_series_equal(calendar["contacts_a_manager_a_day"], each, check_names=False)
+    nothing = plan_calendar(entries, contacts[:0], shares[:0], funnel, GOAL)
+    assert nothing[["contacts", "meetings", "contacts_a_manager_a_day"]].isna().all(axis=None)
+
+
+def test_managers_get_the_plan_evenly_or_as_leads_come_now():
+    days = past(400)
+    plan, *_ = planned(days)
+    mine = pd.concat([days.assign(manager=name) for name in ("Anna", "Boris", "Boris", "(missing)")])
+    shares = manager_shares(mine, OPEN.assign(manager="Boris"), plan, FUNNEL, GOAL)
+    assert shares["manager"].tolist() == ["Anna", "Boris"]
+    assert shares["open"].tolist() == [0, 90]  # the nine that stand too long are no load
+    for column in ("evenly_a_week", "as_now_a_week"):
+        assert shares[column].sum() == pytest.approx(plan["a_week"].iloc[1])
+    assert shares["as_now_a_week"].iloc[1] == pytest.approx(2 * shares["as_now_a_week"].iloc[0])
+    assert manager_shares(days, OPEN, plan, FUNNEL, GOAL).empty
+
+
+def test_of_100_on_the_list_61_pay_as_agreed():
+    steps = {"met": 1.0, "presented": 0.8, "contracted": 0.8, "paid": 0.95}
+    funnel = funnel_of("lead", *steps)
+    into = {stage: funnel.step_into[stage].model_copy(update={"target": rate}) for stage, rate in steps.items()}
+    funnel = funnel.model_copy(update={"step_into": into})
+    rates = pd.DataFrame({"rate": [0.9, 0.8, 0.5, 1.0], "n_eff": [400.0, 300, 200, 100], "dispersion": 1.0})
+    found = funnel_arithmetic(rates, funnel).set_index("stage")
+    assert found["agreed"].round(1).tolist() == [100, 100, 80, 64, 60.8]
+    assert found["really"].round(1).tolist() == [100, 90, 72, 36, 36]
+    random = np.random.default_rng(3)
+    k, n = rates["rate"] * rates["n_eff"], rates["n_eff"]
+    draws = 100 * random.beta(k + 0.5, n - k + 0.5, (100_000, 4)).prod(axis=1)
+    assert found.loc["paid", ["really_lower", "really_upper"]].tolist() == pytest.approx(
+        np.quantile(draws, [0.025, 0.975]), abs=0.1
+    )
+    unknown = funnel_arithmetic(rates.assign(rate=[0.9, np.nan, 0.5, 1.0]), funnel).set_index("stage")
+    assert unknown["really"].isna().tolist() == [False, False, True, True, True]
+    assert unknown.loc["paid", "really_lower"] == 0
+    shown = arithmetic_chart(found.reset_index())
+    assert "paid 61 as agreed, 36 really" in shown.metadata["image/png"]["alt"]
+
+
+def test_money_is_missing_where_costs_or_payments_are():
+    plan, _, forecast, _ = planned(past(400))
+    deal, cost = pd.DataFrame({"mean_deal": [500.0]}), pd.DataFrame({"cost_per_lead": [20.0]})
+    money = plan_money(plan, forecast, deal, cost)
+    assert money["cost"].tolist() == (20 * plan["leads"]).tolist()
+    assert money["revenue"].tolist() == (500 * plan["expected"]).tolist()
+    assert plan_money(plan, forecast, deal * np.nan, cost)[["revenue", "pipeline_revenue"]].isna().all(axis=None)
+    assert plan_money(plan, forecast, deal, cost * np.nan)["cost"].isna().all()
+
+
+# what cannot be planned
+
+
+@pytest.mark.parametrize(
+    ("deals", "by", "message"),
+    [
+        (0, "2026-09-30", "deals must be a whole number of at least 1, got 0"),
+        (2.5, "2026-09-30", "deals must be a whole number of at least 1, got 2.5"),
+        (100, "2026-06-28", "by must be a day after 2026-06-28 and not after 2028-06-28 .*, got 2026-06-28"),
+        (100, "2028-06-29", "by must be a day after 2026-06-28 .*, got 2028-06-29"),
+        (100, "30.09.2026", "got '30.09.2026'; write it like 2026-09-27"),
+    ],
+)
+def test_a_goal_that_is_none_is_refused_with_the_rule_and_the_offender(deals, by, message):
+    with pytest.raises(FunnelError, match=message):
+        plan_goal(deals, by, AS_OF, FUNNEL)
+
+
+def test_without_a_day_the_goal_is_as_far_ahead_as_the_funnel_judges_backwards():
+    assert plan_goal(7, "", AS_OF, FUNNEL) == Goal(7, AS_OF, AS_OF + timedelta(weeks=13))
+    slow = funnel_of("lead", "paid", days=[120])
+    assert [(last - first).days + 1 for first, last in (plan_window(AS_OF, FUNNEL), plan_window(AS_OF, slow))] == [
+        91,
+        240,
+    ]
+
+
+def test_where_no_new_lead_can_be_won_in_time_the_page_says_so():
+    days = past(400)
+    days.loc[(days["from_stage"] == "met") & (days["age_days"] < 4), "advanced"] = 0
+    goal = Goal(40, AS_OF, AS_OF + timedelta(days=3))
+    plan, chance, forecast, _ = planned(days, goal=goal)
+    assert chance.at[0, "in_time"] == 0
+    assert plan["leads"].iloc[:2].tolist() == [np.inf, np.inf]
+    said = plan_sentences(plan, chance, forecast, FUNNEL, goal)
+    assert said[0].startswith("No new lead can still be won by Jul 1, 2026")
+    weekend = Goal(40, AS_OF - timedelta(days=2), AS_OF)
+    plan, chance, forecast, _ = planned(past(400), goal=weekend)
+    assert chance.at[0, "working_days"] == 0
+    assert "No new lead can still be won" in plan_sentences(plan, chance, forecast, FUNNEL, weekend)[0]
+
+
+def test_below_five_deals_seen_there_is_a_range_and_no_number():
+    rows = [("lead", 2, 9, 3, 0), ("lead", 60, 0, 0, 8), ("met", 3, 4, 1, 0), ("met", 60, 0, 0, 4)]
+    days = pd.DataFrame(rows, columns=["from_stage", "age_days", "advanced", "lost", "open"])
+    plan, chance, forecast, _ = planned(days, OPEN[:0])
+    assert chance.at[0, "deals"] == 4
+    sure = plan.iloc[:2]
+    assert sure["leads"].isna().all()
+    assert (sure["leads_lower"] < sure["leads_upper"]).all()
+    said = plan_sentences(plan, chance, forecast, FUNNEL, GOAL)
+    assert "only 4 deals were seen in the past" in said[0]
+    assert said[1] == "No lead is open now: all deals must come from new ones."
+    none = days.assign(advanced=days["advanced"].where(days["from_stage"] == "lead", 0))
+    plan, chance, forecast, _ = planned(none)
+    assert np.isnan(plan["leads"].iloc[1])
+    assert "only 0 deals were seen" in plan_sentences(plan, chance, forecast, FUNNEL, GOAL)[0]
+    met = forecast.set_index("stage").loc["met"]
+    assert met["expected"] == met["deals_lower"] == 0 < met["deals_upper"]
+
+
+def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
+    days = past(400)
+    days = pd.concat([days[days["from_stage"] == "lead"], waiting([("met", 2, 50)]).assign(advanced=0, lost=0)])
+    plan, chance, forecast, rates = planned(days)
+    assert np.isnan(chance.at[0, "chance"])
+    total = forecast.iloc[-1]
+    assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 90)
+    assert plan["leads"].iloc[:3].isna().all()
+    said = plan_sentences(plan, chance, forecast, FUNNEL, GOAL)
+    assert "cannot be told" in said[0]
+    entries = entries_ahead(days, OPEN, plan, FUNNEL, GOAL)
+    assert stage_needs(entries, days, rates, FUNNEL, GOAL)["new"].isna().all()
+    assert "text/html" in deals_chart(entries, GOAL, "paid").data
+
+
+# the sample and real exports
+
+
+def chain(name, deals, by, as_of=""):
+    """What the notebook does, as a dictionary of its frames."""
+    spec, tables = fs.open_funnel(name, as_of or None)
+    day = fs.parse_day(as_of or fs.last_day(tables, spec))
+    goal, window = plan_goal(deals, by, day, spec), plan_window(day, spec)
+    paths = fs.journeys(tables.entries, spec).cache()
+    days = fs.outcome_days(paths, spec, day, entered_between=window)
+    weeks = fs.step_counts(paths, spec, day, by="week", entered_between=scatter_window(day, spec))
+    rates = plan_rates(days, weeks, spec)
+    rows = fs.open_leads(paths, spec, day)
+    forecast, chance = forecast_open(rows, days, rates, spec, goal), new_lead_chance(days, rates, spec, goal)
+    plan = plan_leads(chance, forecast, goal)
+    mine = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
+    shares = manager_shares(mine, fs.open_leads(paths, spec, day, by="manager"), plan, spec, goal)
+    contacts = fs.stage_contacts(tables.contacts, paths, spec, window)
+    entries = entries_ahead(days, rows, plan, spec, goal)
+    calendar = plan_calendar(entries, contacts, shares, spec, goal)
+    return {
+        "forecast": forecast.set_index("stage"),
+        "plan": plan.set_index("plan"),
+        "calendar": calendar,
+        "said": plan_sentences(plan, chance, forecast, spec, goal),
+        "lacks": plan_lacks(tables, contacts, shares, spec),
+        "rules": plan_rules(spec, goal),
+    }
+
+
+@pytest.fixture
+def sample(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    prepare("sample")
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(("then", "later"), [("2026-04-26", "2026-06-28"), ("2026-05-24", "2026-06-28")])
+def test_what_the_samples_open_leads_brought_lies_within_their_forecast(then, later):
+    found = chain("sample", 100, later, then)["forecast"].loc[ALL]
+    spec, tables = fs.open_funnel("sample")
+    known = fs.journeys(tables.entries, spec)
+    day, by = date.fromisoformat(then), date.fromisoformat(later)
+    won = known.filter((known.lead_on <= day) & (known.paid_on > day) & (known.paid_on <= by)).count().to_pandas()
+    assert found["deals_lower"] <= won <= found["deals_upper"]
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
+    covered = chain("sample", 100, "2026-09-30")
+    assert covered["said"][0] == (
+        "For 100 deals by Sep 30, 2026 no new lead is needed, with 90% certainty: the open ones bring them."
+    )
+    assert covered["plan"].at["90%", "leads"] == 0
+    thousand = chain("sample", 1000, "2026-09-30")
+    leads = thousand["plan"]["leads"]
+    assert leads["90%"] > leads["80%"] > leads[USUAL] > 1000
+    assert thousand["plan"].at[AS_NOW, "leads"] == pytest.approx(2291, abs=20)
+    assert f"you need {leads['90%']:,.0f} new leads" in thousand["said"][0]
+    assert thousand["lacks"] == ["Nothing that a plan asks for is missing."]
+    assert 2 < thousand["calendar"]["meetings_a_manager_a_day"].median() < 6
+
+
+@pytest.mark.parametrize(
+    ("name", "as_of", "lacks"),
+    [
+        ("olist", "2018-05-31", ["No contacts", "No manager", "No targets", "No costs"]),
+        ("maven_crm", "", ["No contacts", "No targets", "No costs"]),
+    ],
+)
+def test_exports_without_contacts_targets_and_costs_are_planned_and_say_what_is_missing(
+    name, as_of, lacks, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    copied(name, name)
+    prepare(name)
+    found = chain(name, 300, "", as_of)
+    assert [
+        sentence.partition(":")[0].partition(" when")[0].partition(" are")[0] for sentence in found["lacks"]
+    ] == lacks
+    assert found["plan"].at["90%", "leads"] > 300
+    assert found["calendar"]["contacts"].isna().all()
+    if name == "olist":
+        # no lead came in the last half-year before the export
+        assert "cannot be told" in chain(name, 300, "")["said"][0]
