@@ -16,12 +16,20 @@ from funnelstats.incidence import incidence, incidence_at
 from funnelstats.intervals import poisson_ratio_interval, share
 from funnelstats.managers import RED, benjamini_hochberg, is_ranked
 from funnelstats.schema import MISSING
-from funnelstats.states import STATE, STATES, hand_over_stage, way
+from funnelstats.states import STATE, STATE_WORDS, STATES, hand_over_stage, way
+from funnelstats.words import _
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
 
 HANDED = "handed over"
+STATE_LABELS = {HANDED: "handed over", **STATE_WORDS}
+"""What the columns of ``states_by`` are called on a page."""
+
+ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
+LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
+HANDED_WORDS = {HANDED: "handed over"}
+MOST_CAMPAIGNS = 25
 MOST_VALUES, FEWEST_EACH = 20, 5
 """Values up to which an attribute is compared, and leads there must be for each of them on average."""
 
@@ -41,7 +49,7 @@ def months_to(month: str, months: int = 3) -> tuple[date, date]:
     (datetime.date(2025, 12, 1), datetime.date(2026, 2, 28))
     """
     first, last = month_days(month)
-    for _ in range(months - 1):
+    for _earlier in range(months - 1):
         first = (first - timedelta(days=1)).replace(day=1)
     return first, last
 
@@ -75,11 +83,11 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame,
 def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str) -> pd.DataFrame:
     """The states as columns, a row for each group: in the month, then in the trailing window.
 
-    Takes ``state_counts`` of both by ``by``. Returns period ("month" or "window"), the group, handed over and every
+    Takes ``state_counts`` of both by ``by``. Returns period (in words), the group, handed over and every
     state; the rows of a period add up to its total.
     """
     parts = []
-    for period, counts in (("month", month), ("window", window)):
+    for period, counts in ((_("this month"), month), (_("three months"), window)):
         wide = counts.pivot_table(index=by, columns=STATE, values="leads", aggfunc="sum", sort=False)
         wide = wide.reindex(columns=list(STATES)).fillna(0).astype("int64")
         wide.insert(0, HANDED, wide.sum(axis=1))
@@ -112,6 +120,12 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     returned = returned.rename(columns=names)[[*keys, *names.values()]]
     joined = accepted.merge(returned, on=keys) if keys else accepted.join(returned)
     return with_matured(joined, counts)[[*keys, *ACCEPTED, *names.values(), "matured", "matured_rate", "too_recent"]]
+
+
+def of_campaigns(accepted: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25."""
+    named = accepted[accepted["campaign"] != MISSING]
+    return named.sort_values("entered", ascending=False, kind="stable", ignore_index=True).head(MOST_CAMPAIGNS)
 
 
 def _followed(funnel: Funnel, aimed: str, days: int) -> Funnel:

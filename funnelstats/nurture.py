@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy import special
@@ -9,6 +12,10 @@ from scipy import special
 from funnelstats.casemix import case_mix
 from funnelstats.conversion import COUNTS, conversion_rates
 from funnelstats.intervals import checked_level, mover_ratio, share
+from funnelstats.words import _
+
+if TYPE_CHECKING:
+    from funnelstats.funnel import Funnel
 
 CLAIMS = {"bought": 1.55, "ticket": 1.47}
 """What the trade says of nurtured leads: 55 % better "quality", 47 % larger tickets."""
@@ -57,6 +64,22 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
     more = table["ratio_lower"] > 1
     says = np.select([unknown, ~more, table["ratio_upper"] < claim], ["unknown", "no", "less"], "as")
     return table.assign(claim=claim, says=pd.Series(says).map(CLAIM_WORDS))[EFFECTS]
+
+
+def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
+    """The columns of the leads that tell nurtured ones and make them equal: ``loop.nurtured`` and ``base``.
+
+    Without the mark among the export's ``attributes``, the base alone.
+    """
+    nurtured = funnel.loop.nurtured
+    return list(dict.fromkeys([*([nurtured] if nurtured in attributes else []), *funnel.base]))
+
+
+def nurture_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """The frame of ``nurture_effects`` with its measures in words."""
+    return effects.assign(
+        measure=effects["measure"].map(MEASURE_WORDS).map(_, na_action="ignore"), held=effects["held"].map(HELD_WORDS)
+    )
 
 
 def _pooled(frame: pd.DataFrame, keys: list[str], size: str) -> pd.DataFrame:
