@@ -90,9 +90,7 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
     if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
-        return _("There are no complete weeks before these to compare the way from {first} to {last} with.").format(
-            **ends
-        )
+        return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
     before, after = change[["overall_before", "overall_after"]].iloc[0]
     ends |= {"before": percent(before), "after": percent(after), "points": number(abs(after - before) * 100)}
     clear = clear_changes(change)

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import special, stats
 
-from funnelstats.casemix import case_mix
+from funnelstats.casemix import at_equal_leads, case_mix
 from funnelstats.intervals import poisson_ratio_interval, wilson_interval
 
 
@@ -139,3 +139,18 @@ def test_adjusted_rates_rank_managers_nearer_to_their_skill_than_raw_ones() -> N
         raw.append(stats.spearmanr(found["converted"] / found["entered"], skill)[0])
         adjusted.append(stats.spearmanr(found["adjusted"], skill)[0])
     assert np.mean(adjusted) > np.mean(raw) + 0.05
+
+
+def test_the_marks_of_the_page_reach_the_rates_at_equal_leads() -> None:
+    twice = EASY_AND_HARD[["entered", "converted"]] * 2
+    many = EASY_AND_HARD.assign(from_stage="lead", to_stage="met", **twice)
+    few = strata_of([("easy", "D", 10, 1), ("hard", "D", 2, 0), ("easy", "robot", 40, 10), ("easy", "E", 40, 30)])
+    mix = case_mix(pd.concat([many, few.assign(from_stage="lead", to_stage="met")]))
+    page = mix[["manager", "from_stage", "to_stage"]].assign(verdict="red", named=True)
+    page.loc[page["manager"] == "robot", ["verdict", "named"]] = ["not ranked", False]
+    found = at_equal_leads(mix, page[page["manager"] != "E"]).set_index("manager")
+    assert found["verdict"].to_dict() == {
+        **dict.fromkeys("ABC", "red"), "D": "not ranked", "robot": "not ranked", "E": "not ranked"
+    }  # fmt: skip
+    assert found.index[found["named"]].tolist() == ["A", "B", "C"]
+    assert (found.loc["A", "n_eff"] > 30) & (found.loc["D", "n_eff"] < 30)

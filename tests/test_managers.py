@@ -17,11 +17,13 @@ from funnelstats.incidence import incidence, incidence_at
 from funnelstats.intervals import newcombe_interval
 from funnelstats.managers import (
     benjamini_hochberg,
+    holm,
     mid_p,
     rest_of,
     versus_rest,
     versus_target,
     visible_drop,
+    weeks_to_tell,
 )
 
 
@@ -245,3 +247,30 @@ def test_ten_managers_who_meet_the_target_are_rarely_red() -> None:
     converted = rng.binomial(entered, 0.8)
     any_red = ["red" in verdicts(n, k) for n, k in zip(entered, converted, strict=True)]
     assert np.mean(any_red) <= 0.12
+
+
+def test_holms_values_agree_with_statsmodels_and_leave_missing_ones_out() -> None:
+    p = np.array([0.04, np.nan, 0.001, 0.03, 0.03, 0.9])
+    found = holm(p)
+    np.testing.assert_allclose(found[~np.isnan(p)], multipletests(p[~np.isnan(p)], method="holm")[1])
+    assert np.isnan(found[1])
+    assert holm([]).shape == (0,)
+
+
+def test_a_name_asks_for_more_than_a_red() -> None:
+    found = versus_target(counts_of([60] * 10, [30, 36, 37] + [54] * 7), funnel_of(step()))
+    assert found["verdict"].tolist()[:3] == ["red"] * 3
+    assert (found["p_holm"] >= found["p_mid"]).all()
+    expected = multipletests(found["p_mid"], method="holm")[1]
+    np.testing.assert_allclose(found["p_holm"], expected)
+    rest = versus_rest(counts_of([60] * 10, [30, 36, 37] + [54] * 7))
+    np.testing.assert_allclose(rest["p_holm"], multipletests(rest["p_value"], method="holm")[1])
+
+
+def test_the_weeks_to_wait_are_the_missing_leads_at_the_pace_of_the_window() -> None:
+    found = versus_target(counts_of([26, 600, 0], [23, 300, 0]), funnel_of(step()))
+    told = weeks_to_tell(found, SimpleNamespace(window_weeks=13))
+    assert found["verdict"].tolist() == ["undecided", "red", "too few"]
+    assert told["leads_a_week"].tolist() == pytest.approx([2, 600 / 13, 0])
+    assert told["more_weeks"].iloc[0] == np.ceil((found["leads_needed"].iloc[0] - 26) / 2)
+    assert told["more_weeks"].iloc[1:].isna().all()

@@ -220,3 +220,11 @@ def test_a_step_at_its_floor_runs_five_years_to_a_false_alarm_also_when_weeks_di
         run += alive
         alive &= sums < limit
     assert 240 <= run.mean() <= 340
+
+
+def test_an_alarm_is_dated_to_the_week_from_which_the_evidence_is_strongest() -> None:
+    late = e_alarms(falling(20, 12), funnel_of()).iloc[0]
+    assert late["alarm"]
+    assert late["since"] == pd.Timestamp("2026-05-25")
+    assert e_alarms(falling(0, 12), funnel_of()).iloc[0]["since"] == pd.Timestamp("2026-01-05")
+    assert pd.isna(e_alarms(falling(20, 0), funnel_of()).iloc[0]["since"])

@@ -7,11 +7,12 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
 
-from funnelstats.advice import three_sentences
+from funnelstats.advice import what_to_do
 from funnelstats.counts import fetch
 from funnelstats.flows import FLOW, stage_flow
 from funnelstats.funnel import MISSING
@@ -74,7 +75,8 @@ def cells_of(page, **wanted):
 
 
 def sentences(page):
-    return three_sentences(page["team"], page["managers"], page["since"], page["leaks"], page["spec"])
+    frames = (page[name] for name in ("team", "managers", "since", "leaks", "spec"))
+    return what_to_do(*frames, change=page["change"], lessons=page["lessons"])
 
 
 @pytest.mark.parametrize("week", WEEKS)
@@ -98,8 +100,9 @@ def test_a_miss_on_hard_leads_is_never_called_a_weakness(pages, week) -> None:
     assert petrova["rate"] < petrova["target"]
     assert (petrova["verdict"], petrova["whose"]) == ("amber", "base")
     assert cells_of(pages[week], whose=["base"]) == {("Петрова", "met")}
-    assert "Петрова is low at met → presented, but the leads are harder too" in sentences(pages[week])[2]
-    assert "Петрова" not in sentences(pages[week])[1].replace("Петрова has", "")
+    assert "Петрова is low at met → presented, but the leads are harder too" in sentences(pages[week])[-1]
+    assert not frame.loc[frame["manager"] == "Петрова", "named"].any()
+    assert not any(sentence.startswith("Петрова") for sentence in sentences(pages[week])[:-1])
 
 
 @pytest.mark.parametrize("week", WEEKS)
@@ -128,10 +131,53 @@ def test_the_last_week_shows_the_leak_since_its_week_and_blames_the_team_for_it(
     leaking = cells_of(page, verdict=["red"]) - OWN
     assert {manager for manager, _ in leaking} >= {"Anna Berg", "Müller", "O'Neill", "Кузнецов", "Смирнова"}
     assert cells_of(page, whose=["team"]) >= leaking
-    first, second, _ = sentences(page)
+    first, change, ivanov, sidorov, _ = sentences(page)
     assert first.startswith("The team leaks most at presented → contracted: ")
     assert "began in 2026-W16" in first
-    assert re.match(r"Needs help: Иванов at lead → met .* and met → presented .*; Сидоров at presented", second)
+    assert re.match(r"The way from lead to paid fell by \d+ points, .*; \d+ of it at presented → contracted", change)
+    assert re.match(r"Иванов needs help: .* at lead → met .*; .* at met → presented .*Сидоров can show how", ivanov)
+    assert re.match(
+        r"Сидоров needs help: .* at presented → contracted .*; .* at contracted → paid .*Иванов can", sidorov
+    )
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_every_weeks_page_names_nobody_but_the_planted_profiles(pages, week) -> None:
+    named = cells_of(pages[week], named=[True])
+    assert named == OWN
+    assert set(pages[week]["lessons"]["learner"]) <= {"Иванов", "Сидоров"}
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_nobody_learns_from_a_robot_from_nobody_or_from_somebody_with_few_leads(pages, week) -> None:
+    lessons = pages[week]["lessons"]
+    assert not lessons.empty
+    assert not set(lessons["teacher"]) & {"CRM robot", MISSING, "Novák"}
+
+
+def test_the_planted_pairs_can_teach_each_other(pages) -> None:
+    lessons = pages[LAST]["lessons"].set_index("to_stage")
+    pair = ["teacher", "learner"]
+    assert lessons.loc["presented", pair].tolist() == ["Сидоров", "Иванов"]
+    assert lessons.loc["paid", pair].tolist() == ["Иванов", "Сидоров"]
+    assert (lessons.loc[["presented", "paid"], "deals_lower"] > 0).all()
+    assert lessons["money"].notna().all()
+
+
+def test_the_alarms_of_the_last_week_hold_and_reach_back_to_the_start(pages) -> None:
+    frame = pages[LAST]["managers"].set_index(["manager", "from_stage"])
+    alarm = frame["since"].notna()
+    assert alarm[list(OWN)].all()
+    assert (frame.loc[list(OWN), "e_value"] >= 20).all()
+    assert frame.loc[("Иванов", "lead"), "since"] == pd.Timestamp("2025-12-01")
+    assert not alarm.loc[["CRM robot", MISSING, "Novák"]].any()
+
+
+def test_the_change_of_the_whole_way_is_the_leaks(pages) -> None:
+    change = pages[LAST]["change"].set_index("from_stage")
+    assert change["effect"].idxmin() == "presented"
+    assert change.loc["presented", "ci_upper"] < 0
+    assert change["effect"].sum() == pytest.approx((change["overall_after"] - change["overall_before"]).iloc[0])
 
 
 @pytest.mark.parametrize("week", [week for week in WEEKS if week <= "2026-W16"])
@@ -197,6 +243,14 @@ def test_the_flow_closes_for_every_stage_manager_and_week(sample) -> None:
     pd.testing.assert_frame_equal(summed, expected, check_dtype=False)
 
 
+def written(path):
+    """The text of a page or of a table beside it; of a workbook, all that it is zipped from."""
+    if path.suffix != ".xlsx":
+        return path.read_text(encoding="utf-8")
+    with ZipFile(path) as book:
+        return "\n".join(book.read(name).decode() for name in book.namelist())
+
+
 @pytest.fixture(scope="module")
 def rendered(project):
     """The pages of two managers with everything beside them, as text by manager."""
@@ -213,10 +267,7 @@ def rendered(project):
     records = render_many(jobs, workers=2)
     assert [(record.state, record.reason) for record in records] == [("made", "")] * 2
     return {
-        job.parameters["manager"]: "\n".join(
-            path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{job.target.stem}.*"))
-        )
-        for job in jobs
+        job.parameters["manager"]: "\n".join(map(written, sorted(folder.glob(f"{job.target.stem}.*")))) for job in jobs
     }
 
 
@@ -231,14 +282,22 @@ def test_a_managers_page_names_no_other_manager(rendered, sample, manager) -> No
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
-def test_a_managers_page_holds_no_lead_of_anybody(rendered, sample, manager) -> None:
+def test_a_managers_page_holds_no_lead_that_was_never_the_managers(rendered, sample, project, manager) -> None:
     _, tables, _ = sample
-    words = set(re.findall(r"\w+", re.sub(r'src="data:[^"]*"', "", rendered[manager])))
-    leads = tables.leads.select("lead_id", "company").to_pandas()
-    # Short ids are numbers like any others on a page.
-    assert not words & {lead for lead in leads["lead_id"] if len(lead) > 5}
-    text = rendered[manager]
-    assert [company for company in leads["company"].dropna().unique() if len(company) > 5 and company in text] == []
+    leads = tables.leads.select("lead_id", "company", "manager").to_pandas()
+    held = tables.entries.filter(tables.entries.manager == manager).select("lead_id").distinct().to_pandas()["lead_id"]
+    own = leads["lead_id"].isin(held) | (leads["manager"] == manager)
+    name = {"O'Neill": "first", "Смирнова": "second"}[manager]
+    folder = project / "reports" / "private"
+    html = re.sub(r'src="data:[^"]*"', "", (folder / f"{name}.html").read_text(encoding="utf-8"))
+    # Short ids are numbers like any others on a page, and what follows a point are decimals.
+    words = set(re.findall(r"(?<![\w.])\w+", html))
+    assert words & {lead for lead in leads.loc[~own, "lead_id"] if len(lead) > 5} == set()
+    beside = [pd.read_csv(path, dtype="str") for path in folder.glob(f"{name}.*.csv")]
+    listed = {lead for frame in beside if "lead_id" in frame for lead in frame["lead_id"]}
+    assert {lead.lstrip("'") for lead in listed} <= set(leads.loc[own, "lead_id"])
+    others = set(leads.loc[~own, "company"].dropna()) - set(leads.loc[own, "company"])
+    assert [company for company in others if len(company) > 5 and company in rendered[manager]] == []
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])

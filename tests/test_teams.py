@@ -189,3 +189,30 @@ def test_full_bayes_intervals_cover_with_twelve_managers() -> None:
         found = shrunken_rates(team_of(entered, rng.binomial(entered, truth)), seed=run)
         held.append(np.mean((found["shrunken_lower"] <= truth) & (truth <= found["shrunken_upper"])))
     assert np.mean(held) >= 0.92
+
+
+def shares_of(**shares) -> pd.DataFrame:
+    """Managers with these shares of 300 leads at each of the first two steps."""
+    rows = [
+        (who, *STEPS[place], 300, round(300 * share)) for who, own in shares.items() for place, share in enumerate(own)
+    ]
+    return pd.DataFrame(rows, columns=["manager", "from_stage", "to_stage", "entered", "converted"])
+
+
+def test_of_several_teachers_the_one_who_can_learn_in_return_is_shown() -> None:
+    team = shares_of(A=(0.5, 0.9), B=(0.8, 0.5), C=(0.95, 0.95))
+    found = coaching_pairs(team, FUNNEL)
+    assert found[["learner", "teacher", "other_teachers"]].to_numpy().tolist() == [["A", "B", 1], ["B", "A", 1]]
+    best = coaching_pairs(team[team["manager"] != "B"], FUNNEL).iloc[0]
+    assert (best["learner"], best["teacher"], best["other_teachers"]) == ("A", "C", 0)
+
+
+def test_only_marked_managers_learn_and_who_is_not_ranked_neither_learns_nor_teaches() -> None:
+    team = shares_of(A=(0.5,), B=(0.6,), C=(0.9,), Robot=(0.99,)).assign(verdict="red", named=True)
+    team.loc[team["manager"] == "Robot", "verdict"] = "not ranked"
+    team.loc[team["manager"].isin(["A", "C"]), "named"] = False
+    found = coaching_pairs(team, FUNNEL)
+    assert found[["learner", "teacher"]].to_numpy().tolist() == [["B", "C"]]
+    assert coaching_pairs(team.assign(named=False), FUNNEL, mean_deal=5).empty
+    both = coaching_pairs(team.assign(named=team["manager"].isin(["A", "B"])), FUNNEL)
+    assert both["learner"].tolist() == ["A", "B"]
