@@ -6,6 +6,7 @@ import pandas as pd
 
 from funnelstats.intervals import wilson_interval
 from funnelstats.managers import ALPHA
+from funnelstats.refusal_limits import NO_REFUSALS
 from funnelstats.schema import MISSING
 from funnelstats.words import _, counted, number, percent
 
@@ -22,19 +23,22 @@ def refusal_sentences(
     due: pd.DataFrame,
     tried: pd.DataFrame,
     success: pd.DataFrame,
+    totals: pd.DataFrame,
 ) -> list[str]:
     """What to do about refusals, most pressing first; a part without anything to say is left out.
 
     Takes frames of ``reason_shares`` (the month), ``reason_changes``, ``reason_drivers``, ``reason_patterns`` by
-    manager, ``second_looks``, ``retry_counts`` by owner (what comes due), ``retried_counts`` and
-    ``retry_success``.
+    manager, ``second_looks``, ``retry_counts`` by owner (what comes due), ``retried_counts``,
+    ``retry_success`` and ``refusal_totals``.
     """
+    if not totals["refused"].sum():
+        return [_(NO_REFUSALS)]
     said = [
-        *_top(shares),
         *_grown(changes, drivers),
         *_managers(patterns),
-        *_looks(looks),
         *_due(due),
+        *_looks(looks),
+        *_top(shares),
         *_tried(tried, success),
         *_blank(shares),
     ]
@@ -58,14 +62,18 @@ def _top(shares: pd.DataFrame) -> list[str]:
 
 
 def _grown(changes: pd.DataFrame, drivers: pd.DataFrame) -> list[str]:
-    grown = changes[changes["verdict"] == "higher"].sort_values("difference", ascending=False).head(MOST_NAMED)
+    grown = (
+        changes[(changes["verdict"] == "higher") & (changes["refusal"] != MISSING)]
+        .sort_values("difference", ascending=False)
+        .head(MOST_NAMED)
+    )
     return [
         _(
-            "More often than before: at {step} “{reason}” now takes {rate} of the leads, before it took {before}"
-            "{leads}. Agree on one answer to it, and on who tries it first."
+            "Heard more often than before: at {step} “{reason}” now takes {rate} of the leads, in the weeks before "
+            "{before}{leads}. Agree on one answer to it, and on who tries it first."
         ).format(
             step=f"{row['from_stage']} → {row['to_stage']}",
-            reason=_named(row["refusal"]),
+            reason=row["refusal"],
             rate=percent(row["rate"], 1),
             before=percent(row["other_rate"], 1),
             leads=_with_leads(drivers, row),
@@ -91,13 +99,18 @@ def _managers(patterns: pd.DataFrame) -> list[str]:
     """Only who is above the others by Holm's rule is named: a name must hold."""
     named = (patterns["verdict"] == "more often") & (patterns["p_holm"] <= ALPHA)
     more = patterns[named].sort_values("residual", ascending=False)
+    hears = _(
+        "{manager} hears “{reason}” more often than the others do: {lost} of {of} refusals ({share}, the others "
+        "{other}). Go through five of them together; the numbers do not say whether the leads or the talks differ."
+    )
+    blank = _(
+        "{manager} leaves the reason blank more often than the others do: {lost} of {of} refusals ({share}, the "
+        "others {other}). Ask for it when a lead is closed."
+    )
     return [
-        _(
-            "{manager} hears “{reason}” more often than the others do: {lost} of {of} refusals ({share}, the others "
-            "{other}). Go through five of them together; the numbers do not say whether the leads or the talks differ."
-        ).format(
+        (blank if row["refusal"] == MISSING else hears).format(
             manager=row["value"],
-            reason=_named(row["refusal"]),
+            reason=row["refusal"],
             lost=number(row["lost"]),
             of=number(row["of"]),
             share=percent(row["share"]),
@@ -110,13 +123,13 @@ def _managers(patterns: pd.DataFrame) -> list[str]:
 def _looks(looks: pd.DataFrame) -> list[str]:
     words = {
         "excuse": counted(
-            "Take a second look: {n} refusal sounds like an excuse ({reasons}).",
-            "Take a second look: {n} refusals sound like an excuse ({reasons}).",
+            "Take a second look: {n} refusal of the trailing weeks sounds like an excuse ({reasons}).",
+            "Take a second look: {n} refusals of the trailing weeks sound like an excuse ({reasons}).",
             looks.loc[looks["second_look"] == "excuse", "lost"].sum(),
         ),
         "gap": counted(
-            "Check the catalogue with the team: {n} refusal may be a gap of ours ({reasons}).",
-            "Check the catalogue with the team: {n} refusals may be a gap of ours ({reasons}).",
+            "Check the catalogue with the team: {n} refusal of the trailing weeks may be a gap of ours ({reasons}).",
+            "Check the catalogue with the team: {n} refusals of the trailing weeks may be a gap of ours ({reasons}).",
             looks.loc[looks["second_look"] == "gap", "lost"].sum(),
         ),
     }
@@ -134,8 +147,8 @@ def _due(due: pd.DataFrame) -> list[str]:
         return []
     nobody = due.loc[due["owner"] == MISSING, "due"].sum()
     text = counted(
-        "Second tries: {n} refused lead comes due; each manager has the list of the own ones.",
-        "Second tries: {n} refused leads come due; each manager has the list of the own ones.",
+        "Second tries: {n} refused lead is due in the coming month; the managers' pages list them.",
+        "Second tries: {n} refused leads are due in the coming month; the managers' pages list them.",
         total,
     ).format(n=number(total))
     if nobody:
@@ -151,7 +164,8 @@ def _tried(tried: pd.DataFrame, success: pd.DataFrame) -> list[str]:
         return []
     lower, upper = (float(limit) for limit in wilson_interval(again, over))
     text = _(
-        "Of {over} refused leads whose time for a second try is over {again} were tried again ({share}, {interval})."
+        "Second tries so far: of {over} refused leads whose time for one is over {again} were tried ({share}, "
+        "very likely {interval})."
     )
     said = text.format(
         over=number(over), again=number(again), share=percent(again / over), interval=_interval(lower, upper)
@@ -192,4 +206,5 @@ def _named(name: str) -> str:
 
 
 def _interval(lower: float, upper: float) -> str:
-    return _("{lower} to {upper}").format(lower=percent(lower), upper=percent(upper))
+    digits = 1 if upper < 0.01 else 0
+    return _("{lower} to {upper}").format(lower=percent(lower, digits), upper=percent(upper, digits))

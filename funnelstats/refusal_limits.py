@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
 
 
+NO_REFUSALS = "The data knows no refusals: a lead that did not buy stays open for ever, so reasons cannot be told."
+
+
 def month_after(end: date) -> tuple[date, date]:
     """First and last day of the month in which a meeting about the days until ``end`` sits.
 
@@ -33,9 +36,7 @@ def refusals_not_told(totals: pd.DataFrame, funnel: Funnel, columns: Sequence[st
     known = totals.iloc[0]
     stated = funnel.refusals
     if not known["refused"]:
-        return [
-            _("The data knows no refusals: a lead that did not buy stays open for ever, so reasons cannot be told.")
-        ]
+        return [_(NO_REFUSALS)]
     said = []
     if not known["with_reason"]:
         said.append(_("No refusal has a reason: why leads say no cannot be told, only when and how many."))
