@@ -52,7 +52,7 @@ _HOMES = {
     "betas": "leads_needed",
     "plan": "finite funnel_arithmetic plan_leads",
     "plan_work": "entries_ahead manager_shares plan_calendar plan_money stage_needs",
-    "plan_advice": "plan_lacks plan_rules plan_sentences",
+    "plan_advice": "aim_notes money_notes plan_rules plan_sentences work_notes",
     "plan_charts": "arithmetic_chart deals_chart",
     "refusal_limits": "month_after refusal_rules refusals_not_told",
     "refusal_advice": "refusal_sentences",
@@ -65,7 +65,8 @@ _HOMES = {
     "nurture": "compared_by nurture_effects nurture_table",
     "notes": "month_notes notes_fingerprint",
     "parts": "show_part",
-    "loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences nurture_sentences reconciliation",
+    "loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences nurture_sentences reconciliation "
+    "won_sentence",
     "loop_charts": "state_chart",
     "quality": "set_aside_reasons",
     "rules": "counting_rules fact_sentences missing_parts not_computable",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("expected", "expected_variance")
+MOST_SAID = 3
 FEWEST = 20
 """Fewer contacts of one kind at one stage are no habit to speak of."""
 
@@ -78,9 +79,9 @@ def efforts(counts: pd.DataFrame, flow: pd.DataFrame, *, level: float = 0.95) ->
     """Contacts of each kind made for one step forward and for one sale, whatever the lead moved after.
 
     Takes ``contact_counts`` by kind (and more) and ``stage_flow`` of the same days and people. Returns kind, made
-    (those too recent to be judged as well), advances and sales (the same for every kind), ``per_advance`` and ``per_sale``
-    with ``_lower`` and ``_upper``: limits of the ratio of two Poisson counts, no upper one and a missing ratio
-    where nothing was reached. Contacts of today may move a lead tomorrow: for weeks much longer than the follow-up.
+    (those too recent to be judged as well), advances and sales (the same for every kind), ``per_advance`` and
+    ``per_sale`` with ``_lower`` and ``_upper``: limits of the ratio of two Poisson counts; no upper one and a
+    missing ratio where nothing was reached. Contacts of today may move a lead tomorrow: for many weeks.
     """
     summed = pooled_contacts(counts, "kind")
     made = summed["contacts"].to_numpy(dtype=float) + summed["too_recent"].to_numpy(dtype=float)
@@ -215,7 +216,7 @@ def _idle(own: pd.DataFrame) -> list[str]:
             effective=number(row["effective"]),
             expected=number(row["expected"]),
         )
-        for _place, row in idle.sort_values("contacts", ascending=False).iterrows()
+        for _place, row in idle.sort_values("contacts", ascending=False).head(MOST_SAID).iterrows()
     )
     return [
         _(

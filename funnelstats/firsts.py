@@ -15,9 +15,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE
-from funnelstats.touches import OUTSIDE, nothing_counted
+from funnelstats.spans import day_number, known_within, nothing_counted
+from funnelstats.touches import OUTSIDE
 from funnelstats.workclock import end_of_day, work_calendar
 
 HOUR = 3600
@@ -65,21 +66,21 @@ def hours_to_contact(
     if firsts is None:
         return nothing_counted([*keys, "clock"], ["hours", "contacted", "waiting"])
     first, last = funnel.stages[0], funnel.stages[-1]
-    rows = firsts.filter(_came(firsts[f"{first}_on"], as_of, entered_between))
+    rows = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between, "entered_between"))
     contacted = (rows.contacted_on <= on_date(as_of)).fill_null(False)
     day_of_end, second_of_end = on_date(as_of), ibis.literal(end_of_day(as_of, funnel.timezone))
     ends = [(rows[f"{end}_on"], rows[end].epoch_seconds()) for end in ("lost", "nurture", last)]
     until = [(contacted.ifelse(rows.contacted_on, on), contacted.ifelse(rows.contacted_at.epoch_seconds(), at))
              for on, at in ends]  # fmt: skip
     known = [((on <= on_date(as_of)).fill_null(False), on, at) for on, at in until]
-    days = ibis.least(*(there.ifelse(_number(on), _number(day_of_end)) for there, on, _ in known))
+    days = ibis.least(*(there.ifelse(day_number(on), day_number(day_of_end)) for there, on, _ in known))
     seconds = ibis.least(*(there.ifelse(at, second_of_end) for there, _, at in known))
     waits = rows.select(
         *(key for key in keys if key != "manager"),
         **({"manager": rows[f"{first}_manager"]} if "manager" in keys else {}),
         _contacted=contacted,
         _came=rows[first].epoch_seconds(),
-        _came_day=_number(rows[f"{first}_on"]),
+        _came_day=day_number(rows[f"{first}_on"]),
         _until=seconds,
         _until_day=days,
     )
@@ -144,7 +145,7 @@ def landmark_counts(
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )
-    came = firsts.filter(_came(firsts[f"{first}_on"], as_of, entered_between))
+    came = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between, "entered_between"))
     rows = came.mutate(_came_on=came[f"{first}_on"]).cross_join(grid)
     rows = rows.mutate(
         _to_on=rows._pair.cases(*((number, rows[f"{pair[0]}_on"]) for number, pair in enumerate(pairs))),
@@ -175,16 +176,3 @@ def landmark_counts(
     frame = frame.assign(contacted=frame["contacted"].astype(bool))
     columns = [*keys, "to_stage", "landmark_days", "contacted", *LANDMARK_COUNTS]
     return whole_numbers(frame[columns], ["landmark_days", *LANDMARK_COUNTS])
-
-
-def _came(on: ir.DateValue, as_of: date, between: tuple[date, date] | None) -> ir.BooleanValue:
-    known = on <= on_date(as_of)
-    if between is None:
-        return known
-    if between[0] > between[1]:
-        raise FunnelError(f"entered_between must be (first, last), got {between[0]} after {between[1]}")
-    return known & on.between(on_date(between[0]), on_date(between[1]))
-
-
-def _number(day: ir.DateValue) -> ir.IntegerValue:
-    return day.delta(on_date(date(1970, 1, 1)), unit="day")

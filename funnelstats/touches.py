@@ -15,8 +15,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, named, on_date, whole_numbers
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, stays, visible
+from funnelstats.spans import day_number, known_within, nothing_counted, number_of
 
 OUTSIDE = "(outside)"
 """The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""
@@ -36,7 +37,8 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     duration, somebody was reached.
 
     Returns lead_id, episode (null where the lead is in no journey), at, on, kind, manager (whose contact it was,
-    "(missing)" if blank), stage, next_on (date of the lead's next contact), conversation, moves (stages the lead
+    "(missing)" if blank), stage, conversation, next_on (date of the lead's
+    next contact at the same stage), moves (stages the lead
     moved on by within the follow-up and before that contact), sold (the last stage was among them) and days (its
     follow-up, from its own day to that of the move, of the end, or before that of the next contact). None where the
     export has no contacts.
@@ -59,10 +61,8 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     rows = rows.left_join(paths, "lead_id").select(*rows.columns, *(c for c in paths.columns if c != "lead_id"))
     begun = (rows.episode == 1) | (rows[first] <= rows.at)
     rows = rows.filter(rows.episode.isnull() | (begun & (rows.until.isnull() | (rows.at < rows.until))))
-    # An end dated before the first stage entry was typed too early: it closes the episode, nobody knows when.
-    ended = (rows.ended < rows.at) & (rows.ended >= rows[first])
     place = ibis.cases(
-        (ended.fill_null(False), len(funnel.stages)),
+        ((rows.ended < rows.at).fill_null(False), len(funnel.stages)),
         *((rows[stage] < rows.at, place) for place, stage in reversed(list(enumerate(funnel.stages)))),
         (rows[first] <= rows.at, 0),
         else_=len(funnel.stages),
@@ -75,17 +75,22 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
         return (in_time & before & (rows._place < place)).fill_null(False)
 
     ahead = list(enumerate(funnel.stages))[1:]
-    moved_on = rows._place.cases(*((place - 1, rows[f"{stage}_on"]) for place, stage in ahead))
-    follow_up = (_day(rows.on) + funnel.contact.follow_up_days).cast("int64")
-    limits = (_day(rows.next_on) - 1, _day(moved_on), _day(rows.ended_on))
+    moved_at, moved_on = (
+        rows._place.cases(*((place - 1, rows[f"{stage}{suffix}"]) for place, stage in ahead)) for suffix in ("", "_on")
+    )
+    left_first = (moved_at < rows.next_at).fill_null(False) | (rows.ended < rows.next_at).fill_null(False)
+    next_on = left_first.ifelse(ibis.null("date"), rows.next_on)
+    follow_up = (day_number(rows.on) + funnel.contact.follow_up_days).cast("int64")
+    limits = (day_number(next_on) - 1, day_number(moved_on), day_number(rows.ended_on))
     # Of SQLite's least, a null is the result.
     watched = ibis.least(follow_up, *(limit.fill_null(FAR) for limit in limits))
     return rows.select(
-        *("lead_id", "episode", "at", "on", "kind", "manager", "next_on", "conversation"),
+        *("lead_id", "episode", "at", "on", "kind", "manager", "conversation"),
+        next_on=next_on,
         stage=rows._place.cases(*enumerate((*funnel.stages, OUTSIDE))),
         moves=sum((moved(place, stage).cast("int64") for place, stage in ahead), start=ibis.literal(0)),
         sold=moved(len(funnel.stages) - 1, last),
-        days=ibis.greatest(watched - _day(rows.on) + 1, 0),
+        days=(rows._place < len(ahead)).ifelse(ibis.greatest(watched - day_number(rows.on) + 1, 0), 0),
     )
 
 
@@ -115,12 +120,15 @@ def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     def first_end(lost: ir.Value, nurture: ir.Value) -> ir.Value:
         return ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
 
+    ended, ended_on = first_end(paths.lost, paths.nurture), first_end(paths.lost_on, paths.nurture_on)
+    # An end dated before the first stage entry was typed too early: it closes the episode, nobody knows when.
+    right = ended >= paths[funnel.stages[0]]
     return paths.select(
         *EPISODE,
         *dated,
         "until",
-        ended=first_end(paths.lost, paths.nurture),
-        ended_on=first_end(paths.lost_on, paths.nurture_on),
+        ended=right.ifelse(ended, ibis.null("timestamp")),
+        ended_on=right.ifelse(ended_on, ibis.null("date")),
     )
 
 
@@ -144,7 +152,7 @@ def contact_counts(
     keys = group_keys(by, KEYS)
     if touches is None:
         return nothing_counted(keys, CONTACT_COUNTS)
-    rows = touches.filter(_within(touches.on, as_of, between))
+    rows = touches.filter(known_within(touches.on, as_of, between, "between"))
     rows = rows.mutate(_judged=on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days)
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
@@ -178,7 +186,8 @@ def quiet_counts(
     A day is quiet if there was no contact at this stage on it, nor on the ``contact.follow_up_days`` days before.
     The first and the last day at a stage count. So each move is either that of an effective contact or a quiet
     one, and no lead counts as left alone only because it moved before anybody called. ``by`` may name manager,
-    here the owner at stage entry; ``between`` holds the first and last day counted.
+    here the owner at stage entry; ``between`` holds the first and last day counted. Pass ``kept`` touches: the
+    query is too deep for SQLite's parser otherwise.
 
     Returns *by, stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
     """
@@ -188,21 +197,23 @@ def quiet_counts(
     first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
     places = funnel.stages[:-1]
     at_stage = stays(journeys, funnel).filter(ibis._.stage.isin(places) & (ibis._.entered_on <= on_date(last)))
-    start = ibis.literal(_number_of(first)) if first else _day(at_stage.entered_on)
+    start = ibis.literal(number_of(first)) if first else day_number(at_stage.entered_on)
     left = (at_stage.left_on <= on_date(last)).fill_null(False)
     # A lead that left before the first day counted has no day in it: `_until` is then before `_from`.
     spans = at_stage.select(
         *EPISODE,
         "stage",
         "manager",
-        _from=ibis.greatest(_day(at_stage.entered_on), start),
-        _until=left.ifelse(_day(at_stage.left_on), ibis.literal(_number_of(last))),
+        _from=ibis.greatest(day_number(at_stage.entered_on), start),
+        _until=left.ifelse(day_number(at_stage.left_on), ibis.literal(number_of(last))),
         _moved=left & (at_stage.outcome == "advanced").fill_null(False),
     ).filter(ibis._._until >= ibis._._from)
-    watched = spans.join(touches.filter(touches.on <= on_date(last)), [*EPISODE, "stage"])
-    began = ibis.greatest(_day(watched.on), watched._from)
-    shadow = ibis.least(_day(watched.on) + funnel.contact.follow_up_days, watched._until)
-    shadow = watched.next_on.isnull().ifelse(shadow, ibis.least(shadow, _day(watched.next_on) - 1))
+    # Contacts at one instant cover the same days.
+    made = touches.filter(touches.on <= on_date(last)).select(*EPISODE, "stage", "on", "next_on", "moves").distinct()
+    watched = spans.join(made, [*EPISODE, "stage"])
+    began = ibis.greatest(day_number(watched.on), watched._from)
+    shadow = ibis.least(day_number(watched.on) + funnel.contact.follow_up_days, watched._until)
+    shadow = watched.next_on.isnull().ifelse(shadow, ibis.least(shadow, day_number(watched.next_on) - 1))
     followed = (
         watched.mutate(_days=ibis.greatest(shadow - began + 1, 0))
         .group_by(*EPISODE, "stage")
@@ -218,33 +229,3 @@ def quiet_counts(
     frame = in_order(fetch(counted), keys, "_place")
     frame.insert(len(keys), "stage", named(frame["_place"], places))
     return whole_numbers(frame[[*keys, "stage", *QUIET_COUNTS]], QUIET_COUNTS)
-
-
-def kept(table: ir.Table | None) -> Any:
-    """The lazy table computed once, for the counts that follow; None stays None."""
-    return None if table is None else table.cache()
-
-
-def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-    """No rows, with the columns and types that there would be."""
-    kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
-
-
-def _within(on: ir.DateValue, as_of: date, between: tuple[date, date] | None) -> ir.BooleanValue:
-    known = on <= on_date(as_of)
-    if between is None:
-        return known
-    first, last = between
-    if first > last:
-        raise FunnelError(f"between must be (first, last), got {first} after {last}")
-    return known & on.between(on_date(first), on_date(last))
-
-
-def _number_of(day: date) -> int:
-    return (pd.Timestamp(day) - pd.Timestamp(0)).days
-
-
-def _day(day: ir.DateValue) -> ir.IntegerValue:
-    """The day's number: sums and limits of numbers exist on every engine, those of dates do not."""
-    return day.delta(on_date(date(1970, 1, 1)), unit="day")

@@ -1,0 +1,45 @@
+"""Pieces that the count verbs of contacts share: days as numbers, a period's dates, a table kept, no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counts import on_date
+from funnelstats.funnel import FunnelError
+
+
+def day_number(day: ir.DateValue) -> ir.IntegerValue:
+    """Days since 1970: sums and limits of numbers exist on every engine, those of dates do not."""
+    return day.delta(on_date(date(1970, 1, 1)), unit="day")
+
+
+def number_of(day: date) -> int:
+    """The same for a date at hand."""
+    return (pd.Timestamp(day) - pd.Timestamp(0)).days
+
+
+def known_within(on: ir.DateValue, as_of: date, between: tuple[date, date] | None, name: str) -> ir.BooleanValue:
+    """Whether a date is one that ``as_of`` knows, from the first to the last of the dates called ``name``."""
+    known = on <= on_date(as_of)
+    if between is None:
+        return known
+    first, last = between
+    if first > last:
+        raise FunnelError(f"{name} must be (first, last), got {first} after {last}")
+    return known & on.between(on_date(first), on_date(last))
+
+
+def kept(table: ir.Table | None) -> Any:
+    """The lazy table computed once, for the counts that follow; None stays None."""
+    return None if table is None else table.cache()
+
+
+def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """No rows, with the columns and types that there would be."""
+    kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})

@@ -1,0 +1,234 @@
+"""What came of each contact: on a few leads, then against a plain loop on random histories, on every engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
+
+from funnelstats.counts import fetch
+from funnelstats.funnel import FunnelError
+from funnelstats.journeys import journeys
+from funnelstats.spans import kept
+from funnelstats.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES)
+AS_OF = date(2026, 3, 1)
+
+
+def touched(con, contacts, entries, funnel=FUNNEL):
+    paths = journeys(table(con, entries), funnel)
+    return touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, funnel)
+
+
+def toy(con, contacts, entries):
+    """Stage, moves and days of each contact, in the order of time."""
+    rows = fetch(touched(con, contacts_frame(contacts), entries_frame(entries)))
+    return [tuple(row) for row in rows.sort_values(["lead_id", "at"])[["stage", "moves", "days"]].to_numpy()]
+
+
+def test_a_contact_at_which_the_lead_moves_is_effective_and_one_after_it_is_not(con):
+    entries = [("a", "lead", "2026-01-05 09:00"), ("a", "met", "2026-01-07 10:00")]
+    contacts = [("a", "2026-01-07 10:00"), ("a", "2026-01-07 10:01")]
+    assert toy(con, contacts, entries) == [("lead", 1, 1), ("met", 0, 8)]
+
+
+def test_only_the_last_contact_before_a_move_counts_and_only_within_the_follow_up(con):
+    entries = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "met", "2026-01-09"),
+        ("b", "lead", "2026-01-05"),
+        ("b", "met", "2026-01-13"),
+    ]
+    contacts = [("a", "2026-01-06 10:00"), ("a", "2026-01-08 10:00"), ("b", "2026-01-05 10:00")]
+    assert toy(con, contacts, entries) == [("lead", 0, 2), ("lead", 1, 2), ("lead", 0, 8)]
+
+
+def test_seven_days_after_still_counts_on_its_last_minute(con):
+    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-13 23:59")]
+    assert toy(con, [("a", "2026-01-06 00:01")], entries) == [("lead", 1, 8)]
+
+
+def test_a_skipped_stage_is_two_moves_and_the_last_stage_a_sale(con):
+    rows = touched(
+        con,
+        contacts_frame([("a", "2026-01-06")]),
+        entries_frame([("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-07")]),
+    )
+    assert fetch(rows)[["moves", "sold"]].to_numpy().tolist() == [[2, True]]
+
+
+def test_contacts_before_the_first_stage_and_after_an_end_are_outside(con):
+    entries = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "lost", "2026-01-08"),
+        ("a", "lead", "2026-02-05"),
+        ("a", "met", "2026-02-06"),
+    ]
+    contacts = [
+        ("a", "2026-01-04"),
+        ("a", "2026-01-06"),
+        ("a", "2026-02-03"),
+        ("a", "2026-02-05"),
+        ("nobody", "2026-01-06"),
+    ]
+    assert toy(con, contacts, entries) == [
+        (OUTSIDE, 0, 0),
+        ("lead", 0, 3),
+        (OUTSIDE, 0, 0),
+        ("lead", 1, 2),
+        (OUTSIDE, 0, 0),
+    ]
+
+
+def test_a_contact_logged_twice_is_one_and_two_kinds_at_once_are_two(con):
+    rows = [("a", "2026-01-06", "call"), ("a", "2026-01-06", "call"), ("a", "2026-01-06", "meeting")]
+    assert len(fetch(touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")])))) == 2
+
+
+def test_a_conversation_is_told_by_its_length_and_without_one_by_an_answer(con):
+    rows = [("a", f"2026-01-0{n}", "call", "Anna", *talk) for n, talk in enumerate(
+        [(60.0, False), (59.0, True), (None, True), (None, False), (None, None)], start=1)]  # fmt: skip
+    found = fetch(touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")])))
+    assert found.sort_values("at")["conversation"].tolist() == [True, False, True, False, False]
+
+
+def test_too_recent_contacts_are_counted_apart_even_if_they_already_moved_a_lead(con):
+    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-10")]
+    rows = touched(con, contacts_frame([("a", "2026-01-06"), ("a", "2026-01-09")]), entries_frame(entries))
+    counts = contact_counts(rows, FUNNEL, date(2026, 1, 13), by="manager").iloc[0]
+    assert counts[["contacts", "effective", "too_recent"]].tolist() == [1, 0, 1]
+    counts = contact_counts(rows, FUNNEL, date(2026, 1, 16), by="manager").iloc[0]
+    assert counts[["contacts", "effective", "too_recent"]].tolist() == [2, 1, 0]
+
+
+def test_a_robot_and_nobody_are_groups_of_their_own(con):
+    rows = [("a", "2026-01-06", "call", who) for who in ("robot", None, " ", "Anna")]
+    lazy = touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")]))
+    counts = contact_counts(lazy, FUNNEL, AS_OF, by="manager")
+    assert counts["manager"].tolist() == ["Anna", "robot", "(missing)"]
+    assert counts["contacts"].tolist() == [1, 1, 1]
+
+
+def test_days_left_alone_and_moves_of_a_lead_seen_by_eye(con):
+    entries = [
+        ("a", "lead", "2026-01-01"),
+        ("a", "met", "2026-01-20"),
+        ("b", "lead", "2026-01-01"),
+        ("b", "met", "2026-01-03"),
+    ]
+    contacts = [("a", "2026-01-04 10:00")]
+    paths = journeys(table(con, entries_frame(entries)), FUNNEL)
+    lazy = kept(touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
+    found = quiet_counts(lazy, paths, FUNNEL, date(2026, 1, 31))
+    # a stood there on the 1st to 3rd and 12th to 20th without a contact, b on three days; both moved without one
+    assert found.iloc[0].tolist() == ["lead", 3 + 9 + 3, 2, 2]
+
+
+def test_no_contacts_give_frames_of_the_same_shape(con):
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    lazy = kept(touches(table(con, contacts_frame([]), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
+    for none, some in ((contact_counts(None, FUNNEL, AS_OF), contact_counts(lazy, FUNNEL, AS_OF)),):
+        pd.testing.assert_frame_equal(none, some.astype(none.dtypes.to_dict()), check_index_type=False)
+    assert touches(None, paths, FUNNEL) is None
+    assert quiet_counts(None, paths, FUNNEL, AS_OF).columns.tolist() == ["stage", *QUIET_COUNTS]
+    assert quiet_counts(lazy, paths, FUNNEL, date(2026, 1, 7)).iloc[0].tolist() == ["lead", 3, 0, 0]
+
+
+def test_an_export_with_nothing_but_lead_time_and_kind_will_do(con):
+    bare = contacts_frame([("a", "2026-01-06")])[["lead_id", "at", "kind"]]
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    schema = {name: CONTACTS_SCHEMA[name] for name in bare}
+    lazy = touches(table(con, bare, type(CONTACTS_SCHEMA)(schema), "contacts"), paths, FUNNEL)
+    assert contact_counts(lazy, FUNNEL, AS_OF).iloc[0].tolist() == ["(missing)", "call", "lead", 1, 0, 0, 0, 0, 8, 0]
+
+
+def test_mistakes_are_named(con):
+    lazy = touched(con, contacts_frame([]), entries_frame([]))
+    with pytest.raises(FunnelError, match='no column "managr"'):
+        contact_counts(lazy, FUNNEL, AS_OF, by="managr")
+    with pytest.raises(FunnelError, match=r"between must be \(first, last\)"):
+        contact_counts(lazy, FUNNEL, AS_OF, between=(date(2026, 1, 2), date(2026, 1, 1)))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_contact_comes_out_as_a_plain_loop_finds(con, seed):
+    entries, contacts = random_entries(seed, STAGES), random_contacts(seed)
+    expected = Counter(
+        (t.lead_id, t.episode, t.at, t.kind, t.manager, t.conversation, t.stage, t.moves, t.sold, t.days)
+        for t in touches_of(contacts, entries, STAGES)
+    )
+    rows = fetch(touched(con, contacts, entries, RANDOM))
+    found = Counter(
+        (r.lead_id, None if pd.isna(r.episode) else int(r.episode), r.at, r.kind, r.manager, bool(r.conversation),
+         r.stage, int(r.moves), bool(r.sold), int(r.days))
+        for r in rows.itertuples()
+    )  # fmt: skip
+    assert found == expected
+    assert {t[6] for t in expected} == {*STAGES, OUTSIDE}
+    assert max(t[7] for t in expected) >= 2
+
+
+@pytest.mark.parametrize(("seed", "between"), [(1, None), (2, (date(2026, 1, 10), date(2026, 2, 12)))])
+def test_contacts_are_counted_as_a_plain_loop_does(con, seed, between):
+    entries, contacts = random_entries(seed, STAGES), random_contacts(seed)
+    as_of = date(2026, 2, 10)
+    expected = {}
+    for t in touches_of(contacts, entries, STAGES):
+        if t.on > as_of or (between and not between[0] <= t.on <= between[1]):
+            continue
+        cell = expected.setdefault((t.manager, t.kind, t.stage), dict.fromkeys(CONTACT_COUNTS, 0))
+        if (as_of - t.on).days < 7:
+            cell["too_recent"] += 1
+            continue
+        more = (1, t.conversation, t.moves > 0, t.moves, t.sold, t.days)
+        for name, number in zip(CONTACT_COUNTS, more, strict=False):
+            cell[name] += int(number)
+    found = contact_counts(touched(con, contacts, entries, RANDOM), RANDOM, as_of, between=between)
+    keys = list(zip(found["manager"], found["kind"], found["stage"], strict=True))
+    assert dict(zip(keys, found[CONTACT_COUNTS].to_dict("records"), strict=True)) == expected
+    places = [(*STAGES, OUTSIDE).index(stage) for manager, kind, stage in keys if (manager, kind) == keys[0][:2]]
+    assert places == sorted(places)
+    assert {str(kind) for kind in found[CONTACT_COUNTS].dtypes} == {"int64"}
+
+
+@pytest.mark.parametrize(("seed", "between"), [(1, None), (3, (date(2026, 1, 12), date(2026, 2, 5)))])
+def test_quiet_days_are_those_of_a_loop_over_every_day_of_every_lead(con, seed, between):
+    entries, contacts = random_entries(seed, STAGES), random_contacts(seed)
+    as_of = date(2026, 2, 10)
+    first, last = (date(2025, 1, 1), as_of) if between is None else between
+    made = {}
+    for t in touches_of(contacts, entries, STAGES):
+        made.setdefault((t.lead_id, t.episode, t.stage), []).append(t)
+    expected = {}
+    for episode in episodes_of(entries, STAGES):
+        for stage in STAGES[:-1]:
+            stay = episode.stay(stage, STAGES)
+            if stay is None or stay[0] > last:
+                continue
+            entered, manager, left, outcome = stay
+            moved = left is not None and left <= last and outcome == "advanced"
+            until = left if left is not None and left <= last else last
+            own = made.get((episode.lead_id, episode.number, stage), [])
+            days = [entered + timedelta(days=n) for n in range((until - entered).days + 1)]
+            days = [day for day in days if first <= day]
+            if not days:
+                continue
+            quiet = [d for d in days if not any(t.on <= d <= t.on + timedelta(days=7) for t in own)]
+            cell = expected.setdefault((manager, stage), [0, 0, 0])
+            cell[0] += len(quiet)
+            cell[1] += moved and not any(t.moves for t in own)
+            cell[2] += moved
+    paths = journeys(table(con, entries), RANDOM).cache()
+    lazy = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM))
+    found = quiet_counts(lazy, paths, RANDOM, as_of, by="manager", between=between)
+    assert {(r[0], r[1]): list(r[2:]) for r in found.itertuples(index=False)} == expected
+    total = quiet_counts(lazy, paths, RANDOM, as_of, between=between)
+    assert total[QUIET_COUNTS].sum().tolist() == found[QUIET_COUNTS].sum().tolist()
+    assert (found["quiet_moves"] <= found["quiet_days"]).all()
