@@ -113,9 +113,11 @@ def _merged(
     else:
         rows = rows.assign(spend=spend["spend"].fillna(0.0).sum())
     empty = rows["leads"].isna() | (rows["leads"] == 0)
+    settled = rows["open"].isna()
     nothing = {"revenue": 0.0, "returned": 0.0} if paid else {}
-    zeros = {**dict.fromkeys([*COUNTS, "open"], 0), "to_come": 0.0, "to_come_error": 0.0, **nothing}
+    zeros = dict.fromkeys(COUNTS, 0) | nothing
     filled = rows.assign(**{name: rows[name].mask(empty, value) for name, value in zeros.items()})
+    filled = filled.assign(**{name: filled[name].mask(empty | settled, 0) for name in TO_COME})
     return filled.astype(dict.fromkeys([*COUNTS, "open"], "int64"))
 
 
