@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MutableSet
 from contextlib import contextmanager, suppress
@@ -56,6 +57,11 @@ def check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) 
             raise FunnelError(f'no parameter "{name}" in {notebook.name}; {suggestion(name, known)}')
 
 
+def cores() -> int:
+    """Cores this process may use: in a container fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def own_kernel(running: MutableSet[Any], parent: Parent | None = None) -> Iterator[dict[str, Any]]:
     """Options for nbclient that give a kernel over IPC in a temporary folder, which is removed at the end.
@@ -72,7 +78,8 @@ def own_kernel(running: MutableSet[Any], parent: Parent | None = None) -> Iterat
             options["env"] = {**options["env"], **KERNEL_ENV}
             forked = fork_kernel(parent, cmd, options["env"], options.get("cwd")) if parent else None
             if forked is None:
-                return await super().launch_kernel(cmd, **options)
+                # What is written below Python belongs to no page, and the commands' own output is read by others.
+                return await super().launch_kernel(cmd, stdout=subprocess.DEVNULL, **options)
             self.process = forked  # type: ignore[assignment]
             self.pid = self.pgid = forked.pid
             # A client that connects before there is a socket tries again only a tenth of a second later.

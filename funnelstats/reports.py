@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import re
 import tempfile
@@ -19,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from funnelstats.kernels import check_names, execute, kill, known_parameters, reexecute
+from funnelstats.kernels import check_names, cores, execute, kill, known_parameters, reexecute
 from funnelstats.pages import faults, page_html, tables_of
 from funnelstats.publishing import close_folder, open_folder, publish, set_aside
 from funnelstats.warm import Parent, warm_parent
@@ -109,7 +108,8 @@ def render_many(
     ``whole`` the jobs are all the pages their folders should have, and other pages of earlier runs go.
     ``tell`` hears of each page as it is done; nobody listening any more stops no page. ``workers`` pages are
     made at once, one more than there are cores unless given. From three pages on, kernels are forked from one
-    process that has imported everything, unless ``cold``. A KeyboardInterrupt ends the kernels, leaves no part
+    process that has imported everything, unless ``cold``. Raises OSError where the lists of pages cannot be
+    written, after everything that can. A KeyboardInterrupt ends the kernels, leaves no part
     folder behind and is raised again.
     """
     _check(jobs)
@@ -117,7 +117,7 @@ def render_many(
     records: dict[int, Record] = {}
     stop, running = threading.Event(), set[Any]()
     # One more than cores: a page that waits for its kernel leaves a core to another.
-    pool = ThreadPoolExecutor(workers or _cores() + 1)
+    pool = ThreadPoolExecutor(workers or cores() + 1)
     futures: dict[Future[Record], int] = {}
     stack = ExitStack()
     try:
@@ -135,23 +135,29 @@ def render_many(
             _tell(tell, records[futures[future]])
     finally:
         stop.set()
+        stack.close()
         while any(not future.done() for future in futures):
             pool.shutdown(wait=False, cancel_futures=True)
             for manager in list(running):
                 kill(manager)
             wait(futures, timeout=0.2)
         pool.shutdown()
-        stack.close()
+        unlisted = []
         for folder in before:
             done = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
-            close_folder(
-                folder,
-                {record.job.target.name: _entry(record) for record in done},
-                title=title,
-                inputs=inputs or {},
-                versions=versions(),
-                whole=whole and len(records) == len(jobs),
-            )
+            try:
+                close_folder(
+                    folder,
+                    {record.job.target.name: _entry(record) for record in done},
+                    title=title,
+                    inputs=inputs or {},
+                    versions=versions(),
+                    whole=whole and len(records) == len(jobs),
+                )
+            except OSError as error:
+                unlisted.append(error)
+        if unlisted:
+            raise unlisted[0]
     return [records[number] for number in range(len(jobs))]
 
 
@@ -159,11 +165,6 @@ def _tell(tell: Callable[[Record], None], record: Record) -> None:
     """Pages are made for readers of the pages, also when whoever read the progress has gone."""
     with suppress(BrokenPipeError):
         tell(record)
-
-
-def _cores() -> int:
-    """Cores this process may use: in a container fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(jobs: Sequence[Job]) -> None:

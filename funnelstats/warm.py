@@ -50,11 +50,11 @@ _log = logging.getLogger(__name__)
 
 
 class Parent(NamedTuple):
-    """The process that kernels are forked from, how to speak to it, and whose turn it is."""
+    """The process that kernels are forked from: how to speak to it, whose turn it is, and that no kernel is wanted."""
 
-    process: subprocess.Popen[bytes]
     channel: socket.socket
     turn: threading.Lock
+    ending: threading.Event
 
 
 class Forked:
@@ -81,9 +81,8 @@ class Forked:
 
     def wait(self) -> int:
         """Until it has ended."""
-        while self.poll() is None:
-            _readable(self._descriptor, None)
-        return 0
+        _readable(self._descriptor, None)
+        return self.poll() or 0
 
     def send_signal(self, number: int) -> None:
         """A signal, if it still runs."""
@@ -120,17 +119,22 @@ def warm_parent() -> Iterator[Parent | None]:
         )
         theirs.close()
         ours.settimeout(_REPLY_SECONDS)
+        parent = Parent(ours, threading.Lock(), threading.Event())
         try:
-            yield Parent(process, ours, threading.Lock())
+            yield parent
         finally:
+            parent.ending.set()
             process.kill()
             process.wait()
+            # Whoever waits for an answer has it by now.
+            with parent.turn:
+                ours.close()
 
 
 def fork_kernel(parent: Parent, command: Sequence[str], env: Mapping[str, str], folder: str | None) -> Forked | None:
     """The kernel of that command line, forked instead of started; None where it has to be started.
 
-    The first call waits until the parent has imported everything.
+    The first call waits until the parent has imported everything. Raises RuntimeError when the parent is ended.
     """
     if command[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
         return None
@@ -144,6 +148,8 @@ def fork_kernel(parent: Parent, command: Sequence[str], env: Mapping[str, str], 
             answer = json.loads(message or b'{"refused": "the parent process has ended"}')
         except (OSError, ValueError) as error:
             answer, descriptors = {"refused": f"{type(error).__name__}: {error}"}, []
+        if parent.ending.is_set():
+            raise RuntimeError("the run ends")
         if not descriptors:
             _log.warning("kernels are started cold: %s", answer["refused"])
             parent.channel.close()
