@@ -1,6 +1,7 @@
 """The README keeps its word: its Python runs and prints what it says, its example of a funnel.toml is one."""
 
 import doctest
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -38,3 +39,17 @@ def test_the_readme_names_only_verbs_that_exist():
     names = set(re.findall(r"`(\w+)[`(]", " ".join(row.split("|")[1] for row in table.strip().splitlines()[2:])))
     assert len(names) > 20
     assert names <= set(funnelstats.__all__)
+
+
+def test_every_question_has_its_section_in_a_notebook():
+    (table,) = re.findall(r"\| question \|.*?\n\n", README, re.S)
+    rows = [row.split("|")[1:3] for row in table.strip().splitlines()[2:]]
+    assert len(rows) >= 20
+    for question, places in rows:
+        assert re.findall(r"\*([^*]+)\*", places), question
+        for page, sections in re.findall(r"(weekly|manager|closed loop|refusals|roi|plan|leaks): ([^;]*)", places):
+            path = ROOT / "notebooks" / f"{page.replace(' ', '_')}.ipynb"
+            prose = [cell["source"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+            for section in re.findall(r"\*([^*]+)\*", sections):
+                start = section.removesuffix("?").removesuffix(" …")
+                assert any(start in "".join(source) for source in prose), f"{page} has no section {section}"
