@@ -62,11 +62,10 @@ _HOMES = {
     "records": "attribute_sizes record_counts",
     "loop": "STATE_LABELS acceptance even_load in_common months_to named_managers of_campaigns readiness record_shares "
     "shared_attributes state_table states_by",
-    "nurture": "compared_by nurture_effects nurture_table",
+    "nurture": "compared_by nurture_effects nurture_sentences nurture_table",
     "notes": "month_notes notes_fingerprint",
     "parts": "show_part",
-    "loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences nurture_sentences reconciliation "
-    "won_sentence",
+    "loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences reconciliation won_sentence",
     "loop_charts": "state_chart",
     "quality": "set_aside_reasons",
     "rules": "counting_rules fact_sentences missing_parts not_computable",

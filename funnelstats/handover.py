@@ -21,7 +21,7 @@ from funnelstats.mapping import YES
 from funnelstats.schema import MISSING
 from funnelstats.states import STATE, STATES, hand_over_stage, way
 
-OURS = ["handed_on", "manager", "stage", STATE, "contacted_on", "last_on", "ended_on", "sent_back"]
+OURS = ["handed_on", "manager", "stage", STATE, "contacted_on", "idle_days", "ended_on", "sent_back"]
 SOURCE = ["channel", "campaign", "amount"]
 WAY = ["from_stage", "to_stage"]
 
@@ -88,7 +88,7 @@ def handed_over(
     stages and steps back for good; an end belongs to the episode, as in `stays`.
 
     Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
-    (furthest reached), lead_state, contacted_on (last contact), last_on (last contact, move or the hand-over),
+    (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
     ended_on, sent_back (to marketing, or as wrongly qualified), and s_on for the stages from the hand-over on.
     """
     ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
@@ -108,9 +108,10 @@ def handed_over(
     moves = [rows[f"{stage}_on"] for stage in ahead[1:]] + [rows[name] for name in back]
     unmoved = ibis.and_(*(move.isnull() for move in moves))
     ended_on = ibis.least(*_each_or_other(rows.lost_on, rows.nurture_on))
+    last_on = ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on)))
     rows = rows.mutate(
         stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
-        last_on=ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on))),
+        idle_days=on_date(as_of).delta(last_on, unit="day"),
         ended_on=ended_on.isnull().ifelse(ibis.null("date"), ibis.greatest(ended_on, rows.handed_on)),
         sent_back=(rows.nurture_on.notnull() & ~lost) | (lost & wrong),
         _lost=lost,
@@ -128,7 +129,7 @@ def handed_over(
         (rows._lost, "refused"),
         (rows.nurture_on.notnull(), "to nurture"),
         (rows._untouched, "never touched"),
-        (on_date(as_of).delta(rows.last_on, unit="day") > idle, "inactive"),
+        (rows.idle_days > idle, "inactive"),
         else_="active and moving",
     )
     carried = list(dict.fromkeys([*SOURCE, *keep]))
@@ -157,10 +158,10 @@ def _last_contacts(rows: ir.Table, contacts: ir.Table, funnel: Funnel, as_of: da
 
 
 def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """How many hand-overs are in which state, what the leads may be worth, and since when the longest waits.
+    """How many hand-overs are in which state, what the leads may be worth, and how long they have waited.
 
     Takes `handed_over`. Returns *by, lead_state, leads, amount (sum of expected sizes, missing where none is known),
-    without_amount (leads), waiting_since (first of the days of the last contact or move).
+    without_amount (leads), longest_days (without contact or move), over_a_week (leads that waited longer than 7).
     """
     keys = group_keys(by, handed.columns)
     place = handed[STATE].cases(*((state, number) for number, state in enumerate(STATES)))
@@ -171,11 +172,14 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
             leads=ibis._.count(),
             amount=ibis._.amount.sum(),
             without_amount=ibis._.count(where=ibis._.amount.isnull()),
-            waiting_since=ibis._.last_on.min(),
+            longest_days=ibis._.idle_days.max(),
+            over_a_week=ibis._.count(where=ibis._.idle_days > 7),
         )
     )
     found = in_order(fetch(counted), keys, "_place")
-    return whole_numbers(found.drop(columns="_place"), ["leads", "without_amount"]).astype({"amount": "float64"})
+    return whole_numbers(
+        found.drop(columns="_place"), ["leads", "without_amount", "longest_days", "over_a_week"]
+    ).astype({"amount": "float64"})
 
 
 def handed_counts(

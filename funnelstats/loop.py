@@ -26,6 +26,9 @@ HANDED = "handed over"
 STATE_LABELS = {HANDED: "handed over", **STATE_WORDS}
 """What the columns of ``states_by`` are called on a page."""
 
+ACCEPTED_BY_THE_TRADE = 0.27
+"""Share of marketing's leads that sales accepts, in the trade's own figures."""
+
 ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
 LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
 HANDED_WORDS = {HANDED: "handed over"}
@@ -59,8 +62,8 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame,
 
     Takes ``state_counts`` of both, without keys, and ``handed``, two rows of counts of the hand-overs themselves
     (``leads``; month, window): a ValueError if the states do not add up to them. Without ``contacts`` nobody can be
-    told as never touched, and the state has no row. Returns lead_state, leads, share, amount, waiting_since,
-    window_leads, window_share, window_amount.
+    told as never touched, and the state has no row. Returns lead_state, leads, share, amount, longest_days,
+    over_a_week, window_leads, window_share, window_amount.
     """
     for counts, total in zip((month, window), handed["leads"], strict=True):
         if counts["leads"].sum() != total:
@@ -76,20 +79,22 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame,
         # the sum of nothing is unknown, not 0: none of these leads may have an amount
         table[f"{prefix}amount"] = [*found["amount"], found["amount"].sum(min_count=1)]
         if not prefix:
-            table["waiting_since"] = [*found["waiting_since"], pd.NaT]
+            table["longest_days"] = [*found["longest_days"], found["longest_days"].max()]
+            table["over_a_week"] = [*found["over_a_week"].fillna(0), found["over_a_week"].sum()]
     return table
 
 
-def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str) -> pd.DataFrame:
+def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequence[str] = ()) -> pd.DataFrame:
     """The states as columns, a row for each group: in the month, then in the trailing window.
 
-    Takes ``state_counts`` of both by ``by``. Returns period (in words), the group, handed over and every
-    state; the rows of a period add up to its total.
+    Takes ``state_counts`` of both by ``by``; groups come in ``order`` where it is given. Returns
+    period (in words), the group, handed over and every state; the rows of a period add up to its total.
     """
     parts = []
     for period, counts in ((_("this month"), month), (_("three months"), window)):
         wide = counts.pivot_table(index=by, columns=STATE, values="leads", aggfunc="sum", sort=False)
         wide = wide.reindex(columns=list(STATES)).fillna(0).astype("int64")
+        wide = wide.reindex([group for group in order if group in wide.index]) if order else wide
         wide.insert(0, HANDED, wide.sum(axis=1))
         parts.append(wide.rename_axis(columns=None).reset_index().assign(period=period))
     table = pd.concat(parts, ignore_index=True)
@@ -157,7 +162,12 @@ def readiness(found: pd.DataFrame) -> pd.DataFrame:
     Empty where the export has no such flag.
     """
     rows = found[found["attribute"].isin(list(READY_WORDS))]
-    return rows.assign(flag=rows["attribute"].map(READY_WORDS).astype("str")).reset_index(drop=True)
+    return rows.assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
+
+
+def _in_words(fields: pd.Series) -> pd.Series:
+    """Our own columns as people call them, in the language of the page; a team's attributes as they are."""
+    return fields.replace({field: _(words) for field, words in READY_WORDS.items()}).astype("str")
 
 
 def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
@@ -165,7 +175,7 @@ def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
     clear = found[found["verdict"].isin(["higher", "lower"])]
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
     rows = clear.loc[strength.index].head(most).reset_index(drop=True)
-    return rows.assign(attribute=rows["attribute"].replace(READY_WORDS))
+    return rows.assign(attribute=_in_words(rows["attribute"]))
 
 
 def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
@@ -200,10 +210,12 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
 def record_shares(counts: pd.DataFrame, by: Sequence[str] = ("stage", "field")) -> pd.DataFrame:
     """Share of leads whose record has what the next step needs, with Wilson limits, emptiest first.
 
-    Takes ``record_counts``; returns *by, entered, converted, rate, ci_lower, ci_upper.
+    Takes ``record_counts``; ``by`` holds field, which is said in words. Returns *by, entered, converted, rate,
+    ci_lower, ci_upper.
     """
     summed = counts.groupby(list(by), sort=False, dropna=False)[["entered", "converted"]].sum().reset_index()
-    return conversion_rates(summed).sort_values("rate", kind="stable", ignore_index=True)
+    rates = conversion_rates(summed.assign(field=_in_words(summed["field"])))
+    return rates.sort_values("rate", kind="stable", ignore_index=True)
 
 
 def named_managers(frame: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

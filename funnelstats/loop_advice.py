@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from funnelstats.loop import HANDED, READY_WORDS
-from funnelstats.nurture import ACCEPTED_BY_THE_TRADE, HELD_WORDS, MEASURE_WORDS
+from funnelstats.loop import ACCEPTED_BY_THE_TRADE, HANDED, READY_WORDS
 from funnelstats.schema import MISSING
 from funnelstats.states import STATE, hand_over_stage, way
 from funnelstats.words import _, counted, day, money, number, percent
@@ -30,7 +29,6 @@ def loop_sentences(
     ready: pd.DataFrame,
     records: pd.DataFrame,
     funnel: Funnel,
-    as_of: date,
 ) -> list[str]:
     """What to do this month, most money first; then what to agree on about load, readiness and records.
 
@@ -40,7 +38,7 @@ def loop_sentences(
     rows = states[(states["leads"] > 0) & states[STATE].isin(["never touched", "inactive", "to nurture"])]
     rows = pd.concat([rows, states[(states["leads"] > 0) & (states[STATE] == "wrongly qualified")]])
     rows = rows.sort_values("amount", ascending=False, kind="stable", na_position="last")
-    said = [_state_sentence(row, owners, funnel, as_of) for _place, row in rows.iterrows()]
+    said = [_state_sentence(row, owners, funnel) for _place, row in rows.iterrows()]
     said += [*_load_sentences(load), *_ready_sentences(ready), *_record_sentences(records)]
     if said:
         return said
@@ -49,9 +47,8 @@ def loop_sentences(
     return [_("Every lead handed over in this month is moving or has a result: there is nothing to chase.")]
 
 
-def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel, as_of: date) -> str:
+def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str:
     who = _who(owners, row[STATE])
-    days = (pd.Timestamp(as_of) - row["waiting_since"]).days if pd.notna(row["waiting_since"]) else 0
     what = {
         "never touched": _("never touched: call these first"),
         "inactive": _("inactive: decide on the next contact, or close them"),
@@ -60,11 +57,15 @@ def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel, as_of:
     }[row[STATE]]
     head = counted("{n} lead {what}.", "{n} leads {what}.", row["leads"]).format(n=number(row["leads"]), what=what)
     worth = _("Expected deals of {money}.").format(money=money(float(f"{row['amount']:.2g}"), funnel.currency))
-    waits = _("The longest has waited {days} days.").format(days=number(days))
+    waits = counted(
+        "{n} has waited longer than a week, the longest {days} days.",
+        "{n} have waited longer than a week, the longest {days} days.",
+        row["over_a_week"],
+    ).format(n=number(row["over_a_week"]), days=number(row["longest_days"]))
     parts = [
         head,
         *([worth] if pd.notna(row["amount"]) else []),
-        *([waits] if row[STATE] in ("never touched", "inactive") and days > 0 else []),
+        *([waits] if row[STATE] in ("never touched", "inactive") and row["over_a_week"] > 0 else []),
         *([_("Most are with {who}.").format(who=who)] if who else []),
     ]
     return " ".join(parts)
@@ -94,7 +95,7 @@ def _ready_sentences(ready: pd.DataFrame) -> list[str]:
         _(
             "Ask before handing over: of leads with “{flag}” {rate} bought, of the others {other}. "
             "It goes together with buying; that it causes it is not shown."
-        ).format(flag=_(row["flag"]), rate=percent(row["rate"]), other=percent(row["other_rate"]))
+        ).format(flag=row["flag"], rate=percent(row["rate"]), other=percent(row["other_rate"]))
         for _place, row in found.iterrows()
     ]
 
@@ -102,8 +103,8 @@ def _ready_sentences(ready: pd.DataFrame) -> list[str]:
 def _record_sentences(records: pd.DataFrame) -> list[str]:
     low = records[(records["ci_upper"] < 1) & (records["rate"] < LOW_RECORD)].head(1)
     return [
-        _("Fill in: “{field}” is known of {rate} of the {n} leads that stand at {stage} and need it next.").format(
-            field=_(READY_WORDS.get(row["field"], row["field"])),
+        _("Fill in: “{field}” is known of {rate} of the {n} leads that stand at “{stage}” and need it next.").format(
+            field=row["field"],
             rate=percent(row["rate"]),
             n=number(row["entered"]),
             stage=row["stage"],
@@ -124,8 +125,8 @@ def acceptance_sentences(team: pd.DataFrame, funnel: Funnel) -> list[str]:
     """What share of the leads sales accepted, what accepted means, and what the trade says. Takes ``acceptance``."""
     aimed, days = way(funnel)
     meaning = _(
-        "Accepted means: sales moved the lead from {first} to {aimed} within {days} days of the hand-over. Sent back "
-        "means: in the same time, and before that, it was returned to marketing or refused as wrongly qualified."
+        "Accepted means: sales moved the lead from “{first}” to “{aimed}” within {days} days of the hand-over. Sent "
+        "back means: in the same time, and before that, it was returned to marketing or refused as wrongly qualified."
     ).format(first=hand_over_stage(funnel), aimed=aimed, days=number(days))
     if team.empty or team["rate"].isna().all():
         return [_("What share of the leads sales accepts cannot be told yet: their days are not over."), meaning]
@@ -147,39 +148,12 @@ def acceptance_sentences(team: pd.DataFrame, funnel: Funnel) -> list[str]:
     ]
 
 
-def nurture_sentences(effects: pd.DataFrame) -> list[str]:
-    """Whether nurtured leads buy more often and for more, beside the trade's claims. Takes ``nurture_effects``."""
-    said = []
-    for _place, row in effects[effects["held"] == _EQUAL].iterrows():
-        names = {"what": _(MEASURE_WORDS[row["measure"]]), "held": _(HELD_WORDS[_EQUAL])}
-        claim = percent(row["claim"] - 1)
-        if pd.isna(row["ratio"]):
-            said.append(
-                _("{what}: cannot be compared, the claim of +{claim} stays a claim.").format(**names, claim=claim)
-            )
-            continue
-        said.append(
-            _(
-                "{what}: {held}, nurtured leads have {change} compared with the others (very likely {low} to {high}). "
-                "The trade claims +{claim}: {says}."
-            ).format(
-                **names,
-                change=_signed(row["ratio"]),
-                low=_signed(row["ratio_lower"]),
-                high=_signed(row["ratio_upper"]),
-                claim=claim,
-                says=_(row["says"]),
-            )
-        )
-    return said or [_("Nothing says which leads were nurtured: state loop.nurtured in funnel.toml.")]
-
-
-_EQUAL = "equal"
-
-
-def _signed(ratio: float) -> str:
-    change = percent(abs(ratio - 1))
-    return f"+{change}" if ratio >= 1 else f"\u2212{change}"
+def won_sentence(total: pd.DataFrame, funnel: Funnel) -> str:
+    """How many leads were won, and what they have paid. Takes ``won_counts`` without keys."""
+    row = total.iloc[0]
+    won = counted("{n} lead was won this month.", "{n} leads were won this month.", row["won"])
+    paid = _("They have paid {money} so far.").format(money=money(row["paid"], funnel.currency))
+    return " ".join([won.format(n=number(row["won"])), *([paid] if pd.notna(row["paid"]) else [])])
 
 
 def loop_limits(funnel: Funnel, tables: Tables) -> list[str]:
@@ -210,7 +184,7 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
     aimed, days = way(funnel, funnel.stages[-1])
     channels = ", ".join(funnel.loop.marketing)
     return [
-        _("Handed over: a lead that first stood at {stage}, or beyond it, in the month {first} to {last}.").format(
+        _("Handed over: a lead that first stood at “{stage}”, or beyond it, in the month {first} to {last}.").format(
             stage=hand_over_stage(funnel), first=day(month[0]), last=day(month[1])
         ),
         _("Only leads of marketing's channels: {channels}.").format(channels=channels)
@@ -233,7 +207,7 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
             "it came to the stage."
         ),
         _(
-            "Bought: reached {stage} within {days} days of the hand-over; compared are leads of the twelve months "
+            "Bought: reached “{stage}” within {days} days of the hand-over; compared are leads of the twelve months "
             "whose days are over. Refused leads stay in."
         ).format(stage=aimed, days=number(days)),
         _("At equal leads: both groups weighted to the same mix of {base}.").format(base=", ".join(funnel.base))

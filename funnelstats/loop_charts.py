@@ -20,8 +20,8 @@ STATE_COLOURS = {
     "refused": "#b3bac2",
     "wrongly qualified": "#d55e00",
 }
-WIDE_ENOUGH = 0.055
-"""Share of the bar from which its number stands inside it; a narrower one has it above."""
+WIDE_ENOUGH = 0.14
+"""Share of the bar from which a part is named inside it; a narrower one is named above."""
 
 
 def state_chart(states: pd.DataFrame) -> Shown:
@@ -34,17 +34,14 @@ def state_chart(states: pd.DataFrame) -> Shown:
     drawn = [(column, label) for column, label in periods if rows[column].sum() > 0]
     if not drawn:
         return show_text(_("There is nothing to draw: no lead was handed over in this time."), box="note")
-    figure, ax = house_axes(width=10.3, height=1.15 + 1.05 * len(drawn))
+    figure, ax = house_axes(width=10.3, height=0.35 + 1.45 * len(drawn))
     for place, (column, label) in enumerate(reversed(drawn)):
         _bar(ax, rows, column, place)
         total = counted("{n} lead", "{n} leads", rows[column].sum()).format(n=number(rows[column].sum()))
         ax.text(-0.008, place, f"{label}\n{total}", ha="right", va="center", fontsize=9.5)
-    ax.set(xlim=(0, 1), ylim=(-0.5, len(drawn) - 0.3), yticks=[], xticks=[])
+    ax.set(xlim=(0, 1), ylim=(-0.4, len(drawn) - 0.3), yticks=[], xticks=[])
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)
-    handles = [ax.barh(0, 0, color=STATE_COLOURS[state], edgecolor="white", label=_(state)) for state in rows[STATE]]
-    figure.legend(handles=handles, loc="outside lower left", ncols=7, handlelength=1, handletextpad=0.5,
-                  columnspacing=1.3, fontsize=9, frameon=False)  # fmt: skip
     said = "; ".join(
         _("{state} {count} ({share})").format(
             state=_(row[STATE]), count=number(row["leads"]), share=percent(row["share"])
@@ -56,17 +53,23 @@ def state_chart(states: pd.DataFrame) -> Shown:
 
 
 def _bar(ax, rows: pd.DataFrame, column: str, place: int) -> None:  # type: ignore[no-untyped-def]
-    """One bar; a number that does not fit its part stands above it, neighbours at two heights."""
+    """One bar; what does not fit its part stands above it, neighbours at two heights."""
     shares = rows[column] / rows[column].sum()
     left = shares.cumsum() - shares
-    ax.barh([place] * len(rows), shares, left=left, height=0.58, edgecolor="white", linewidth=1.2,
+    ax.barh([place] * len(rows), shares, left=left, height=0.5, edgecolor="white", linewidth=1.2,
             color=[STATE_COLOURS[state] for state in rows[STATE]])  # fmt: skip
     raised = False
-    for part, start, leads in zip(shares, left, rows[column], strict=True):
+    for state, part, start, leads in zip(rows[STATE], shares, left, rows[column], strict=True):
         if leads == 0:
             continue
-        inside = part >= WIDE_ENOUGH
-        raised = not inside and not raised
-        words = f"{number(leads)} · {percent(part)}" if part >= 2 * WIDE_ENOUGH else number(leads)
-        height = place if inside else place + (0.44 if raised else 0.36)
-        ax.text(start + part / 2, height, words, ha="center", va="center", fontsize=9, color=INK)
+        middle, look = start + part / 2, {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
+        if part >= WIDE_ENOUGH:
+            ax.text(middle, place, f"{_(state)}\n{number(leads)} · {percent(part)}", **look)
+            raised = False
+            continue
+        height = place + (0.53 if raised else 0.37)
+        raised = not raised
+        ax.plot([middle, middle], [place + 0.25, height - 0.06], color=INK, linewidth=0.6)
+        # the last part's words would leave the picture on the right
+        side = {"ha": "right"} if middle > 0.95 else {}
+        ax.text(min(middle + 0.004 * bool(side), 1), height, f"{_(state)} {number(leads)}", **look | side)

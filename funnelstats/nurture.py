@@ -12,16 +12,13 @@ from scipy import special
 from funnelstats.casemix import case_mix
 from funnelstats.conversion import COUNTS, conversion_rates
 from funnelstats.intervals import checked_level, mover_ratio, share
-from funnelstats.words import _
+from funnelstats.words import _, percent
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
 
 CLAIMS = {"bought": 1.55, "ticket": 1.47}
 """What the trade says of nurtured leads: 55 % better "quality", 47 % larger tickets."""
-
-ACCEPTED_BY_THE_TRADE = 0.27
-"""Share of marketing's leads that sales accepts, in the trade's own figures."""
 
 MEASURE_WORDS = {"bought": "share that bought", "ticket": "mean paid by who bought"}
 HELD_WORDS = {"raw": "as they are", "equal": "at equal leads"}
@@ -75,10 +72,20 @@ def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
     return list(dict.fromkeys([*([nurtured] if nurtured in attributes else []), *funnel.base]))
 
 
-def nurture_table(effects: pd.DataFrame) -> pd.DataFrame:
-    """The frame of ``nurture_effects`` with its measures in words."""
-    return effects.assign(
-        measure=effects["measure"].map(MEASURE_WORDS).map(_, na_action="ignore"), held=effects["held"].map(HELD_WORDS)
+def nurture_table(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The rows of ``nurture_effects`` of one measure, in words, with ratios as change: 0.04 is 4 % more.
+
+    Returns held, nurtured, others, change, change_lower, change_upper, claim, says.
+    """
+    rows = effects[effects["measure"] == measure].reset_index(drop=True)
+    changes = {"ratio": "change", "ratio_lower": "change_lower", "ratio_upper": "change_upper", "claim": "claim"}
+    return pd.DataFrame(
+        {
+            "held": [_(HELD_WORDS[held]) for held in rows["held"]],
+            **{name: rows[name] for name in ("nurtured", "others")},
+            **{new: rows[old] - 1 for old, new in changes.items()},
+            "says": [_(words) for words in rows["says"]],
+        }
     )
 
 
@@ -149,3 +156,35 @@ def _tickets(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, .
     ratio = means[0] / means[1]
     width = special.ndtri(0.5 + checked_level(level) / 2) * np.sqrt(sum(errors))
     return *means, ratio, float(ratio * np.exp(-width)), float(ratio * np.exp(width))
+
+
+def nurture_sentences(effects: pd.DataFrame) -> list[str]:
+    """Whether nurtured leads buy more often and for more, beside the trade's claims. Takes ``nurture_effects``."""
+    said = []
+    for _place, row in effects[effects["held"] == "equal"].iterrows():
+        names = {"what": _(MEASURE_WORDS[row["measure"]]), "held": _(HELD_WORDS["equal"])}
+        claim = percent(row["claim"] - 1)
+        if pd.isna(row["ratio"]):
+            said.append(
+                _("{what}: cannot be compared, the claim of +{claim} stays a claim.").format(**names, claim=claim)
+            )
+            continue
+        said.append(
+            _(
+                "{what}: {held}, nurtured leads have {change} compared with the others (very likely {low} to {high}). "
+                "The trade claims +{claim}: {says}."
+            ).format(
+                **names,
+                change=_signed(row["ratio"]),
+                low=_signed(row["ratio_lower"]),
+                high=_signed(row["ratio_upper"]),
+                claim=claim,
+                says=_(row["says"]),
+            )
+        )
+    return said or [_("Nothing says which leads were nurtured: state loop.nurtured in funnel.toml.")]
+
+
+def _signed(ratio: float) -> str:
+    change = percent(abs(ratio - 1))
+    return f"+{change}" if ratio >= 1 else f"\u2212{change}"

@@ -186,8 +186,10 @@ def test_states_carry_their_money_and_how_long_they_wait(con):
     leads = [{"lead_id": lead, "amount": amount} for lead, amount in zip("abc", (10, 5, None), strict=True)]
     rows = [("a", "lead", "2026-02-01"), ("b", "lead", "2026-02-03"), ("c", "lead", "2026-02-09")]
     frame = state_counts(toy(con, rows, leads=leads))
-    assert frame.columns.tolist() == ["lead_state", "leads", "amount", "without_amount", "waiting_since"]
-    assert frame.to_numpy().tolist() == [["never touched", 3, 15.0, 1, pd.Timestamp("2026-02-01")]]
+    assert frame.columns.tolist() == [
+        *("lead_state", "leads", "amount", "without_amount", "longest_days", "over_a_week")
+    ]
+    assert frame.to_numpy().tolist() == [["never touched", 3, 15.0, 1, 14, 2]]
 
 
 def random_project(con, seed, leads=120):
@@ -303,7 +305,8 @@ def test_states_equal_a_loop_over_random_histories(con, seed):
             row.leads,
             None if pd.isna(row.amount) else row.amount,
             row.without_amount,
-            row.waiting_since.date(),
+            row.longest_days,
+            row.over_a_week,
         )
         for row in found.itertuples()
     } == {
@@ -313,7 +316,8 @@ def test_states_equal_a_loop_over_random_histories(con, seed):
             if all(pd.isna(money[lead["lead"]]) for lead in leads)
             else sum(np.nan_to_num(money[lead["lead"]]) for lead in leads),
             sum(pd.isna(money[lead["lead"]]) for lead in leads),
-            min(lead["last"] for lead in leads),
+            max((AS_OF - lead["last"]).days for lead in leads),
+            sum((AS_OF - lead["last"]).days > 7 for lead in leads),
         )
         for key, leads in expected.items()
     }
