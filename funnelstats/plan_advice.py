@@ -10,6 +10,7 @@ import pandas as pd
 from funnelstats.forecast import ALL
 from funnelstats.goals import Goal, plan_window
 from funnelstats.plan import AS_NOW, FEWEST_DEALS, USUAL
+from funnelstats.plan_work import MEETING
 from funnelstats.words import _, counted, day, number, percent
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SURE = 0.9
 """From here on leads as they come now are enough."""
+ALL_IN_TIME = 0.95
+"""From here on days do not matter to the plan."""
 
 
 def plan_sentences(
@@ -43,6 +46,8 @@ def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -
         return _("For {deals} by {by} no new lead is needed, with {sure} certainty: the open ones bring them.").format(
             **known
         )
+    if pd.isna(new["chance"]) and new["leads_a_week"] == 0:
+        return _("How many leads {deals} by {by} need cannot be told: no lead came in of late.").format(**known)
     if pd.isna(new["chance"]):
         return _(
             "How many leads {deals} by {by} need cannot be told: no lead of late was watched through the agreed days "
@@ -88,6 +93,13 @@ def _few_digits(value: float) -> str:
 def _open_sentence(old: pd.Series, goal: Goal) -> str:
     if old["open"] == 0:
         return _("No lead is open now: all deals must come from new ones.")
+    if old["too_old"] == old["open"]:
+        text = counted(
+            "The {n} lead open now stands at its stage longer than agreed: expect no deal of it.",
+            "All {n} leads open now stand at their stage longer than agreed: expect no deal of them.",
+            old["open"],
+        )
+        return text.format(n=number(old["open"]))
     low, high = number(old["deals_lower"]), number(old["deals_upper"])
     text = counted(
         "The {n} lead open now brings {low} to {high} deals by then (very likely).",
@@ -123,7 +135,7 @@ def _enough(sure: pd.Series, now: pd.Series, new: pd.Series, funnel: Funnel, goa
     text = _(
         "In the last {weeks} weeks {now} leads a week came in: if it stays so, the goal is made in {chance} cases."
     )
-    more = _("Find {more} more leads a week, start earlier or set a later day.")
+    more = _("Find {more} more leads a week, or set a later day.")
     missing = sure["a_week"] - 5 * now["leads"] / new["working_days"]
     said = text.format(**known)
     return said if not np.isfinite(missing) else f"{said} {more.format(more=_few_digits(missing))}"
@@ -144,14 +156,14 @@ def _usual(plan: pd.DataFrame, new: pd.Series) -> str:
         return ""
     text = _("Do not plan by deals ÷ rate: its {leads} leads make the goal in {chance} cases.")
     said = text.format(leads=number(usual["leads"]), chance=_chance(usual["delivers"]))
-    if new["in_time"] < 0.95:
+    if new["in_time"] < ALL_IN_TIME:
         late = _("Of the new leads that will be won only {share} are won in time.")
         said += " " + late.format(share=percent(new["in_time"]))
     return said
 
 
 def _late(new: pd.Series, goal: Goal) -> str:
-    if pd.isna(new["usual_days"]) or not new["in_time"] > 0:
+    if pd.isna(new["usual_days"]) or not 0 < new["in_time"] < ALL_IN_TIME:
         return ""
     if pd.isna(new["last_useful"]):
         text = _(
@@ -162,25 +174,41 @@ def _late(new: pd.Series, goal: Goal) -> str:
     return text.format(last=day(new["last_useful"]), days=number(new["usual_days"]))
 
 
-def plan_lacks(tables: Tables, contacts: pd.DataFrame, shares: pd.DataFrame, funnel: Funnel) -> list[str]:
-    """What the export does not tell the plan, a sentence for each part; one if nothing is missing.
+def work_notes(contacts: pd.DataFrame, shares: pd.DataFrame) -> list[str]:
+    """How the calendar's contacts came about, or what is missing to tell them.
 
     ``contacts`` is a frame of ``stage_contacts``, ``shares`` one of ``manager_shares``.
     """
     said = []
-    if tables.contacts is None or contacts["contacts"].sum() == 0:
+    if not contacts["contacts"].sum():
         said.append(_("No contacts: how many calls and meetings the plan needs cannot be told."))
-    elif not (contacts["kind"].str.lower() == "meeting").any():
-        said.append(_('No contact is of the kind "meeting": meetings cannot be told apart.'))
-    if not len(shares):
+    else:
+        said.append(_("Contacts and meetings are as many as leads at each stage were given of late."))
+        if not (contacts["kind"].str.lower() == MEETING).any():
+            said.append(_('No contact is of the kind "meeting": meetings cannot be told apart.'))
+    if shares.empty:
         said.append(_("No manager when leads enter a stage: the plan cannot be shared out."))
+    return said
+
+
+def aim_notes(funnel: Funnel) -> list[str]:
+    """What the two rows of bars of the funnel arithmetic are, or that no target is agreed."""
+    really = _("As it really goes: the rates of the weeks that the plan goes by.")
     if all(step.target is None for step in funnel.steps):
-        said.append(_("No targets are agreed: the way of 100 leads is shown only as it really goes."))
-    if tables.payments is None:
-        said.append(_("No payments: what the plan brings in cannot be told."))
-    if tables.costs is None:
-        said.append(_("No costs: what the plan's leads cost cannot be told."))
-    return said or [_("Nothing that a plan asks for is missing.")]
+        return [_("No targets are agreed: the way of 100 leads is shown only as it really goes."), really]
+    return [_("As agreed: the targets multiplied."), really]
+
+
+def money_notes(tables: Tables) -> list[str]:
+    """How the plan's money came about, and what is missing to tell it."""
+    return [
+        _("No costs: what the plan's leads cost cannot be told.")
+        if tables.costs is None
+        else _("A new lead costs what one has cost of late on average, all channels together."),
+        _("No payments: what the plan brings in cannot be told.")
+        if tables.payments is None
+        else _("A deal brings in what one has paid so far on average."),
+    ]
 
 
 def plan_rules(funnel: Funnel, goal: Goal) -> list[str]:

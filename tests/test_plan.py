@@ -16,7 +16,7 @@ from funnelstats.forecast import ALL, forecast_open, new_lead_chance, plan_rates
 from funnelstats.funnel import FunnelError
 from funnelstats.goals import Goal, plan_goal, plan_window, scatter_window, working_days
 from funnelstats.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
-from funnelstats.plan_advice import plan_lacks, plan_rules, plan_sentences
+from funnelstats.plan_advice import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
 from funnelstats.plan_charts import arithmetic_chart, deals_chart
 from funnelstats.plan_work import entries_ahead, manager_shares, plan_calendar, plan_money, stage_needs
 from funnelstats.practice import Work
@@ -416,7 +416,7 @@ def chain(name, deals, by, as_of=""):
         "plan": plan.set_index("plan"),
         "calendar": calendar,
         "said": plan_sentences(plan, chance, forecast, spec, goal),
-        "lacks": plan_lacks(tables, contacts, shares, spec),
+        "notes": [*work_notes(contacts, shares), *aim_notes(spec), *money_notes(tables)],
         "rules": plan_rules(spec, goal),
     }
 
@@ -450,7 +450,7 @@ def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
     assert leads["90%"] > leads["80%"] > leads[USUAL] > 1000
     assert thousand["plan"].at[AS_NOW, "leads"] == pytest.approx(2291, abs=20)
     assert f"you need {leads['90%']:,.0f} new leads" in thousand["said"][0]
-    assert thousand["lacks"] == ["Nothing that a plan asks for is missing."]
+    assert not [sentence for sentence in thousand["notes"] if sentence.startswith("No ")]
     assert 2 < thousand["calendar"]["meetings_a_manager_a_day"].median() < 6
 
 
@@ -468,11 +468,12 @@ def test_exports_without_contacts_targets_and_costs_are_planned_and_say_what_is_
     copied(name, name)
     prepare(name)
     found = chain(name, 300, "", as_of)
-    assert [
-        sentence.partition(":")[0].partition(" when")[0].partition(" are")[0] for sentence in found["lacks"]
-    ] == lacks
+    missing = [" ".join(sentence.split()[:2]).rstrip(":") for sentence in found["notes"] if sentence.startswith("No ")]
+    assert missing == lacks
     assert found["plan"].at["90%", "leads"] > 300
     assert found["calendar"]["contacts"].isna().all()
     if name == "olist":
         # no lead came in the last half-year before the export
-        assert "cannot be told" in chain(name, 300, "")["said"][0]
+        said = chain(name, 300, "")["said"]
+        assert said[0].endswith("cannot be told: no lead came in of late.")
+        assert said[1].startswith("All 7,158 leads open now stand at their stage longer than agreed")
