@@ -20,7 +20,7 @@ from funnelstats.ends import (
 )
 from funnelstats.flows import stage_flow
 from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys, with_leads
+from funnelstats.journeys import journeys, with_cohort, with_leads
 from funnelstats.practice import Refusals
 
 STAGES = ("new", "встреча", "offer", "paid")
@@ -128,6 +128,13 @@ def test_weeks_and_months_are_those_of_the_refusal(con):
     for unit, day in (("week", "2026-02-23"), ("month", "2026-02-01")):
         frame = refusal_counts(lazy, FUNNEL, *FEBRUARY, by=unit)
         assert frame[unit].tolist() == [pd.Timestamp(day)]
+
+
+def test_refusals_of_a_cohort_are_those_of_leads_that_came_in_together(con):
+    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "lost", "2026-02-28"), ("b", "lead", "2026-02-01"),
+                     ("b", "lost", "2026-02-03")])  # fmt: skip
+    frame = refusal_counts(with_cohort(lazy, FUNNEL, "month"), FUNNEL, *FEBRUARY, by="cohort")
+    assert rows_of(frame[["cohort", "lost"]]) == [(pd.Timestamp(2026, 1, 1), 1), (pd.Timestamp(2026, 2, 1), 1)]
 
 
 def test_without_refusals_there_are_no_rows_and_the_totals_say_so(con):

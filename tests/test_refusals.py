@@ -1,0 +1,491 @@
+"""Reasons of refusal: published numbers, a second library, properties, the sample's truth, exports without reasons."""
+
+import re
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from backends import ENGINES, entries_frame, funnel_of, random_entries, table
+from projects import ENTRIES, FUNNEL, LEADS, NAME, prepared
+from scipy import stats
+from statsmodels.duration.survfunc import CumIncidenceRight
+from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
+
+from funnelstats.associations import DRAWS, exact_p, reason_association, reason_patterns
+from funnelstats.counts import outcome_days, overall_counts
+from funnelstats.ends import (
+    refusal_counts,
+    refusal_totals,
+    retried_counts,
+    retries_due,
+    retry_counts,
+    with_attempt,
+    with_refusal,
+)
+from funnelstats.incidence import incidence, incidence_at
+from funnelstats.journeys import journeys, with_leads
+from funnelstats.opening import open_funnel
+from funnelstats.practice import Refusals
+from funnelstats.reason_charts import loss_chart, reason_chart, show_rows
+from funnelstats.refusal_advice import refusal_sentences
+from funnelstats.refusal_limits import NO_REFUSALS, month_after, refusals_not_told
+from funnelstats.refusals import (
+    any_reason,
+    by_reason,
+    reason_changes,
+    reason_drivers,
+    reason_shares,
+    reason_table,
+    retry_success,
+    second_looks,
+)
+
+TOY = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES, days=[20, 20, 30])
+AGRESTI = np.array([[762, 327, 468], [484, 239, 477]])
+"""Gender by party, Agresti 2007, table 2.5: X² 30.1; standardised residuals in table 2.8."""
+
+
+def counts_of(table, rows="ABCDEFGH", **measures):
+    """Refusal counts with managers A, B, ... down and reasons r0, r1, ... across."""
+    cells = [
+        (rows[i], f"r{j}", count) for i, line in enumerate(np.asarray(table)) for j, count in enumerate(line) if count
+    ]
+    return pd.DataFrame(cells, columns=["manager", "refusal", "lost"]).assign(excuses=0, gaps=0, **measures)
+
+
+def random_table(seed, rows=5, columns=4, most=12):
+    return np.random.default_rng(seed).integers(0, most, (rows, columns))
+
+
+# shares
+
+
+def test_the_limits_of_shares_are_goodmans_as_statsmodels_has_them():
+    counts = [56, 72, 73, 59, 62, 87, 58]
+    funnel = TOY.model_copy(update={"refusals": Refusals(categories={"x": "r7"})})
+    frame = reason_shares(counts_of([counts]), funnel).sort_values("refusal")
+    # the stated category and the blank reason are shares too, of 0
+    theirs = multinomial_proportions_confint([0, *counts, 0], alpha=0.05, method="goodman")
+    found = frame[["ci_lower", "ci_upper"]].to_numpy()
+    assert frame["refusal"].tolist() == ["(missing)", *(f"r{n}" for n in range(8))]
+    assert found == pytest.approx(theirs, abs=1e-9)
+
+
+def test_catch_all_and_blank_reasons_are_always_shown_and_come_last():
+    counts = pd.DataFrame({"refusal": ["Other", "price", "terms"], "lost": [9, 2, 5]})
+    frame = reason_shares(counts, TOY)
+    assert frame["refusal"].tolist() == ["terms", "price", "Other", "(missing)"]
+    assert frame["lost"].tolist() == [5, 2, 9, 0]
+    assert frame["share"].sum() == pytest.approx(1)
+    assert frame["share"].iloc[-1] == 0
+    assert frame["ci_lower"].iloc[-1] == 0
+
+
+def test_without_refusals_shares_are_not_known():
+    frame = reason_shares(counts_of(np.zeros((1, 0))), TOY)
+    assert frame["share"].isna().all()
+    assert frame[["ci_lower", "ci_upper"]].to_numpy().tolist() == [[0, 1]]
+
+
+def test_each_group_has_its_own_whole():
+    frame = reason_shares(counts_of([[3, 1], [0, 4]]), TOY, by="manager")
+    assert frame.groupby("manager")["of"].unique().map(list).to_dict() == {"A": [4], "B": [4]}
+    assert frame.groupby("manager")["share"].sum().tolist() == pytest.approx([1, 1])
+    assert frame.loc[frame["manager"] == "B", "refusal"].tolist() == ["r1", "r0", "(missing)"]
+
+
+# what each reason takes from a stage
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("as_of", [date(2026, 2, 1), date(2026, 4, 1)])
+def test_reasons_add_up_to_everything_that_a_stage_loses(seed, as_of):
+    lazy = journeys(table(_engine(), random_entries(seed, STAGES, leads=80)), RANDOM)
+    days = outcome_days(with_refusal(lazy, RANDOM), RANDOM, as_of, by="refusal")
+    own, total = incidence(by_reason(days)), incidence(any_reason(days))
+    assert own["refusal"].nunique() > 1
+    keys = ["from_stage", "age_days"]
+    summed = own.groupby(keys)["incidence"].sum()
+    assert summed.to_numpy() == pytest.approx(
+        total.set_index(keys)["incidence"].loc[summed.index].to_numpy(), abs=1e-12
+    )
+    at_horizon = incidence_at(own, RANDOM).groupby("from_stage")["rate"].sum(min_count=1)
+    whole = incidence_at(total, RANDOM).set_index("from_stage")["rate"].loc[at_horizon.index]
+    assert at_horizon.to_numpy() == pytest.approx(whole.to_numpy(), abs=1e-12, nan_ok=True)
+
+
+def test_each_reason_is_a_rival_end_as_statsmodels_has_it():
+    random = np.random.default_rng(3)
+    time, status = random.integers(1, 15, 300), random.integers(0, 4, 300)
+    names = {0: ("", "open"), 1: ("", "advanced"), 2: ("price", "lost"), 3: ("terms", "lost")}
+    one = pd.DataFrame(
+        {"age_days": time, "refusal": [names[s][0] for s in status], "how": [names[s][1] for s in status]}
+    )
+    days = one.assign(**{how: (one["how"] == how).astype(int) for how in ("advanced", "lost", "open")}).drop(
+        columns="how"
+    )
+    found = incidence(by_reason(days.assign(from_stage="lead")))
+    theirs = CumIncidenceRight(time, status)
+    at = np.searchsorted(theirs.times, np.arange(1, 15), side="right") - 1
+    for place, name in ((1, "price"), (2, "terms")):
+        own = found[found["refusal"] == name]
+        assert own["incidence"].to_numpy() == pytest.approx(theirs.cinc[place][at], abs=1e-12)
+
+
+def test_groups_taken_together_are_those_counted_without_them():
+    lazy = journeys(table(_engine(), random_entries(1, STAGES, leads=80)), RANDOM)
+    judged = with_refusal(lazy, RANDOM)
+    apart = outcome_days(judged, RANDOM, date(2026, 4, 1), by=["episode", "refusal"])
+    whole = outcome_days(judged, RANDOM, date(2026, 4, 1), by="refusal")
+    order = ["refusal", "from_stage", "age_days"]
+    both = [
+        by_reason(days, summed).sort_values(order, ignore_index=True)
+        for days, summed in ((apart, ["episode"]), (whole, []))
+    ]
+    pd.testing.assert_frame_equal(*both)
+
+
+def test_a_reason_of_one_period_only_is_no_lead_in_the_other():
+    days = pd.DataFrame(
+        {"refusal": ["", "price", ""], "from_stage": "lead", "age_days": [3, 3, 9], "advanced": [40, 0, 0],
+         "lost": [0, 30, 0], "open": [0, 0, 30]}
+    )  # fmt: skip
+    later = days.assign(refusal=["", "terms", ""])
+    now, then = (incidence_at(incidence(by_reason(part)), TOY) for part in (later, days))
+    found = reason_changes(now, then).query("from_stage == 'lead'").set_index("refusal")
+    assert found["rate"].to_dict() == pytest.approx({"price": 0, "terms": 0.3})
+    assert found["other_rate"].to_dict() == pytest.approx({"price": 0.3, "terms": 0})
+    assert found["verdict"].to_dict() == {"price": "lower", "terms": "higher"}
+    assert found.loc["price", "p_value"] == pytest.approx(2 * stats.fisher_exact([[0, 100], [30, 70]], "less")[1])
+    assert found.loc["price", "ci_upper"] < 0 < found.loc["terms", "ci_lower"]
+
+
+def test_one_lead_of_fifty_against_none_of_two_thousand_is_no_finding():
+    # a score test gives .000000000002 here
+    assert exact_p(1, 50, 0, 2000) == pytest.approx(2 * 50 / 2050)
+    assert np.isnan(exact_p(0, 0, 3, 10))
+
+
+def test_leads_that_are_lost_for_a_reason_are_found_and_the_others_are_not():
+    random = np.random.default_rng(5)
+    leads = 4000
+    frame = pd.DataFrame({"product": random.choice(list("xyz"), leads), "channel": random.choice(list("uv"), leads)})
+    chance = np.where(frame["product"] == "x", 0.2, 0.05)
+    refusal = np.where(random.random(leads) < chance, "price", np.where(random.random(leads) < 0.1, "terms", ""))
+    frame = frame.assign(refusal=refusal, from_stage="lead", age_days=2, open=0)
+    frame = frame.assign(lost=(frame["refusal"] != "").astype(int), advanced=(frame["refusal"] == "").astype(int))
+    keys = ["product", "channel", "refusal", "from_stage", "age_days"]
+    days = frame.groupby(keys, as_index=False)[["advanced", "lost", "open"]].sum()
+    found = reason_drivers(days, TOY, ["product", "channel"])
+    higher = found[found["verdict"] == "higher"]
+    assert higher[["attribute", "value", "refusal"]].to_numpy().tolist() == [["product", "x", "price"]]
+    share = (refusal[frame["product"] == "x"] == "price").mean()
+    assert higher["rate"].iloc[0] == pytest.approx(share)
+    assert reason_drivers(days, TOY, []).empty
+
+
+# who hears which reason
+
+
+def test_residuals_are_agrestis():
+    found = reason_patterns(counts_of(AGRESTI), TOY, "manager")
+    assert found["residual"].round(2).tolist() == [4.50, 0.70, -5.32, -4.50, -0.70, 5.32]
+    whole = reason_association(counts_of(AGRESTI), TOY, "manager").iloc[0]
+    assert whole["chi2"] == pytest.approx(30.1, abs=0.05)
+    assert whole["dof"] == 2
+    assert not whole["simulated"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_residuals_and_chi_square_are_those_of_statsmodels_and_scipy(seed):
+    observed = random_table(seed) + 1
+    found = reason_patterns(counts_of(observed), TOY, "manager")
+    theirs = sm.stats.Table(observed, shift_zeros=False)
+    assert found["residual"].to_numpy() == pytest.approx(theirs.standardized_resids.ravel())
+    assert found["expected"].to_numpy() == pytest.approx(theirs.fittedvalues.ravel())
+    whole = reason_association(counts_of(20 * observed), TOY, "manager").iloc[0]
+    chi2, p, dof, expected = stats.chi2_contingency(20 * observed, correction=False)
+    assert whole[["chi2", "p_value", "dof", "smallest_expected"]].tolist() == pytest.approx(
+        [chi2, p, dof, expected.min()]
+    )
+
+
+def test_the_chance_of_a_cell_is_fishers():
+    observed = random_table(7)
+    found = reason_patterns(counts_of(observed), TOY, "manager").set_index(["value", "refusal"])
+    for (i, j), cell in np.ndenumerate(observed):
+        own, reason = observed[i].sum() - cell, observed[:, j].sum() - cell
+        rest = observed.sum() - own - reason - cell
+        p = stats.fisher_exact([[cell, own], [reason, rest]], alternative="greater").pvalue
+        assert found.loc[("ABCDE"[i], f"r{j}"), "p_value"] == pytest.approx(p)
+
+
+def test_a_small_table_is_simulated_the_same_way_each_time_and_agrees_with_scipy():
+    observed = np.array([[5, 1, 1], [1, 4, 2], [2, 2, 6]])
+    whole = reason_association(counts_of(observed), TOY, "manager").iloc[0]
+    assert whole["simulated"]
+    assert whole["p_value"] == reason_association(counts_of(observed), TOY, "manager")["p_value"].iloc[0]
+    theirs = stats.chi2_contingency(
+        observed, correction=False, method=stats.PermutationMethod(n_resamples=20_000, rng=np.random.default_rng(1))
+    ).pvalue
+    assert whole["p_value"] == pytest.approx(theirs, abs=0.015)
+    lonely = reason_association(counts_of(np.diag([9, 9, 9])), TOY, "manager").iloc[0]
+    assert lonely["p_value"] == pytest.approx(1 / (1 + DRAWS))
+
+
+def test_cramers_v_is_one_where_reasons_tell_managers_apart_and_about_none_by_chance():
+    assert reason_association(counts_of(np.diag([50, 50, 50])), TOY, "manager")["cramers_v"].iloc[0] == pytest.approx(
+        1, abs=0.01
+    )
+    drawn = np.random.default_rng(0).multinomial(200, np.full(12, 1 / 12), 200).reshape(-1, 4, 3)
+    ours = [reason_association(counts_of(t), TOY, "manager", draws=1)["cramers_v"].iloc[0] for t in drawn]
+    plain = [stats.contingency.association(t, method="cramer") for t in drawn]
+    assert np.mean(ours) < 0.06 < 0.1 < np.mean(plain)
+
+
+def test_only_a_reason_heard_more_often_is_a_finding_and_names_few():
+    observed = np.full((6, 4), 20)
+    observed[2] = [60, 10, 10, 10]
+    found = reason_patterns(counts_of(observed), TOY, "manager")
+    often = found[found["verdict"] == "more often"]
+    assert often[["value", "refusal"]].to_numpy().tolist() == [["C", "r0"]]
+    assert often["p_holm"].iloc[0] < 0.001
+    assert set(found["verdict"]) == {"more often", "undecided"}
+    by_chance = [
+        (reason_patterns(counts_of(t), TOY, "manager")["verdict"] == "more often").any()
+        for t in stats.random_table([20] * 8, [40] * 4).rvs(200, random_state=np.random.default_rng(2))
+    ]
+    assert np.mean(by_chance) <= 0.1
+
+
+def test_system_users_and_refusals_without_a_manager_are_not_compared():
+    funnel = TOY.model_copy(update={"system_users": ("B",)})
+    counts = counts_of([[9, 1], [1, 9], [5, 5]], rows=["A", "B", "(missing)"])
+    assert set(reason_patterns(counts, funnel, "manager")["value"]) == {"A"}
+    alone = reason_association(counts, funnel, "manager").iloc[0]
+    assert (alone["rows"], alone["refusals"]) == (1, 10)
+    assert np.isnan(alone[["chi2", "p_value", "cramers_v"]].astype(float)).all()
+    assert reason_patterns(counts, funnel, "manager")["verdict"].tolist() == ["undecided"] * 2
+    by_product = counts.rename(columns={"manager": "product"})
+    assert set(reason_patterns(by_product, funnel, "product")["value"]) == {"A", "B", "(missing)"}
+
+
+def test_nothing_counted_is_no_pattern():
+    nothing = counts_of(np.zeros((2, 2)))
+    assert reason_patterns(nothing, TOY, "manager").columns.tolist()[-1] == "verdict"
+    assert reason_patterns(nothing, TOY, "manager").empty
+    assert reason_association(nothing, TOY, "manager")["refusals"].tolist() == [0]
+
+
+# second looks and second tries
+
+
+def test_second_looks_are_listed_for_each_group_with_all_its_refusals():
+    counts = pd.DataFrame(
+        {"manager": ["(missing)", "A", "A", "A"], "refusal": ["x", "x", "y", "z"], "lost": [3, 5, 4, 1],
+         "excuses": [3, 5, 0, 0], "gaps": [0, 0, 2, 0]}
+    )  # fmt: skip
+    assert second_looks(counts, "manager").to_numpy().tolist() == [
+        ["A", "x", "excuse", 5, 10],
+        ["A", "y", "gap", 2, 10],
+        ["(missing)", "x", "excuse", 3, 3],
+    ]
+    assert second_looks(counts).to_numpy().tolist() == [["x", "excuse", 8, 13], ["y", "gap", 2, 13]]
+    assert second_looks(counts.iloc[:0], "manager").empty
+
+
+def test_a_table_of_reasons_adds_up():
+    counts = counts_of([[3, 1, 4], [1, 5, 9]], rows=["A", "(missing)"])
+    found = reason_table(counts, "manager")
+    assert found.columns.tolist() == ["manager", "r2", "r1", "r0", "total"]
+    assert found.to_numpy().tolist() == [["A", 4, 1, 3, 8], ["(missing)", 9, 5, 1, 15]]
+    assert reason_table(counts.iloc[:0], "manager").empty
+
+
+def test_second_tries_differ_from_first_ones_by_newcombes_interval():
+    steps = {"from_stage": ["lead"] * 2, "to_stage": ["met", "paid"]}
+    counts = pd.concat(
+        [
+            pd.DataFrame(
+                {**steps, "attempt": "first try", "entered": [80, 60], "converted": [48, 30], "too_recent": 0}
+            ),
+            pd.DataFrame({**steps, "attempt": "second try", "entered": [70, 0], "converted": [56, 0], "too_recent": 3}),
+        ]
+    )
+    found = retry_success(counts)
+    assert found[["ci_lower", "ci_upper"]].iloc[0].tolist() == pytest.approx([0.0524, 0.3339], abs=5e-5)
+    theirs = confint_proportions_2indep(56, 70, 48, 80, compare="diff", method="newcomb")
+    assert found[["ci_lower", "ci_upper"]].iloc[0].tolist() == pytest.approx(theirs)
+    nobody = found.iloc[1]
+    assert np.isnan(nobody["rate"])
+    assert nobody[["again_entered", "ci_lower", "ci_upper"]].tolist() == [0, -1, 1]
+    only_first = retry_success(counts[counts["attempt"] == "first try"])
+    assert only_first["again_entered"].tolist() == [0, 0]
+
+
+def test_a_meeting_about_a_month_is_held_in_the_next():
+    assert month_after(date(2026, 1, 31)) == (date(2026, 2, 1), date(2026, 2, 28))
+    assert month_after(date(2025, 12, 31)) == (date(2026, 1, 1), date(2026, 1, 31))
+
+
+# the sample's truth
+
+
+@pytest.fixture(scope="module")
+def sample():
+    funnel, tables = open_funnel("sample", "2026-06-30")
+    paths = with_leads(journeys(tables.entries, funnel), tables.leads, ["manager", "amount", *funnel.base]).cache()
+    return funnel, paths
+
+
+WINDOW, BEFORE = (date(2026, 3, 30), date(2026, 6, 28)), (date(2025, 12, 29), date(2026, 3, 29))
+DAY = date(2026, 6, 30)
+
+
+def test_the_tell_tale_manager_is_found_and_nobody_else(sample):
+    funnel, paths = sample
+    found = reason_patterns(refusal_counts(paths, funnel, *WINDOW, by="manager"), funnel, "manager")
+    often = found[found["verdict"] == "more often"]
+    assert often[["value", "refusal"]].to_numpy().tolist() == [["Сидоров", "other supplier"]]
+    assert often["share"].iloc[0] == pytest.approx(0.5, abs=0.1)
+    counts = refusal_counts(paths, funnel, *WINDOW, by="manager")
+    whole = reason_association(counts, funnel, "manager").iloc[0]
+    others = reason_association(counts[counts["manager"] != "Сидоров"], funnel, "manager").iloc[0]
+    assert whole["p_value"] < 0.001
+    assert others["cramers_v"] < 0.1 < whole["cramers_v"]
+
+
+def test_the_leak_of_compressors_shows_as_price_after_the_presentation(sample):
+    funnel, paths = sample
+    judged = with_refusal(paths, funnel)
+    now = outcome_days(judged, funnel, DAY, by=[*funnel.base, "refusal"], entered_between=WINDOW)
+    then = outcome_days(judged, funnel, DAY, by="refusal", entered_between=BEFORE)
+    rates, before = (incidence_at(incidence(days), funnel) for days in (by_reason(now, funnel.base), by_reason(then)))
+    changed = reason_changes(rates, before).query("verdict == 'higher'")
+    assert changed[["refusal", "from_stage"]].to_numpy().tolist() == [["price", "presented"]]
+    found = reason_drivers(now, funnel, funnel.base).query("verdict == 'higher' and refusal == 'price'")
+    assert found[["attribute", "value", "from_stage"]].to_numpy().tolist() == [["product", "Compressors", "presented"]]
+    weeks = refusal_counts(paths, funnel, BEFORE[0], WINDOW[1], by=["product", "stage", "week"])
+    price = weeks[(weeks["product"] == "Compressors") & (weeks["stage"] == "presented") & (weeks["refusal"] == "price")]
+    by_week = price.set_index("week")["lost"]
+    assert by_week[by_week.index < "2026-04-13"].max() < by_week[by_week.index >= "2026-04-27"].min()
+
+
+def test_second_tries_of_the_sample_do_as_first_ones(sample):
+    funnel, paths = sample
+    tried = retried_counts(paths, funnel, DAY)[["entered", "converted"]].sum()
+    assert tried["converted"] / tried["entered"] == pytest.approx(0.08, abs=0.03)
+    success = retry_success(overall_counts(with_attempt(paths, funnel), funnel, DAY, by="attempt"))
+    assert ((success["ci_lower"] < 0) & (success["ci_upper"] > 0)).all()
+
+
+def test_every_lead_due_is_on_one_list_of_its_owner(sample):
+    funnel, paths = sample
+    july = month_after(DAY)
+    due = retry_counts(paths, funnel, *july, by="owner")
+    lists = {owner: retries_due(paths, funnel, *july, manager=owner) for owner in due["owner"].unique()}
+    assert {owner: len(rows) for owner, rows in lists.items()} == due.groupby("owner")["due"].sum().to_dict()
+    leads = pd.concat(lists.values())
+    assert leads["lead_id"].is_unique
+    assert not leads["refusal"].isin(funnel.refusals.final).any()
+    wait = (leads["due_from"] - leads["lost_on"]).dt.days
+    assert wait.eq(np.where(leads["refusal"] == "no budget", 75, 60)).all()
+
+
+def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
+    judged = with_refusal(paths, funnel)
+    base = list(funnel.base)
+    now = outcome_days(judged, funnel, last, by=[*base, "refusal"], entered_between=WINDOW)
+    then = outcome_days(judged, funnel, last, by="refusal", entered_between=BEFORE)
+    rates, before = (incidence_at(incidence(days), funnel) for days in (by_reason(now, base), by_reason(then)))
+    managers = refusal_counts(paths, funnel, *WINDOW, by=["manager", "stage"])
+    shares = reason_shares(refusal_counts(paths, funnel, first, last), funnel)
+    charts = reason_chart(shares), loss_chart(rates, incidence_at(incidence(any_reason(now, base)), funnel), funnel)
+    said = refusal_sentences(
+        shares,
+        reason_changes(rates, before),
+        reason_drivers(now, funnel, base),
+        reason_patterns(managers, funnel, "manager"),
+        second_looks(managers, ["manager", "stage"]),
+        retry_counts(paths, funnel, *month_after(last), by="owner"),
+        retried_counts(paths, funnel, last),
+        retry_success(overall_counts(with_attempt(paths, funnel), funnel, last, by="attempt")),
+        refusal_totals(paths, funnel),
+    )
+    return said, charts
+
+
+def test_the_page_says_what_to_do_and_names_one_manager(sample):
+    funnel, paths = sample
+    said, charts = sentences(funnel, paths)
+    text = " ".join(said)
+    assert said[0].startswith("Heard more often than before: at presented → contracted “price” now takes 8.8%")
+    assert "(Compressors 18.3%, all others 1.9%)" in said[0]
+    assert said[1].startswith("Сидоров hears “other supplier” more often than the others do: 53 of 105 refusals (50%")
+    assert [name for name in ("Иванов", "Петрова", "O'Neill", "Müller", "CRM robot") if name in text] == []
+    assert "437 refused leads are due in the coming month" in text
+    assert "39 were tried" in text
+    assert "No clear difference from first tries" in text
+    # no lead by name
+    assert not re.search(r"\b1\d{5}\b", text)
+    shares, losses = charts
+    assert "price 34%" in shares.metadata["image/png"]["alt"]
+    assert "presented → contracted price 8.8%" in losses.metadata["image/png"]["alt"]
+
+
+# exports that lack something
+
+
+def test_an_export_without_refusals_says_so_and_fails_nowhere():
+    prepared_tables = journeys(
+        table(_engine(), entries_frame([("a", "lead", "2026-04-02"), ("a", "met", "2026-04-03")])), TOY
+    )
+    said, charts = sentences(TOY, prepared_tables)
+    assert said == [NO_REFUSALS]
+    assert refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns) == [NO_REFUSALS]
+    assert ["nothing to draw" in chart.data["text/plain"] for chart in charts] == [True, True]
+    looks = second_looks(refusal_counts(prepared_tables, TOY, *WINDOW, by="manager"), "manager")
+    assert show_rows(looks, title="Looks", name="looks").data["text/plain"] == "Looks: nothing to list."
+
+
+def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entries = ENTRIES + 'values.stage = { lead = "lead", met = "met", no = "lost" }\n'
+    practice = '[refusals]\ncategories = { "x" = "y" }\nexcuses = ["y"]\n'
+    prepared(
+        FUNNEL + practice + LEADS + entries,
+        {"entries.csv": "id,stage,at\na,lead,2026-04-05\na,no,2026-06-09\nb,lead,2026-04-06\n"},
+    )
+    funnel, tables = open_funnel(NAME, "2026-06-30")
+    paths = with_leads(journeys(tables.entries, funnel), tables.leads)
+    said, charts = sentences(funnel, paths)
+    assert said == ["Reasons not written down: 1 of 1 refusals (100%). Ask for them while they are remembered."]
+    assert "image/png" in charts[0].data
+    assert refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns) == [
+        "No refusal has a reason: why leads say no cannot be told, only when and how many.",
+        "No refusal has a manager: who hears which reason cannot be told.",
+    ]
+
+
+def test_a_gap_whose_attribute_is_not_exported_is_said():
+    totals = pd.DataFrame({"episodes": [9], "refused": [3], "with_reason": [3], "with_manager": [3]})
+    practice = Refusals(categories={"x": "y"}, gaps={"y": {"product": ("Pumps",)}})
+    funnel = TOY.model_copy(update={"refusals": practice})
+    assert refusals_not_told(totals, funnel, ["channel"]) == [
+        "Whether “y” is a gap of ours cannot be told: leads have no product."
+    ]
+    assert refusals_not_told(totals, funnel, ["product"]) == ["Nothing that this page asks for is missing."]
+    assert refusals_not_told(totals, TOY, []) == [
+        "Reasons stand as they were written: state in funnel.toml which belong together.",
+        "Which reasons sound like an excuse, or may be a gap of ours, is not stated in funnel.toml.",
+    ]
+
+
+def _engine():
+    import ibis
+
+    return getattr(ibis, ENGINES[0]).connect()
