@@ -1,0 +1,164 @@
+"""One manager's own leads: on a few of them, then against a loop over random histories, on every engine."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, table
+from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
+
+from funnelstats.funnel import FunnelError
+from funnelstats.journeys import journeys
+from funnelstats.ownleads import OWN, WON, own_leads, own_wins
+from funnelstats.spans import kept
+from funnelstats.touches import touches
+
+STAGES = ("new", "встреча", "offer", "paid")
+PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)
+AS_OF = date(2026, 2, 10)
+LEADS = ibis.schema({"lead_id": "string", "manager": "string", "firm": "string", "amount": "float64"})
+
+
+def own(con, entries, leads=None, contacts=None, *, manager="Anna", funnel=PLAIN, as_of=AS_OF):
+    paths = journeys(table(con, entries_frame(entries)), funnel).cache()
+    ids = sorted({row[0] for row in entries})
+    known = table(
+        con, pd.DataFrame(leads or [(lead, "Anna", None, None) for lead in ids], columns=list(LEADS)), LEADS, "leads"
+    )
+    made = None
+    if contacts is not None:
+        made = kept(touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, funnel))
+    return own_leads(paths, known, made, funnel, as_of, manager=manager)
+
+
+def test_open_leads_are_neither_won_nor_ended_and_known_by_the_day(con):
+    entries = [("open", "lead", "2026-01-05"), ("won", "paid", "2026-01-05"), ("lost", "lead", "2026-01-05"),
+               ("lost", "lost", "2026-01-06"), ("future", "lead", "2026-02-11"),
+               ("lost tomorrow", "lead", "2026-01-05"),
+               ("lost tomorrow", "lost", "2026-02-11"), ("won tomorrow", "lead", "2026-01-07"),
+               ("won tomorrow", "paid", "2026-02-11"), ("again", "lead", "2026-01-05"), ("again", "lost", "2026-01-06"),
+               ("again", "lead", "2026-01-20")]  # fmt: skip
+    found = own(con, entries)
+    assert found["lead_id"].tolist() == ["lost tomorrow", "open", "won tomorrow", "again"]
+    assert found["stage"].tolist() == ["lead"] * 4
+    assert found["since"].dt.day.tolist() == [5, 5, 7, 20]
+
+
+def test_a_lead_is_its_owners_of_now_and_without_that_column_of_its_stage(con):
+    entries = [
+        ("a", "lead", "2026-01-05", "Boris"),
+        ("a", "met", "2026-01-08", "Vera"),
+        ("b", "lead", "2026-01-05", "Anna"),
+    ]
+    leads = [("a", "Anna", None, None), ("b", None, None, None)]
+    assert own(con, entries, leads)["lead_id"].tolist() == ["a"]
+    paths = journeys(table(con, entries_frame(entries)), PLAIN)
+    bare = table(con, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
+    found = {
+        who: own_leads(paths, bare, None, PLAIN, AS_OF, manager=who)["lead_id"].tolist() for who in ("Vera", "Boris")
+    }
+    assert found == {"Vera": ["a"], "Boris": []}
+
+
+def test_a_lead_that_went_back_stands_where_it_went_since_it_did(con):
+    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-08"), ("a", "lead", "2026-01-20")]
+    row = own(con, entries).iloc[0]
+    assert (row["stage"], row["entered_on"].day, row["since"].day) == ("lead", 5, 20)
+    before = own(con, entries, as_of=date(2026, 1, 19)).iloc[0]
+    assert (before["stage"], before["since"].day) == ("met", 8)
+
+
+def test_contacts_are_those_by_people_and_unknown_without_the_table(con):
+    funnel = PLAIN.model_validate({**PLAIN.model_dump(), "system_users": ["robot"]})
+    entries = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-05"), ("c", "lead", "2026-01-05")]
+    contacts = [("a", "2026-01-07"), ("a", "2026-01-09"), ("b", "2026-01-07", "mail", "robot"), ("c", "2026-02-11")]
+    found = own(con, entries, contacts=contacts, funnel=funnel).set_index("lead_id")
+    assert found["contacts"].tolist() == [2, 0, 0]
+    assert found.loc["a", "last_contact_on"] == pd.Timestamp("2026-01-09")
+    assert found["last_contact_on"].isna().tolist() == [False, True, True]
+    unknown = own(con, entries)
+    assert unknown["contacts"].isna().all()
+    assert unknown.dtypes.astype(str).to_dict() == found.reset_index().dtypes.astype(str).to_dict()
+
+
+def test_company_and_amount_come_along_where_the_export_has_them(con):
+    funnel = PLAIN.model_validate({**PLAIN.model_dump(), "lead_base": {"company": "firm"}})
+    entries = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-05")]
+    leads = [("a", "Anna", "<b>Acme", 5.0), ("b", "Anna", None, None)]
+    found = own(con, entries, leads, funnel=funnel)
+    assert found["company"].tolist() == ["<b>Acme", "(missing)"]
+    assert found["amount"].tolist()[0] == 5
+    assert own(con, entries, leads)["company"].tolist() == ["", ""]
+
+
+def test_wins_are_own_leads_that_reached_the_last_stage_in_the_period(con):
+    entries = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "paid", "2026-01-12"),
+        ("b", "paid", "2026-01-13"),
+        ("c", "paid", "2026-01-12"),
+    ]
+    leads = [("a", "Anna", None, 7.0), ("b", "Anna", None, None), ("c", "Boris", None, None)]
+    paths = journeys(table(con, entries_frame(entries)), PLAIN)
+    known = table(con, pd.DataFrame(leads, columns=list(LEADS)), LEADS, "leads")
+    found = own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12)), manager="Anna")
+    assert found.columns.tolist() == WON
+    assert found[["lead_id", "days", "amount"]].to_numpy().tolist() == [["a", 7, 7.0]]
+    nobody = own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12)), manager="Vera")
+    assert nobody.empty
+    assert nobody.dtypes.astype(str).to_dict() == found.dtypes.astype(str).to_dict()
+    with pytest.raises(FunnelError, match=r"between must be \(first, last\)"):
+        own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 5)), manager="Anna")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_open_leads_are_those_of_a_loop(con, seed):
+    # enough leads and few ends, so that many are open
+    entries = random_entries(seed, STAGES, leads=120)
+    entries = entries[~entries["stage"].isin(["lost", "nurture", "paid"]) | (entries.index % 9 == 0)]
+    contacts = random_contacts(seed, leads=120)
+    touched = [t for t in touches_of(contacts, entries, STAGES) if t.on <= AS_OF]
+    expected = {}
+    for episode in episodes_of(entries, STAGES):
+        known = [e for e in [*episode.entries, *episode.ends] if e.entered_on <= AS_OF]
+        begun = episode.first("new", STAGES).entered_on <= AS_OF
+        won = episode.first("paid", STAGES)
+        if not begun or any(e in episode.ends for e in known) or (won and won.entered_on <= AS_OF):
+            continue
+        stands = [
+            stage
+            for stage in STAGES[:-1]
+            if episode.first(stage, STAGES)
+            and episode.first(stage, STAGES).entered_on <= AS_OF
+            and not (episode.back_on(stage, STAGES) and episode.back_on(stage, STAGES) <= AS_OF)
+        ]
+        stage = stands[-1]
+        entered = episode.first(stage, STAGES).entered_on
+        back = episode.back_on(STAGES[STAGES.index(stage) + 1], STAGES)
+        reached = [s for s in STAGES if episode.first(s, STAGES) and episode.first(s, STAGES).entered_on <= AS_OF]
+        made = [t for t in touched if (t.lead_id, t.episode) == (episode.lead_id, episode.number)]
+        if owner(episode.first(reached[-1], STAGES)) == "Анна":
+            expected[episode.lead_id] = (
+                stage,
+                entered,
+                back if back and back <= AS_OF else entered,
+                len(made),
+                max((t.on for t in made), default=None),
+            )
+    paths = journeys(table(con, entries), RANDOM).cache()
+    touches_table = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM))
+    bare = table(con, pd.DataFrame({"lead_id": ["L001"]}), ibis.schema({"lead_id": "string"}), "bare")
+    found = own_leads(paths, bare, touches_table, RANDOM, AS_OF, manager="Анна")
+    assert found.columns.tolist() == OWN
+    rows = {
+        row.lead_id: (row.stage, row.entered_on.date(), row.since.date(), int(row.contacts),
+                      None if pd.isna(row.last_contact_on) else row.last_contact_on.date())
+        for row in found.itertuples()
+    }  # fmt: skip
+    assert rows == expected
+    assert len(expected) > 5
+    assert not np.isnan(found["contacts"]).any()
