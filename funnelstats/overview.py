@@ -34,6 +34,7 @@ WORDS = {
     "others": "Other pages",
     "no_weeks": "No week has been made yet.",
 }
+TEAM_PAGE = f"{UNITS['week'].pages[0].name}.html"
 ALARMS = ("red", "amber")
 
 
@@ -91,8 +92,9 @@ def _unit(name: str) -> str:
 
 
 def verdict_page(run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entry of a run's page that holds the verdicts, if only those of its last made version; {} if none does."""
-    return next((page for page in run.get("pages", {}).values() if "verdicts" in page or "last_made" in page), {})
+    """The entry of a week's page of the team, which holds its verdicts; {} where there is none."""
+    found: Mapping[str, Any] = run.get("pages", {}).get(TEAM_PAGE, {})
+    return found
 
 
 def _managers(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -115,8 +117,7 @@ def _own_pages(run: Mapping[str, Any]) -> dict[str, str]:
 def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[str, Any]:
     """A row: the week, its days, and a cell for the team and each manager."""
     page = verdict_page(run)
-    team = next((file for file, entry in run["pages"].items() if entry is page), "")
-    files = {"": team, **_own_pages(run)}
+    files = {**({"": TEAM_PAGE} if page else {}), **_own_pages(run)}
     _monday, last = UNITS["week"].days(name)
     as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
     cells = [cell for told in page.get("restated", []) for cell in told["cells"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from funnelstats.dates import week_days, week_of
-from funnelstats.overview import verdict_page
+from funnelstats.overview import TEAM_PAGE, verdict_page
 from funnelstats.publishing import read_run
 from funnelstats.restated import KEY
 from funnelstats.tables import VERDICT_MARKS
@@ -51,7 +51,6 @@ def week_markdown(folder: Path, link: str = "") -> str:
     ``link`` is the address of all pages; without one the folder's index is named.
     """
     run = read_run(folder)
-    team = next((file for file, page in run.get("pages", {}).items() if page is verdict_page(run)), "")
     rows = _verdicts(folder)
     fresh = {_key(row) for row in new_reds(folder)}
     steps = list(dict.fromkeys((row["from_stage"], row["to_stage"]) for row in rows))
@@ -61,7 +60,7 @@ def week_markdown(folder: Path, link: str = "") -> str:
         [_(WORDS["who"]), *(f"{start} → {end}" for start, end in steps)],
         *([who or _(WORDS["team"]), *(cells.get((who, *step), "–") for step in steps)] for who in people),
     ]
-    lines = [f"- {_escaped(sentence)}" for sentence in _sentences(folder / team if team else None)]
+    lines = [f"- {_escaped(sentence)}" for sentence in _sentences(folder / TEAM_PAGE)]
     index = f"reports/{folder.parent.name}/{folder.name}/index.html"
     return "\n".join(
         [
@@ -88,11 +87,11 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
 
 
-def _sentences(page: Path | None) -> list[str]:
+def _sentences(page: Path) -> list[str]:
     """What to do, as the first box of the page says it."""
     from bs4 import BeautifulSoup
 
-    if page is None or not page.is_file():
+    if not page.is_file():
         return []
     box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(".fs-lead")
     return [] if box is None else [item.get_text() for item in box.select("li") or box.select("p:last-child")]

@@ -93,6 +93,18 @@ MISTAKES = [
     (["weekly", "taem"], 'no funnel "taem": no data/raw/taem/funnel.toml; did you mean "team"?'),
     (["prepare", "taem"], 'did you mean "team"?'),
     (["prepare", "../raw/team"], 'no funnel "../raw/team"'),
+    (["weekly", NAME, "--from", "2026-W04", "--to", "2026-W03"], "--from 2026-W04 lies after --to 2026-W03"),
+    (["weekly", NAME, "--to", "2026-W03"], "--to needs --from"),
+    (["weekly", NAME, "--only", "manager=Ana"], 'no page "manager=Ana" in this week; did you mean "manager=Anna"?'),
+    (["weekly", NAME, "--only", "manager=Anna", "--fail-on", "red"], "--fail-on judges the team's page"),
+    (["weekly", NAME, "--fail-on", "amber"], "'amber' is not 'red'"),
+    (["weekly", NAME, "--jobs", "0"], "0 is not in the range x>=1"),
+    (["weekly", NAME, "--language", "de"], 'no language "de"; known: en, ru'),
+    (["monthly", NAME, "--month", "2026-W03"], 'no month "2026-W03"; write it like 2026-06'),
+    (["monthly", NAME, "--month", "2026-03"], "month 2026-03 is not covered by the data of team: 2026-01 to 2026-02"),
+    (["monthly", NAME, "--week", "2026-W03"], "No such option"),
+    (["quarterly", NAME], "quarter 2025-Q4 is not covered by the data of team: no quarter of it is over"),
+    (["quarterly", "taem"], 'did you mean "team"?'),
     (["report", "manger", NAME], 'no notebook "manger" in notebooks; did you mean "manager"?'),
     (["report", "../notebooks/manager", NAME], "no notebook"),
     (["report", "greeting", NAME, "-p", "weak", "1"], 'no parameter "weak" in greeting.ipynb; did you mean "week"?'),
@@ -208,6 +220,106 @@ def test_a_report_prints_its_place_and_is_not_made_twice(run, project) -> None:
     before = page.stat().st_mtime_ns
     assert "unchanged" in run("report", "greeting", NAME, "-p", "week", "2026-W02")[2].splitlines()[-1]
     assert page.stat().st_mtime_ns == before
+
+
+WEEK = """
+import funnelstats as fs
+import pandas as pd
+if fault in week: raise ValueError("no such week")
+display(fs.show_text(["Call **Anna** | now."]))
+row = {"from_stage": "lead", "to_stage": "met", "entered": 9, "rate": 0.5, "target": 0.8}
+verdict = "red" if week >= red_from else "green"
+display(fs.show_table(pd.DataFrame([{**row, "verdict": verdict}]), name="team", title="Team"))
+fs.show_table(pd.DataFrame([{"manager": "Anna", **row, "verdict": "red"}]), name="managers", title="Managers")
+"""
+PARAMETERS = "funnel = 'team'\nweek = '2026-W03'\nas_of = ''\nred_from = '2026-W04'\nfault = 'no week'"
+QUICK = ["--only", "weekly", "--jobs", "2"]
+
+
+@pytest.fixture
+def weeks(project):
+    """The team's notebook replaced by one that takes no time, red for the team from 2026-W04 on; reports empty."""
+    notebook = project / "notebooks" / "weekly.ipynb"
+    before = notebook.read_bytes()
+    write_notebook(notebook, WEEK, PARAMETERS)
+    shutil.rmtree(project / "reports", ignore_errors=True)
+    yield notebook
+    notebook.write_bytes(before)
+    shutil.rmtree(project / "reports", ignore_errors=True)
+
+
+def verdicts(project, week):
+    run = json.loads((project / "reports" / NAME / week / "run.json").read_text())
+    return [row["verdict"] for row in run["pages"]["team.html"]["verdicts"]]
+
+
+@pytest.mark.usefixtures("weeks")
+def test_several_weeks_are_one_run_with_one_page_of_all_and_go_on_where_they_ended(run, project) -> None:
+    code, out, err = run("weekly", NAME, "--from", "2026-W03", "--to", "2026-W04", *QUICK)
+    assert code == 0, err
+    assert out == f"reports/{NAME}/2026-W04/index.html\n"
+    assert "2026-W03/team.html: made" in err
+    folder = project / "reports" / NAME
+    assert [verdicts(project, week) for week in ("2026-W03", "2026-W04")] == [["green", "red"], ["red", "red"]]
+    assert "Team: week 2026-W03" in (folder / "2026-W03" / "index.html").read_text()
+    overview = (folder / "index.html").read_text()
+    assert overview.index("week-2026-W04") < overview.index("week-2026-W03")
+    assert "restated-" not in overview
+    (folder / "2026-W03" / "team.html").unlink()
+    code, _, err = run("weekly", NAME, "--from", "2026-W03", "--to", "2026-W04", *QUICK)
+    assert [line.split(": ")[1].split()[0] for line in err.splitlines()[1:]] == ["unchanged", "made"]
+
+
+def test_numbers_told_anew_are_on_the_page_of_all_with_their_reason(run, project, weeks) -> None:
+    assert run("weekly", NAME, "--week", "2026-W03", *QUICK)[0] == 0
+    write_notebook(weeks, WEEK, PARAMETERS.replace("red_from = '2026-W04'", "red_from = '2026-W01'"))
+    assert run("weekly", NAME, "--week", "2026-W03", "--as-of", "2026-01-25", *QUICK)[0] == 0
+    overview = (project / "reports" / NAME / "index.html").read_text()
+    told = "told as of Jan 25, 2026, before as of Jan 18, 2026; the notebook or the program was changed"
+    assert f"1 number changed, 1 verdict: {told}." in overview
+
+
+@pytest.mark.usefixtures("weeks")
+def test_a_red_that_the_week_before_did_not_have_is_exit_3(run) -> None:
+    assert run("weekly", NAME, "--week", "2026-W02", *QUICK)[0] == 0
+    code, out, err = run("weekly", NAME, "--week", "2026-W03", "--fail-on", "red", *QUICK)
+    assert (code, out) == (0, f"reports/{NAME}/2026-W03/index.html\n"), err
+    code, out, err = run("weekly", NAME, "--week", "2026-W04", "--fail-on", "red", *QUICK)
+    assert (code, out) == (3, f"reports/{NAME}/2026-W04/index.html\n")
+    assert err.splitlines()[-1] == "new red: The team: lead → met, 50%"
+    assert run("weekly", NAME, "--week", "2026-W05", "--fail-on", "red", *QUICK)[0] == 0
+
+
+def test_a_failed_page_is_exit_1_whatever_is_red_and_on_the_page_of_all(run, project, weeks) -> None:
+    write_notebook(weeks, WEEK, PARAMETERS.replace("no week", "W03"))
+    code, _, err = run("weekly", NAME, "--from", "2026-W03", "--to", "2026-W04", "--fail-on", "red", *QUICK)
+    assert code == 1, err
+    assert "2026-W03/team.html: failed: cell 3: ValueError: no such week" in err
+    assert "not made" in (project / "reports" / NAME / "index.html").read_text()
+
+
+@pytest.mark.usefixtures("weeks")
+def test_a_run_on_github_gets_its_summary(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    for name, value in (("SERVER_URL", "https://example.org"), ("REPOSITORY", "a/b"), ("RUN_ID", "7")):
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    (tmp_path / "summary.md").write_text("before\n")
+    assert run("weekly", NAME, "--week", "2026-W03", *QUICK)[0] == 0
+    text = (tmp_path / "summary.md").read_text()
+    assert text.startswith("before\n## Team\\: week 2026\\-W03\n\n- Call \\*\\*Anna\\*\\* \\| now\\.\n")
+    assert "[All pages](https://example.org/a/b/actions/runs/7#artifacts)" in text
+
+
+@pytest.mark.usefixtures("weeks")
+def test_a_month_is_made_of_its_notebooks(run, project) -> None:
+    for notebook in ("closed_loop", "refusals"):
+        source = "import funnelstats as fs\nfs.show_text(f'{month} as of {as_of}')"
+        write_notebook(project / "notebooks" / f"{notebook}.ipynb", source, "funnel = ''\nmonth = ''\nas_of = ''")
+    code, out, err = run("monthly", NAME, "--jobs", "2")
+    assert (code, out) == (0, f"reports/{NAME}/2026-02/index.html\n"), err
+    folder = project / "reports" / NAME
+    assert "2026-02 as of 2026-02-28" in (folder / "2026-02" / "refusals.html").read_text()
+    assert 'href="2026-02/index.html"' in (folder / "index.html").read_text()
 
 
 def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monkeypatch) -> None:

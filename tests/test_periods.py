@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 
+import nbformat
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
+from funnelstats.asked import EACH_MANAGER, LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, UNITS
 from funnelstats.funnel import FunnelError
+from funnelstats.kernels import known_parameters
 from funnelstats.periods import notebook_path, period_batch, report_batch
 
 TOML = (
@@ -52,6 +55,12 @@ def small(tmp_path_factory):
         patch.chdir(folder)
         exported(SMALL)
     return folder
+
+
+def write_notebook(path, parameters):
+    cell = nbformat.v4.new_code_cell(parameters, id="p", metadata={"tags": ["parameters"]})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
 
 
 def managers(batch):
@@ -225,6 +234,151 @@ def test_what_a_notebook_defaults_to_must_exist_too(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
     with pytest.raises(FunnelError, match='no manager "Иванов" in team; known: Anna'):
         report_batch("manager", NAME, {"week": "2026-W20"})
+
+
+# Months, quarters, several at once
+
+
+def names(batch):
+    return [f"{job.target.parent.name}/{job.target.stem}" for job in batch.jobs]
+
+
+def test_a_month_and_a_quarter_have_their_notebooks_as_of_their_last_day(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    june = period_batch(NAME, "month", period="2026-06")
+    assert names(june) == ["2026-06/closed-loop", "2026-06/refusals"]
+    assert [job.parameters for job in june.jobs] == [{"funnel": NAME, "as_of": "2026-06-30", "month": "2026-06"}] * 2
+    assert [*june.titles.values()] == ["Team: month 2026-06"]
+    (roi,) = period_batch(NAME, "quarter", as_of="2026-06-30").jobs
+    assert roi.parameters == {"funnel": NAME, "as_of": "2026-06-30", "quarter": "2026-Q2"}
+    assert (roi.section, roi.notebook.stem, roi.target.parent.name) == ("Quarter", "roi", "2026-Q2")
+
+
+def test_without_a_month_or_quarter_the_last_complete_one_is_taken(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    assert names(period_batch(NAME, "month"))[0] == "2026-06/closed-loop"
+    assert names(period_batch(NAME, "month", as_of="2026-06-29"))[0] == "2026-05/closed-loop"
+    assert names(period_batch(NAME, "quarter")) == ["2026-Q2/roi"]
+
+
+def test_several_weeks_are_each_told_as_of_their_own_sunday(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    batch = period_batch(NAME, first="2026-W19", last="2026-W21", only=["weekly"])
+    assert names(batch) == ["2026-W19/team", "2026-W20/team", "2026-W21/team"]
+    assert [job.parameters["as_of"] for job in batch.jobs] == ["2026-05-10", "2026-05-17", "2026-05-24"]
+    assert sorted(batch.titles.values()) == [f"Team: week 2026-W{week}" for week in (19, 20, 21)]
+    assert names(period_batch(NAME, first="2026-W25", only=["weekly"])) == ["2026-W25/team", "2026-W26/team"]
+    assert names(period_batch(NAME, "month", first="2026-05", only=["refusals"])) == [
+        *("2026-05/refusals", "2026-06/refusals"),
+    ]
+
+
+def test_the_weeks_of_a_turn_of_the_year_are_all_there() -> None:
+    exported([("a", "lead", "2025-12-01", "Anna"), ("b", "lead", "2026-02-02", "Anna")])
+    weeks = [folder.name for folder in period_batch(NAME, first="2025-W51", last="2026-W02").titles]
+    assert weeks == ["2025-W51", "2025-W52", "2026-W01", "2026-W02"]
+
+
+def test_only_what_is_named_is_made() -> None:
+    exported([("a", "lead", "2026-05-05", "Anna"), ("b", "lead", "2026-05-06", "Boris")])
+    week = {"period": "2026-W20"}
+    assert names(period_batch(NAME, **week, only=["manager=Anna", "data_check"])) == [
+        *("2026-W20/manager-Anna", "2026-W20/data-check"),
+    ]
+    assert len(period_batch(NAME, **week, only=["manager"]).jobs) == 2
+    whole = {job.target: job.fingerprint for job in period_batch(NAME, **week).jobs}
+    (anna,) = period_batch(NAME, **week, only=["manager=Anna"]).jobs
+    assert whole[anna.target] == anna.fingerprint, "the same page as in a whole run"
+    with pytest.raises(FunnelError, match='no page "manager=Ana" in this week; did you mean "manager=Anna"'):
+        period_batch(NAME, **week, only=["manager=Ana"])
+
+
+def test_another_language_is_a_parameter_and_another_page(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    own, russian = (period_batch(NAME, period="2026-W20", language=language) for language in ("", "ru"))
+    assert {job.parameters["language"] for job in russian.jobs} == {job.language for job in russian.jobs} == {"ru"}
+    assert not any("language" in job.parameters for job in own.jobs)
+    assert not {job.fingerprint for job in own.jobs} & {job.fingerprint for job in russian.jobs}
+    with pytest.raises(FunnelError, match='no language "de"'):
+        period_batch(NAME, period="2026-W20", language="de")
+
+
+def test_a_batch_says_what_it_was_made_from() -> None:
+    exported(TEAM)
+    before = period_batch(NAME, period="2026-W20").inputs
+    assert {"data", "statement", "program", "rows of leads", "rows of entries"} == set(before)
+    exported([*TEAM, ("new", "lead", "2026-05-06", "Anna")])
+    after = period_batch(NAME, period="2026-W20").inputs
+    assert {name for name in before if before[name] != after[name]} == {"data", "rows of leads", "rows of entries"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "asked", "said"),
+    [
+        ("month", {"period": "2026-13"}, 'no month "2026-13"; write it like 2026-06'),
+        ("month", {"period": "2026-07"}, "month 2026-07 is not covered by the data of team: 2026-05 to 2026-06 are"),
+        ("month", {"period": "2026-04"}, "month 2026-04 is not covered"),
+        (
+            "month",
+            {"period": "2026-05", "as_of": "2026-05-30"},
+            "between the month's last day 2026-05-31 and",
+        ),
+        ("quarter", {"period": "2026-Q3"}, "quarter 2026-Q3 is not covered by the data of team: 2026-Q2 to 2026-Q2"),
+        ("quarter", {"period": "2026-2"}, 'no quarter "2026-2"; write it like 2026-Q2'),
+        ("quarter", {"as_of": "2026-06-29"}, "quarter 2026-Q1 is not covered"),
+        ("week", {"last": "2026-W20"}, "--to needs --from"),
+        ("week", {"first": "2026-W20", "period": "2026-W21"}, "--week is about one week, --from and --to are about"),
+        ("week", {"first": "2026-W20", "as_of": "2026-06-01"}, "--as-of is about one week"),
+        ("week", {"first": "2026-W22", "last": "2026-W21"}, "--from 2026-W22 lies after --to 2026-W21"),
+        ("week", {"first": "2026-W18", "last": "2026-W21"}, "week 2026-W18 is not covered"),
+        ("week", {"first": "2026-W20", "last": "2026-W27"}, "week 2026-W27 is not covered"),
+        ("week", {"first": "May"}, 'no week "May"'),
+    ],
+)
+def test_a_period_that_the_data_does_not_have_is_refused(unit, asked, said, small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    with pytest.raises(FunnelError) as refused:
+        period_batch(NAME, unit, **asked)
+    assert said in str(refused.value)
+
+
+def test_data_of_less_than_a_month_says_that_none_is_over() -> None:
+    prepared(TOML.replace("exported_on = 2026-06-30\n", ""), {"entries.csv": entries(*SMALL[:2])})
+    with pytest.raises(FunnelError, match="no month of it is over"):
+        period_batch(NAME, "month")
+
+
+def test_every_page_that_a_period_may_have_has_its_words_and_its_notebook() -> None:
+    for unit, kind in UNITS.items():
+        assert UNIT_WORDS[unit]
+        for page in kind.pages:
+            known = known_parameters(REPOSITORY / "notebooks" / f"{page.notebook}.ipynb")
+            assert {"funnel", "as_of", *([unit] if page.dated else [])} <= set(known)
+            assert SECTION_WORDS[page.notebook]
+            assert page == EACH_MANAGER or LABEL_WORDS[page.name]
+
+
+def test_a_report_checks_its_month_quarter_and_plan(tmp_path) -> None:
+    exported(SMALL)
+    write_notebook(
+        tmp_path / "notebooks" / "toy.ipynb", "funnel = ''\nmonth = '2020-01'\nquarter = '2020-Q1'\nas_of = ''"
+    )
+    write_notebook(tmp_path / "notebooks" / "aim.ipynb", "funnel = ''\ndeals = 10\nby = '2026-09-30'")
+    (job,) = report_batch("toy", NAME, {}).jobs
+    assert job.parameters == {"funnel": NAME, "month": "2026-06", "quarter": "2026-Q2"}
+    assert report_batch("aim", NAME, {"deals": "3"}).jobs[0].parameters["deals"] == 3
+    for notebook, texts, said in (
+        ("toy", {"month": "2026-08"}, "month 2026-08 is not covered"),
+        ("toy", {"quarter": "Q2"}, 'no quarter "Q2"'),
+        ("toy", {"month": "2026-05", "as_of": "2026-05-01"}, "as of 2026-05-01: must lie between"),
+        ("aim", {"deals": "0"}, "deals must be at least 1, got 0"),
+        ("aim", {"deals": "many"}, "deals must be a number"),
+        ("aim", {"by": "2026-06-30"}, "by 2026-06-30: a plan's last day must lie after 2026-06-30"),
+        ("aim", {"by": "autumn"}, 'no date "autumn"'),
+    ):
+        with pytest.raises(FunnelError) as refused:
+            report_batch(notebook, NAME, texts)
+        assert said in str(refused.value)
 
 
 def test_an_export_without_a_dated_entry_has_no_week() -> None:
