@@ -77,7 +77,7 @@ def score_groups(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         ci_lower=lower,
         ci_upper=upper,
         promised=share(found["promised"], found["entered"]) if probabilities else np.nan,
-        lift=rate / share(known["converted"].sum(), total),
+        lift=share(rate, share(known["converted"].sum(), total)),
     )[["group", "score_low", "score_high", "entered", "converted", "rate", "ci_lower", "ci_upper", "promised", "lift"]]
 
 
