@@ -1,0 +1,193 @@
+"""What is said and drawn about money: cut, raise, keep, what is sure and what is missing."""
+
+from datetime import date
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import funnel_of
+from test_revenue import FEW, MANY, by_channel, counted, spent
+
+from funnelstats.base_advice import base_sentences
+from funnelstats.lead_base import score_groups, score_skill
+from funnelstats.money_advice import attribution_sentences, money_limits, money_rules, money_sentences
+from funnelstats.money_charts import returns_chart
+from funnelstats.revenue import returns
+
+FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
+COLUMNS = SimpleNamespace(columns=["lead_id", "channel"])
+FULL = SimpleNamespace(leads=COLUMNS, entries=None, contacts=COLUMNS, payments=COLUMNS, costs=COLUMNS)
+BARE = SimpleNamespace(leads=SimpleNamespace(columns=["lead_id"]), contacts=None, payments=None, costs=None)
+NO_STRAYS = pd.DataFrame({"payments": [0], "leads": [0], "amount": [0.0]})
+
+
+def plain(sentences):
+    return " | ".join(sentences).replace("\u00a0", " ")
+
+
+def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
+    rows = returns(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=2500, Mail=1000))
+    first, second, third = money_sentences(rows, FUNNEL)
+    assert plain([first]).startswith("Cut or change Ads: of each 1 RUB spent 0.25 come back (very likely 0.2")
+    assert "About 15,000 RUB are lost" in plain([first])
+    assert "That is sure." in first
+    assert second.startswith("Raise Mail first: ")
+    assert "5.00" in second
+    assert plain([third]) == "Keep: Fair (about 2,500 RUB more than spent). That they earn is sure."
+
+
+def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
+    rows = returns(by_channel(Fair=MANY, Mail=MANY), spent(Fair=1100, Mail=1000))
+    assert "Whether Fair bring more cannot be told yet." in money_sentences(rows, FUNNEL)[0]
+
+
+def test_what_cannot_be_told_yet_is_left_alone_and_few_deals_are_not_judged():
+    rows = returns(by_channel(Ads=MANY, Fair=[*[0.0] * 9, 100.0]), spent(Ads=5000, Fair=50))
+    said = money_sentences(rows, FUNNEL)
+    assert said[0].startswith("Cannot be told yet: Ads may earn or lose.")
+    assert said[1] == "Too few deals to judge: Fair."
+
+
+def test_a_return_that_hangs_on_one_deal_says_so():
+    rows = returns(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
+    assert "Ads hangs on one deal, 64% of its revenue" in plain(money_sentences(rows, FUNNEL))
+
+
+def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
+    rows = returns(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(**{"Radio": 700, "(missing)": 15}))
+    said = plain(money_sentences(rows, FUNNEL))
+    assert "Radio: 700 RUB spent and no lead came." in said
+    assert "No spend is written down for Partner: 100 leads brought about 5,000 RUB." in said
+    assert "Without a channel: 20 leads and 15 RUB of spend." in said
+
+
+def test_exports_without_costs_payments_or_channels_say_it_in_one_sentence_each():
+    said = money_sentences(returns(by_channel(Ads=MANY, Fair=FEW), None), FUNNEL)
+    assert [sentence.split(":")[0] for sentence in said] == ["No costs", "Most money so far"]
+    alone = returns(by_channel(**{"(missing)": MANY}), None)
+    assert money_sentences(alone, FUNNEL)[1] == "Leads carry no channel: all are one group."
+    unpaid = by_channel(Ads=MANY).assign(revenue=np.nan, deals=0)
+    assert money_sentences(returns(unpaid, None), FUNNEL)[1] == "No payments: revenue cannot be told either."
+    assert plain(money_sentences(returns(unpaid, spent(Ads=5)), FUNNEL)).startswith("No payments: revenue and what")
+    assert len(money_sentences(returns(by_channel(Ads=[]).iloc[:0], None), FUNNEL)) == 1
+
+
+def test_limits_name_what_is_missing_and_the_payments_of_nobody():
+    said = money_limits(BARE, NO_STRAYS, FUNNEL)
+    assert [sentence.split(":")[0] for sentence in said[:3]] == ["No costs", "No payments", "Leads carry no channel"]
+    strays = pd.DataFrame({"payments": [4], "leads": [3], "amount": [1234.0]})
+    said = money_limits(FULL, strays, FUNNEL)
+    assert plain(said).startswith("4 payments, 1,234 RUB in all, are of leads that never entered the funnel")
+    assert len(said) == 2
+
+
+def test_the_rules_name_the_days_the_stages_and_the_currency():
+    said = " ".join(money_rules(FUNNEL, date(2026, 6, 30), (date(2025, 7, 1), date(2026, 6, 30))))
+    for part in ("within 60 days", "reached paid", "entered lead from Jul 1, 2025", "in RUB", "neither infinite nor 0"):
+        assert part in said
+
+
+def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
+    rows = returns(
+        by_channel(Ads=MANY, Mail=MANY, Partner=MANY, Few=[0.0, 9.0]), spent(Ads=20000, Mail=500, Radio=9, Few=9)
+    )
+    shown = returns_chart(rows, FUNNEL)
+    drawn = shown.data["text/plain"]
+    assert [name in drawn for name in ("Ads", "Mail", "Radio", "Few", "Partner")] == [True] * 4 + [False]
+    assert "Loses money: Ads" in shown.metadata["image/png"]["alt"]
+    assert shown.data["image/png"][:4] == b"\x89PNG"
+    nothing = returns_chart(returns(by_channel(Ads=MANY), None), FUNNEL)
+    assert nothing.data["text/plain"].startswith("There is nothing to draw")
+
+
+def test_a_channel_s_name_is_drawn_as_it_is_written():
+    rows = returns(by_channel(**{"$x^$ <b> & a very long name of a channel": MANY}), spent(Ads=1))
+    rows = rows.assign(verdict=["green", "no leads"])
+    rows[["back", "back_lower", "back_upper"]] = [[2.0, 1.5, 3.0], [0.0, 0.0, np.inf]]
+    assert returns_chart(rows, FUNNEL).data["image/png"]
+
+
+def test_attribution_says_that_no_rule_is_causal_and_where_they_differ_most():
+    credited = pd.DataFrame(
+        {
+            "channel": ["Ads", "Mail"],
+            **{rule: [50.0, 50.0] for rule in ("own", "last", "linear", "position", "markov")},
+            "first": [90.0, 10.0],
+        }
+    )
+    said = attribution_sentences(credited)
+    assert said[0].startswith("Not causal")
+    assert said[1] == "The rules differ most on Ads: 50% to 90% of the money."
+    assert attribution_sentences(credited.iloc[:0])[0].startswith("No contact names a channel")
+
+
+@pytest.fixture
+def base():
+    renewed = pd.DataFrame(
+        {
+            "quarter": ["2026-Q2"],
+            "companies": [100],
+            "new_share": [0.25],
+            "dropped_share": [0.5],
+            "note": ["not over yet"],
+        }
+    )
+    coverage = pd.DataFrame({"open_leads": [40], "contacted_leads": [30]})
+    doubled = pd.DataFrame({"companies": [1], "leads": [3], "several_managers": [1]})
+    blacklist = pd.DataFrame({"blacklisted": [5], "contacted": [2], "contacts": [7]})
+    return renewed, coverage, doubled, blacklist
+
+
+def of_base(*frames, score, tables=FULL, **columns):
+    stated = FUNNEL.lead_base.model_copy(update=columns)
+    funnel = FUNNEL.model_copy(update={"lead_base": stated})
+    return base_sentences(*frames, score_skill(score), tables, funnel)
+
+
+def scored(rates):
+    counts = [{"score": score, "entered": 200, "converted": won} for score, won in rates.items()]
+    return pd.DataFrame(counts, columns=["score", "entered", "converted"])
+
+
+def test_the_lead_base_is_said_in_five_sentences(base):
+    said = of_base(*base, score=scored({0.1: 20, 0.5: 100, 0.9: 180}), company="company")
+    assert "Renewal: of 100 companies worked on in 2026-Q2, 25% were not worked on" in said[0]
+    assert "Mind: not over yet." in said[0]
+    assert said[1] == "Coverage: 30 of 40 open leads were contacted in the quarter (75%)."
+    assert "1 company has several open leads at once, 3 in all; 1 with different managers" in said[2]
+    assert said[3] == "Blacklist: 2 of 5 leads on it were contacted in the quarter, 7 times."
+    assert said[4].endswith("It sorts leads better than a coin.")
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [
+        ({0.1: 100, 0.9: 100}, "no better than a coin"),
+        ({0.1: 150, 0.9: 50}, "points the wrong way"),
+        ({0.1: 60, 0.2: 100}, "As a probability it is wrong"),
+        ({10: 20, 90: 180}, "It sorts leads better than a coin."),
+        ({10: 0, 90: 0}, "all judged leads ended alike"),
+    ],
+)
+def test_the_score_is_judged_by_what_its_leads_became(base, rates, verdict):
+    assert verdict in of_base(*base, score=scored(rates))[4]
+
+
+def test_each_missing_part_of_the_base_is_one_sentence(base):
+    renewed, coverage, doubled, blacklist = base
+    none = scored({})
+    said = of_base(renewed.iloc[:0], coverage, doubled, blacklist.iloc[:0], score=none, tables=BARE)
+    assert [sentence.split(":")[0] for sentence in said] == ["Renewal", "Coverage", "Duplicates", "Blacklist", "Score"]
+    assert all("no " in sentence or "cannot be told" in sentence for sentence in said)
+    assert "whether it was kept cannot be told" in of_base(*base, score=none, tables=BARE)[3]
+    assert "of 100 leads worked on" in of_base(*base, score=none)[0]
+    doubled = doubled.assign(companies=0)
+    said = of_base(renewed, coverage, doubled, blacklist, score=none, company="company")
+    assert said[2] == "Duplicates: no company has several open leads at once."
+    assert score_groups(none).empty
+
+
+def test_sentences_take_names_from_the_data_as_they_are():
+    rows = returns(pd.DataFrame([counted(MANY, channel="<b>{x}</b>")]), spent(**{"<b>{x}</b>": 20000}))
+    assert "Cut or change <b>{x}</b>" in money_sentences(rows, FUNNEL)[0]
