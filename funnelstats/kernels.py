@@ -153,7 +153,8 @@ def execute(
     """The notebook with its outputs for these parameters; also written to ``executed``, errors included.
 
     Raises papermill's PapermillExecutionError when a cell fails, nbclient's errors when it takes too long or
-    its kernel dies. A kernel that never answered is tried once more: nothing of the notebook has run then.
+    its kernel dies. A kernel that never answered is tried once more: nothing of the notebook has run then. So is
+    one that went with the process it was forked from, whoever ended that.
     """
     import papermill
 
@@ -172,7 +173,8 @@ def execute(
                     **options,
                 )
         except RuntimeError as error:
-            if attempt == 2 or not any(words in str(error) for words in _RETRIED):
+            orphaned = parent is not None and not parent.ending.is_set() and parent.process.poll() is not None
+            if attempt == 2 or not (orphaned or any(words in str(error) for words in _RETRIED)):
                 raise
     raise AssertionError("unreachable")
 

@@ -198,6 +198,10 @@ def _make(job: Job, stop: threading.Event, running: set[Any], parent: Parent | N
             publish(job.target, html, tables, Path(part))
             return Record(job, "made", time.monotonic() - start, tables=tuple(tables))
         except Exception as error:
+            if isinstance(error, OSError):
+                # Half a notebook is of no use, and a full disk needs room for the list of pages.
+                with suppress(OSError):
+                    executed.unlink()
             if not stop.is_set():
                 set_aside(job.target, executed, f"{type(error).__name__}: {error}")
             return Record(job, "failed", time.monotonic() - start, _reason(error))

@@ -50,8 +50,9 @@ _log = logging.getLogger(__name__)
 
 
 class Parent(NamedTuple):
-    """The process that kernels are forked from: how to speak to it, whose turn it is, and that no kernel is wanted."""
+    """The process that kernels are forked from, how to speak to it, whose turn it is, and that the run ends."""
 
+    process: subprocess.Popen[bytes]
     channel: socket.socket
     turn: threading.Lock
     ending: threading.Event
@@ -71,11 +72,10 @@ class Forked:
 
     def poll(self) -> int | None:
         """None while it runs; afterwards 0, whatever it ended with."""
-        descriptor = self._descriptor
+        if not _readable(self._descriptor, 0):
+            return None
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            if not _readable(descriptor, 0):
-                return None
-            self._descriptor = None
             os.close(descriptor)
         return 0
 
@@ -119,7 +119,7 @@ def warm_parent() -> Iterator[Parent | None]:
         )
         theirs.close()
         ours.settimeout(_REPLY_SECONDS)
-        parent = Parent(ours, threading.Lock(), threading.Event())
+        parent = Parent(process, ours, threading.Lock(), threading.Event())
         try:
             yield parent
         finally:

@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -131,7 +131,7 @@ def test_another_kernel_than_this_pythons_own_is_started_not_forked(parent) -> N
 @pytest.fixture
 def served():
     """A process of the same kind that imports nothing, after a piece of code of its own."""
-    processes, channels = [], []
+    parents = []
 
     def start(code=""):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -139,24 +139,24 @@ def served():
             "import socket, sys, threading, time\nfrom funnelstats import warm\nwarm._import_all = lambda: ''\n"
             f"{code}\nwarm._serve(socket.socket(fileno={theirs.fileno()}))"
         )
-        processes.append(subprocess.Popen([sys.executable, "-c", text], pass_fds=[theirs.fileno()]))
+        process = subprocess.Popen([sys.executable, "-c", text], pass_fds=[theirs.fileno()])
         theirs.close()
-        ours.settimeout(20)
-        channels.append(ours)
-        return warm.Parent(ours, warm.threading.Lock(), warm.threading.Event()), processes[-1]
+        ours.settimeout(60)
+        parents.append(warm.Parent(process, ours, threading.Lock(), threading.Event()))
+        return parents[-1]
 
     yield start
-    for process, channel in zip(processes, channels, strict=True):
-        channel.close()
-        process.kill()
-        process.wait()
+    for parent in parents:
+        parent.channel.close()
+        parent.process.kill()
+        parent.process.wait()
 
 
 def test_nothing_is_forked_from_a_process_with_two_threads(served, caplog) -> None:
-    parent, _ = served("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
+    parent = served("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
     assert kernel_in(parent) is None
     assert "kernels are started cold: 2 threads where a fork would copy one" in caplog.text
-    parent, _ = served()
+    parent = served()
     kernel = kernel_in(parent)
     assert kernel.poll() is None
     kernel.kill()
@@ -164,27 +164,27 @@ def test_nothing_is_forked_from_a_process_with_two_threads(served, caplog) -> No
 
 
 def test_a_parent_that_fails_to_import_or_dies_makes_kernels_start_cold(served, caplog, tmp_path) -> None:
-    parent, _ = served("warm._import_all = lambda: 'ImportError: no seaborn'")
+    parent = served("warm._import_all = lambda: 'ImportError: no seaborn'")
     notebook = write_notebook(tmp_path / "one.ipynb", ["1"])
     _, manager = execute(notebook, parent, tmp_path)
     assert not isinstance(manager.provisioner.process, warm.Forked)
     assert caplog.text.count("ImportError: no seaborn") == 1
-    parent, process = served()
-    process.kill()
+    parent = served()
+    parent.process.kill()
     assert kernel_in(parent) is None
     assert kernel_in(parent) is None
     assert caplog.text.count("kernels are started cold") == 2
 
 
 def test_a_forked_kernel_dies_with_its_parent_and_the_parent_with_its_channel(served) -> None:
-    parent, process = served()
+    parent = served()
     kernel = kernel_in(parent)
-    os.kill(process.pid, signal.SIGKILL)
+    parent.process.kill()
     assert kernel.wait() == 0
-    parent, process = served()
+    parent = served()
     kernel = kernel_in(parent)
     parent.channel.close()
-    assert process.wait(10) == 0
+    assert parent.process.wait(10) == 0
     assert kernel.wait() == 0
 
 
@@ -209,8 +209,8 @@ def test_no_process_outlives_the_thread_that_asked_for_it(tmp_path) -> None:
 
 
 def test_an_end_of_the_run_is_not_answered_by_a_cold_start(served) -> None:
-    parent, process = served("time.sleep(60)")
+    parent = served("time.sleep(60)")
     parent.ending.set()
-    process.kill()
+    parent.process.kill()
     with pytest.raises(RuntimeError, match="the run ends"):
         kernel_in(parent)

@@ -1,0 +1,242 @@
+"""What may happen to a run from outside: the other pages are delivered, nothing half, old or running is left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from test_reports import files, write_notebook
+
+from funnelstats.funnel import FunnelError
+from funnelstats.reports import Job, render_many
+
+CELLS = [
+    "import os, signal, sys, time\nfrom funnelstats.shown import CSV_MIME, Shown, show_text",
+    "exec(fault)",
+    "show_text([f'Call {who}.', 'x' * weeks])",
+    'Shown({"text/html": "<table></table>", "text/plain": "", CSV_MIME: {"name": "who", "csv": who}})',
+]
+RUN = """
+import json, logging, os, resource, sys
+from pathlib import Path
+from funnelstats import cli, kernels
+from funnelstats.reports import Job, render_many
+asked = json.loads(sys.argv[1])
+kernels.CELL_SECONDS = asked.get("seconds", 60)
+if "bytes" in asked:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (asked["bytes"], asked["bytes"]))
+folder = Path(asked["folder"])
+jobs = [Job(Path(asked["notebook"]), given, folder / f"{name}.html", name) for name, given in asked["jobs"].items()]
+logging.getLogger("papermill").setLevel(logging.CRITICAL)
+
+def tell(record):
+    print(record.job.title, record.state, flush=True)
+
+def command(**options):
+    records = render_many(jobs, cold=asked["cold"], tell=tell)
+    (folder.parent / f"told-{os.getpid()}").write_text("\\n".join(f"{r.job.title} {r.reason}" for r in records))
+    cli._fail(records)
+
+cli.app = command
+cli.main()
+"""
+OLD = "last week's page"
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory):
+    return write_notebook(tmp_path_factory.mktemp("notebooks") / "calls.ipynb", CELLS)
+
+
+@pytest.fixture
+def start(notebook, tmp_path):
+    """Start a run in a process group and a room for temporary files of its own; ends it if the test does not."""
+    (tmp_path / "week").mkdir()
+    (tmp_path / "room").mkdir()
+    runs = []
+
+    def run(jobs, *, cold=False, **asked):
+        for name in jobs:
+            (tmp_path / "week" / f"{name}.html").write_text(OLD)
+        words = {"folder": str(tmp_path / "week"), "notebook": str(notebook), "jobs": jobs, "cold": cold, **asked}
+        runs.append(
+            subprocess.Popen(
+                [sys.executable, "-c", RUN, json.dumps(words)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"TMPDIR": str(tmp_path / "room")},
+                start_new_session=True,
+                text=True,
+            )
+        )
+        return runs[-1]
+
+    yield run
+    for run in runs:
+        run.kill()
+        run.wait()
+        run.stdout.close()
+
+
+def family(run):
+    return psutil.Process(run.pid).children(recursive=True)
+
+
+def until(true, run, seconds=90):
+    """Wait for something that a run does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert run.poll() is None, run.stdout.read()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def kernels_of(tmp_path):
+    return len(list((tmp_path / "room").glob("fs-*/k-5")))
+
+
+def assert_nothing_is_left(tmp_path, *processes):
+    psutil.wait_procs(processes, timeout=5)
+    assert [process for process in processes if process.is_running()] == []
+    assert list((tmp_path / "room").iterdir()) == []
+    assert list((tmp_path / "week").glob(".*")) == []
+
+
+def whole(page):
+    text = page.read_text(encoding="utf-8")
+    return text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>")
+
+
+FAULTS = {
+    "first": {},
+    "wrong": {"fault": "raise ValueError('no such manager')"},
+    "killed": {"fault": "os.kill(os.getpid(), signal.SIGKILL)"},
+    "endless": {"fault": "time.sleep(600)"},
+    "full": {"weeks": 300_000},
+    "last": {},
+}
+
+
+@pytest.mark.parametrize("cold", [False, True], ids=["warm", "cold"])
+def test_every_fault_at_once_takes_only_its_own_page(cold, start, tmp_path) -> None:
+    run = start(FAULTS, cold=cold, seconds=8, bytes=200_000)
+    seen = set()
+    while run.poll() is None:
+        seen |= set(family(run)) if psutil.pid_exists(run.pid) else set()
+        time.sleep(0.1)
+    assert run.returncode == 1
+    assert set(run.stdout.read().splitlines()) == {
+        *("first made", "last made", "wrong failed", "killed failed", "endless failed", "full failed")
+    }
+    week = tmp_path / "week"
+    assert files(week) == sorted(
+        [f"{name}.{kind}" for name in ("first", "last") for kind in ("html", "who.csv", "xlsx")]
+        + [f"_failed/{name}.txt" for name in ("wrong", "killed", "endless", "full")]
+        + ["_failed/wrong.ipynb", "index.html", "run.json"]
+    )
+    assert all(whole(week / f"{name}.html") for name in ("first", "last", "index"))
+    reasons = next(tmp_path.glob("told-*")).read_text()
+    for words in ("wrong cell 4: ValueError: no such manager", "killed DeadKernelError", "full OSError: [Errno 27]"):
+        assert words in reasons
+    assert "endless CellTimeoutError" in reasons
+    assert_nothing_is_left(tmp_path, *seen)
+
+
+def test_the_process_that_kernels_are_forked_from_may_die(start, tmp_path) -> None:
+    end_it = (
+        "import psutil\n"
+        "origin = psutil.Process(os.getppid())\n"
+        "'funnelstats.warm' in origin.cmdline() and (origin.kill(), time.sleep(60))"
+    )
+    run = start({"first": {"fault": end_it}, "second": {}, "third": {"fault": "time.sleep(1)"}})
+    output, _ = run.communicate(timeout=90)
+    assert run.returncode == 0
+    assert sorted(line for line in output.splitlines() if line.endswith("made")) == [
+        "first made",
+        "second made",
+        "third made",
+    ]
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["importing", "running"])
+def test_an_interrupt_ends_everything_at_once_and_keeps_what_was_there(moment, start, tmp_path) -> None:
+    run = start({name: {"fault": "time.sleep(600)"} for name in ("first", "second", "third")})
+    if moment == "importing":
+        until(lambda: family(run), run)
+    else:
+        until(lambda: kernels_of(tmp_path) == 3, run)
+    processes = family(run)
+    os.killpg(run.pid, signal.SIGINT)
+    # Reading to the end also shows that nobody else holds the pipe.
+    output, _ = run.communicate(timeout=20)
+    assert run.returncode == 130, output
+    assert output.splitlines() == ["interrupted"]
+    assert [(tmp_path / "week" / f"{name}.html").read_text() for name in ("first", "second", "third")] == [OLD] * 3
+    assert_nothing_is_left(tmp_path, *processes)
+
+
+def test_two_runs_at_once_that_nobody_listens_to_any_more_make_whole_pages(start, tmp_path) -> None:
+    runs = [start({name: {"who": who} for name in ("left", "right")}) for who in ("Anna", "Boris")]
+    for run in runs:
+        run.stdout.close()
+    assert [run.wait(90) for run in runs] == [0, 0]
+    week = tmp_path / "week"
+    assert files(week) == sorted(
+        [f"{name}.{kind}" for name in ("left", "right") for kind in ("html", "who.csv", "xlsx")]
+        + ["index.html", "run.json"]
+    )
+    for name in ("left", "right"):
+        assert whole(week / f"{name}.html")
+        assert ("Call Anna." in (week / f"{name}.html").read_text()) != (
+            "Call Boris." in (week / f"{name}.html").read_text()
+        )
+    pages = json.loads((week / "run.json").read_text())["pages"]
+    assert {name: page["state"] for name, page in pages.items()} == {"left.html": "made", "right.html": "made"}
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 kB that can be made read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def render_two(notebook, full, other, **parameters):
+    jobs = [Job(notebook, parameters, full / "page.html", "P"), Job(notebook, {}, other / "page.html", "P")]
+    return render_many(jobs)
+
+
+def test_a_full_disk_takes_the_page_that_does_not_fit(notebook, small_disk, tmp_path) -> None:
+    (small_disk / "page.html").write_text(OLD)
+    records = render_two(notebook, small_disk, tmp_path / "week", weeks=100_000)
+    assert [record.state for record in records] == ["failed", "made"]
+    assert "No space left on device" in records[0].reason
+    assert files(small_disk) == ["_failed/page.txt", "index.html", "run.json"]
+    assert json.loads((small_disk / "run.json").read_text())["pages"]["page.html"]["state"] == "failed"
+    assert whole(tmp_path / "week" / "page.html")
+
+
+def test_a_disk_that_becomes_read_only_stops_no_page_elsewhere(notebook, small_disk, tmp_path) -> None:
+    lock = f"os.system('mount -o remount,ro {small_disk}')"
+    with pytest.raises(OSError, match="Read-only file system"):
+        render_two(notebook, small_disk, tmp_path / "week", fault=lock)
+    assert whole(tmp_path / "week" / "page.html")
+    assert whole(tmp_path / "week" / "index.html")
+    assert json.loads((tmp_path / "week" / "run.json").read_text())["pages"]["page.html"]["state"] == "made"
+
+
+def test_a_read_only_folder_is_refused_before_anything_runs(notebook, small_disk, tmp_path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(FunnelError, match="cannot write to"):
+        render_two(notebook, small_disk, tmp_path / "week")
+    assert not list((tmp_path / "week").glob("*.html"))
