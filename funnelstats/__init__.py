@@ -55,12 +55,12 @@ _HOMES = {
     "plan_advice": "aim_notes money_notes plan_rules plan_sentences work_notes",
     "plan_charts": "arithmetic_chart deals_chart",
     "refusal_limits": "month_after refusal_rules refusals_not_told",
-    "refusal_advice": "refusal_sentences",
+    "refusal_advice": "association_sentence refusal_sentences",
     "reason_charts": "CHANGE_WORDS LOOK_WORDS loss_chart reason_chart show_rows",
     "handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
     "wins": "ticket_moments wins won_counts won_leads",
     "records": "attribute_sizes record_counts",
-    "loop": "STATE_LABELS acceptance even_load in_common months_to named_managers of_campaigns readiness record_shares "
+    "loop": "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers of_campaigns readiness record_shares "
     "shared_attributes state_table states_by",
     "nurture": "compared_by nurture_effects nurture_sentences nurture_table",
     "notes": "month_notes notes_fingerprint",

@@ -45,6 +45,19 @@ def refusal_sentences(
     return said or [_(NONE)]
 
 
+def association_sentence(association: pd.DataFrame) -> str:
+    """Whether managers hear different reasons at all, in words: the first row of ``reason_association``."""
+    row = association.iloc[0]
+    if pd.isna(row["p_value"]):
+        return _("Whether managers hear different reasons cannot be told: fewer than two managers or reasons.")
+    if row["p_value"] > ALPHA:
+        return _("Managers hear much the same reasons: the differences are not told from chance.")
+    return _(
+        "Managers do hear different reasons, beyond chance; strength {strength}, where 0 is no difference and 1 is a "
+        "reason of one's own for each."
+    ).format(strength=number(row["cramers_v"], 2))
+
+
 def _top(shares: pd.DataFrame) -> list[str]:
     named = shares[(shares["refusal"] != MISSING) & (shares["lost"] > 0)]
     if named.empty:

@@ -29,7 +29,7 @@ from funnelstats.journeys import journeys, with_leads
 from funnelstats.opening import open_funnel
 from funnelstats.practice import Refusals
 from funnelstats.reason_charts import loss_chart, reason_chart, show_rows
-from funnelstats.refusal_advice import refusal_sentences
+from funnelstats.refusal_advice import association_sentence, refusal_sentences
 from funnelstats.refusal_limits import NO_REFUSALS, month_after, refusals_not_told
 from funnelstats.refusals import (
     any_reason,
@@ -260,6 +260,25 @@ def test_only_a_reason_heard_more_often_is_a_finding_and_names_few():
         for t in stats.random_table([20] * 8, [40] * 4).rvs(200, random_state=np.random.default_rng(2))
     ]
     assert np.mean(by_chance) <= 0.1
+
+
+def test_a_manager_is_named_only_where_the_name_would_hold(sample):
+    funnel, paths = sample
+    counts = refusal_counts(paths, funnel, *WINDOW, by="manager")
+    found = reason_patterns(counts, funnel, "manager")
+    nobody = pd.DataFrame({name: pd.Series(dtype="str") for name in ("verdict", "refusal", "from_stage", "difference")})
+    weaker = found.assign(p_holm=found["p_holm"].clip(lower=0.06))
+    for patterns, named in ((found, True), (weaker, False)):
+        said = refusal_sentences(
+            reason_shares(counts, funnel), nobody, nobody, patterns, second_looks(counts.iloc[:0]),
+            retry_counts(paths, funnel, date(2020, 1, 1), date(2020, 1, 2), by="owner"),
+            retried_counts(paths, funnel, date(2020, 1, 1)), pd.DataFrame(), refusal_totals(paths, funnel),
+        )  # fmt: skip
+        assert ("Сидоров" in " ".join(said)) == named
+    assert association_sentence(reason_association(counts, funnel, "manager")).startswith("Managers do hear different")
+    assert "cannot be told" in association_sentence(reason_association(counts.iloc[:0], funnel, "manager"))
+    alike = reason_association(counts_of(np.full((3, 3), 20)), funnel, "manager")
+    assert "not told from chance" in association_sentence(alike)
 
 
 def test_system_users_and_refusals_without_a_manager_are_not_compared():
