@@ -45,7 +45,8 @@ _HOMES = {
     "money_charts": "returns_chart",
     "ends": "refusal_counts refusal_totals retried_counts retries_due retry_counts with_attempt with_refusal",
     "associations": "reason_association reason_patterns",
-    "refusals": "any_reason by_reason reason_changes reason_drivers reason_shares reason_table retry_success second_looks",
+    "refusals": "any_reason by_reason reason_changes reason_drivers reason_shares reason_table retry_success "
+    "second_looks",
     "goals": "plan_goal plan_window scatter_window working_days",
     "pipeline": "lead_cost open_leads stage_contacts",
     "forecast": "forecast_open new_lead_chance plan_rates",
@@ -72,6 +73,7 @@ _HOMES = {
     "remarks": "change_sentence power_sentence rival_sentence rival_table with_remarks",
     "advice": "own_sentences page_verdicts what_to_do",
     "charts": "band_chart control_chart trend_chart",
+    "drill": "cell_leads",
     "tables": "show_csv show_table",
     "shown": "show_text",
 }

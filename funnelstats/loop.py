@@ -32,6 +32,10 @@ ACCEPTED_BY_THE_TRADE = 0.27
 ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
 LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
 HANDED_WORDS = {HANDED: "handed over"}
+EVERYBODY = "everybody"
+EVERYBODY_WORDS = {EVERYBODY: "everybody"}
+LONG_WAY = 30
+"""Days from which three months are too few to see what becomes of a hand-over."""
 MOST_CAMPAIGNS = 25
 MOST_VALUES, FEWEST_EACH = 20, 5
 """Values up to which an attribute is compared, and leads there must be for each of them on average."""
@@ -55,6 +59,11 @@ def months_to(month: str, months: int = 3) -> tuple[date, date]:
     for _earlier in range(months - 1):
         first = (first - timedelta(days=1)).replace(day=1)
     return first, last
+
+
+def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
+    """The hand-overs whose acceptance is told: of three months, or of twelve where sales gets longer than a month."""
+    return months_to(month, 3 if way(funnel)[1] <= LONG_WAY else 12)
 
 
 def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame, *, contacts: bool) -> pd.DataFrame:
@@ -186,16 +195,17 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
     Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), else even.
     """
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
-    leads = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
+    handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
+    leads = handed.to_numpy(dtype="int64")
     even = leads.mean() if len(leads) else np.nan
-    lower, upper = poisson_ratio_interval(leads, even, level) if len(leads) else (leads, leads)
+    lower, upper = poisson_ratio_interval(leads, even, level)
     tails = np.minimum(stats.poisson.cdf(leads, even), stats.poisson.sf(leads - 1, even))
-    p_value = np.minimum(2 * tails, 1.0) if even > 0 else np.full(len(leads), np.nan)
+    p_value = np.where(even > 0, np.minimum(2 * tails, 1.0), np.nan)
     clear = benjamini_hochberg(p_value) <= RED
     table = pd.DataFrame(
         {
-            "manager": leads.index.astype("str"),
-            "leads": leads.to_numpy(),
+            "manager": handed.index.astype("str"),
+            "leads": leads,
             "even": even,
             "ratio": share(leads, even),
             "ratio_lower": lower,
@@ -207,15 +217,26 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
     return table.sort_values(["leads", "manager"], ignore_index=True)
 
 
-def record_shares(counts: pd.DataFrame, by: Sequence[str] = ("stage", "field")) -> pd.DataFrame:
-    """Share of leads whose record has what the next step needs, with Wilson limits, emptiest first.
+def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Share of leads whose record has what the next step needs, with Wilson limits: the emptiest field first.
 
-    Takes ``record_counts``; ``by`` holds field, which is said in words. Returns *by, entered, converted, rate,
-    ci_lower, ci_upper.
+    Takes ``record_counts``. Returns what (the field in words, and the stage that needs it), manager ("everybody",
+    then people, emptiest first), stage, field, entered, converted, rate, ci_lower, ci_upper.
     """
-    summed = counts.groupby(list(by), sort=False, dropna=False)[["entered", "converted"]].sum().reset_index()
-    rates = conversion_rates(summed.assign(field=_in_words(summed["field"])))
-    return rates.sort_values("rate", kind="stable", ignore_index=True)
+    keys = ["stage", "field"]
+    everybody = counts.groupby(keys, sort=False)[["entered", "converted"]].sum().reset_index()
+    rates = conversion_rates(pd.concat([everybody.assign(manager=EVERYBODY), named_managers(counts, funnel)]))
+    team = rates["manager"] == EVERYBODY
+    order = rates.assign(
+        _people=~team, _field=rates["rate"].where(team).groupby([rates["stage"], rates["field"]]).transform("first")
+    ).sort_values(["_field", "stage", "field", "_people", "rate"], kind="stable", ignore_index=True)
+    words = _in_words(order["field"])
+    what = [
+        _("{field}, at {stage}").format(field=field, stage=stage)
+        for field, stage in zip(words, order["stage"], strict=True)
+    ]
+    shown = order.assign(what=pd.Series(what, dtype="str"), field=words)
+    return shown[["what", "manager", *keys, "entered", "converted", "rate", "ci_lower", "ci_upper"]]
 
 
 def named_managers(frame: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

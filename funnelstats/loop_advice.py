@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from funnelstats.loop import ACCEPTED_BY_THE_TRADE, HANDED, READY_WORDS
+from funnelstats.loop import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS
 from funnelstats.schema import MISSING
 from funnelstats.states import STATE, hand_over_stage, way
 from funnelstats.words import _, counted, day, money, number, percent
@@ -101,7 +101,7 @@ def _ready_sentences(ready: pd.DataFrame) -> list[str]:
 
 
 def _record_sentences(records: pd.DataFrame) -> list[str]:
-    low = records[(records["ci_upper"] < 1) & (records["rate"] < LOW_RECORD)].head(1)
+    low = records[(records["manager"] == EVERYBODY) & (records["rate"] < LOW_RECORD)].head(1)
     return [
         _("Fill in: “{field}” is known of {rate} of the {n} leads that stand at “{stage}” and need it next.").format(
             field=row["field"],
@@ -121,7 +121,7 @@ def reconciliation(states: pd.DataFrame) -> str:
     return _("It adds up: {total} handed over = {parts}.").format(total=number(total), parts=parts)
 
 
-def acceptance_sentences(team: pd.DataFrame, funnel: Funnel) -> list[str]:
+def acceptance_sentences(team: pd.DataFrame, funnel: Funnel, window: tuple[date, date]) -> list[str]:
     """What share of the leads sales accepted, what accepted means, and what the trade says. Takes ``acceptance``."""
     aimed, days = way(funnel)
     meaning = _(
@@ -131,13 +131,18 @@ def acceptance_sentences(team: pd.DataFrame, funnel: Funnel) -> list[str]:
     if team.empty or team["rate"].isna().all():
         return [_("What share of the leads sales accepts cannot be told yet: their days are not over."), meaning]
     row = team.iloc[0]
-    found = _("Sales accepted {rate} of the leads of these months (very likely {low} to {high}), and sent back {back}.")
+    found = _(
+        "Of the leads handed over from {first} to {last} sales accepted {rate} (very likely {low} to {high}), and sent "
+        "back {back}."
+    )
     trade = _(
         "The trade's own figure for accepted leads is {claim}. It is a claim about other teams, counted by a rule "
         "nobody knows: no aim for this one."
     )
     return [
         found.format(
+            first=day(window[0]),
+            last=day(window[1]),
             rate=percent(row["rate"]),
             low=percent(row["ci_lower"]),
             high=percent(row["ci_upper"]),

@@ -12,7 +12,7 @@ from scipy import special
 from funnelstats.casemix import case_mix
 from funnelstats.conversion import COUNTS, conversion_rates
 from funnelstats.intervals import checked_level, mover_ratio, share
-from funnelstats.words import _, percent
+from funnelstats.words import _, money, percent
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
@@ -72,19 +72,27 @@ def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
     return list(dict.fromkeys([*([nurtured] if nurtured in attributes else []), *funnel.base]))
 
 
-def nurture_table(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The rows of ``nurture_effects`` of one measure, in words, with ratios as change: 0.04 is 4 % more.
+def nurture_table(effects: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """The rows of ``nurture_effects`` in words, with ratios as change: 0.04 is 4 % more.
 
-    Returns held, nurtured, others, change, change_lower, change_upper, claim, says.
+    Returns measure, held, nurtured, others (rates and means as texts), change, change_lower, change_upper, claim, says.
     """
-    rows = effects[effects["measure"] == measure].reset_index(drop=True)
+
+    def written(column: str) -> list[str]:
+        return [
+            percent(value, 1) if measure == "bought" else money(value, funnel.currency)
+            for measure, value in zip(effects["measure"], effects[column], strict=True)
+        ]
+
     changes = {"ratio": "change", "ratio_lower": "change_lower", "ratio_upper": "change_upper", "claim": "claim"}
     return pd.DataFrame(
         {
-            "held": [_(HELD_WORDS[held]) for held in rows["held"]],
-            **{name: rows[name] for name in ("nurtured", "others")},
-            **{new: rows[old] - 1 for old, new in changes.items()},
-            "says": [_(words) for words in rows["says"]],
+            "measure": [_(MEASURE_WORDS[measure]) for measure in effects["measure"]],
+            "held": [_(HELD_WORDS[held]) for held in effects["held"]],
+            "nurtured": written("nurtured"),
+            "others": written("others"),
+            **{new: effects[old] - 1 for old, new in changes.items()},
+            "says": [_(words) for words in effects["says"]],
         }
     )
 
@@ -182,7 +190,9 @@ def nurture_sentences(effects: pd.DataFrame) -> list[str]:
                 says=_(row["says"]),
             )
         )
-    return said or [_("Nothing says which leads were nurtured: state loop.nurtured in funnel.toml.")]
+    unchecked = _("The trade claims that nurtured leads buy {more} more often and for {money} more: not checked here.")
+    claims = {"more": percent(CLAIMS["bought"] - 1), "money": percent(CLAIMS["ticket"] - 1)}
+    return said or [unchecked.format(**claims)]
 
 
 def _signed(ratio: float) -> str:
