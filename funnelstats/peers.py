@@ -50,7 +50,7 @@ def peer_rows(frame: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame
     """
     others = frame[~frame["manager"].isin([manager, MISSING, *funnel.system_users])]
     enough = others["manager"].nunique() >= FEWEST_PEERS
-    return others[[enough] * len(others)].drop(columns="manager").reset_index(drop=True)
+    return (others if enough else others.head(0)).drop(columns="manager").reset_index(drop=True)
 
 
 def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:

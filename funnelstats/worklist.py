@@ -165,7 +165,7 @@ def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) 
     if own.empty and listed.empty:
         return [_("You have no open lead.")]
     if listed.empty:
-        return [_("None of your {n} open leads waits for you this week.").format(n=number(len(own)))]
+        return [_("None of your open leads waits for you this week.")]
     first = listed.iloc[0]
     text = counted(
         "Your list: {n} lead waits for you this week; begin with {lead} at {stage} ({reason}).",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnelstats.flows import FLOW
-from funnelstats.peers import FEWEST_PEERS, of_manager, of_manager_flow, peer_band
+from funnelstats.peers import FEWEST_PEERS, of_manager, of_manager_flow, own_rows, peer_band, peer_rows
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STEPS = [("lead", "met"), ("met", "paid")]
@@ -116,3 +116,20 @@ def test_nothing_changes_the_page_it_takes_from() -> None:
     of_manager(frame, "Vera", FUNNEL)
     peer_band(frame, "Vera", FUNNEL)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_own_rows_are_the_managers_alone_and_carry_no_name() -> None:
+    counts = pd.DataFrame(
+        {"manager": ["Anna", "Boris", "Anna"], "kind": ["call", "call", "mail"], "contacts": [1, 2, 3]}
+    )
+    assert own_rows(counts, "Anna").to_numpy().tolist() == [["call", 1], ["mail", 3]]
+    assert own_rows(counts, "Nobody").empty
+
+
+@pytest.mark.parametrize("colleagues", range(7))
+def test_a_sum_over_fewer_than_four_colleagues_is_not_made(colleagues) -> None:
+    funnel = FUNNEL.model_validate({**FUNNEL.model_dump(), "system_users": ["robot"]})
+    names = ["Anna", "Anna", "robot", "(missing)", *(f"M{number}" for number in range(colleagues))]
+    found = peer_rows(pd.DataFrame({"manager": names, "contacts": 1}), "Anna", funnel)
+    assert found["contacts"].sum() == (colleagues if colleagues >= FEWEST_PEERS else 0)
+    assert found.columns.tolist() == ["contacts"]

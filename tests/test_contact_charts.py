@@ -1,0 +1,62 @@
+"""The figures of contacts and speed show the numbers of their frames, in words too, whatever a kind is called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.contact_charts import contact_chart, speed_chart
+
+
+def rates_of(*kinds):
+    count = len(kinds)
+    return pd.DataFrame(
+        {
+            "stage": ["lead"] * count,
+            "kind": list(kinds),
+            "contacts": np.arange(10, 10 + count),
+            "rate": 0.4,
+            "ci_lower": 0.31234,
+            "ci_upper": 0.5,
+            "peer_rate": [np.nan, *[0.5] * (count - 1)],
+            "base_rate": 0.25,
+        }
+    )
+
+
+def curve_of(*rates):
+    hours = np.arange(len(rates)) * 10
+    frame = pd.DataFrame({"hours": hours, "at_risk": 9, "rate": rates, "ci_lower": 0.1, "ci_upper": 0.9})
+    return pd.concat([frame.assign(clock="calendar"), frame.assign(clock="working")])
+
+
+def test_contacts_are_drawn_in_the_order_of_their_frame_with_words_for_all_of_them() -> None:
+    shown = contact_chart(rates_of("call", "$a_b$ <i>"))
+    assert shown.data["image/png"][:4] == b"\x89PNG"
+    assert shown.data["text/plain"].splitlines()[1].split()[:5] == ["lead", "call", "10", "0.4", "0.3123"]
+    alt = shown.metadata["image/png"]["alt"]
+    assert alt.endswith("lead, call: 40% / 25%; lead, $a_b$ <i>: 40% / 25%.")
+
+
+def test_of_many_kinds_those_with_most_contacts_are_drawn() -> None:
+    shown = contact_chart(rates_of(*(f"kind {number}" for number in range(20))))
+    rows = shown.data["text/plain"].splitlines()[1:]
+    assert len(rows) == 12
+    assert "kind 7 " not in shown.data["text/plain"]
+    assert "kind 8 " in shown.data["text/plain"]
+
+
+def test_between_two_hours_the_curve_stays_where_it_was() -> None:
+    shown = speed_chart(curve_of(0.2, 0.5, 0.6), curve_of(0.1, 0.2), hours=30)
+    lines = [line.split() for line in shown.data["text/plain"].splitlines()[1:]]
+    mine = {int(line[2]): float(line[3]) for line in lines if line[:2] == ["mine", "calendar"]}
+    assert mine == {0: 0.2, 6: 0.2, 12: 0.5, 18: 0.5, 24: 0.6, 30: 0.6}
+    assert {line[0] for line in lines} == {"mine", "colleagues"}
+    assert "60% within a day" in shown.metadata["image/png"]["alt"]
+
+
+def test_without_colleagues_or_without_anything() -> None:
+    alone = speed_chart(curve_of(0.2, 0.5), curve_of().head(0))
+    assert "colleagues" not in alone.data["text/plain"]
+    assert "nothing to draw" in speed_chart(curve_of().head(0), curve_of().head(0)).data["text/plain"]
+    assert "nothing to draw" in contact_chart(rates_of("call").head(0)).data["text/plain"]

@@ -1,0 +1,203 @@
+"""Contact rates: by eye, scipy and statsmodels, properties, edges, and what the sentences say."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import funnel_of
+from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.rates import test_poisson_2indep as poisson_2indep
+
+from funnelstats.contacts import (
+    beside_colleagues,
+    contact_rates,
+    contact_sentences,
+    efforts,
+    pooled_contacts,
+    quiet_rates,
+    rate_ratio,
+    with_expected,
+)
+from funnelstats.errors import FunnelError
+from funnelstats.touches import CONTACT_COUNTS, contact_counts, quiet_counts
+
+FUNNEL = funnel_of("lead", "met", "paid")
+SOME = SimpleNamespace(contacts="there")
+QUIET = pd.DataFrame({"stage": ["lead", "met"], "quiet_days": [1000, 400], "quiet_moves": [50, 8], "moves": [90, 60]})
+
+
+def counts_of(*rows):
+    """Counts from (kind, stage, contacts, effective[, days[, too_recent]]) tuples."""
+    full = [(*row, *(0,) * (6 - len(row))) for row in rows]
+    frame = pd.DataFrame(full, columns=["kind", "stage", "contacts", "effective", "days", "too_recent"])
+    frame = frame.assign(conversations=0, advances=frame["effective"], sales=0)
+    return frame[["kind", "stage", *CONTACT_COUNTS]]
+
+
+def test_twenty_five_calls_and_fifteen_calls() -> None:
+    rates = contact_rates(counts_of(("call", "lead", 25, 4), ("call", "met", 15, 6)))
+    assert rates["rate"].tolist() == [0.16, 0.4]
+    expected = [proportion_confint(4, 25, method="wilson"), proportion_confint(6, 15, method="wilson")]
+    np.testing.assert_allclose(rates[["ci_lower", "ci_upper"]], expected)
+
+
+def test_what_days_without_a_contact_would_have_brought() -> None:
+    found = with_expected(
+        counts_of(("call", "lead", 25, 4, 100), ("call", "met", 15, 6, 50), ("call", "paid", 5, 0, 20)), QUIET
+    )
+    assert found["expected"].tolist() == [100 * 50 / 1000, 50 * 8 / 400, 0]
+    rates = contact_rates(found)
+    assert rates["ratio"].tolist()[:2] == [4 / 5, 6 / 1]
+    assert rates.loc[2, ["ratio_lower", "ratio_upper"]].tolist() == [0, np.inf]
+    assert np.isnan(rates.loc[2, "ratio"])
+
+
+@pytest.mark.parametrize(
+    ("moved", "days", "quiet_moves", "quiet_days"), [(4, 100, 50, 1000), (0, 30, 7, 90), (12, 5, 3, 2000)]
+)
+def test_limits_of_two_rates_are_those_of_the_exact_conditional_test(moved, days, quiet_moves, quiet_days) -> None:
+    expected = days * quiet_moves / quiet_days
+    lower, upper = rate_ratio(moved, expected, days**2 * quiet_moves / quiet_days**2)
+    inside = binomtest(moved, moved + quiet_moves).proportion_ci(0.95, "exact")
+    odds = [p / (1 - p) * quiet_days / days for p in inside]
+    np.testing.assert_allclose([lower, upper], odds, rtol=1e-9)
+    # at its limits the exact test of statsmodels leaves 2.5 % on the far side
+    for limit, side in ((lower, "larger"), (upper, "smaller")):
+        if limit > 0:
+            test = poisson_2indep(
+                moved, days, quiet_moves, quiet_days, value=float(limit), method="exact-cond", alternative=side
+            )
+            assert test.pvalue == pytest.approx(0.025, rel=1e-6)
+
+
+def test_limits_of_a_ratio_with_nothing_expected_or_nothing_reached() -> None:
+    for bound, given in (((0, np.inf), (3, 0, 0)), ((0, np.inf), (3, np.nan, np.nan))):
+        lower, upper = rate_ratio(*given)
+        assert (lower, upper) == bound
+    lower, upper = rate_ratio(0, 5.0, 0.1)
+    assert lower == 0
+    assert 0 < upper < 1
+
+
+def test_pooling_adds_up_and_pooled_limits_lie_between_those_of_known_and_of_few_days() -> None:
+    counts = with_expected(
+        counts_of(("call", "lead", 25, 4, 100), ("call", "met", 15, 6, 50), ("mail", "met", 5, 0, 9)), QUIET
+    )
+    pooled = pooled_contacts(counts, "kind")
+    assert pooled["kind"].tolist() == ["call", "mail"]
+    assert pooled[["contacts", "effective", "expected"]].to_numpy().tolist() == [[40, 10, 6.0], [5, 0, 9 * 8 / 400]]
+    rates = contact_rates(pooled).iloc[0]
+    assert rates["ratio_lower"] < 10 / 6 < rates["ratio_upper"]
+
+
+def test_the_base_rate_is_that_of_a_follow_up_left_alone() -> None:
+    rates = quiet_rates(QUIET, FUNNEL)
+    np.testing.assert_allclose(rates["rate"], [1 - 0.95**8, 1 - 0.98**8])
+    assert (rates["ci_lower"] < rates["rate"]).all()
+    assert (rates["rate"] < rates["ci_upper"]).all()
+    nobody = quiet_rates(QUIET.assign(quiet_days=0, quiet_moves=0), FUNNEL)
+    assert nobody["rate"].isna().all()
+    assert nobody[["ci_lower", "ci_upper"]].to_numpy().tolist() == [[0, 1], [0, 1]]
+
+
+def test_contacts_for_a_step_and_for_a_sale_count_all_of_them() -> None:
+    counts = counts_of(("call", "lead", 25, 4, 100, 5), ("call", "met", 10, 6), ("meeting", "met", 6, 5))
+    flow = pd.DataFrame({"stage": FUNNEL.stages, "advanced": [12, 8, 0], "entered": [30, 13, 4]})
+    found = efforts(counts, flow)
+    assert found["made"].tolist() == [40, 6]
+    assert (found["advances"].iloc[0], found["sales"].iloc[0]) == (20, 4)
+    assert found["per_advance"].tolist() == [2, 0.3]
+    assert found["per_sale"].tolist() == [10, 1.5]
+    inside = binomtest(40, 44).proportion_ci(0.95, "exact")
+    np.testing.assert_allclose(
+        found.loc[0, ["per_sale_lower", "per_sale_upper"]].astype(float), [p / (1 - p) for p in inside]
+    )
+
+
+def test_without_a_sale_contacts_for_one_are_unknown_and_never_none() -> None:
+    flow = pd.DataFrame({"stage": FUNNEL.stages, "advanced": [0, 0, 0], "entered": [3, 0, 0]})
+    found = efforts(counts_of(("call", "lead", 25, 4)), flow).iloc[0]
+    assert np.isnan(found["per_sale"])
+    assert np.isinf(found["per_sale_upper"])
+
+
+def test_no_contacts_are_missing_and_never_zero() -> None:
+    rates = contact_rates(with_expected(counts_of(("call", "lead", 0, 0)), QUIET)).iloc[0]
+    assert np.isnan(rates["rate"])
+    assert rates[["ci_lower", "ci_upper"]].tolist() == [0, 1]
+    none = with_expected(contact_counts(None, FUNNEL, None, ["kind", "stage"]), quiet_counts(None, None, FUNNEL, None))
+    assert contact_rates(none).empty
+    assert beside_colleagues(none, none).empty
+    assert efforts(none, pd.DataFrame({"advanced": [0], "entered": [0]})).empty
+
+
+def test_expected_moves_need_the_stage() -> None:
+    with pytest.raises(FunnelError, match='add "stage" to by'):
+        with_expected(counts_of(("call", "lead", 1, 0)).drop(columns="stage"), QUIET)
+
+
+def test_the_colleagues_rate_stands_beside_and_stages_without_a_next_one_do_not() -> None:
+    own = with_expected(counts_of(("call", "lead", 25, 4, 100), ("call", "paid", 3, 0, 9)), QUIET)
+    others = with_expected(counts_of(("call", "lead", 10, 5, 9), ("call", "lead", 10, 2, 9)), QUIET)
+    found = beside_colleagues(own, others)
+    assert found["stage"].tolist() == ["lead"]
+    assert found[["peer_rate", "base_rate"]].to_numpy().tolist() == [[0.35, 0.2]]
+    assert beside_colleagues(own, others.head(0))["peer_rate"].isna().all()
+
+
+def said(own, others=None):
+    own = with_expected(own, QUIET)
+    others = own.head(0) if others is None else with_expected(others, QUIET)
+    return contact_sentences(own, others, SOME, FUNNEL)
+
+
+def test_the_sentences_count_compare_and_always_say_that_it_is_no_effect() -> None:
+    lines = said(
+        counts_of(("call", "lead", 25, 4, 100), ("meeting", "met", 15, 6, 20)),
+        counts_of(("call", "lead", 400, 300, 20)),
+    )
+    assert lines[0].startswith(
+        "In these weeks: call: 25 contacts, 4 moved a lead; meeting: 15 contacts, 6 moved a lead."
+    )
+    assert lines[1] == "Fewer of your contacts moved a lead than of the colleagues': 25% against 75%."
+    assert lines[2].startswith(
+        "Leads moved no more often than without a contact, chance aside: call at lead (25 contacts, 4 moves; 5 in"
+    )
+    assert lines[-1].startswith("This goes together, it is not shown to cause")
+
+
+@pytest.mark.parametrize(("effective", "word"), [(5, "Fewer"), (50, "about as often"), (95, "More")])
+def test_a_difference_is_named_only_beyond_chance(effective, word) -> None:
+    lines = said(counts_of(("call", "lead", 100, effective, 10)), counts_of(("call", "lead", 100, 50, 10)))
+    assert word in lines[1]
+
+
+def test_without_enough_colleagues_nobody_is_compared() -> None:
+    assert not any("colleagues" in line for line in said(counts_of(("call", "lead", 25, 20, 10))))
+
+
+def test_contacts_missing_none_made_and_all_too_recent_are_three_different_sentences() -> None:
+    none = counts_of()
+    nothing = SimpleNamespace(contacts=None)
+    assert contact_sentences(none, none, nothing, FUNNEL) == [
+        "No contacts in the export: which contacts moved leads cannot be told."
+    ]
+    assert contact_sentences(none, none, SOME, FUNNEL) == [
+        "You made no contact in these weeks that the export knows of."
+    ]
+    recent = counts_of(("call", "lead", 0, 0, 0, 3))
+    assert contact_sentences(recent, none, SOME, FUNNEL) == [
+        "3 contacts are not counted yet: their 7 days are not over."
+    ]
+
+
+def test_nothing_changes_the_frames_it_takes() -> None:
+    counts, quiet = counts_of(("call", "lead", 25, 4, 100)), QUIET.copy()
+    before = counts.copy()
+    contact_rates(with_expected(counts, quiet))
+    pd.testing.assert_frame_equal(counts, before)
+    pd.testing.assert_frame_equal(quiet, QUIET)
