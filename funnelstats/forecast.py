@@ -118,7 +118,7 @@ def forecast_open(
     parts = [_of_stage(place, open_leads, curves, rates, funnel, goal.days, soon) for place in range(len(soon))]
     total = {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}
     named = [*zip(funnel.stages, parts, strict=False), (ALL, total)]
-    weakest = float(np.nanmin(_worth(rates, soon), initial=np.inf))
+    weakest = float(np.nanmin(worth_ahead(rates, soon), initial=np.inf))
     return pd.DataFrame([_forecast(stage, part, weakest, level) for stage, part in named])
 
 
@@ -132,7 +132,7 @@ def _of_stage(
     age, many = (young[name].to_numpy() for name in ("age_days", "open"))
     wait = np.arange(1, ahead + 1)
     moves, stays = curves.moves[place], curves.stays[place]
-    worth = _worth(rates, soon)
+    worth = worth_ahead(rates, soon)
     shrink = worth / rates["n_eff"].to_numpy(dtype=float)
     after = curves.moves[place + 1 :].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -186,7 +186,7 @@ def new_lead_chance(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goa
     rate = float(shares.prod())
     share_in_time = curves.won[0] / rate if rate > 0 else np.full(curves.won.shape[1], np.nan)
     in_time = min(float(share_in_time[left].mean()), 1.0) if len(left) else 0.0
-    worth = _worth(rates, np.full(len(shares), goal.days / 7))
+    worth = worth_ahead(rates, np.full(len(shares), goal.days / 7))
     p, n = np.append(shares, in_time), np.append(worth, moved.min())
     mean = (p * n + PRIOR) / (n + 2 * PRIOR)
     mean[-1] = in_time
@@ -210,7 +210,7 @@ def new_lead_chance(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goa
     )
 
 
-def _worth(rates: pd.DataFrame, weeks_ahead: npt.ArrayLike) -> Array:
+def worth_ahead(rates: pd.DataFrame, weeks_ahead: npt.ArrayLike) -> Array:
     """Leads that would tell as much if weeks did not differ: the past ones' scatter and that of weeks to come."""
     n, weeks, dispersion = (rates[name].to_numpy(dtype=float) for name in ("n_eff", "weeks", "dispersion"))
     return n / (dispersion + (dispersion - 1) * weeks / np.maximum(weeks_ahead, 1))

@@ -227,7 +227,7 @@ def plan_rules(funnel: Funnel, goal: Goal) -> list[str]:
         ).format(first=day(pd.Timestamp(goal.as_of) + pd.Timedelta(days=1)), last=day(goal.by)),
         _(
             "The rates are known only so well, and weeks differ by more than chance: both make the number of leads "
-            "higher. 90% certainty means that in 9 of 10 such plans the goal is made."
+            "higher. 90% certainty means that in at least 9 of 10 such plans the goal is made."
         ),
         _("The plan knows no seasons and no changes to come: it goes on as the weeks above went."),
         _("Contacts are planned for the week in which a lead enters the stage at which they are made."),

@@ -12,7 +12,7 @@ from scipy import stats
 
 import funnelstats as fs
 from funnelstats.betas import at_least, beta_binomial, beta_binomial_quantile, beta_of_product, leads_needed
-from funnelstats.forecast import ALL, forecast_open, new_lead_chance, plan_rates
+from funnelstats.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
 from funnelstats.funnel import FunnelError
 from funnelstats.goals import Goal, plan_goal, plan_window, scatter_window, working_days
 from funnelstats.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
@@ -230,6 +230,22 @@ def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
     assert wild[2]["deals_upper"].iloc[-1] > calm[2]["deals_upper"].iloc[-1]
 
 
+def test_weeks_to_come_scatter_too_and_a_few_of_them_more_than_many():
+    rates = pd.DataFrame({"n_eff": [100.0, 100], "dispersion": [1.0, 2], "weeks": [10.0, 10]})
+    assert worth_ahead(rates, np.array([5, 5])).tolist() == [100, 100 / (2 + 10 / 5)]
+    assert worth_ahead(rates, np.array([0.2, 20])).tolist() == [100, 100 / (2 + 10 / 20)]
+
+
+def test_a_later_step_known_from_few_leads_makes_the_forecast_less_sure():
+    sure, few, many = past(4000), past(30), waiting([("lead", 0, 500)])
+    mixed = pd.concat([sure[sure["from_stage"] == "lead"], few[few["from_stage"] == "met"]])
+    width = [
+        forecast.loc[0, "deals_upper"] - forecast.loc[0, "deals_lower"]
+        for *_, forecast, _ in (planned(sure, many), planned(mixed, many))
+    ]
+    assert width[1] > 1.5 * width[0]
+
+
 def test_the_expected_entries_of_the_last_stage_are_the_deals_of_the_plan():
     days = past(2_000_000)
     plan, _, forecast, rates = planned(days)
@@ -244,6 +260,7 @@ def test_the_expected_entries_of_the_last_stage_are_the_deals_of_the_plan():
     needs = stage_needs(entries, days, rates, FUNNEL, GOAL).set_index("stage")
     assert needs["entries"].is_monotonic_decreasing
     assert needs["enter_by"].is_monotonic_increasing
+    assert needs["enter_by"].is_unique
     assert needs.at["paid", "enter_by"] == pd.Timestamp(GOAL.by)
 
 
@@ -415,6 +432,11 @@ def chain(name, deals, by, as_of=""):
         "forecast": forecast.set_index("stage"),
         "plan": plan.set_index("plan"),
         "calendar": calendar,
+        "needs": stage_needs(entries, days, rates, spec, goal).set_index("stage"),
+        "hundred": funnel_arithmetic(rates, spec).set_index("stage"),
+        "money": plan_money(
+            plan, forecast, fs.deal_size(tables.payments), fs.lead_cost(tables.costs, paths, spec, window)
+        ),
         "said": plan_sentences(plan, chance, forecast, spec, goal),
         "notes": [*work_notes(contacts, shares), *aim_notes(spec), *money_notes(tables)],
         "rules": plan_rules(spec, goal),
@@ -436,6 +458,28 @@ def test_what_the_samples_open_leads_brought_lies_within_their_forecast(then, la
     day, by = date.fromisoformat(then), date.fromisoformat(later)
     won = known.filter((known.lead_on <= day) & (known.paid_on > day) & (known.paid_on <= by)).count().to_pandas()
     assert found["deals_lower"] <= won <= found["deals_upper"]
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_methods_quote_the_samples_plan() -> None:
+    text = " ".join((REPOSITORY / "docs" / "methods.md").read_text(encoding="utf-8").partition("## Plans")[2].split())
+    found = chain("sample", 1000, "2026-09-30")
+    plan, total, needs = found["plan"], found["forecast"].loc[ALL], found["needs"].loc["presented"]
+    hundred, money = found["hundred"].loc["paid"], found["money"].set_index("plan").loc["90%"] / 1e6
+    lower, upper = hundred["really_lower"], hundred["really_upper"]
+    assert 0 < plan.at[USUAL, "delivers"] < 0.01
+    for quoted in (
+        f"{total['open']:.0f} leads are open, {total['too_old']:.0f} of them longer than agreed: {total['expected']:.0f} deals "
+        f"to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
+        f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
+        f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
+        f"presented: {needs['entries']:,.0f} leads must enter it, {needs['a_week']:.0f} a week, the last ones by "
+        f"{needs['enter_by']:%Y-%m-%d}.",
+        f"As agreed {hundred['agreed']:.0f} of 100 pay; really {hundred['really']:.0f} ({lower:.0f} to {upper:.0f}).",
+        f"leads cost {money['cost']:.1f} million RUB; {1e6 * money['expected']:,.0f} deals to expect bring "
+        f"{money['revenue']:.1f} million.",
+    ):
+        assert quoted in text
 
 
 @pytest.mark.usefixtures("sample")
