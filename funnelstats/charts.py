@@ -31,7 +31,7 @@ from funnelstats.shown import Shown, show_text
 from funnelstats.words import _, number, percent
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
-MOST_BARS = 20
+MOST_BARS = 12
 LONGEST_LABEL = 22
 LONGEST_TITLE = 66
 """Characters: of a name beside its bar, of the titles of a line of panels together."""
@@ -46,7 +46,7 @@ NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or n
 def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
     """Steps across, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
 
-    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 20 bars the ones
+    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 12 bars the ones
     with most leads are drawn, and the figure says how many are not.
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]

@@ -34,6 +34,8 @@ def with_remarks(managers: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
 
 def _remark(row: pd.Series) -> str:
+    if pd.isna(row["rate"]) and row["entered"] > 0:
+        return _("the days of these leads are not over yet")
     if row["verdict"] in ("undecided", "too few"):
         return _undecided(row["entered"], row["more_weeks"])
     if row["verdict"] in ("red", "amber"):

@@ -42,6 +42,12 @@ def test_a_wait_of_more_than_a_year_is_said_in_words() -> None:
     )
 
 
+def test_leads_whose_days_are_not_over_are_said_to_be_on_their_way() -> None:
+    found = page([*EVEN, ("Gleb", 0, 26, 23)])
+    young = found.assign(rate=found["rate"].mask(found["manager"] == "Gleb"))
+    assert with_remarks(young, AIMED)["remark"].iloc[-1] == "the days of these leads are not over yet"
+
+
 def test_a_miss_is_said_to_be_whose_it_is() -> None:
     assert remarks([*EVEN, ("Gleb", 0, 200, 100)])["Gleb"] == "below target, and lower than colleagues"
     team = [(who, 0, 300, 180) for who in ("Anna", "Boris", "Vera")]
