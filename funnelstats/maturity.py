@@ -35,6 +35,8 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
     of the open leads and doubt about their rate).
     """
     keys = [str(column) for column in young if column not in ("from_stage", *AGES)]
+    if young.empty:
+        return young[keys].assign(open=0, to_come=0.0, to_come_error=0.0)
     way = whole_way(funnel)
     shared = [column for column in keys if column in past]
     numbers = AGES[1:]

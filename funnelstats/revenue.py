@@ -108,6 +108,10 @@ def _merged(
     paid = bool(counts["revenue"].notna().any())
     if spend is None:
         rows = rows.assign(spend=np.nan)
+    elif keys and (rows.empty or spend.empty):
+        # pandas 3.0 cannot merge an empty column of text
+        some = spend if rows.empty else rows
+        rows = some.reindex(columns=[*rows.columns, "spend"]).fillna({"spend": 0.0})
     elif keys:
         rows = rows.merge(spend[[*keys, "spend"]], how="outer", on=keys).fillna({"spend": 0.0})
     else:

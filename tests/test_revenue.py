@@ -158,7 +158,12 @@ def test_a_total_stands_below_its_channels():
 
 
 def test_no_leads_at_all_are_no_rows():
-    assert returns(by_channel(Ads=[]).iloc[:0], spent(Ads=1).iloc[:0]).empty
+    none = by_channel(Ads=[]).iloc[:0]
+    assert returns(none, spent(Ads=1).iloc[:0]).empty
+    assert returns(none, spent(Ads=1))[["channel", "leads", "spend", "verdict"]].to_numpy().tolist() == [
+        ["Ads", 0, 1, "no leads"]
+    ]
+    assert returns(by_channel(Ads=FEW), spent(Ads=1).iloc[:0])["verdict"].tolist() == ["no spend"]
     whole = returns(pd.DataFrame([counted([])]).assign(revenue=np.nan), None)
     assert whole[["leads", "verdict"]].to_numpy().tolist() == [[0, "no leads"]]
 
