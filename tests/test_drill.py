@@ -1,0 +1,102 @@
+"""The leads behind a manager's cells: the loop's and the counts', each lead where its page counts it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, table
+
+from funnelstats.counts import outcome_days, step_counts
+from funnelstats.drill import LEADS, cell_leads
+from funnelstats.funnel import FunnelError
+from funnelstats.journeys import journeys
+
+STAGES = ("lead", "met", "paid")
+FUNNEL = funnel_of(*STAGES, days=[7, 20])
+WINDOW = (date(2026, 1, 5), date(2026, 2, 10))
+AS_OF = date(2026, 2, 14)
+WORDS = {"lost": "lost", "nurture": "returned to marketing", "moved_away": "went back"}
+
+
+def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
+    """What the verb should find, by a loop over every episode known on the day."""
+    found = []
+    for episode in episodes_of(frame, STAGES):
+        for step in FUNNEL.steps:
+            stay = episode.stay(step.from_stage, STAGES)
+            if stay is None or stay[1] != manager or not window[0] <= stay[0] <= min(window[1], as_of):
+                continue
+            entered_on, _, left_on, outcome = stay
+            gone = left_on is not None and left_on <= as_of
+            days = ((left_on if gone else as_of) - entered_on).days
+            judged = (as_of - entered_on).days >= step.horizon_days
+            if gone and outcome == "advanced":
+                word = "advanced in time" if days <= step.horizon_days else "advanced late"
+            elif gone:
+                word = WORDS[outcome]
+            else:
+                word = "still there" if judged else "too recent"
+            found.append(
+                (episode.lead_id, episode.number, step.from_stage, step.to_stage, entered_on, word, days, judged)
+            )
+    order = {step.from_stage: place for place, step in enumerate(FUNNEL.steps)}
+    return sorted(found, key=lambda row: (order[row[2]], row[4], row[0], row[1]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
+    frame = random_entries(seed, STAGES, leads=300)
+    leads = cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, "Boris", entered_between=WINDOW)
+    assert list(leads) == LEADS
+    dated = leads.assign(entered_on=leads["entered_on"].dt.date)
+    expected = by_loop(frame, "Boris")
+    assert [tuple(row) for row in dated.itertuples(index=False)] == expected
+    assert len({row[5] for row in expected}) >= 5, "the history has something of everything"
+
+
+@pytest.mark.parametrize("manager", ["Анна", "Boris", "Claire"])
+def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
+    paths = journeys(table(con, random_entries(7, STAGES, leads=120)), FUNNEL)
+    leads = cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)
+    counts = step_counts(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
+    assert leads.groupby("from_stage", sort=False)["judged"].sum().tolist() == counts["entered"].tolist()
+    assert (~leads["judged"]).groupby(leads["from_stage"], sort=False).sum().tolist() == counts["too_recent"].tolist()
+    in_time = leads[leads["judged"] & (leads["outcome"] == "advanced in time")]
+    assert in_time.groupby("from_stage", sort=False).size().tolist() == counts["converted"].tolist()
+    days = outcome_days(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
+    entered = days.groupby("from_stage", sort=False)[["advanced", "lost", "open"]].sum().sum(axis=1)
+    assert leads.groupby("from_stage", sort=False).size().to_dict() == entered.to_dict()
+
+
+def test_a_lead_of_three_rows_can_be_followed_by_eye(con) -> None:
+    rows = [("a", "lead", "2026-01-05", "Ann"), ("a", "met", "2026-01-13", "Bob"), ("b", "lead", "2026-02-10", "Ann")]
+    paths = journeys(table(con, entries_frame(rows)), FUNNEL)
+    leads = cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW)
+    assert leads[["lead_id", "to_stage", "outcome", "days", "judged"]].to_numpy().tolist() == [
+        ["a", "met", "advanced late", 8, True],
+        ["b", "met", "too recent", 4, False],
+    ]
+    bob = cell_leads(paths, FUNNEL, AS_OF, "Bob", entered_between=WINDOW)
+    assert bob[["lead_id", "to_stage", "outcome"]].to_numpy().tolist() == [["a", "paid", "still there"]]
+
+
+def test_nobody_elses_lead_is_ever_there(con) -> None:
+    frame = random_entries(11, STAGES)
+    paths = journeys(table(con, frame), FUNNEL)
+    owners = {
+        (e.lead_id, owner(first)) for e in episodes_of(frame, STAGES) for s in STAGES if (first := e.first(s, STAGES))
+    }
+    for manager in ("Анна", "Boris", "Claire"):
+        found = set(cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)["lead_id"])
+        assert found <= {lead for lead, whose in owners if whose == manager}
+
+
+def test_a_manager_without_leads_has_an_empty_table_with_its_columns(con) -> None:
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05", "Ann")])), FUNNEL)
+    leads = cell_leads(paths, FUNNEL, AS_OF, "Nobody", entered_between=WINDOW)
+    assert (len(leads), list(leads)) == (0, LEADS)
+    assert pd.api.types.is_integer_dtype(leads["days"])
+    with pytest.raises(FunnelError, match="entered_between must be"):
+        cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW[::-1])
