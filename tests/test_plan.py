@@ -469,8 +469,8 @@ def test_the_methods_quote_the_samples_plan() -> None:
     lower, upper = hundred["really_lower"], hundred["really_upper"]
     assert 0 < plan.at[USUAL, "delivers"] < 0.01
     for quoted in (
-        f"{total['open']:.0f} leads are open, {total['too_old']:.0f} of them longer than agreed: {total['expected']:.0f} deals "
-        f"to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
+        f"{total['open']:.0f} leads are open, {total['too_old']:.0f} of them longer than agreed: "
+        f"{total['expected']:.0f} deals to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
         f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
         f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
         f"presented: {needs['entries']:,.0f} leads must enter it, {needs['a_week']:.0f} a week, the last ones by "
