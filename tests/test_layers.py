@@ -32,7 +32,7 @@ READING_ORDER = [
     # refusals: frames to frames
     *("associations", "refusals"),
     # money: frames to frames
-    *("maturity", "revenue", "lead_base"),
+    *("maturity", "revenue", "lead_base", "chain_ladder"),
     # plans: lazy tables to the boundary, frames to frames
     *("goals", "pipeline", "betas", "forecast", "plan", "plan_work"),
     # the closed loop: frames to frames, and what people wrote
@@ -61,6 +61,7 @@ READING_ORDER = [
         "periods",
         "overview",
         "summary",
+        "console",
         "cli",
     ),
     # the invented sample, which knows nothing of all this
@@ -102,7 +103,7 @@ MAY_IMPORT = {
         "reports",
     },
     ("great_tables",): {"tables"},
-    ("click",): {"cli"},
+    ("click",): {"cli", "console"},
 }
 
 LONGEST = 250
