@@ -10,8 +10,8 @@ import pandas as pd
 from funnelstats.forecast import ALL
 from funnelstats.goals import Goal, plan_window
 from funnelstats.plan import AS_NOW, FEWEST_DEALS, USUAL
-from funnelstats.plan_work import MEETING
-from funnelstats.words import _, counted, day, number, percent
+from funnelstats.plan_work import MEETING, planned
+from funnelstats.words import _, counted, day, number, percent, rough
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SURE = 0.9
 """From here on leads as they come now are enough."""
+OUT_OF_REACH = 5
+"""So many times the leads that come in now are no plan."""
 ALL_IN_TIME = 0.95
 """From here on days do not matter to the plan."""
 
@@ -35,7 +37,8 @@ def plan_sentences(
     now = plan[plan["plan"] == AS_NOW].iloc[0]
     said = [_headline(sure, plan, new, goal), _open_sentence(old, goal)]
     if sure["leads"] > 0 or np.isnan(sure["leads"]):
-        said += [_enough(sure, now, new, funnel, goal), _usual(plan, new), _late(new, goal)]
+        said += [] if _times(plan) >= OUT_OF_REACH else [_enough(sure, now, new, funnel, goal), _usual(plan, new)]
+        said += [_late(new, goal)]
     return [sentence for sentence in said if sentence]
 
 
@@ -64,6 +67,11 @@ def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -
         return _(
             "No number of new leads makes {deals} by {by} sure to {sure}: choose a later day or fewer deals."
         ).format(**known)
+    if _times(plan) >= OUT_OF_REACH:
+        return _(
+            "{deals} by {by} are out of reach: {sure} certainty would take {leads} new leads, {times} times as many as "
+            "come in now. Choose a later day or fewer deals."
+        ).format(**known, leads=number(sure["leads"]), times=rough(_times(plan)))
     less = plan.sort_values("certainty", na_position="last").iloc[0]
     text = _(
         "For {deals} by {by} with {sure} certainty you need {leads} new leads: {week} a week, {each} a working day."
@@ -75,6 +83,12 @@ def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -
         more = _("With {less} certainty {fewer} are enough.")
         said += " " + more.format(less=percent(less["certainty"]), fewer=number(less["leads"]))
     return said
+
+
+def _times(plan: pd.DataFrame) -> float:
+    """How many times the leads that come now the surest plan asks for; missing where either is."""
+    now = plan.loc[plan["plan"] == AS_NOW, "leads"].iloc[0]
+    return planned(plan) / now if now > 0 else float("nan")
 
 
 def _few(sure: pd.Series, new: pd.Series, known: dict[str, str]) -> str:

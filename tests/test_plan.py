@@ -374,6 +374,16 @@ def test_where_no_new_lead_can_be_won_in_time_the_page_says_so():
     assert "No new lead can still be won" in plan_sentences(plan, chance, forecast, FUNNEL, weekend)[0]
 
 
+def test_a_goal_that_takes_many_times_the_leads_that_come_is_out_of_reach():
+    days, goal = past(400), GOAL._replace(deals=900)
+    plan, chance, forecast, _ = planned(days, goal=goal)
+    times = plan["leads"].iloc[1] / plan.set_index("plan").at[AS_NOW, "leads"]
+    said = plan_sentences(plan, chance, forecast, FUNNEL, goal)
+    assert times > 5
+    assert said[0].startswith("900 deals by Jul 26, 2026 are out of reach: 90% certainty would take")
+    assert not [sentence for sentence in said if "more leads a week" in sentence]
+
+
 def test_below_five_deals_seen_there_is_a_range_and_no_number():
     rows = [("lead", 2, 9, 3, 0), ("lead", 60, 0, 0, 8), ("met", 3, 4, 1, 0), ("met", 60, 0, 0, 4)]
     days = pd.DataFrame(rows, columns=["from_stage", "age_days", "advanced", "lost", "open"])
