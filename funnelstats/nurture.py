@@ -28,6 +28,7 @@ CLAIM_WORDS = {
     "as": "more, as claimed or nearly so",
     "unknown": "cannot be told",
 }
+KIND = "_kind_of_lead"
 EFFECTS = ["measure", "held", "nurtured", "others", "ratio", "ratio_lower", "ratio_upper", "claim", "says", "compared"]
 
 
@@ -52,7 +53,7 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
         ("ticket", moments, _tickets, "deals"),
     ):
         kinds = _pooled(frame.drop(columns=base), [nurtured], size)
-        rows.append([measure, "raw", *compare(kinds.assign(_kind=0), nurtured, level), 1.0])
+        rows.append([measure, "raw", *compare(kinds.assign(**{KIND: 0}), nurtured, level), 1.0])
         kinds, compared = _shared(_pooled(frame, [nurtured, *base], size), nurtured, base, size)
         rows.append([measure, "equal", *compare(kinds, nurtured, level), compared])
     table = pd.DataFrame(rows, columns=[name for name in EFFECTS if name not in ("claim", "says")])
@@ -121,13 +122,13 @@ def _shared(kinds: pd.DataFrame, nurtured: str, base: list[str], size: str) -> t
     some = kinds[kinds[size] > 0]
     kind = some.groupby(base, sort=False, dropna=False).ngroup() if base else pd.Series(0, index=some.index)
     both = some.groupby(kind)[nurtured].transform("nunique") == 2
-    kept = some[both].assign(_kind=kind[both]).drop(columns=base)
+    kept = some[both].assign(**{KIND: kind[both]}).drop(columns=base)
     total = some[size].sum()
     return kept, float(kept[size].sum() / total) if total else np.nan
 
 
 def _rates(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, ...]:
-    if kinds["_kind"].nunique() < 2:
+    if kinds[KIND].nunique() < 2:
         found = conversion_rates(kinds, level)
     else:
         # what case_mix does for managers, with nurtured and not in their place
@@ -146,8 +147,8 @@ def _tickets(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, .
     The spread of deals relative to their mean is one number for each group, never below that of all deals: a handful
     of deals that happen to be alike does not make anybody sure.
     """
-    deals = kinds.groupby("_kind")["deals"].sum()
-    weight = kinds["_kind"].map(deals / deals.sum()) if len(deals) else kinds["deals"].astype(float)
+    deals = kinds.groupby(KIND)["deals"].sum()
+    weight = kinds[KIND].map(deals / deals.sum()) if len(deals) else kinds["deals"].astype(float)
     relative = ((kinds["deals"] - 1) * kinds["variance"] / kinds["mean"] ** 2).fillna(0.0)
     freedom = (kinds["deals"] - 1).clip(lower=0)
     every = share(relative.sum(), freedom.sum())

@@ -1,0 +1,545 @@
+"""Tables, comparisons, notes and sentences of the closed loop; then the truths of the sample."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from backends import funnel_of
+
+from funnelstats.funnel import MISSING, FunnelError
+from funnelstats.handover import hand_over_counts, handed_counts, handed_over, state_counts
+from funnelstats.intervals import mover_ratio, wilson_interval
+from funnelstats.journeys import journeys
+from funnelstats.leaks import drivers
+from funnelstats.loop import (
+    EVERYBODY,
+    HANDED,
+    acceptance,
+    even_load,
+    followed_window,
+    in_common,
+    months_to,
+    of_campaigns,
+    readiness,
+    record_shares,
+    shared_attributes,
+    state_table,
+    states_by,
+)
+from funnelstats.loop_advice import (
+    acceptance_sentences,
+    loop_limits,
+    loop_rules,
+    loop_sentences,
+    reconciliation,
+    won_sentence,
+)
+from funnelstats.loop_charts import state_chart
+from funnelstats.notes import month_notes, notes_fingerprint
+from funnelstats.nurture import EFFECTS, compared_by, nurture_effects, nurture_sentences, nurture_table
+from funnelstats.opening import Tables, open_funnel
+from funnelstats.parts import PART_WORDS, show_part
+from funnelstats.records import attribute_sizes
+from funnelstats.sources import prepare
+from funnelstats.states import STATES
+from funnelstats.wins import ticket_moments
+
+ROOT = Path(__file__).parents[1]
+FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])
+NONE = pd.DataFrame()
+
+
+def stated(**more):
+    return FUNNEL.model_validate({**FUNNEL.model_dump(), **more})
+
+
+def counts(**leads):
+    """A frame of ``state_counts`` without keys: state = (leads, amount, longest, over a week)."""
+    rows = [(state.replace("_", " "), *values) for state, values in leads.items()]
+    return pd.DataFrame(rows, columns=["lead_state", "leads", "amount", "longest_days", "over_a_week"])
+
+
+MONTH = counts(
+    won=(3, 30.0, 1, 0), never_touched=(5, 50.0, 12, 2), inactive=(2, 90.0, 20, 2), refused=(1, np.nan, 3, 0)
+)
+WINDOW = counts(won=(9, 80.0, 1, 0), never_touched=(5, 50.0, 12, 2))
+TOTALS = pd.DataFrame({"leads": [11, 14]})
+NOBODY = pd.DataFrame({"leads": [0, 0]})
+
+
+def test_the_months_that_end_with_one_cross_the_year():
+    assert months_to("2026-01", 1) == (date(2026, 1, 1), date(2026, 1, 31))
+    assert months_to("2026-02") == (date(2025, 12, 1), date(2026, 2, 28))
+    assert followed_window("2026-02", FUNNEL) == months_to("2026-02")
+    assert followed_window("2026-02", funnel_of("lead", "won", days=90)) == months_to("2026-02", 12)
+
+
+def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
+    table = state_table(MONTH, WINDOW, TOTALS, contacts=True).set_index("lead_state")
+    assert table.index.tolist() == [*STATES, HANDED]
+    assert table["leads"].tolist() == [3, 0, 2, 5, 0, 1, 0, 11]
+    assert table["share"][HANDED] == table["share"][:-1].sum() == pytest.approx(1)
+    assert table["window_leads"].tolist() == [9, 0, 0, 5, 0, 0, 0, 14]
+    assert table["amount"][HANDED] == 170
+    assert np.isnan(table["amount"]["refused"])
+    assert reconciliation(table.reset_index()) == (
+        "It adds up: 11 handed over = 3 won + 0 active and moving + 2 inactive + 5 never touched + 0 to nurture + "
+        "1 refused + 0 wrongly qualified."
+    )
+
+
+def test_states_that_do_not_add_up_are_refused():
+    with pytest.raises(ValueError, match="12 leads were handed over, but 11 are in a state"):
+        state_table(MONTH, WINDOW, TOTALS + 1, contacts=True)
+
+
+def test_without_contacts_or_leads_the_table_of_states_says_so():
+    table = state_table(counts(), counts(), NOBODY, contacts=False)
+    assert "never touched" not in table["lead_state"].tolist()
+    assert table["leads"].sum() == 0
+    assert table["share"].isna().all()
+    assert state_chart(table).data["text/plain"].startswith("There is nothing to draw")
+    assert loop_sentences(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL) == [
+        "No lead was handed over in this month: there is nothing to close the loop on."
+    ]
+
+
+def test_states_by_group_keep_every_lead_and_the_order_asked_for():
+    rows = [("b", "won", 2), ("a", "won", 1), ("a", "refused", 4)]
+    frame = pd.DataFrame(rows, columns=["stage", "lead_state", "leads"])
+    table = states_by(frame, frame.iloc[:1], "stage", ["b", "a", "c"])
+    assert table[["period", "stage", HANDED, "won", "refused"]].to_numpy().tolist() == [
+        ["this month", "b", 2, 2, 0],
+        ["this month", "a", 5, 1, 4],
+        ["three months", "b", 2, 2, 0],
+    ]
+    assert table[list(STATES)].to_numpy().sum() == 9
+    assert states_by(frame.iloc[:0], frame.iloc[:0], "stage").empty
+
+
+def day_counts(rows, key=None):
+    columns = [*([key] if key else []), "age_days", "advanced", "sent_back", "refused", "open"]
+    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[-5:], "int64"))
+    frame.insert(len(columns) - 5, "from_stage", "lead")
+    frame.insert(len(columns) - 4, "to_stage", "met")
+    return frame
+
+
+def matured(rows, key=None):
+    columns = [*([key] if key else []), "entered", "converted", "too_recent"]
+    frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[-3:], "int64"))
+    frame.insert(len(columns) - 3, "from_stage", "lead")
+    frame.insert(len(columns) - 2, "to_stage", "met")
+    return frame
+
+
+def test_accepted_and_sent_back_of_matured_leads_are_plain_shares_with_wilson_limits():
+    days = day_counts([(3, 60, 5, 5, 0), (14, 10, 5, 0, 0), (15, 3, 2, 0, 0), (40, 0, 0, 0, 10)])
+    found = acceptance(days, matured([(100, 70, 7)]), FUNNEL).iloc[0]
+    assert (found["rate"], found["sent_back"]) == (pytest.approx(0.70), pytest.approx(0.10))
+    assert [found["ci_lower"], found["ci_upper"]] == pytest.approx(np.ravel(wilson_interval(70, 100)))
+    assert [found["sent_back_lower"], found["sent_back_upper"]] == pytest.approx(np.ravel(wilson_interval(10, 100)))
+    assert (found["entered"], found["matured"], found["matured_rate"], found["too_recent"]) == (100, 100, 0.7, 7)
+
+
+def test_leads_still_watched_count_for_as_long_as_they_were():
+    # Aalen–Johansen by hand: day 2: 4 of 10 accepted, 1 sent back; 3 leave the watch; day 5: 1 of 2 accepted
+    days = day_counts([(2, 4, 1, 0, 0), (3, 0, 0, 0, 3), (5, 1, 0, 0, 0), (20, 0, 0, 0, 1)])
+    found = acceptance(days, matured([(1, 0, 9)]), FUNNEL).iloc[0]
+    assert found["rate"] == pytest.approx(0.4 + 0.5 * 0.5)
+    assert found["sent_back"] == pytest.approx(0.1)
+
+
+def test_acceptance_by_channel_has_a_row_for_each_and_none_for_nobody():
+    days = day_counts([("web", 3, 5, 0, 0, 0), ("fair", 1, 0, 0, 0, 4)], "channel")
+    found = acceptance(days, matured([("web", 5, 5, 0), ("fair", 0, 0, 4)], "channel"), FUNNEL).set_index("channel")
+    assert found["rate"]["web"] == 1
+    assert np.isnan(found["rate"]["fair"])
+    assert (found["ci_lower"]["fair"], found["ci_upper"]["fair"]) == (0, 1)
+    none = acceptance(days.iloc[:0], matured([], "channel"), FUNNEL)
+    assert none.empty
+    assert len(acceptance(day_counts([]), matured([]), FUNNEL)) == 1
+
+
+def test_campaigns_are_those_with_a_name_most_leads_first():
+    frame = pd.DataFrame({"campaign": ["a", MISSING, "b"], "entered": [1, 9, 3]})
+    assert of_campaigns(frame)["campaign"].tolist() == ["b", "a"]
+
+
+def test_attributes_to_compare_by_are_no_names_and_have_leads_enough_for_each_value():
+    sizes = pd.DataFrame(
+        [("manager", 5, 100), ("campaign", 5, 100), ("company", 4, 100), ("phone", 20, 60), ("city", 21, 900),
+         ("one", 1, 100), ("nurtured", 1, 30), ("segment", 3, 100), ("ready_need", 2, 10)],
+        columns=["attribute", "distinct", "filled"],
+    )  # fmt: skip
+    funnel = stated(loop={"nurtured": "nurtured"}, lead_base={"company": "company"})
+    assert shared_attributes(sizes, funnel) == ["nurtured", "segment", "ready_need"]
+
+
+def test_loads_have_the_exact_poisson_limits_of_the_tables():
+    # Published limits of a Poisson count: 10 has 4.80 to 18.39, 0 has 0 to 3.69 (Ulm 1990; Liddell 1984).
+    month = pd.DataFrame({"manager": ["A", "B", "robot", MISSING], "leads": [10, 50, 99, 99]})
+    window = pd.DataFrame({"manager": ["A", "A", "B", "C", "robot", MISSING], "leads": [1, 1, 1, 1, 1, 1]})
+    found = even_load(month, window, stated(system_users=["robot"])).set_index("manager")
+    assert found["leads"].to_dict() == {"C": 0, "A": 10, "B": 50}
+    assert found["even"].tolist() == [20.0] * 3
+    limits = found[["ratio_lower", "ratio_upper"]] * 20
+    assert limits.loc["A"].tolist() == pytest.approx([4.795, 18.39], abs=5e-3)
+    assert limits.loc["C"].tolist() == pytest.approx([0, 3.689], abs=5e-4)
+    assert found["verdict"].to_dict() == {"C": "fewer", "A": "fewer", "B": "more"}
+    # a p-value and its interval agree
+    assert found["p_value"]["A"] < 0.05
+    assert limits.loc["A", "ratio_upper"] < 20
+
+
+def test_equal_loads_and_no_managers_are_no_finding():
+    even = pd.DataFrame({"manager": list("ABC"), "leads": [10, 12, 9]})
+    assert set(even_load(even, even, FUNNEL)["verdict"]) == {"even"}
+    assert even_load(even.iloc[:0], even.iloc[:0], FUNNEL).empty
+    nobody = even_load(even.iloc[:0], even, FUNNEL)
+    assert nobody["p_value"].isna().all()
+    assert nobody["ratio_upper"].eq(np.inf).all()
+
+
+def test_records_come_emptiest_field_first_everybody_before_each():
+    rows = [("lead", "ready_need", "A", 10, 9), ("lead", "ready_need", "B", 10, 3), ("met", "size", "A", 4, 1),
+            ("lead", "ready_need", MISSING, 2, 0)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["stage", "field", "manager", "entered", "converted"])
+    found = record_shares(frame, FUNNEL)
+    assert found[["what", "manager", "entered", "converted"]].to_numpy().tolist() == [
+        ["size, at met", EVERYBODY, 4, 1],
+        ["size, at met", "A", 4, 1],
+        ["need confirmed, at lead", EVERYBODY, 22, 12],
+        ["need confirmed, at lead", "B", 10, 3],
+        ["need confirmed, at lead", "A", 10, 9],
+    ]
+    assert found["ci_lower"].iloc[3] == pytest.approx(wilson_interval(3, 10)[0])
+    assert record_shares(frame.iloc[:0], FUNNEL).empty
+
+
+def strata(rows):
+    return pd.DataFrame(rows, columns=["nurtured", "segment", "entered", "converted"])
+
+
+def moments(rows):
+    """Moments by nurtured and segment from lists of deals."""
+    return pd.DataFrame(
+        [(mark, segment, len(x), np.mean(x), np.var(x, ddof=1) if len(x) > 1 else np.nan) for mark, segment, x in rows],
+        columns=["nurtured", "segment", "deals", "mean", "variance"],
+    )
+
+
+def effects_of(leads, deals):
+    return nurture_effects(leads, deals, "nurtured").set_index(["measure", "held"])
+
+
+def test_a_difference_of_the_leads_alone_disappears_at_equal_leads():
+    leads = strata([("yes", "new", 100, 20), ("yes", "repeat", 400, 240), ("no", "new", 800, 160),
+                    ("no", "repeat", 200, 120)])  # fmt: skip
+    small, large = [80.0, 100.0, 120.0], [800.0, 1000.0, 1200.0]
+    deals = moments([("yes", "new", small * 5), ("yes", "repeat", large * 30), ("no", "new", small * 50),
+                     ("no", "repeat", large * 15)])  # fmt: skip
+    found = effects_of(leads, deals)
+    raw, equal = found.xs("raw", level="held"), found.xs("equal", level="held")
+    assert (raw["ratio_lower"] > 1).all()
+    assert equal["ratio"].tolist() == pytest.approx([1, 1])
+    assert equal["nurtured"].tolist() == pytest.approx(equal["others"].tolist())
+    assert (equal["ratio_lower"] < 1).all()
+    assert (equal["ratio_upper"] > 1).all()
+    assert equal["says"].tolist() == ["not confirmed here"] * 2
+    assert equal["compared"].tolist() == [1, 1]
+
+
+def test_raw_shares_are_compared_by_the_limits_of_their_ratio():
+    found = effects_of(strata([("yes", "new", 50, 30), ("no", "new", 100, 40)]), moments([])).loc[("bought", "raw")]
+    one, other = ([k / n, *np.ravel(wilson_interval(k, n))] for k, n in ((30, 50), (40, 100)))
+    assert found["ratio"] == pytest.approx(1.5)
+    assert found[["ratio_lower", "ratio_upper"]].tolist() == pytest.approx(np.ravel(mover_ratio(one, other)).tolist())
+
+
+def test_raw_tickets_equal_a_gamma_model_with_a_log_link():
+    deals = np.array([60.0, 100.0, 170.0, 230.0, 90.0])
+    groups = [("yes", deals * 1.3), ("no", np.tile(deals, 4))]
+    found = effects_of(strata([("yes", "a", 9, 5), ("no", "a", 40, 20)]), moments([(g, "a", x) for g, x in groups]))
+    values = np.concatenate([x for _, x in groups])
+    design = np.column_stack([np.ones(25), np.repeat([1.0, 0.0], [5, 20])])
+    fit = sm.GLM(values, design, family=sm.families.Gamma(sm.families.links.Log())).fit(scale="X2")
+    row = found.loc[("ticket", "raw")]
+    assert row["ratio"] == pytest.approx(np.exp(fit.params[1])) == pytest.approx(1.3)
+    half = np.log(row["ratio_upper"] / row["ratio_lower"]) / 2 / 1.959964
+    # the own spread of five deals is larger than that of all: the wider one is taken
+    assert fit.bse[1] <= half < 1.1 * fit.bse[1]
+
+
+def test_moments_of_segments_pool_to_those_of_all_deals():
+    random = np.random.default_rng(3)
+    parts = [(mark, segment, random.lognormal(3, 1, size)) for mark, segment, size in
+             (("yes", "a", 7), ("yes", "b", 1), ("no", "a", 30), ("no", "b", 9))]  # fmt: skip
+    leads = strata([(mark, segment, 50, len(x)) for mark, segment, x in parts])
+    split = effects_of(leads, moments(parts))
+    whole = {mark: np.concatenate([x for m, _, x in parts if m == mark]) for mark in ("yes", "no")}
+    joined = effects_of(leads, moments([(mark, "a", x) for mark, x in whole.items()]))
+    columns = ["nurtured", "others", "ratio", "ratio_lower", "ratio_upper"]
+    np.testing.assert_allclose(
+        split.loc[("ticket", "raw"), columns], joined.loc[("ticket", "raw"), columns].astype(float)
+    )
+    assert split.loc[("ticket", "raw"), "nurtured"] == pytest.approx(whole["yes"].mean())
+
+
+def test_kinds_of_leads_that_only_one_group_has_are_left_out_of_equal_leads_and_told():
+    leads = strata([("yes", "a", 10, 5), ("no", "a", 10, 5), ("no", "b", 60, 60)])
+    found = effects_of(leads, moments([])).loc[("bought", "equal")]
+    assert found["ratio"] == 1
+    assert found["compared"] == 0.25
+
+
+def test_what_cannot_be_compared_is_unknown_and_without_a_mark_there_is_nothing():
+    leads = strata([("yes", "a", 10, 5), ("no", "a", 10, 0)])
+    found = effects_of(leads, moments([("yes", "a", [5.0])]))
+    assert found["ratio"].isna().all()
+    assert (found["ratio_lower"] == 0).all()
+    assert np.isinf(found["ratio_upper"]).all()
+    assert set(found["says"]) == {"cannot be told"}
+    none = nurture_effects(leads.drop(columns="nurtured"), moments([]), "")
+    assert none.columns.tolist() == EFFECTS
+    assert none.empty
+    assert nurture_table(none, FUNNEL).empty
+    assert nurture_sentences(none) == [
+        "The trade claims that nurtured leads buy 55% more often and for 47% more: not checked here."
+    ]
+    assert nurture_effects(strata([]), moments([]), "nurtured")["ratio"].isna().all()
+    assert "stays a claim" in nurture_sentences(found.reset_index())[0]
+
+
+@pytest.mark.parametrize(
+    ("won", "says"),
+    [
+        ((55, 40), "more, but less than claimed"),
+        ((64, 40), "more, as claimed or nearly so"),
+        ((41, 40), "not confirmed here"),
+        ((20, 40), "not confirmed here"),
+    ],
+)
+def test_a_claim_is_held_against_the_whole_interval(won, says):
+    size = 5000 if says.startswith("more, but") else 100
+    times = size // 100
+    leads = strata([("yes", "a", size, won[0] * times), ("no", "a", size, won[1] * times)])
+    found = effects_of(leads, moments([]))
+    assert found.loc[("bought", "equal"), "says"] == says
+    assert says in nurture_sentences(found.reset_index())[0]
+
+
+def test_nurtured_leads_are_compared_by_the_base_where_the_export_marks_them():
+    funnel = stated(base=["segment"], loop={"nurtured": "nurtured"})
+    assert compared_by(funnel, ["segment", "nurtured"]) == ["nurtured", "segment"]
+    assert compared_by(funnel, ["segment"]) == ["segment"]
+    assert compared_by(FUNNEL, []) == []
+
+
+NO_LOAD = pd.DataFrame(columns=["manager", "leads", "even", "verdict"])
+NO_READY = pd.DataFrame(columns=["flag", "value", "verdict", "rate", "other_rate"])
+NO_RECORDS = pd.DataFrame(columns=["manager", "field", "stage", "rate", "entered"])
+
+
+def test_sentences_come_by_money_and_name_who_has_most():
+    table = state_table(MONTH, WINDOW, TOTALS, contacts=True)
+    owners = pd.DataFrame(
+        [("Boris", "never touched", 4), ("Анна", "never touched", 1), (MISSING, "inactive", 2)],
+        columns=["manager", "lead_state", "leads"],
+    )
+    said = loop_sentences(table, owners, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
+    assert said == [
+        "2 leads inactive: decide on the next contact, or close them. Expected deals of 90\u00a0RUB. "
+        "2 have waited longer than a week, the longest 20 days.",
+        "5 leads never touched: call these first. Expected deals of 50\u00a0RUB. 2 have waited longer than a week, the "
+        "longest 12 days. Most are with Boris (4), Анна (1).",
+    ]
+
+
+def test_load_readiness_and_records_are_said_where_they_are_found():
+    quiet = state_table(counts(won=(1, 5.0, 0, 0)), WINDOW, pd.DataFrame({"leads": [1, 14]}), contacts=True)
+    assert loop_sentences(quiet, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL) == [
+        "Every lead handed over in this month is moving or has a result: there is nothing to chase."
+    ]
+    load = pd.DataFrame([("Novák", 1, 20.0, "fewer"), ("A", 39, 20.0, "more")], columns=NO_LOAD.columns)
+    ready = pd.DataFrame(
+        [("budget known", "yes", "higher", 0.7, 0.5), ("budget known", "no", "lower", 0.4, 0.6),
+         ("need confirmed", "yes", "undecided", 0.6, 0.5)],
+        columns=NO_READY.columns,
+    )  # fmt: skip
+    records = pd.DataFrame(
+        [
+            (EVERYBODY, "need confirmed", "met", 0.5, 40),
+            ("A", "need confirmed", "met", 0.1, 9),
+            (EVERYBODY, "x", "met", 0.9, 5),
+        ],
+        columns=NO_RECORDS.columns,
+    )
+    assert loop_sentences(quiet, NONE, load, ready, records, FUNNEL) == [
+        "Few leads: Novák (1), where an even share is 20. If that is not meant, hand over more evenly.",
+        "Ask before handing over: of leads with “budget known” 70% bought, of the others 50%. It goes together with "
+        "buying; that it causes it is not shown.",
+        "Fill in: “need confirmed” is known of 50% of the 40 leads that stand at “met” and need it next.",
+    ]
+
+
+def test_acceptance_is_said_with_its_meaning_and_the_trades_claim_beside_it():
+    days = day_counts([(3, 60, 5, 5, 0), (40, 0, 0, 0, 30)])
+    window = (date(2026, 4, 1), date(2026, 6, 30))
+    found, trade, meaning = acceptance_sentences(acceptance(days, matured([(100, 60, 0)]), FUNNEL), FUNNEL, window)
+    assert "from Apr 1, 2026 to Jun 30, 2026 sales accepted 60% (very likely 50% to 69%), and sent back 5.0%" in found
+    assert "27%" in trade
+    assert "claim" in trade
+    assert "from “lead” to “met” within 14 days" in meaning
+    young = acceptance(day_counts([(1, 0, 0, 0, 5)]), matured([(0, 0, 5)]), FUNNEL)
+    assert acceptance_sentences(young, FUNNEL, window)[0].endswith("cannot be told yet: their days are not over.")
+
+
+def test_wins_are_said_with_their_money_where_it_is_known():
+    total = pd.DataFrame({"won": [1], "paying": [0], "paid": [np.nan]})
+    assert won_sentence(total, FUNNEL) == "1 lead was won this month."
+    assert won_sentence(total.assign(won=2, paid=3500.0), FUNNEL) == (
+        "2 leads were won this month. They have paid 3,500\u00a0RUB so far."
+    )
+
+
+def test_limits_name_what_is_missing_and_rules_the_days_agreed():
+    bare = Tables(SimpleNamespace(columns=["lead_id"]), None, None, None, None)  # type: ignore[arg-type]
+    said = loop_limits(FUNNEL, bare)
+    assert len(said) == 9
+    full = stated(loop={"wrongly_qualified": "x", "nurtured": "n", "needs": {"met": "amount"}}, notes="One note.")
+    leads = SimpleNamespace(columns=["channel", "amount", "ready_need"])
+    assert len(loop_limits(full, Tables(leads, None, 1, 1, 1))) == 2  # type: ignore[arg-type]
+    funnel = stated(loop={"idle_days": 5, "idle_days_at": {"met": 9}, "marketing": ["web"]}, base=["segment"])
+    rules = loop_rules(funnel, date(2026, 6, 30), *((date(2026, 6, 1), date(2026, 6, 30)),) * 2)
+    for words in (
+        "more than 5 (met 9) days",
+        "marketing's channels: web",
+        "same mix of segment",
+        "“paid” within 44 days",
+    ):
+        assert any(words in rule for rule in rules), words
+
+
+def test_a_part_that_is_missing_is_one_sentence_and_a_table_otherwise():
+    frame = pd.DataFrame({"manager": ["A"], "leads": [3]})
+    assert "<table" in show_part(frame, "load", title="Load", name="load").data["text/html"]
+    assert show_part(frame.iloc[:0], "load", title="Load", name="load").data["text/plain"] == PART_WORDS["load"]
+    with pytest.raises(ValueError, match='did you mean "load"'):
+        show_part(frame, "laod", title="Load", name="load")
+
+
+def test_the_chart_draws_the_numbers_of_the_table_and_says_them():
+    table = state_table(MONTH, WINDOW, TOTALS, contacts=True)
+    shown = state_chart(table)
+    lines = [line.split() for line in shown.data["text/plain"].splitlines()]
+    assert lines[0] == ["lead_state", "leads", "window_leads"]
+    assert [int(line[-2]) for line in lines[1:]] == [3, 0, 2, 5, 0, 1, 0]
+    alt = shown.metadata["image/png"]["alt"]
+    assert "never touched 5 (45%)" in alt
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    notes = tmp_path / "data" / "raw" / "team" / "notes"
+    notes.mkdir(parents=True)
+    return notes
+
+
+def test_notes_are_plain_paragraphs_under_their_headings(folder):
+    text = "\ufeffWe met.\nAll of us.\n\n## Wins:\n- <b>Acme</b> signed\n* Two more\n\n# Better\nCall sooner.\n- Ask\n"
+    (folder / "2026-06.md").write_text(text, encoding="utf-8")
+    assert month_notes("team", "2026-06") == [
+        *("We met. All of us.", "Wins: <b>Acme</b> signed", "Wins: Two more", "Better: Call sooner.", "Better: Ask")
+    ]
+
+
+def test_absent_or_empty_notes_say_where_to_put_them(folder):
+    said = month_notes("team", "2026-06")
+    assert said == [
+        "Nobody wrote notes for this meeting. Put wins and what could be better into data/raw/team/notes/2026-06.md, "
+        "as plain text."
+    ]
+    (folder / "2026-06.md").write_text("# Wins\n\n", encoding="utf-8")
+    assert month_notes("team", "2026-06") == said
+    (folder / "2026-06.md").write_bytes("Größe".encode("latin-1"))
+    with pytest.raises(FunnelError, match=r"notes/2026-06\.md: must be UTF-8 text, byte 2 is not"):
+        month_notes("team", "2026-06")
+    with pytest.raises(FunnelError, match=r'no month "\.\./x"'):
+        month_notes("team", "../x")
+
+
+def test_a_page_is_made_again_when_its_notes_change(folder):
+    digests = [notes_fingerprint("team", "2026-06")]
+    for text in ("one", "two"):
+        (folder / "2026-06.md").write_text(text, encoding="utf-8")
+        digests.append(notes_fingerprint("team", "2026-06"))
+    assert digests[0] == ""
+    assert all(one != other for one, other in pairwise(digests))
+    assert notes_fingerprint("team", "2026-05") == ""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The sample's funnel, tables and journeys as of the end of June, in a project of its own."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "data" / "raw").mkdir(parents=True)
+    (project / "data" / "raw" / "sample").symlink_to(ROOT / "data" / "raw" / "sample")
+    before = Path.cwd()
+    os.chdir(project)
+    prepare("sample")
+    funnel, tables = open_funnel("sample", "2026-06-30")
+    os.chdir(before)
+    return funnel, tables, journeys(tables.entries, funnel).cache(), date(2026, 6, 30)
+
+
+def test_of_readiness_only_the_budget_goes_with_buying_and_only_segments_besides(sample):
+    funnel, tables, paths, day = sample
+    attributes = shared_attributes(attribute_sizes(tables.leads), funnel)
+    assert attributes == [
+        *("channel", "ready_budget", "ready_authority", "ready_need", "ready_timing", "segment", "product", "nurtured")
+    ]
+    leads = handed_over(paths, tables.leads, funnel, day, months_to("2026-06", 12), keep=attributes)
+    found = drivers(hand_over_counts(leads, funnel, day, attributes, to_stage="paid"))
+    ready = readiness(found)
+    assert len(ready) == 12
+    assert set(ready["flag"][ready["verdict"] != "undecided"]) == {"budget known"}
+    assert ready.set_index(["attribute", "value"])["verdict"]["ready_budget", "yes"] == "higher"
+    common = in_common(found)
+    assert set(common["attribute"]) == {"budget known", "segment"}
+    assert common["value"].iloc[0] == "no"
+
+
+def test_nurtured_leads_do_no_better_at_equal_leads(sample):
+    funnel, tables, paths, day = sample
+    by = compared_by(funnel, tables.leads.columns)
+    leads = handed_over(paths, tables.leads, funnel, day, months_to("2026-06", 12), keep=by)
+    counted = hand_over_counts(leads, funnel, day, by, to_stage="paid")
+    found = nurture_effects(counted, ticket_moments(leads, tables.payments, funnel, day, by), "nurtured")
+    assert found["says"].tolist() == ["not confirmed here"] * 4
+    assert (found["ratio_upper"] < found["claim"]).all()
+    bought = found[found["measure"] == "bought"].set_index("held")["ratio"]
+    assert bought["raw"] > 1.04
+    assert abs(bought["equal"] - 1) < 0.02
+
+
+def test_the_sample_month_adds_up_and_only_one_manager_has_too_few_leads(sample):
+    funnel, tables, paths, day = sample
+    month, window = months_to("2026-06", 1), months_to("2026-06")
+    leads, more = (handed_over(paths, tables.leads, funnel, day, x, contacts=tables.contacts) for x in (month, window))
+    handed = handed_counts(paths, tables.leads, funnel, day, [month, window])
+    table = state_table(state_counts(leads), state_counts(more), handed, contacts=True).set_index("lead_state")
+    assert table["leads"][HANDED] == 827
+    assert (table["leads"] > 0).all()
+    load = even_load(state_counts(leads, "manager"), state_counts(more, "manager"), funnel)
+    assert load["manager"][load["verdict"] == "fewer"].tolist() == ["Novák"]
+    assert "CRM robot" not in load["manager"].tolist()
