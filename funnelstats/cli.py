@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from funnelstats.console import progress, say
 from funnelstats.funnel import FunnelError, project_root
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _prepare(funnel: str) -> None:
     from funnelstats.sources import prepare
 
     made = prepare(funnel)
-    _say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
+    say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
 
 
 def _make(
@@ -163,7 +163,7 @@ def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[
     from funnelstats.reports import render_many
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    with _progress(batch) as tell:
+    with progress(batch.jobs) as tell:
         records = render_many(
             batch.jobs,
             title=batch.titles,
@@ -173,38 +173,8 @@ def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[
             tell=tell,
             cold=cold,
         )
-    _say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
+    say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
     return records
-
-
-@contextmanager
-def _progress(batch: Batch) -> Iterator[Callable[[Record], None]]:
-    """On a terminal one bar with the time left, and failures at the end; elsewhere a line for each page."""
-    done: list[Record] = []
-
-    def line(record: Record) -> str:
-        target = record.job.target
-        page = target.name if len(batch.titles) == 1 else f"{target.parent.name}/{target.name}"
-        words = f"{record.state} {record.seconds:.1f} s" if record.state == "made" else record.state
-        return f"{page}: {words}{f': {record.reason}' if record.reason else ''}"
-
-    def tell(record: Record) -> None:
-        done.append(record)
-        _say(f"{len(done)}/{len(batch.jobs)} {line(record)}")
-
-    if not sys.stderr.isatty():
-        yield tell
-        return
-    with click.progressbar(length=len(batch.jobs), label="pages", show_pos=True, file=sys.stderr) as bar:
-
-        def advance(record: Record) -> None:
-            done.append(record)
-            bar.update(1)
-
-        yield advance
-    for record in done:
-        if record.state == "failed":
-            _say(line(record))
 
 
 def _fail(records: list[Record]) -> None:
@@ -229,17 +199,8 @@ def _refuse_new_reds(folder: Path) -> None:
 
     if found := new_reds(folder):
         for row in found:
-            _say(f"new red: {red_sentence(row)}")
+            say(f"new red: {red_sentence(row)}")
         raise SystemExit(3)
-
-
-def _say(text: str, *, err: bool = True) -> None:
-    """A line to whoever is listening; that nobody is any more ends no run."""
-    try:
-        click.echo(text, err=err)
-    except BrokenPipeError:
-        # Else Python complains of the same pipe once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
 
 def main() -> None:
