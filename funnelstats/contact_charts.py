@@ -10,13 +10,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from funnelstats.figures import ACCENT, FAINT, INK, QUIET, house_axes, show_figure
-from funnelstats.shown import Shown, show_text
+from funnelstats.shown import Shown
+from funnelstats.tables import show_table
 from funnelstats.words import _, number, percent
 
-NO_CONTACTS = "There is nothing to draw: no contact of these weeks is known whose days are over."
-NO_LEADS = "There is nothing to draw: no lead came in in these weeks, or no contacts are known."
+NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
+"""Shown where a figure or a table would be empty, below sentences that say what is missing."""
 MOST_ROWS = 12
 LONGEST_LABEL = 30
+
+
+def show_if_any(frame: pd.DataFrame, **table: Any) -> Shown:
+    """The frame as ``show_table`` shows it; nothing where it has no rows, since the sentences above say why."""
+    return NOTHING if frame.empty else show_table(frame, **table)
 
 
 def contact_chart(rates: pd.DataFrame) -> Shown:
@@ -27,7 +33,7 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     most = rates.sort_values("contacts", ascending=False, kind="stable").head(MOST_ROWS).index
     rows = rates[rates.index.isin(most)].iloc[::-1].reset_index(drop=True)
     if rows.empty:
-        return show_text(_(NO_CONTACTS), box="note")
+        return NOTHING
     figure, ax = house_axes(width=8.4, height=1.3 + 0.36 * len(rows))
     y = np.arange(len(rows), dtype=float)
     ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.3)
@@ -68,7 +74,7 @@ def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> 
     Takes two frames of ``contact_curve``, the manager's and the colleagues' (empty where too few).
     """
     if own.empty:
-        return show_text(_(NO_LEADS), box="note")
+        return NOTHING
     figure, axes = house_axes(1, 2, width=9.4, height=2.9, sharey=True, squeeze=False)
     titles = {"calendar": _("hours since the lead came in"), "working": _("working hours since the lead came in")}
     drawn = []
@@ -95,12 +101,12 @@ def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> 
 
 
 def _curve(curve: pd.DataFrame, clock: str, hours: int) -> pd.DataFrame:
-    """One clock's curve, a row for every hour: between two events it stays where it was."""
+    """One clock's curve, a row for every hour while a lead was watched: between two events it stays where it was."""
     rows = curve[curve["clock"] == clock]
     if rows.empty:
         return rows
     columns = ["rate", "ci_lower", "ci_upper"]
-    every = rows.set_index("hours")[columns].reindex(range(hours + 1), method="ffill")
+    every = rows.set_index("hours")[columns].reindex(range(min(hours, int(rows["hours"].max())) + 1), method="ffill")
     return every.fillna(0.0).rename_axis("hours").reset_index().assign(clock=clock)
 
 

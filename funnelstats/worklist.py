@@ -185,7 +185,9 @@ def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) 
         said = [said[0] + text.format(most=MOST, n=number(len(listed) - MOST))]
     if own["contacts"].isna().any():
         said.append(_("Without contacts in the export nobody knows which leads were never called."))
-    if listed["at_stake"].isna().all():
+    if listed["chance"].isna().all():
+        said.append(_("What is at stake is not known yet: too few leads of the team went the whole way."))
+    elif listed["at_stake"].isna().all():
         said.append(_("Without amounts and payments the list is sorted by the chance to win, not by money."))
     return said
 

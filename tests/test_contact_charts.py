@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from funnelstats.contact_charts import contact_chart, speed_chart
+from funnelstats.contact_charts import contact_chart, show_if_any, speed_chart
 
 
 def rates_of(*kinds):
@@ -47,16 +47,23 @@ def test_of_many_kinds_those_with_most_contacts_are_drawn() -> None:
 
 
 def test_between_two_hours_the_curve_stays_where_it_was() -> None:
-    shown = speed_chart(curve_of(0.2, 0.5, 0.6), curve_of(0.1, 0.2), hours=30)
+    shown = speed_chart(curve_of(0.2, 0.5, 0.6), curve_of(0.1, 0.2), hours=18)
     lines = [line.split() for line in shown.data["text/plain"].splitlines()[1:]]
     mine = {int(line[2]): float(line[3]) for line in lines if line[:2] == ["mine", "calendar"]}
-    assert mine == {0: 0.2, 6: 0.2, 12: 0.5, 18: 0.5, 24: 0.6, 30: 0.6}
-    assert {line[0] for line in lines} == {"mine", "colleagues"}
-    assert "60% within a day" in shown.metadata["image/png"]["alt"]
+    assert mine == {0: 0.2, 6: 0.2, 12: 0.5, 18: 0.5}
+    # nobody of the colleagues' leads was watched beyond ten hours
+    theirs = [int(line[2]) for line in lines if line[:2] == ["colleagues", "calendar"]]
+    assert theirs == [0, 6]
+    assert "50% within a day" in shown.metadata["image/png"]["alt"]
 
 
 def test_without_colleagues_or_without_anything() -> None:
     alone = speed_chart(curve_of(0.2, 0.5), curve_of().head(0))
     assert "colleagues" not in alone.data["text/plain"]
-    assert "nothing to draw" in speed_chart(curve_of().head(0), curve_of().head(0)).data["text/plain"]
-    assert "nothing to draw" in contact_chart(rates_of("call").head(0)).data["text/plain"]
+    nothing = [
+        speed_chart(curve_of().head(0), curve_of().head(0)),
+        contact_chart(rates_of("call").head(0)),
+        show_if_any(rates_of("call").head(0), title="Contacts", name="contacts"),
+    ]
+    assert {shown.data["text/html"] for shown in nothing} == {""}
+    assert show_if_any(rates_of("call"), title="Contacts", name="contacts").data["text/html"].startswith("<figure")
