@@ -54,22 +54,28 @@ def _short(digest: int) -> str:
 
 
 def verdict_rows(tables: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The verdicts of a page from the CSV texts of its tables by name.
+    """The verdicts of a page from the CSV texts of its tables by name; each row has its step, as two stages or in one.
 
     Each: manager ("" for the team), from_stage, to_stage, entered, rate, target (None where there is none), verdict.
     """
-    found = []
+    found: list[dict[str, Any]] = []
+    steps: dict[str, tuple[str, str]] = {}
     for name in VERDICT_TABLES:
         header, *rows = read_csv(tables.get(name, "")) or [[]]
-        if not {"from_stage", "to_stage", "verdict"} <= {*header}:
-            continue
-        for values in rows:
+        for values in rows if "verdict" in header else ():
             row = dict(zip(header, values, strict=True))
+            # A table of blocks heads each with its step in one text; the team's has the two stages apart.
+            start, end = row.get("from_stage", ""), row.get("to_stage", "")
+            if not end:
+                start, end = steps.get(row.get("step", ""), ("", ""))
+            if not end:
+                continue
+            steps[f"{start} → {end}"] = (start, end)
             found.append(
                 {
                     "manager": row.get("manager", ""),
-                    "from_stage": row["from_stage"],
-                    "to_stage": row["to_stage"],
+                    "from_stage": start,
+                    "to_stage": end,
                     "entered": int(float(row.get("entered") or 0)),
                     "rate": _number(row.get("rate")),
                     "target": _number(row.get("target")),

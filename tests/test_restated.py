@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
-from projects import ENTRIES, FUNNEL, LEADS, NAME, prepared
+from projects import ENTRIES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
+from funnelstats.pages import tables_of
 from funnelstats.restated import reasons, row_marks, verdict_rows, with_verdicts
+from funnelstats.tables import VERDICT_MARKS
 
 TEAM = "\ufefffrom_stage,to_stage,entered,rate,ci_lower,target,verdict\nlead,met,120,0.71,0.6,0.8,red\n"
 MANAGERS = (
@@ -21,6 +24,21 @@ def test_the_verdicts_of_a_page_are_those_of_its_tables() -> None:
         {"manager": "=Anna", **ROW, "entered": 70, "rate": 0.751235, "verdict": "amber"},
         {"manager": "Борис", **ROW, "entered": 0, "rate": None, "target": None, "verdict": "too few"},
     ]
+
+
+def test_a_table_in_blocks_names_its_step_in_one_text() -> None:
+    blocks = MANAGERS.replace("from_stage,to_stage", "step").replace("lead,met", "lead → met")
+    assert verdict_rows({"team": TEAM, "managers": blocks}) == verdict_rows({"team": TEAM, "managers": MANAGERS})
+
+
+def test_the_weekly_notebook_shows_verdicts_of_the_team_and_of_managers() -> None:
+    notebook = nbformat.read(REPOSITORY / "notebooks" / "weekly.ipynb", as_version=4)
+    found = verdict_rows({name: table["csv"] for name, table in tables_of(notebook).items()})
+    steps = {(row["from_stage"], row["to_stage"]) for row in found if not row["manager"]}
+    judged = {row["manager"] for row in found if row["verdict"] in VERDICT_MARKS}
+    assert len(steps) == 4
+    assert len(judged) > 8
+    assert {(row["from_stage"], row["to_stage"]) for row in found} == steps
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "verdict\nred\n"])
