@@ -195,8 +195,8 @@ def test_loads_have_the_exact_poisson_limits_of_the_tables():
     assert limits.loc["A"].tolist() == pytest.approx([4.795, 18.39], abs=5e-3)
     assert limits.loc["C"].tolist() == pytest.approx([0, 3.689], abs=5e-4)
     assert found["verdict"].to_dict() == {"C": "fewer", "A": "fewer", "B": "more"}
-    # a p-value and its interval agree
-    assert found["p_value"]["A"] < 0.05
+    # twice P(10 or fewer | 20) = .0108 of the tables; a p-value and its interval agree
+    assert found["p_value"]["A"] == pytest.approx(0.0216, abs=1e-4)
     assert limits.loc["A", "ratio_upper"] < 20
 
 
@@ -251,6 +251,8 @@ def test_a_difference_of_the_leads_alone_disappears_at_equal_leads():
     raw, equal = found.xs("raw", level="held"), found.xs("equal", level="held")
     assert (raw["ratio_lower"] > 1).all()
     assert equal["ratio"].tolist() == pytest.approx([1, 1])
+    # 900 new and 600 repeat leads together, of which .2 and .6 bought; 165 and 135 deals of 100 and 1,000
+    assert equal["nurtured"].tolist() == pytest.approx([(900 * 0.2 + 600 * 0.6) / 1500, (165 * 100 + 135 * 1000) / 300])
     assert equal["nurtured"].tolist() == pytest.approx(equal["others"].tolist())
     assert (equal["ratio_lower"] < 1).all()
     assert (equal["ratio_upper"] > 1).all()
