@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from funnelstats.periods import Batch
-    from funnelstats.reports import Record
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -122,7 +121,7 @@ def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...], j
     from funnelstats.periods import report_batch
 
     batch = report_batch(notebook, funnel, dict(parameter))
-    _fail(_render(batch, whole=False, jobs=jobs, cold=cold))
+    _render(funnel, batch, whole=False, jobs=jobs, cold=cold)
 
 
 def _prepare(funnel: str) -> None:
@@ -142,24 +141,23 @@ def _make(
     team_needed: bool = False,
     **asked: str,
 ) -> Batch:
-    """Pages of periods and the funnel's overview; ends with exit 1 where a page failed."""
+    """The pages of one or several periods."""
     _prepare(funnel)
-    from funnelstats.funnel import read_funnel
-    from funnelstats.overview import write_overview
     from funnelstats.periods import period_batch
 
     batch = period_batch(funnel, unit, only=only, **asked)
     if team_needed and not any(job.notebook.stem == "weekly" for job in batch.jobs):
         raise FunnelError("--fail-on judges the team's page, which --only leaves out: add --only weekly")
-    records = _render(batch, whole=not only, jobs=jobs, cold=cold)
-    write_overview(read_funnel(funnel))
-    _fail(records)
+    _render(funnel, batch, whole=not only, jobs=jobs, cold=cold)
     return batch
 
 
-def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[Record]:
+def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> None:
+    """Make pages, then the funnel's page of all; ends with exit 1 where one failed."""
     # Pages are made side by side, one core each: threads inside one would only take turns.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from funnelstats.funnel import read_funnel
+    from funnelstats.overview import write_overview
     from funnelstats.reports import render_many
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -173,11 +171,8 @@ def _render(batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> list[
             tell=tell,
             cold=cold,
         )
+    write_overview(read_funnel(funnel))
     say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
-    return records
-
-
-def _fail(records: list[Record]) -> None:
     if any(record.state == "failed" for record in records):
         raise SystemExit(1)
 

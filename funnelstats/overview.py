@@ -35,6 +35,7 @@ WORDS = {
     "no_weeks": "No week has been made yet.",
 }
 TEAM_PAGE = f"{UNITS['week'].pages[0].name}.html"
+FEW_PAGES = 3
 ALARMS = ("red", "amber")
 
 
@@ -171,7 +172,9 @@ def _step(row: Mapping[str, Any]) -> str:
 
 def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
     failed = any(page["state"] == "failed" for page in run["pages"].values())
-    return {"label": name, "title": run.get("title", ""), "href": f"{quote(name)}/index.html", "failed": failed}
+    labels = [page["label"] for page in run["pages"].values()]
+    about = "; ".join(labels if len(labels) <= FEW_PAGES else [run.get("title", "")])
+    return {"label": name, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
 
 
 def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ MAX_PAGE_BYTES = 1_000_000
 WORDS = {
     "skip": "Skip to the report",
     "all_pages": "All pages of this run",
+    "all_weeks": "All weeks, months and quarters",
     "failed": "This page could not be made; the notebook with the reason lies under _failed.",
 }
 """What a page says of itself."""
@@ -43,6 +44,12 @@ def _exporter(thread: int) -> Any:  # noqa: ARG001 (one for each thread: exporte
     )
 
 
+def prepare_export() -> None:
+    """Import what pages are written and checked with, while their kernels still compute."""
+    import bs4  # noqa: F401
+    import nbconvert  # noqa: F401
+
+
 def page_words(language: str) -> dict[str, Any]:
     """What the templates need to speak a language: a page's own words, and how to say a notebook's."""
     texts = {name: translations(language).gettext(text) for name, text in WORDS.items()}
@@ -62,14 +69,14 @@ def page_html(notebook: Any, *, title: str, language: str = "en", index: str | N
 
 
 def overview_html(
-    sections: Sequence[tuple[str, Sequence[Mapping[str, str]]]], *, title: str, language: str = "en"
+    sections: Sequence[tuple[str, Sequence[Mapping[str, str]]]], *, title: str, language: str = "en", up: str = ""
 ) -> str:
-    """The page of links: per section its pages, each with label, href and state."""
+    """The page of links: per section its pages, each with label, href and state; ``up`` leads to the page above."""
     from jinja2 import Environment, FileSystemLoader
 
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return templates.get_template("overview.html.j2").render(
-        sections=sections, title=title, language=language, words=page_words(language)
+        sections=sections, title=title, language=language, words=page_words(language), up=up
     )
 
 

@@ -118,7 +118,9 @@ def close_folder(
         languages = [page["language"] for page in merged.values()]
         names = list(dict.fromkeys(link["section"] for link in links))
         sections = [(name, [link for link in links if link["section"] == name]) for name in names]
-        html = overview_html(sections, title=heading, language=languages[0] if languages else "en")
+        # A run of periods heads each of its folders, and is followed by a page of all of them above.
+        up = "" if isinstance(title, str) else "../index.html"
+        html = overview_html(sections, title=heading, language=languages[0] if languages else "en", up=up)
         replace_text(folder / "index.html", html)
 
 

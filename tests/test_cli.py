@@ -261,7 +261,9 @@ def test_several_weeks_are_one_run_with_one_page_of_all_and_go_on_where_they_end
     assert "2026-W03/team.html: made" in err
     folder = project / "reports" / NAME
     assert [verdicts(project, week) for week in ("2026-W03", "2026-W04")] == [["green", "red"], ["red", "red"]]
-    assert "Team: week 2026-W03" in (folder / "2026-W03" / "index.html").read_text()
+    index = (folder / "2026-W03" / "index.html").read_text()
+    assert "Team: week 2026-W03" in index
+    assert 'href="../index.html"' in index
     overview = (folder / "index.html").read_text()
     assert overview.index("week-2026-W04") < overview.index("week-2026-W03")
     assert "restated-" not in overview

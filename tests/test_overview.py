@@ -136,6 +136,15 @@ def test_months_quarters_and_other_pages_are_linked_apart() -> None:
     assert "No week has been made yet." in soup.get_text()
 
 
+def test_a_few_pages_are_named_and_many_are_their_title() -> None:
+    june = run("June")
+    june["pages"] = {f"{n}.html": {**june["pages"]["team.html"], "label": f"Page {n}"} for n in range(2)}
+    many = {"title": "Leaks", "pages": {f"{n}.html": june["pages"]["0.html"] for n in range(9)}}
+    assert [a.get_text() for a in page({"2026-06": june, "leaks": many}).select(".fs-pages a")] == [
+        *("2026-06Page 0; Page 1", "leaksLeaks"),
+    ]
+
+
 def test_hostile_names_stay_names() -> None:
     told = {"cells": changed_cells([], rows(**{HOSTILE: ("red", "red")})), "why": [{"reason": "unknown"}]}
     runs = {"2026-W01": run(HOSTILE, [told], team=("red", "red"), **{HOSTILE: ("red", "red")}), "leaks": run(HOSTILE)}
