@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from funnelstats.loop import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS
-from funnelstats.schema import MISSING
+from funnelstats.loop import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS, named_managers
 from funnelstats.states import STATE, hand_over_stage, way
 from funnelstats.words import _, counted, day, money, number, percent
 
@@ -48,7 +47,7 @@ def loop_sentences(
 
 
 def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str:
-    who = _who(owners, row[STATE])
+    who = _who(named_managers(owners, funnel), row[STATE]) if len(owners) else ""
     what = {
         "never touched": _("never touched: call these first"),
         "inactive": _("inactive: decide on the next contact, or close them"),
@@ -72,7 +71,7 @@ def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str
 
 
 def _who(owners: pd.DataFrame, state: str) -> str:
-    rows = owners[(owners[STATE] == state) & (owners["manager"] != MISSING)]
+    rows = owners[owners[STATE] == state]
     rows = rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
     return ", ".join(f"{row['manager']} ({number(row['leads'])})" for _place, row in rows.iterrows())
 

@@ -171,7 +171,8 @@ def nurture_sentences(effects: pd.DataFrame) -> list[str]:
     """Whether nurtured leads buy more often and for more, beside the trade's claims. Takes ``nurture_effects``."""
     said = []
     for _place, row in effects[effects["held"] == "equal"].iterrows():
-        names = {"what": _(MEASURE_WORDS[row["measure"]]), "held": _(HELD_WORDS["equal"])}
+        what = _(MEASURE_WORDS[row["measure"]])
+        names = {"what": what[:1].upper() + what[1:], "held": _(HELD_WORDS["equal"])}
         claim = percent(row["claim"] - 1)
         if pd.isna(row["ratio"]):
             said.append(

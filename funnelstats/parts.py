@@ -14,8 +14,8 @@ from funnelstats.words import _
 PART_WORDS = {
     "handed": "No lead was handed over in this time.",
     "campaigns": "No campaign is known of these leads.",
-    "speed": "No contacts in this export: how long a lead waits for its first contact cannot be told.",
-    "ready": "No readiness (budget, authority, need, timing) in this export: whether such leads buy more is open.",
+    "speed": "No contacts in this export, or no lead with a manager: how long leads wait cannot be told.",
+    "ready": "No readiness (budget, authority, need, timing), or no lead whose days are over: it cannot be compared.",
     "nurtured": "Nothing says which leads were nurtured: state loop.nurtured in funnel.toml.",
     "needs": "Nobody stated what the next step needs, or no lead stands there: state loop.needs in funnel.toml.",
     "common": "No attribute goes with buying beyond chance, or too few leads are known to the end to tell.",

@@ -354,10 +354,13 @@ NO_RECORDS = pd.DataFrame(columns=["manager", "field", "stage", "rate", "entered
 def test_sentences_come_by_money_and_name_who_has_most():
     table = state_table(MONTH, WINDOW, TOTALS, contacts=True)
     owners = pd.DataFrame(
-        [("Boris", "never touched", 4), ("Анна", "never touched", 1), (MISSING, "inactive", 2)],
+        [
+            *(("Boris", "never touched", 4), ("Анна", "never touched", 1)),
+            *(("robot", "never touched", 9), (MISSING, "inactive", 2)),
+        ],
         columns=["manager", "lead_state", "leads"],
     )
-    said = loop_sentences(table, owners, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
+    said = loop_sentences(table, owners, NO_LOAD, NO_READY, NO_RECORDS, stated(system_users=["robot"]))
     assert said == [
         "2 leads inactive: decide on the next contact, or close them. Expected deals of 90\u00a0RUB. "
         "2 have waited longer than a week, the longest 20 days.",
