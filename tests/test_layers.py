@@ -96,7 +96,7 @@ MAY_IMPORT = {
         "ownleads",
         "drill",
     },
-    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts", "reason_charts"},
+    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts", "reason_charts", "contact_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
         "pages",

@@ -35,8 +35,8 @@ def toy(con, contacts, entries):
 
 def test_a_contact_at_which_the_lead_moves_is_effective_and_one_after_it_is_not(con):
     entries = [("a", "lead", "2026-01-05 09:00"), ("a", "met", "2026-01-07 10:00")]
-    contacts = [("a", "2026-01-07 10:00"), ("a", "2026-01-07 10:01")]
-    assert toy(con, contacts, entries) == [("lead", 1, 1), ("met", 0, 8)]
+    contacts = [("a", "2026-01-06 10:00"), ("a", "2026-01-07 10:00"), ("a", "2026-01-07 10:01")]
+    assert toy(con, contacts, entries) == [("lead", 0, 1), ("lead", 1, 1), ("met", 0, 8)]
 
 
 def test_only_the_last_contact_before_a_move_counts_and_only_within_the_follow_up(con):
