@@ -149,8 +149,13 @@ def _most(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     ]
 
 
-def money_limits(tables: Tables, strays: pd.DataFrame, funnel: Funnel) -> list[str]:
-    """What this export cannot tell about money, each in a sentence; what payments belong to nobody."""
+def money_limits(
+    tables: Tables, strays: pd.DataFrame, funnel: Funnel, set_aside: pd.DataFrame | None = None
+) -> list[str]:
+    """What this export cannot tell about money, each in a sentence; which payments belong to nobody.
+
+    Takes a frame of ``stray_payments``, and the rows that the preparation set aside.
+    """
     said = []
     if tables.costs is None:
         said.append(_("No costs: cost of a lead, cost of a sale, return and payback cannot be told."))
@@ -160,6 +165,14 @@ def money_limits(tables: Tables, strays: pd.DataFrame, funnel: Funnel) -> list[s
         said.append(_("Leads carry no channel: returns cannot be told apart by channel."))
     if tables.costs is not None and "channel" not in tables.costs.columns:
         said.append(_("Costs carry no channel: only the return of all channels together can be told."))
+    if set_aside is not None and len(rows := set_aside[set_aside["table"].isin(["payments", "costs"])]):
+        nobody = rows["reason"] == "belongs to no lead"
+        said.append(
+            _(
+                "Set aside when the export was read, and in no table here: {strays} payments of leads it does not "
+                "hold, {bad} rows of payments and costs that cannot be read. The data check lists them."
+            ).format(strays=number(nobody.sum()), bad=number((~nobody).sum()))
+        )
     stray = strays.iloc[0]
     if stray["payments"]:
         said.append(

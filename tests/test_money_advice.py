@@ -80,6 +80,11 @@ def test_limits_name_what_is_missing_and_the_payments_of_nobody():
     said = money_limits(FULL, strays, FUNNEL)
     assert plain(said).startswith("4 payments, 1,234 RUB in all, are of leads that never entered the funnel")
     assert len(said) == 2
+    rows = [("payments", "belongs to no lead"), ("costs", "is not a date"), ("leads", "is not a date")]
+    set_aside = pd.DataFrame(rows, columns=["table", "reason"])
+    said = money_limits(FULL, NO_STRAYS, FUNNEL, set_aside)
+    assert "1 payments of leads it does not hold, 1 rows of payments and costs" in said[0]
+    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, set_aside.iloc[2:])) == 1
 
 
 def test_the_rules_name_the_days_the_stages_and_the_currency():
