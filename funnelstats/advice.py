@@ -27,7 +27,7 @@ def page_verdicts(
     where the manager is also below the rest of the team, "team" where not, blank where nothing is missed; and
     ``named``: red, own, and so by Holm's rule for the whole page; where no target is agreed, below the rest by that
     rule. With ``alarms``, a frame of ``e_alarms``, a name also needs an e-value of 20: twenty-six pages in a row
-    then name somebody by chance in 1 half-year of 50, without in 16. Adds its ``e_value`` and ``since``.
+    then name somebody by chance in 3 half-years of 100, without in a third. Adds its ``e_value`` and ``since``.
     """
     keys = ["manager", *STEP]
     everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")

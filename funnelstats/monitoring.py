@@ -22,8 +22,12 @@ from funnelstats.schema import MISSING
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
 
-WEEKS_TO_FALSE_ALARM = 260
-"""A step that converts exactly at its floor alarms once in so many weeks (five years)."""
+WEEKS_TO_FALSE_ALARM = 1560
+"""A step that converts exactly at its floor alarms once in so many weeks (thirty years).
+
+With five years one of four steps exactly at their floors alarms in a third of half-years, with thirty in about one
+of sixteen; a leak of 17 points is dated as before.
+"""
 
 MEAN_START = 26
 """Weeks until a leak begins that was not there from the start, on average, before anything is seen."""

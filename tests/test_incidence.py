@@ -233,7 +233,8 @@ def test_two_groups_under_censoring_are_compared_by_their_effective_leads() -> N
     new, old = (rates[rates["period"] == period].drop(columns="period") for period in ("new", "old"))
     found = rate_difference(new, old).iloc[0]
     assert found["ci_lower"] < found["difference"] < found["ci_upper"]
-    sd = np.sqrt(sum(rates["rate"] * (1 - rates["rate"]) / rates["n_eff"]))
+    leads = rates[["n_eff", "known"]].min(axis=1)
+    sd = np.sqrt(sum(rates["rate"] * (1 - rates["rate"]) / leads))
     assert found["ci_upper"] - found["ci_lower"] == pytest.approx(2 * 1.96 * sd, rel=0.02)
 
 
