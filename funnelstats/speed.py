@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
     from funnelstats.opening import Tables
 
+CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
+"""What the clocks are called on a page."""
 SHARES = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
 
 
