@@ -7,10 +7,13 @@ import asyncio
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MutableSet
 from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,17 @@ def check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) 
     for name in names:
         if name not in known:
             raise FunnelError(f'no parameter "{name}" in {notebook.name}; {suggestion(name, known)}')
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what a page shows."""
+    names = "funnelstats ibis-framework duckdb pandas numpy scipy matplotlib great-tables nbconvert"
+    found = {"python": platform.python_version()}
+    for name in names.split():
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def cores() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import re
 import tempfile
 import threading
@@ -13,13 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from funnelstats.kernels import check_names, cores, execute, kill, known_parameters, reexecute
-from funnelstats.pages import faults, page_html, tables_of
+from funnelstats.kernels import check_names, cores, execute, kill, known_parameters, reexecute, versions
+from funnelstats.pages import faults, page_html, prepare_export, tables_of
 from funnelstats.publishing import close_folder, open_folder, publish, set_aside
 from funnelstats.warm import Parent, warm_parent
 
@@ -66,26 +63,6 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[s
     return digest.hexdigest()
 
 
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what a page shows."""
-    names = (
-        "funnelstats",
-        "ibis-framework",
-        "duckdb",
-        "pandas",
-        "numpy",
-        "scipy",
-        "matplotlib",
-        "great-tables",
-    )
-    found = {"python": platform.python_version()}
-    for name in (*names, "nbconvert"):
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
 def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title: str, **rest: Any) -> Record:
     """One page made and published, or the reason why not."""
     return render_many([Job(notebook, parameters, target, title, **rest)])[0]
@@ -109,24 +86,35 @@ def render_many(
     ``tell`` hears of each page as it is done; nobody listening any more stops no page. ``workers`` pages are
     made at once, one more than there are cores unless given. From three pages on, kernels are forked from one
     process that has imported everything, unless ``cold``. Raises OSError where the lists of pages cannot be
-    written, after everything that can. A KeyboardInterrupt ends the kernels, leaves no part
-    folder behind and is raised again.
+    written, after everything that can. A KeyboardInterrupt ends the kernels, leaves no part folder behind and
+    is raised again.
     """
-    _check(jobs)
-    before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
-    records: dict[int, Record] = {}
-    stop, running = threading.Event(), set[Any]()
+    stack = ExitStack()
+    # It imports for seconds, so it begins while the jobs are checked.
+    parent = None if cold or len(jobs) < WARM_FROM else stack.enter_context(warm_parent())
     # One more than cores: a page that waits for its kernel leaves a core to another.
     pool = ThreadPoolExecutor(workers or cores() + 1)
+    try:
+        # In a thread, since an interrupt may get lost in what others do while they are imported.
+        pool.submit(_check, jobs).result()
+        before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
+    except BaseException:
+        stack.close()
+        pool.shutdown(wait=False)
+        raise
+    records: dict[int, Record] = {}
+    stop, running = threading.Event(), set[Any]()
     futures: dict[Future[Record], int] = {}
-    stack = ExitStack()
     try:
         unchanged = {n for n, job in enumerate(jobs) if _is_current(job, before[job.target.parent])}
         for number in sorted(unchanged):
             records[number] = Record(jobs[number], "unchanged")
             _tell(tell, records[number])
-        few = cold or len(jobs) - len(unchanged) < WARM_FROM
-        parent = None if few else stack.enter_context(warm_parent())
+        if len(jobs) - len(unchanged) < WARM_FROM:
+            stack.close()
+            parent = None
+        if parent:
+            pool.submit(prepare_export)
         for number, job in enumerate(jobs):
             if number not in unchanged:
                 futures[pool.submit(_make, job, stop, running, parent)] = number
