@@ -10,6 +10,7 @@ from backends import funnel_of
 
 from funnelstats.charts import control_chart, trend_chart
 from funnelstats.conversion import conversion_rates
+from funnelstats.overview import weeks_html
 from funnelstats.pages import faults, overview_html, page_html
 from funnelstats.shown import show_text
 from funnelstats.tables import LONG, show_table
@@ -77,7 +78,16 @@ def links_page():
     return overview_html([(STAGE, [page, {**page, "state": "failed"}])], title=ATTRIBUTE)
 
 
-@pytest.fixture(scope="module", params=[hostile_page, links_page])
+def weeks_page():
+    row = {"from_stage": "lead", "to_stage": STAGE, "entered": 9, "rate": 0.5, "verdict": "red"}
+    rows = [{**row, "manager": manager} for manager in ("", MANAGER, ATTRIBUTE, *(f"Manager {n}" for n in range(12)))]
+    told = {"cells": [{**row, "manager": MANAGER, "was": None, "is": row}], "why": [{"reason": "unknown"}]}
+    page = {"parameters": {}, "label": ATTRIBUTE, "state": "made", "verdicts": rows, "restated": [told]}
+    run = {"title": ATTRIBUTE, "pages": {"team.html": page}}
+    return weeks_html({f"2026-W{week:02}": run for week in (25, 26)} | {"other": run}, funnel_of("lead", STAGE))
+
+
+@pytest.fixture(scope="module", params=[hostile_page, links_page, weeks_page])
 def path(request, tmp_path_factory):
     target = tmp_path_factory.mktemp("page") / "page.html"
     target.write_text(request.param(), encoding="utf-8")
