@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from funnelstats.funnel import Funnel
+from funnelstats.schema import MISSING
 from funnelstats.words import _, day, money, number, percent, rough
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def money_sentences(by_channel: pd.DataFrame, funnel: Funnel) -> list[str]:
     Takes the frame of ``returns`` by channel.
     """
     rows = by_channel
+    if rows["channel"].eq(MISSING).all():
+        rows = rows.assign(channel=_("all channels"))
     said = [_cut(row, funnel) for _i, row in _with(rows, "red").iterrows()]
     said += _raise(_with(rows, "green"), funnel)
     said += [
@@ -56,7 +59,7 @@ def _with(rows: pd.DataFrame, verdict: str) -> pd.DataFrame:
 
 
 def _names(rows: pd.DataFrame) -> str:
-    return ", ".join(map(_, rows["channel"]))
+    return ", ".join(rows["channel"])
 
 
 def _range(row: pd.Series) -> str:
@@ -139,7 +142,7 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
 def _most(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     if rows["revenue"].isna().all():
         return [_("No payments: revenue cannot be told either.")]
-    if rows["channel"].nunique() < 2:
+    if rows["channel"].eq(_("all channels")).all():
         return [_("Leads carry no channel: all are one group.")]
     top = rows.sort_values("revenue", ascending=False).iloc[0]
     return [

@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from funnelstats.figures import INK, QUIET, TARGET, VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
 from funnelstats.funnel import Funnel
+from funnelstats.schema import MISSING
 from funnelstats.shown import Shown, show_text
 from funnelstats.words import _, money, number, percent
 
@@ -27,6 +28,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     drawn = by_channel[by_channel["verdict"].isin([*WORDS, "no leads"])].head(MOST_ROWS)
     if drawn.empty:
         return show_text(_("There is nothing to draw: no channel has leads, payments and spend."), box="note")
+    drawn = drawn.assign(channel=drawn["channel"].replace(MISSING, _("all channels")))
     drawn = drawn.sort_values("back", ascending=False, ignore_index=True)
     positive = drawn.loc[drawn["back"] > 0, ["back", "back_lower", "back_upper"]].to_numpy()
     seen = positive[np.isfinite(positive) & (positive > 0)]
@@ -48,7 +50,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     ax.set_xscale("log")
     # room at the edge, so that a channel that brought nothing does not stand on its own name
     ax.set(xlim=(low / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
-    ax.set_yticks(range(len(drawn)), [_short(_(row["channel"])) for _place, row in rows])
+    ax.set_yticks(range(len(drawn)), [_short(row["channel"]) for _place, row in rows])
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: number(value, 0 if value >= 1 else 2)))

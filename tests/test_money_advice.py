@@ -73,6 +73,12 @@ def test_exports_without_costs_payments_or_channels_say_it_in_one_sentence_each(
     assert len(money_sentences(returns(by_channel(Ads=[]).iloc[:0], None), FUNNEL)) == 1
 
 
+def test_where_costs_and_leads_carry_no_channel_all_of_them_are_judged_together():
+    rows = returns(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 20000}))
+    assert money_sentences(rows, FUNNEL)[0].startswith("Cut or change all channels: ")
+    assert "all channels" in returns_chart(rows, FUNNEL).data["text/plain"]
+
+
 def test_limits_name_what_is_missing_and_the_payments_of_nobody():
     said = money_limits(BARE, NO_STRAYS, FUNNEL)
     assert [sentence.split(":")[0] for sentence in said[:3]] == ["No costs", "No payments", "Leads carry no channel"]
