@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelstats.incidence import life_table
 from funnelstats.intervals import share
+from funnelstats.schema import MISSING
 from funnelstats.words import _, counted, money, number, short_day
 
 if TYPE_CHECKING:
@@ -150,7 +151,10 @@ def with_retry_stake(
     staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
     back = float(share(retried["converted"].sum(), retried["entered"].sum()))
     due = [_("call again by {day}").format(day=short_day(until)) for until in retries["due_to"]]
-    why = [_("second try due: {refusal}").format(refusal=refusal) for refusal in retries["refusal"]]
+    why = [
+        _("second try due") if refusal == MISSING else _("second try due: {refusal}").format(refusal=refusal)
+        for refusal in retries["refusal"]
+    ]
     return staked.assign(
         stage=retries["stage"],
         chance=staked["chance"] * back,
@@ -174,11 +178,7 @@ def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) 
     )
     said = [
         text.format(n=number(len(listed)), lead=first["lead_id"], stage=first["stage"], reason=first["reason"])
-        + (
-            _(" {money} are at stake.").format(money=money(first["at_stake"], funnel.currency))
-            if pd.notna(first["at_stake"])
-            else ""
-        )
+        + _stake(first["at_stake"], funnel)
     ]
     if len(listed) > MOST:
         text = _(" The {most} with most at stake are listed, the other {n} are in the file below the list.")
@@ -190,6 +190,14 @@ def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) 
     elif listed["at_stake"].isna().all():
         said.append(_("Without amounts and payments the list is sorted by the chance to win, not by money."))
     return said
+
+
+def _stake(at_stake: float, funnel: Funnel) -> str:
+    if pd.isna(at_stake):
+        return ""
+    if at_stake <= 0:
+        return _(" No lead of the team was won after as long a wait: call them or close them.")
+    return _(" {money} are at stake.").format(money=money(at_stake, funnel.currency))
 
 
 def _words(row: dict) -> tuple[str, str]:

@@ -169,6 +169,10 @@ def test_a_second_try_starts_anew_but_only_as_often_as_refused_leads_come_back()
     assert row["next_step"] == "call again by 2026-07-19"
     both = worklist(staked(lead("a", contacts=0.0)), found, FUNNEL, AS_OF)
     assert both["lead_id"].tolist() == ["a", "r"]
+    blank = with_retry_stake(
+        due.assign(refusal="(missing)"), retried, chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF
+    )
+    assert blank["reason"].tolist() == ["second try due"]
     never = with_retry_stake(due, retried.head(0), chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF)
     assert never[["chance", "at_stake"]].isna().all(axis=None)
     assert (
@@ -222,3 +226,11 @@ def test_without_contacts_or_money_the_list_says_so() -> None:
     said = worklist_sentences(found, own(*leads), FUNNEL)
     assert said[1] == "Without contacts in the export nobody knows which leads were never called."
     assert said[2] == "Without amounts and payments the list is sorted by the chance to win, not by money."
+
+
+def test_where_nobody_was_ever_won_after_as_long_the_list_says_so_and_promises_no_money() -> None:
+    old = lead("old", days=400, silent=400)
+    (line,) = worklist_sentences(listed(old), own(old), FUNNEL)
+    assert line.endswith(
+        "(idle for 400 days). No lead of the team was won after as long a wait: call them or close them."
+    )
