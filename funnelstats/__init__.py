@@ -9,7 +9,8 @@ _HOMES = {
     "funnel": "Funnel FunnelError read_funnel",
     "dates": "last_complete_month last_complete_quarter last_complete_week month_days month_of parse_day "
     "quarter_days quarter_of week_days week_of",
-    "opening": "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window window_before",
+    "opening": "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window "
+    "window_before",
     "journeys": "journeys stays with_cohort with_leads",
     "counts": "deal_size outcome_days overall_counts stage_span step_counts",
     "flows": "FLOW_WORDS stage_flow transitions",
@@ -62,8 +63,8 @@ _HOMES = {
     "handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
     "wins": "ticket_moments wins won_counts won_leads",
     "records": "attribute_sizes record_counts",
-    "loop": "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers of_campaigns readiness record_shares "
-    "shared_attributes state_table states_by",
+    "loop": "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers of_campaigns "
+    "readiness record_shares shared_attributes state_table states_by",
     "nurture": "compared_by nurture_effects nurture_sentences nurture_table",
     "notes": "month_notes notes_fingerprint",
     "parts": "show_part",

@@ -19,6 +19,7 @@ from funnelstats.dates import (
     week_of,
 )
 from funnelstats.funnel import Funnel, FunnelError, suggestion
+from funnelstats.goals import plan_goal
 from funnelstats.opening import Tables, last_day
 
 
@@ -133,10 +134,8 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any]) -> N
             raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
     if "step" in values and values["step"] not in funnel.stages[1:]:
         raise FunnelError(f'no step into "{values["step"]}"; {suggestion(str(values["step"]), funnel.stages[1:])}')
-    if "deals" in values and not values["deals"] >= 1:
-        raise FunnelError(f"deals must be at least 1, got {values['deals']}")
-    if values.get("by") and not parse_day(values["by"]) > day:
-        raise FunnelError(f"by {values['by']}: a plan's last day must lie after {day}, up to which the data is known")
+    if {"deals", "by"} <= values.keys():
+        plan_goal(values["deals"], values["by"], day, funnel)
     if "manager" in values:
         there = tables.entries.filter(tables.entries.manager.notnull()).select("manager").distinct()
         known = sorted(set(there.to_pyarrow()["manager"].to_pylist()) - {*funnel.system_users})

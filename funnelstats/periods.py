@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from funnelstats.asked import (
     EACH_MANAGER,
@@ -23,6 +23,7 @@ from funnelstats.dates import parse_day
 from funnelstats.funnel import MISSING, Funnel, FunnelError, project_root, suggestion
 from funnelstats.journeys import journeys
 from funnelstats.kernels import known_parameters, typed_parameters
+from funnelstats.notes import notes_fingerprint
 from funnelstats.opening import last_day, open_funnel, trailing_window
 from funnelstats.pages import page_name
 from funnelstats.reports import Job, fingerprint
@@ -105,11 +106,17 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
                 section=_(SECTION_WORDS[page.notebook]),
                 label=label,
                 language=language or funnel.language,
-                fingerprint=fingerprint(path, parameters, inputs),
+                fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
             )
             for parameters, file, label, title in variants
         ]
     return jobs
+
+
+def _notes(funnel: Funnel, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What people wrote for the month of a page, which is made again when that changes."""
+    month = parameters.get("month")
+    return {"notes": notes_fingerprint(funnel.name, month)} if month else {}
 
 
 def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
@@ -138,11 +145,12 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     funnel, tables = open_funnel(name, language=texts.get("language", ""))
     path = notebook_path(notebook)
     known = known_parameters(path)
-    # The notebooks' own periods are of the sample.
     typed = typed_parameters(path, texts)
     last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)
     periods = {unit: kind.last_complete(last) for unit, kind in UNITS.items() if unit in known}
-    parameters = {**periods, **typed, **({"funnel": name} if "funnel" in known else {})}
+    # The notebooks' own periods and the day of their plan are the sample's.
+    ours = {**periods, **{key: "" for key in known if key == "by"}}
+    parameters = {**ours, **typed, **{key: name for key in known if key == "funnel"}}
     check_values(funnel, tables, {**known, **parameters})
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     folder = project_root() / "reports" / name / notebook
@@ -155,7 +163,7 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
         title=title,
         label=title,
         language=texts.get("language") or funnel.language,
-        fingerprint=fingerprint(path, parameters, inputs),
+        fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
     )
     return Batch({folder: f"{funnel.title}: {notebook.replace('_', ' ')}"}, [job], inputs)
 

@@ -223,6 +223,6 @@ def _plain(tag: str) -> str:
 def _verdict(word: str) -> str:
     """A verdict with its mark; great-tables does not escape what a formatter returns, so this does."""
     if word not in VERDICT_MARKS:
-        return escape(word)
+        return escape(_(word))
     mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
     return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'

@@ -371,14 +371,31 @@ def test_a_report_checks_its_month_quarter_and_plan(tmp_path) -> None:
         ("toy", {"month": "2026-08"}, "month 2026-08 is not covered"),
         ("toy", {"quarter": "Q2"}, 'no quarter "Q2"'),
         ("toy", {"month": "2026-05", "as_of": "2026-05-01"}, "as of 2026-05-01: must lie between"),
-        ("aim", {"deals": "0"}, "deals must be at least 1, got 0"),
+        ("aim", {"deals": "0"}, "deals must be a whole number of at least 1, got 0"),
         ("aim", {"deals": "many"}, "deals must be a number"),
-        ("aim", {"by": "2026-06-30"}, "by 2026-06-30: a plan's last day must lie after 2026-06-30"),
-        ("aim", {"by": "autumn"}, 'no date "autumn"'),
+        ("aim", {"by": "2026-06-30"}, "by must be a day after 2026-06-30 and not after"),
+        ("aim", {"by": "autumn"}, "got 'autumn'; write it like"),
     ):
         with pytest.raises(FunnelError) as refused:
             report_batch(notebook, NAME, texts)
         assert said in str(refused.value)
+
+
+def test_a_page_with_notes_is_made_again_when_they_change(tmp_path) -> None:
+    exported(SMALL)
+    write_notebook(tmp_path / "notebooks" / "toy.ipynb", "funnel = ''\nmonth = '2020-01'")
+    write_notebook(tmp_path / "notebooks" / "other.ipynb", "funnel = ''\nquarter = '2020-Q1'")
+
+    def made_from():
+        return [report_batch(notebook, NAME, {}).jobs[0].fingerprint for notebook in ("toy", "other")]
+
+    before = made_from()
+    path = tmp_path / "data" / "raw" / NAME / "notes" / "2026-06.md"
+    path.parent.mkdir()
+    path.write_text("- a win", encoding="utf-8")
+    after = made_from()
+    assert after[0] != before[0]
+    assert after[1] == before[1]
 
 
 def test_an_export_without_a_dated_entry_has_no_week() -> None:

@@ -27,7 +27,8 @@ Text = str | tuple[str, str]
 def texts() -> dict[Text, str]:
     """Every text with the file it is first found in; a text in two forms is a pair."""
     found: dict[Text, str] = {}
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
+    modules = [path for path in sorted(PACKAGE.glob("*.py")) if not path.name.startswith("synthetic")]
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in modules}
     constants = {
         target.id: node.value.value
         for tree in trees.values()
@@ -65,12 +66,14 @@ def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
 
 
 def _listed(tree: ast.Module) -> Iterator[str]:
-    """Values of the module's mappings that are called words or facts."""
+    """Values of the module's mappings that are called words or facts, and the verdicts, which are keys."""
     for node in tree.body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         name = target.id if isinstance(target, ast.Name) else ""
         if (name == "FACTS" or name.endswith("WORDS")) and isinstance(getattr(node, "value", None), ast.Dict):
             yield from (value.value for value in node.value.values if isinstance(value, ast.Constant))
+        if name == "VERDICT_MARKS":
+            yield from (key.value for key in node.value.keys)
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:
