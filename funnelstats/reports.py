@@ -205,6 +205,7 @@ def _reason(error: Exception) -> str:
 def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
     page = before.get(job.target.name, {})
     tables = [job.target.with_name(f"{job.target.stem}.{name}.csv") for name in page.get("tables", [])]
+    tables += [job.target.with_suffix(".xlsx")] if tables else []
     return (
         job.fingerprint is not None
         and page.get("fingerprint") == job.fingerprint
