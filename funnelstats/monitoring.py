@@ -26,7 +26,7 @@ WEEKS_TO_FALSE_ALARM = 1560
 """A step that converts exactly at its floor alarms once in so many weeks (thirty years).
 
 With five years one of four steps exactly at their floors alarms in a third of half-years, with thirty in about one
-of sixteen; a leak of 17 points is dated as before.
+of fifteen; a leak of 17 points is dated as before.
 """
 
 MEAN_START = 26

@@ -391,7 +391,11 @@ def ten_identical_managers() -> list[Claim]:
             Claim("Weeks with any cell below p = .05, that week's leads alone", setting, "", usual.mean()),
         ]
         entered, converted = (counts[:, :, WINDOW - 1 :] for counts in (entered, converted))
-        team = [counts.sum(axis=1, keepdims=True) for counts in (entered, converted)]
+        # what ten managers bring together, in more half-years, since one in ten is to be told from chance
+        flow = [rng.poisson(10 * LEADS, (400, 1, HALF_YEAR))]
+        for rate in rates:
+            flow.append(rng.binomial(flow[-1], rate))
+        team = np.stack(flow[:-1], axis=-1), np.stack(flow[1:], axis=-1)
         claims += [
             Claim(
                 "Half-years with any “since when” of the team",
