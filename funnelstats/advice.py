@@ -151,7 +151,7 @@ def _low_step(row: pd.Series, lessons: pd.DataFrame | None) -> str:
     if own.empty:
         return said
     return said + _(", {teacher} can show how (about {deals} more deals)").format(
-        teacher=own["teacher"].iloc[0], deals=rough(own["deals"].iloc[0])
+        teacher=own["teacher"].iloc[0], deals=number(own["deals"].iloc[0].clip(1))
     )
 
 
@@ -196,10 +196,12 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
     judged = own[own["rate"].notna()]
     if judged.empty:
         return [_("No lead entered a step with this manager in the weeks judged, or none can be judged yet.")]
-    said = []
-    for _row, row in judged[judged["verdict"].isin(["red", "amber"])].iterrows():
+    said: list[str] = []
+    missed = judged[judged["verdict"].isin(["red", "amber"])]
+    for place in (missed["rate"] - missed["target"]).sort_values(kind="stable").index:
+        row = missed.loc[place]
         because = {
-            "own": _("work on this step first"),
+            "own": _("then work on this step") if said else _("work on this step first"),
             "team": _("colleagues are not clearly better here, so look at it together"),
             "base": _("but your leads are harder here: colleagues would not have done clearly better with them"),
         }[row["whose"]]
