@@ -1,0 +1,60 @@
+"""What lies beside a page: its tables as CSV and as one workbook, which its links reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from openpyxl import load_workbook
+
+from funnelstats.pages import faults, page_html, tables_of
+from funnelstats.publishing import publish, unpublish
+from funnelstats.tables import show_csv, show_table
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A published page of a manager with a table to read and one to open, and the path of it."""
+    frame = pd.DataFrame({"lead_id": ["007", "=1+1"], "days": [3, 4]})
+    shown = [show_table(frame, title="My steps", name="steps"), show_csv(frame, title="My leads", name="leads")]
+    outputs = [nbformat.v4.new_output("display_data", dict(one.data), metadata=dict(one.metadata)) for one in shown]
+    cells = [nbformat.v4.new_markdown_cell("# Mine"), nbformat.v4.new_code_cell("", outputs=outputs)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    html = page_html(notebook, title="Mine")
+    assert faults(html, notebook) == []
+    target = tmp_path / "manager-Анна Б.html"
+    (tmp_path / "part").mkdir()
+    publish(target, html, tables_of(notebook), tmp_path / "part")
+    return target
+
+
+def beside(page: Path):
+    return sorted(path.name for path in page.parent.iterdir() if path.is_file())
+
+
+def test_a_page_lies_beside_its_tables_and_goes_with_them(page) -> None:
+    stem = page.stem
+    assert beside(page) == sorted([page.name, f"{stem}.leads.csv", f"{stem}.steps.csv", f"{stem}.xlsx"])
+    (page.parent / "manager-Анна Бо.xlsx").write_text("of another page")
+    unpublish(page)
+    assert beside(page) == ["manager-Анна Бо.xlsx"]
+
+
+def test_the_link_to_rows_that_the_page_does_not_show_reaches_them(page) -> None:
+    html = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    (link,) = html.select("a.fs-csv")
+    assert link.get_text() == "My leads (2)"
+    text = (page.parent / unquote(link["href"])).read_text(encoding="utf-8-sig")
+    assert text == "lead_id,days\n007,3\n'=1+1,4\n"
+    assert [caption.get_text() for caption in html.select("figcaption")] == ["My steps"]
+
+
+def test_the_workbook_has_a_sheet_of_each_table_with_its_types(page) -> None:
+    book = load_workbook(page.with_suffix(".xlsx"))
+    assert book.sheetnames == ["steps", "leads"]
+    for sheet in book:
+        assert [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)] == [["007", 3], ["=1+1", 4]]
