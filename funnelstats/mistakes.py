@@ -9,6 +9,20 @@ from typing import Any
 from funnelstats.errors import suggestion
 from funnelstats.schema import ENDS, IGNORE, TABLES
 
+OF_LEADS = frozenset({
+    "lead_id", "episode", "reason", "manager", "current_manager", "owner", "stage", "cohort", "entered_on",
+    "left_on", "outcome", "refusal", "lost_on", "nurture_on", "excuse", "gap", "attempt", "refused_before",
+    "handed_on", "lead_state", "contacted_on", "idle_days", "ended_on", "sent_back", "created_on",
+})  # fmt: skip
+"""What reports say of each lead beside its stages and attributes; neither can have such a name."""
+
+OF_COUNTS = frozenset({
+    "from_stage", "to_stage", "entered", "converted", "too_recent", "known", "advanced", "lost", "nurture",
+    "open", "moved_away", "day", "days", "age_days", "at_risk", "incidence", "rate", "ci_lower", "ci_upper",
+    "n_eff", "verdict", "week", "month", "quarter", "attribute", "value", "leads", "share",
+})  # fmt: skip
+"""What is counted and told beside the attributes leads are grouped by."""
+
 
 def contradictions(stated: Mapping[str, Any]) -> list[str]:
     """What no single key can get wrong: keys that do not fit together."""
@@ -17,6 +31,7 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
     return [
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
         *_attribute_mistakes(stated),
+        *_taken_attributes(stages, stated.get("leads")),
         *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
@@ -31,6 +46,16 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
 
 def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _taken_attributes(stages: list[str], leads: Any) -> Iterator[str]:
+    """Attributes named like a column that reports add to those of the leads."""
+    columns = {f"{stage}{end}" for stage in stages for end in ("", "_on", "_manager", "_back_on")}
+    taken = {**dict.fromkeys(OF_LEADS | OF_COUNTS, "of their own"), **dict.fromkeys(columns, "for a stage")}
+    for source in _list(leads):
+        for name in sorted(set(_mapping(_mapping(source).get("attributes"))) - {*TABLES["leads"], "created_on"}):
+            if name in taken:
+                yield f'leads.attributes.{name}: reports have a column "{name}" {taken[name]}; give it another name'
 
 
 def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
@@ -60,7 +85,7 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
-    taken = {"lead_id", "episode", "reason", "cohort", "manager", "stage", IGNORE, *ENDS}
+    taken = {*OF_LEADS, IGNORE, *ENDS}
     taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
     for stage in sorted(set(stages) & taken):
         yield f'stages: "{stage}" is a word of funnelstats; choose another name'

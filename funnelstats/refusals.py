@@ -129,11 +129,14 @@ def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]
 
 
 def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.DataFrame:
-    """One row for each value of ``by``, one column for each reason, most frequent first, and ``total``."""
+    """One row for each value of ``by``, one column for each reason, most frequent first, and ``total``.
+
+    A reason that is itself called "total", or like ``by``, stands in quotation marks.
+    """
     wide = counts.pivot_table(index=by, columns="refusal", values=counted, aggfunc="sum", fill_value=0)
     order = sorted(wide.columns, key=lambda reason: (reason == MISSING, -wide[reason].sum(), reason))
     rows = sorted(wide.index, key=lambda value: (value == MISSING, str(value)))
-    table = wide.loc[rows, order].astype("int64")
+    table = wide.loc[rows, order].astype("int64").rename(columns={name: f"“{name}”" for name in ("total", by)})
     return table.assign(total=table.sum(axis=1)).reset_index().rename_axis(columns=None)
 
 

@@ -216,6 +216,18 @@ SOURCES = {
         in_source("leads", 'attributes = { amount = "sum" }'),
         "leads.attributes.amount: leads have a column of this name; map it under columns",
     ),
+    "an attribute called like a column of the reports": (
+        in_source("leads", 'attributes = { entered = "e" }'),
+        'leads.attributes.entered: reports have a column "entered" of their own; give it another name',
+    ),
+    "an attribute called like a stage's day": (
+        in_source("leads", 'attributes = { met_on = "e" }'),
+        'leads.attributes.met_on: reports have a column "met_on" for a stage; give it another name',
+    ),
+    "a stage called like a column of the reports": (
+        TOML.replace('"met"', '"refusal"').replace("met =", "refusal ="),
+        'stages: "refusal" is a word of funnelstats; choose another name',
+    ),
     "thousands like the decimal": (
         in_source("leads", 'decimal = ","\nthousands = ","'),
         "leads.thousands: must differ from decimal, got ',' for both",

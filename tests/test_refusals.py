@@ -325,6 +325,12 @@ def test_a_table_of_reasons_adds_up():
     assert reason_table(counts.iloc[:0], "manager").empty
 
 
+def test_a_reason_called_like_a_column_of_the_table_keeps_its_own():
+    counts = pd.DataFrame({"manager": ["a", "a", "b"], "refusal": ["total", "manager", "total"], "lost": [1, 2, 4]})
+    found = reason_table(counts, "manager")
+    assert found.to_dict("list") == {"manager": ["a", "b"], "“total”": [1, 4], "“manager”": [2, 0], "total": [3, 4]}
+
+
 def test_second_tries_differ_from_first_ones_by_newcombes_interval():
     steps = {"from_stage": ["lead"] * 2, "to_stage": ["met", "paid"]}
     counts = pd.concat(
