@@ -121,6 +121,10 @@ def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
     return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
 
 
+COHORT_WORDS = ("cohort", "leads")
+"""Columns of ``cohort_table`` that are not stages."""
+
+
 def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
     """One row for each cohort: its leads, and the share that reached each later stage in time.
 

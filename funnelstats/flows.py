@@ -84,6 +84,10 @@ def stage_flow(
     return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
 
 
+MOVE_WORDS = ("start", "forward", "skip", "back", "again", "lost", "nurture", "reopened")
+"""What ``transitions`` calls a move."""
+
+
 def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     """From which stage or end to which: every entry against the lead's entry before it, returns shown.
 

@@ -176,7 +176,7 @@ def readiness(found: pd.DataFrame) -> pd.DataFrame:
 
 def _in_words(fields: pd.Series) -> pd.Series:
     """Our own columns as people call them, in the language of the page; a team's attributes as they are."""
-    return fields.replace({field: _(words) for field, words in READY_WORDS.items()}).astype("str")
+    return pd.Series([_(READY_WORDS.get(field, field)) for field in fields], index=fields.index, dtype="str")
 
 
 def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:

@@ -214,7 +214,7 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
             "Bought: reached “{stage}” within {days} days of the hand-over; compared are leads of the twelve months "
             "whose days are over. Refused leads stay in."
         ).format(stage=aimed, days=number(days)),
-        _("At equal leads: both groups weighted to the same mix of {base}.").format(base=", ".join(funnel.base))
+        _("At equal leads: both groups weighted to the same mix of {base}.").format(base=", ".join(map(_, funnel.base)))
         if funnel.base
         else _("No attributes are stated in base: leads cannot be made equal."),
         _("Of all attributes called higher or lower, at most one in ten is so by chance; the same holds for loads."),

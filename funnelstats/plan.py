@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FEWEST_DEALS = 5
 """Below so many deals seen a plan is a range and no number."""
-USUAL, AS_NOW = "deals ÷ rate", "as now"
+USUAL, AS_NOW = PLAN_WORDS = ("deals ÷ rate", "as now")
 
 
 def plan_leads(

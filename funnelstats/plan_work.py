@@ -12,12 +12,22 @@ from funnelstats.goals import Goal, working_days
 from funnelstats.incidence import OUTCOMES
 from funnelstats.intervals import Array
 from funnelstats.managers import is_ranked
+from funnelstats.words import _
 
 if TYPE_CHECKING:
     from funnelstats.funnel import Funnel
 
 MEETING = "meeting"
 SHARES = ("recent", "open", "evenly_a_week", "as_now_a_week")
+CALENDAR_WORDS = {
+    "week": "week",
+    "working_days": "working days",
+    "new_leads": "new leads",
+    "contacts": "contacts",
+    "meetings": "meetings",
+    "contacts_a_manager_a_day": "contacts a manager a day",
+    "meetings_a_manager_a_day": "meetings a manager a day",
+}
 
 
 def entries_ahead(
@@ -124,6 +134,16 @@ def plan_calendar(
     return found.assign(
         contacts_a_manager_a_day=found["contacts"] / each, meetings_a_manager_a_day=found["meetings"] / each
     ).reset_index()
+
+
+def calendar_labels(calendar: pd.DataFrame) -> dict[str, str]:
+    """What the columns of ``plan_calendar`` are called on a page, in words."""
+    return {
+        column: _(CALENDAR_WORDS[column])
+        if column in CALENDAR_WORDS
+        else _("into {stage}").format(stage=column.removeprefix("into_"))
+        for column in map(str, calendar)
+    }
 
 
 def _monday(on: pd.Series) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from funnelstats.funnel import Funnel
 from funnelstats.mapping import instant_at, wall_clock
 from funnelstats.schema import ENDS
+from funnelstats.words import _
 
 FACTS = {
     "undated": "leads stand at the stage “{detail}”, for which the export has no date: they are in no rate",
@@ -33,6 +35,22 @@ FACTS = {
     "that stage seems to start later than the leads, so early cohorts look worse than they were",
 }
 """The sentence of each fact; it follows the count."""
+
+REASON_WORDS = (
+    "repeats {keys} of an earlier row",
+    "belongs to no lead",
+    "is missing",
+    "is not a date written as {written}",
+    'is not a number with decimal "{decimal}"',
+    "is neither yes nor no; map it with values.{column}",
+    "has lost digits; export ids as text",
+    "has {fields} fields where the header has {wanted}",
+    "is not JSON: {error}",
+    "is not a JSON object",
+)
+"""Why a row is set aside, as preparation writes it."""
+TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
+"""What the tables are called on a page."""
 
 
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
@@ -107,8 +125,19 @@ def _of_times(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str
 
 
 def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
-    """Rows set aside by reason: table, file, column, reason, rows, first_row."""
+    """Rows set aside by reason, in words: table, file, column, reason, rows, first_row."""
     reason = set_aside["reason"].str.replace(r" of row \d+$", " of an earlier row", regex=True)
     keys = ["table", "file", "column", "reason"]
     grouped = set_aside.assign(reason=reason, column=set_aside["column"].fillna("")).groupby(keys, sort=False)["row"]
-    return grouped.agg(rows="count", first_row="min").reset_index()
+    found = grouped.agg(rows="count", first_row="min").reset_index()
+    return found.assign(reason=found["reason"].map(_in_words).astype("str"))
+
+
+def _in_words(reason: str) -> str:
+    """A reason as written by preparation in the language of the page."""
+    for text in REASON_WORDS:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))
+        if found := re.fullmatch(pattern, reason):
+            parts = {name: map(_, part.split(" and ")) for name, part in found.groupdict().items()}
+            return _(text).format(**{name: _(" and ").join(part) for name, part in parts.items()})
+    return reason

@@ -49,7 +49,7 @@ def refusals_not_told(totals: pd.DataFrame, funnel: Funnel, columns: Sequence[st
     told = told_gaps(columns, funnel)
     said += [
         _("Whether “{reason}” is a gap of ours cannot be told: leads have no {attributes}.").format(
-            reason=reason, attributes=", ".join(name for name in attributes if name not in columns)
+            reason=reason, attributes=", ".join(_(name) for name in attributes if name not in columns)
         )
         for reason, attributes in stated.gaps.items()
         if reason not in told

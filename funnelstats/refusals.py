@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ANY_REASON = "any reason"
 OTHER = {"other", "others", "misc", "miscellaneous", "другое", "другая", "прочее", "иное", "разное"}
 """How a catch-all reason is called; shown last, before the blank one, however many there are."""
+REASON_TABLE_WORDS = ("owner", "manager", "week", "total")
+"""Columns of ``reason_table`` that are not reasons."""
 
 
 RATES = ("entered", "known", "n_eff", *RATE)

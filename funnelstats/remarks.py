@@ -15,6 +15,14 @@ YEAR = 52
 """Weeks beyond which nobody should be told to wait."""
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
+RIVAL_WORDS = {
+    "reached": "reached in time, stages may be skipped (this page)",
+    "touched": "reached in time, every stage logged",
+    "direct": "reached in time, each step by a direct move",
+    "closed": "win rate: of those won or refused so far",
+    "so_far": "of all leads, old and young, so far",
+}
+"""What the definitions of ``rival_rates`` are called on a page."""
 
 
 def step_words(row: pd.Series) -> str:
@@ -134,15 +142,8 @@ def rival_table(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     ``rates`` is a frame of ``rival_rates``. Returns ``counted`` (the definition in words), ``entered, converted,
     rate, ci_lower, ci_upper, apart``, the last in points.
     """
-    words = {
-        "reached": _("reached in time, stages may be skipped (this page)"),
-        "touched": _("reached in time, every stage logged"),
-        "direct": _("reached in time, each step by a direct move"),
-        "closed": _("win rate: of those won or refused so far"),
-        "so_far": _("of all leads, old and young, so far"),
-    }
     way = rates[_whole_way(rates, funnel)]
-    shown = way.assign(counted=way["definition"].map(words), apart=100 * way["apart"])
+    shown = way.assign(counted=[_(RIVAL_WORDS[name]) for name in way["definition"]], apart=100 * way["apart"])
     return shown[["counted", "entered", "converted", "rate", "ci_lower", "ci_upper", "apart"]].reset_index(drop=True)
 
 

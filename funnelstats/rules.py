@@ -66,7 +66,12 @@ def fact_sentences(facts: Sequence[dict]) -> list[str]:
 
 
 def _facts(facts: Sequence[dict]) -> list[str]:
-    return [f"{number(fact['count'])} {_(FACTS[fact['fact']]).format(detail=fact['detail'])}." for fact in facts]
+    """A column that is ours is called what pages call it; names from the data stay as they are."""
+    said = [
+        (fact["count"], _(FACTS[fact["fact"]]), _(fact["detail"]) if fact["fact"] == "blank" else fact["detail"])
+        for fact in facts
+    ]
+    return [_("{count} {fact}.").format(count=number(n), fact=text.format(detail=detail)) for n, text, detail in said]
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:

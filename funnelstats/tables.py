@@ -11,13 +11,21 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.funnel import suggestion
-from funnelstats.schema import MISSING
 from funnelstats.shown import CSV_MIME, Shown
 from funnelstats.words import _, number, percent, short_day
 from funnelstats.workbook import safe_csv
 
 VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
 """A shape beside every verdict word, since colour alone is not read by everybody."""
+
+OTHER_VERDICT_WORDS = (
+    *("higher", "lower", "more often", "not ranked", "no target"),
+    *("no channel", "no leads", "no spend", "no payments"),
+)
+"""Verdicts without a mark."""
+
+ROW_WORDS = ("(missing)", "(all)", "(start)", "all channels", "everybody", "lost", "nurture")
+"""What stands among names from the data and is ours: it is translated, they never are."""
 
 NO_ENTRANTS = "no entrants"
 UNKNOWN = "–"
@@ -140,7 +148,9 @@ def _exact(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return _(MISSING) if value == MISSING else str(value)
+    if pd.api.types.is_bool(value):
+        return _("yes") if value else _("no")
+    return _(str(value)) if value in ROW_WORDS else str(value)
 
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
@@ -181,7 +191,8 @@ def _html(
     words = pd.DataFrame({column: _cells(frame, column, *kinds[column], currency) for column in labels})
     first, *others = labels
     if group:
-        words["_group"] = [UNKNOWN if pd.isna(value) else _text(value) for value in frame[group]]
+        write = _ if kinds.get(group, ("text", ""))[0] == "word" else _text
+        words["_group"] = [UNKNOWN if pd.isna(value) else write(value) for value in frame[group]]
     table = (
         gt.GT(words, rowname_col=first, groupname_col="_group" if group else None, id=f"table-{name}")
         .tab_stubhead(labels[first])
@@ -189,7 +200,7 @@ def _html(
         .cols_align("left")
     )
     verdicts = [column for column in others if kinds[column][0] == "verdict"]
-    figures = [column for column in others if kinds[column][0] not in ("text", "verdict")]
+    figures = [column for column in others if kinds[column][0] not in ("text", "verdict", "word")]
     if figures:
         table = table.cols_align("right", figures)
     if verdicts:

@@ -66,14 +66,16 @@ def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
 
 
 def _listed(tree: ast.Module) -> Iterator[str]:
-    """Values of the module's mappings that are called words or facts, and the verdicts, which are keys."""
+    """Values of what the module calls words or facts, and the verdicts, which are keys."""
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        name = target.id if isinstance(target, ast.Name) else ""
-        if (name == "FACTS" or name.endswith("WORDS")) and isinstance(getattr(node, "value", None), ast.Dict):
-            yield from (value.value for value in node.value.values if isinstance(value, ast.Constant))
-        if name == "VERDICT_MARKS":
-            yield from (key.value for key in node.value.keys)
+        if not isinstance(node, ast.Assign):
+            continue
+        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if "FACTS" in names or any(name.endswith("WORDS") for name in names):
+            values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+            yield from (part.value for value in values for part in ast.walk(value) if isinstance(part, ast.Constant))
+        if "VERDICT_MARKS" in names and isinstance(node.value, ast.Dict):
+            yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:

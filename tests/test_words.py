@@ -1,0 +1,92 @@
+"""Each language: its catalogue is whole, its numbers are written its way, and its pages hold no other one."""
+
+import re
+from datetime import date
+
+import pytest
+from texts import LOCALE, catalogue, texts
+
+from funnelstats import words
+from funnelstats.errors import FunnelError
+
+
+@pytest.fixture
+def russian():
+    words.speak("ru")
+    yield
+    words.speak("en")
+
+
+@pytest.mark.usefixtures("russian")
+def test_numbers_shares_money_and_days_are_written_as_the_language_does():
+    assert words.number(35324) == "35\u00a0324"
+    assert words.number(4.256, 1) == "4,3"
+    assert words.percent(0.663) == "66\u00a0%"
+    assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0RUB"
+    assert words.day(date(2026, 6, 28)) == "28 июн. 2026\u202fг."
+    assert words.short_day(date(2026, 6, 28)) == "28.06.2026"
+
+
+def test_what_is_not_known_is_said_so_and_never_a_number():
+    nan = float("nan")
+    assert {words.number(nan), words.percent(nan), words.money(nan, "EUR"), words.rough(nan), words.day(nan)} == {"n/a"}
+
+
+def test_a_language_without_catalogue_is_refused_with_those_there_are():
+    with pytest.raises(FunnelError, match='no language "de"; known: en, ru'):
+        words.speak("de")
+
+
+def test_prose_without_a_translation_stays_as_written():
+    assert words.in_language("# No such title\n\nNor such words.", "ru") == "# No such title\n\nNor such words."
+
+
+@pytest.mark.parametrize("language", [folder.name for folder in LOCALE.iterdir()])
+def test_every_text_has_its_translation(language):
+    lacking = [message.id for message in catalogue(language) if message.id and not _whole(message)]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("language", [folder.name for folder in LOCALE.iterdir()])
+def test_a_translation_speaks_of_the_same_things_as_the_text(language):
+    wrong = {
+        message.id
+        for message in catalogue(language)
+        if message.id
+        for translated in _forms(message.string)
+        if translated and _places(translated) != _places(_forms(message.id)[-1])
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("language", [folder.name for folder in LOCALE.iterdir()])
+def test_what_gettext_reads_is_what_people_edited(language):
+    words.translations.cache_clear()
+    read = words.translations(language)
+    for message in catalogue(language):
+        if message.id and isinstance(message.id, str):
+            assert read.gettext(message.id) == message.string
+        elif message.id:
+            assert read.ngettext(*message.id, 1) == message.string[0]
+
+
+def test_texts_of_code_tables_and_notebooks_are_gathered():
+    found = set(texts())
+    assert "Skip to the report" in found, "a mapping of words"
+    assert "no entrants" in found, "a constant"
+    assert "What to do this week" in found, "prose of a notebook"
+    assert "The team against its targets" in found, "a table's title"
+    assert "very likely within" in found, "a column's label"
+    assert "not known yet" in found, "words for what is missing"
+
+
+def _forms(text):
+    return [text] if isinstance(text, str) else list(text)
+
+
+def _whole(message):
+    return all(_forms(message.string)) and len(_forms(message.string)) == (3 if isinstance(message.id, tuple) else 1)
+
+
+def _places(text):
+    return set(re.findall(r"{(\w+)", text))
