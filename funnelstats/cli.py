@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -154,8 +155,6 @@ def _make(
 
 def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> None:
     """Make pages, then the funnel's page of all; ends with exit 1 where one failed."""
-    # Pages are made side by side, one core each: threads inside one would only take turns.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from funnelstats.funnel import read_funnel
     from funnelstats.overview import write_overview
     from funnelstats.reports import render_many
@@ -200,6 +199,8 @@ def _refuse_new_reds(folder: Path) -> None:
 
 def main() -> None:
     """The command line, with mistakes as one message and without a traceback."""
+    # Who ends a run from outside gets what Ctrl-C gets: kernels ended, no half page left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=False)
     except FunnelError as error:
@@ -208,6 +209,9 @@ def main() -> None:
     except click.UsageError as error:
         error.show()
         sys.exit(2)
+    except OSError as error:
+        click.echo(f"{error.filename or 'the run'}: {error.strerror or error}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)

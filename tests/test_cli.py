@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -342,16 +344,30 @@ def test_a_programming_error_is_not_hidden_as_a_mistake_of_the_user(run, monkeyp
         run("weekly", NAME)
 
 
-def test_an_interruption_is_exit_130(run, monkeypatch) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_exit_130(sign, run, monkeypatch) -> None:
     import funnelstats.periods
 
-    def stopped(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(funnelstats.periods, "period_batch", stopped)
-    code, _, err = run("weekly", NAME)
+    monkeypatch.setattr(funnelstats.periods, "period_batch", lambda *_, **__: signal.raise_signal(sign))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        code, _, err = run("weekly", NAME)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert code == 130
     assert err.endswith("interrupted\n")
+
+
+def test_a_disk_that_takes_nothing_is_one_line_and_exit_1(run, monkeypatch) -> None:
+    import funnelstats.periods
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "reports/sample/run.json")
+
+    monkeypatch.setattr(funnelstats.periods, "period_batch", full)
+    code, _, err = run("weekly", NAME)
+    assert code == 1
+    assert err.endswith("reports/sample/run.json: No space left on device\n")
 
 
 def test_the_installed_command_refuses_and_reports_like_the_function(project) -> None:
