@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import nan
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -32,12 +31,14 @@ def base_sentences(
     waiting, contacted = coverage["open_leads"].iloc[0], coverage["contacted_leads"].iloc[0]
     if tables.contacts is None:
         said.append(_("Coverage: no contacts, so whether open leads were contacted cannot be told."))
+    elif not waiting:
+        said.append(_("Coverage: no lead is open."))
     else:
         said.append(
             _("Coverage: {contacted} of {open} open leads were contacted in the quarter ({share}).").format(
                 contacted=number(contacted),
                 open=number(waiting),
-                share=percent(contacted / waiting if waiting else nan),
+                share=percent(contacted / waiting),
             )
         )
     twice = doubled.iloc[0]
@@ -91,9 +92,11 @@ def _blacklist(blacklist: pd.DataFrame, tables: Tables) -> str:
         return _("Blacklist: no column says whom nobody may contact.")
     row = blacklist.iloc[0]
     if tables.contacts is None:
-        return _("Blacklist: {n} leads; no contacts, so whether it was kept cannot be told.").format(
-            n=number(row["blacklisted"])
-        )
+        return counted(
+            "Blacklist: {n} lead; no contacts, so whether it was kept cannot be told.",
+            "Blacklist: {n} leads; no contacts, so whether it was kept cannot be told.",
+            row["blacklisted"],
+        ).format(n=number(row["blacklisted"]))
     return _("Blacklist: {contacted} of {n} leads on it were contacted in the quarter, {contacts} times.").format(
         contacted=number(row["contacted"]), n=number(row["blacklisted"]), contacts=number(row["contacts"])
     )

@@ -56,22 +56,27 @@ def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str
     }[row[STATE]]
     head = counted("{n} lead {what}.", "{n} leads {what}.", row["leads"]).format(n=number(row["leads"]), what=what)
     worth = _("Expected deals of {money}.").format(money=money(float(f"{row['amount']:.2g}"), funnel.currency))
-    waits = counted(
-        "{n} has waited longer than a week, the longest {days} days.",
-        "{n} have waited longer than a week, the longest {days} days.",
-        row["over_a_week"],
+    waits = (
+        _("The longest has waited {days} days.")
+        if row["over_a_week"] == row["leads"]
+        else counted(
+            "{n} has waited longer than a week, the longest {days} days.",
+            "{n} have waited longer than a week, the longest {days} days.",
+            row["over_a_week"],
+        )
     ).format(n=number(row["over_a_week"]), days=number(row["longest_days"]))
     parts = [
         head,
         *([worth] if pd.notna(row["amount"]) else []),
         *([waits] if row[STATE] in ("never touched", "inactive") and row["over_a_week"] > 0 else []),
-        *([_("Most are with {who}.").format(who=who)] if who else []),
+        *([_("Longest lists: {who}.").format(who=who)] if who else []),
     ]
     return " ".join(parts)
 
 
 def _who(owners: pd.DataFrame, state: str) -> str:
-    rows = owners[owners[STATE] == state]
+    """Who has most leads in the state; nobody where everybody has a single one."""
+    rows = owners[(owners[STATE] == state) & (owners["leads"] > 1)]
     rows = rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
     return ", ".join(f"{row['manager']} ({number(row['leads'])})" for _place, row in rows.iterrows())
 
@@ -102,7 +107,11 @@ def _ready_sentences(ready: pd.DataFrame) -> list[str]:
 def _record_sentences(records: pd.DataFrame) -> list[str]:
     low = records[(records["manager"] == EVERYBODY) & (records["rate"] < LOW_RECORD)].head(1)
     return [
-        _("Fill in: “{field}” is known of {rate} of the {n} leads that stand at “{stage}” and need it next.").format(
+        counted(
+            "Fill in: “{field}” is known of {rate} of the {n} lead that stands at “{stage}” and needs it next.",
+            "Fill in: “{field}” is known of {rate} of the {n} leads that stand at “{stage}” and need it next.",
+            row["entered"],
+        ).format(
             field=row["field"],
             rate=percent(row["rate"]),
             n=number(row["entered"]),

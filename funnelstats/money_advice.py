@@ -9,7 +9,7 @@ import pandas as pd
 
 from funnelstats.funnel import Funnel
 from funnelstats.schema import MISSING
-from funnelstats.words import _, day, money, number, percent, rough
+from funnelstats.words import _, counted, day, money, number, percent, rough
 
 if TYPE_CHECKING:
     from funnelstats.opening import Tables
@@ -73,7 +73,7 @@ def _about(amount: float, funnel: Funnel) -> str:
 def _cut(row: pd.Series, funnel: Funnel) -> str:
     return _(
         "Cut or change {channel}: of each {unit} spent {back} come back ({range}). About {loss} are lost, what its "
-        "young leads will still pay counted in. That is sure."
+        "young leads will still pay counted in. Chance does not explain that."
     ).format(
         channel=row["channel"],
         unit=money(1, funnel.currency),
@@ -89,8 +89,8 @@ def _raise(green: pd.DataFrame, funnel: Funnel) -> list[str]:
     best, others = green.nlargest(1, "back").iloc[0], green[green["back"] < green["back"].max()]
     rivals = others[others["back_upper"] >= best["back_lower"]]
     first = _(
-        "Raise {channel} first: each {unit} spent brings {back} ({range}). That it earns is sure; that more money "
-        "would bring as much again is not: raise it in steps and look again next quarter."
+        "Raise {channel} first: each {unit} spent brings {back} ({range}). Chance does not explain that; but more "
+        "money need not bring as much again: raise it in steps and look again next quarter."
     ).format(channel=best["channel"], unit=money(1, funnel.currency), back=number(best["back"], 2), range=_range(best))
     if not rivals.empty:
         first += " " + _("Whether {channels} bring more cannot be told yet.").format(channels=_names(rivals))
@@ -100,7 +100,7 @@ def _raise(green: pd.DataFrame, funnel: Funnel) -> list[str]:
         _("{channel} (about {gain} more than spent)").format(channel=row["channel"], gain=_about(row["gain"], funnel))
         for _i, row in others.sort_values("gain", ascending=False).iterrows()
     )
-    return [first, _("Keep: {channels}. That they earn is sure.").format(channels=keep)]
+    return [first, _("Keep: {channels}. Chance does not explain that they earn.").format(channels=keep)]
 
 
 def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
@@ -121,9 +121,12 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     free = _with(rows, "no spend")
     if not free.empty:
         said.append(
-            _(
+            counted(
+                "No spend is written down for {channels}: {leads} lead brought about {revenue}. What that returns is "
+                "not known, so find out what it costs. Until then the return of all channels may be too high.",
                 "No spend is written down for {channels}: {leads} leads brought about {revenue}. What that returns is "
-                "not known, so find out what it costs."
+                "not known, so find out what it costs. Until then the return of all channels may be too high.",
+                free["leads"].sum(),
             ).format(
                 channels=_names(free),
                 leads=number(free["leads"].sum()),
@@ -132,9 +135,11 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
         )
     for _i, row in _with(rows, "no channel").iterrows():
         said.append(
-            _("Without a channel: {leads} leads and {spend} of spend. They are in no channel's return.").format(
-                leads=number(row["leads"]), spend=money(row["spend"], funnel.currency)
-            )
+            counted(
+                "Without a channel: {leads} lead and {spend} of spend. They are in no channel's return.",
+                "Without a channel: {leads} leads and {spend} of spend. They are in no channel's return.",
+                row["leads"],
+            ).format(leads=number(row["leads"]), spend=money(row["spend"], funnel.currency))
         )
     return said
 
@@ -146,9 +151,11 @@ def _most(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
         return [_("Leads carry no channel: all are one group.")]
     top = rows.sort_values("revenue", ascending=False).iloc[0]
     return [
-        _("Most money so far: {channel}, {revenue} from {leads} leads.").format(
-            channel=top["channel"], revenue=money(top["revenue"], funnel.currency), leads=number(top["leads"])
-        )
+        counted(
+            "Most money so far: {channel}, {revenue} from {leads} lead.",
+            "Most money so far: {channel}, {revenue} from {leads} leads.",
+            top["leads"],
+        ).format(channel=top["channel"], revenue=money(top["revenue"], funnel.currency), leads=number(top["leads"]))
     ]
 
 

@@ -159,8 +159,15 @@ def _due(due: pd.DataFrame) -> list[str]:
     if not total:
         return []
     nobody = due.loc[due["owner"] == MISSING, "due"].sum()
+    if nobody == total:
+        text = counted(
+            "Second tries: {n} refused lead is due in the coming month and belongs to nobody: give it to somebody.",
+            "Second tries: {n} refused leads are due in the coming month and belong to nobody: give them to somebody.",
+            total,
+        )
+        return [text.format(n=number(total))]
     text = counted(
-        "Second tries: {n} refused lead is due in the coming month; the managers' pages list them.",
+        "Second tries: {n} refused lead is due in the coming month; its manager's page lists it.",
         "Second tries: {n} refused leads are due in the coming month; the managers' pages list them.",
         total,
     ).format(n=number(total))
@@ -177,7 +184,7 @@ def _tried(tried: pd.DataFrame, success: pd.DataFrame) -> list[str]:
         return []
     lower, upper = (float(limit) for limit in wilson_interval(again, over))
     text = _(
-        "Second tries so far: of {over} refused leads whose time for one is over {again} were tried ({share}, "
+        "Second tries so far: of {over} refused leads whose time for one is over, {again} were tried ({share}, "
         "very likely {interval})."
     )
     said = text.format(

@@ -31,10 +31,10 @@ def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
     first, second, third = money_sentences(rows, FUNNEL)
     assert plain([first]).startswith("Cut or change Ads: of each 1 RUB spent 0.25 come back (very likely 0.2")
     assert "About 15,000 RUB are lost" in plain([first])
-    assert "That is sure." in first
+    assert "Chance does not explain that." in first
     assert second.startswith("Raise Mail first: ")
     assert "5.00" in second
-    assert plain([third]) == "Keep: Fair (about 2,500 RUB more than spent). That they earn is sure."
+    assert plain([third]) == "Keep: Fair (about 2,500 RUB more than spent). Chance does not explain that they earn."
 
 
 def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
