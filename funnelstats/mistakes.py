@@ -87,7 +87,7 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
     taken = {*OF_LEADS, IGNORE, *ENDS}
     taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
-    for stage in sorted(set(stages) & taken):
+    for stage in sorted((set(stages) & taken) | (set(stages[1:]) & {"leads"})):
         yield f'stages: "{stage}" is a word of funnelstats; choose another name'
     for stage in sorted({stage for stage in stages if stages.count(stage) > 1}):
         yield f'stages: "{stage}" is named twice; a stage has one place'

@@ -228,6 +228,10 @@ SOURCES = {
         TOML.replace('"met"', '"refusal"').replace("met =", "refusal ="),
         'stages: "refusal" is a word of funnelstats; choose another name',
     ),
+    "a later stage called like the cohorts' leads": (
+        TOML.replace('"met"', '"leads"').replace("met =", "leads ="),
+        'stages: "leads" is a word of funnelstats; choose another name',
+    ),
     "thousands like the decimal": (
         in_source("leads", 'decimal = ","\nthousands = ","'),
         "leads.thousands: must differ from decimal, got ',' for both",
