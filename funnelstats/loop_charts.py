@@ -20,8 +20,10 @@ STATE_COLOURS = {
     "refused": "#b3bac2",
     "wrongly qualified": "#d55e00",
 }
-WIDE_ENOUGH = 0.14
-"""Share of the bar from which a part is named inside it; a narrower one is named above."""
+LETTER = 0.0086
+"""Share of the bar that a letter takes, rather too much than too little."""
+LEVELS = 5
+"""Heights above a bar at which names stand."""
 
 
 def state_chart(states: pd.DataFrame) -> Shown:
@@ -34,7 +36,7 @@ def state_chart(states: pd.DataFrame) -> Shown:
     drawn = [(column, label) for column, label in periods if rows[column].sum() > 0]
     if not drawn:
         return show_text(_("There is nothing to draw: no lead was handed over in this time."), box="note")
-    figure, ax = house_axes(width=10.3, height=0.45 + 1.5 * len(drawn))
+    figure, ax = house_axes(width=10.3, height=0.45 + 1.7 * len(drawn))
     for place, (column, label) in enumerate(reversed(drawn)):
         _bar(ax, rows, column, place)
         total = counted("{n} lead", "{n} leads", rows[column].sum()).format(n=number(rows[column].sum()))
@@ -53,24 +55,28 @@ def state_chart(states: pd.DataFrame) -> Shown:
 
 
 def _bar(ax, rows: pd.DataFrame, column: str, place: int) -> None:  # type: ignore[no-untyped-def]
-    """One bar; what does not fit its part stands above it, neighbours at three heights."""
+    """One bar; what does not fit its part stands above it, right of its line, at the lowest height that is free."""
     shares = rows[column] / rows[column].sum()
     left = shares.cumsum() - shares
-    ax.barh([place] * len(rows), shares, left=left, height=0.5, edgecolor="white", linewidth=1.2,
+    ax.barh([place] * len(rows), shares, left=left, height=0.4, edgecolor="white", linewidth=1.2,
             color=[STATE_COLOURS[state] for state in rows[STATE]])  # fmt: skip
-    narrow = (shares < WIDE_ENOUGH).tolist()
-    for number_of, (state, part, start, leads) in enumerate(zip(rows[STATE], shares, left, rows[column], strict=True)):
-        if leads == 0:
+    begins = [2.0] * LEVELS  # up to where each height is free
+    parts = list(zip(rows[STATE], shares, left + shares / 2, rows[column], strict=True))
+    # from right to left, so that a part's line stands left of all words below its own
+    for state, part, middle, leads in reversed([part for part in parts if part[-1] > 0]):
+        look = {"va": "center", "fontsize": 9, "color": INK}
+        inside = f"{_(state)}\n{number(leads)} · {percent(part)}"
+        if part > LETTER * max(map(len, inside.split("\n"))):
+            ax.text(middle, place, inside, ha="center", **look)
             continue
-        middle, look = start + part / 2, {"ha": "center", "va": "center", "fontsize": 9, "color": INK}
-        if not narrow[number_of]:
-            ax.text(middle, place, f"{_(state)}\n{number(leads)} · {percent(part)}", **look)
-            continue
-        # narrow neighbours go down like stairs, so that no words run into each other
-        following = [*narrow[number_of + 1 :], False].index(False)
-        height = place + 0.36 + 0.15 * (following % 3)
-        ax.plot([middle, middle], [place + 0.25, height - 0.06], color=QUIET, linewidth=0.6)
-        # the last part's words would leave the picture on the right
-        side = {"ha": "right"} if middle > 0.95 else {}
-        plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        ax.text(min(middle + 0.004 * bool(side), 1), height, f"{_(state)} {number(leads)}", bbox=plate, **look | side)
+        words = f"{_(state)} {number(leads)}"
+        begin = min(middle - LETTER, 1 - len(words) * LETTER)
+        free = [level for level, taken in enumerate(begins) if begin + len(words) * LETTER < taken]
+        level = free[0] if free else begins.index(max(begins))
+        # nor may words further left stand on this part's line
+        begins = [begin if height == level else min(taken, middle) if height < level else taken
+                  for height, taken in enumerate(begins)]  # fmt: skip
+        height = place + 0.3 + 0.112 * level
+        ax.plot([middle, middle], [place + 0.2, height - 0.045], color=QUIET, linewidth=0.6, zorder=1)
+        end = {"x": begin} if begin < 1 - len(words) * LETTER else {"x": 1, "ha": "right"}
+        ax.text(y=height, s=words, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **look, **end)
