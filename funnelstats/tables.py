@@ -166,11 +166,19 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
 }
 
 
+def _interval(low: float, high: float) -> str:
+    """Both ends; a range that begins below nothing takes a word, since a dash would be read as one more minus."""
+    ends = number(100 * low), percent(high)
+    if low >= 0 or not ends[0].startswith("-"):
+        return "–".join(ends)
+    return _("{low} to {high}").format(low=ends[0].replace("-", "\u2212"), high=ends[1].replace("-", "\u2212"))
+
+
 def _cells(frame: pd.DataFrame, column: str, kind: str, missing: str, currency: str) -> list[str]:
     """The column as plain, not yet escaped words."""
     if kind == "interval":
         return [
-            missing if pd.isna(low) or pd.isna(high) else f"{number(100 * low)}–{percent(high)}"
+            missing if pd.isna(low) or pd.isna(high) else _interval(low, high)
             for low, high in zip(frame[column], frame[_upper(column)], strict=True)
         ]
     words = [missing if pd.isna(value) else _FORMATS[kind](value) for value in frame[column]]

@@ -59,6 +59,18 @@ def test_the_words_for_a_missing_value_may_be_given(control):
     assert rows_of(shown)[2][2] == "not yet known"
 
 
+def test_a_range_below_nothing_is_written_with_a_word_and_true_minus_signs():
+    frame = pd.DataFrame({"who": list("abcd"), "d_lower": [-0.25, -0.04, 0.01, -0.001], "d_upper": [-0.17, 0.02, 1, 1]})
+    shown = [row[1] for row in rows_of(show_table(frame, title="T", name="t"))]
+    assert shown == ["\u221225 to \u221217%", "\u22124 to 2%", "1–100%", "\u22120 to 100%"]
+
+
+def test_words_of_ours_stand_left_like_other_texts_and_numbers_right():
+    frame = pd.DataFrame({"who": ["a"], "state": ["won"], "said": ["b"], "n": [3]})
+    page = html_of(show_table(frame, title="T", name="t", formats={"state": "word"}))
+    assert ["gt_right" in cell.get("class", []) for cell in page.select("tbody td")] == [False, False, True]
+
+
 def test_money_dates_and_texts_have_their_own_format():
     frame = pd.DataFrame({"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]})
     shown = show_table(frame, title="T", name="t", formats={"won": "money"}, currency="RUB")
