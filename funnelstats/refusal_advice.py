@@ -150,7 +150,8 @@ def _looks(looks: pd.DataFrame) -> list[str]:
     for look, text in words.items():
         sizes = looks[looks["second_look"] == look].groupby("refusal")["lost"].sum().sort_values(ascending=False)
         if len(sizes):
-            said.append(text.format(n=number(sizes.sum()), reasons=", ".join(f"“{name}”" for name in sizes.index)))
+            reasons = ", ".join(_("“{name}”").format(name=name) for name in sizes.index)
+            said.append(text.format(n=number(sizes.sum()), reasons=reasons))
     return said
 
 
@@ -182,6 +183,15 @@ def _tried(tried: pd.DataFrame, success: pd.DataFrame) -> list[str]:
     over, again = tried["entered"].sum(), tried["converted"].sum()
     if not over:
         return []
+    if not again:
+        text = counted(
+            "Second tries so far: the {over} refused lead whose time for one is over was not tried again. Or a second "
+            "try is written down as a new lead: then it cannot be told.",
+            "Second tries so far: of {over} refused leads whose time for one is over, none was tried again. Or second "
+            "tries are written down as new leads: then it cannot be told.",
+            over,
+        )
+        return [text.format(over=number(over))]
     lower, upper = (float(limit) for limit in wilson_interval(again, over))
     text = _(
         "Second tries so far: of {over} refused leads whose time for one is over, {again} were tried ({share}, "

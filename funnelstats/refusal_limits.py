@@ -67,7 +67,7 @@ def refusal_rules(
         _("“{reason}” {first} to {last}").format(reason=reason, first=first, last=last)
         for reason, (first, last) in stated.retry_days_of.items()
     ]
-    final = ", ".join(f"“{reason}”" for reason in stated.final) or _("none")
+    final = ", ".join(_("“{name}”").format(name=reason) for reason in stated.final) or _("none")
     return [
         _("A refusal belongs to the furthest stage its lead reached, and to its owner there."),
         _("Reasons are grouped as funnel.toml states; one not named there stands alone, a blank one is “(missing)”."),
