@@ -37,8 +37,9 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     figure, ax = house_axes(width=8.4, height=1.3 + 0.36 * len(rows))
     y = np.arange(len(rows), dtype=float)
     ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.3)
-    ax.scatter(rows["rate"], y, color=ACCENT, edgecolor=INK, s=52, zorder=3)
-    ax.scatter(rows["peer_rate"], y, facecolor="white", edgecolor=QUIET, linewidth=1.4, s=40, zorder=2)
+    # a dot at 0% stands half outside
+    ax.scatter(rows["rate"], y, color=ACCENT, edgecolor=INK, s=52, zorder=3, clip_on=False)
+    ax.scatter(rows["peer_rate"], y, facecolor="white", edgecolor=QUIET, linewidth=1.4, s=40, zorder=2, clip_on=False)
     ax.vlines(rows["base_rate"].clip(upper=1), y - 0.34, y + 0.34, color=INK, linewidth=2.4, zorder=2)
     ax.set_yticks(y, [_label(row["stage"], row["kind"]) for row in rows.to_dict("records")])
     edge = ax.get_yaxis_transform()
