@@ -6,6 +6,7 @@ import json
 import os
 import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -251,10 +252,28 @@ def written(path):
         return "\n".join(book.read(name).decode() for name in book.namelist())
 
 
+TEAM = [
+    ("weekly", {"week": LAST}),
+    ("closed_loop", {"month": "2026-06"}),
+    ("refusals", {"month": "2026-06"}),
+    ("roi", {"quarter": "2026-Q2"}),
+]
+"""What everybody may read: the team's notebooks of a week, a month and a quarter."""
+
+
+def strings(path):
+    """Every text in the cells of a workbook; numbers are none."""
+    return {unescape(text) for text in re.findall(r"<t[^>]*>([^<]*)</t>", written(path))}
+
+
 @pytest.fixture(scope="module")
 def rendered(project):
-    """The pages of two managers with everything beside them, as text by manager."""
+    """The pages of two managers with everything beside them, as text by manager; the team's pages in the same run."""
     folder = project / "reports" / "private"
+    team = [
+        Job(project / "notebooks" / f"{name}.ipynb", {"funnel": "sample", **when}, folder / f"{name}.html", name)
+        for name, when in TEAM
+    ]
     jobs = [
         Job(
             project / "notebooks" / "manager.ipynb",
@@ -264,8 +283,8 @@ def rendered(project):
         )
         for name, manager in (("first", "O'Neill"), ("second", "Смирнова"))
     ]
-    records = render_many(jobs, workers=2)
-    assert [(record.state, record.reason) for record in records] == [("made", "")] * 2
+    records = render_many([*jobs, *team], workers=2)
+    assert {(record.state, record.reason) for record in records} == {("made", "")}
     return {
         job.parameters["manager"]: "\n".join(map(written, sorted(folder.glob(f"{job.target.stem}.*")))) for job in jobs
     }
@@ -296,9 +315,31 @@ def test_a_managers_page_holds_no_lead_that_was_never_the_managers(rendered, sam
     beside = [pd.read_csv(path, dtype="str") for path in folder.glob(f"{name}.*.csv")]
     listed = {lead for frame in beside if "lead_id" in frame for lead in frame["lead_id"]}
     assert {lead.lstrip("'") for lead in listed} <= set(leads.loc[own, "lead_id"])
+    texts = strings(folder / f"{name}.xlsx")
+    assert texts & set(leads.loc[own, "lead_id"])
+    assert texts & set(leads.loc[~own, "lead_id"]) == set()
     others = set(leads.loc[~own, "company"].dropna()) - set(leads.loc[own, "company"])
     named = [company for company in others if len(company) > 5 and company in rendered[manager]]
     assert [company for company in named if re.search(rf"{re.escape(company)}(?!\w)", rendered[manager])] == []
+
+
+@pytest.mark.parametrize("name", [name for name, _ in TEAM])
+def test_the_teams_pages_tables_and_workbooks_hold_no_lead_and_no_company(rendered, sample, project, name) -> None:
+    assert rendered
+    _, tables, _ = sample
+    leads = tables.leads.select("lead_id", "company", "campaign").to_pandas()
+    # the sample's formula stands for a campaign too, and campaigns are the team's
+    companies = {company for company in leads["company"].dropna() if len(company) > 5} - set(leads["campaign"])
+    ids = {lead for lead in leads["lead_id"] if len(lead) > 5}
+    folder = project / "reports" / "private"
+    html = re.sub(r'src="data:[^"]*"', "", (folder / f"{name}.html").read_text(encoding="utf-8"))
+    assert set(re.findall(r"(?<![\w.])\w+", html)) & ids == set()
+    assert strings(folder / f"{name}.xlsx") & ids == set()
+    beside = [pd.read_csv(path, dtype="str") for path in folder.glob(f"{name}.*.csv")]
+    assert beside
+    assert {str(column) for frame in beside for column in frame} & {"lead_id", "company"} == set()
+    text = unescape("\n".join(map(written, folder.glob(f"{name}.*"))))
+    assert [company for company in companies if company in text] == []
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
