@@ -2,6 +2,8 @@
 
 import base64
 import shutil
+from itertools import pairwise
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -133,4 +135,40 @@ def test_no_word_of_a_figure_or_table_is_lost_on_paper(browser, path) -> None:
     page.goto(path.as_uri())
     hides = "box => getComputedStyle(box).overflowY != 'visible' && box.scrollHeight > box.clientHeight + 1"
     assert page.evaluate(f"[...document.querySelectorAll('.fs-scroll, .fs-figure')].filter({hides}).length") == 0
+    context.close()
+
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+TOO_WIDE = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Every kind of page, made of its notebook's outputs as they were committed."""
+    folder = tmp_path_factory.mktemp("pages")
+    for notebook in NOTEBOOKS:
+        read = nbformat.read(notebook, as_version=4)
+        (folder / f"{notebook.stem}.html").write_text(page_html(read, title=notebook.stem), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_every_kind_of_page_fits_a_desk_a_phone_and_paper(browser, pages, name) -> None:
+    path = pages / f"{name}.html"
+    heard = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("request", lambda asked: heard.append(asked.url[:80]))
+    page.on("console", lambda message: heard.append(message.text))
+    page.goto(path.as_uri())
+    for width, media in ((1440, "screen"), (390, "screen"), (688, "print")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(media=media)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (width, media)
+        if width == 1440 and name != "leaks":  # an analyst's page, its tables show all there is
+            assert page.eval_on_selector_all(".fs-scroll", TOO_WIDE) == []
+    assert [text for text in heard if not text.startswith("data:image/png")] == [path.as_uri()[:80]]
+    headings = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map(one => Number(one.tagName[1]))")
+    assert headings[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(headings))
     context.close()
