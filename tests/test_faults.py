@@ -39,7 +39,8 @@ def tell(record):
 def command(**options):
     records = render_many(jobs, cold=asked["cold"], tell=tell)
     (folder.parent / f"told-{os.getpid()}").write_text("\\n".join(f"{r.job.title} {r.reason}" for r in records))
-    cli._fail(records)
+    if any(record.state == "failed" for record in records):
+        raise SystemExit(1)
 
 cli.app = command
 cli.main()

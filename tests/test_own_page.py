@@ -229,7 +229,7 @@ def outputs(folder, toml, files, week="2026-W06", manager="Anna"):
         prepare("team")
         notebook = json.loads((ROOT / "notebooks" / "manager.ipynb").read_text(encoding="utf-8"))
         sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        room = {"funnel": "team", "week": week, "manager": manager, "as_of": ""}
+        room = {"funnel": "team", "week": week, "manager": manager, "as_of": "", "language": ""}
         shown = []
         for source in sources[1:]:
             *lines, last = source.split("\nfs.show_") if "\nfs.show_" in source else [source]

@@ -352,7 +352,7 @@ def test_a_plain_page_has_no_faults():
 def test_a_russian_page_says_so():
     page = BeautifulSoup(page_html(output("7"), title="Т", language="ru"), "html.parser")
     assert page.html["lang"] == "ru"
-    assert page.select_one(".fs-skip").get_text() == "К отчёту"
+    assert page.select_one(".fs-skip").get_text() == "Перейти к отчёту"
 
 
 def test_page_names_are_readable_and_never_meet():

@@ -54,7 +54,7 @@ def page(funnel, quarter):
     room, shown = {}, []
     for cell in cells:
         if 'quarter = "' in cell:
-            room.update(funnel=funnel, quarter=quarter, as_of="")
+            room.update(funnel=funnel, quarter=quarter, as_of="", language="")
             continue
         *lines, last = re.split(r"\n(?=\S)(?!\))", cell)
         if last.startswith("fs.show_") or last.startswith("fs.returns_chart"):
