@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +118,13 @@ def render_many(
         for number, job in enumerate(jobs):
             if number not in unchanged:
                 futures[pool.submit(_make, job, stop, running, parent)] = number
-        for future in as_completed(futures):
-            records[futures[future]] = future.result()
-            _tell(tell, records[futures[future]])
+        waiting = set(futures)
+        while waiting:
+            # The system may hand an interrupt to another thread, and one that waits for ever would not see it.
+            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                records[futures[future]] = future.result()
+                _tell(tell, records[futures[future]])
     finally:
         stop.set()
         stack.close()
@@ -132,11 +136,11 @@ def render_many(
         pool.shutdown()
         unlisted = []
         for folder in before:
-            done = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
+            made = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
             try:
                 close_folder(
                     folder,
-                    {record.job.target.name: _entry(record) for record in done},
+                    {record.job.target.name: _entry(record) for record in made},
                     title=title,
                     inputs=inputs or {},
                     versions=versions(),
