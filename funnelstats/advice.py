@@ -10,7 +10,7 @@ from funnelstats.managers import ALPHA
 from funnelstats.remarks import NOT_RANKED as NOT_RANKED
 from funnelstats.remarks import STEP as STEP
 from funnelstats.remarks import change_sentence, clear_changes, interval_words, step_words
-from funnelstats.words import _, number, percent, rough
+from funnelstats.words import _, counted, number, percent, rough
 
 FEWEST_LEADS = 5
 """Where no target is agreed, a lost lead or two are nobody's weakness, however rare they are elsewhere."""
@@ -221,7 +221,9 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     if not unsure.empty:
         steps = ", ".join(
-            _("{step} ({leads} leads)").format(step=step_words(row), leads=number(row["entered"]))
+            counted("{step} ({leads} lead)", "{step} ({leads} leads)", row["entered"]).format(
+                step=step_words(row), leads=number(row["entered"])
+            )
             for _row, row in unsure.iterrows()
         )
         said.append(_("Cannot be told from the target yet: {steps}.").format(steps=steps))

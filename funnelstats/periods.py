@@ -129,7 +129,7 @@ def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
 
 def _named(job: Job, what: str) -> bool:
     name, given, value = what.partition("=")
-    return job.parameters.get(name) == value if given else job.notebook.stem == name
+    return job.parameters.get(name) == value if given else name in (job.notebook.stem, job.target.stem)
 
 
 def _data(name: str, marks: Mapping[str, str]) -> str:

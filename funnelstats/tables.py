@@ -65,7 +65,10 @@ def show_table(
             near = suggestion(column, map(str, frame))
             raise ValueError(f"no column {column!r} in the table {name!r}; {near}")
     kinds = {column: _kind(frame, column, (formats or {}).get(column)) for column in labels}
-    uppers = {_upper(column) for column, (kind, _) in kinds.items() if kind == "interval"}
+    ranges = [column for column, (kind, _) in kinds.items() if kind == "interval"]
+    if not isinstance(columns, Mapping):
+        labels |= dict.fromkeys(ranges, "interval")
+    uppers = {_upper(column) for column in ranges}
     shown = [column for column in labels if column not in uppers and column != group]
     chosen = list(dict.fromkeys([*([group] if group else []), *labels, *sorted(uppers - set(labels))]))
     stored = {column: kind for column, (kind, _) in kinds.items()} | dict.fromkeys(uppers, "interval")
@@ -108,8 +111,7 @@ def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | No
     if isinstance(columns, Mapping):
         return dict(columns)
     chosen = list(frame.columns) if columns is None else list(columns)
-    labels = {column: str(column).replace("_", " ") for column in chosen}
-    return {c: "interval" if str(c).endswith("_lower") and _upper(c) in frame else labels[c] for c in chosen}
+    return {column: str(column).replace("_", " ") for column in chosen}
 
 
 def _kind(frame: pd.DataFrame, column: str, given: Format | None) -> tuple[str, str]:
