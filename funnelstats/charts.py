@@ -24,6 +24,7 @@ from funnelstats.figures import (
     VERDICT_MARKERS,
     VERDICT_WORDS,
     house_axes,
+    short_name,
     show_figure,
 )
 from funnelstats.funnel import Funnel, Step
@@ -59,7 +60,7 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     for ax, step in panels:
         rows = drawn[drawn["from_stage"] == step.from_stage]
         _bars(ax, rows.set_index(rows[who].map({name: place for place, name in enumerate(names)})), len(names))
-    panels[0][0].set_yticks(range(len(names)), [_short(name) for name in names])
+    panels[0][0].set_yticks(range(len(names)), [short_name(name, LONGEST_LABEL) for name in names])
     hidden = len(sizes) - len(names)
     if hidden:
         figure.supxlabel(_("{n} more with fewer leads are in the table").format(n=hidden), fontsize=9)
@@ -151,7 +152,10 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     ax.barh(y, rows["peers_upper"] - rows["peers_lower"], left=rows["peers_lower"], height=0.5, color=FAINT)
     _points(ax, rows, y)
     _beside(ax, rows, y)
-    labels = [f"{_short(str(row.from_stage))} → {_short(str(row.to_stage))}" for row in rows.itertuples()]
+    labels = [
+        f"{short_name(str(row.from_stage), LONGEST_LABEL)} → {short_name(str(row.to_stage), LONGEST_LABEL)}"
+        for row in rows.itertuples()
+    ]
     ax.set_yticks(y, labels)
     _shares(ax)
     _legend(figure, rows, [Patch(color=FAINT, label=_("middle half of the colleagues"))])
@@ -223,17 +227,10 @@ def _colour(verdict: str) -> str:
     return VERDICT_COLOURS.get(verdict, NEUTRAL)
 
 
-def _short(name: str, most: int = LONGEST_LABEL) -> str:
-    """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
-    line = " ".join(name.split())
-    # between two dollars matplotlib would read a formula, and fail where it is none
-    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")
-
-
 def _title(step: Step, across: int) -> str:
     """The step above its panel, on two lines where it would run into the next one's."""
     most = max(LONGEST_TITLE // across, 12)
-    line = f"{_short(step.from_stage, most)} → {_short(step.to_stage, most)}"
+    line = f"{short_name(step.from_stage, most)} → {short_name(step.to_stage, most)}"
     return line if len(line) <= most else line.replace(" → ", " →\n", 1)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from funnelstats.figures import ACCENT, FAINT, INK, QUIET, house_axes, show_figure
+from funnelstats.figures import ACCENT, FAINT, INK, QUIET, house_axes, short_name, show_figure
 from funnelstats.shown import Shown
 from funnelstats.tables import show_table
 from funnelstats.words import _, number, percent
@@ -41,7 +41,7 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     ax.scatter(rows["rate"], y, color=ACCENT, edgecolor=INK, s=52, zorder=3, clip_on=False)
     ax.scatter(rows["peer_rate"], y, facecolor="white", edgecolor=QUIET, linewidth=1.4, s=40, zorder=2, clip_on=False)
     ax.vlines(rows["base_rate"].clip(upper=1), y - 0.34, y + 0.34, color=INK, linewidth=2.4, zorder=2)
-    ax.set_yticks(y, [_label(row["stage"], row["kind"]) for row in rows.to_dict("records")])
+    ax.set_yticks(y, [short_name(f"{row['stage']}, {row['kind']}", LONGEST_LABEL) for row in rows.to_dict("records")])
     edge = ax.get_yaxis_transform()
     for place, contacts in zip(y, rows["contacts"], strict=True):
         ax.annotate(f"n {number(contacts)}", (1, place), (6, 0), xycoords=edge, textcoords="offset points",
@@ -114,9 +114,3 @@ def _curve(curve: pd.DataFrame, clock: str, hours: int) -> pd.DataFrame:
 def _legend(figure: Any, marks: list[Line2D]) -> None:
     figure.legend(handles=marks, loc="outside upper left", ncols=len(marks), handletextpad=0.5, columnspacing=1.6,
                   fontsize=8.5, borderpad=0.2, frameon=False)  # fmt: skip
-
-
-def _label(stage: str, kind: str) -> str:
-    """Stage and kind beside the row; between two dollars matplotlib would read a formula."""
-    line = " ".join(f"{stage}, {kind}".split())
-    return (line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1]}…").replace("$", r"\$")

@@ -15,6 +15,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.dates import checked_between
 from funnelstats.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
 from funnelstats.journeys import stays
 
@@ -85,7 +86,7 @@ def _pair_counts(
         _entered_on=of(0, "_on"),
         _reached_on=of(1, "_on"),
     )
-    dated = with_shown(dates, keys).filter(_known(ibis._._entered_on, as_of, entered_between))
+    dated = with_shown(dates, keys).filter(known_within(ibis._._entered_on, as_of, entered_between))
     matured = _days(dated._entered_on, on_date(as_of)) >= dated._horizon
     in_time = _days(dated._entered_on, dated._reached_on) <= dated._horizon
     counted = dated.group_by(*keys, "_step").aggregate(
@@ -125,7 +126,7 @@ def outcome_days(
     gone_for_good = at_stage.outcome.isin(["advanced", *ENDS]).fill_null(False)
     judged = at_stage.filter(
         at_stage.stage.isin([step.from_stage for step in funnel.steps])
-        & _known(at_stage.entered_on, as_of, entered_between)
+        & known_within(at_stage.entered_on, as_of, entered_between)
     ).select(
         *keys,
         _step=position,
@@ -192,14 +193,12 @@ def _days(earlier: ir.DateValue, later: ir.DateValue) -> ir.IntegerValue:
     return later.delta(earlier, unit="day")
 
 
-def _known(entered_on: ir.DateValue, as_of: date, between: tuple[date, date] | None) -> ir.BooleanValue:
-    known = entered_on <= on_date(as_of)
-    if between is None:
-        return known
-    first, last = between
-    if first > last:
-        raise FunnelError(f"entered_between must be (first, last), got {first} after {last}")
-    return known & entered_on.between(on_date(first), on_date(last))
+def known_within(
+    on: ir.DateValue, as_of: date, between: tuple[date, date] | None, name: str = "entered_between"
+) -> ir.BooleanValue:
+    """Whether a date is one that ``as_of`` knows, from the first to the last of the dates called ``name``."""
+    known = on <= on_date(as_of)
+    return known if between is None else known & on.between(*map(on_date, checked_between(between, name)))
 
 
 def with_shown(rows: ir.Table, keys: Sequence[str]) -> ir.Table:

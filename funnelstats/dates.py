@@ -22,6 +22,20 @@ def parse_day(day: date | str) -> date:
         raise FunnelError(f'no date "{day}"; write it like 2026-06-28') from error
 
 
+def checked_period(first: date, last: date) -> None:
+    """Nothing, if a period's days are in order. Raises FunnelError."""
+    if first > last:
+        raise FunnelError(f"a period's start must not be after its end, got {first} to {last}")
+
+
+def checked_between(between: tuple[date, date], name: str) -> tuple[date, date]:
+    """First and last day of what is called ``name``, if they are in order. Raises FunnelError."""
+    first, last = between
+    if first > last:
+        raise FunnelError(f"{name} must be (first, last), got {first} after {last}")
+    return between
+
+
 def week_days(week: str) -> tuple[date, date]:
     """Monday and Sunday of an ISO week written ``2026-W26``. Raises FunnelError for anything else.
 

@@ -9,7 +9,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, named, on_date
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.dates import checked_between
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import stays
 
 LEADS = ["lead_id", "episode", "from_stage", "to_stage", "entered_on", "outcome", "days", "judged"]
@@ -37,9 +38,7 @@ def cell_leads(
     Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
     left, or until ``as_of``), judged; by step, then by day of entry.
     """
-    first, last = entered_between
-    if first > last:
-        raise FunnelError(f"entered_between must be (first, last), got {first} after {last}")
+    first, last = checked_between(entered_between, "entered_between")
     at_stage = stays(journeys, funnel)
     steps = list(enumerate(funnel.steps))
     rows = at_stage.filter(

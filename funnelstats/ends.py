@@ -14,7 +14,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.dates import checked_period
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, stays
 from funnelstats.schema import MISSING
 
@@ -31,10 +32,14 @@ def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     marketing before it was lost is not refused.
     """
     lost_first = journeys.lost.notnull() & (journeys.nurture.isnull() | (journeys.lost <= journeys.nurture))
-    categories = tuple(funnel.refusals.categories.items())
-    reason = journeys.reason
-    category = reason.cases(*categories, else_=reason) if categories else reason
-    return journeys.mutate(refusal=lost_first.fill_null(False).ifelse(category.fill_null(MISSING), NOT_REFUSED))
+    category = category_of(journeys.reason, funnel).fill_null(MISSING)
+    return journeys.mutate(refusal=lost_first.fill_null(False).ifelse(category, NOT_REFUSED))
+
+
+def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
+    """What a reason means by funnel.toml: itself where it has no category, null where it is blank."""
+    categories = funnel.refusals.categories
+    return reason.cases(*categories.items(), else_=reason) if categories else reason
 
 
 def refusals(journeys: ir.Table, funnel: Funnel) -> ir.Table:
@@ -176,7 +181,7 @@ def _due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> ir.Table
     latest = journeys.group_by("lead_id").aggregate(episode=journeys.episode.max())
     refused = refusals(journeys, funnel)
     rows = _with_retry_days(refused.join(latest, EPISODE).select(*refused.columns), funnel)
-    _in_order(start, end)
+    checked_period(start, end)
     owner = rows.current_manager if "current_manager" in rows.columns else rows.manager
     return rows.filter(
         (on_date(end).delta(rows.lost_on, unit="day") >= rows._first)
@@ -198,13 +203,8 @@ def _with_retry_days(rows: ir.Table, funnel: Funnel) -> ir.Table:
 
 
 def _within(day: ir.DateValue, start: date, end: date) -> ir.BooleanValue:
-    _in_order(start, end)
+    checked_period(start, end)
     return day.between(on_date(start), on_date(end))
-
-
-def _in_order(start: date, end: date) -> None:
-    if start > end:
-        raise FunnelError(f"a period's start must not be after its end, got {start} to {end}")
 
 
 def _counted(rows: ir.Table, keys: list[str], funnel: Funnel, measures: dict) -> pd.DataFrame:

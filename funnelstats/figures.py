@@ -110,6 +110,13 @@ def show_figure(figure: Figure, *, alt: str, numbers: pd.DataFrame) -> Shown:
     )
 
 
+def short_name(name: str, most: int) -> str:
+    """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
+    line = " ".join(name.split())
+    # between two dollars matplotlib would read a formula, and fail where it is none
+    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")
+
+
 def _few_colours(picture: io.BytesIO) -> bytes:
     """The same picture in 192 colours: half the bytes, and no eye sees it on bars, lines and letters."""
     from PIL import Image

@@ -14,11 +14,11 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
+from funnelstats.counts import fetch, group_keys, in_order, known_within, on_date, whole_numbers, with_shown
 from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE
-from funnelstats.spans import day_number, known_within, nothing_counted
-from funnelstats.touches import OUTSIDE
+from funnelstats.spans import day_number, nothing_counted
+from funnelstats.touches import OUTSIDE, by_people
 from funnelstats.workclock import end_of_day, work_calendar
 
 HOUR = 3600
@@ -36,8 +36,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
         return None
     first = funnel.stages[0]
     began = journeys.select(*EPISODE, _began=first, _began_on=f"{first}_on")
-    by_people = touches.filter(~touches.manager.isin(funnel.system_users)) if funnel.system_users else touches
-    rows = by_people.join(began, EPISODE)
+    rows = by_people(touches, funnel).join(began, EPISODE)
     rows = rows.filter((rows.stage != OUTSIDE) | (rows.at < rows._began))
     found = rows.group_by(EPISODE).aggregate(
         contacted_at=ibis.greatest(rows.at, rows._began).min(),
@@ -66,7 +65,7 @@ def hours_to_contact(
     if firsts is None:
         return nothing_counted([*keys, "clock"], ["hours", "contacted", "waiting"])
     first, last = funnel.stages[0], funnel.stages[-1]
-    rows = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between, "entered_between"))
+    rows = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between))
     contacted = (rows.contacted_on <= on_date(as_of)).fill_null(False)
     day_of_end, second_of_end = on_date(as_of), ibis.literal(end_of_day(as_of, funnel.timezone))
     ends = [(rows[f"{end}_on"], rows[end].epoch_seconds()) for end in ("lost", "nurture", last)]
@@ -145,7 +144,7 @@ def landmark_counts(
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )
-    came = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between, "entered_between"))
+    came = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between))
     rows = came.mutate(_came_on=came[f"{first}_on"]).cross_join(grid)
     rows = rows.mutate(
         _to_on=rows._pair.cases(*((number, rows[f"{pair[0]}_on"]) for number, pair in enumerate(pairs))),

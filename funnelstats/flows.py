@@ -22,7 +22,8 @@ from funnelstats.counts import (
     whole_numbers,
     with_shown,
 )
-from funnelstats.funnel import ENDS, Funnel, FunnelError
+from funnelstats.dates import checked_period
+from funnelstats.funnel import ENDS, Funnel
 from funnelstats.journeys import stage_entries, stays
 
 FLOW_WORDS = {
@@ -51,8 +52,7 @@ def stage_flow(
     Returns *by, stage, opening, entered, advanced, lost, nurture, moved_away, still_there: every stage for
     each group that had anything to count.
     """
-    if start > end:
-        raise FunnelError(f"a period's start must not be after its end, got {start} to {end}")
+    checked_period(start, end)
     keys = group_keys(by, [*journeys.columns, "manager"])
     at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
     first, last = on_date(start), on_date(end)

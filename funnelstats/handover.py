@@ -15,8 +15,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.dates import checked_period
+from funnelstats.ends import category_of
 from funnelstats.funnel import Funnel, FunnelError
-from funnelstats.journeys import EPISODE, visible, with_leads
+from funnelstats.journeys import EPISODE, earlier, not_before, visible, with_leads
 from funnelstats.mapping import YES
 from funnelstats.schema import MISSING
 from funnelstats.states import STATE, STATES, hand_over_stage, way
@@ -40,8 +42,7 @@ def hand_overs(
     where the export has none) and the columns in `keep`: flags as yes, no and unknown; `loop.nurtured` as yes and no.
     """
     first, last = between
-    if first > last:
-        raise FunnelError(f"a period's start must not be after its end, got {first} to {last}")
+    checked_period(first, last)
     wanted = list(dict.fromkeys([*SOURCE, *keep]))
     if taken := sorted(set(keep) & {*OURS, *(f"{stage}_on" for stage in funnel.stages)}):
         raise FunnelError(f'a lead\'s column must not be named like one of the hand-over: "{taken[0]}"; rename it')
@@ -102,17 +103,18 @@ def handed_over(
     back = {f"{stage}_back_on": _until(rows[f"{stage}_back_on"], as_of) for stage in ahead}
     rows = rows.mutate(**known, **back)
     lost = rows.lost_on.notnull() & (rows.nurture_on.isnull() | (rows.lost <= rows.nurture))
-    categories = funnel.refusals.categories
-    category = rows.reason.cases(*categories.items(), else_=rows.reason) if categories else rows.reason
-    wrong = category.isin(funnel.loop.wrongly_qualified).fill_null(False) if funnel.loop.wrongly_qualified else False
+    wrong = (
+        category_of(rows.reason, funnel).isin(funnel.loop.wrongly_qualified).fill_null(False)
+        if funnel.loop.wrongly_qualified
+        else False
+    )
     moves = [rows[f"{stage}_on"] for stage in ahead[1:]] + [rows[name] for name in back]
     unmoved = ibis.and_(*(move.isnull() for move in moves))
-    ended_on = ibis.least(*_each_or_other(rows.lost_on, rows.nurture_on))
     last_on = ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on)))
     rows = rows.mutate(
         stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
         idle_days=on_date(as_of).delta(last_on, unit="day"),
-        ended_on=ended_on.isnull().ifelse(ibis.null("date"), ibis.greatest(ended_on, rows.handed_on)),
+        ended_on=not_before(earlier(rows.lost_on, rows.nurture_on), rows.handed_on),
         sent_back=(rows.nurture_on.notnull() & ~lost) | (lost & wrong),
         _lost=lost,
         _wrong=wrong,
@@ -140,11 +142,6 @@ def handed_over(
 
 def _until(day: ir.DateValue, as_of: date) -> ir.DateValue:
     return (day <= on_date(as_of)).ifelse(day, ibis.null("date"))
-
-
-def _each_or_other(one: ir.DateValue, other: ir.DateValue) -> tuple[ir.DateValue, ir.DateValue]:
-    # the least of a date and a null is null on SQLite and the date elsewhere
-    return ibis.coalesce(one, other), ibis.coalesce(other, one)
 
 
 def _last_contacts(rows: ir.Table, contacts: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:

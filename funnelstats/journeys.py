@@ -201,8 +201,7 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
     )
     # An end dated before the entry counts on the day of the entry.
     lost_on, nurture_on = dated.lost_on, dated.nurture_on
-    ended_on = ibis.least(ibis.coalesce(lost_on, nurture_on), ibis.coalesce(nurture_on, lost_on))
-    ended_on = ended_on.isnull().ifelse(ibis.null("date"), ibis.greatest(ended_on, dated.entered_on))
+    ended_on = not_before(earlier(lost_on, nurture_on), dated.entered_on)
     left_on = ibis.coalesce(dated._advanced_on, ended_on, dated._back_on)
     return dated.mutate(outcome=outcome, left_on=left_on).select(
         *carried, "stage", "entered_on", "manager", "left_on", "outcome"
@@ -232,3 +231,13 @@ def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Ta
     entered_on = journeys[f"{funnel.stages[0]}_on"]
     # DuckDB's date_trunc may return a timestamp; a cohort is a date on every engine.
     return journeys.mutate(cohort=entered_on.truncate(COHORT_UNITS[unit]).cast("date"))
+
+
+def earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:
+    """The earlier of two days, the one known where the other is null; engines differ on least of a null."""
+    return ibis.least(ibis.coalesce(one, other), ibis.coalesce(other, one))
+
+
+def not_before(day: ir.DateValue, start: ir.DateValue) -> ir.DateValue:
+    """The day, or ``start`` where that is later; null stays null on every engine."""
+    return day.isnull().ifelse(ibis.null("date"), ibis.greatest(ibis.coalesce(day, start), start))

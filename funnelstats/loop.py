@@ -192,7 +192,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
 
     Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
     without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
-    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), else even.
+    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .07), else even.
     """
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)

@@ -93,13 +93,19 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     keys = [column for column in found if column in others and column not in (*MEASURED, *COUNTS)]
     matched = found[keys].merge(others, on=keys, how="left")
     (k1, n1), (k2, n2) = effective_counts(own), effective_counts(matched)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = (k1 + k2) / (n1 + n2)
-        z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
-    p_value = np.where(found["difference"].isna(), np.nan, 2 * special.ndtr(-np.abs(np.nan_to_num(z))))
+    p_value = np.where(found["difference"].isna(), np.nan, score_p(k1, n1, k2, n2))
     clear = benjamini_hochberg(p_value) <= REST
     sign = np.where(found["difference"] > 0, "higher", "lower")
     return found.assign(p_value=p_value, p_holm=holm(p_value), verdict=np.where(clear, sign, "undecided"))
+
+
+def score_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike) -> Array:
+    """Two-sided p of the score test of two shares; 1 where it has nothing to go by, such as an empty side."""
+    k1, n1, k2, n2 = (np.asarray(part, dtype=float) for part in (k1, n1, k2, n2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = (k1 + k2) / (n1 + n2)
+        z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
+    return np.asarray(2 * special.ndtr(-np.abs(np.nan_to_num(z))))
 
 
 def weeks_to_tell(verdicts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
 from funnelstats.dates import quarter_days
 from funnelstats.funnel import MISSING, Funnel, FunnelError
-from funnelstats.journeys import visible
+from funnelstats.journeys import earlier, not_before, visible
 
 SOURCE = ["channel", "campaign"]
 MONEY = ["leads", "won", "deals", "revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]
@@ -46,7 +46,7 @@ def lead_values(
         entered_on=ibis._[f"{first}_on"],
         reached_on=ibis._[f"{last}_on"],
         # Whichever end came first; null only where there is none.
-        ended_on=_earlier(ibis._.lost_on, ibis._.nurture_on),
+        ended_on=earlier(ibis._.lost_on, ibis._.nurture_on),
     )
     known_end = (episodes.ended_on <= today).fill_null(False)
     lead = episodes.group_by("lead_id").aggregate(
@@ -58,7 +58,7 @@ def lead_values(
     )
     rows = _with_payments(lead, payments, as_of)
     money_known = payments is not None
-    won_on = _not_before(_earlier(rows.reached_on, rows.first_paid_on), rows.entered_on)
+    won_on = not_before(earlier(rows.reached_on, rows.first_paid_on), rows.entered_on)
     rows = rows.mutate(won_on=won_on)
     state = ibis.cases((rows.won_on.notnull(), "won"), (rows.unended == 0, "ended"), else_="open")
     rows = rows.mutate(state=state).select(
@@ -69,21 +69,12 @@ def lead_values(
         "first_paid_on",
         cohort=rows.entered_on.truncate("Q").cast("date"),
         left_on=ibis.cases(
-            (rows.won_on.notnull(), rows.won_on), (rows.unended == 0, _not_before(rows.ended_on, rows.entered_on))
+            (rows.won_on.notnull(), rows.won_on), (rows.unended == 0, not_before(rows.ended_on, rows.entered_on))
         ),
         paid=rows.paid.fill_null(0.0) if money_known else rows.paid,
         returned=rows.returned.fill_null(0.0) if money_known else rows.returned,
     )
     return _with_source(rows, leads)
-
-
-def _earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:
-    """The earlier of two days, the one known where the other is null; engines differ on least of a null."""
-    return ibis.least(ibis.coalesce(one, other), ibis.coalesce(other, one))
-
-
-def _not_before(day: ir.DateValue, start: ir.DateValue) -> ir.DateValue:
-    return day.isnull().ifelse(ibis.null("date"), ibis.greatest(ibis.coalesce(day, start), start))
 
 
 def _with_payments(lead: ir.Table, payments: ir.Table | None, as_of: date) -> ir.Table:

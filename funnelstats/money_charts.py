@@ -7,7 +7,16 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from funnelstats.figures import INK, QUIET, TARGET, VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
+from funnelstats.figures import (
+    INK,
+    QUIET,
+    TARGET,
+    VERDICT_COLOURS,
+    VERDICT_MARKERS,
+    house_axes,
+    short_name,
+    show_figure,
+)
 from funnelstats.funnel import Funnel
 from funnelstats.schema import MISSING
 from funnelstats.shown import Shown, show_text
@@ -50,7 +59,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     ax.set_xscale("log")
     # room at the edge, so that a channel that brought nothing does not stand on its own name
     ax.set(xlim=(low / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
-    ax.set_yticks(range(len(drawn)), [_short(row["channel"]) for _place, row in rows])
+    ax.set_yticks(range(len(drawn)), [short_name(row["channel"], LONGEST_LABEL) for _place, row in rows])
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: number(value, 0 if value >= 1 else 2)))
@@ -87,9 +96,3 @@ def _label(row: dict) -> str:
 
 def _signed(roi: float) -> str:
     return ("+" if roi > 0 else "") + percent(roi)
-
-
-def _short(name: str) -> str:
-    """The name as it fits beside its row; two dollars would otherwise be read as a formula."""
-    line = " ".join(name.split())
-    return (line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1].rstrip() + "…").replace("$", r"\$")

@@ -13,9 +13,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, on_date
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.dates import checked_between
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, visible, with_leads
 from funnelstats.schema import ENDS, MISSING
+from funnelstats.touches import by_people
 
 OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
 WON = ["lead_id", "company", "won_on", "days", "amount"]
@@ -51,10 +53,8 @@ def own_leads(
     if touches is None:
         found = found.mutate(contacts=ibis.null("int64"), last_contact_on=ibis.null("date"))
     else:
-        by_people = touches.filter(touches.on <= on_date(as_of))
-        if funnel.system_users:
-            by_people = by_people.filter(~by_people.manager.isin(funnel.system_users))
-        made = by_people.group_by(EPISODE).aggregate(contacts=by_people.count(), last_contact_on=by_people.on.max())
+        known = by_people(touches.filter(touches.on <= on_date(as_of)), funnel)
+        made = known.group_by(EPISODE).aggregate(contacts=known.count(), last_contact_on=known.on.max())
         joined = found.left_join(made, EPISODE).select(*found.columns, "contacts", "last_contact_on")
         found = joined.mutate(contacts=joined.contacts.fill_null(0))
     return _typed(found, OWN).sort_values(["since", "lead_id"], ignore_index=True)
@@ -68,10 +68,8 @@ def own_wins(
     Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since the first stage),
     amount.
     """
-    if between[0] > between[1]:
-        raise FunnelError(f"between must be (first, last), got {between[0]} after {between[1]}")
     first, last = funnel.stages[0], funnel.stages[-1]
-    won = journeys[f"{last}_on"].between(*map(on_date, between)).fill_null(False)
+    won = journeys[f"{last}_on"].between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1], manager)
     won_on = rows[f"{last}_on"]
     found = rows.select(

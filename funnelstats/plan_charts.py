@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelstats.figures import ACCENT, FAINT, INK, NEUTRAL, QUIET, TARGET, house_axes, show_figure
+from funnelstats.figures import ACCENT, FAINT, INK, NEUTRAL, QUIET, TARGET, house_axes, short_name, show_figure
 from funnelstats.goals import Goal
 from funnelstats.shown import Shown, show_text
 from funnelstats.words import _, day, number
@@ -38,7 +38,7 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
         sns.barplot(x=values, y=y, orient="h", native_scale=True, width=height * 0.92 if agreed else height, ax=ax,
                     color=colour, saturation=1, errorbar=None, label=label, legend=False)  # fmt: skip
         _numbers_at(ax, values, y, known, column)
-    names = [_short(str(stage)) for stage in known["stage"]]
+    names = [short_name(str(stage), LONGEST_LABEL) for stage in known["stage"]]
     ax.set_yticks(place, names)
     ax.set(
         xlabel="", ylabel="", ylim=(len(known) - 0.4, -0.6), xlim=(0, known[["agreed", "really"]].max().max() * 1.22)
@@ -103,9 +103,3 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
         alt=alt.format(by=day(goal.by), old=number(last["open"]), all=number(last["total"]), goal=number(goal.deals)),
         numbers=ends.assign(open=ends["open"].round(4), total=ends["total"].round(4)),
     )
-
-
-def _short(name: str) -> str:
-    # between two dollars matplotlib would read a formula
-    line = " ".join(name.split())
-    return (line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1].rstrip()}…").replace("$", r"\$")

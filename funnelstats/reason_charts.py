@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from funnelstats.charts import LONGEST_LABEL, MOST_PANELS
-from funnelstats.figures import ACCENT, INK, NEUTRAL, QUIET, house_axes, show_figure
+from funnelstats.figures import ACCENT, INK, NEUTRAL, QUIET, house_axes, short_name, show_figure
 from funnelstats.funnel import Funnel
 from funnelstats.schema import MISSING
 from funnelstats.shown import Shown, show_text
@@ -42,7 +42,7 @@ def reason_chart(shares: pd.DataFrame) -> Shown:
     figure, ax = house_axes(width=8.4, height=1.1 + 0.36 * len(drawn))
     words = [f"{percent(part)} · {number(lost)}" for part, lost in zip(drawn["share"], drawn["lost"], strict=True)]
     _bars(ax, drawn.rename(columns={"share": "rate"}), words, limit=min(1.0, drawn["ci_upper"].max()))
-    ax.set_yticks(range(len(drawn)), [_short(_shown(name)) for name in drawn["refusal"]])
+    ax.set_yticks(range(len(drawn)), [short_name(_shown(name), LONGEST_LABEL) for name in drawn["refusal"]])
     hidden = len(shares) - len(drawn)
     note = _("Bar: share of the refusals. Line: the range the true share is very likely in. Number: refusals.")
     if hidden:
@@ -79,12 +79,12 @@ def loss_chart(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> Show
         _bars(ax, rows, [percent(rate, 1) for rate in rows["rate"]], limit=drawn["ci_upper"].max())
         lost = total.loc[total["from_stage"] == step.from_stage, "rate"].iloc[0]
         title = _("{step}\n{share} refuse in {days} days").format(
-            step=f"{_short(step.from_stage, 12)} → {_short(step.to_stage, 12)}",
+            step=f"{short_name(step.from_stage, 12)} → {short_name(step.to_stage, 12)}",
             share=percent(lost, 1),
             days=number(step.horizon_days),
         )
         ax.set_title(title, loc="left", fontsize=9.5, fontweight="bold")
-    axes.flat[0].set_yticks(range(len(names)), [_short(_shown(name)) for name in names])
+    axes.flat[0].set_yticks(range(len(names)), [short_name(_shown(name), LONGEST_LABEL) for name in names])
     hidden = len(sizes) - len(names)
     note = _("Bar: share of all leads at the stage lost for the reason in these days. Line: very likely range.")
     if hidden:
@@ -125,10 +125,3 @@ def _said(names: pd.Series, shares: pd.Series, digits: int) -> str:
 
 def _shown(name: Any) -> str:
     return _(MISSING) if name == MISSING else str(name)
-
-
-def _short(name: str, most: int = LONGEST_LABEL) -> str:
-    """A name that leaves room for the bars; the numbers and the table have it whole."""
-    line = " ".join(name.split())
-    # between two dollars matplotlib would read a formula, and fail where it is none
-    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")

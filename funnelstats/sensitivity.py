@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, named, on_date, whole_numbers
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.dates import checked_between
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, journeys, stage_entries, with_episode
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
@@ -34,8 +35,8 @@ def rival_counts(
     the entries at ``from_stage``. Returns ``definition, from_stage, to_stage, entered, converted``: the whole way
     first, then the steps, each under all definitions.
     """
-    if entered_between and entered_between[0] > entered_between[1]:
-        raise FunnelError(f"entered_between must be (first, last), got {entered_between[0]} after {entered_between[1]}")
+    if entered_between:
+        checked_between(entered_between, "entered_between")
     known = stage_entries(entries, funnel).filter(ibis._.entered_on <= on_date(as_of))
     rows = journeys(known, funnel).join(_moves(known, funnel), EPISODE)
     stages, last = funnel.stages, len(funnel.steps)

@@ -10,7 +10,6 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import on_date
-from funnelstats.funnel import FunnelError
 
 
 def day_number(day: ir.DateValue) -> ir.IntegerValue:
@@ -21,17 +20,6 @@ def day_number(day: ir.DateValue) -> ir.IntegerValue:
 def number_of(day: date) -> int:
     """The same for a date at hand."""
     return (pd.Timestamp(day) - pd.Timestamp(0)).days
-
-
-def known_within(on: ir.DateValue, as_of: date, between: tuple[date, date] | None, name: str) -> ir.BooleanValue:
-    """Whether a date is one that ``as_of`` knows, from the first to the last of the dates called ``name``."""
-    known = on <= on_date(as_of)
-    if between is None:
-        return known
-    first, last = between
-    if first > last:
-        raise FunnelError(f"{name} must be (first, last), got {first} after {last}")
-    return known & on.between(on_date(first), on_date(last))
 
 
 def kept(table: ir.Table | None) -> Any:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from funnelstats.conversion import conversion_rates
 from funnelstats.incidence import days_in_stage, incidence
 from funnelstats.intervals import newcombe_interval
-from funnelstats.managers import RED, benjamini_hochberg
+from funnelstats.managers import RED, benjamini_hochberg, score_p
 from funnelstats.words import _, counted, number, percent
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.Dat
 
     Takes a frame of ``landmark_counts``. Returns ``*by, to_stage, landmark_days, entered, converted, rate,
     ci_lower, ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference,
-    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the
+    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .07 over the
     rows, two-sided score test) or undecided. [-1, 1] and missing where a side has nobody.
     """
     keys = [str(column) for column in counts if column not in ("contacted", "entered", "converted", "too_recent")]
@@ -79,21 +78,15 @@ def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.Dat
     early, late = (conversion_rates(side.astype(dict.fromkeys(numbers, "int64"))) for side in (early, late))
     k1, n1, k2, n2 = (side[name].to_numpy(dtype=float) for side in (early, late) for name in ("converted", "entered"))
     lower, upper = newcombe_interval(k1, n1, k2, n2, level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = (k1 + k2) / (n1 + n2)
-        z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
+    p_value = np.where((n1 > 0) & (n2 > 0), score_p(k1, n1, k2, n2), np.nan)
+    difference = early["rate"] - late["rate"]
+    sign = np.where(difference > 0, "higher", "lower")
     return pd.concat([early, late.drop(columns=keys).add_prefix("other_")], axis=1).assign(
-        difference=early["rate"] - late["rate"],
+        difference=difference,
         difference_lower=lower,
         difference_upper=upper,
-        verdict=_verdicts(z, (n1 > 0) & (n2 > 0)),
+        verdict=np.where(benjamini_hochberg(p_value) <= RED, sign, "undecided"),
     )
-
-
-def _verdicts(z: np.ndarray, known: np.ndarray) -> np.ndarray:
-    p_value = np.where(known, 2 * special.ndtr(-np.abs(np.nan_to_num(z))), np.nan)
-    sign = np.where(np.nan_to_num(z) > 0, "higher", "lower")
-    return np.where(benjamini_hochberg(p_value) <= RED, sign, "undecided")
 
 
 def speed_sentences(

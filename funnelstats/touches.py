@@ -14,10 +14,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counts import fetch, group_keys, in_order, named, on_date, whole_numbers
+from funnelstats.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
 from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, stays, visible
-from funnelstats.spans import day_number, known_within, nothing_counted, number_of
+from funnelstats.spans import day_number, nothing_counted, number_of
 
 OUTSIDE = "(outside)"
 """The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""
@@ -229,3 +229,8 @@ def quiet_counts(
     frame = in_order(fetch(counted), keys, "_place")
     frame.insert(len(keys), "stage", named(frame["_place"], places))
     return whole_numbers(frame[[*keys, "stage", *QUIET_COUNTS]], QUIET_COUNTS)
+
+
+def by_people(touches: ir.Table, funnel: Funnel) -> ir.Table:
+    """The contacts that people made: those of system users left out."""
+    return touches.filter(~touches.manager.isin(funnel.system_users)) if funnel.system_users else touches

@@ -14,7 +14,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counts import fetch, group_keys, in_order, on_date, whole_numbers
-from funnelstats.funnel import Funnel, FunnelError
+from funnelstats.dates import checked_period
+from funnelstats.funnel import Funnel
 from funnelstats.journeys import EPISODE, with_leads
 from funnelstats.schema import MISSING
 
@@ -33,8 +34,7 @@ def wins(
     (the column `lead_base.company`, null where none is stated) and paid (null where nothing is known to be paid).
     """
     first, last = between
-    if first > last:
-        raise FunnelError(f"a period's start must not be after its end, got {first} to {last}")
+    checked_period(first, last)
     end, company = funnel.stages[-1], funnel.lead_base.company
     rows = journeys.filter(journeys[f"{end}_on"] <= on_date(as_of)).select(
         *EPISODE, won_on=journeys[f"{end}_on"], manager=journeys[f"{end}_manager"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from projects import ENTRIES, FUNNEL, LEADS, write
+from projects import ENTRIES, FUNNEL, LEADS, sample_project, write
 
 from funnelstats.contacts import (
     beside_colleagues,
@@ -42,15 +42,7 @@ DAY = week_days(WEEK)[1]
 
 @pytest.fixture(scope="module", autouse=True)
 def project(tmp_path_factory):
-    """The sample prepared in a project of its own, and everything here runs in it."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / "data" / "raw" / "sample").symlink_to(ROOT / "data" / "raw" / "sample")
-    before = Path.cwd()
-    os.chdir(folder)
-    prepare("sample")
-    yield folder
-    os.chdir(before)
+    yield from sample_project(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The page of money on whole exports: what is planted in the sample, figures computed elsewhere, missing parts."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from projects import REPOSITORY, copied
+from projects import REPOSITORY, copied, sample_project
 from test_real_data import OLIST
 
 from funnelstats.journeys import journeys
@@ -26,15 +25,7 @@ PLANTED = {"Cold call": 53, "Exhibition": 111, "Newsletter": 295, "Search ads": 
 
 @pytest.fixture(scope="module", autouse=True)
 def project(tmp_path_factory):
-    """A project in which everything here runs; the sample is prepared in it."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
-    before = Path.cwd()
-    os.chdir(folder)
-    prepare("sample")
-    yield folder
-    os.chdir(before)
+    yield from sample_project(tmp_path_factory)
 
 
 def real(name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import timedelta
 from html import unescape
@@ -12,6 +11,7 @@ from zipfile import ZipFile
 
 import pandas as pd
 import pytest
+from projects import sample_project
 
 from funnelstats.advice import what_to_do
 from funnelstats.counts import fetch
@@ -20,7 +20,6 @@ from funnelstats.funnel import MISSING
 from funnelstats.journeys import journeys
 from funnelstats.opening import open_funnel, week_days
 from funnelstats.reports import Job, render_many
-from funnelstats.sources import prepare
 
 ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"
@@ -32,16 +31,7 @@ OWN = {
 
 @pytest.fixture(scope="module", autouse=True)
 def project(tmp_path_factory):
-    """The sample prepared in a project of its own, and everything here runs in it."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / "data" / "raw" / "sample").symlink_to(ROOT / "data" / "raw" / "sample")
-    (folder / "notebooks").symlink_to(ROOT / "notebooks")
-    before = Path.cwd()
-    os.chdir(folder)
-    prepare("sample")
-    yield folder
-    os.chdir(before)
+    yield from sample_project(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
