@@ -187,10 +187,21 @@ def execute(
                     **options,
                 )
         except RuntimeError as error:
-            orphaned = parent is not None and not parent.ending.is_set() and parent.process.poll() is not None
-            if attempt == 2 or not (orphaned or any(words in str(error) for words in _RETRIED)):
+            if attempt == 2 or not (any(words in str(error) for words in _RETRIED) or _orphaned(parent)):
                 raise
     raise AssertionError("unreachable")
+
+
+def _orphaned(parent: Parent | None) -> bool:
+    """Whether a kernel's end is that of the process it was forked from, which nobody had asked to end."""
+    if parent is None or parent.ending.is_set():
+        return False
+    try:
+        # Not poll: while another thread asks, that says of an ended process that it runs.
+        parent.process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def reexecute(path: Path) -> None:

@@ -214,3 +214,32 @@ def test_an_end_of_the_run_is_not_answered_by_a_cold_start(served) -> None:
     parent.process.kill()
     with pytest.raises(RuntimeError, match="the run ends"):
         kernel_in(parent)
+
+
+def test_every_page_at_once_sees_that_the_process_it_was_forked_from_has_ended() -> None:
+    for _ in range(40):
+        process = subprocess.Popen(["true"])
+        parent = warm.Parent(process, None, threading.Lock(), threading.Event())
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        together, seen = threading.Barrier(8), []
+
+        def look(parent=parent, together=together, seen=seen):
+            together.wait()
+            seen.append(kernels._orphaned(parent))
+
+        threads = [threading.Thread(target=look) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [True] * 8
+
+
+def test_a_kernel_that_ends_by_itself_or_with_the_run_is_no_orphan() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        parent = warm.Parent(process, None, threading.Lock(), threading.Event())
+        assert not kernels._orphaned(parent)
+        process.kill()
+        parent.ending.set()
+        assert not kernels._orphaned(parent)
+    assert not kernels._orphaned(None)
