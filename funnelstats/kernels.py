@@ -194,14 +194,10 @@ def execute(
 
 def _orphaned(parent: Parent | None) -> bool:
     """Whether a kernel's end is that of the process it was forked from, which nobody had asked to end."""
-    if parent is None or parent.ending.is_set():
-        return False
-    try:
+    with suppress(subprocess.TimeoutExpired):
         # Not poll: while another thread asks, that says of an ended process that it runs.
-        parent.process.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+        return parent is not None and not parent.ending.is_set() and parent.process.wait(timeout=1) is not None
+    return False
 
 
 def reexecute(path: Path) -> None:
