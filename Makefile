@@ -21,10 +21,10 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/python tests/golden/write.py
-	$(BIN)/python -m funnelstats.reports notebooks/*.ipynb tests/golden/*.ipynb
+	$(BIN)/python -m funnelstats.reporting.reports notebooks/*.ipynb tests/golden/*.ipynb
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
-	$(BIN)/python -m funnelstats.synthetic data/raw/sample
+	$(BIN)/python -m funnelstats.synthetic.sample data/raw/sample
 
 simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 	$(BIN)/pytest -m simulation

@@ -12,9 +12,9 @@ from datetime import date
 
 import ibis
 
-from funnelstats import counts, flows
-from funnelstats.funnel import Funnel
-from funnelstats.journeys import journeys, with_cohort
+from funnelstats.counting import counts, flows
+from funnelstats.counting.journeys import journeys, with_cohort
+from funnelstats.stated.funnel import Funnel
 
 AS_OF = date(2026, 6, 30)
 STAGES = ("lead", "met", "presented", "offered", "contracted", "delivered", "paid")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ibis
 
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
 
 TOML = """
 title = "Benchmark"

@@ -22,11 +22,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from funnelstats.kernels import cores
-from funnelstats.periods import period_batch
-from funnelstats.reports import render_many
-from funnelstats.sources import prepare
-from funnelstats.warm import KERNEL_ENV
+from funnelstats.reading.sources import prepare
+from funnelstats.reporting.kernels import cores
+from funnelstats.reporting.periods import period_batch
+from funnelstats.reporting.reports import render_many
+from funnelstats.reporting.warm import KERNEL_ENV
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST, LAST = "2026-W24", "2026-W26"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from funnelstats.console import progress, say
-from funnelstats.funnel import FunnelError, project_root
+from funnelstats.reporting.console import progress, say
+from funnelstats.stated.funnel import FunnelError, project_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from funnelstats.periods import Batch
+    from funnelstats.reporting.periods import Batch
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -119,14 +119,14 @@ def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...], j
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
     _prepare(funnel)
-    from funnelstats.periods import report_batch
+    from funnelstats.reporting.periods import report_batch
 
     batch = report_batch(notebook, funnel, dict(parameter))
     _render(funnel, batch, whole=False, jobs=jobs, cold=cold)
 
 
 def _prepare(funnel: str) -> None:
-    from funnelstats.sources import prepare
+    from funnelstats.reading.sources import prepare
 
     made = prepare(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
@@ -144,7 +144,7 @@ def _make(
 ) -> Batch:
     """The pages of one or several periods."""
     _prepare(funnel)
-    from funnelstats.periods import period_batch
+    from funnelstats.reporting.periods import period_batch
 
     batch = period_batch(funnel, unit, only=only, **asked)
     if team_needed and not any(job.notebook.stem == "weekly" for job in batch.jobs):
@@ -155,9 +155,9 @@ def _make(
 
 def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> None:
     """Make pages, then the funnel's page of all; ends with exit 1 where one failed."""
-    from funnelstats.funnel import read_funnel
-    from funnelstats.overview import write_overview
-    from funnelstats.reports import render_many
+    from funnelstats.reporting.overview import write_overview
+    from funnelstats.reporting.reports import render_many
+    from funnelstats.stated.funnel import read_funnel
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     with progress(batch.jobs) as tell:
@@ -180,7 +180,7 @@ def _summarise(folder: Path) -> None:
     """Add the week to the summary of a run on GitHub, where there is one."""
     if not (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         return
-    from funnelstats.summary import week_markdown
+    from funnelstats.reporting.summary import week_markdown
 
     address = [os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
     link = "{}/{}/actions/runs/{}#artifacts".format(*address) if all(address) else ""
@@ -189,7 +189,7 @@ def _summarise(folder: Path) -> None:
 
 
 def _refuse_new_reds(folder: Path) -> None:
-    from funnelstats.summary import new_reds, red_sentence
+    from funnelstats.reporting.summary import new_reds, red_sentence
 
     if found := new_reds(folder):
         for row in found:

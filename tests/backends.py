@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from funnelstats.funnel import ENDS, MISSING, Funnel
+from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
 ENGINES = ("duckdb", "sqlite", "polars")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from backends import episodes_of
 
-from funnelstats.funnel import MISSING
-from funnelstats.touches import OUTSIDE
+from funnelstats.counting.touches import OUTSIDE
+from funnelstats.stated.funnel import MISSING
 
 CONTACTS_SCHEMA = ibis.schema(
     {

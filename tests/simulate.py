@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, special, stats
 
-from funnelstats.changes import explain_change, shapley_effects
-from funnelstats.incidence import incidence, incidence_at
-from funnelstats.intervals import mover_difference, pooled_interval, wilson_interval
-from funnelstats.leaks import leak_sizes
-from funnelstats.managers import benjamini_hochberg, holm, mid_p, versus_rest, versus_target
-from funnelstats.monitoring import e_alarms, e_benjamini_hochberg, e_values, since_when
-from funnelstats.projection import project
-from funnelstats.teams import coaching_pairs, log_likelihood, shrunken_rates
+from funnelstats.stated.intervals import mover_difference, pooled_interval, wilson_interval
+from funnelstats.statistics.changes import explain_change, shapley_effects
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.leaks import leak_sizes
+from funnelstats.statistics.managers import benjamini_hochberg, holm, mid_p, versus_rest, versus_target
+from funnelstats.statistics.monitoring import e_alarms, e_benjamini_hochberg, e_values, since_when
+from funnelstats.statistics.projection import project
+from funnelstats.statistics.teams import coaching_pairs, log_likelihood, shrunken_rates
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations.md"
 

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
-from funnelstats.advice import own_sentences, page_verdicts, what_to_do
-from funnelstats.casemix import case_mix
-from funnelstats.changes import explain_change
-from funnelstats.conversion import conversion_rates
-from funnelstats.funnel import MISSING
-from funnelstats.leaks import leak_sizes
-from funnelstats.managers import versus_rest, versus_target
-from funnelstats.quality import FACTS
-from funnelstats.rules import counting_rules, fact_sentences, missing_parts, not_computable
+from funnelstats.reading.quality import FACTS
+from funnelstats.showing.advice import own_sentences, page_verdicts, what_to_do
+from funnelstats.showing.rules import counting_rules, fact_sentences, missing_parts, not_computable
+from funnelstats.stated.funnel import MISSING
+from funnelstats.statistics.casemix import case_mix
+from funnelstats.statistics.changes import explain_change
+from funnelstats.statistics.conversion import conversion_rates
+from funnelstats.statistics.leaks import leak_sizes
+from funnelstats.statistics.managers import versus_rest, versus_target
 
 NAN = float("nan")
 THIN = "\u00a0"

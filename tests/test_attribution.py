@@ -10,10 +10,11 @@ import pytest
 from backends import entries_frame, funnel_of, table
 from test_money import LATER, leads_of, payments_of
 
-from funnelstats.attribution import NO_TOUCH, NOT_WON, RULES, START, WON, attribution, removal_effects
-from funnelstats.channel_paths import channel_credit, channel_moves
-from funnelstats.journeys import journeys
-from funnelstats.money import lead_values
+from funnelstats.counting.channel_paths import channel_credit, channel_moves
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.money import lead_values
+from funnelstats.stated.schema import NO_TOUCH, NOT_WON, START, WON
+from funnelstats.statistics.attribution import RULES, attribution, removal_effects
 
 FUNNEL = funnel_of("lead", "paid")
 CONTACTS = ibis.schema({"lead_id": "string", "at": "timestamp", "on": "date", "channel": "string"})

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
-from funnelstats.charts import control_chart, trend_chart
-from funnelstats.conversion import conversion_rates
-from funnelstats.overview import weeks_html
-from funnelstats.pages import faults, overview_html, page_html
-from funnelstats.shown import show_text
-from funnelstats.tables import LONG, show_table
+from funnelstats.reporting.overview import weeks_html
+from funnelstats.reporting.pages import faults, overview_html, page_html
+from funnelstats.showing.charts import control_chart, trend_chart
+from funnelstats.showing.shown import show_text
+from funnelstats.showing.tables import LONG, show_table
+from funnelstats.statistics.conversion import conversion_rates
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [

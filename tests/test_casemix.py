@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import special, stats
 
-from funnelstats.casemix import at_equal_leads, case_mix
-from funnelstats.intervals import poisson_ratio_interval, wilson_interval
+from funnelstats.stated.intervals import poisson_ratio_interval, wilson_interval
+from funnelstats.statistics.casemix import at_equal_leads, case_mix
 
 
 def strata_of(rows, attributes=("kind",)) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelstats.chain_ladder import chain_ladder, paid_triangle
+from funnelstats.statistics.chain_ladder import chain_ladder, paid_triangle
 
 TAYLOR_ASHE = """
 357848 1124788 1735330 2218270 2745596 3319994 3466336 3606286 3833515 3901463

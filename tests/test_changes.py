@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelstats.changes import explain_change, shapley_effects
+from funnelstats.statistics.changes import explain_change, shapley_effects
 
 
 def counts_of(k, n, segments=("x", "y"), stages="abcd") -> pd.DataFrame:

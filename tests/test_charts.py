@@ -13,12 +13,12 @@ from backends import funnel_of
 from matplotlib.collections import LineCollection, PathCollection
 from PIL import Image
 
-from funnelstats import charts
-from funnelstats.charts import MOST_BARS, NOTHING, band_chart, control_chart, trend_chart
-from funnelstats.conversion import conversion_rates
-from funnelstats.figures import MAX_PNG_BYTES
-from funnelstats.managers import versus_target
-from funnelstats.peers import of_manager, peer_band
+from funnelstats.showing import charts
+from funnelstats.showing.charts import MOST_BARS, NOTHING, band_chart, control_chart, trend_chart
+from funnelstats.showing.figures import MAX_PNG_BYTES
+from funnelstats.showing.peers import of_manager, peer_band
+from funnelstats.statistics.conversion import conversion_rates
+from funnelstats.statistics.managers import versus_target
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
 TWO = funnel_of("lead", "met", "paid")

@@ -334,21 +334,21 @@ def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monke
 
 
 def test_a_programming_error_is_not_hidden_as_a_mistake_of_the_user(run, monkeypatch) -> None:
-    import funnelstats.periods
+    import funnelstats.reporting.periods
 
     def broken(*_, **__):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(funnelstats.periods, "period_batch", broken)
+    monkeypatch.setattr(funnelstats.reporting.periods, "period_batch", broken)
     with pytest.raises(KeyError):
         run("weekly", NAME)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_is_exit_130(sign, run, monkeypatch) -> None:
-    import funnelstats.periods
+    import funnelstats.reporting.periods
 
-    monkeypatch.setattr(funnelstats.periods, "period_batch", lambda *_, **__: signal.raise_signal(sign))
+    monkeypatch.setattr(funnelstats.reporting.periods, "period_batch", lambda *_, **__: signal.raise_signal(sign))
     before = signal.getsignal(signal.SIGTERM)
     try:
         code, _, err = run("weekly", NAME)
@@ -359,12 +359,12 @@ def test_an_interruption_is_exit_130(sign, run, monkeypatch) -> None:
 
 
 def test_a_disk_that_takes_nothing_is_one_line_and_exit_1(run, monkeypatch) -> None:
-    import funnelstats.periods
+    import funnelstats.reporting.periods
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", "reports/sample/run.json")
 
-    monkeypatch.setattr(funnelstats.periods, "period_batch", full)
+    monkeypatch.setattr(funnelstats.reporting.periods, "period_batch", full)
     code, _, err = run("weekly", NAME)
     assert code == 1
     assert err.endswith("reports/sample/run.json: No space left on device\n")

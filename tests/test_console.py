@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from funnelstats.console import progress, say
-from funnelstats.reports import Job, Record
+from funnelstats.reporting.console import progress, say
+from funnelstats.reporting.reports import Job, Record
 
 
 def jobs(*names):
@@ -54,7 +54,8 @@ def test_a_terminal_has_one_bar_and_then_the_failures(monkeypatch) -> None:
 
 @pytest.mark.parametrize("err", [True, False])
 def test_nobody_listening_ends_no_run(err) -> None:
-    code = f"from funnelstats.console import say\nfor n in range(3): say('x' * 100_000, err={err})\nraise SystemExit(7)"
+    code = "from funnelstats.reporting.console import say\n"
+    code += f"for n in range(3): say('x' * 100_000, err={err})\nraise SystemExit(7)"
     stream = "stderr" if err else "stdout"
     with subprocess.Popen([sys.executable, "-c", code], **{stream: subprocess.PIPE}) as process:
         getattr(process, stream).close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from funnelstats.contact_charts import contact_chart, show_if_any, speed_chart
+from funnelstats.showing.contact_charts import contact_chart, show_if_any, speed_chart
 
 
 def rates_of(*kinds):

@@ -12,7 +12,9 @@ from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import test_poisson_2indep as poisson_2indep
 
-from funnelstats.contacts import (
+from funnelstats.counting.touches import CONTACT_COUNTS, contact_counts, quiet_counts
+from funnelstats.stated.errors import FunnelError
+from funnelstats.statistics.contacts import (
     beside_colleagues,
     contact_rates,
     contact_sentences,
@@ -22,8 +24,6 @@ from funnelstats.contacts import (
     rate_ratio,
     with_expected,
 )
-from funnelstats.errors import FunnelError
-from funnelstats.touches import CONTACT_COUNTS, contact_counts, quiet_counts
 
 FUNNEL = funnel_of("lead", "met", "paid")
 SOME = SimpleNamespace(contacts="there")

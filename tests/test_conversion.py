@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.conversion import conversion_rates, pooled_rates, rate_difference
-from funnelstats.intervals import newcombe_interval, pooled_interval, wilson_interval
+from funnelstats.stated.intervals import newcombe_interval, pooled_interval, wilson_interval
+from funnelstats.statistics.conversion import conversion_rates, pooled_rates, rate_difference
 
 
 def counts_of(**columns) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats import counts
-from funnelstats.counts import outcome_days, overall_counts, step_counts
-from funnelstats.funnel import ENDS, FunnelError
-from funnelstats.journeys import journeys, with_cohort, with_leads
+from funnelstats.counting import counts
+from funnelstats.counting.counts import outcome_days, overall_counts, step_counts
+from funnelstats.counting.journeys import journeys, with_cohort, with_leads
+from funnelstats.stated.funnel import ENDS, FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, table
 
-from funnelstats.counts import outcome_days, step_counts
-from funnelstats.drill import LEADS, cell_leads
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys
+from funnelstats.counting.counts import outcome_days, step_counts
+from funnelstats.counting.drill import LEADS, cell_leads
+from funnelstats.counting.journeys import journeys
+from funnelstats.stated.funnel import FunnelError
 
 STAGES = ("lead", "met", "paid")
 FUNNEL = funnel_of(*STAGES, days=[7, 20])

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
 
-from funnelstats.counts import outcome_days, overall_counts
-from funnelstats.ends import (
+from funnelstats.counting.counts import outcome_days, overall_counts
+from funnelstats.counting.ends import (
     refusal_counts,
     refusal_totals,
     retried_counts,
@@ -18,10 +18,10 @@ from funnelstats.ends import (
     with_attempt,
     with_refusal,
 )
-from funnelstats.flows import stage_flow
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys, with_cohort, with_leads
-from funnelstats.practice import Refusals
+from funnelstats.counting.flows import stage_flow
+from funnelstats.counting.journeys import journeys, with_cohort, with_leads
+from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.practice import Refusals
 
 STAGES = ("new", "встреча", "offer", "paid")
 PRACTICE = Refusals(

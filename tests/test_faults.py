@@ -11,11 +11,11 @@ import psutil
 import pytest
 from test_reports import files, write_notebook
 
-from funnelstats.funnel import FunnelError
-from funnelstats.reports import Job, render_many
+from funnelstats.reporting.reports import Job, render_many
+from funnelstats.stated.funnel import FunnelError
 
 CELLS = [
-    "import os, signal, sys, time\nfrom funnelstats.shown import CSV_MIME, Shown, show_text",
+    "import os, signal, sys, time\nfrom funnelstats.showing.shown import CSV_MIME, Shown, show_text",
     "exec(fault)",
     "show_text([f'Call {who}.', 'x' * weeks])",
     'Shown({"text/html": "<table></table>", "text/plain": "", CSV_MIME: {"name": "who", "csv": who}})',
@@ -23,8 +23,9 @@ CELLS = [
 RUN = """
 import json, logging, os, resource, sys
 from pathlib import Path
-from funnelstats import cli, kernels
-from funnelstats.reports import Job, render_many
+from funnelstats import cli
+from funnelstats.reporting import kernels
+from funnelstats.reporting.reports import Job, render_many
 asked = json.loads(sys.argv[1])
 kernels.CELL_SECONDS = asked.get("seconds", 60)
 if "bytes" in asked:
@@ -151,7 +152,7 @@ def test_the_process_that_kernels_are_forked_from_may_die(start, tmp_path) -> No
     end_it = (
         "import psutil\n"
         "origin = psutil.Process(os.getppid())\n"
-        "'funnelstats.warm' in origin.cmdline() and (origin.kill(), time.sleep(60))"
+        "'funnelstats.reporting.warm' in origin.cmdline() and (origin.kill(), time.sleep(60))"
     )
     run = start({"first": {"fault": end_it}, "second": {}, "third": {"fault": "time.sleep(1)"}})
     output, _ = run.communicate(timeout=90)

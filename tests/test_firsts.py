@@ -13,12 +13,12 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.firsts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys
-from funnelstats.spans import kept
-from funnelstats.touches import OUTSIDE, touches
-from funnelstats.workclock import end_of_day, work_calendar, worked
+from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.spans import kept
+from funnelstats.counting.touches import OUTSIDE, touches
+from funnelstats.counting.workclock import end_of_day, work_calendar, worked
+from funnelstats.stated.funnel import FunnelError
 
 STAGES = ("new", "встреча", "offer", "paid")
 AS_OF = date(2026, 2, 10)

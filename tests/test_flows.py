@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.flows import FLOW, stage_flow, transitions
-from funnelstats.funnel import ENDS, FunnelError
-from funnelstats.journeys import journeys
+from funnelstats.counting.flows import FLOW, stage_flow, transitions
+from funnelstats.counting.journeys import journeys
+from funnelstats.stated.funnel import ENDS, FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -5,8 +5,18 @@ import re
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
-from funnelstats.funnel import PRACTICE, Funnel, FunnelError, Join, Source, Step, StepInto, project_root, read_funnel
-from funnelstats.schema import TABLES
+from funnelstats.stated.funnel import (
+    PRACTICE,
+    Funnel,
+    FunnelError,
+    Join,
+    Source,
+    Step,
+    StepInto,
+    project_root,
+    read_funnel,
+)
+from funnelstats.stated.schema import TABLES
 
 SNAPSHOT = (
     '\n[[entries]]\nfiles = ["leads.csv"]\nstage = "lead"\ncolumns = { lead_id = "id", entered_at = "created" }\n'

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
 
-from funnelstats.flows import stage_flow
-from funnelstats.funnel import MISSING, FunnelError
-from funnelstats.handover import hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts
-from funnelstats.journeys import journeys
-from funnelstats.records import attribute_sizes, record_counts
-from funnelstats.states import STATES, way
-from funnelstats.wins import ticket_moments, wins, won_counts, won_leads
+from funnelstats.counting.flows import stage_flow
+from funnelstats.counting.handover import hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.records import attribute_sizes, record_counts
+from funnelstats.counting.states import STATES, way
+from funnelstats.counting.wins import ticket_moments, wins, won_counts, won_leads
+from funnelstats.stated.funnel import MISSING, FunnelError
 
 STAGES = ("new", "встреча", "offer", "paid")
 MARCH, AS_OF = (date(2026, 1, 10), date(2026, 2, 10)), date(2026, 2, 15)

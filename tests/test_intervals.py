@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import (
     proportion_confint,
 )
 
-from funnelstats.intervals import (
+from funnelstats.stated.intervals import (
     clopper_pearson_interval,
     goodman_intervals,
     jeffreys_interval,

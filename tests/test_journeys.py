@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
 
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys, stays, with_cohort, with_leads
+from funnelstats.counting.journeys import journeys, stays, with_cohort, with_leads
+from funnelstats.stated.funnel import FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid")
 

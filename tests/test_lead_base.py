@@ -10,7 +10,7 @@ from backends import ENTRIES_SCHEMA, entries_frame, funnel_of, random_entries, t
 from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from funnelstats.base_counts import (
+from funnelstats.counting.base_counts import (
     blacklist_counts,
     blacklisted_contacts,
     coverage_counts,
@@ -18,11 +18,11 @@ from funnelstats.base_counts import (
     renewal_counts,
     score_counts,
 )
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys
-from funnelstats.lead_base import renewal, score_groups, score_skill
-from funnelstats.money import lead_values
-from funnelstats.practice import LeadBase
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.money import lead_values
+from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.practice import LeadBase
+from funnelstats.statistics.lead_base import renewal, score_groups, score_skill
 
 FUNNEL = funnel_of("lead", "paid", days=30)
 LEADS = ibis.schema(

@@ -11,9 +11,9 @@ import statsmodels.api as sm
 from scipy import integrate, stats
 from statsmodels.stats.contingency_tables import Table2x2
 
-from funnelstats.funnel import FunnelError
-from funnelstats.intervals import newcombe_interval
-from funnelstats.leaks import drivers, expected_shortfall, leak_sizes
+from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.statistics.leaks import drivers, expected_shortfall, leak_sizes
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:

@@ -14,13 +14,29 @@ import pytest
 import statsmodels.api as sm
 from backends import funnel_of
 
-from funnelstats import loop_charts
-from funnelstats.funnel import MISSING, FunnelError
-from funnelstats.handover import hand_over_counts, handed_counts, handed_over, state_counts
-from funnelstats.intervals import mover_ratio, wilson_interval
-from funnelstats.journeys import journeys
-from funnelstats.leaks import drivers
-from funnelstats.loop import (
+from funnelstats.counting.handover import hand_over_counts, handed_counts, handed_over, state_counts
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.records import attribute_sizes
+from funnelstats.counting.states import STATE, STATES
+from funnelstats.counting.wins import ticket_moments
+from funnelstats.reading.opening import Tables, open_funnel
+from funnelstats.reading.sources import prepare
+from funnelstats.showing import loop_charts
+from funnelstats.showing.loop_advice import (
+    acceptance_sentences,
+    loop_limits,
+    loop_rules,
+    loop_sentences,
+    reconciliation,
+    won_sentence,
+)
+from funnelstats.showing.loop_charts import STATE_COLOURS, state_chart
+from funnelstats.showing.parts import PART_WORDS, show_part
+from funnelstats.stated.funnel import MISSING, FunnelError
+from funnelstats.stated.intervals import mover_ratio, wilson_interval
+from funnelstats.stated.words import _spoken
+from funnelstats.statistics.leaks import drivers
+from funnelstats.statistics.loop import (
     EVERYBODY,
     HANDED,
     acceptance,
@@ -35,24 +51,8 @@ from funnelstats.loop import (
     state_table,
     states_by,
 )
-from funnelstats.loop_advice import (
-    acceptance_sentences,
-    loop_limits,
-    loop_rules,
-    loop_sentences,
-    reconciliation,
-    won_sentence,
-)
-from funnelstats.loop_charts import STATE_COLOURS, state_chart
-from funnelstats.notes import month_notes, notes_fingerprint
-from funnelstats.nurture import EFFECTS, compared_by, nurture_effects, nurture_sentences, nurture_table
-from funnelstats.opening import Tables, open_funnel
-from funnelstats.parts import PART_WORDS, show_part
-from funnelstats.records import attribute_sizes
-from funnelstats.sources import prepare
-from funnelstats.states import STATE, STATES
-from funnelstats.wins import ticket_moments
-from funnelstats.words import _spoken
+from funnelstats.statistics.notes import month_notes, notes_fingerprint
+from funnelstats.statistics.nurture import EFFECTS, compared_by, nurture_effects, nurture_sentences, nurture_table
 
 ROOT = Path(__file__).parents[1]
 FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])

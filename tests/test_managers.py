@@ -13,9 +13,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
-from funnelstats.incidence import incidence, incidence_at
-from funnelstats.intervals import newcombe_interval
-from funnelstats.managers import (
+from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.managers import (
     benjamini_hochberg,
     holm,
     mid_p,

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.funnel import MISSING, FunnelError
-from funnelstats.journeys import journeys
-from funnelstats.money import (
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.money import (
     age_counts,
     lead_values,
     money_counts,
@@ -20,6 +19,7 @@ from funnelstats.money import (
     stray_payments,
     year_to,
 )
+from funnelstats.stated.funnel import MISSING, FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[7, 14])
 STAGES = ("new", "met", "paid")

@@ -9,11 +9,11 @@ import pytest
 from backends import funnel_of
 from test_revenue import FEW, MANY, by_channel, counted, spent
 
-from funnelstats.base_advice import base_sentences
-from funnelstats.lead_base import score_groups, score_skill
-from funnelstats.money_advice import attribution_sentences, money_limits, money_rules, money_sentences
-from funnelstats.money_charts import returns_chart
-from funnelstats.revenue import returns
+from funnelstats.showing.base_advice import base_sentences
+from funnelstats.showing.money_advice import attribution_sentences, money_limits, money_rules, money_sentences
+from funnelstats.showing.money_charts import returns_chart
+from funnelstats.statistics.lead_base import score_groups, score_skill
+from funnelstats.statistics.revenue import returns
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 COLUMNS = SimpleNamespace(columns=["lead_id", "channel"])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from funnelstats.monitoring import (
+from funnelstats.statistics.monitoring import (
     cusum_arl,
     e_alarms,
     e_benjamini_hochberg,

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from funnelstats.kernels import reexecute
-from funnelstats.shown import CSV_MIME
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.reporting.kernels import reexecute
+from funnelstats.showing.shown import CSV_MIME
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])
@@ -26,8 +26,8 @@ BANNED_ATTRIBUTES = ("style", "fmt_markdown", "from_notebook_node", "read_html")
 DEMO = [
     ("markdown", "# How sure is a conversion?"),
     ("parameters", "converted = 81"),
-    ("code", "import pandas as pd\n\nfrom funnelstats.conversion import conversion_rates\n"
-             "from funnelstats.tables import show_table"),
+    ("code", "import pandas as pd\n\nfrom funnelstats.statistics.conversion import conversion_rates\n"
+             "from funnelstats.showing.tables import show_table"),
     ("code", 'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))'),
     ("code", 'show_table(rates, title="Conversion", name="rates")'),
     ("code", "rates"),
@@ -241,7 +241,7 @@ def test_with_one_digit_changed_exactly_that_cell_fails(subject, tmp_path):
 
 def test_with_one_formula_changed_the_notebook_fails(subject, tmp_path):
     copy = mirror(tmp_path, subject)
-    formula = tmp_path / "funnelstats" / "intervals.py"
+    formula = tmp_path / "funnelstats" / "stated" / "intervals.py"
     right = "middle, scale = k + z**2 / 2, n + z**2"
     source = formula.read_text()
     assert source.count(right) == 1

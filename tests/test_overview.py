@@ -8,10 +8,10 @@ import pytest
 from backends import funnel_of
 from bs4 import BeautifulSoup
 
-from funnelstats.overview import reason_sentence, weeks_html, write_overview
-from funnelstats.pages import faults
-from funnelstats.restated import changed_cells
-from funnelstats.summary import new_reds, red_sentence, week_markdown
+from funnelstats.reporting.overview import reason_sentence, weeks_html, write_overview
+from funnelstats.reporting.pages import faults
+from funnelstats.reporting.restated import changed_cells
+from funnelstats.reporting.summary import new_reds, red_sentence, week_markdown
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 STEPS = [("lead", "met"), ("met", "paid")]

@@ -11,7 +11,18 @@ import pandas as pd
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, sample_project, write
 
-from funnelstats.contacts import (
+from funnelstats.counting.counts import deal_size, fetch, outcome_days
+from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
+from funnelstats.counting.flows import stage_flow
+from funnelstats.counting.journeys import journeys, with_leads
+from funnelstats.counting.ownleads import own_leads, own_wins
+from funnelstats.counting.spans import kept
+from funnelstats.counting.touches import contact_counts, quiet_counts, touches
+from funnelstats.reading.opening import open_funnel, trailing_window, week_days
+from funnelstats.reading.sources import prepare
+from funnelstats.showing.peers import own_rows, peer_rows
+from funnelstats.stated.funnel import MISSING
+from funnelstats.statistics.contacts import (
     beside_colleagues,
     contact_rates,
     contact_sentences,
@@ -19,21 +30,10 @@ from funnelstats.contacts import (
     pooled_contacts,
     with_expected,
 )
-from funnelstats.counts import deal_size, fetch, outcome_days
-from funnelstats.firsts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.flows import stage_flow
-from funnelstats.funnel import MISSING
-from funnelstats.incidence import incidence, incidence_at
-from funnelstats.journeys import journeys, with_leads
-from funnelstats.opening import open_funnel, trailing_window, week_days
-from funnelstats.ownleads import own_leads, own_wins
-from funnelstats.peers import own_rows, peer_rows
-from funnelstats.sources import prepare
-from funnelstats.spans import kept
-from funnelstats.speed import landmark_differences, landmark_sentences, waiting_times
-from funnelstats.synthetic_facts import BUSY, ROBOT
-from funnelstats.touches import contact_counts, quiet_counts, touches
-from funnelstats.worklist import chances, with_stake
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.speed import landmark_differences, landmark_sentences, waiting_times
+from funnelstats.statistics.worklist import chances, with_stake
+from funnelstats.synthetic.facts import BUSY, ROBOT
 
 ROOT = Path(__file__).parents[1]
 WEEK = "2026-W26"

@@ -11,11 +11,11 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys
-from funnelstats.ownleads import OWN, WON, own_leads, own_wins
-from funnelstats.spans import kept
-from funnelstats.touches import touches
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.ownleads import OWN, WON, own_leads, own_wins
+from funnelstats.counting.spans import kept
+from funnelstats.counting.touches import touches
+from funnelstats.stated.funnel import FunnelError
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
-from funnelstats.asked import EACH_MANAGER, LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, UNITS
-from funnelstats.funnel import FunnelError
-from funnelstats.kernels import known_parameters
-from funnelstats.periods import notebook_path, period_batch, report_batch
+from funnelstats.reporting.asked import EACH_MANAGER, LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, UNITS
+from funnelstats.reporting.kernels import known_parameters
+from funnelstats.reporting.periods import notebook_path, period_batch, report_batch
+from funnelstats.stated.funnel import FunnelError
 
 TOML = (
     'system_users = ["Robot"]\nexported_on = 2026-06-30\n'

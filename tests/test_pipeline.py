@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.funnel import ENDS
-from funnelstats.journeys import journeys
-from funnelstats.pipeline import STAGE_CONTACTS, lead_cost, open_leads, stage_contacts
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.pipeline import STAGE_CONTACTS, lead_cost, open_leads, stage_contacts
+from funnelstats.stated.funnel import ENDS
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -11,16 +11,16 @@ from projects import REPOSITORY, copied
 from scipy import stats
 
 import funnelstats as fs
-from funnelstats.betas import at_least, beta_binomial, beta_binomial_quantile, beta_of_product, leads_needed
-from funnelstats.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
-from funnelstats.funnel import FunnelError
-from funnelstats.goals import Goal, plan_goal, plan_window, scatter_window, working_days
-from funnelstats.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
-from funnelstats.plan_advice import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
-from funnelstats.plan_charts import arithmetic_chart, deals_chart
-from funnelstats.plan_work import entries_ahead, manager_shares, plan_calendar, plan_money, stage_needs
-from funnelstats.practice import Work
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.showing.plan_advice import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
+from funnelstats.showing.plan_charts import arithmetic_chart, deals_chart
+from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.practice import Work
+from funnelstats.statistics.betas import at_least, beta_binomial, beta_binomial_quantile, beta_of_product, leads_needed
+from funnelstats.statistics.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
+from funnelstats.statistics.goals import Goal, plan_goal, plan_window, scatter_window, working_days
+from funnelstats.statistics.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
+from funnelstats.statistics.plan_work import entries_ahead, manager_shares, plan_calendar, plan_money, stage_needs
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[6, 10])
 AS_OF = date(2026, 6, 28)  # a Sunday

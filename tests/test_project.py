@@ -149,10 +149,10 @@ def test_no_file_names_a_package_index_or_a_place_on_one_machine() -> None:
 
 
 def test_the_package_on_disk_is_the_package_that_is_installed() -> None:
-    setup = tomllib.loads(TEXT)
-    assert setup["tool"]["setuptools"]["packages"] == ["funnelstats"]
-    folders = {path.parent.name for path in (ROOT / "funnelstats").rglob("*.py")} - {"__pycache__"}
-    assert folders == {"funnelstats"}, "a folder with modules needs a line in [tool.setuptools] packages"
+    packages = tomllib.loads(TEXT)["tool"]["setuptools"]["packages"]
+    assert packages == {"find": {"include": ["funnelstats*"]}}
+    folders = {path.parent for path in (ROOT / "funnelstats").rglob("*.py")}
+    assert {folder.name for folder in folders if not (folder / "__init__.py").is_file()} == set()
 
 
 def test_pandas_and_friends_are_declared_by_whoever_imports_them() -> None:
@@ -163,7 +163,7 @@ def test_pandas_and_friends_are_declared_by_whoever_imports_them() -> None:
     homes = packages_distributions()
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     imported = set()
-    for path in (ROOT / "funnelstats").glob("*.py"):
+    for path in (ROOT / "funnelstats").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}

@@ -11,9 +11,9 @@ import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
-from funnelstats.pages import faults, page_html, tables_of
-from funnelstats.publishing import publish, unpublish
-from funnelstats.tables import show_csv, show_table
+from funnelstats.reporting.pages import faults, page_html, tables_of
+from funnelstats.reporting.publishing import publish, unpublish
+from funnelstats.showing.tables import show_csv, show_table
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from projects import FUNNEL, NAME, TOML, prepared, write
 
-from funnelstats.funnel import read_funnel
-from funnelstats.opening import read_quality
-from funnelstats.quality import FACTS, facts, set_aside_reasons
-from funnelstats.sources import prepare
+from funnelstats.reading.opening import read_quality
+from funnelstats.reading.quality import FACTS, facts, set_aside_reasons
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.funnel import read_funnel
 
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
 CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)

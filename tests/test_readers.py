@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from funnelstats.funnel import FunnelError
-from funnelstats.readers import read_file
-from funnelstats.stored import read_database
+from funnelstats.reading.readers import read_file
+from funnelstats.reading.stored import read_database
+from funnelstats.stated.funnel import FunnelError
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 

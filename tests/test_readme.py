@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 import funnelstats
-from funnelstats.funnel import Funnel
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.funnel import Funnel
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

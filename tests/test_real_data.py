@@ -26,8 +26,8 @@ from funnelstats import (
     with_cohort,
     with_leads,
 )
-from funnelstats.funnel import FunnelError, StepInto
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.funnel import FunnelError, StepInto
 
 EVER = 4000  # days: longer than any history here
 LATER = date(2030, 1, 1)  # by then every horizon is over

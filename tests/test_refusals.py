@@ -13,9 +13,8 @@ from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
 
-from funnelstats.associations import DRAWS, exact_p, reason_association, reason_patterns
-from funnelstats.counts import outcome_days, overall_counts
-from funnelstats.ends import (
+from funnelstats.counting.counts import outcome_days, overall_counts
+from funnelstats.counting.ends import (
     refusal_counts,
     refusal_totals,
     retried_counts,
@@ -24,14 +23,15 @@ from funnelstats.ends import (
     with_attempt,
     with_refusal,
 )
-from funnelstats.incidence import incidence, incidence_at
-from funnelstats.journeys import journeys, with_leads
-from funnelstats.opening import open_funnel
-from funnelstats.practice import Refusals
-from funnelstats.reason_charts import loss_chart, reason_chart, show_rows
-from funnelstats.refusal_advice import association_sentence, refusal_sentences
-from funnelstats.refusal_limits import NO_REFUSALS, month_after, refusals_not_told
-from funnelstats.refusals import (
+from funnelstats.counting.journeys import journeys, with_leads
+from funnelstats.reading.opening import open_funnel
+from funnelstats.showing.reason_charts import loss_chart, reason_chart, show_rows
+from funnelstats.showing.refusal_advice import association_sentence, refusal_sentences
+from funnelstats.showing.refusal_limits import NO_REFUSALS, month_after, refusals_not_told
+from funnelstats.stated.practice import Refusals
+from funnelstats.statistics.associations import DRAWS, exact_p, reason_association, reason_patterns
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.refusals import (
     any_reason,
     by_reason,
     reason_changes,

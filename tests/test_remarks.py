@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from test_advice import AIMED, FREE, counts, page
 
-from funnelstats.changes import explain_change
-from funnelstats.conversion import rival_rates
-from funnelstats.managers import visible_drop, weeks_to_tell
-from funnelstats.remarks import change_sentence, power_sentence, rival_sentence, rival_table, with_remarks
+from funnelstats.showing.remarks import change_sentence, power_sentence, rival_sentence, rival_table, with_remarks
+from funnelstats.statistics.changes import explain_change
+from funnelstats.statistics.conversion import rival_rates
+from funnelstats.statistics.managers import visible_drop, weeks_to_tell
 
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
 FUNNEL = SimpleNamespace(stages=("lead", "met", "paid"), window_weeks=13)

@@ -15,17 +15,17 @@ import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
-from funnelstats import kernels
-from funnelstats.funnel import FunnelError
-from funnelstats.kernels import known_parameters, reexecute, typed_parameters
-from funnelstats.pages import faults, page_html, page_name
-from funnelstats.reports import Job, fingerprint, render, render_many
+from funnelstats.reporting import kernels
+from funnelstats.reporting.kernels import known_parameters, reexecute, typed_parameters
+from funnelstats.reporting.pages import faults, page_html, page_name
+from funnelstats.reporting.reports import Job, fingerprint, render, render_many
+from funnelstats.stated.funnel import FunnelError
 
 PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 TABLE = '{"name": "numbers", "csv": f"who,n\\n{who},{weeks}\\n"}'
 CELLS = [
-    "from funnelstats.shown import CSV_MIME, Shown, show_text\nimport base64, os, sys, time",
+    "from funnelstats.showing.shown import CSV_MIME, Shown, show_text\nimport base64, os, sys, time",
     'show_text([f"Call {who}.", f"{who!r} {weeks!r}"], title="What to do")',
     'if fault == "error": raise ValueError("no <b>such</b> manager")\n'
     'if fault == "kernel": os._exit(1)\n'
@@ -244,7 +244,7 @@ def test_an_interrupt_ends_the_kernels_and_keeps_what_was_there(demo, tmp_path):
 def test_ctrl_c_ends_the_run_at_once_and_leaves_no_process(demo, tmp_path, room):
     code = f"""
 from pathlib import Path
-from funnelstats.reports import render
+from funnelstats.reporting.reports import render
 render(Path({str(demo)!r}), {{"fault": "endless"}}, Path({str(tmp_path)!r}) / "page.html", title="T")
 """
     run = subprocess.Popen(

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
-from funnelstats.pages import tables_of
-from funnelstats.restated import reasons, row_marks, verdict_rows, with_verdicts
-from funnelstats.tables import VERDICT_MARKS
+from funnelstats.reporting.pages import tables_of
+from funnelstats.reporting.restated import reasons, row_marks, verdict_rows, with_verdicts
+from funnelstats.showing.tables import VERDICT_MARKS
 
 TEAM = "\ufefffrom_stage,to_stage,entered,rate,ci_lower,target,verdict\nlead,met,120,0.71,0.6,0.8,red\n"
 MANAGERS = (

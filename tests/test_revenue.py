@@ -9,8 +9,8 @@ from backends import funnel_of
 from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.maturity import deals_to_come, named_quarters, payback, whole_way
-from funnelstats.revenue import relative_variance, returns, told, with_total
+from funnelstats.statistics.maturity import deals_to_come, named_quarters, payback, whole_way
+from funnelstats.statistics.revenue import relative_variance, returns, told, with_total
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 Z = special.ndtri(0.975)

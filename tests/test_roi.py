@@ -12,12 +12,12 @@ import pytest
 from projects import REPOSITORY, copied, sample_project
 from test_real_data import OLIST
 
-from funnelstats.journeys import journeys
-from funnelstats.maturity import deals_to_come
-from funnelstats.money import age_counts, lead_values, money_counts, of_cohorts, spend_counts
-from funnelstats.opening import open_funnel
-from funnelstats.revenue import returns
-from funnelstats.sources import prepare
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.money import age_counts, lead_values, money_counts, of_cohorts, spend_counts
+from funnelstats.reading.opening import open_funnel
+from funnelstats.reading.sources import prepare
+from funnelstats.statistics.maturity import deals_to_come
+from funnelstats.statistics.revenue import returns
 
 PLANTED = {"Cold call": 53, "Exhibition": 111, "Newsletter": 295, "Search ads": -43, "Website": 166}
 """Return in % of all leads ever, as TRUTH.md tells it of the clean data; the dirt hides 3 leads in 100."""

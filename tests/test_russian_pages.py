@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from funnelstats.funnel import read_funnel
-from funnelstats.reports import Job, render_many
-from funnelstats.schema import TABLES
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.reporting.reports import Job, render_many
+from funnelstats.stated.funnel import read_funnel
+from funnelstats.stated.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

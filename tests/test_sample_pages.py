@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from projects import sample_project
 
-from funnelstats.advice import what_to_do
-from funnelstats.counts import fetch
-from funnelstats.flows import FLOW, stage_flow
-from funnelstats.funnel import MISSING
-from funnelstats.journeys import journeys
-from funnelstats.opening import open_funnel, week_days
-from funnelstats.reports import Job, render_many
+from funnelstats.counting.counts import fetch
+from funnelstats.counting.flows import FLOW, stage_flow
+from funnelstats.counting.journeys import journeys
+from funnelstats.reading.opening import open_funnel, week_days
+from funnelstats.reporting.reports import Job, render_many
+from funnelstats.showing.advice import what_to_do
+from funnelstats.stated.funnel import MISSING
 
 ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
 
-from funnelstats import sources
-from funnelstats.funnel import FunnelError
-from funnelstats.sources import prepare
+from funnelstats.reading import sources
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.funnel import FunnelError
 
 
 @pytest.fixture(autouse=True)

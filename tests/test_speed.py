@@ -10,8 +10,14 @@ import pytest
 from backends import funnel_of
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from funnelstats.firsts import hours_to_contact, landmark_counts
-from funnelstats.speed import contact_curve, landmark_differences, landmark_sentences, speed_sentences, waiting_times
+from funnelstats.counting.firsts import hours_to_contact, landmark_counts
+from funnelstats.statistics.speed import (
+    contact_curve,
+    landmark_differences,
+    landmark_sentences,
+    speed_sentences,
+    waiting_times,
+)
 
 FUNNEL = funnel_of("lead", "met", "paid")
 SOME = SimpleNamespace(contacts="there")

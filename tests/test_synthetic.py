@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest
 
-from funnelstats import synthetic_facts as facts
-from funnelstats.synthetic import clean_sample, sample_files
-from funnelstats.synthetic_dirt import STAGE_WORDS
-from funnelstats.synthetic_truth import money_by_channel, realised_steps
+from funnelstats.synthetic.dirt import STAGE_WORDS
+from funnelstats.synthetic.sample import clean_sample, facts, sample_files
+from funnelstats.synthetic.truth import money_by_channel, realised_steps
 
 SAMPLE = Path(__file__).parents[1] / "data" / "raw" / "sample"
 WINDOW_FROM = "2026-03-30"  # the Monday of the first of the 13 weeks to 2026-W26

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from funnelstats.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
-from funnelstats.shown import CSV_MIME, show_text
-from funnelstats.tables import VERDICT_MARKS, safe_csv, show_csv, show_table
+from funnelstats.showing.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
+from funnelstats.showing.shown import CSV_MIME, show_text
+from funnelstats.showing.tables import VERDICT_MARKS, safe_csv, show_csv, show_table
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
-from funnelstats.teams import (
+from funnelstats.statistics.teams import (
     coaching_pairs,
     funnel_limits,
     hyper_posterior,

@@ -10,11 +10,11 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.counts import fetch
-from funnelstats.funnel import FunnelError
-from funnelstats.journeys import journeys
-from funnelstats.spans import kept
-from funnelstats.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
+from funnelstats.counting.counts import fetch
+from funnelstats.counting.journeys import journeys
+from funnelstats.counting.spans import kept
+from funnelstats.counting.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
+from funnelstats.stated.funnel import FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -13,9 +13,9 @@ import pytest
 from projects import REPOSITORY
 from test_reports import write_notebook
 
-from funnelstats import kernels, warm
-from funnelstats.pages import faults, page_html
-from funnelstats.sources import prepare
+from funnelstats.reading.sources import prepare
+from funnelstats.reporting import kernels, warm
+from funnelstats.reporting.pages import faults, page_html
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="kernels are forked on Linux")
 
@@ -136,7 +136,8 @@ def served():
     def start(code=""):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         text = (
-            "import socket, sys, threading, time\nfrom funnelstats import warm\nwarm._import_all = lambda: ''\n"
+            "import socket, sys, threading, time\n"
+            "from funnelstats.reporting import warm\nwarm._import_all = lambda: ''\n"
             f"{code}\nwarm._serve(socket.socket(fileno={theirs.fileno()}))"
         )
         process = subprocess.Popen([sys.executable, "-c", text], pass_fds=[theirs.fileno()])
@@ -190,7 +191,7 @@ def test_a_forked_kernel_dies_with_its_parent_and_the_parent_with_its_channel(se
 
 def test_no_process_outlives_the_thread_that_asked_for_it(tmp_path) -> None:
     code = (
-        "import os, time\nfrom funnelstats.warm import warm_parent, fork_kernel\nimport sys\n"
+        "import os, time\nfrom funnelstats.reporting.warm import warm_parent, fork_kernel\nimport sys\n"
         "command = [sys.executable, '-m', 'ipykernel_launcher', '-f', 'x']\n"
         "with warm_parent() as parent:\n"
         "    kernel = fork_kernel(parent, command, dict(os.environ), None)\n"

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 from texts import LOCALE, catalogue, texts
 
-from funnelstats import words
-from funnelstats.errors import FunnelError
+from funnelstats.stated import words
+from funnelstats.stated.errors import FunnelError
 
 
 @pytest.fixture

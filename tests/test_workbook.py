@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from funnelstats.shown import CSV_MIME
-from funnelstats.tables import show_table
-from funnelstats.workbook import read_csv, safe_csv, xlsx
+from funnelstats.showing.shown import CSV_MIME
+from funnelstats.showing.tables import show_table
+from funnelstats.showing.workbook import read_csv, safe_csv, xlsx
 
 ACTIVE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\n=1", "\ufeff=1", "'=1", "''=1", '=HYPERLINK("//x","y")']
 

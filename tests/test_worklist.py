@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
-from funnelstats.incidence import incidence, incidence_at
-from funnelstats.worklist import (
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.worklist import (
     LISTED,
     chances,
     coming_week,

@@ -16,10 +16,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from funnelstats.words import paragraphs
+from funnelstats.stated.words import paragraphs
 
 ROOT = Path(__file__).parents[1]
-PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "locale"
+PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "stated" / "locale"
 KINDS = {"count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"}
 Text = str | tuple[str, str]
 
@@ -27,7 +27,7 @@ Text = str | tuple[str, str]
 def texts() -> dict[Text, str]:
     """Every text with the file it is first found in; a text in two forms is a pair."""
     found: dict[Text, str] = {}
-    modules = [path for path in sorted(PACKAGE.glob("*.py")) if not path.name.startswith("synthetic")]
+    modules = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "synthetic"]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in modules}
     constants = {
         target.id: node.value.value

@@ -1,0 +1,80 @@
+"""The leads behind the numbers of one manager's page: the same leads, one by one."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, named, on_date
+from funnelstats.counting.journeys import stays
+from funnelstats.stated.dates import checked_between
+from funnelstats.stated.funnel import Funnel
+
+LEADS = ["lead_id", "episode", "from_stage", "to_stage", "entered_on", "outcome", "days", "judged"]
+OUTCOME_WORDS = {
+    "in_time": "advanced in time",
+    "late": "advanced late",
+    "lost": "lost",
+    "nurture": "returned to marketing",
+    "moved_away": "went back",
+    "still_there": "still there",
+    "too_recent": "too recent",
+}
+"""What became of a lead at a step; too recent: still there, and its days are not over."""
+
+
+def cell_leads(
+    journeys: ir.Table, funnel: Funnel, as_of: date, manager: str, *, entered_between: tuple[date, date]
+) -> pd.DataFrame:
+    """A manager's leads that entered a step within the dates, first and last included, and what became of each.
+
+    One row for each lead, episode and step that the manager owned at its entry: as many as the step's ``entered``
+    on the page. ``judged`` where the step's days are over at ``as_of``: those make the matured rate, with those that
+    advanced in time as its numerator; the others are the page's too recent ones, whatever they did meanwhile.
+
+    Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
+    left, or until ``as_of``), judged; by step, then by day of entry.
+    """
+    first, last = checked_between(entered_between, "entered_between")
+    at_stage = stays(journeys, funnel)
+    steps = list(enumerate(funnel.steps))
+    rows = at_stage.filter(
+        (at_stage.manager == manager)
+        & at_stage.stage.isin([step.from_stage for _, step in steps])
+        & at_stage.entered_on.between(on_date(first), on_date(last))
+        & (at_stage.entered_on <= on_date(as_of))
+    )
+    today = on_date(as_of)
+    gone = (rows.left_on <= today).fill_null(False)
+    rows = rows.mutate(
+        step=rows.stage.cases(*((step.from_stage, place) for place, step in steps)),
+        horizon=rows.stage.cases(*((step.from_stage, step.horizon_days) for _, step in steps)),
+        gone=gone,
+        days=gone.ifelse(rows.left_on, today).delta(rows.entered_on, unit="day"),
+        age=today.delta(rows.entered_on, unit="day"),
+    )
+    advanced = rows.gone & (rows.outcome == "advanced")
+    outcome = ibis.cases(
+        (advanced & (rows.days <= rows.horizon), "in_time"),
+        (advanced, "late"),
+        (rows.gone & rows.outcome.notnull(), rows.outcome),
+        (rows.age >= rows.horizon, "still_there"),
+        else_="too_recent",
+    )
+    frame = fetch(
+        rows.select(
+            "lead_id", "episode", "step", "entered_on", "days", outcome=outcome, judged=rows.age >= rows.horizon
+        )
+    )
+    frame = frame.sort_values(["step", "entered_on", "lead_id", "episode"]).reset_index(drop=True)
+    return frame.assign(
+        from_stage=named(frame["step"], [step.from_stage for _, step in steps]),
+        to_stage=named(frame["step"], [step.to_stage for _, step in steps]),
+        outcome=frame["outcome"].map(OUTCOME_WORDS).astype("str"),
+        days=frame["days"].astype("int64"),
+        episode=frame["episode"].astype("int64"),
+        judged=frame["judged"].astype("bool"),
+    )[LEADS]

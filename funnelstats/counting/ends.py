@@ -1,0 +1,219 @@
+"""Where and why leads said no: lazy verbs of refusals and second tries, and their counts.
+
+A refusal belongs to the furthest stage its episode reached and to who owned the lead when it entered that
+stage, as every end does (`journeys.stays`). Shapes and types are those of `counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
+from funnelstats.counting.journeys import EPISODE, stays
+from funnelstats.stated.dates import checked_period
+from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.schema import MISSING
+
+NOT_REFUSED = ""
+PERIODS = {"week": "W", "month": "M"}
+FIRST, AGAIN, RETURNED = "first try", "second try", "back from marketing"
+WORKLIST = ["lead_id", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
+
+
+def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
+    """The journeys with `refusal`: the category of the reason they were lost for, "" where they were not.
+
+    A reason without a category in funnel.toml is its own; a blank one is "(missing)". An episode returned to
+    marketing before it was lost is not refused.
+    """
+    lost_first = journeys.lost.notnull() & (journeys.nurture.isnull() | (journeys.lost <= journeys.nurture))
+    category = category_of(journeys.reason, funnel).fill_null(MISSING)
+    return journeys.mutate(refusal=lost_first.fill_null(False).ifelse(category, NOT_REFUSED))
+
+
+def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
+    """What a reason means by funnel.toml: itself where it has no category, null where it is blank."""
+    categories = funnel.refusals.categories
+    return reason.cases(*categories.items(), else_=reason) if categories else reason
+
+
+def refusals(journeys: ir.Table, funnel: Funnel) -> ir.Table:
+    """One row per refused episode: its stage, whose it was there, when it was lost, for what.
+
+    Returns the journey's own columns, stage, entered_on, manager, `lost_on` (never before entered_on),
+    refusal, and two flags: `excuse` (the category is listed as sounding like one) and `gap` (it is listed as
+    a manager's gap, and each attribute listed with it holds one of its values).
+    """
+    at_stage = stays(with_refusal(journeys, funnel), funnel)
+    rows = at_stage.filter((at_stage.outcome == "lost").fill_null(False))
+    gap = ibis.literal(False)
+    for category, attributes in told_gaps(rows.columns, funnel).items():
+        own = rows.refusal == category
+        for attribute, values in attributes.items():
+            own &= rows[attribute].cast("string").isin(values).fill_null(False)
+        gap |= own
+    excuses = funnel.refusals.excuses
+    excuse = rows.refusal.isin(excuses) if excuses else ibis.literal(False)
+    return rows.mutate(lost_on=rows.left_on, excuse=excuse, gap=gap).drop("left_on", "outcome")
+
+
+def told_gaps(columns: Sequence[str], funnel: Funnel) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Those of `refusals.gaps` whose attributes are all there."""
+    return {
+        category: attributes
+        for category, attributes in funnel.refusals.gaps.items()
+        if all(attribute in columns for attribute in attributes)
+    }
+
+
+def with_attempt(journeys: ir.Table, funnel: Funnel) -> ir.Table:
+    """The journeys with `attempt`: "first try", "second try" or "back from marketing".
+
+    A second try is any episode that follows a refused one, however many there were before;
+    `refused_before` is the category of that refusal, "" elsewhere.
+    """
+    before = with_refusal(journeys, funnel).select("lead_id", episode=ibis._.episode + 1, refused_before="refusal")
+    rows = journeys.left_join(before, EPISODE).select(*journeys.columns, "refused_before")
+    rows = rows.mutate(refused_before=rows.refused_before.fill_null(NOT_REFUSED))
+    again = ibis.cases((rows.refused_before != NOT_REFUSED, AGAIN), (rows.episode > 1, RETURNED), else_=FIRST)
+    return rows.mutate(attempt=again)
+
+
+def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """One row on what is known of refusals at all: episodes, refused, and of these with_reason and with_manager."""
+    judged = with_refusal(journeys, funnel).select("refusal")
+    rows = refusals(journeys, funnel).select("refusal", "manager")
+    owned = rows.aggregate(with_manager=rows.count(where=rows.manager != MISSING))
+    totals = judged.aggregate(
+        episodes=judged.count(),
+        refused=judged.count(where=judged.refusal != NOT_REFUSED),
+        with_reason=judged.count(where=~judged.refusal.isin([NOT_REFUSED, MISSING])),
+    )
+    return fetch(totals.cross_join(owned))
+
+
+def refusal_counts(
+    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
+) -> pd.DataFrame:
+    """Leads lost from `start` to `end`, both inclusive, by category of the reason; with excuses and gaps.
+
+    `by` is any column of the journeys (with_leads, with_cohort), or one of the refusal: `stage` it was lost
+    at, `manager` (owner at that stage's entry), `reason` as written, `week` or `month` it was lost in.
+    Returns *by, refusal, lost, excuses, gaps, where there is anything to count.
+    """
+    rows = refusals(journeys, funnel)
+    keys = group_keys(by, [*rows.columns, *PERIODS])
+    rows = rows.mutate(
+        **{unit: rows.lost_on.truncate(code).cast("date") for unit, code in PERIODS.items() if unit in keys}
+    )
+    lost = rows.filter(_within(rows.lost_on, start, end))
+    measures = {
+        "lost": lambda group: group.count(),
+        "excuses": lambda group: group.count(where=group.excuse),
+        "gaps": lambda group: group.count(where=group.gap),
+    }
+    return _counted(lost, [*(key for key in keys if key != "refusal"), "refusal"], funnel, measures)
+
+
+def retry_counts(
+    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
+) -> pd.DataFrame:
+    """Refused leads whose days for a second try include a day from `start` to `end`.
+
+    Only a lead's last refusal counts, not one it was reopened after, nor a category that is final.
+    `by` as in `refusal_counts`, or `owner` (who has the lead now). Returns *by, refusal, due.
+    """
+    rows = _due(journeys, funnel, start, end)
+    keys = [key for key in group_keys(by, rows.columns) if key != "refusal"]
+    return _counted(rows, [*keys, "refusal"], funnel, {"due": lambda group: group.count()})
+
+
+def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date, *, manager: str) -> pd.DataFrame:
+    """A manager's own leads due for a second try from `start` to `end`: a worklist, most money first.
+
+    Whose a lead is now says `current_manager` (`with_leads`); without that column, who had it when it was
+    lost. Returns lead_id, lost_on, stage (it was lost at), refusal, due_from, due_to, amount (missing where
+    not known).
+    """
+    rows = _due(journeys, funnel, start, end)
+    amount = rows.amount.cast("float64") if "amount" in rows.columns else ibis.null("float64")
+    own = rows.filter(rows.owner == manager).select(
+        "lead_id", "lost_on", "stage", "refusal", _first="_first", _last="_last", amount=amount
+    )
+    found = fetch(own)
+    for day, wait in (("due_from", "_first"), ("due_to", "_last")):
+        days = pd.to_timedelta(found[wait].astype("int64"), unit="D")
+        found[day] = (found["lost_on"] + days).astype("datetime64[us]")
+    order = found.sort_values(["amount", "due_to", "lead_id"], ascending=[False, True, True], na_position="last")
+    return order[WORKLIST].reset_index(drop=True)
+
+
+def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """How many refused leads got their second try: those reopened before their days for it were over.
+
+    Final categories are left out. Returns *by, refusal, entered (days for a second try over at `as_of`),
+    converted (reopened until then, early ones included), too_recent (days not over).
+    """
+    starts = f"{funnel.stages[0]}_on"
+    after = journeys.select("lead_id", episode=ibis._.episode - 1, _again_on=journeys[starts])
+    waiting = _with_retry_days(refusals(journeys, funnel), funnel)
+    rows = waiting.left_join(after, EPISODE).select(*waiting.columns, "_again_on")
+    rows = rows.filter(rows.lost_on <= on_date(as_of))
+    keys = [key for key in group_keys(by, rows.columns) if key != "refusal"]
+    rows = rows.mutate(
+        _over=on_date(as_of).delta(rows.lost_on, unit="day") > rows._last,
+        _tried=(rows._again_on.delta(rows.lost_on, unit="day") <= rows._last).fill_null(False),
+    )
+    measures = {
+        "entered": lambda group: group.count(where=group._over),
+        "converted": lambda group: group.count(where=group._over & group._tried),
+        "too_recent": lambda group: group.count(where=~group._over),
+    }
+    return _counted(rows, [*keys, "refusal"], funnel, measures)
+
+
+def _due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> ir.Table:
+    latest = journeys.group_by("lead_id").aggregate(episode=journeys.episode.max())
+    refused = refusals(journeys, funnel)
+    rows = _with_retry_days(refused.join(latest, EPISODE).select(*refused.columns), funnel)
+    checked_period(start, end)
+    owner = rows.current_manager if "current_manager" in rows.columns else rows.manager
+    return rows.filter(
+        (on_date(end).delta(rows.lost_on, unit="day") >= rows._first)
+        & (on_date(start).delta(rows.lost_on, unit="day") <= rows._last)
+    ).mutate(owner=owner.fill_null(MISSING))
+
+
+def _with_retry_days(rows: ir.Table, funnel: Funnel) -> ir.Table:
+    """Refusals that are not final, with the first and last day of their second try, counted from the loss."""
+    stated = funnel.refusals
+    if stated.final:
+        rows = rows.filter(~rows.refusal.isin(stated.final))
+    waits = {}
+    for side, name in enumerate(("_first", "_last")):
+        usual = ibis.literal(stated.retry_days[side], "int64")
+        own = [(category, ibis.literal(days[side], "int64")) for category, days in stated.retry_days_of.items()]
+        waits[name] = rows.refusal.cases(*own, else_=usual) if own else usual
+    return rows.mutate(**waits)
+
+
+def _within(day: ir.DateValue, start: date, end: date) -> ir.BooleanValue:
+    checked_period(start, end)
+    return day.between(on_date(start), on_date(end))
+
+
+def _counted(rows: ir.Table, keys: list[str], funnel: Funnel, measures: dict) -> pd.DataFrame:
+    """Counts by the keys: groups sorted, stages in the funnel's order."""
+    stage = rows.stage.cases(*((stage, place) for place, stage in enumerate(funnel.stages)))
+    shown = with_shown(rows.mutate(_stage=stage), [key for key in keys if key != "stage"])
+    grouped = shown.group_by(*("_stage" if key == "stage" else key for key in keys))
+    found = fetch(grouped.aggregate(**{name: measure(shown) for name, measure in measures.items()}))
+    frame = in_order(found, ["_stage" if key == "stage" else key for key in keys])
+    if "stage" in keys:
+        frame["_stage"] = named(frame["_stage"], funnel.stages)
+    return whole_numbers(frame.rename(columns={"_stage": "stage"})[[*keys, *measures]], list(measures))

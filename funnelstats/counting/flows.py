@@ -1,0 +1,147 @@
+"""Count verbs of movement: what came and went in a period, and from where to where.
+
+Shapes and types are those of `counts`, which also runs the queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import (
+    every_place,
+    fetch,
+    group_keys,
+    in_order,
+    named,
+    on_date,
+    whole_numbers,
+    with_shown,
+)
+from funnelstats.counting.journeys import stage_entries, stays
+from funnelstats.stated.dates import checked_period
+from funnelstats.stated.funnel import ENDS, Funnel
+
+FLOW_WORDS = {
+    "stage": "stage",
+    "opening": "there before",
+    "entered": "entered",
+    "advanced": "advanced",
+    "lost": "lost",
+    "nurture": "returned to marketing",
+    "moved_away": "moved away",
+    "still_there": "still there",
+}
+"""What the columns of a flow table are called on a page."""
+
+FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
+
+
+def stage_flow(
+    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
+) -> pd.DataFrame:
+    """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
+
+    opening + entered = advanced + lost + nurture + moved_away + still_there, for every stage and group;
+    still_there is the opening of the next period.
+
+    Returns *by, stage, opening, entered, advanced, lost, nurture, moved_away, still_there: every stage for
+    each group that had anything to count.
+    """
+    checked_period(start, end)
+    keys = group_keys(by, [*journeys.columns, "manager"])
+    at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
+    first, last = on_date(start), on_date(end)
+    present = at_stage.filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
+    left = (present.left_on <= last).fill_null(False)
+    position = present.stage.cases(*((stage, n) for n, stage in enumerate(funnel.stages)))
+    counted = (
+        present.mutate(_place=position, _left=left)
+        .group_by(*keys, "_place")
+        .aggregate(
+            opening=ibis._.count(where=ibis._.entered_on < first),
+            entered=ibis._.count(where=ibis._.entered_on >= first),
+            **{
+                outcome: ibis._.count(where=ibis._._left & (ibis._.outcome == outcome))
+                for outcome in ("advanced", "lost", "nurture", "moved_away")
+            },
+            still_there=ibis._.count(where=~ibis._._left),
+        )
+    )
+    frame = in_order(fetch(counted), keys, "_place")
+    places = range(len(funnel.stages))
+    if keys:
+        groups = frame[keys].drop_duplicates()
+        every = groups.merge(pd.DataFrame({"_place": places}), how="cross")
+        frame = every.merge(frame, how="left", on=[*keys, "_place"])
+    else:
+        frame = every_place(frame, "_place", places)
+    frame.insert(len(keys), "stage", named(frame["_place"], funnel.stages))
+    return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
+
+
+MOVE_WORDS = ("start", "forward", "skip", "back", "again", "lost", "nurture", "reopened")
+"""What ``transitions`` calls a move."""
+
+
+def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """From which stage or end to which: every entry against the lead's entry before it, returns shown.
+
+    The first entry comes from "(start)". `kind` is start, forward, skip, back, again (the same logged
+    once more), lost, nurture, or reopened (a stage after an end). Entries add up to the rows of the table.
+
+    Returns from_stage, to_stage, entries, kind, in the funnel's order.
+    """
+    ordered = ("(start)", *funnel.stages, *ENDS)
+    # A time's text sorts as the time does, and a blank sorts before its decimals, so that
+    # "time place" is one key for (time, stage index) without a window function.
+    keyed = stage_entries(entries, funnel).mutate(key=ibis._.entered_at.cast("string") + " " + ibis._.place)
+    rows = keyed.group_by("lead_id", "key").aggregate(copies=keyed.count(), place=keyed.place.min())
+    earlier = rows.select("lead_id", before="key")
+    followed = (
+        rows.left_join(earlier, "lead_id")
+        .group_by("lead_id", "key", "place", "copies")
+        .aggregate(before=ibis._.before.max(where=ibis._.before < ibis._.key))
+    )
+    linked = followed.select("place", "copies", from_place=followed.before.right(2))
+    counted = linked.group_by("from_place", "place").aggregate(
+        entries=linked.count(), again=linked.copies.sum() - linked.count()
+    )
+    frame = fetch(counted)
+    moves = pd.DataFrame(
+        {
+            "from": frame["from_place"].fillna("-1").astype("int64") + 1,
+            "to": frame["place"].astype("int64") + 1,
+            "entries": frame["entries"],
+        }
+    )
+    # Copies of one row at one instant are the same stage logged again.
+    copies = pd.DataFrame({"from": moves["to"], "to": moves["to"], "entries": frame["again"]})
+    total = pd.concat([moves, copies]).groupby(["from", "to"], as_index=False)["entries"].sum()
+    total = total[total["entries"] > 0].reset_index(drop=True)
+    result = pd.DataFrame(
+        {
+            "from_stage": named(total["from"], ordered),
+            "to_stage": named(total["to"], ordered),
+            "entries": total["entries"].astype("int64"),
+        }
+    )
+    kinds = [_kind(*move, ordered) for move in zip(result["from_stage"], result["to_stage"], strict=True)]
+    return result.assign(kind=pd.Series(kinds, dtype="str"))
+
+
+def _kind(before: str, after: str, ordered: Sequence[str]) -> str:
+    if before == after:
+        return "again"
+    if after in ENDS:
+        return after
+    if before in ENDS:
+        return "reopened"
+    ahead = ordered.index(after) - ordered.index(before)
+    if before == ordered[0]:
+        return "start"
+    return "back" if ahead < 0 else "forward" if ahead == 1 else "skip"

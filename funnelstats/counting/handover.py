@@ -1,0 +1,243 @@
+"""Count verbs of the closed loop: what became of every lead that marketing handed over to sales.
+
+The unit is the lead episode: a lead reopened and handed over again is another hand-over. Shapes and types are those
+of `counts`. Contacts of system users count for nobody; days, not hours, decide whether a contact came after the
+hand-over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.counting.ends import category_of
+from funnelstats.counting.journeys import EPISODE, earlier, not_before, visible, with_leads
+from funnelstats.counting.states import STATE, STATES, hand_over_stage, way
+from funnelstats.reading.mapping import YES
+from funnelstats.stated.dates import checked_period
+from funnelstats.stated.funnel import Funnel, FunnelError
+from funnelstats.stated.schema import MISSING
+
+OURS = ["handed_on", "manager", "stage", STATE, "contacted_on", "idle_days", "ended_on", "sent_back"]
+SOURCE = ["channel", "campaign", "amount"]
+WAY = ["from_stage", "to_stage"]
+
+
+def hand_overs(
+    journeys: ir.Table,
+    leads: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+    keep: Sequence[str] = (),
+) -> ir.Table:
+    """The journeys whose lead reached the hand-over stage from the first to the last day of `between`.
+
+    Only channels of `loop.marketing`, where stated. Adds handed_on and the lead's channel, campaign and amount (blank
+    where the export has none) and the columns in `keep`: flags as yes, no and unknown; `loop.nurtured` as yes and no.
+    """
+    first, last = between
+    checked_period(first, last)
+    wanted = list(dict.fromkeys([*SOURCE, *keep]))
+    if taken := sorted(set(keep) & {*OURS, *(f"{stage}_on" for stage in funnel.stages)}):
+        raise FunnelError(f'a lead\'s column must not be named like one of the hand-over: "{taken[0]}"; rename it')
+    if funnel.loop.marketing and "channel" not in leads.columns:
+        raise FunnelError("loop.marketing names channels, but the leads of this export have no channel")
+    rows = with_leads(journeys, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
+    rows = rows.mutate(
+        handed_on=rows[f"{hand_over_stage(funnel)}_on"],
+        **{name: _answer(rows[name]) for name in wanted if name in leads.columns and rows[name].type().is_boolean()},
+        **{name: ibis.literal(MISSING) for name in SOURCE[:2] if name not in leads.columns},
+        **({} if "amount" in leads.columns else {"amount": ibis.null("float64")}),
+    )
+    nurtured = funnel.loop.nurtured
+    if nurtured in wanted:
+        # SQLite's lower() leaves Cyrillic as it is
+        words = {spelt for word in YES for spelt in (word, word.upper(), word.capitalize())}
+        says_yes = rows[nurtured].strip().isin(sorted(words)).fill_null(False)
+        rows = rows.mutate(**{nurtured: says_yes.ifelse("yes", "no")})
+    if funnel.loop.marketing:
+        rows = rows.filter(rows.channel.isin(funnel.loop.marketing))
+    known = (rows.handed_on <= on_date(as_of)) & rows.handed_on.between(on_date(first), on_date(last))
+    return rows.filter(known)
+
+
+def _answer(flag: ir.BooleanValue) -> ir.StringValue:
+    return ibis.cases((flag.isnull(), "unknown"), (flag, "yes"), else_="no")
+
+
+def handed_over(
+    journeys: ir.Table,
+    leads: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+    *,
+    contacts: ir.Table | None = None,
+    keep: Sequence[str] = (),
+) -> ir.Table:
+    """Every hand-over of a period in exactly one state at the end of the day `as_of`.
+
+    In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, to nurture
+    (returned to marketing), never touched (no contact, no move since the hand-over; only where contacts are known),
+    inactive (no contact or move for more than `idle_days`), active and moving. Moves are first entries of later
+    stages and steps back for good; an end belongs to the episode, as in `stays`.
+
+    Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
+    (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
+    ended_on, sent_back (to marketing, or as wrongly qualified), and s_on for the stages from the hand-over on.
+    """
+    ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
+    rows = hand_overs(journeys, leads, funnel, as_of, between, keep)
+    if contacts is None:
+        rows = rows.mutate(contacted_on=ibis.null("date"))
+    else:
+        touched = _last_contacts(rows.select(*EPISODE, "handed_on"), contacts, funnel, as_of)
+        rows = rows.left_join(touched, EPISODE).select(*rows.columns, "contacted_on")
+    known = {name: _until(rows[name], as_of) for name in ("lost_on", "nurture_on", *(f"{s}_on" for s in ahead))}
+    back = {f"{stage}_back_on": _until(rows[f"{stage}_back_on"], as_of) for stage in ahead}
+    rows = rows.mutate(**known, **back)
+    lost = rows.lost_on.notnull() & (rows.nurture_on.isnull() | (rows.lost <= rows.nurture))
+    wrong = (
+        category_of(rows.reason, funnel).isin(funnel.loop.wrongly_qualified).fill_null(False)
+        if funnel.loop.wrongly_qualified
+        else False
+    )
+    moves = [rows[f"{stage}_on"] for stage in ahead[1:]] + [rows[name] for name in back]
+    unmoved = ibis.and_(*(move.isnull() for move in moves))
+    last_on = ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on)))
+    rows = rows.mutate(
+        stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
+        idle_days=on_date(as_of).delta(last_on, unit="day"),
+        ended_on=not_before(earlier(rows.lost_on, rows.nurture_on), rows.handed_on),
+        sent_back=(rows.nurture_on.notnull() & ~lost) | (lost & wrong),
+        _lost=lost,
+        _wrong=wrong,
+        _untouched=(rows.contacted_on.isnull() & unmoved) if contacts is not None else ibis.literal(False),
+    )
+    idle = (
+        rows.stage.cases(*funnel.loop.idle_days_at.items(), else_=funnel.loop.idle_days)
+        if (funnel.loop.idle_days_at)
+        else ibis.literal(funnel.loop.idle_days)
+    )
+    state = ibis.cases(
+        (rows[f"{funnel.stages[-1]}_on"].notnull(), "won"),
+        (rows._lost & rows._wrong, "wrongly qualified"),
+        (rows._lost, "refused"),
+        (rows.nurture_on.notnull(), "to nurture"),
+        (rows._untouched, "never touched"),
+        (rows.idle_days > idle, "inactive"),
+        else_="active and moving",
+    )
+    carried = list(dict.fromkeys([*SOURCE, *keep]))
+    return rows.mutate(**{STATE: state, "manager": rows[f"{ahead[0]}_manager"]}).select(
+        *EPISODE, *OURS[:2], *carried, *OURS[2:], *(f"{stage}_on" for stage in ahead)
+    )
+
+
+def _until(day: ir.DateValue, as_of: date) -> ir.DateValue:
+    return (day <= on_date(as_of)).ifelse(day, ibis.null("date"))
+
+
+def _last_contacts(rows: ir.Table, contacts: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
+    """Day of the last contact after the hand-over, of episodes that had one."""
+    made = contacts.filter(contacts.on <= on_date(as_of))
+    if "manager" in contacts.columns and funnel.system_users:
+        made = made.filter(~visible(made.manager).isin(funnel.system_users))
+    days = made.select("lead_id", contact_on="on").distinct()
+    after = rows.join(days, "lead_id").filter(ibis._.contact_on >= ibis._.handed_on)
+    return after.group_by(*EPISODE).aggregate(contacted_on=ibis._.contact_on.max())
+
+
+def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """How many hand-overs are in which state, what the leads may be worth, and how long they have waited.
+
+    Takes `handed_over`. Returns *by, lead_state, leads, amount (sum of expected sizes, missing where none is known),
+    without_amount (leads), longest_days (without contact or move), over_a_week (leads that waited longer than 7).
+    """
+    keys = group_keys(by, handed.columns)
+    place = handed[STATE].cases(*((state, number) for number, state in enumerate(STATES)))
+    counted = (
+        handed.mutate(_place=place)
+        .group_by(*keys, STATE, "_place")
+        .aggregate(
+            leads=ibis._.count(),
+            amount=ibis._.amount.sum(),
+            without_amount=ibis._.count(where=ibis._.amount.isnull()),
+            longest_days=ibis._.idle_days.max(),
+            over_a_week=ibis._.count(where=ibis._.idle_days > 7),
+        )
+    )
+    found = in_order(fetch(counted), keys, "_place")
+    return whole_numbers(
+        found.drop(columns="_place"), ["leads", "without_amount", "longest_days", "over_a_week"]
+    ).astype({"amount": "float64"})
+
+
+def handed_counts(
+    journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, periods: Sequence[tuple[date, date]]
+) -> pd.DataFrame:
+    """The number of hand-overs of each period, counted before anything else is asked of them: first, last, leads."""
+    found = [
+        fetch(hand_overs(journeys, leads, funnel, as_of, period).aggregate(leads=ibis._.count())) for period in periods
+    ]
+    rows = [(*period, int(frame["leads"].iloc[0])) for period, frame in zip(periods, found, strict=True)]
+    return pd.DataFrame(rows, columns=["first", "last", "leads"])
+
+
+def hand_over_counts(
+    handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
+) -> pd.DataFrame:
+    """Hand-overs whose days are over, those of them that reached a stage in time, and those too recent.
+
+    Until the next stage, or `to_stage`; its days are the horizons of the way summed. Returns *by, from_stage,
+    to_stage, entered, converted, too_recent: a count frame like those of `step_counts`.
+    """
+    aimed, days = way(funnel, to_stage)
+    keys = group_keys(by, handed.columns)
+    age = on_date(as_of).delta(handed.handed_on, unit="day")
+    took = handed[f"{aimed}_on"].delta(handed.handed_on, unit="day")
+    rows = handed.mutate(_over=age >= days, _in_time=(took <= days).fill_null(False), **_ends_of(funnel, aimed))
+    counted = rows.group_by(*keys, *WAY).aggregate(
+        entered=ibis._.count(where=ibis._._over),
+        converted=ibis._.count(where=ibis._._over & ibis._._in_time),
+        too_recent=ibis._.count(where=~ibis._._over),
+    )
+    return whole_numbers(in_order(fetch(counted), keys, *WAY), ["entered", "converted", "too_recent"])
+
+
+def hand_over_days(
+    handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
+) -> pd.DataFrame:
+    """Hand-overs that reached a stage, were sent back or refused before it, or are open, by days since hand-over.
+
+    Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of
+    `outcome_days` with its lost leads in two.
+    """
+    aimed, _ = way(funnel, to_stage)
+    keys = group_keys(by, handed.columns)
+    reached = handed[f"{aimed}_on"]
+    left = ibis.coalesce(reached, handed.ended_on, on_date(as_of))
+    rows = handed.mutate(
+        age_days=left.delta(handed.handed_on, unit="day"),
+        _reached=reached.notnull(),
+        _ended=reached.isnull() & handed.ended_on.notnull(),
+        **_ends_of(funnel, aimed),
+    )
+    counted = rows.group_by(*keys, *WAY, "age_days").aggregate(
+        advanced=ibis._.count(where=ibis._._reached),
+        sent_back=ibis._.count(where=ibis._._ended & ibis._.sent_back),
+        refused=ibis._.count(where=ibis._._ended & ~ibis._.sent_back),
+        open=ibis._.count(where=~ibis._._reached & ~ibis._._ended),
+    )
+    found = in_order(fetch(counted), keys, "age_days")
+    return whole_numbers(found, ["age_days", "advanced", "sent_back", "refused", "open"])
+
+
+def _ends_of(funnel: Funnel, aimed: str) -> dict[str, ir.StringScalar]:
+    return {"from_stage": ibis.literal(hand_over_stage(funnel)), "to_stage": ibis.literal(aimed)}

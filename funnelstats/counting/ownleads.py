@@ -1,0 +1,104 @@
+"""The leads of one manager: the only rows that are leads, for the page that only this manager reads.
+
+Whose a lead is now says the leads' own ``manager``; without that column, who had it when it entered its stage.
+Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, on_date
+from funnelstats.counting.journeys import EPISODE, visible, with_leads
+from funnelstats.counting.touches import by_people
+from funnelstats.stated.dates import checked_between
+from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.schema import ENDS, MISSING
+
+OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
+WON = ["lead_id", "company", "won_on", "days", "amount"]
+
+
+def own_leads(
+    journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date, *, manager: str
+) -> pd.DataFrame:
+    """A manager's leads that are open at the end of ``as_of``: neither at the last stage nor ended.
+
+    ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
+    none. Returns lead_id, company ("" unless ``lead_base.company`` is stated), stage (where it stands, for one that
+    stepped back the stage it went back to), entered_on (when it first stood there), since (when it last moved),
+    contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it), amount.
+    """
+    first, last = funnel.stages[0], funnel.stages[-1]
+    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
+    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
+    began = (journeys[f"{first}_on"] <= on_date(as_of)).fill_null(False)
+    rows = _owned(journeys.filter(began & ~won & ~ended[0] & ~ended[1]), leads, funnel, as_of, manager)
+    stood = funnel.stages[:-1]
+    place = ibis.cases(*((_at(rows, stage, as_of), number) for number, stage in reversed(list(enumerate(stood)))))
+    rows = rows.mutate(_place=place.fill_null(0))
+    entered = rows._place.cases(*((number, rows[f"{stage}_on"]) for number, stage in enumerate(stood)))
+    back = rows._place.cases(*((number, rows[f"{stage}_back_on"]) for number, stage in enumerate(funnel.stages[1:])))
+    back = (back <= on_date(as_of)).fill_null(False).ifelse(back, ibis.null("date"))
+    found = rows.select(
+        *("lead_id", "episode", "company", "amount"),
+        stage=rows._place.cases(*enumerate(stood)),
+        entered_on=entered,
+        since=ibis.coalesce(back, entered),
+    )
+    if touches is None:
+        found = found.mutate(contacts=ibis.null("int64"), last_contact_on=ibis.null("date"))
+    else:
+        known = by_people(touches.filter(touches.on <= on_date(as_of)), funnel)
+        made = known.group_by(EPISODE).aggregate(contacts=known.count(), last_contact_on=known.on.max())
+        joined = found.left_join(made, EPISODE).select(*found.columns, "contacts", "last_contact_on")
+        found = joined.mutate(contacts=joined.contacts.fill_null(0))
+    return _typed(found, OWN).sort_values(["since", "lead_id"], ignore_index=True)
+
+
+def own_wins(
+    journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date], *, manager: str
+) -> pd.DataFrame:
+    """A manager's leads that entered the last stage in a period, the first day and the last one included.
+
+    Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since the first stage),
+    amount.
+    """
+    first, last = funnel.stages[0], funnel.stages[-1]
+    won = journeys[f"{last}_on"].between(*map(on_date, checked_between(between, "between"))).fill_null(False)
+    rows = _owned(journeys.filter(won), leads, funnel, between[1], manager)
+    won_on = rows[f"{last}_on"]
+    found = rows.select(
+        "lead_id", "company", "amount", won_on=won_on, days=won_on.delta(rows[f"{first}_on"], unit="day")
+    )
+    return _typed(found, WON).sort_values(["won_on", "lead_id"], ignore_index=True)
+
+
+def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, manager: str) -> ir.Table:
+    """The journeys of leads that are the manager's now, with company and amount."""
+    company = funnel.lead_base.company
+    wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
+    rows = with_leads(journeys, leads, wanted)
+    if "manager" in leads.columns:
+        owner = rows.current_manager
+    else:
+        reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
+        owner = ibis.cases(*reversed(reached), else_=MISSING)
+    return rows.filter(owner == manager).mutate(
+        company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),
+        amount=rows.amount.cast("float64") if "amount" in wanted else ibis.null("float64"),
+    )
+
+
+def _at(rows: ir.Table, stage: str, as_of: date) -> ir.BooleanValue:
+    """Whether a lead stood at the stage or beyond it at the end of the day, not gone back for good."""
+    gone = (rows[f"{stage}_back_on"] <= on_date(as_of)).fill_null(False)
+    return (rows[f"{stage}_on"] <= on_date(as_of)).fill_null(False) & ~gone
+
+
+def _typed(found: ir.Table, columns: list[str]) -> pd.DataFrame:
+    return fetch(found.select(columns)).astype({name: "float64" for name in ("contacts", "amount") if name in columns})

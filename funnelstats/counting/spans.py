@@ -1,0 +1,33 @@
+"""Pieces that the count verbs of contacts share: days as numbers, a period's dates, a table kept, no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import on_date
+
+
+def day_number(day: ir.DateValue) -> ir.IntegerValue:
+    """Days since 1970: sums and limits of numbers exist on every engine, those of dates do not."""
+    return day.delta(on_date(date(1970, 1, 1)), unit="day")
+
+
+def number_of(day: date) -> int:
+    """The same for a date at hand."""
+    return (pd.Timestamp(day) - pd.Timestamp(0)).days
+
+
+def kept(table: ir.Table | None) -> Any:
+    """The lazy table computed once, for the counts that follow; None stays None."""
+    return None if table is None else table.cache()
+
+
+def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """No rows, with the columns and types that there would be."""
+    kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})

@@ -1,0 +1,236 @@
+"""Each contact with what came of it: the stage its lead stood at, and whether the lead moved on before the next one.
+
+A contact is effective if the lead enters its next stage at it or within ``contact.follow_up_days`` days after it
+and before the lead's next contact. All contacts of a lead count as its next one, also those of a system user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
+from funnelstats.counting.journeys import EPISODE, stays, visible
+from funnelstats.counting.spans import day_number, nothing_counted, number_of
+from funnelstats.stated.funnel import Funnel
+
+OUTSIDE = "(outside)"
+"""The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""
+
+CONTACT_COUNTS = ["contacts", "conversations", "effective", "advances", "sales", "days", "too_recent"]
+QUIET_COUNTS = ["quiet_days", "quiet_moves", "moves"]
+KEYS = ("manager", "kind", "stage")
+FAR = 1_000_000
+"""A day later than all others."""
+
+
+def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> Any:
+    """Each contact with the stage its lead stood at, the lead's next contact, and how far the lead then moved.
+
+    The stage is the furthest one reached before the contact; at the instant of the first entry it is the first.
+    Rows repeated exactly are one contact. A conversation lasts ``contact.conversation_s`` seconds; without a
+    duration, somebody was reached.
+
+    Returns lead_id, episode (null where the lead is in no journey), at, on, kind, manager (whose contact it was,
+    "(missing)" if blank), stage, conversation, next_on (date of the lead's
+    next contact at the same stage), moves (stages the lead
+    moved on by within the follow-up and before that contact), sold (the last stage was among them) and days (its
+    follow-up, from its own day to that of the move, of the end, or before that of the next contact). None where the
+    export has no contacts.
+    """
+    if contacts is None:
+        return None
+    first, last = funnel.stages[0], funnel.stages[-1]
+    rows = _rows(contacts, funnel)
+    times = rows.select("lead_id", "at", "on").distinct()
+    following = (
+        times.join(times.select("lead_id", other="at", other_on="on"), "lead_id")
+        .group_by("lead_id", "at")
+        .aggregate(
+            next_at=ibis._.other.min(where=ibis._.other > ibis._.at),
+            next_on=ibis._.other_on.min(where=ibis._.other > ibis._.at),
+        )
+    )
+    rows = rows.left_join(following, ["lead_id", "at"]).select(*rows.columns, "next_at", "next_on")
+    paths = _episodes(journeys, funnel)
+    rows = rows.left_join(paths, "lead_id").select(*rows.columns, *(c for c in paths.columns if c != "lead_id"))
+    begun = (rows.episode == 1) | (rows[first] <= rows.at)
+    rows = rows.filter(rows.episode.isnull() | (begun & (rows.until.isnull() | (rows.at < rows.until))))
+    place = ibis.cases(
+        ((rows.ended < rows.at).fill_null(False), len(funnel.stages)),
+        *((rows[stage] < rows.at, place) for place, stage in reversed(list(enumerate(funnel.stages)))),
+        (rows[first] <= rows.at, 0),
+        else_=len(funnel.stages),
+    )
+    rows = rows.mutate(_place=place)
+
+    def moved(place: int, stage: str) -> ir.BooleanValue:
+        in_time = rows[f"{stage}_on"].delta(rows.on, unit="day") <= funnel.contact.follow_up_days
+        before = rows.next_at.isnull() | (rows[stage] < rows.next_at)
+        return (in_time & before & (rows._place < place)).fill_null(False)
+
+    ahead = list(enumerate(funnel.stages))[1:]
+    moved_at, moved_on = (
+        rows._place.cases(*((place - 1, rows[f"{stage}{suffix}"]) for place, stage in ahead)) for suffix in ("", "_on")
+    )
+    left_first = (moved_at < rows.next_at).fill_null(False) | (rows.ended < rows.next_at).fill_null(False)
+    next_on = left_first.ifelse(ibis.null("date"), rows.next_on)
+    follow_up = (day_number(rows.on) + funnel.contact.follow_up_days).cast("int64")
+    limits = (day_number(next_on) - 1, day_number(moved_on), day_number(rows.ended_on))
+    # Of SQLite's least, a null is the result.
+    watched = ibis.least(follow_up, *(limit.fill_null(FAR) for limit in limits))
+    return rows.select(
+        *("lead_id", "episode", "at", "on", "kind", "manager", "conversation"),
+        next_on=next_on,
+        stage=rows._place.cases(*enumerate((*funnel.stages, OUTSIDE))),
+        moves=sum((moved(place, stage).cast("int64") for place, stage in ahead), start=ibis.literal(0)),
+        sold=moved(len(funnel.stages) - 1, last),
+        days=(rows._place < len(ahead)).ifelse(ibis.greatest(watched - day_number(rows.on) + 1, 0), 0),
+    )
+
+
+def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
+    """The contacts in one shape, whatever the export carries; exact repeats are one."""
+    columns = contacts.columns
+    long = contacts.duration_s if "duration_s" in columns else ibis.null("float64")
+    answered = contacts.reached if "reached" in columns else ibis.null("boolean")
+    return contacts.select(
+        "lead_id",
+        "at",
+        on=contacts.on if "on" in columns else contacts.at.date(),
+        kind=visible(contacts.kind),
+        manager=visible(contacts.manager if "manager" in columns else ibis.null("string")),
+        conversation=ibis.coalesce(long >= funnel.contact.conversation_s, answered, ibis.literal(False)),
+        _long=long,
+        _answered=answered,
+    ).distinct()
+
+
+def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
+    """The journeys with the instant they ended, and the one at which the lead's next episode began."""
+    following = journeys.select("lead_id", episode=journeys.episode - 1, until=funnel.stages[0])
+    paths = journeys.left_join(following, EPISODE)
+    dated = [name for stage in funnel.stages for name in (stage, f"{stage}_on")]
+
+    def first_end(lost: ir.Value, nurture: ir.Value) -> ir.Value:
+        return ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
+
+    ended, ended_on = first_end(paths.lost, paths.nurture), first_end(paths.lost_on, paths.nurture_on)
+    # An end dated before the first stage entry was typed too early: it closes the episode, nobody knows when.
+    right = ended >= paths[funnel.stages[0]]
+    return paths.select(
+        *EPISODE,
+        *dated,
+        "until",
+        ended=right.ifelse(ended, ibis.null("timestamp")),
+        ended_on=right.ifelse(ended_on, ibis.null("date")),
+    )
+
+
+def contact_counts(
+    touches: ir.Table | None,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = KEYS,
+    *,
+    between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """Contacts, conversations among them, and those after which the lead moved on; all followed equally long.
+
+    A contact counts once its follow-up is over at ``as_of``, whatever came of it; until then it is too recent.
+    ``between`` holds the first and last date of the contacts. ``by`` may name manager (whose contact it was),
+    kind and stage (where the lead stood; OUTSIDE last).
+
+    Returns *by, contacts, conversations, effective, advances (stages moved on by), sales, days (of follow-up, see
+    ``touches``), too_recent; no rows without contacts.
+    """
+    keys = group_keys(by, KEYS)
+    if touches is None:
+        return nothing_counted(keys, CONTACT_COUNTS)
+    rows = touches.filter(known_within(touches.on, as_of, between, "between"))
+    rows = rows.mutate(_judged=on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days)
+    places = (*funnel.stages, OUTSIDE)
+    rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
+    order = [key if key != "stage" else "_place" for key in keys]
+    counted = rows.group_by(*order).aggregate(
+        contacts=ibis._.count(where=ibis._._judged),
+        conversations=ibis._.count(where=ibis._._judged & ibis._.conversation),
+        effective=ibis._.count(where=ibis._._judged & (ibis._.moves > 0)),
+        advances=ibis._.moves.sum(where=ibis._._judged),
+        sales=ibis._.count(where=ibis._._judged & ibis._.sold),
+        days=ibis._.days.sum(where=ibis._._judged),
+        too_recent=ibis._.count(where=~ibis._._judged),
+    )
+    frame = in_order(fetch(counted), order)
+    if "stage" in keys:
+        frame = frame.assign(stage=named(frame["_place"], places))
+    return whole_numbers(frame[[*keys, *CONTACT_COUNTS]], CONTACT_COUNTS)
+
+
+def quiet_counts(
+    touches: ir.Table | None,
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """Days that leads stood at each stage without a contact, and how many moved on during them.
+
+    A day is quiet if there was no contact at this stage on it, nor on the ``contact.follow_up_days`` days before.
+    The first and the last day at a stage count. So each move is either that of an effective contact or a quiet
+    one, and no lead counts as left alone only because it moved before anybody called. ``by`` may name manager,
+    here the owner at stage entry; ``between`` holds the first and last day counted. Pass ``kept`` touches: the
+    query is too deep for SQLite's parser otherwise.
+
+    Returns *by, stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
+    """
+    keys = group_keys(by, ["manager"])
+    if touches is None:
+        return nothing_counted([*keys, "stage"], QUIET_COUNTS)
+    first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
+    places = funnel.stages[:-1]
+    at_stage = stays(journeys, funnel).filter(ibis._.stage.isin(places) & (ibis._.entered_on <= on_date(last)))
+    start = ibis.literal(number_of(first)) if first else day_number(at_stage.entered_on)
+    left = (at_stage.left_on <= on_date(last)).fill_null(False)
+    # A lead that left before the first day counted has no day in it: `_until` is then before `_from`.
+    spans = at_stage.select(
+        *EPISODE,
+        "stage",
+        "manager",
+        _from=ibis.greatest(day_number(at_stage.entered_on), start),
+        _until=left.ifelse(day_number(at_stage.left_on), ibis.literal(number_of(last))),
+        _moved=left & (at_stage.outcome == "advanced").fill_null(False),
+    ).filter(ibis._._until >= ibis._._from)
+    # Contacts at one instant cover the same days.
+    made = touches.filter(touches.on <= on_date(last)).select(*EPISODE, "stage", "on", "next_on", "moves").distinct()
+    watched = spans.join(made, [*EPISODE, "stage"])
+    began = ibis.greatest(day_number(watched.on), watched._from)
+    shadow = ibis.least(day_number(watched.on) + funnel.contact.follow_up_days, watched._until)
+    shadow = watched.next_on.isnull().ifelse(shadow, ibis.least(shadow, day_number(watched.next_on) - 1))
+    followed = (
+        watched.mutate(_days=ibis.greatest(shadow - began + 1, 0))
+        .group_by(*EPISODE, "stage")
+        .aggregate(_days=ibis._._days.sum(), _moves=ibis._.moves.max())
+    )
+    joined = spans.left_join(followed, [*EPISODE, "stage"]).select(*spans.columns, "_days", "_moves")
+    joined = joined.mutate(_place=joined.stage.cases(*((stage, place) for place, stage in enumerate(places))))
+    counted = joined.group_by(*keys, "_place").aggregate(
+        quiet_days=(joined._until - joined._from + 1 - joined._days.fill_null(0)).sum(),
+        quiet_moves=joined.count(where=joined._moved & (joined._moves.fill_null(0) == 0)),
+        moves=joined.count(where=joined._moved),
+    )
+    frame = in_order(fetch(counted), keys, "_place")
+    frame.insert(len(keys), "stage", named(frame["_place"], places))
+    return whole_numbers(frame[[*keys, "stage", *QUIET_COUNTS]], QUIET_COUNTS)
+
+
+def by_people(touches: ir.Table, funnel: Funnel) -> ir.Table:
+    """The contacts that people made: those of system users left out."""
+    return touches.filter(~touches.manager.isin(funnel.system_users)) if funnel.system_users else touches

@@ -1,0 +1,102 @@
+"""Count verbs of won leads: how many and what they paid, the moments of their tickets, and one manager's own list.
+
+A lead is won when it first stands at the last stage. What it paid counts once, with its latest win, however many
+payments it made; money given back lowers it. Shapes and types are those of `counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.counting.journeys import EPISODE, with_leads
+from funnelstats.stated.dates import checked_period
+from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.schema import MISSING
+
+
+def wins(
+    journeys: ir.Table,
+    leads: ir.Table,
+    payments: ir.Table | None,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+) -> ir.Table:
+    """The episodes won from the first to the last day of `between`, with what their lead had paid by `as_of`.
+
+    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown), company
+    (the column `lead_base.company`, null where none is stated) and paid (null where nothing is known to be paid).
+    """
+    first, last = between
+    checked_period(first, last)
+    end, company = funnel.stages[-1], funnel.lead_base.company
+    rows = journeys.filter(journeys[f"{end}_on"] <= on_date(as_of)).select(
+        *EPISODE, won_on=journeys[f"{end}_on"], manager=journeys[f"{end}_manager"]
+    )
+    latest = rows.group_by("lead_id").aggregate(latest=ibis._.episode.max())
+    rows = rows.join(latest, "lead_id")
+    if payments is None:
+        rows = rows.mutate(paid=ibis.null("float64"))
+    else:
+        rows = rows.left_join(_paid(payments, as_of), "lead_id").select(*rows.columns, "paid")
+        rows = rows.mutate(paid=(rows.episode == rows.latest).ifelse(rows.paid, ibis.null("float64")))
+    told = [name for name in ("channel", company) if name in leads.columns]
+    rows = with_leads(rows.filter(rows.won_on.between(on_date(first), on_date(last))), leads, told)
+    return rows.select(
+        *EPISODE,
+        "won_on",
+        "manager",
+        "paid",
+        channel=rows.channel if "channel" in told else ibis.literal(MISSING),
+        company=rows[company] if company in told else ibis.null("string"),
+    )
+
+
+def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
+
+    The money is missing, not zero, where no payment is known.
+    """
+    keys = group_keys(by, won.columns)
+    measures = {"won": won.count(), "paying": won.paid.count(), "paid": won.paid.sum()}
+    counted = won.group_by(*keys).aggregate(**measures) if keys else won.aggregate(**measures)
+    found = fetch(counted)
+    found = in_order(found, keys) if keys else found
+    return whole_numbers(found, ["won", "paying"]).astype({"paid": "float64"})
+
+
+def won_leads(won: ir.Table, manager: str) -> pd.DataFrame:
+    """The worklist of one manager's own won leads, latest first: lead_id, company, won_on, paid. Takes `wins`."""
+    own = won.filter(won.manager == manager).select("lead_id", "company", "won_on", "paid")
+    found = fetch(own).sort_values(["won_on", "lead_id"], ascending=[False, True], ignore_index=True)
+    return found.assign(company=found["company"].fillna(MISSING)).astype({"paid": "float64"})
+
+
+def ticket_moments(
+    handed: ir.Table, payments: ir.Table | None, funnel: Funnel, as_of: date, by: str | Sequence[str]
+) -> pd.DataFrame:
+    """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
+
+    Takes `handed_over`. Empty where no payments are known.
+    """
+    keys = group_keys(by, handed.columns)
+    if payments is None:
+        texts = pd.DataFrame({key: pd.Series(dtype="str") for key in keys})
+        return texts.assign(deals=pd.Series(dtype="int64"), mean=0.0, variance=0.0)
+    won = handed.filter(handed[f"{funnel.stages[-1]}_on"].notnull()).select("lead_id", *keys).distinct()
+    deals = won.join(_paid(payments, as_of), "lead_id")
+    counted = deals.group_by(*keys).aggregate(
+        deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
+    )
+    return whole_numbers(in_order(fetch(counted), keys), ["deals"]).astype({"mean": float, "variance": float})
+
+
+def _paid(payments: ir.Table, as_of: date) -> ir.Table:
+    known = payments.filter(payments.paid_on <= on_date(as_of))
+    return known.group_by("lead_id").aggregate(paid=known.amount.sum())

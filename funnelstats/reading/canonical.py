@@ -1,0 +1,185 @@
+"""One canonical table from its sources: read, map, find repeats and orphans, set bad rows aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from funnelstats.reading.columns import ROW
+from funnelstats.reading.mapping import BLANKS, date_hint, mapped, trimmed
+from funnelstats.reading.readers import read_file
+from funnelstats.reading.stored import read_database
+from funnelstats.stated.funnel import Funnel, FunnelError, Join, Source, project_root, suggestion
+
+SET_ASIDE = ["table", "file", "row", "column", "value", "reason"]
+
+
+def canonical_table(
+    con: ibis.BaseBackend, funnel: Funnel, table: str, files: dict[str, list[Path]], leads: ir.Table | None
+) -> tuple[ir.Table, dict[str, Any], pd.DataFrame]:
+    """One canonical table with ``_source, _file, _row``, its account, and its rows set aside."""
+    account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": []}
+    aside: list[pd.DataFrame] = []
+    pieces: list[ir.Table] = []
+    sources: tuple[Source, ...] = getattr(funnel, table)
+    for number, source in enumerate(sources):
+        raw, broken = _read_source(con, funnel, source, files, f"raw_{table}_{number}", account)
+        aside.append(broken.assign(table=table))
+        rows = con.create_table(f"mapped_{table}_{number}", mapped(raw, funnel, table, source, number))
+        _refuse_unmapped(rows, table, source)
+        ignored = rows.filter(rows["_ignored"].notnull()).group_by("_ignored").aggregate(rows=ibis._.count())
+        for value, count in ignored.order_by("_ignored").execute().itertuples(index=False):
+            account["ignored"][value] = account["ignored"].get(value, 0) + int(count)
+        pieces.append(rows.filter(rows["_ignored"].isnull()).drop("_ignored", "_unmapped"))
+    account["rows_ignored"] = sum(account["ignored"].values())
+    united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
+    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, sources, leads))
+    bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
+    aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
+    rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
+    _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
+    return (
+        checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason"),
+        account,
+        rows_aside,
+    )
+
+
+def _read_source(
+    con: ibis.BaseBackend,
+    funnel: Funnel,
+    source: Source,
+    files: dict[str, list[Path]],
+    name: str,
+    account: dict[str, Any],
+) -> tuple[ir.Table, pd.DataFrame]:
+    """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
+    named = {*source.columns.values(), *source.attributes.values(), *source.only}
+    lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
+    added = [column for lookup in lookups for column in lookup.columns]
+    wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
+    if source.database:
+        reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
+    else:
+        folder = project_root() / "data" / "raw" / funnel.name
+        paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
+        reads = [
+            (path.relative_to(folder).as_posix(), read_file(path, wanted, encoding=source.encoding, sheet=source.sheet))
+            for path in paths
+        ]
+    parts, broken = [], []
+    for file, read in reads:
+        for column in sorted(set(added) & set(read.header) | {name for name in added if added.count(name) > 1}):
+            raise FunnelError(
+                f'{file}: a file joined to it has a column "{column}" too; '
+                'state a prefix for the columns of one, for example join.prefix = "joined."'
+            )
+        rows = read.columns.num_rows + len(read.broken)
+        account["files"].append({"file": file, "kind": read.kind, "rows": rows})
+        account["rows_in"] += rows
+        parts.append(read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string())))
+        broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
+    raw = con.create_table(name, pa.concat_tables(parts))
+    for join, lookup in zip(source.join, lookups, strict=True):
+        raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
+    return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
+
+
+def _lookup(
+    con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], named: set[str], name: str, number: int
+) -> ir.Table:
+    """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
+    reads = [read_file(path, encoding=join.encoding) for pattern in join.files for path in files[pattern]]
+    file = ", ".join(join.files)
+    rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
+    if join.right not in rows.columns:
+        raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
+    for row, value, reason in (line for read in reads for line in read.broken):
+        raise FunnelError(f'{file}: row {row} {reason}: "{value}"; a joined file must be whole')
+    match = f"_match{number}"
+    rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)}).filter(ibis._[match] != "")
+    twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
+    for value, _, row in twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False):
+        raise FunnelError(f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once')
+    others = {f"{join.prefix}{column}": column for column in rows.columns if column not in (join.right, ROW, match)}
+    return rows.select(match, **{new: column for new, column in others.items() if new in named})
+
+
+def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
+    if table != "entries" or source.unmapped == "ignore":
+        return
+    unmapped = rows.filter(rows["_unmapped"].notnull()).group_by("_unmapped", "_file")
+    counted = unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
+    if not counted.empty:
+        column = source.columns["stage"]
+        raise FunnelError(
+            "\n".join(
+                f'{line.file}: row {line.row}, column "{column}": "{line.value}" ({line.rows} rows) is mapped '
+                'to no stage; add it to values.stage, or state unmapped = "ignore"'
+                for line in counted.rename(columns={"_unmapped": "value", "_file": "file"}).itertuples()
+            )
+        )
+
+
+def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
+    """The pieces with the same columns in the same order, null where a source has none."""
+    types = {column: kind for piece in pieces for column, kind in piece.schema().items()}
+    if table == "entries":
+        types |= {column: types.get(column, "string") for column in ("manager", "reason")}
+    return [
+        piece.select(
+            **{
+                column: piece[column] if column in piece.columns else ibis.literal(None, kind)
+                for column, kind in types.items()
+            }
+        )
+        for piece in pieces
+    ]
+
+
+def _with_repeats_and_orphans(
+    rows: ir.Table, table: str, sources: tuple[Source, ...], leads: ir.Table | None
+) -> ir.Table:
+    """Rows that stand there twice, or belong to no lead, get a reason too. The first in the file stays."""
+    ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(sources)]
+    keys = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"]}.get(table)
+    if keys:
+        rows = rows.mutate(_good=rows["_reason"].isnull())
+        alike = ibis.window(group_by=[*keys, "_good"], order_by=["_source", "_file", ROW])
+        rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
+        reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
+        rows = _blamed(rows, rows["_place"] > 0, reason, ids).drop("_good", "_first", "_place")
+    if leads is not None and "lead_id" in rows.columns:
+        rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
+        rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead"), ids).drop("_lead")
+    return rows
+
+
+def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue, ids: list[tuple[int, str]]) -> ir.Table:
+    """The rows with a reason that lies in their id, where they had none; ``ids`` names its column by source."""
+    new = rows["_reason"].isnull() & when
+    return rows.mutate(
+        _reason=ibis.ifelse(new, reason, rows["_reason"]),
+        _column=ibis.ifelse(new, rows["_source"].cases(*ids), rows["_column"]),
+        _value=ibis.ifelse(new, rows["lead_id"], rows["_value"]),
+    )
+
+
+def _refuse_too_many(aside: pd.DataFrame, rows_in: int, funnel: Funnel, table: str) -> None:
+    """Stop where more than the declared share of a table's rows is bad; repeats are not counted as bad."""
+    bad = aside[~aside["reason"].str.startswith("repeats ")]
+    if len(bad) <= funnel.max_bad_share * rows_in:
+        return
+    allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
+    lines = [f"{table}: {len(bad):,} of {rows_in:,} rows cannot be used, more than {allowed}"]
+    for (column, reason), rows in bad.groupby(["column", "reason"], dropna=False, sort=False):
+        first = rows.iloc[0]
+        where = f"{first['file']}: row {first['row']}" + (f', column "{column}"' if isinstance(column, str) else "")
+        hint = f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in str(reason) else ""
+        lines.append(f'{where}: "{first["value"]}" {reason} ({len(rows):,} rows){hint}')
+    raise FunnelError("\n".join(lines))

@@ -1,0 +1,73 @@
+"""Columns of text: what every reader returns, whatever kind of file it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
+from itertools import islice
+from math import isnan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from funnelstats.stated.errors import FunnelError, suggestion
+
+ROW = "_row"
+CHUNK = 50_000
+SAFE_DIGITS = 10**15
+"""Spreadsheets and floats keep 15 digits; a longer number has lost the rest."""
+
+
+class Read(NamedTuple):
+    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names."""
+
+    columns: pa.Table
+    broken: list[tuple[int, str, str]]
+    kind: str
+    header: list[str]
+
+
+def chosen_columns(path: Path, header: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """The wanted columns, each of which must stand in the header once; all where none is wanted."""
+    wanted = [name for name in header if name] if wanted is None else list(wanted)
+    twice = sorted({name for name in header if name in wanted and header.count(name) > 1})
+    missing = [name for name in wanted if name not in header]
+    mistakes = [f'{path.name}: no column "{name}"; {suggestion(name, header)}' for name in missing]
+    mistakes += [f'{path.name}: column "{name}" stands there twice; rename one' for name in twice]
+    if mistakes:
+        raise FunnelError("\n".join(mistakes))
+    return wanted
+
+
+def text_columns(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> pa.Table:
+    """Rows that begin with their number, gathered in chunks into columns of text."""
+    places = [header.index(name) + 1 for name in wanted]
+    schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in wanted)])
+    iterator = iter(rows)
+    batches = []
+    while chunk := list(islice(iterator, CHUNK)):
+        columns = list(zip(*chunk, strict=True))
+        arrays = [
+            pa.array(columns[0], pa.int64()),
+            *(pa.array(columns[place], pa.string()) for place in places),
+        ]
+        batches.append(pa.record_batch(arrays, schema=schema))
+    return pa.Table.from_batches(batches, schema=schema)
+
+
+def cell_text(value: Any) -> str:
+    """A spreadsheet's cell as text; a number too long for it keeps the look of one that lost digits."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, float) and isnan(value):
+        return ""
+    if isinstance(value, int | float) and abs(value) >= SAFE_DIGITS:
+        return f"{value:.5E}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,143 @@
+"""What is odd about prepared data: each fact a count and a sentence, nothing repaired, nothing hidden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from funnelstats.reading.mapping import instant_at, wall_clock
+from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.schema import ENDS
+from funnelstats.stated.words import _
+
+FACTS = {
+    "undated": "leads stand at the stage “{detail}”, for which the export has no date: they are in no rate",
+    "leads_without_entry": "leads never entered a stage: they are in no rate",
+    "leads_without_created_at": "leads have no date of creation",
+    "blank": "leads have a blank {detail}: shown as (missing), apart from any “unknown”",
+    "entries_without_manager": "entries of the stage “{detail}” have no manager: counted, never ranked",
+    "no_manager_at_stage": "entries of the stage “{detail}”, that is all of them, have no manager: "
+    "the conversion of a manager from this stage cannot be computed",
+    "system_user_entries": "entries belong to the system user “{detail}”: counted, never ranked",
+    "entered_before_created": "leads entered a stage before they were created: counted, not in durations",
+    "out_of_order": "leads entered “{detail}” the wrong way round: counted, not in durations",
+    "after_export": "entries are dated after the export: they count from their date on",
+    "at_midnight": "of all entries are at midnight exactly, so their hour is not known",
+    "tied": "leads entered two stages at the same instant: ordered as the funnel orders them",
+    "hand_overs": "leads were handed from one manager to another: each step counts for who held it then",
+    "history_starts_late": "leads had their whole time for “{detail}” before its first entry: the history of "
+    "that stage seems to start later than the leads, so early cohorts look worse than they were",
+}
+"""The sentence of each fact; it follows the count."""
+
+REASON_WORDS = (
+    "repeats {keys} of an earlier row",
+    "belongs to no lead",
+    "is missing",
+    "is not a date written as {written}",
+    'is not a number with decimal "{decimal}"',
+    "is neither yes nor no; map it with values.{column}",
+    "has lost digits; export ids as text",
+    "has {fields} fields where the header has {wanted}",
+    "is not JSON: {error}",
+    "is not a JSON object",
+)
+"""Why a row is set aside, as preparation writes it."""
+TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
+"""What the tables are called on a page."""
+
+
+def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
+    """Facts of the canonical tables as records ``fact, detail, count``, none with a count of 0."""
+    found = [*_of_leads(tables), *_of_entries(tables, funnel), *_of_times(tables, funnel)]
+    return [{"fact": fact, "detail": detail, "count": int(count)} for fact, detail, count in found if int(count) > 0]
+
+
+def _of_leads(tables: dict[str, ir.Table]) -> Iterator[tuple[str, str, int]]:
+    leads, entries = tables["leads"], tables["entries"]
+    yield "leads_without_entry", "", leads.anti_join(entries, "lead_id").count().execute()
+    if "created_at" in leads.columns:
+        yield "leads_without_created_at", "", leads.created_at.isnull().sum().fill_null(0).execute()
+    texts = [name for name, kind in leads.schema().items() if kind.is_string() and name not in ("lead_id", "_file")]
+    if texts:
+        counts = leads.aggregate(**{name: leads.count(where=leads[name].isnull()) for name in texts}).execute()
+        yield from (("blank", name, counts[name].iloc[0]) for name in texts)
+
+
+def _of_entries(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:
+    entries = tables["entries"]
+    for stage in funnel.undated:
+        yield "undated", stage, entries.filter(entries.stage == stage).lead_id.nunique().execute()
+    dated = entries.filter(entries.entered_at.notnull())
+    per_stage = dated.group_by("stage").aggregate(rows=dated.count(), blank=dated.count(where=dated.manager.isnull()))
+    for stage, rows, blank in per_stage.order_by("stage").execute().itertuples(index=False):
+        if stage not in ENDS:
+            yield ("no_manager_at_stage" if rows == blank else "entries_without_manager"), stage, blank
+    for user in funnel.system_users:
+        yield "system_user_entries", user, dated.filter(dated.manager == user).count().execute()
+    if funnel.exported_on:
+        yield "after_export", "", dated.filter(dated.entered_on > funnel.exported_on).count().execute()
+    clock = wall_clock(funnel.timezone, instant_at("UTC", dated.entered_at))
+    midnight = dated.filter((clock.hour() == 0) & (clock.minute() == 0) & (clock.second() == 0)).count().execute()
+    yield "at_midnight", "", midnight
+
+
+def _of_times(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:
+    leads, entries = tables["leads"], tables["entries"]
+    entries = entries.filter(entries.entered_at.notnull())
+    own = entries.filter(entries.stage.isin(funnel.stages))
+    first = own.group_by("lead_id").aggregate(
+        managers=own.manager.nunique(),
+        rows=own.count(),
+        instants=own.entered_at.nunique(),
+        any_first=own.entered_at.min(),
+        **{f"at_{stage}": own.entered_at.min(where=own.stage == stage) for stage in funnel.stages},
+        **{f"on_{stage}": own.entered_on.min(where=own.stage == stage) for stage in funnel.stages},
+    )
+    if "created_at" in leads.columns:
+        both = first.join(leads.select("lead_id", "created_at"), "lead_id")
+        yield "entered_before_created", "", both.filter(both.any_first < both.created_at).count().execute()
+    yield "tied", "", first.filter(first.instants < first.rows).count().execute()
+    yield "hand_overs", "", first.filter(first.managers > 1).count().execute()
+    for step in funnel.steps:
+        name = f"{step.from_stage} → {step.to_stage}"
+        start, end = first[f"on_{step.from_stage}"], first[f"on_{step.to_stage}"]
+        wrong = first.filter(first[f"at_{step.from_stage}"] > first[f"at_{step.to_stage}"])
+        yield "out_of_order", name, wrong.count().execute()
+        begins = end.min().execute()
+        if pd.isna(begins):
+            continue
+        both = first.filter(start.notnull()).aggregate(
+            rows=start.count(),
+            converted=end.count(),
+            early=start.count(where=start + ibis.interval(days=step.horizon_days) < ibis.literal(begins, "date")),
+        )
+        rows, converted, early = both.execute().iloc[0]
+        # As many leads in a row without one success would be a one in a thousand chance at the usual rate.
+        if early * np.log1p(-converted / max(rows, converted + 1)) < np.log(0.001):
+            yield "history_starts_late", name, early
+
+
+def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
+    """Rows set aside by reason, in words: table, file, column, reason, rows, first_row."""
+    reason = set_aside["reason"].str.replace(r" of row \d+$", " of an earlier row", regex=True)
+    keys = ["table", "file", "column", "reason"]
+    grouped = set_aside.assign(reason=reason, column=set_aside["column"].fillna("")).groupby(keys, sort=False)["row"]
+    found = grouped.agg(rows="count", first_row="min").reset_index()
+    return found.assign(reason=found["reason"].map(_in_words).astype("str"))
+
+
+def _in_words(reason: str) -> str:
+    """A reason as written by preparation in the language of the page."""
+    for text in REASON_WORDS:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))
+        if found := re.fullmatch(pattern, reason):
+            parts = {name: map(_, part.split(" and ")) for name, part in found.groupdict().items()}
+            return _(text).format(**{name: _(" and ").join(part) for name, part in parts.items()})
+    return reason

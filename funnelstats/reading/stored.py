@@ -1,0 +1,89 @@
+"""Sources whose cells have types: XLSX, Parquet and database tables, turned into columns of text."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from openpyxl import load_workbook
+
+from funnelstats.reading.columns import ROW, Read, cell_text, chosen_columns, text_columns
+from funnelstats.stated.errors import FunnelError, suggestion
+
+
+def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None) -> Read:
+    try:
+        # From memory, because openpyxl tells a path's kind by its name.
+        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, BadZipFile) as error:
+        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+    if sheet is not None and sheet not in book.sheetnames:
+        raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
+    rows = (book[sheet] if sheet else book[book.sheetnames[0]]).iter_rows(values_only=True)
+    header = [cell_text(value).strip() for value in next(rows, ())]
+    chosen = chosen_columns(path, header, wanted)
+    filled = (
+        [number, *map(cell_text, row[: len(header)]), *[""] * (len(header) - len(row))]
+        for number, row in enumerate(rows, start=2)
+        if any(value is not None for value in row)
+    )
+    columns = text_columns(filled, header, chosen)
+    book.close()
+    return Read(columns, [], "XLSX", header)
+
+
+def read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
+    chosen = chosen_columns(path, file.schema_arrow.names, wanted)
+    return _stored(file.read(columns=chosen), "Parquet", file.schema_arrow.names)
+
+
+def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
+    """The wanted columns of a table behind an ibis URL, or one named by ``env:VARIABLE``.
+
+    The address may hold a password: no message of this function shows it.
+    """
+    variable = address.removeprefix("env:")
+    named = address if address.startswith("env:") else f"{address.partition('://')[0]}://..."
+    url = os.environ.get(variable) if address.startswith("env:") else address
+    if not url:
+        raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
+    try:
+        rows = ibis.connect(url).table(table)
+    except Exception as error:
+        raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
+    chosen = chosen_columns(Path(table), rows.columns, wanted)
+    return _stored(rows.select(chosen).to_pyarrow(), "database table", list(rows.columns))
+
+
+def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
+    """Columns that have types, as text with row numbers from 1."""
+    rows = pa.array(range(1, table.num_rows + 1), pa.int64())
+    texts = {name: _as_text(table[name]) for name in table.column_names}
+    return Read(pa.table({ROW: rows, **texts}), [], kind, header)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A typed column as text; dates get a "T", instants with a zone a "Z", floats look like a spreadsheet's."""
+    kind = column.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        zoned = pa.types.is_timestamp(kind) and kind.tz
+        # Nanoseconds are cut: no stage entry is told apart by them.
+        wall = column.cast(pa.timestamp("us", "UTC" if zoned else None), safe=False)
+        return pc.strftime(wall, "%Y-%m-%dT%H:%M:%SZ" if zoned else "%Y-%m-%dT%H:%M:%S")
+    if pa.types.is_floating(kind):
+        return pa.chunked_array([pa.array([cell_text(value) for value in column.to_pylist()], pa.string())])
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return pa.chunked_array([pa.array([cell_text(value) for value in column.to_pylist()], pa.string())])

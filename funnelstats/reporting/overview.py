@@ -1,0 +1,233 @@
+"""The page of all pages of a funnel: weeks by managers with their verdicts, months, quarters, what was restated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from funnelstats.reporting.asked import UNITS
+from funnelstats.reporting.pages import TEMPLATES, page_words
+from funnelstats.reporting.publishing import locked, read_run, replace_text
+from funnelstats.showing.tables import LONG, UNKNOWN, VERDICT_MARKS
+from funnelstats.stated.dates import parse_day
+from funnelstats.stated.funnel import Funnel, FunnelError, project_root
+from funnelstats.stated.words import _, counted, day, number, percent, spoken
+
+WORDS = {
+    "heading": "Week by week",
+    "what": "Each cell is one week of one manager, judged as of that week's Sunday unless said otherwise.",
+    "week": "week",
+    "team": "The team",
+    "page": "page",
+    "not_made": "not made",
+    "changed": "numbers changed",
+    "turned": "verdict changed",
+    "restated": "What changed since it was first told",
+    "who": "who",
+    "step": "step",
+    "was": "was",
+    "is": "is now",
+    "months": "Months",
+    "quarters": "Quarters",
+    "others": "Other pages",
+    "no_weeks": "No week has been made yet.",
+}
+TEAM_PAGE = f"{UNITS['week'].pages[0].name}.html"
+FEW_PAGES = 3
+ALARMS = ("red", "amber")
+
+
+def write_overview(funnel: Funnel) -> Path:
+    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path."""
+    folder = project_root() / "reports" / funnel.name
+    folder.mkdir(parents=True, exist_ok=True)
+    # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
+    with locked(folder):
+        replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))
+    return folder / "index.html"
+
+
+def _runs(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        path.name: run
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith((".", "_")) and (run := read_run(path))
+    }
+
+
+def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
+    """The page of a funnel's runs by the names of their folders, newest week first, in the language spoken."""
+    from jinja2 import Environment, FileSystemLoader
+
+    units = {name: _unit(name) for name in runs}
+    newest = list(runs)[::-1]
+    weeks = [name for name in newest if units[name] == "week"]
+    managers = _managers([runs[name] for name in weeks])
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return templates.get_template("weeks.html.j2").render(
+        title=funnel.title,
+        language=spoken(),
+        words={**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}},
+        managers=managers,
+        weeks=[_week(name, runs[name], managers) for name in weeks],
+        restated=[block for name in weeks for block in _restatements(name, runs[name])],
+        long=LONG,
+        links=[
+            (_(WORDS[heading]), [_link(name, runs[name]) for name in newest if units[name] == unit])
+            for heading, unit in (("months", "month"), ("quarters", "quarter"), ("others", ""))
+        ],
+    )
+
+
+def _unit(name: str) -> str:
+    """Which kind of period a folder is of; "" for none."""
+    for unit, kind in UNITS.items():
+        try:
+            kind.days(name)
+        except FunnelError:
+            continue
+        return unit
+    return ""
+
+
+def verdict_page(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of a week's page of the team, which holds its verdicts; {} where there is none."""
+    found: Mapping[str, Any] = run.get("pages", {}).get(TEAM_PAGE, {})
+    return found
+
+
+def _managers(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whoever was judged in any week, or has a page."""
+    judged = {
+        row["manager"]
+        for run in runs
+        for row in verdict_page(run).get("verdicts", [])
+        if row["manager"] and row["verdict"] in VERDICT_MARKS
+    }
+    return sorted(judged | {name for run in runs for name in _own_pages(run)})
+
+
+def _own_pages(run: Mapping[str, Any]) -> dict[str, str]:
+    """File name by manager."""
+    pages = run.get("pages", {}).items()
+    return {page["parameters"]["manager"]: file for file, page in pages if "manager" in page["parameters"]}
+
+
+def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[str, Any]:
+    """A row: the week, its days, and a cell for the team and each manager."""
+    page = verdict_page(run)
+    files = {**({"": TEAM_PAGE} if page else {}), **_own_pages(run)}
+    _monday, last = UNITS["week"].days(name)
+    as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
+    cells = [cell for told in page.get("restated", []) for cell in told["cells"]]
+    turned = {cell["manager"] for cell in cells if _verdict_of(cell["was"]) != _verdict_of(cell["is"])}
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in page.get("verdicts", []):
+        rows.setdefault(row["manager"], []).append(row)
+    return {
+        "name": name,
+        "href": f"{quote(name)}/index.html",
+        "days": _("to {day}").format(day=day(last)),
+        "as_of": _("as of {day}").format(day=day(parse_day(as_of))) if as_of != str(last) else "",
+        "changed": bool(cells),
+        "cells": [
+            {
+                "href": f"{quote(name)}/{quote(files[who])}" if _is_made(run, files.get(who, "")) else "",
+                "failed": bool(files.get(who)) and not _is_made(run, files[who]),
+                "lines": _lines(rows.get(who, [])),
+                "turned": who in turned,
+            }
+            for who in ("", *managers)
+        ],
+    }
+
+
+def _is_made(run: Mapping[str, Any], file: str) -> bool:
+    return run["pages"].get(file, {}).get("state") == "made"
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What a cell says: each alarm with its steps; where there is none, how many steps have which verdict."""
+    steps = {verdict: [row for row in rows if row["verdict"] == verdict] for verdict in VERDICT_MARKS}
+    told = [verdict for verdict in ALARMS if steps[verdict]] or sorted(steps, key=lambda verdict: -len(steps[verdict]))
+    return [
+        {
+            "verdict": verdict.replace(" ", "-"),
+            "mark": VERDICT_MARKS[verdict],
+            "word": _(verdict),
+            "about": ", ".join(_step(row) for row in steps[verdict])
+            if verdict in ALARMS
+            else counted("{n} step", "{n} steps", len(steps[verdict])).format(n=len(steps[verdict])),
+        }
+        for verdict in told
+        if steps[verdict]
+    ]
+
+
+def _step(row: Mapping[str, Any]) -> str:
+    return f"{row['from_stage']}\u00a0→ {row['to_stage']}"
+
+
+def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
+    failed = any(page["state"] == "failed" for page in run["pages"].values())
+    labels = [page["label"] for page in run["pages"].values()]
+    about = "; ".join(labels if len(labels) <= FEW_PAGES else [run.get("title", "")])
+    return {"label": name, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
+
+
+def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each time a week was made again with other numbers: a sentence why, and the cells, changed verdicts first."""
+    blocks = []
+    for told in reversed(verdict_page(run).get("restated", [])):
+        cells = sorted(told["cells"], key=lambda cell: _verdict_of(cell["was"]) == _verdict_of(cell["is"]))
+        turned = sum(_verdict_of(cell["was"]) != _verdict_of(cell["is"]) for cell in cells)
+        numbers = counted("{n} number changed", "{n} numbers changed", len(cells)).format(n=number(len(cells)))
+        verdicts = counted("{n} verdict", "{n} verdicts", turned).format(n=number(turned))
+        rows = [
+            {
+                "who": cell["manager"] or _(WORDS["team"]),
+                "step": _step(cell),
+                "was": _told(cell["was"]),
+                "is": _told(cell["is"]),
+            }
+            for cell in cells
+        ]
+        why = "; ".join(reason_sentence(reason) for reason in told["why"])
+        blocks.append({"week": name, "numbers": numbers, "verdicts": verdicts, "why": why, "rows": rows})
+    return blocks
+
+
+def _verdict_of(told: Mapping[str, Any] | None) -> str:
+    return told["verdict"] if told else ""
+
+
+def _told(told: Mapping[str, Any] | None) -> dict[str, str]:
+    """A cell's words, number and verdict apart."""
+    if told is None:
+        return {"words": UNKNOWN, "mark": "", "word": "", "verdict": ""}
+    rate = (
+        _("{rate} of {n}").format(rate=percent(told["rate"], 1), n=number(told["entered"]))
+        if told["rate"] is not None
+        else ""
+    )
+    verdict = told["verdict"]
+    known = {"mark": VERDICT_MARKS.get(verdict, ""), "word": _(verdict), "verdict": verdict.replace(" ", "-")}
+    return {"words": rate or _("no rate"), **known}
+
+
+def reason_sentence(reason: Mapping[str, Any]) -> str:
+    """Why numbers changed, in a few words."""
+    rows = int(reason.get("rows", reason.get("weeks", 0)))
+    words = {
+        "as_of": _("told as of {to}, before as of {before}"),
+        "late": counted("{n} row of {table} came in late", "{n} rows of {table} came in late", rows),
+        "gone": counted("{n} row of {table} is gone", "{n} rows of {table} are gone", rows),
+        "changed": counted("rows of {table} changed in {n} week", "rows of {table} changed in {n} weeks", rows),
+        "statement": _("funnel.toml was changed"),
+        "program": _("the notebook or the program was changed"),
+        "unknown": _("the reason is not known"),
+    }[reason["reason"]]
+    days = {key: day(parse_day(reason[key])) if reason.get(key) else UNKNOWN for key in ("from", "to")}
+    return words.format(n=number(rows), table=reason.get("table", ""), to=days["to"], before=days["from"])

@@ -1,0 +1,175 @@
+"""The folder of a run as its readers find it: whole pages of this run, never half a page or an old one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from funnelstats.reporting.pages import overview_html
+from funnelstats.reporting.restated import VERDICT_TABLES, with_verdicts
+from funnelstats.showing.workbook import xlsx
+from funnelstats.stated.funnel import FunnelError
+
+_CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
+
+
+def open_folder(folder: Path) -> dict[str, Any]:
+    """What the folder's last run.json says of its pages, by file name; makes a missing folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FunnelError(f"cannot make the folder {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FunnelError(f"cannot write to {folder}: permission denied")
+    return dict(read_run(folder).get("pages", {}))
+
+
+def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], part: Path) -> None:
+    """Put the page and its tables in place, the page last; ``part`` is a folder on the same disk.
+
+    The tables are a CSV each and one XLSX together, named after the page.
+    """
+    # Excel takes a CSV for UTF-8 only with this mark.
+    files = {f"{target.stem}.{name}.csv": ("\ufeff" + table["csv"]).encode() for name, table in tables.items()}
+    if tables:
+        files[f"{target.stem}.xlsx"] = xlsx(tables)
+    # A notebook does not know what its page will be called.
+    html = _CSV_LINK.sub(lambda link: f"{link[1]}{quote(target.stem)}.{link[2]}", html)
+    for name, content in {**files, target.name: html.encode()}.items():
+        (part / name).write_bytes(content)
+    for path in _tables(target):
+        if path.name not in files:
+            path.unlink(missing_ok=True)
+    for name in (*files, target.name):
+        os.replace(part / name, target.with_name(name))
+    _clear_failed(target)
+
+
+def unpublish(target: Path) -> None:
+    """Remove a page and its tables, so that no old numbers stand under a new date."""
+    for path in (target, *_tables(target)):
+        path.unlink(missing_ok=True)
+
+
+def set_aside(target: Path, executed: Path, reason: str) -> None:
+    """Take the page away and keep its failed notebook and the reason under ``_failed``."""
+    with suppress(OSError):
+        unpublish(target)
+        failed = target.parent / "_failed"
+        failed.mkdir(exist_ok=True)
+        (failed / f"{target.stem}.txt").write_text(reason + "\n", encoding="utf-8")
+        if executed.exists():
+            os.replace(executed, failed / f"{target.stem}.ipynb")
+
+
+def close_folder(
+    folder: Path,
+    pages: Mapping[str, Mapping[str, Any]],
+    *,
+    title: str | Mapping[Path, str],
+    inputs: Mapping[str, str],
+    versions: Mapping[str, str],
+    whole: bool,
+) -> None:
+    """Write run.json and, last of all, index.html with links to every page the folder then has.
+
+    ``pages`` are this run's, by file name; an unchanged one keeps what is known of it, one made again also what it
+    said before. Pages of earlier runs stay listed while their file is there, unless ``whole``: then they are removed.
+    ``title`` heads the index; a mapping has one for each folder.
+    """
+    with locked(folder):
+        run = read_run(folder)
+        known = run.get("pages", {})
+        merged = {
+            name: known[name] | {"state": "made"}
+            if page["state"] == "unchanged"
+            else with_verdicts(page, known.get(name, {}), _verdict_tables(folder / name, page), inputs)
+            for name, page in pages.items()
+        }
+        others = {name: page for name, page in known.items() if name not in pages}
+        if whole:
+            for name in others:
+                unpublish(folder / name)
+                _clear_failed(folder / name)
+        else:
+            there = {n: page for n, page in others.items() if page["state"] == "failed" or (folder / n).is_file()}
+            order = [*known, *merged]
+            merged = {name: (merged | there)[name] for name in dict.fromkeys(order) if name in merged | there}
+        heading = (title if isinstance(title, str) else title.get(folder, "")) or run.get("title", "") or folder.name
+        content = {
+            "title": heading,
+            "versions": dict(versions),
+            "inputs": dict(inputs) or run.get("inputs", {}),
+            "pages": merged,
+        }
+        replace_text(folder / "run.json", json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n")
+        links = [
+            {key: page[key] for key in ("section", "label", "state")}
+            | {"href": name, "workbook": f"{Path(name).stem}.xlsx" if page["tables"] else ""}
+            for name, page in merged.items()
+        ]
+        languages = [page["language"] for page in merged.values()]
+        names = list(dict.fromkeys(link["section"] for link in links))
+        sections = [(name, [link for link in links if link["section"] == name]) for name in names]
+        # A run of periods heads each of its folders, and is followed by a page of all of them above.
+        up = "" if isinstance(title, str) else "../index.html"
+        html = overview_html(sections, title=heading, language=languages[0] if languages else "en", up=up)
+        replace_text(folder / "index.html", html)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return run if isinstance(run["pages"], dict) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _verdict_tables(target: Path, page: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of the page's tables that hold verdicts, as they were just published."""
+    found = {}
+    for name in {*VERDICT_TABLES} & {*page["tables"]} if page["state"] == "made" else ():
+        # Gone where another run published the same page meanwhile.
+        with suppress(OSError):
+            found[name] = target.with_name(f"{target.stem}.{name}.csv").read_text(encoding="utf-8")
+    return found
+
+
+def _tables(target: Path) -> list[Path]:
+    mine = re.compile(rf"{re.escape(target.stem)}\.([\w-]+\.csv|xlsx)")
+    return [path for path in target.parent.iterdir() if mine.fullmatch(path.name)]
+
+
+def _clear_failed(target: Path) -> None:
+    failed = target.parent / "_failed"
+    for suffix in (".ipynb", ".txt"):
+        (failed / f"{target.stem}{suffix}").unlink(missing_ok=True)
+    with suppress(OSError):
+        failed.rmdir()
+
+
+def replace_text(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Two runs into one folder write its list of pages one after the other."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,161 @@
+"""What a page said before it was made again: its verdicts kept beside it, what changed since, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from funnelstats.showing.workbook import read_csv
+from funnelstats.stated.dates import week_of
+from funnelstats.stated.funnel import project_root
+from funnelstats.stated.schema import TABLES
+
+VERDICT_TABLES = ("team", "managers")
+"""Names of the tables of a page that hold its verdicts."""
+
+KEY = ("manager", "from_stage", "to_stage")
+TOLD = ("entered", "rate", "verdict")
+ROWS = "rows of "
+UNDATED = "undated"
+_DIGITS = 6
+
+
+def row_marks(name: str) -> dict[str, str]:
+    """For each prepared table, under "rows of <table>", per ISO week its number of rows and a digest of them.
+
+    Neither the order of rows nor the files they came in matter. Weeks are those of the day a row became known.
+    """
+    import pandas as pd
+
+    from funnelstats.reading.opening import KNOWN_FROM
+
+    folder = project_root() / "data" / "processed" / name
+    marks = {}
+    for table in TABLES:
+        if not (folder / f"{table}.parquet").is_file():
+            continue
+        rows = pd.read_parquet(folder / f"{table}.parquet")
+        known = pd.to_datetime(rows[KNOWN_FROM[table]]) if KNOWN_FROM[table] in rows else pd.Series(pd.NaT, rows.index)
+        digests = pd.util.hash_pandas_object(rows, index=False)
+        days = pd.DataFrame({"digest": digests}).groupby(known, dropna=False)["digest"].agg(["size", "sum"])
+        weeks: dict[str, list[int]] = {}
+        for day, size, digest in days.itertuples():
+            both = weeks.setdefault(UNDATED if pd.isna(day) else week_of(day), [0, 0])
+            both[0] += int(size)
+            both[1] += int(digest)
+        marks[ROWS + table] = " ".join(f"{week}:{size}:{_short(digest)}" for week, (size, digest) in weeks.items())
+    return marks
+
+
+def _short(digest: int) -> str:
+    return hashlib.blake2b(str(digest % 2**64).encode(), digest_size=4).hexdigest()
+
+
+def verdict_rows(tables: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The verdicts of a page from the CSV texts of its tables by name; each row has its step, as two stages or in one.
+
+    Each: manager ("" for the team), from_stage, to_stage, entered, rate, target (None where there is none), verdict.
+    """
+    found: list[dict[str, Any]] = []
+    steps: dict[str, tuple[str, str]] = {}
+    for name in VERDICT_TABLES:
+        header, *rows = read_csv(tables.get(name, "")) or [[]]
+        for values in rows if "verdict" in header else ():
+            row = dict(zip(header, values, strict=True))
+            # A table of blocks heads each with its step in one text; the team's has the two stages apart.
+            start, end = row.get("from_stage", ""), row.get("to_stage", "")
+            if not end:
+                start, end = steps.get(row.get("step", ""), ("", ""))
+            if not end:
+                continue
+            steps[f"{start} → {end}"] = (start, end)
+            found.append(
+                {
+                    "manager": row.get("manager", ""),
+                    "from_stage": start,
+                    "to_stage": end,
+                    "entered": int(float(row.get("entered") or 0)),
+                    "rate": _number(row.get("rate")),
+                    "target": _number(row.get("target")),
+                    "verdict": row["verdict"],
+                }
+            )
+    return found
+
+
+def _number(text: str | None) -> float | None:
+    return round(float(text), _DIGITS) if text else None
+
+
+def with_verdicts(
+    page: Mapping[str, Any], before: Mapping[str, Any], tables: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict[str, Any]:
+    """The page's entry of run.json with verdicts, what it was made_from, and restated: what changed, run by run.
+
+    ``before`` is the entry of the former run. A page that failed has no verdicts, and keeps the last ones made under
+    last_made, so that a later one is compared with what was last seen.
+    """
+    former = before.get("last_made") or (before if before.get("verdicts") else {})
+    if page["state"] != "made":
+        kept = {key: former[key] for key in ("parameters", "verdicts", "made_from", "restated") if key in former}
+        return {**page, **({"last_made": kept} if kept else {})}
+    verdicts = verdict_rows(tables)
+    if not verdicts:
+        return dict(page)
+    restated = list(former.get("restated", []))
+    if former and (cells := changed_cells(former["verdicts"], verdicts)):
+        days = [str(entry["parameters"].get("as_of", "")) for entry in (former, page)]
+        restated.append({"cells": cells, "why": reasons(former.get("made_from", {}), inputs, days)})
+    return {**page, "verdicts": verdicts, "made_from": dict(inputs), "restated": restated}
+
+
+def changed_cells(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Verdicts whose number of leads, rate or verdict differ: manager, from_stage, to_stage, was, is.
+
+    ``was`` and ``is`` hold entered, rate and verdict, or are None where there was no such row.
+    """
+    rows = [{tuple(row[key] for key in KEY): {key: row[key] for key in TOLD} for row in rows} for rows in (before, now)]
+    return [
+        {**dict(zip(KEY, key, strict=True)), "was": rows[0].get(key), "is": rows[1].get(key)}
+        for key in dict.fromkeys([*rows[1], *rows[0]])
+        if rows[0].get(key) != rows[1].get(key)
+    ]
+
+
+def reasons(before: Mapping[str, str], now: Mapping[str, str], days: Sequence[str]) -> list[dict[str, Any]]:
+    """Why numbers of the same period may differ between two runs: each a reason with what it is about.
+
+    ``days`` are the two days as of which was told. as_of: from, to. late, gone: table, rows. changed: table, weeks;
+    only rows dated up to the earlier of the two days count. statement: funnel.toml changed. program: the notebook,
+    the package or a library. unknown: what the former run was made from is not known, or none of these differ.
+    """
+    found: list[dict[str, Any]] = []
+    if days[0] != days[1]:
+        found.append({"reason": "as_of", "from": days[0], "to": days[1]})
+    until = min((week_of(date.fromisoformat(day)) for day in days if day), default="")
+    for mark in dict.fromkeys([*now, *before]):
+        if before and mark.startswith(ROWS):
+            was, new = _weeks(before.get(mark, ""), until), _weeks(now.get(mark, ""), until)
+            grown = {week: new.get(week, (0,))[0] - was.get(week, (0,))[0] for week in {*was, *new}}
+            table = mark.removeprefix(ROWS)
+            for reason, rows in (
+                ("late", sum(more for more in grown.values() if more > 0)),
+                ("gone", -sum(more for more in grown.values() if more < 0)),
+            ):
+                found += [{"reason": reason, "table": table, "rows": rows}] if rows else []
+            same = sum(not more and was[week] != new[week] for week, more in grown.items())
+            found += [{"reason": "changed", "table": table, "weeks": same}] if same else []
+    found += [{"reason": key} for key in ("statement", "program") if before and before.get(key) != now.get(key)]
+    return found or [{"reason": "unknown"}]
+
+
+def _weeks(mark: str, until: str) -> dict[str, tuple[int, str]]:
+    """Rows and digest by week, up to a week where one is given; rows without a day always count."""
+    found = {}
+    for part in mark.split():
+        week, rows, digest = part.split(":")
+        if not until or week == UNDATED or week <= until:
+            found[week] = (int(rows), digest)
+    return found

@@ -1,0 +1,66 @@
+"""One manager's page: own numbers, and the colleagues as a band without names."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from funnelstats.showing.advice import NOT_RANKED, STEP
+from funnelstats.stated.funnel import MISSING, Funnel
+
+FEWEST_PEERS = 4
+"""Below this a band would show single colleagues."""
+
+
+def of_manager(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+    """The rows of one manager, every step of the funnel among them; no leads is 0 entered and too few."""
+    steps = pd.DataFrame(
+        [(*step[:2], step.targets.get(manager, step.target)) for step in funnel.steps], columns=[*STEP, "agreed"]
+    )
+    steps["agreed"] = steps["agreed"].astype(float)
+    own = steps.merge(managers[managers["manager"] == manager].drop(columns="manager"), how="left", on=STEP)
+    counts = ["entered", "matured", "too_recent"]
+    own[counts] = own[counts].fillna(0).astype("int64")
+    own = own.assign(
+        target=own["target"].fillna(own["agreed"]),
+        verdict=own["verdict"].fillna("too few"),
+        whose=own["whose"].fillna(""),
+        ci_lower=own["ci_lower"].fillna(0.0),
+        ci_upper=own["ci_upper"].fillna(1.0),
+    )
+    return own.drop(columns="agreed")
+
+
+def of_manager_flow(flow: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+    """The flow of one manager, every stage of the funnel among it."""
+    stages = pd.DataFrame({"stage": funnel.stages})
+    own = stages.merge(flow[flow["manager"] == manager].drop(columns="manager"), how="left", on="stage")
+    return own.fillna(0).astype({column: "int64" for column in own if column != "stage"})
+
+
+def own_rows(frame: pd.DataFrame, manager: str) -> pd.DataFrame:
+    """The manager's rows of any frame by manager, without that column."""
+    return frame[frame["manager"] == manager].drop(columns="manager").reset_index(drop=True)
+
+
+def peer_rows(frame: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+    """The colleagues' rows of any frame by manager, without their names: for sums, not for showing.
+
+    System users and leads of nobody are no colleagues. Empty where fewer than four are left, since a sum over a
+    narrower circle would show single people.
+    """
+    others = frame[~frame["manager"].isin([manager, MISSING, *funnel.system_users])]
+    enough = others["manager"].nunique() >= FEWEST_PEERS
+    return (others if enough else others.head(0)).drop(columns="manager").reset_index(drop=True)
+
+
+def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+    """The middle half of the colleagues' rates at each step: from_stage, to_stage, peers_lower, peers_upper.
+
+    Missing where fewer than four colleagues have a rate, since a narrower circle would show single people.
+    """
+    others = managers[(managers["manager"] != manager) & (managers["verdict"] != NOT_RANKED)]
+    rates = others.groupby(STEP)["rate"]
+    band = pd.DataFrame({"peers_lower": rates.quantile(0.25), "peers_upper": rates.quantile(0.75)})
+    band = band.where(rates.count() >= FEWEST_PEERS)
+    steps = pd.DataFrame([step[:2] for step in funnel.steps], columns=STEP)
+    return steps.merge(band.reset_index(), how="left", on=STEP)

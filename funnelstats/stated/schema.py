@@ -1,0 +1,86 @@
+"""The five canonical tables: their columns, what each column holds, which ones must be there."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["id", "text", "instant", "day", "number", "flag", "stage"]
+
+
+class Column(NamedTuple):
+    """What one canonical column holds.
+
+    An ``instant`` column gets a neighbour that ends in ``_on`` (``at`` gets ``on``): its date in the
+    funnel's time zone. A ``flag`` is yes, no or unknown.
+    """
+
+    kind: Kind
+    meaning: str
+    required: bool = False
+
+
+TABLES: dict[str, dict[str, Column]] = {
+    "leads": {
+        "lead_id": Column("id", "one sales attempt; text, unique", required=True),
+        "created_at": Column("instant", "when the lead came in"),
+        "manager": Column("text", "who owns it now"),
+        "channel": Column("text", "where it came from"),
+        "campaign": Column("text", "which campaign, event or page brought it"),
+        "amount": Column("number", "expected size of the deal"),
+        "ready_budget": Column("flag", "budget known at hand-over"),
+        "ready_authority": Column("flag", "talks to who decides"),
+        "ready_need": Column("flag", "need confirmed"),
+        "ready_timing": Column("flag", "knows when to buy"),
+    },
+    "entries": {
+        "lead_id": Column("id", "whose entry", required=True),
+        "stage": Column("stage", "a stage of the funnel, lost or nurture", required=True),
+        "entered_at": Column("instant", "when it entered the stage", required=True),
+        "manager": Column("text", "who owned the lead then"),
+        "reason": Column("text", "why it was lost"),
+    },
+    "contacts": {
+        "lead_id": Column("id", "who was contacted", required=True),
+        "at": Column("instant", "when", required=True),
+        "kind": Column("text", "call, meeting, message", required=True),
+        "manager": Column("text", "by whom"),
+        "duration_s": Column("number", "seconds it took"),
+        "reached": Column("flag", "somebody answered"),
+        "channel": Column("text", "through which channel marketing touched the lead"),
+    },
+    "payments": {
+        "lead_id": Column("id", "who paid", required=True),
+        "paid_at": Column("instant", "when", required=True),
+        "amount": Column("number", "how much", required=True),
+    },
+    "costs": {
+        "date": Column("day", "the day the money was spent", required=True),
+        "channel": Column("text", "on which channel"),
+        "campaign": Column("text", "on which campaign"),
+        "amount": Column("number", "how much", required=True),
+    },
+}
+
+ENDS = ("lost", "nurture")
+"""Ends of the stage they happen at: refused with a reason; returned to marketing."""
+
+MISSING = "(missing)"
+"""The visible group of blank values, so that every table adds up to its total."""
+
+START, WON, NOT_WON = "(start)", "(won)", "(not won)"
+"""Where the paths of leads from channel to channel begin and end."""
+
+NO_TOUCH = "(no contact with a channel)"
+"""Whose money no rule but the lead's own channel can place."""
+
+IGNORE = "ignore"
+"""A value mapped to this is counted and left out, as declared."""
+
+
+def date_column(instant: str) -> str:
+    """Name of the local date beside an instant.
+
+    >>> date_column("entered_at"), date_column("at")
+    ('entered_on', 'on')
+    """
+    return instant.removesuffix("at") + "on"

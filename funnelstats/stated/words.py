@@ -1,0 +1,146 @@
+"""The language of what is shown: texts from a gettext catalogue, numbers, days and money as Babel writes them.
+
+A process shows one page at a time, in one language: ``speak`` sets it, ``open_funnel`` calls it with the funnel's
+``language``. English texts are the catalogue's keys, so a text without a translation stays English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import re
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from funnelstats.stated.errors import FunnelError, suggestion
+
+LANGUAGES = ("en", "ru")
+NOT_KNOWN = "n/a"
+_spoken = {"language": "en"}
+
+
+def speak(language: str) -> None:
+    """From here on texts and numbers are in this language. Raises FunnelError for one without a catalogue."""
+    if language not in LANGUAGES:
+        raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')
+    _spoken["language"] = language
+
+
+def spoken() -> str:
+    """The language that texts and numbers are in."""
+    return _spoken["language"]
+
+
+@cache
+def translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English is the texts themselves."""
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation("funnelstats", Path(__file__).parent / "locale", [language])
+
+
+def _(text: str) -> str:
+    """The text in the language spoken.
+
+    >>> _("Nothing is missing.")
+    'Nothing is missing.'
+    """
+    return translations(spoken()).gettext(text) if text else text
+
+
+def counted(one: str, several: str, number: float) -> str:
+    """The text in the form its number asks for.
+
+    >>> counted("{n} lead", "{n} leads", 2).format(n=2)
+    '2 leads'
+    """
+    return translations(spoken()).ngettext(one, several, int(number))
+
+
+def paragraphs(markdown: str) -> list[tuple[str, str]]:
+    """A notebook's prose as its paragraphs, each with the mark of a heading apart: the texts of the catalogue.
+
+    >>> paragraphs("# A title\\n\\nSome words.")
+    [('# ', 'A title'), ('', 'Some words.')]
+    """
+    return [
+        (mark, " ".join(text.split()))
+        for block in markdown.split("\n\n")
+        for mark, text in re.findall(r"(?s)\A(#* *)(.*)\Z", block.strip())
+    ]
+
+
+def in_language(markdown: str, language: str) -> str:
+    """A notebook's prose in a language."""
+    texts = translations(language)
+    return "\n\n".join(mark + (texts.gettext(text) if text else "") for mark, text in paragraphs(markdown))
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage.
+
+    >>> percent(0.663), percent(0.0512, 1), percent(float("nan"))
+    ('66%', '5.1%', 'n/a')
+    """
+    from babel.numbers import format_percent
+
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    space = "" if spoken() == "en" else "\u00a0"
+    return _(NOT_KNOWN) if pd.isna(share) else format_percent(share, f"{pattern}{space}%", locale=spoken())
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number with its thousands set apart.
+
+    >>> number(35324), number(4.256, 1), number(float("nan"))
+    ('35,324', '4.3', 'n/a')
+    """
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return _(NOT_KNOWN) if pd.isna(value) else format_decimal(value, pattern, locale=spoken())
+
+
+def rough(value: float) -> str:
+    """A number with the two digits that mean something.
+
+    >>> rough(35324006), rough(0.6)
+    ('35,000,000', '0.6')
+    """
+    if pd.isna(value):
+        return _(NOT_KNOWN)
+    two = float(f"{value:.2g}")
+    return number(two, 1 if abs(two) < 10 and two != round(two) else 0)
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount without cents, with its currency.
+
+    >>> money(35324006.4, "RUB")
+    '35,324,006\xa0RUB'
+    """
+    return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{currency}"
+
+
+def day(value: date) -> str:
+    """A day as people write it.
+
+    >>> day(date(2026, 6, 28))
+    'Jun 28, 2026'
+    """
+    from babel.dates import format_date
+
+    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, "medium", locale=spoken())
+
+
+def short_day(value: date) -> str:
+    """A day as tables write it.
+
+    >>> short_day(date(2026, 6, 28))
+    '2026-06-28'
+    """
+    from babel.dates import format_date
+
+    return format_date(value, "yyyy-MM-dd" if spoken() == "en" else "dd.MM.yyyy", locale=spoken())

@@ -1,0 +1,142 @@
+"""Counts become rates: converted over entered, with the interval that says how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.stated.errors import FunnelError, suggestion
+from funnelstats.stated.intervals import mover_difference, pooled_interval, share, wilson_interval
+
+if TYPE_CHECKING:
+    from funnelstats.stated.funnel import Funnel
+
+COUNTS = ("entered", "converted", "too_recent")
+RATE = ("rate", "ci_lower", "ci_upper")
+
+
+def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Share of entered leads that converted, with a Wilson interval.
+
+    Takes any frame with entered and converted; adds rate, ci_lower, ci_upper.
+    Where nobody entered, the rate is missing, not zero, and its interval is [0, 1].
+
+    >>> conversion_rates(pd.DataFrame({"entered": [263], "converted": [81]})).round(4)
+       entered  converted   rate  ci_lower  ci_upper
+    0      263         81  0.308    0.2553    0.3662
+    """
+    lower, upper = wilson_interval(counts["converted"], counts["entered"], level)
+    return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
+
+
+def pooled_rates(counts: pd.DataFrame, over: str = "cohort", *, level: float = 0.95) -> pd.DataFrame:
+    """Share of entered leads that converted in all cohorts together, honest about good and bad weeks.
+
+    The interval is wider than Wilson's where cohorts differ by more than chance (``pooled_interval``).
+    Takes a count frame with a column named ``over``, one row per group and cohort; returns one row per
+    group: ``*keys, entered, converted, too_recent?, rate, ci_lower, ci_upper``.
+    """
+    present = [column for column in COUNTS if column in counts]
+    keys = [str(column) for column in counts if column not in (*present, over)]
+    constant = pd.Series(0, index=counts.index)
+    group = (counts.groupby(keys, sort=False, dropna=False).ngroup() if keys else constant).to_numpy()
+    week = counts.groupby(over, dropna=False).ngroup().to_numpy()
+    summed = counts[present].groupby(group).sum()
+    shape = (len(summed), week.max(initial=-1) + 1)
+    converted, entered = (
+        np.bincount(group * shape[1] + week, counts[column], shape[0] * shape[1]).reshape(shape)
+        for column in ("converted", "entered")
+    )
+    lower, upper = pooled_interval(converted, entered, level)
+    names = counts[keys][~pd.Series(group).duplicated().to_numpy()].reset_index(drop=True)
+    rate = share(summed["converted"], summed["entered"])
+    return names.join(summed).assign(rate=rate, ci_lower=lower, ci_upper=upper)
+
+
+def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
+
+    Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or
+    standardised; rows match on the key columns that both have. Returns
+    ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown.
+    Source: Newcombe 1998, method 10 (MOVER).
+    """
+    measured = {*COUNTS, *RATE, "known", "n_eff"}
+    keys = [str(column) for column in rates if column in other and column not in measured]
+    own = [str(column) for column in rates if column not in measured]
+    matched = rates[[*own, *RATE]].merge(other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"))
+    if len(matched) != len(rates):
+        raise ValueError(f"each row must match one row of the other frame; {', '.join(keys)} repeat there")
+    difference = matched["rate"] - matched["rate_other"]
+    lower, upper = mover_difference(
+        (matched["rate"], matched["ci_lower"], matched["ci_upper"]),
+        (matched["rate_other"], matched["ci_lower_other"], matched["ci_upper_other"]),
+    )
+    known = difference.notna()
+    return matched[own].assign(
+        rate=matched["rate"],
+        other_rate=matched["rate_other"],
+        difference=difference,
+        ci_lower=np.where(known, lower, -1.0),
+        ci_upper=np.where(known, upper, 1.0),
+    )
+
+
+def rival_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """The rates of one log under rival definitions, and how far each is from the page's own, ``reached``.
+
+    Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
+    the same way, missing where one of them is).
+    """
+    rates = conversion_rates(counts, level)
+    way = ["from_stage", "to_stage"]
+    own = rates.loc[rates["definition"] == "reached", [*way, "rate"]].rename(columns={"rate": "own"})
+    return rates.assign(apart=rates["rate"] - rates[way].merge(own, how="left", on=way)["own"].to_numpy())
+
+
+def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """The rates by the horizon, and beside them what the matured leads alone say.
+
+    ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
+    ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
+    """
+    keys = [column for column in counts if column not in COUNTS]
+    matured = counts[keys].assign(
+        matured=counts["entered"],
+        matured_rate=share(counts["converted"], counts["entered"]),
+        too_recent=counts["too_recent"],
+    )
+    return rates.merge(matured, how="left", on=keys)
+
+
+def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
+    """The rows of the step into a stage, whether the frame knows them by to_stage, from_stage or stage."""
+    step = next((step for step in funnel.steps if step.to_stage == to_stage), None)
+    if step is None:
+        raise FunnelError(f'no step into "{to_stage}"; {suggestion(to_stage, funnel.stages[1:])}')
+    if "to_stage" in frame:
+        return frame[frame["to_stage"] == to_stage].reset_index(drop=True)
+    return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
+
+
+COHORT_WORDS = ("cohort", "leads")
+"""Columns of ``cohort_table`` that are not stages."""
+
+
+def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
+    """One row for each cohort: its leads, and the share that reached each later stage in time.
+
+    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts. A share is missing until the days of all
+    leads of the cohort are over: part of a cohort is never compared with a whole one. Returns
+    ``cohort, leads`` and a column for each stage but the first.
+    """
+    counts = overall.assign(
+        leads=overall["entered"] + overall["too_recent"],
+        rate=(overall["converted"] / overall["entered"]).mask(overall["too_recent"] > 0),
+    )
+    leads = counts.groupby("cohort")["leads"].max()
+    rates = counts.pivot_table(index="cohort", columns="to_stage", values="rate", dropna=False)
+    table = leads.to_frame().join(rates.reindex(columns=list(funnel.stages[1:])))
+    return table.tail(last).reset_index()

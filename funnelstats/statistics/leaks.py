@@ -1,0 +1,216 @@
+"""What a leak costs, in deals and money, and which kinds of leads make it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.intervals import Array, checked_level, mover_difference, share, wilson_interval
+from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.conversion import COUNTS, RATE, conversion_rates
+from funnelstats.statistics.managers import benjamini_hochberg, effective_counts, targets_and_floors
+
+if TYPE_CHECKING:
+    from funnelstats.stated.funnel import Funnel
+
+Places = npt.NDArray[np.integer]
+
+PRIOR, DRAWS, RED, MOST_VALUES = 0.5, 2000, 0.10, 100
+STEP = ["from_stage", "to_stage"]
+
+
+def leak_sizes(
+    rates: pd.DataFrame, funnel: Funnel, *, deal: float | None = None, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """What each step loses below its floor (target - tolerance), biggest leak first.
+
+    Takes one row per group and step: counts (entered, converted) or a censored frame (entered, rate, n_eff);
+    ``deal`` is the mean deal. Returns its keys, entered and rate with
+
+    - ``target``, ``floor``
+    - ``shortfall``: expected share of the entered leads missing to the floor, E[(floor - p)+]. Not below 0,
+      so a small group that seems on target still has some, and groups do not add up to the team's
+    - ``lost_deals, lost_lower, lost_upper``: entered x shortfall x the rates of the later steps (the group's
+      own, the team's where it has none), all else equal
+    - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without a ``deal``
+      above 0
+
+    Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
+    """
+    measured = ("known", "n_eff", *COUNTS, *RATE)
+    keys = [str(column) for column in rates if column not in measured]
+    groups = [key for key in keys if key not in STEP]
+    if rates.duplicated(keys).any():
+        raise ValueError(f"one row per {', '.join(keys)} is needed, got several; sum the counts first")
+    frame = (rates if "rate" in rates else conversion_rates(rates)).reset_index(drop=True)
+    target, floor = targets_and_floors(frame, funnel)
+    k, n = effective_counts(frame)
+    place = {(step.from_stage, step.to_stage): number for number, step in enumerate(funnel.steps)}
+    step = np.array([place[pair] for pair in zip(frame["from_stage"], frame["to_stage"], strict=True)], np.intp)
+    group = frame.groupby(groups, dropna=False).ngroup().to_numpy() if groups else np.zeros(len(frame), np.intp)
+    won, leads = _filled(k, n, group, step, len(funnel.steps))
+    later = _later(share(won, leads))[group, step]
+    shortfall = np.where(n > 0, expected_shortfall(k, n, floor), np.nan)
+    entered = frame["entered"].to_numpy(dtype=float)
+    lost = entered * shortfall * later
+
+    drawn = np.random.default_rng(seed).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, *won.shape))
+    losses = entered * np.maximum(floor - drawn[:, group, step], 0) * _later(drawn)[:, group, step]
+    tail = (1 - checked_level(level)) / 2
+    lower, upper = np.quantile(losses, [tail, 1 - tail], axis=0)
+    known = ~np.isnan(lost)
+    # the mean of a skewed loss can lie beyond its quantile
+    lower, upper = np.where(known, np.minimum(lower, lost), 0), np.where(known, np.maximum(upper, lost), np.inf)
+    worth = deal if deal is not None and deal > 0 else np.nan
+    shown = [column for column in frame if column in ("entered", "converted", *RATE)]
+    found = frame[[*keys, *shown]].assign(
+        target=target,
+        floor=floor,
+        shortfall=shortfall,
+        lost_deals=lost,
+        lost_lower=lower,
+        lost_upper=upper,
+        lost_money=lost * worth,
+        lost_money_lower=lower * worth,
+        lost_money_upper=upper * worth,
+    )
+    return found.sort_values("lost_deals", ascending=False, kind="stable", ignore_index=True)
+
+
+def expected_shortfall(
+    converted: npt.ArrayLike, entered: npt.ArrayLike, target: npt.ArrayLike, prior: float = PRIOR
+) -> Array:
+    """E[(target - p)+], the mean of what a rate lacks, p being Beta(converted + prior, misses + prior)."""
+    k, n, t = (np.asarray(part, dtype=float) for part in (converted, entered, target))
+    a, b = k + prior, n - k + prior
+    missing = t * special.betainc(a, b, t) - a / (a + b) * special.betainc(a + 1, b, t)
+    return np.maximum(missing, 0.0)
+
+
+def _filled(k: Array, n: Array, group: Places, step: Places, steps: int) -> tuple[Array, Array]:
+    """Conversions and leads by group and step, the team's where a group has none."""
+    won, leads = np.zeros((2, group.max(initial=-1) + 1, steps))
+    won[group, step], leads[group, step] = k, n
+    known = leads > 0
+    return np.where(known, won, won.sum(axis=0)), np.where(known, leads, leads.sum(axis=0))
+
+
+def _later(rates: Array) -> Array:
+    """Product of the rates of all later steps, along the last axis."""
+    ones = np.ones((*rates.shape[:-1], 1))
+    return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+
+
+def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Which attributes, known when leads entered the stage, go with passing one step.
+
+    Takes matured counts of one step by all attributes at once, ``*attributes, entered, converted``
+    (``step_counts(..., by=[...])``): matured, so that every lead was watched equally long. Blanks are a value
+    of their own, "(missing)". Returns, for each value of each attribute (no row without attributes),
+
+    - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
+    - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
+    - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
+      attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
+      per parameter is added, spread over all strata at the common rate
+    - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
+    - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
+      the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
+      would make the page too eager
+
+    It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
+    Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
+    """
+    attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
+    if any(strata[column].nunique() > 1 for column in STEP if column in strata):
+        raise ValueError("drivers are those of one step; filter the counts to one from_stage first")
+    if not attributes:
+        return drivers(strata.assign(attribute="none")).iloc[:0]
+    values = strata[attributes].astype(object).where(strata[attributes].notna(), MISSING).astype(str)
+    for name in attributes:
+        if values[name].nunique() > MOST_VALUES:
+            raise FunnelError(
+                f"an attribute must have at most {MOST_VALUES} values, {name} has {values[name].nunique()}; "
+                "group the rare ones"
+            )
+    columns = [
+        (name, value)
+        for name in attributes
+        for value in sorted(values[name].unique(), key=lambda value: (value == MISSING, value))
+    ]
+    has = np.array([values[name] == value for name, value in columns], float).reshape(len(columns), len(strata)).T
+    k, n = (strata[column].to_numpy(dtype=float) for column in ("converted", "entered"))
+    found = conversion_rates(
+        pd.DataFrame(columns, columns=["attribute", "value"]).assign(entered=n @ has, converted=k @ has), level
+    )
+    rest_k, rest_n = k.sum() - found["converted"], n.sum() - found["entered"]
+    other_rate = share(rest_k, rest_n)
+    lower, upper = mover_difference(
+        (found["rate"], found["ci_lower"], found["ci_upper"]), (other_rate, *wilson_interval(rest_k, rest_n, level))
+    )
+    difference = found["rate"] - other_rate
+    known = difference.notna()
+    effect, error = _effects(k, n, has, found["attribute"].to_numpy())
+    width = special.ndtri(0.5 + checked_level(level) / 2) * error
+    p_value = 2 * special.ndtr(-np.abs(effect) / error)
+    within = pd.Series(p_value).groupby(found["attribute"], sort=False).transform(benjamini_hochberg)
+    attribute_p = within.groupby(found["attribute"], sort=False).min()
+    drives = pd.Series(benjamini_hochberg(attribute_p), index=attribute_p.index)
+    clear = (benjamini_hochberg(p_value) <= RED) & (found["attribute"].map(drives).to_numpy(dtype=float) <= RED)
+    return found.astype({"entered": "int64", "converted": "int64"}).assign(
+        other_rate=other_rate,
+        difference=difference,
+        difference_lower=np.where(known, lower, -1.0),
+        difference_upper=np.where(known, upper, 1.0),
+        odds_ratio=np.exp(effect),
+        odds_lower=np.nan_to_num(np.exp(effect - width), nan=0.0),
+        odds_upper=np.nan_to_num(np.exp(effect + width), nan=np.inf),
+        p_value=p_value,
+        attribute_p=found["attribute"].map(attribute_p).astype(float),
+        verdict=np.select([clear & (effect > 0), clear], ["higher", "lower"], "undecided"),
+    )
+
+
+def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_]) -> tuple[Array, Array]:
+    """Log odds ratio of each value against the other values of its attribute, and its standard error."""
+    nothing = np.full(has.shape[1], np.nan)
+    common = k.sum() / n.sum() if n.sum() else np.nan
+    if not 0 < common < 1:
+        return nothing, nothing.copy()
+    design = np.column_stack([np.ones(len(k)), has])[n > 0]
+    k, n = k[n > 0], n[n > 0]
+    weight = n @ design[:, 1:]
+    same = (attribute[:, None] == attribute) & ~np.eye(len(attribute), dtype=bool)
+    others = same * weight
+    total = others.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        contrast = np.column_stack([np.zeros(len(weight)), np.eye(len(weight)) - others / total])
+    # dummies of whole attributes are redundant; the model is fitted on the directions they do span
+    _, sizes, rows = np.linalg.svd(design, full_matrices=False)
+    span = rows[sizes > 1e-10 * sizes[0]].T
+    # attributes that cannot be told apart (one the other's copy) have no effect of their own
+    told = (total[:, 0] > 0) & (weight > 0)
+    told &= np.abs(np.nan_to_num(contrast @ span @ span.T - contrast)).max(axis=1, initial=0) < 1e-8
+    design, contrast = design @ span, contrast @ span
+    beta, covariance = _fit(k, n, design)
+    if not np.all(np.einsum("ij,jk,ik->i", contrast[told], covariance, contrast[told]) < 100):
+        added = span.shape[1] / n.sum()
+        beta, covariance = _fit(k + n * added * common, n * (1 + added), design)
+    error = np.sqrt(np.abs(np.einsum("ij,jk,ik->i", contrast, covariance, contrast)))
+    return np.where(told, contrast @ beta, np.nan), np.where(told, error, np.nan)
+
+
+def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:
+    with warnings.catch_warnings():
+        # separation shows in the variances, which the caller looks at
+        warnings.simplefilter("ignore")
+        import statsmodels.api as sm  # takes longer to import than all the rest of a page
+
+        fit = sm.GLM(np.column_stack([k, n - k]), design, family=sm.families.Binomial()).fit()
+    return np.asarray(fit.params), np.asarray(fit.cov_params())

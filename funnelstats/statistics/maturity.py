@@ -1,0 +1,96 @@
+"""What young leads will still bring, and when a cohort has paid back what was spent on it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from scipy import special
+
+from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.projection import project
+
+if TYPE_CHECKING:
+    from funnelstats.stated.funnel import Funnel
+
+AGES = ["age_days", "advanced", "lost", "open"]
+LEVEL = 0.95
+
+
+def whole_way(funnel: Funnel) -> Funnel:
+    """The funnel of the first and the last stage alone: one step, which takes the days of all steps together."""
+    days = sum(step.horizon_days for step in funnel.steps)
+    last = funnel.stages[-1]
+    agreed = funnel.step_into[last].model_copy(update={"horizon_days": days, "target": None, "targets": {}})
+    return funnel.model_copy(update={"stages": (funnel.stages[0], last), "step_into": {last: agreed}})
+
+
+def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """How many of the open leads will still be won within the days of all steps: one row per group.
+
+    Takes two frames of ``age_counts``; ``past`` has the leads to learn from and the keys of ``young`` or fewer. A
+    group whose past is too short is judged by all of them; where that is too short too, the number is missing.
+    Returns ``*keys, open`` (may still be won in time), ``to_come``, ``to_come_error`` (a standard deviation: chance
+    of the open leads and doubt about their rate).
+    """
+    keys = [str(column) for column in young if column not in ("from_stage", *AGES)]
+    if young.empty:
+        return young[keys].assign(open=0, to_come=0.0, to_come_error=0.0)
+    way = whole_way(funnel)
+    shared = [column for column in keys if column in past]
+    numbers = AGES[1:]
+    everybody = past.groupby(["from_stage", "age_days"], as_index=False)[numbers].sum()
+    own = past.groupby([*shared, "from_stage", "age_days"], as_index=False)[numbers].sum()
+    found, spare = project(young, own, way, level=LEVEL), project(young, everybody, way, level=LEVEL)
+    unknown = found["expected"].isna()
+    found = found.where(~unknown, spare)
+    error = (found["ci_upper"] - found["ci_lower"]) * found["entered"] / (2 * special.ndtri(0.5 + LEVEL / 2))
+    return found[keys].assign(
+        open=found["open"].astype("int64"),
+        to_come=(found["expected"] - found["converted"]).astype("float64"),
+        to_come_error=error.astype("float64"),
+    )
+
+
+def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> pd.DataFrame:
+    """In which month, counted from the first spend on a cohort, its payments first covered all that was spent on it.
+
+    Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, spend,
+    revenue`` (so far), ``covered`` (their ratio), ``months`` (1 is the month of the first spend; missing: not yet),
+    ``watched`` (months so far, the present one included). Only groups with spend have a row.
+    """
+    keys = [str(column) for column in monthly if column not in ("month", "revenue")]
+    names = [*keys, "spend", "revenue", "covered", "months", "watched"]
+    if spend is None or spend.empty:
+        return pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
+    bought = spend[spend["spend"] > 0]
+    if "channel" in keys and bought["channel"].nunique() > 1:
+        bought = bought[bought["channel"] != MISSING]
+    rows = bought.merge(monthly.astype({"cohort": bought["cohort"].dtype}), how="left", on=keys)
+    rows = rows.sort_values([*keys, "month"], ignore_index=True)
+    rows["sum"] = rows["revenue"].fillna(0.0).groupby([rows[key] for key in keys]).cumsum()
+    ahead = _months(rows["spent_from"]) - _months(rows["cohort"])
+    rows["months"] = (rows["month"] - ahead).clip(lower=1).where(rows["sum"] >= rows["spend"])
+    found = (
+        rows.groupby(keys, sort=False)
+        .agg(
+            spend=("spend", "first"), revenue=("revenue", "sum"), months=("months", "min"), since=("spent_from", "min")
+        )
+        .reset_index()
+    )
+    return found.assign(
+        covered=found["revenue"] / found["spend"],
+        watched=as_of.year * 12 + as_of.month - _months(found["since"]) + 1,
+    )[names]
+
+
+def _months(days: pd.Series) -> pd.Series:
+    return days.dt.year * 12 + days.dt.month
+
+
+def named_quarters(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with ``cohort`` also as ``quarter``: 2026-Q2."""
+    cohort = pd.to_datetime(frame["cohort"])
+    names = cohort.dt.year.astype("str") + "-Q" + cohort.dt.quarter.astype("str")
+    return frame.assign(quarter=names.astype("str"))

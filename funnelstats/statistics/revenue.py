@@ -1,0 +1,227 @@
+"""What leads bring for what was spent on them: revenue so far and at maturity, cost of a sale, return.
+
+Frames of the verbs of `money` come in. Money that is not known is missing with the interval [0, inf), never 0; a
+return on no spend is not known either, neither infinite nor 0. A return (ROI) is (revenue - spend) / spend.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from funnelstats.stated.intervals import Array, Interval, checked_level, share, wilson_interval
+from funnelstats.stated.schema import MISSING
+
+FEW_DEALS = 3
+"""Below so many deals a return is shown and not judged."""
+
+COUNTS = ["leads", "won", "deals"]
+SUMS = ["revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]
+TO_COME = ["open", "to_come", "to_come_error"]
+
+
+def returns(
+    counts: pd.DataFrame,
+    spend: pd.DataFrame | None,
+    to_come: pd.DataFrame | None = None,
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """What each group of leads costs and brings, so far and at maturity, biggest money first.
+
+    Takes ``money_counts``, ``spend_counts`` by the same keys (None: no costs are known) and ``deals_to_come``
+    (without it every lead counts as done). Spend without leads and leads without spend keep their rows. Returns
+
+    - ``*keys, leads, won, deals, revenue, returned, spend, open, to_come``
+    - ``revenue_final``: revenue + to_come x what a won lead pays on average, of the same channel if it has 3 deals
+    - ``cost_per_lead``; ``cost_per_sale`` with limits, sales to come counted in: the conversion's limits inverted
+    - ``roi, roi_lower, roi_upper`` of the revenue so far, ``roi_final, ...`` of that at maturity
+    - ``back``: revenue at maturity for one unit spent, with limits
+    - ``biggest_share``: of the biggest deal in the revenue so far
+    - ``verdict`` on roi_final: red (loses, beyond chance), green (earns), undecided, too few (below 3 deals), or why
+      there is none: no spend, no leads, no channel, no payments
+
+    Limits of the revenue: m exp(-+ z sqrt(v)), v the greater of the leads' own relative variance and
+    (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit of the conversion
+    times the mean deal of all. Sold to come adds its own error.
+    """
+    keys = [str(column) for column in counts if column not in (*COUNTS, *SUMS)]
+    rows = _merged(counts, spend, to_come, keys)
+    pooled = _all_deals(counts)
+    sale = _worth_of_a_sale(rows, keys)
+    low, high = _revenue_limits(rows, pooled, level, sale=None)
+    final_low, final_high = _revenue_limits(rows, pooled, level, sale=sale)
+    final = rows["revenue"] + (rows["to_come"] * sale["worth"]).where(rows["to_come"] > 0, rows["to_come"])
+    spent = rows["spend"].where(rows["spend"] > 0)
+    if "channel" in keys and rows["channel"].nunique() > 1:
+        # what has no channel was not spent on the leads that have none
+        spent = spent.mask(rows["channel"] == MISSING)
+    sales = rows["won"] + rows["to_come"]
+    settled = rows["leads"] - rows["open"]
+    part = share(sales, rows["leads"])
+    slow, fast = wilson_interval(np.nan_to_num(part) * settled, settled, level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cheapest, dearest = spent / (rows["leads"] * fast), spent / (rows["leads"] * slow)
+    counted = rows["leads"] > 0
+    found = rows.drop(columns=["lead_mean", "lead_var", "deal_mean", "deal_var", "biggest", "to_come_error"]).assign(
+        revenue_final=final,
+        cost_per_lead=(spent / rows["leads"]).where(counted),
+        cost_per_sale=(spent / sales).where(sales > 0),
+        cost_per_sale_lower=cheapest.where(counted),
+        cost_per_sale_upper=dearest.where(counted),
+        roi=rows["revenue"] / spent - 1,
+        roi_lower=low / spent - 1,
+        roi_upper=high / spent - 1,
+        roi_final=final / spent - 1,
+        roi_final_lower=final_low / spent - 1,
+        roi_final_upper=final_high / spent - 1,
+        back=final / spent,
+        back_lower=final_low / spent,
+        back_upper=final_high / spent,
+        biggest_share=(rows["biggest"] / rows["revenue"]).where(rows["revenue"] > 0),
+    )
+    found = found.assign(verdict=_verdict(found, spent, keys))
+    if "cohort" in keys:
+        return found.sort_values(keys, key=lambda column: column.mask(column == MISSING), ignore_index=True)
+    stake = found[["spend", "revenue_final"]].max(axis=1)
+    nowhere = found[keys[0]] == MISSING if keys else stake.isna()
+    return found.assign(_nowhere=nowhere, _stake=-stake).sort_values(
+        ["_nowhere", "_stake"], kind="stable", ignore_index=True
+    ).drop(columns=["_nowhere", "_stake"])  # fmt: skip
+
+
+def _merged(
+    counts: pd.DataFrame, spend: pd.DataFrame | None, to_come: pd.DataFrame | None, keys: list[str]
+) -> pd.DataFrame:
+    """One row for each group that has leads or spend; a group without leads brought nothing, surely."""
+    rows = counts
+    if to_come is None:
+        rows = rows.assign(open=0, to_come=0.0, to_come_error=0.0)
+    elif keys:
+        rows = rows.merge(to_come, how="left", on=keys)
+    else:
+        rows = rows.assign(**{name: to_come[name].iloc[0] for name in TO_COME}) if len(to_come) else rows.assign(
+            open=0, to_come=0.0, to_come_error=0.0
+        )  # fmt: skip
+    paid = bool(counts["revenue"].notna().any())
+    if spend is None:
+        rows = rows.assign(spend=np.nan)
+    elif keys and (rows.empty or spend.empty):
+        # pandas 3.0 cannot merge an empty column of text
+        some = spend if rows.empty else rows
+        rows = some.reindex(columns=[*rows.columns, "spend"]).fillna({"spend": 0.0})
+    elif keys:
+        rows = rows.merge(spend[[*keys, "spend"]], how="outer", on=keys).fillna({"spend": 0.0})
+    else:
+        rows = rows.assign(spend=spend["spend"].fillna(0.0).sum())
+    empty = rows["leads"].isna() | (rows["leads"] == 0)
+    settled = rows["open"].isna()
+    nothing = {"revenue": 0.0, "returned": 0.0} if paid else {}
+    zeros = dict.fromkeys(COUNTS, 0) | nothing
+    filled = rows.assign(**{name: rows[name].mask(empty, value) for name, value in zeros.items()})
+    filled = filled.assign(**{name: filled[name].mask(empty | settled, 0) for name in TO_COME})
+    return filled.astype(dict.fromkeys([*COUNTS, "open"], "int64"))
+
+
+def _all_deals(counts: pd.DataFrame) -> tuple[float, float]:
+    """Mean of all deals of all groups, and the squared variation of a deal around it."""
+    some = counts[counts["deals"] > 0]
+    k = some["deals"].to_numpy(dtype=float)
+    if k.sum() < 1:
+        return np.nan, np.nan
+    means = some["deal_mean"].to_numpy(dtype=float)
+    within = np.nan_to_num(some["deal_var"].to_numpy(dtype=float)) * (k - 1)
+    mean = float((k * means).sum() / k.sum())
+    # Deviations from the mean, never the sum of squares less a square: large amounts would cancel.
+    spread = float((within + k * (means - mean) ** 2).sum())
+    return mean, spread / (k.sum() - 1) / mean**2 if k.sum() > 1 else np.nan
+
+
+def _worth_of_a_sale(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """What one more won lead will pay, and the relative variance of that mean: of the same channel, else of all."""
+    channel = ["channel"] if "channel" in keys else []
+    numbers = rows[["revenue", "won", "deals"]]
+    own = numbers.groupby([rows[name] for name in channel]).transform("sum") if channel else numbers * 0
+    total = pd.DataFrame(np.tile(numbers.sum().to_numpy(), (len(rows), 1)), columns=list(numbers), index=rows.index)
+    used = own.where(own["deals"] >= FEW_DEALS, total)
+    _, cv2 = _all_deals(rows)
+    return pd.DataFrame(
+        {
+            "worth": share(used["revenue"], used["won"]),
+            "doubt": np.maximum(share(1 + cv2, used["deals"]) - share(1.0, used["won"]), 0),
+        },
+        index=rows.index,
+    )
+
+
+def _revenue_limits(
+    rows: pd.DataFrame, pooled: tuple[float, float], level: float, sale: pd.DataFrame | None
+) -> Interval:
+    """Limits of a group's revenue: so far, or with what is to come at the worth of a sale."""
+    leads, deals = (rows[name].to_numpy(dtype=float) for name in ("leads", "deals"))
+    total = rows["revenue"].to_numpy(dtype=float)
+    v = relative_variance(leads, deals, rows["lead_mean"], rows["lead_var"], pooled[1])
+    settled = leads
+    if sale is not None:
+        hoped, worth = rows["to_come"].to_numpy(dtype=float), sale["worth"].to_numpy()
+        error, doubt = rows["to_come_error"].to_numpy(dtype=float), sale["doubt"].to_numpy()
+        more = np.where(hoped == 0, 0.0, hoped * worth)
+        # Where nothing is to come there may still be open leads, whose error counts.
+        extra = np.where(error == 0, 0.0, (worth * error) ** 2) + np.where(hoped == 0, 0.0, more**2 * doubt)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            v = (np.where(deals > 0, total**2 * v, 0.0) + extra) / (total + more) ** 2
+        total, settled = total + more, leads - rows["open"].to_numpy()
+    z = special.ndtri(0.5 + checked_level(level) / 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lower, upper = total * np.exp(-z * np.sqrt(v)), total * np.exp(z * np.sqrt(v))
+    _, most = wilson_interval(np.zeros(len(rows)), settled, level)
+    no_deal = (deals == 0) & ~np.isnan(total)
+    lower = np.where(no_deal, 0.0, lower)
+    upper = np.where(no_deal, np.fmax(leads * most * pooled[0], np.nan_to_num(upper)), upper)
+    known = (total >= 0) & ~np.isnan(lower) & ~np.isnan(upper) & (leads > 0)
+    return np.where(known, lower, 0.0), np.where(known, upper, np.inf)
+
+
+def relative_variance(
+    leads: npt.ArrayLike, deals: npt.ArrayLike, mean: npt.ArrayLike, variance: npt.ArrayLike, cv2: npt.ArrayLike
+) -> Array:
+    """Variance of the mean revenue of a lead over its square: the leads' own, at least what so few deals allow.
+
+    ``mean`` and ``variance`` are over all leads, ``cv2`` is the squared variation of all deals of all groups. The
+    plain variance of three deals that happen to be alike would promise far too much.
+    """
+    n, k, m, s2, c = (np.asarray(part, dtype=float) for part in (leads, deals, mean, variance, cv2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = s2 / (n * m**2)
+        floor = (1 + c) / k - 1 / n
+    return np.where(k > 0, np.fmax(own, np.where(np.isnan(c), np.nan, floor)), np.nan)
+
+
+def _verdict(found: pd.DataFrame, spent: pd.Series, keys: list[str]) -> np.ndarray:
+    several = "channel" in keys and found["channel"].nunique() > 1
+    nowhere = (found["channel"] == MISSING) if several else pd.Series(False, index=found.index)
+    return np.select(
+        [
+            nowhere,
+            found["leads"] == 0,
+            spent.isna(),
+            found["revenue"].isna(),
+            found["deals"] < FEW_DEALS,
+            found["roi_final_upper"] < 0,
+            found["roi_final_lower"] > 0,
+        ],
+        ["no channel", "no leads", "no spend", "no payments", "too few", "red", "green"],
+        "undecided",
+    )
+
+
+def with_total(rows: pd.DataFrame, total: pd.DataFrame, name: str = "all channels") -> pd.DataFrame:
+    """The rows of ``returns`` with that of everything together below them, named in the first key column."""
+    return pd.concat([rows, total.assign(**{str(rows.columns[0]): name})[rows.columns]], ignore_index=True)
+
+
+def told(rows: pd.DataFrame) -> pd.DataFrame:
+    """The frame as a table shows it: a limit without an end is missing."""
+    return rows.replace([np.inf, -np.inf], np.nan)

@@ -1,0 +1,171 @@
+"""How long leads wait for their first contact, and whether those called early do better among equals.
+
+Counts of `firsts` come in. Leads never contacted stay in as waiting (censored), so nobody looks fast by forgetting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.statistics.conversion import conversion_rates
+from funnelstats.statistics.incidence import days_in_stage, incidence
+from funnelstats.statistics.managers import RED, benjamini_hochberg, score_p
+
+if TYPE_CHECKING:
+    from funnelstats.reading.opening import Tables
+    from funnelstats.stated.funnel import Funnel
+
+CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
+"""What the clocks are called on a page."""
+SHARES = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
+
+
+def waiting_times(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Hours after which a quarter, half and three quarters of the leads were contacted, on each clock.
+
+    Takes a frame of ``hours_to_contact``. Kaplan–Meier, log-log limits, R's midpoint rule (``days_in_stage``).
+    Returns ``*by, clock, leads, contacted, never``, then for ``quarter, half, three_quarters`` the hours with
+    ``_lower`` and ``_upper``: missing where not reached.
+    """
+    keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
+    counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
+    counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
+    found = counted_leads.rename(columns={"waiting": "never"})[[*keys, "leads", "contacted", "never"]]
+    times = days_in_stage(_as_days(hours), list(SHARES), level=level)
+    for part, name in SHARES.items():
+        named = {"days": name, "days_lower": f"{name}_lower", "days_upper": f"{name}_upper"}
+        found = found.merge(times[times["share"] == part].drop(columns="share").rename(columns=named), on=keys)
+    return found
+
+
+def contact_curve(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Share of leads contacted within so many hours, leads still waiting counted for as long as they were watched.
+
+    Returns ``*by, clock, hours, at_risk, rate, ci_lower, ci_upper``: one minus Kaplan–Meier.
+    """
+    curve = incidence(_as_days(hours), level).rename(columns={"age_days": "hours", "incidence": "rate"})
+    keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
+    return curve[[*keys, "hours", "at_risk", "rate", "ci_lower", "ci_upper"]]
+
+
+def _as_days(hours: pd.DataFrame) -> pd.DataFrame:
+    """The counts in the shape of `incidence`: a first contact is what the leads wait for, nothing rivals it."""
+    return hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
+
+
+def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """How much better leads did that were contacted by a landmark than those that were not, both still open then.
+
+    Takes a frame of ``landmark_counts``. Returns ``*by, to_stage, landmark_days, entered, converted, rate,
+    ci_lower, ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference,
+    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .07 over the
+    rows, two-sided score test) or undecided. [-1, 1] and missing where a side has nobody.
+    """
+    keys = [str(column) for column in counts if column not in ("contacted", "entered", "converted", "too_recent")]
+    every = counts[keys].drop_duplicates()
+    numbers = ["entered", "converted"]
+    early, late = (
+        every.merge(counts.loc[counts["contacted"] == side, [*keys, *numbers]], how="left", on=keys).fillna(
+            dict.fromkeys(numbers, 0)
+        )
+        for side in (True, False)
+    )
+    early, late = (conversion_rates(side.astype(dict.fromkeys(numbers, "int64"))) for side in (early, late))
+    k1, n1, k2, n2 = (side[name].to_numpy(dtype=float) for side in (early, late) for name in ("converted", "entered"))
+    lower, upper = newcombe_interval(k1, n1, k2, n2, level)
+    p_value = np.where((n1 > 0) & (n2 > 0), score_p(k1, n1, k2, n2), np.nan)
+    difference = early["rate"] - late["rate"]
+    sign = np.where(difference > 0, "higher", "lower")
+    return pd.concat([early, late.drop(columns=keys).add_prefix("other_")], axis=1).assign(
+        difference=difference,
+        difference_lower=lower,
+        difference_upper=upper,
+        verdict=np.where(benjamini_hochberg(p_value) <= RED, sign, "undecided"),
+    )
+
+
+def speed_sentences(
+    own: pd.DataFrame,
+    others: pd.DataFrame,
+    landmarks: pd.DataFrame,
+    untouched: pd.DataFrame,
+    tables: Tables,
+    funnel: Funnel,
+) -> list[str]:
+    """How soon one manager's leads are contacted, beside the colleagues', and whether early goes with better.
+
+    ``own`` and ``others`` are frames of ``waiting_times`` (one row per clock; others empty where too few),
+    ``landmarks`` one of ``landmark_differences`` of the team, ``untouched`` the manager's open leads without contact.
+    """
+    if tables.contacts is None:
+        return [_("No contacts in the export: how soon leads were first contacted cannot be told.")]
+    if own.empty:
+        return [_("No lead came in with you in these weeks: there is no time to first contact.")]
+    said = [_wait(own, others)]
+    if len(untouched):
+        said.append(
+            counted(
+                "{n} open lead of yours has no contact yet: it is listed below.",
+                "{n} open leads of yours have no contact yet: they are listed below.",
+                len(untouched),
+            ).format(n=number(len(untouched)))
+        )
+    return [*said, *landmark_sentences(landmarks, funnel)]
+
+
+def _wait(own: pd.DataFrame, others: pd.DataFrame) -> str:
+    halves = dict(zip(own["clock"], own["half"], strict=True))
+    if pd.isna(halves["calendar"]):
+        text = _("Fewer than half of your {leads} leads were contacted so far.")
+        return text.format(leads=number(own["leads"].iloc[0]))
+    peers = dict(zip(others["clock"], others["half"], strict=True))
+    text = (
+        _("Half of your leads are contacted within {calendar} hours ({working} working hours).")
+        if pd.isna(peers.get("calendar", np.nan))
+        else _(
+            "Half of your leads are contacted within {calendar} hours ({working} working hours); "
+            "of the colleagues' within {others} ({others_working})."
+        )
+    )
+    return text.format(
+        calendar=number(halves["calendar"]),
+        working=number(halves["working"]),
+        others=number(peers.get("calendar", np.nan)),
+        others_working=number(peers.get("working", np.nan)),
+    )
+
+
+def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
+    """Whether leads contacted early did better, among leads that were equally far: one sentence per outcome."""
+    said = []
+    for stage in (funnel.stages[1], funnel.stages[-1]):
+        rows = landmarks[(landmarks["to_stage"] == stage) & landmarks["difference"].notna()]
+        clear = rows[rows["verdict"] != "undecided"]
+        if rows.empty:
+            continue
+        row = (rows if clear.empty else clear).sort_values("landmark_days").iloc[0]
+        numbers = {
+            "day": number(row["landmark_days"]),
+            "stage": stage,
+            "early": percent(row["rate"]),
+            "late": percent(row["other_rate"]),
+        }
+        if clear.empty:
+            text = _(
+                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
+                "time, {late} of the others: no difference beyond chance."
+            )
+        else:
+            text = _(
+                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
+                "time, {late} of the others: it goes together, it is not shown to cause."
+            )
+        said.append(text.format(**numbers))
+        if stage == funnel.stages[-1]:
+            break
+    return said or [_("Too few leads were still at the first stage to compare those called early with the others.")]

@@ -1,0 +1,211 @@
+"""Many managers at once: shrunken rates, rank intervals, limits of a funnel plot, who should teach whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special, stats
+
+from funnelstats.stated.intervals import Array, checked_level
+from funnelstats.statistics.managers import effective_counts
+
+if TYPE_CHECKING:
+    from funnelstats.stated.funnel import Funnel
+
+DRAWS = 2000
+SURE = 0.9
+
+
+def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """Each manager's rate as his own leads and those of his team suggest it: few leads, more of the team.
+
+    Full Bayes: beta-binomial over the managers of a step, hyperprior (a + b)^(−5/2), so that the interval
+    holds what the team itself leaves open. Takes count or censored frames with a column ``manager``; adds
+    ``shrunken, shrunken_lower, shrunken_upper`` and, where the frame has a ``floor``, ``p_below`` it. Missing
+    where a manager has no leads or is not ranked. Source: Gelman et al., Bayesian Data Analysis, 5.3.
+    """
+    tail = (1 - checked_level(level)) / 2
+    columns = ["shrunken", "shrunken_lower", "shrunken_upper", "p_below"]
+    found = pd.DataFrame(np.nan, index=range(len(rates)), columns=columns)
+    floor = rates["floor"].to_numpy(dtype=float) if "floor" in rates else np.full(len(rates), np.nan)
+    for rows, draws in _draws_per_step(rates, seed):
+        low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+        below = np.where(np.isnan(floor[rows]), np.nan, np.mean(draws < floor[rows], axis=0))
+        found.iloc[rows] = np.column_stack([draws.mean(axis=0), low, high, below])
+    found.loc[~_judged(rates)] = np.nan
+    found["shrunken_lower"] = found["shrunken_lower"].fillna(0.0)
+    found["shrunken_upper"] = found["shrunken_upper"].fillna(1.0)
+    kept = columns if "floor" in rates else columns[:-1]
+    return rates.assign(**{name: found[name].to_numpy() for name in kept})
+
+
+def rank_intervals(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """Which places each manager may hold within a step, 1 the best: instead of a league table.
+
+    Adds ``rank`` (median), ``rank_lower``, ``rank_upper``; missing for managers without leads or not ranked.
+    """
+    tail = (1 - checked_level(level)) / 2
+    found = np.full((len(rates), 3), np.nan)
+    judged = _judged(rates)
+    for rows, draws in _draws_per_step(rates, seed):
+        rows, draws = rows[judged[rows]], draws[:, judged[rows]]
+        if len(rows):
+            places = stats.rankdata(-draws, axis=1)
+            found[rows] = np.quantile(places, [0.5, tail, 1 - tail], axis=0, method="inverted_cdf").T
+    return rates.assign(rank=found[:, 0], rank_lower=found[:, 1], rank_upper=found[:, 2])
+
+
+def coaching_pairs(
+    rates: pd.DataFrame, funnel: Funnel, *, mean_deal: float | None = None, seed: int = 0, level: float = 0.95
+) -> pd.DataFrame:
+    """Who can teach whom which step, and how many more deals that would bring.
+
+    Learners of a step are those marked in a column ``named``; without one, the manager with the lowest shrunken
+    rate. Teachers are all who pass it better with probability .9; shown is one who can learn something in return,
+    if there is one, else the best. The uplift: the learner's own leads at the step, were they to pass it at the
+    teacher's rate, all later steps as the learner does them. Pass ``at_equal_leads`` rates to compare at equal
+    leads. Returns ``from_stage, to_stage, teacher, learner, teacher_rate, learner_rate, probability,
+    other_teachers, deals, deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``.
+    """
+    tail = (1 - checked_level(level)) / 2
+    named = rates.reset_index(drop=True)
+    judged = _judged(named)
+    drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}
+    later: dict[str, Array] = {}
+    lessons: list[tuple] = []
+    for step in reversed(funnel.steps):
+        if step.from_stage not in drawn:
+            continue
+        rows, draws = drawn[step.from_stage]
+        managers = named.loc[rows, "manager"].tolist()
+        candidates = np.flatnonzero(judged[rows])
+        mean = draws.mean(axis=0)
+        if "named" in named:
+            learners = [place for place in candidates if named.loc[rows[place], "named"]]
+        else:
+            learners = [candidates[mean[candidates].argmin()]] if len(candidates) else []
+        for place in learners:
+            gains = {other: draws[:, other] - draws[:, place] for other in candidates if other != place}
+            better = [other for other in gains if np.mean(gains[other] > 0) >= SURE]
+            leads = float(named.loc[rows[place], "entered"]) * later.get(managers[place], np.ones(len(draws)))
+            for other in better:
+                deals = leads * gains[other]
+                low, high = np.quantile(deals, [tail, 1 - tail])
+                lessons.append(
+                    (
+                        *(step.from_stage, step.to_stage, managers[other], managers[place], mean[other], mean[place]),
+                        *(np.mean(gains[other] > 0), len(better) - 1, deals.mean(), low, high),
+                    )
+                )
+        for position, manager in enumerate(managers):
+            later[manager] = later.get(manager, np.ones(len(draws))) * draws[:, position]
+    columns = ["from_stage", "to_stage", "teacher", "learner", "teacher_rate", "learner_rate"]
+    columns += ["probability", "other_teachers", "deals", "deals_lower", "deals_upper"]
+    found = _one_teacher_each(pd.DataFrame(lessons, columns=columns))
+    order = {step.from_stage: number for number, step in enumerate(funnel.steps)}
+    found = found.sort_values("from_stage", key=lambda stages: stages.map(order), kind="stable", ignore_index=True)
+    if mean_deal is None:
+        return found
+    return found.assign(**{f"money{end}": found[f"deals{end}"] * mean_deal for end in ("", "_lower", "_upper")})
+
+
+def _one_teacher_each(lessons: pd.DataFrame) -> pd.DataFrame:
+    """Of all lessons one for each learner and step: from who learns in return, then from the best."""
+    given = set(zip(lessons["teacher"], lessons["learner"], strict=True))
+    back = [(row.learner, row.teacher) in given for row in lessons.itertuples()]
+    ranked = lessons.assign(_back=np.array(back, dtype=bool)).sort_values(
+        ["_back", "teacher_rate"], ascending=False, kind="stable"
+    )
+    return ranked.drop_duplicates(["learner", "from_stage"]).drop(columns="_back")
+
+
+def funnel_limits(entered: npt.ArrayLike, target: float, *, dispersion: float = 1.0) -> pd.DataFrame:
+    """Between which rates managers who all meet the target would lie, by their number of leads.
+
+    Interpolated binomial limits ``limit_001, limit_025, limit_975, limit_999``, one row per number of
+    leads, widened by the square root of the dispersion. Source: Spiegelhalter 2005, appendix A.1.1.
+    """
+    n = np.asarray(entered, dtype=float)
+    found = pd.DataFrame({"entered": n})
+    for p in (0.001, 0.025, 0.975, 0.999):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r = stats.binom.ppf(p, n, target)
+            reached = stats.binom.cdf(r, n, target)
+            limit = (r - (reached - p) / stats.binom.pmf(r, n, target)) / n
+        spread = np.clip(target + (limit - target) * np.sqrt(max(dispersion, 1.0)), 0, 1)
+        found[f"limit_{round(p * 1000):03d}"] = np.where(n > 0, spread, float(p > 0.5))
+    return found
+
+
+def overdispersion(rates: pd.DataFrame, target: float) -> float:
+    """How much more managers scatter around the target than chance does; 1 where they do not.
+
+    Mean squared z-score, the outer tenths drawn in so that one outlier does not hide itself; 1 unless
+    beyond chance (1 + 2·sqrt(2/managers)). Source: Spiegelhalter 2005.
+    """
+    k, n = effective_counts(rates)
+    k, n = k[n > 0], n[n > 0]
+    if not len(n):
+        return 1.0
+    z = (k / n - target) / np.sqrt(target * (1 - target) / n)
+    phi = float(np.mean(np.clip(z, *np.quantile(z, [0.1, 0.9])) ** 2))
+    return phi if phi > 1 + 2 * np.sqrt(2 / len(n)) else 1.0
+
+
+def log_likelihood(a: Array, b: Array, k: Array, n: Array) -> Array:
+    """Beta-binomial log-likelihood of all managers together, for each pair of a and b."""
+    a, b = np.asarray(a)[..., np.newaxis], np.asarray(b)[..., np.newaxis]
+    cells, times = np.unique(np.column_stack([k, n]), axis=0, return_counts=True)
+    own, all_ = cells.T
+    log = special.gammaln(a + own) + special.gammaln(b + all_ - own) - special.gammaln(a + b + all_)
+    return np.asarray(((log - special.betaln(a, b)) * times).sum(axis=-1))
+
+
+def hyper_posterior(k: Array, n: Array) -> tuple[Array, Array, Array, tuple[float, float]]:
+    """Logit of the team's mean, log of its size a + b, their weights on a grid, and the widths of a cell.
+
+    A coarse grid finds where the posterior is, a fine one covers it. Sizes below 1 are left out: managers
+    who are each either perfect or hopeless are no team.
+    """
+    edges = [(-9.0, 9.0), (0.0, 14.0)]
+    for points in (24, 40):
+        axes = [np.linspace(*edge, points) for edge in edges]
+        mean, size = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
+        a, b = special.expit(mean) * np.exp(size), special.expit(-mean) * np.exp(size)
+        log = log_likelihood(a, b, k, n) + np.log(a) + np.log(b) - 2.5 * size
+        near = log > log.max() - 10
+        steps = [axis[1] - axis[0] for axis in axes]
+        edges = [
+            (max(values[near].min() - step, low), min(values[near].max() + step, high))
+            for values, step, (low, high) in zip((mean, size), steps, edges, strict=True)
+        ]
+    weight = np.exp(log - log.max())
+    return mean, size, weight / weight.sum(), (steps[0], steps[1])
+
+
+def _draws_per_step(rates: pd.DataFrame, seed: int) -> Iterator[tuple[npt.NDArray[np.intp], Array]]:
+    """For each step its rows and draws × rows of their rates; the same seed, the same draws."""
+    rng = np.random.default_rng(seed)
+    k, n = effective_counts(rates)
+    told = _judged(rates)
+    for group in rates.groupby(["from_stage", "to_stage"], sort=False, dropna=False).indices.values():
+        rows = np.asarray(group)
+        known = rows[told[rows]]
+        mean, size, weight, widths = hyper_posterior(k[known], n[known])
+        picked = rng.choice(len(weight), DRAWS, p=weight)
+        # spread over the grid's cells, or few distinct values would be drawn
+        mean, size = (
+            values[picked] + width * (rng.random(DRAWS) - 0.5)
+            for values, width in zip((mean, size), widths, strict=True)
+        )
+        a, b = special.expit(mean) * np.exp(size), special.expit(-mean) * np.exp(size)
+        yield rows, rng.beta(a[:, np.newaxis] + k[rows], b[:, np.newaxis] + (n - k)[rows])
+
+
+def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    there = effective_counts(rates)[1] > 0
+    return there & (rates["verdict"] != "not ranked").to_numpy() if "verdict" in rates else there

@@ -1,0 +1,227 @@
+"""Which of a manager's own leads to act on this week, why, what to do next, and how much money is at stake."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.stated.intervals import share
+from funnelstats.stated.schema import MISSING
+from funnelstats.stated.words import _, counted, money, number, short_day
+from funnelstats.statistics.incidence import life_table
+
+if TYPE_CHECKING:
+    from funnelstats.stated.funnel import Funnel
+
+MOST = 20
+WEEK = 7
+NEVER, HORIZON, IDLE, RETRY = "never contacted", "horizon ends", "idle", "second try due"
+LISTED = ["lead_id", "company", "stage", "days_there", "reason", "next_step", "chance", "at_stake"]
+
+
+def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Chance to win, by stage and days there, of a lead that is still there: as the team's leads did.
+
+    ``days`` are the team's ``outcome_days``, ``rates`` its frame of ``incidence_at``. A lead that stood at its stage
+    for a days moves on with the chance (F(end) - F(a)) / S(a) of those that were still there, and then with the
+    team's rates of the later steps. A lead long silent so has next to none, where the plain rate would promise most.
+    Returns from_stage, age_days (0, 1, ... up to the longest seen), chance; missing where a later rate is not known.
+    """
+    later = _later(rates, funnel)
+    _keys, table = life_table(days)
+    frames = []
+    for stage, rows in table.groupby("from_stage", sort=False):
+        daily = rows.set_index("age_days")[["incidence", "survival"]]
+        daily = daily.reindex(range(int(daily.index.max()) + 1)).ffill()
+        passed = daily["incidence"].fillna(0.0)
+        left = daily["survival"].fillna(1.0)
+        moves = ((passed.iloc[-1] - passed) / left.where(left > 0)).clip(0, 1).fillna(0.0)
+        frames.append(
+            pd.DataFrame({"from_stage": stage, "age_days": daily.index, "chance": moves.to_numpy() * later[str(stage)]})
+        )
+    nothing = pd.DataFrame({"from_stage": [], "age_days": [], "chance": []})
+    found = pd.concat(frames, ignore_index=True) if frames else nothing
+    return found.astype({"from_stage": "str", "age_days": "int64", "chance": "float64"})
+
+
+def _later(rates: pd.DataFrame, funnel: Funnel) -> dict[str, float]:
+    """Product of the rates of the steps after each stage's own."""
+    rate = rates.set_index("from_stage")["rate"].to_dict()
+    product, found = 1.0, {}
+    for step in reversed(funnel.steps):
+        found[step.from_stage] = product
+        product *= float(rate.get(step.from_stage, np.nan))
+    return found
+
+
+def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """A manager's open leads with what each may bring: its chance to win times its amount, or the mean deal.
+
+    Takes ``own_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved), chance and at_stake
+    (missing where neither amount nor mean deal is known). A lead there longer than any other has no chance left.
+    """
+    days_there = _days(own["since"], as_of)
+    oldest = chances.groupby("from_stage")["age_days"].max()
+    known = own["stage"].map(oldest)
+    age = np.fmin(_days(own["entered_on"], as_of), known.fillna(0)).astype("int64")
+    at = pd.MultiIndex.from_arrays([own["stage"], age])
+    chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
+    mean = float(deal["mean_deal"].iloc[0])
+    amount = own["amount"].where(own["amount"] > 0).fillna(mean if mean > 0 else np.nan)
+    return own.assign(days_there=days_there, chance=chance, at_stake=chance * amount.to_numpy(dtype=float))
+
+
+def coming_week(as_of: date) -> tuple[date, date]:
+    """First and last of the seven days after a day.
+
+    >>> coming_week(date(2026, 6, 28))
+    (datetime.date(2026, 6, 29), datetime.date(2026, 7, 5))
+    """
+    return as_of + timedelta(days=1), as_of + timedelta(days=WEEK)
+
+
+def untouched(staked: pd.DataFrame) -> pd.DataFrame:
+    """Open leads that nobody contacted yet, those waiting longest first; none where contacts are not known."""
+    waiting = staked[staked["contacts"] == 0]
+    return waiting.sort_values(["days_there", "lead_id"], ascending=[False, True], ignore_index=True)
+
+
+def stalled(own: pd.DataFrame, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """Open leads by stage, and those of them without a contact or move for longer than ``loop.idle_days``.
+
+    Returns stage (every one but the last), leads, stalled, untouched (never contacted; missing without contacts),
+    idle_days (the limit), longest (days of the longest silence, missing where nobody is there).
+    """
+    frame = own.assign(silent=_silent(own, as_of), limit=_limits(own["stage"], funnel))
+    frame = frame.assign(stalled=frame["silent"] > frame["limit"], untouched=frame["contacts"] == 0)
+    by = frame.groupby("stage")
+    stages = pd.Index(funnel.stages[:-1], name="stage")
+    counts = pd.DataFrame({"leads": by.size(), "stalled": by["stalled"].sum(), "untouched": by["untouched"].sum()})
+    counts = counts.reindex(stages).fillna(0).astype("int64")
+    counts["untouched"] = counts["untouched"].astype(float) * (np.nan if own["contacts"].isna().any() else 1.0)
+    counts["idle_days"] = _limits(stages.to_series(), funnel).to_numpy()
+    counts["longest"] = by["silent"].max().reindex(stages)
+    return counts.reset_index()
+
+
+def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """All own leads to act on this week, most money at stake first; ``head(MOST)`` of it is what one can do.
+
+    ``staked`` is a frame of ``with_stake``, ``retries`` one of ``with_retry_stake`` (empty where there are none).
+    A lead is listed if nobody contacted it yet, if the days agreed for its step end within a week after ``as_of``,
+    or if it stalled; the first of these is its reason. Returns lead_id, company, stage, days_there, reason,
+    next_step, chance, at_stake.
+    """
+    ahead = {step.from_stage: step for step in funnel.steps}
+    to_stage = staked["stage"].map({name: step.to_stage for name, step in ahead.items()})
+    horizon = staked["stage"].map({name: step.horizon_days for name, step in ahead.items()})
+    left = horizon.to_numpy(dtype=float) - _days(staked["entered_on"], as_of).to_numpy(dtype=float)
+    silent, limit = _silent(staked, as_of), _limits(staked["stage"], funnel)
+    why = np.select(
+        [staked["contacts"] == 0, (left >= 1) & (left <= WEEK), silent > limit], [NEVER, HORIZON, IDLE], default=""
+    )
+    frame = staked.assign(why=why, silent=silent, to_stage=to_stage, due=[_after(as_of, days) for days in left])
+    frame = frame[frame["why"] != ""]
+    rows = [_words(row) for row in frame.to_dict("records")]
+    listed = frame.assign(reason=[reason for reason, _step in rows], next_step=[step for _reason, step in rows])
+    both = [part[LISTED] for part in (listed, retries) if not part.empty]
+    found = pd.concat(both, ignore_index=True) if both else listed[LISTED]
+    order = ["at_stake", "chance", "days_there", "lead_id"]
+    return found.sort_values(order, ascending=[False, False, True, True], na_position="last", ignore_index=True)
+
+
+def with_retry_stake(
+    retries: pd.DataFrame,
+    retried: pd.DataFrame,
+    chances: pd.DataFrame,
+    deal: pd.DataFrame,
+    funnel: Funnel,
+    as_of: date,
+) -> pd.DataFrame:
+    """Refused leads due for a second try, in the shape of the worklist.
+
+    Takes ``retries_due`` of the manager and ``retried_counts`` of the team: such a lead comes back as often as those
+    did, and then has the chance of any new one. days_there counts from the refusal; chance and at_stake are missing
+    where no second try is known yet.
+    """
+    anew = retries.assign(entered_on=pd.Timestamp(as_of), since=retries["lost_on"], company="")
+    staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
+    back = float(share(retried["converted"].sum(), retried["entered"].sum()))
+    due = [_("call again by {day}").format(day=short_day(until)) for until in retries["due_to"]]
+    why = [
+        _("second try due") if refusal == MISSING else _("second try due: {refusal}").format(refusal=refusal)
+        for refusal in retries["refusal"]
+    ]
+    return staked.assign(
+        stage=retries["stage"],
+        chance=staked["chance"] * back,
+        at_stake=staked["at_stake"] * back,
+        reason=pd.Series(why, index=retries.index, dtype="str"),
+        next_step=pd.Series(due, index=retries.index, dtype="str"),
+    )[LISTED]
+
+
+def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) -> list[str]:
+    """How many own leads to act on this week, with which to begin, and what the list cannot know."""
+    if own.empty and listed.empty:
+        return [_("You have no open lead.")]
+    if listed.empty:
+        return [_("None of your open leads waits for you this week.")]
+    first = listed.iloc[0]
+    text = counted(
+        "Your list: {n} lead waits for you this week; begin with {lead} at {stage} ({reason}).",
+        "Your list: {n} leads wait for you this week; begin with {lead} at {stage} ({reason}).",
+        len(listed),
+    )
+    said = [
+        text.format(n=number(len(listed)), lead=first["lead_id"], stage=first["stage"], reason=first["reason"])
+        + _stake(first["at_stake"], funnel)
+    ]
+    if len(listed) > MOST:
+        text = _(" The {most} with most at stake are listed, the other {n} are in the file below the list.")
+        said = [said[0] + text.format(most=MOST, n=number(len(listed) - MOST))]
+    if own["contacts"].isna().any():
+        said.append(_("Without contacts in the export nobody knows which leads were never called."))
+    if listed["chance"].isna().all():
+        said.append(_("What is at stake is not known yet: too few leads of the team went the whole way."))
+    elif listed["at_stake"].isna().all():
+        said.append(_("Without amounts and payments the list is sorted by the chance to win, not by money."))
+    return said
+
+
+def _stake(at_stake: float, funnel: Funnel) -> str:
+    if pd.isna(at_stake):
+        return ""
+    if at_stake <= 0:
+        return _(" No lead of the team was won after as long a wait: call them or close them.")
+    return _(" {money} are at stake.").format(money=money(at_stake, funnel.currency))
+
+
+def _words(row: dict) -> tuple[str, str]:
+    """Reason and next step of a listed lead."""
+    if row["why"] == NEVER:
+        return _("never contacted"), _("first call")
+    if row["why"] == HORIZON:
+        reason = _("days end {day}").format(day=short_day(row["due"]))
+        return reason, _("bring it to {stage}").format(stage=row["to_stage"])
+    return _("idle for {n} days").format(n=number(row["silent"])), _("call or close it")
+
+
+def _days(since: pd.Series, as_of: date) -> pd.Series:
+    return (pd.Timestamp(as_of) - since).dt.days
+
+
+def _silent(own: pd.DataFrame, as_of: date) -> pd.Series:
+    """Days since the last move or contact."""
+    return _days(own[["since", "last_contact_on"]].max(axis=1), as_of)
+
+
+def _limits(stages: pd.Series, funnel: Funnel) -> pd.Series:
+    return stages.map(lambda stage: funnel.loop.idle_days_at.get(stage, funnel.loop.idle_days)).astype("int64")
+
+
+def _after(as_of: date, days: float) -> date:
+    return as_of + timedelta(days=int(days))
