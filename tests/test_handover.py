@@ -12,10 +12,11 @@ from backends import entries_frame, episodes_of, funnel_of, owner, random_entrie
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.handover import hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts
 from funnelstats.counting.journeys import journeys
+from funnelstats.counting.pipeline import open_leads
 from funnelstats.counting.records import attribute_sizes, record_counts
 from funnelstats.counting.states import STATES, way
 from funnelstats.counting.wins import ticket_moments, wins, won_counts, won_leads
-from funnelstats.stated.funnel import MISSING, FunnelError
+from funnelstats.stated.funnel import ENDS, MISSING, FunnelError
 
 STAGES = ("new", "встреча", "offer", "paid")
 MARCH, AS_OF = (date(2026, 1, 10), date(2026, 2, 10)), date(2026, 2, 15)
@@ -406,6 +407,11 @@ def test_wins_and_tickets_equal_a_loop(con, seed):
     for row in ticket_moments(handed, lazy["payments"], RANDOM, AS_OF, "nurtured").itertuples():
         assert (row.deals, row.mean) == (len(sums[row.nurtured]), pytest.approx(np.mean(sums[row.nurtured])))
         assert row.variance == pytest.approx(np.var(sums[row.nurtured], ddof=1))
+    every = ticket_moments(handed, lazy["payments"], RANDOM, AS_OF, []).iloc[0]
+    tickets = [*sums["yes"], *sums["no"]]
+    assert (every["deals"], every["mean"], every["variance"]) == pytest.approx(
+        (len(tickets), np.mean(tickets), np.var(tickets, ddof=1))
+    )
 
 
 def test_money_of_wins_without_payments_is_unknown_and_tickets_are_none(con):
@@ -420,14 +426,15 @@ def test_money_of_wins_without_payments_is_unknown_and_tickets_are_none(con):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_filled_records_equal_a_loop_over_the_leads_standing_at_a_stage(con, seed):
+def test_filled_records_equal_a_loop_over_the_leads_that_wait_at_a_stage(con, seed):
     funnel = stated(*STAGES, needs={"new": ["ready_budget", "company"], "offer": "amount"})
     lazy, frames = random_project(con, seed)
     expected = defaultdict(lambda: [0, 0])
     for episode in episodes_of(frames["entries"], STAGES):
         for stage, field in (("new", "ready_budget"), ("new", "company"), ("offer", "amount")):
             stay = episode.stay(stage, STAGES)
-            if stay is None or stay[0] > AS_OF or (stay[2] and stay[2] <= AS_OF):
+            gone = stay is not None and stay[3] in ("advanced", *ENDS) and stay[2] <= AS_OF
+            if stay is None or stay[0] > AS_OF or gone:
                 continue
             cell = expected[(stage, field, stay[1])]
             cell[0] += 1
@@ -436,6 +443,10 @@ def test_filled_records_equal_a_loop_over_the_leads_standing_at_a_stage(con, see
     assert found.columns.tolist() == ["stage", "field", "manager", "entered", "converted"]
     assert {tuple(row[:3]): list(row[3:]) for row in found.itertuples(index=False)} == expected
     assert found["field"].drop_duplicates().tolist() == ["ready_budget", "company", "amount"]
+    # the same leads that the week's page and the plan call open
+    waiting = open_leads(lazy["paths"], funnel, AS_OF).groupby("from_stage")["open"].sum()
+    once = found[found["field"] != "company"].groupby("stage")["entered"].sum()
+    assert once.to_dict() == waiting[["new", "offer"]].to_dict()
 
 
 def test_needs_nobody_stated_give_an_empty_table_and_unknown_ones_an_error(con):

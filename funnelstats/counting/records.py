@@ -10,18 +10,20 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, in_order, on_date, whole_numbers
 from funnelstats.counting.journeys import stays, visible
-from funnelstats.stated.funnel import Funnel, FunnelError, suggestion
+from funnelstats.stated.funnel import ENDS, Funnel, FunnelError, suggestion
 from funnelstats.stated.schema import MISSING
 
 RECORD = ["stage", "field", "manager", "entered", "converted"]
 
 
 def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
-    """Leads that stand at a stage at the end of `as_of`, and those whose record has what its next step needs.
+    """Leads that wait at a stage at the end of `as_of`, and those whose record has what its next step needs.
 
-    The fields are those of `loop.needs`; a blank text, an unknown flag and an unknown number are not filled. The
-    manager is the owner at the stage's entry. Returns stage, field, manager, entered (leads standing there),
-    converted (of them filled): one row for each field and manager with a lead there; empty where nothing is stated.
+    They are those of `open_leads`: neither won nor ended, each once, at the furthest stage it reached; a step back
+    takes nothing away. The fields are those of `loop.needs`; a blank text, an unknown flag and an unknown number are
+    not filled. The manager is the owner at the stage's entry. Returns stage, field, manager, entered (leads waiting
+    there), converted (of them filled): one row for each field and manager with a lead there; empty where nothing is
+    stated.
     """
     needs = [(stage, field) for stage in funnel.stages for field in funnel.loop.needs.get(stage, ())]
     for _, field in needs:
@@ -30,10 +32,11 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     if not needs:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
     there = stays(journeys, funnel)
+    gone = there.outcome.isin(["advanced", *ENDS]).fill_null(False)
     there = there.filter(
         there.stage.isin([stage for stage, _ in needs])
         & (there.entered_on <= on_date(as_of))
-        & (there.left_on.isnull() | (there.left_on > on_date(as_of)))
+        & ~(gone & (there.left_on <= on_date(as_of))).fill_null(False)
     ).select("lead_id", "stage", "manager")
     fields = list(dict.fromkeys(field for _, field in needs))
     filled = leads.select("lead_id", **{f"_has_{n}": _is_filled(leads[name]) for n, name in enumerate(fields)})
