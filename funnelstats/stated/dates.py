@@ -1,11 +1,34 @@
-"""Days as they are written, and the ISO weeks, months and quarters that pages are about."""
+"""How days are written, and the ISO weeks, months and quarters that pages are about."""
 
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from funnelstats.stated.errors import FunnelError
+
+EPOCHS = ("epoch_s", "epoch_ms")
+"""In place of a date format: seconds or milliseconds since 1970 in UTC."""
+
+
+def checked_format(fmt: str) -> str:
+    """A date format that names a whole day, as it is. Raises ValueError.
+
+    >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms")
+    ('%d.%m.%Y %H:%M %z', 'epoch_ms')
+    """
+    if fmt in EPOCHS:
+        return fmt
+    if "-" in re.findall("%(.)", fmt):
+        raise ValueError('must be without "-" after "%", since %d reads 5 and 05')
+    sample = datetime(2001, 12, 31, 13, 59, tzinfo=UTC)
+    try:
+        read = datetime.strptime(sample.strftime(fmt), fmt)
+    except (ValueError, re.error):
+        read = datetime.min
+    if read.date() != sample.date():
+        raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
+    return fmt
 
 
 def parse_day(day: date | str) -> date:

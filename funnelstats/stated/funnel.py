@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from funnelstats.stated.dates import checked_format
 from funnelstats.stated.errors import FunnelError, suggestion
 from funnelstats.stated.mistakes import contradictions
 from funnelstats.stated.practice import Contact, LeadBase, Loop, Refusals, Spec, Texts, Work
@@ -37,17 +38,6 @@ PRACTICE: dict[str, type[Spec]] = {
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _iso_or_codes(fmt: str) -> str:
-    sample = datetime(2001, 12, 31, 13, 59)
-    try:
-        read = datetime.strptime(sample.strftime(fmt), fmt)
-    except (ValueError, re.error):
-        read = datetime.min
-    if read.date() != sample.date():
-        raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
-    return fmt
-
-
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | Mapping) else value
 
@@ -56,7 +46,17 @@ def _by_column(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
 
 
-DateFormat = Annotated[str, AfterValidator(_iso_or_codes)]
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError('must be a name like "Europe/Moscow"') from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+HeaderRow = Annotated[int, Field(ge=1)]
+DateFormat = Annotated[str, AfterValidator(checked_format)]
 DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple)]
 
 
@@ -69,6 +69,7 @@ class Join(Spec):
     unmatched: Literal["keep", "ignore"] = "keep"
     prefix: str = ""
     encoding: str | None = None
+    header_row: HeaderRow = 1
 
 
 class Source(Spec):
@@ -78,7 +79,9 @@ class Source(Spec):
     database: str | None = None
     table: str | None = None
     sheet: str | None = None
+    header_row: HeaderRow = 1
     encoding: str | None = None
+    timezone: Zone | None = None
     columns: dict[str, str]
     attributes: dict[str, str] = {}
     stage: str | None = None
@@ -89,6 +92,7 @@ class Source(Spec):
     thousands: str = ""
     currency_signs: Texts = ()
     only: dict[str, Texts] = {}
+    without: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(_by_column)] = {}
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
 
@@ -113,14 +117,6 @@ class Step(NamedTuple):
     targets: dict[str, float]
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError('must be a name like "Europe/Moscow"') from error
-    return name
-
-
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_tuple)]
 
 
@@ -129,7 +125,7 @@ class Funnel(Spec):
 
     name: str
     title: str
-    timezone: Annotated[str, AfterValidator(_known_zone)]
+    timezone: Zone
     language: Literal["en", "ru"] = "en"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2)] = 13
