@@ -196,6 +196,8 @@ def test_contacts_are_counted_as_a_plain_loop_does(con, seed, between):
     places = [(*STAGES, OUTSIDE).index(stage) for manager, kind, stage in keys if (manager, kind) == keys[0][:2]]
     assert places == sorted(places)
     assert {str(kind) for kind in found[CONTACT_COUNTS].dtypes} == {"int64"}
+    every = contact_counts(touched(con, contacts, entries, RANDOM), RANDOM, as_of, by=[], between=between)
+    assert every.to_dict("records") == [found[CONTACT_COUNTS].sum().to_dict()]
 
 
 @pytest.mark.parametrize(("seed", "between"), [(1, None), (3, (date(2026, 1, 12), date(2026, 2, 5)))])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -222,8 +223,15 @@ def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFr
     shown = frame.sort_values(
         [*keys, *order], key=lambda column: column.mask(column == MISSING), na_position="last"
     ).reset_index(drop=True)
+def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
+    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
+    return rows.group_by(*keys) if keys else rows
+
+
     blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
     return shown.assign(**blank)
+    if not (keys or order):
+        return frame
 
 
 def every_place(frame: pd.DataFrame, column: str, places: Iterable[int]) -> pd.DataFrame:

@@ -14,7 +14,16 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
+from funnelstats.counting.counts import (
+    fetch,
+    group_keys,
+    grouped,
+    in_order,
+    known_within,
+    named,
+    on_date,
+    whole_numbers,
+)
 from funnelstats.counting.journeys import EPISODE, stays, visible
 from funnelstats.counting.spans import day_number, nothing_counted, number_of
 from funnelstats.stated.funnel import Funnel
@@ -157,7 +166,7 @@ def contact_counts(
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
     order = [key if key != "stage" else "_place" for key in keys]
-    counted = rows.group_by(*order).aggregate(
+    counted = grouped(rows, order).aggregate(
         contacts=ibis._.count(where=ibis._._judged),
         conversations=ibis._.count(where=ibis._._judged & ibis._.conversation),
         effective=ibis._.count(where=ibis._._judged & (ibis._.moves > 0)),

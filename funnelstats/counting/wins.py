@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.counting.counts import fetch, group_keys, grouped, in_order, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, with_leads
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
@@ -64,11 +64,8 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     The money is missing, not zero, where no payment is known.
     """
     keys = group_keys(by, won.columns)
-    measures = {"won": won.count(), "paying": won.paid.count(), "paid": won.paid.sum()}
-    counted = won.group_by(*keys).aggregate(**measures) if keys else won.aggregate(**measures)
-    found = fetch(counted)
-    found = in_order(found, keys) if keys else found
-    return whole_numbers(found, ["won", "paying"]).astype({"paid": "float64"})
+    counted = grouped(won, keys).aggregate(won=won.count(), paying=won.paid.count(), paid=won.paid.sum())
+    return whole_numbers(in_order(fetch(counted), keys), ["won", "paying"]).astype({"paid": "float64"})
 
 
 def won_leads(won: ir.Table, manager: str) -> pd.DataFrame:
@@ -91,7 +88,7 @@ def ticket_moments(
         return texts.assign(deals=pd.Series(dtype="int64"), mean=0.0, variance=0.0)
     won = handed.filter(handed[f"{funnel.stages[-1]}_on"].notnull()).select("lead_id", *keys).distinct()
     deals = won.join(_paid(payments, as_of), "lead_id")
-    counted = deals.group_by(*keys).aggregate(
+    counted = grouped(deals, keys).aggregate(
         deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
     )
     return whole_numbers(in_order(fetch(counted), keys), ["deals"]).astype({"mean": float, "variance": float})

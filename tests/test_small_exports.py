@@ -1,0 +1,124 @@
+"""Every notebook on the smallest honest exports: whatever an export lacks, each cell runs and shows something."""
+
+from __future__ import annotations
+
+import ast
+import json
+from datetime import date, timedelta
+
+import pytest
+from projects import REPOSITORY, write
+
+from funnelstats.reading.sources import prepare
+from funnelstats.reporting.periods import report_batch
+from funnelstats.stated.funnel import FunnelError
+
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+STATED = """
+title = "Small"
+timezone = "Europe/Berlin"
+currency = "EUR"
+exported_on = 2026-07-05
+stages = ["lead", "met", "paid"]
+step_into = { met = { horizon_days = 7 }, paid = { target = 0.5, horizon_days = 21 } }
+"""
+LEADS = """
+[leads]
+files = "leads.csv"
+columns = { lead_id = "id" }
+"""
+ENTRIES = """
+[entries]
+files = "entries.csv"
+columns = { lead_id = "id", stage = "stage", entered_at = "at", manager = "who" }
+"""
+TABLES = {
+    "payments": 'columns = { lead_id = "id", paid_at = "at", amount = "sum" }',
+    "contacts": 'columns = { lead_id = "id", at = "at", kind = "kind" }',
+    "costs": 'columns = { date = "day", amount = "sum" }',
+}
+
+
+def rows(leads, first=date(2026, 1, 5)):
+    """Entries of so many leads: each is met, one of three is then refused, one pays."""
+    for number in range(leads):
+        day = first + timedelta(days=2 * number)
+        who = ("Anna", "Boris")[number % 2]
+        yield f"L{number}", "lead", day, who
+        yield f"L{number}", "met", day + timedelta(days=2), who
+        if number % 3:
+            yield f"L{number}", ("lost", "paid")[number % 3 - 1], day + timedelta(days=12), who
+
+
+def export(*tables, leads=80, managers=True, dated=True):
+    """The statement and the files of an export that has these tables besides leads and entries."""
+    made = list(rows(leads))
+    days = {lead: day for lead, stage, day, _ in made if stage == "lead"}
+    files = {
+        "leads.csv": "id,created\n" + "".join(f"{lead},{day}\n" for lead, day in days.items()),
+        "entries.csv": "id,stage,at,who\n" + "".join(f"{lead},{stage},{day},{who}\n" for lead, stage, day, who in made),
+        "payments.csv": "id,at,sum\n" + "".join(f"{lead},{day},100\n" for lead, at, day, _ in made if at == "paid"),
+        "contacts.csv": "id,at,kind\n" + "".join(f"{lead},{day} 11:00,call\n" for lead, day in days.items()),
+        "costs.csv": "day,sum\n2026-02-01,500\n2026-05-01,500\n",
+    }
+    toml = STATED + (LEADS.replace('"id" }', '"id", created_at = "created" }') if dated else LEADS)
+    toml += ENTRIES if managers else ENTRIES.replace(', manager = "who"', "")
+    return toml + "".join(f'\n[{table}]\nfiles = "{table}.csv"\n{TABLES[table]}\n' for table in tables), files
+
+
+EXPORTS = {
+    "entries-alone": export(dated=False),
+    "leads-with-a-date": export(),
+    "payments": export("payments"),
+    "contacts": export("contacts"),
+    "costs": export("payments", "contacts", "costs"),
+    "no-managers": export("payments", managers=False),
+    "three-leads": export("payments", "contacts", "costs", leads=3),
+}
+
+
+@pytest.fixture(scope="module", params=EXPORTS)
+def project(request, tmp_path_factory):
+    """A folder with one of the exports, prepared, and the notebooks."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
+        toml, files = EXPORTS[request.param]
+        write(toml, files, name="small")
+        prepare("small")
+        yield request.param
+
+
+def asked(notebook):
+    """The parameters that a command gives a notebook."""
+    texts = {"leaks": {"step": "paid"}, "manager": {"manager": "Anna"}, "plan": {"deals": "5", "by": "2026-12-31"}}
+    return report_batch(notebook.stem, "small", texts.get(notebook.stem, {})).jobs[0].parameters
+
+
+def shown(notebook, parameters):
+    """The texts that a notebook's cells show, run as plain code with these parameters."""
+    room, texts = {}, []
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        tree = ast.parse("".join(cell["source"]))
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, notebook.name, "exec"), room)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), room)
+            texts.append("".join(map(str, value._repr_mimebundle_()[0].values())))
+        if "parameters" in cell["metadata"].get("tags", []):
+            room.update(parameters)
+    return texts
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_cell_of_every_notebook_shows_something(project, notebook) -> None:
+    if (project, notebook.stem) == ("no-managers", "manager"):
+        with pytest.raises(FunnelError, match='no manager "Anna" in small; known: none'):
+            asked(notebook)
+        return
+    texts = shown(notebook, asked(notebook))
+    assert len(texts) > 3
+    assert all(text.strip() for text in texts)
