@@ -14,6 +14,7 @@ _HOMES = {
     "reading.opening": (
         "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window window_before"
     ),
+    "counting.shared": "kept",
     "counting.journeys": "journeys stays with_cohort with_leads",
     "counting.counts": "deal_size outcome_days overall_counts stage_span step_counts",
     "counting.flows": "FLOW_WORDS stage_flow transitions",
@@ -25,7 +26,6 @@ _HOMES = {
     "counting.base_counts": (
         "blacklist_counts blacklisted_contacts coverage_counts duplicate_counts renewal_counts score_counts"
     ),
-    "counting.spans": "kept",
     "counting.touches": "contact_counts quiet_counts touches",
     "counting.firsts": "first_contacts hours_to_contact landmark_counts",
     "counting.ownleads": "own_leads own_wins",
@@ -50,9 +50,7 @@ _HOMES = {
         "beside_colleagues contact_rates contact_sentences efforts pooled_contacts quiet_rates with_expected"
     ),
     "statistics.speed": "contact_curve landmark_differences landmark_sentences speed_sentences waiting_times",
-    "statistics.worklist": (
-        "chances coming_week stalled untouched with_retry_stake with_stake worklist worklist_sentences"
-    ),
+    "statistics.worklist": "chances coming_week stalled untouched with_retry_stake with_stake worklist",
     "statistics.associations": "reason_association reason_patterns",
     "statistics.refusals": (
         "any_reason by_reason reason_changes reason_drivers reason_shares reason_table retry_success second_looks"
@@ -86,8 +84,9 @@ _HOMES = {
     "showing.contact_charts": "contact_chart show_if_any speed_chart",
     "showing.plan_advice": "aim_notes money_notes plan_rules plan_sentences work_notes",
     "showing.plan_charts": "arithmetic_chart deals_chart",
+    "showing.worklist_advice": "worklist_sentences",
     "showing.refusal_limits": "month_after refusal_rules refusals_not_told",
-    "showing.refusal_advice": "association_sentence refusal_sentences",
+    "showing.refusal_advice": "association_sentence refusal_sentences top_sentence tried_sentence",
     "showing.reason_charts": "CHANGE_WORDS LOOK_WORDS loss_chart reason_chart show_rows",
     "showing.parts": "show_part",
     "showing.loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences reconciliation won_sentence",

@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "quality",
         "sources",
         "opening",
+        "shared",
         "journeys",
         "counts",
         "flows",
@@ -55,6 +56,7 @@ MAY_IMPORT = {
     ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts", "reason_charts", "contact_charts"},
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
+        "committed",
         "pages",
         "reports",
     },

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from funnelstats.reading.sources import prepare
-from funnelstats.reporting.kernels import reexecute
+from funnelstats.reporting.committed import reexecute
 from funnelstats.showing.shown import CSV_MIME
 
 ROOT = Path(__file__).parent.parent

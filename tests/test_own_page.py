@@ -16,7 +16,7 @@ from funnelstats.counting.firsts import first_contacts, hours_to_contact, landma
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.journeys import journeys, with_leads
 from funnelstats.counting.ownleads import own_leads, own_wins
-from funnelstats.counting.spans import kept
+from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import contact_counts, quiet_counts, touches
 from funnelstats.reading.opening import open_funnel, trailing_window, week_days
 from funnelstats.reading.sources import prepare

@@ -13,7 +13,7 @@ from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, 
 
 from funnelstats.counting.journeys import journeys
 from funnelstats.counting.ownleads import OWN, WON, own_leads, own_wins
-from funnelstats.counting.spans import kept
+from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import touches
 from funnelstats.stated.funnel import FunnelError
 

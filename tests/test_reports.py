@@ -16,7 +16,8 @@ from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
 from funnelstats.reporting import kernels
-from funnelstats.reporting.kernels import known_parameters, reexecute, typed_parameters
+from funnelstats.reporting.committed import reexecute
+from funnelstats.reporting.kernels import known_parameters, typed_parameters
 from funnelstats.reporting.pages import faults, page_html, page_name
 from funnelstats.reporting.reports import Job, fingerprint, render, render_many
 from funnelstats.stated.funnel import FunnelError

@@ -12,7 +12,7 @@ from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, 
 
 from funnelstats.counting.counts import fetch
 from funnelstats.counting.journeys import journeys
-from funnelstats.counting.spans import kept
+from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
 from funnelstats.stated.funnel import FunnelError
 

@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.journeys import stays
+from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
 
@@ -25,6 +26,7 @@ OUTCOMES = ["advanced", "lost", "open"]
 STAGE_KEYS = ["manager", "week"]
 
 
+@shared
 def step_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -45,6 +47,7 @@ def step_counts(
     return _pair_counts(journeys, steps, as_of, by, entered_between)
 
 
+@shared
 def overall_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -103,6 +106,7 @@ def _pair_counts(
     return whole_numbers(frame[[*keys, "from_stage", "to_stage", *STEP_COUNTS]], STEP_COUNTS)
 
 
+@shared
 def outcome_days(
     journeys: ir.Table,
     funnel: Funnel,
@@ -156,6 +160,7 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
+@shared
 def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 
@@ -218,20 +223,20 @@ def fetch(counted: ir.Table) -> pd.DataFrame:
     return frame
 
 
-def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFrame:
-    """Groups sorted, the missing one last and visible; then the funnel's order."""
-    shown = frame.sort_values(
-        [*keys, *order], key=lambda column: column.mask(column == MISSING), na_position="last"
-    ).reset_index(drop=True)
 def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
     """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
     return rows.group_by(*keys) if keys else rows
 
 
-    blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
-    return shown.assign(**blank)
+def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFrame:
+    """Groups sorted, the missing one last and visible; then the funnel's order."""
     if not (keys or order):
         return frame
+    shown = frame.sort_values(
+        [*keys, *order], key=lambda column: column.mask(column == MISSING), na_position="last"
+    ).reset_index(drop=True)
+    blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
+    return shown.assign(**blank)
 
 
 def every_place(frame: pd.DataFrame, column: str, places: Iterable[int]) -> pd.DataFrame:

@@ -14,7 +14,8 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import EPISODE, stays
+from funnelstats.counting.journeys import EPISODE, stays, visible
+from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -22,7 +23,7 @@ from funnelstats.stated.schema import MISSING
 NOT_REFUSED = ""
 PERIODS = {"week": "W", "month": "M"}
 FIRST, AGAIN, RETURNED = "first try", "second try", "back from marketing"
-WORKLIST = ["lead_id", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
+WORKLIST = ["lead_id", "company", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
 
 
 def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
@@ -97,6 +98,7 @@ def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
     return fetch(totals.cross_join(owned))
 
 
+@shared
 def refusal_counts(
     journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -137,13 +139,15 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date, *, m
     """A manager's own leads due for a second try from `start` to `end`: a worklist, most money first.
 
     Whose a lead is now says `current_manager` (`with_leads`); without that column, who had it when it was
-    lost. Returns lead_id, lost_on, stage (it was lost at), refusal, due_from, due_to, amount (missing where
-    not known).
+    lost. Returns lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost at),
+    refusal, due_from, due_to, amount (missing where not known).
     """
     rows = _due(journeys, funnel, start, end)
+    named = funnel.lead_base.company
+    company = visible(rows[named].cast("string")) if named and named in rows.columns else ibis.literal("")
     amount = rows.amount.cast("float64") if "amount" in rows.columns else ibis.null("float64")
     own = rows.filter(rows.owner == manager).select(
-        "lead_id", "lost_on", "stage", "refusal", _first="_first", _last="_last", amount=amount
+        "lead_id", "lost_on", "stage", "refusal", _first="_first", _last="_last", amount=amount, company=company
     )
     found = fetch(own)
     for day, wait in (("due_from", "_first"), ("due_to", "_last")):
@@ -153,6 +157,7 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date, *, m
     return order[WORKLIST].reset_index(drop=True)
 
 
+@shared
 def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """How many refused leads got their second try: those reopened before their days for it were over.
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, on_date, whole_numbers, with_shown
 from funnelstats.counting.journeys import EPISODE
+from funnelstats.counting.shared import shared
 from funnelstats.counting.spans import day_number, nothing_counted
 from funnelstats.counting.touches import OUTSIDE, by_people
 from funnelstats.counting.workclock import end_of_day, work_calendar
@@ -45,6 +46,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     return journeys.left_join(found, EPISODE).select(*journeys.columns, "contacted_at", "contacted_on")
 
 
+@shared
 def hours_to_contact(
     firsts: ir.Table | None,
     funnel: Funnel,
@@ -115,6 +117,7 @@ def _on_both_clocks(waits: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
     return twice.select(*(c for c in waits.columns), "_clock", _waited=ibis.greatest(waited, 0))
 
 
+@shared
 def landmark_counts(
     firsts: ir.Table | None,
     funnel: Funnel,

@@ -23,6 +23,7 @@ from funnelstats.counting.counts import (
     with_shown,
 )
 from funnelstats.counting.journeys import stage_entries, stays
+from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import ENDS, Funnel
 
@@ -41,6 +42,7 @@ FLOW_WORDS = {
 FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 
+@shared
 def stage_flow(
     journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
 ) -> pd.DataFrame:

@@ -12,12 +12,14 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, journeys, stage_entries, with_episode
+from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
 
+@shared
 def rival_counts(
     entries: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date] | None = None
 ) -> pd.DataFrame:

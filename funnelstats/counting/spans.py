@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -20,11 +19,6 @@ def day_number(day: ir.DateValue) -> ir.IntegerValue:
 def number_of(day: date) -> int:
     """The same for a date at hand."""
     return (pd.Timestamp(day) - pd.Timestamp(0)).days
-
-
-def kept(table: ir.Table | None) -> Any:
-    """The lazy table computed once, for the counts that follow; None stays None."""
-    return None if table is None else table.cache()
 
 
 def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:

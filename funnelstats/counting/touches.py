@@ -25,6 +25,7 @@ from funnelstats.counting.counts import (
     whole_numbers,
 )
 from funnelstats.counting.journeys import EPISODE, stays, visible
+from funnelstats.counting.shared import shared
 from funnelstats.counting.spans import day_number, nothing_counted, number_of
 from funnelstats.stated.funnel import Funnel
 
@@ -141,6 +142,7 @@ def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     )
 
 
+@shared
 def contact_counts(
     touches: ir.Table | None,
     funnel: Funnel,
@@ -181,6 +183,7 @@ def contact_counts(
     return whole_numbers(frame[[*keys, *CONTACT_COUNTS]], CONTACT_COUNTS)
 
 
+@shared
 def quiet_counts(
     touches: ir.Table | None,
     journeys: ir.Table,

@@ -53,13 +53,14 @@ def open_funnel(name: str, as_of: date | str | None = None, language: str = "") 
     folder = project_root() / "data" / "processed" / name
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
-    return funnel, Tables(*(_known_table(con, folder / f"{table}.parquet", known) for table in TABLES))
+    return funnel, Tables(*(_known_table(con, folder / f"{table}.parquet", known, made_from) for table in TABLES))
 
 
-def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None) -> Any:
+def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_from: str) -> Any:
     if not path.is_file():
         return None
-    rows = con.read_parquet(path, table_name=path.stem)
+    # What is counted of these rows is known by their name, and other rows have another one.
+    rows = con.read_parquet(path, table_name=f"{path.stem}_{made_from}")
     day = KNOWN_FROM[path.stem]
     if as_of is None or day not in rows.columns:
         return rows

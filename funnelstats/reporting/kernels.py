@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -77,7 +75,9 @@ def cores() -> int:
 
 
 @contextmanager
-def own_kernel(running: MutableSet[Any], parent: Parent | None = None) -> Iterator[dict[str, Any]]:
+def own_kernel(
+    running: MutableSet[Any], parent: Parent | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Options for nbclient that give a kernel over IPC in a temporary folder, which is removed at the end.
 
     On TCP ports, kernels that start at once collide and never answer. The kernel's manager joins ``running``,
@@ -89,7 +89,7 @@ def own_kernel(running: MutableSet[Any], parent: Parent | None = None) -> Iterat
 
     class OwnProvisioner(LocalProvisioner):
         async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-            options["env"] = {**options["env"], **KERNEL_ENV}
+            options["env"] = {**options["env"], **KERNEL_ENV, **(environment or {})}
             forked = fork_kernel(parent, cmd, options["env"], options.get("cwd")) if parent else None
             if forked is None:
                 # What is written below Python belongs to no page, and the commands' own output is read by others.
@@ -163,6 +163,7 @@ def execute(
     executed: Path,
     running: MutableSet[Any],
     parent: Parent | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Any:
     """The notebook with its outputs for these parameters; also written to ``executed``, errors included.
 
@@ -174,7 +175,7 @@ def execute(
 
     for attempt in (1, 2):
         try:
-            with own_kernel(running, parent) as options:
+            with own_kernel(running, parent, environment) as options:
                 return papermill.execute_notebook(
                     str(notebook),
                     str(executed),
@@ -198,49 +199,6 @@ def _orphaned(parent: Parent | None) -> bool:
         # Not poll: while another thread asks, that says of an ended process that it runs.
         return parent is not None and not parent.ending.is_set() and parent.process.wait(timeout=1) is not None
     return False
-
-
-def reexecute(path: Path) -> None:
-    """Run a notebook with its own defaults in its own folder and write it back with its outputs.
-
-    What changes from run to run is left out, so that an unchanged notebook gives the same bytes; when a cell
-    fails, the file stays as it was.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.from_dict(_with_ids(json.loads(path.read_text(encoding="utf-8"))))
-    with own_kernel(set()) as options:
-        NotebookClient(
-            notebook,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent.resolve())}},
-            startup_timeout=START_SECONDS,
-            timeout=CELL_SECONDS,
-            **options,
-        ).execute()
-    for cell in notebook.cells:
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
-def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Cells without an id, or with one twice, get one made from their place and source, not a random one."""
-    seen: set[str] = set()
-    for place, cell in enumerate(notebook["cells"]):
-        if cell.get("id") in seen or "id" not in cell:
-            source = "".join(cell["source"])
-            cell["id"] = hashlib.sha256(f"{place} {source}".encode()).hexdigest()[:8]
-        seen.add(cell["id"])
-        if isinstance(cell["source"], list):
-            cell["source"] = "".join(cell["source"])
-    return {**notebook, "nbformat": 4, "nbformat_minor": 5}
 
 
 def _literal(source: str) -> Any:

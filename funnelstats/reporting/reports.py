@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, reexecute, versions
+from funnelstats.counting.shared import FOLDER
+from funnelstats.reporting.committed import reexecute
+from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, versions
 from funnelstats.reporting.pages import faults, page_html, prepare_export, tables_of
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, set_aside
 from funnelstats.reporting.warm import Parent, warm_parent
@@ -104,6 +106,9 @@ def render_many(
         raise
     records: dict[int, Record] = {}
     stop, running = threading.Event(), set[Any]()
+    # What several pages count alike is counted by the first of them.
+    common = tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True)
+    environment = {FOLDER: common.name}
     futures: dict[Future[Record], int] = {}
     try:
         unchanged = {n for n, job in enumerate(jobs) if _is_current(job, before[job.target.parent])}
@@ -117,7 +122,7 @@ def render_many(
             pool.submit(prepare_export)
         for number, job in enumerate(jobs):
             if number not in unchanged:
-                futures[pool.submit(_make, job, stop, running, parent)] = number
+                futures[pool.submit(_make, job, stop, running, parent, environment)] = number
         waiting = set(futures)
         while waiting:
             # The system may hand an interrupt to another thread, and one that waits for ever would not see it.
@@ -134,6 +139,7 @@ def render_many(
                 kill(manager)
             wait(futures, timeout=0.2)
         pool.shutdown()
+        common.cleanup()
         unlisted = []
         for folder in before:
             made = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
@@ -172,7 +178,9 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(job: Job, stop: threading.Event, running: set[Any], parent: Parent | None) -> Record:
+def _make(
+    job: Job, stop: threading.Event, running: set[Any], parent: Parent | None, environment: Mapping[str, str]
+) -> Record:
     """Execute, check, publish; after a failure neither the old page nor its tables are left."""
     start = time.monotonic()
     with ExitStack() as stack:
@@ -182,7 +190,7 @@ def _make(job: Job, stop: threading.Event, running: set[Any], parent: Parent | N
             folder = tempfile.TemporaryDirectory(prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True)
             part = stack.enter_context(folder)
             executed = Path(part) / f"{job.target.stem}.ipynb"
-            notebook = execute(job.notebook, job.parameters, executed, running, parent)
+            notebook = execute(job.notebook, job.parameters, executed, running, parent, environment)
             tables = tables_of(notebook)
             html = page_html(notebook, title=job.title, language=job.language)
             if found := faults(html, notebook):

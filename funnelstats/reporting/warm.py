@@ -25,6 +25,8 @@ KERNEL_ENV = {
     # Pages are made side by side, one core each: threads inside one would only take turns.
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    # Sets in a pickle, by which pages know what they share, have this order.
+    "PYTHONHASHSEED": "0",
     # The debugger, which no page uses, else warns of modules that Python holds ready.
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
@@ -42,9 +44,7 @@ _HEAVY = (
     "scipy.stats",
     "PIL.PngImagePlugin",
 )
-_MESSAGE = 1 << 20
-_REPLY_SECONDS = 60
-_SET_PDEATHSIG = 1
+_MESSAGE, _REPLY_SECONDS, _SET_PDEATHSIG = 1 << 20, 60, 1
 
 _log = logging.getLogger(__name__)
 

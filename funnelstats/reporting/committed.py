@@ -1,0 +1,54 @@
+"""Notebooks that are committed with their outputs, executed again in place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from funnelstats.reporting.kernels import CELL_SECONDS, START_SECONDS, own_kernel
+
+
+def reexecute(path: Path) -> None:
+    """Run a notebook with its own defaults in its own folder and write it back with its outputs.
+
+    What changes from run to run is left out, so that an unchanged notebook gives the same bytes; when a cell
+    fails, the file stays as it was.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.from_dict(_with_ids(json.loads(path.read_text(encoding="utf-8"))))
+    with own_kernel(set()) as options:
+        NotebookClient(
+            notebook,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent.resolve())}},
+            startup_timeout=START_SECONDS,
+            timeout=CELL_SECONDS,
+            **options,
+        ).execute()
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Cells without an id, or with one twice, get one made from their place and source, not a random one."""
+    seen: set[str] = set()
+    for place, cell in enumerate(notebook["cells"]):
+        if cell.get("id") in seen or "id" not in cell:
+            source = "".join(cell["source"])
+            cell["id"] = hashlib.sha256(f"{place} {source}".encode()).hexdigest()[:8]
+        seen.add(cell["id"])
+        if isinstance(cell["source"], list):
+            cell["source"] = "".join(cell["source"])
+    return {**notebook, "nbformat": 4, "nbformat_minor": 5}
