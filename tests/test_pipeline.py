@@ -10,7 +10,8 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
 from funnelstats.counting.journeys import journeys
-from funnelstats.counting.pipeline import STAGE_CONTACTS, lead_cost, open_leads, stage_contacts
+from funnelstats.counting.money import lead_values
+from funnelstats.counting.pipeline import STAGE_CONTACTS, lead_cost, open_leads, paid_open_leads, stage_contacts
 from funnelstats.stated.funnel import ENDS
 
 FUNNEL = funnel_of("lead", "met", "paid")
@@ -136,8 +137,61 @@ def test_a_lead_costs_what_was_spent_in_the_period_over_the_leads_that_came_in_i
     lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
     spent = [(date(2026, 1, 1), 100.0), (date(2026, 1, 31), 20.5), (date(2026, 2, 1), 7.0)]
     costs = table(con, pd.DataFrame(spent, columns=list(COSTS)), COSTS, "costs")
-    assert rows_of(lead_cost(costs, lazy, FUNNEL, JANUARY)) == [(120.5, 2, 60.25)]
+    assert rows_of(lead_cost(costs, lazy, FUNNEL, JANUARY)) == [(120.5, 2, 60.25, "", 0, 60.25)]
     march = lead_cost(costs, lazy, FUNNEL, (date(2026, 3, 1), date(2026, 3, 9)))
     assert march["leads"].tolist() == [0]
     assert march[["spend", "cost_per_lead"]].isna().all(axis=None)
     assert np.isnan(lead_cost(None, lazy, FUNNEL, JANUARY).at[0, "cost_per_lead"])
+
+
+def test_channels_with_leads_and_without_spend_are_named_with_what_a_lead_of_the_others_costs(con):
+    rows = [(lead, "lead", "2026-01-05") for lead in "abcde"] + [("later", "lead", "2026-02-06")]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    spent = [(date(2026, 1, 1), "Ads", 90.0), (date(2026, 1, 1), "Fair", 0.0), (date(2026, 2, 1), "Web", 5.0)]
+    schema = ibis.schema({"date": "date", "channel": "string", "amount": "float64"})
+    costs = table(con, pd.DataFrame(spent, columns=list(schema)), schema, "costs")
+    known = {"a": "Ads", "b": "Web", "c": "Fair", "d": "Web", "e": None, "later": "Sun"}
+    people = pd.DataFrame(known.items(), columns=["lead_id", "channel"])
+    leads = table(con, people, ibis.schema({"lead_id": "string", "channel": "string"}), "leads")
+    # of five leads three came for nothing; the one without a channel may have been paid for
+    assert rows_of(lead_cost(costs, lazy, FUNNEL, JANUARY, leads)) == [(90.0, 5, 18.0, "Fair, Web", 3, 45.0)]
+    assert lead_cost(costs.drop("channel"), lazy, FUNNEL, JANUARY, leads).at[0, "free_leads"] == 0
+
+
+PAYMENTS = ibis.schema({"lead_id": "string", "paid_on": "date", "amount": "float64"})
+
+
+def test_open_leads_that_have_paid_are_those_that_money_calls_won(con):
+    rows = [
+        *((lead, "met", "2026-01-08") for lead in ("paid", "given back", "tomorrow")),
+        *(("early", "lead", "2026-01-09"), ("done", "paid", "2026-01-08"), ("refused", "lost", "2026-01-09")),
+        *(("again", "paid", "2026-01-01"), ("again", "lost", "2026-01-02"), ("again", "met", "2026-01-09")),
+    ]
+    paid = [
+        *((lead, date(2026, 1, 10), 5.0) for lead in ("paid", "done", "refused")),
+        ("paid", date(2026, 1, 11), 5.0),
+        *(("given back", date(2026, 1, 10), -5.0), ("tomorrow", date(2026, 1, 12), 5.0)),
+        *(("early", date(2026, 1, 9), 1.0), ("again", date(2026, 1, 1), 9.0)),
+    ]
+    money = table(con, pd.DataFrame(paid, columns=list(PAYMENTS)), PAYMENTS, "payments")
+    entries = entries_frame([*rows, ("refused", "lead", "2026-01-05")])
+    found = paid_open_leads(journeys(table(con, entries), FUNNEL), money, FUNNEL, date(2026, 1, 11))
+    assert rows_of(found) == [("lead", 1), ("met", 1)]
+    assert paid_open_leads(journeys(table(con, entries), FUNNEL), None, FUNNEL, date(2026, 1, 11)).empty
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_leads_that_a_plan_calls_open_and_money_calls_won_are_those_that_paid(con, seed):
+    frame = random_entries(seed, STAGES)
+    frame = frame[~frame["lead_id"].isin(frame[frame["stage"].isin(ENDS)]["lead_id"])]
+    as_of, random = date(2026, 2, 10), np.random.default_rng(seed)
+    came = pd.to_datetime(frame.groupby("lead_id")["entered_on"].min())[::3]
+    paid_on = (came + pd.to_timedelta(random.integers(0, 40, len(came)), unit="D")).dt.date
+    made = pd.DataFrame({"lead_id": came.index, "paid_on": paid_on.to_numpy(), "amount": 7.0})
+    money = table(con, made, PAYMENTS, "payments")
+    paths = journeys(table(con, frame), RANDOM)
+    values = lead_values(paths, RANDOM, as_of, payments=money)
+    both = open_leads(paths, RANDOM, as_of)["open"].sum()
+    waiting = values.filter(values.state == "open").count().to_pandas()
+    found = paid_open_leads(paths, money, RANDOM, as_of)
+    assert found["open"].sum() == both - waiting > 0

@@ -1,4 +1,4 @@
-"""Count verbs behind a plan: open leads by stage and age, contacts made at each stage, what a lead has cost.
+"""Count verbs behind a plan: open leads by stage and age, those that paid, contacts at each stage, a lead's cost.
 
 Shapes and types are those of `counts`, which also runs the queries.
 """
@@ -14,8 +14,8 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, outcome_days
 from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.journeys import visible
-from funnelstats.stated.funnel import ENDS, Funnel
+from funnelstats.counting.journeys import visible, with_leads
+from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 
@@ -28,6 +28,21 @@ def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequen
     """
     days = outcome_days(journeys, funnel, as_of, by)
     return days[days["open"] > 0].drop(columns=["advanced", "lost"]).reset_index(drop=True)
+
+
+def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """The leads of `open_leads` that have paid since they came in: the verbs of money call them won.
+
+    A plan counts them as deals to come, since it goes by stages, as its rates do. Returns from_stage, open, in the
+    funnel's order; no rows without payments.
+    """
+    if payments is None:
+        return pd.DataFrame({"from_stage": pd.Series(dtype="str"), "open": pd.Series(dtype="int64")})
+    known = payments.filter((payments.paid_on <= on_date(as_of)) & (payments.amount > 0))
+    latest = known.group_by("lead_id").aggregate(_paid_on=known.paid_on.max())
+    rows = journeys.join(latest, "lead_id").filter(ibis._._paid_on >= ibis._[f"{funnel.stages[0]}_on"])
+    waiting = open_leads(rows.select(*journeys.columns), funnel, as_of)
+    return waiting.groupby("from_stage", sort=False)["open"].sum().reset_index()
 
 
 def stage_contacts(
@@ -72,17 +87,39 @@ def stage_contacts(
     return found.assign(each=each)[STAGE_CONTACTS]
 
 
-def lead_cost(costs: ir.Table | None, journeys: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
+def lead_cost(
+    costs: ir.Table | None,
+    journeys: ir.Table,
+    funnel: Funnel,
+    between: tuple[date, date],
+    leads: ir.Table | None = None,
+) -> pd.DataFrame:
     """What was spent in a period, the leads that came in it, and the mean cost of one: one row.
 
-    Returns spend, leads, cost_per_lead; missing where no costs are known or no lead came.
+    Returns spend, leads, cost_per_lead; missing where no costs are known or no lead came. Then, where costs and
+    `leads` have a channel, free_channels (those with leads and without spend, named in one text), free_leads, and
+    cost_elsewhere, the mean of the others; no channel, 0 and cost_per_lead where that cannot be told.
     """
-    leads = int(stage_flow(journeys, funnel, *between)["entered"].iloc[0])
-    spend = float("nan")
+    came = int(stage_flow(journeys, funnel, *between)["entered"].iloc[0])
+    spend, free = float("nan"), pd.Series(dtype="int64")
     if costs is not None:
         spent = costs.filter(costs.date.between(*map(on_date, between)))
         found = fetch(spent.aggregate(spend=spent.amount.sum()))["spend"]
         spend = pd.to_numeric(found, errors="coerce").astype(float).iloc[0]
-    return pd.DataFrame({"spend": [spend], "leads": [leads]}).assign(
-        cost_per_lead=lambda row: row["spend"] / row["leads"].where(row["leads"] > 0)
+        if leads is not None and "channel" in leads.columns and "channel" in costs.columns:
+            rows = with_leads(journeys, leads, ["channel"])
+            flow = stage_flow(rows, funnel, *between, by="channel")
+            entered = flow[flow["stage"] == funnel.stages[0]].set_index("channel")["entered"]
+            paid_for = fetch(spent.filter(spent.amount > 0).select(channel=visible(spent.channel)).distinct())
+            free = entered[(entered > 0) & ~entered.index.isin([*paid_for["channel"], MISSING])]
+    elsewhere = came - free.sum()
+    return pd.DataFrame(
+        {
+            "spend": [spend],
+            "leads": [came],
+            "cost_per_lead": [spend / came if came else float("nan")],
+            "free_channels": [", ".join(free.index)],
+            "free_leads": [int(free.sum())],
+            "cost_elsewhere": [spend / elsewhere if elsewhere else float("nan")],
+        }
     )
