@@ -28,7 +28,7 @@ TABLE = '{"name": "numbers", "csv": f"who,n\\n{who},{weeks}\\n"}'
 CELLS = [
     "from funnelstats.showing.shown import CSV_MIME, Shown, show_text\nimport base64, os, sys, time",
     'show_text([f"Call {who}.", f"{who!r} {weeks!r}"], title="What to do")',
-    'if fault == "error": raise ValueError("no <b>such</b> manager")\n'
+    'if fault == "error": raise ValueError("no <b>such</b> manager" + " Anna" * 99 + "\\nKnown.")\n'
     'if fault == "kernel": os._exit(1)\n'
     'if fault == "endless": time.sleep(600)\n'
     'if fault == "script": display(Shown({"text/html": "<script>alert(1)</script>"}))',
@@ -107,9 +107,10 @@ def test_a_failed_page_leaves_neither_its_old_page_nor_its_old_tables(week):
     assert not list(folder.glob("killed.*.csv"))
 
 
-def test_a_failure_keeps_its_notebook_and_says_its_reason(week):
+def test_a_failure_keeps_its_notebook_and_says_its_reason_in_a_line(week):
     folder, records, _ = week
-    assert records[1].reason == "cell 5: ValueError: no <b>such</b> manager"
+    assert records[1].reason == ("cell 5: ValueError: no <b>such</b> manager" + " Anna" * 99)[:200]
+    assert "Known." in (folder / "_failed" / "wrong.txt").read_text()
     assert "DeadKernelError" in records[3].reason
     assert files(folder / "_failed") == ["killed.txt", "wrong.ipynb", "wrong.txt"]
     outputs = [o for c in nbformat.read(folder / "_failed" / "wrong.ipynb", 4).cells for o in c.get("outputs", [])]

@@ -208,10 +208,11 @@ def _make(
 
 
 def _reason(error: Exception) -> str:
-    """One line for a person: what the notebook said, not how it came to say it."""
+    """One line of 200 characters at most: what the notebook said first; all it said lies under ``_failed``."""
+    said = f"{type(error).__name__}: {error}"
     if hasattr(error, "ename"):
-        return f"cell {error.exec_count}: {error.ename}: {error.evalue}".strip()  # type: ignore[attr-defined]
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        said = f"cell {error.exec_count}: {error.ename}: {error.evalue.strip()}"  # type: ignore[attr-defined]
+    return said.strip().splitlines()[0][:200]
 
 
 def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
