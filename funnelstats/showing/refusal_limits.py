@@ -62,7 +62,7 @@ def refusal_rules(
 ) -> list[str]:
     """How the page of refusals was counted, one sentence for each rule."""
     stated = funnel.refusals
-    waits = [_("{first} to {last} days").format(first=stated.retry_days[0], last=stated.retry_days[1])]
+    waits = [_("{first} to {last}").format(first=stated.retry_days[0], last=stated.retry_days[1])]
     waits += [
         _("“{reason}” {first} to {last}").format(reason=reason, first=first, last=last)
         for reason, (first, last) in stated.retry_days_of.items()
@@ -80,7 +80,7 @@ def refusal_rules(
         _("System users and refusals without a manager are counted and never compared."),
         _("Excuses and gaps are the categories that funnel.toml lists: to look at again, not a judgement."),
         _(
-            "A second try is due after {days} from the refusal. Final, never due: {final}. Listed: {first} to {last}."
+            "Days from a refusal to its second try: {days}. Final, never due: {final}. Listed: {first} to {last}."
         ).format(days="; ".join(waits), final=final, first=day(coming[0]), last=day(coming[1])),
         _("A second try is seen only where the lead was opened again; leads for it were chosen: no experiment."),
         _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=day(as_of)),

@@ -180,8 +180,8 @@ def contact_sentences(own: pd.DataFrame, others: pd.DataFrame, tables: Tables, f
 
 
 def _of_kind(row: pd.Series) -> str:
-    return _("{kind}: {contacts} contacts, {effective} moved a lead").format(
-        contacts=number(row["contacts"]), kind=row["kind"], effective=number(row["effective"])
+    return _("{kind}: {contacts}, {effective} moved a lead").format(
+        contacts=_contacts(row["contacts"]), kind=row["kind"], effective=number(row["effective"])
     )
 
 
@@ -209,11 +209,11 @@ def _idle(own: pd.DataFrame) -> list[str]:
     if idle.empty:
         return []
     cells = "; ".join(
-        _("{kind} at {stage} ({contacts} contacts, {effective} moves; {expected} in as many days without one)").format(
+        _("{kind} at {stage} ({contacts}, {moves}; {expected} in as many days without one)").format(
             kind=row["kind"],
             stage=row["stage"],
-            contacts=number(row["contacts"]),
-            effective=number(row["effective"]),
+            contacts=_contacts(row["contacts"]),
+            moves=counted("{n} move", "{n} moves", row["effective"]).format(n=number(row["effective"])),
             expected=number(row["expected"]),
         )
         for _place, row in idle.sort_values("contacts", ascending=False).head(MOST_SAID).iterrows()
@@ -224,6 +224,10 @@ def _idle(own: pd.DataFrame) -> list[str]:
             "Before the next one, decide what it is for."
         ).format(cells=cells)
     ]
+
+
+def _contacts(made: float) -> str:
+    return counted("{n} contact", "{n} contacts", made).format(n=number(made))
 
 
 def _too_recent(recent: int, days: int) -> str:

@@ -17,7 +17,7 @@ from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _
 from funnelstats.statistics.conversion import conversion_rates, with_matured
 from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.managers import RED, benjamini_hochberg, is_ranked
+from funnelstats.statistics.managers import REST, benjamini_hochberg, is_ranked
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
@@ -192,7 +192,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
 
     Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
     without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
-    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .07), else even.
+    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), else even.
     """
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
@@ -201,7 +201,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
     lower, upper = poisson_ratio_interval(leads, even, level)
     tails = np.minimum(stats.poisson.cdf(leads, even), stats.poisson.sf(leads - 1, even))
     p_value = np.where(even > 0, np.minimum(2 * tails, 1.0), np.nan)
-    clear = benjamini_hochberg(p_value) <= RED
+    clear = benjamini_hochberg(p_value) <= REST
     table = pd.DataFrame(
         {
             "manager": handed.index.astype("str"),

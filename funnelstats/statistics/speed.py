@@ -14,7 +14,7 @@ from funnelstats.stated.intervals import newcombe_interval
 from funnelstats.stated.words import _, counted, number, percent
 from funnelstats.statistics.conversion import conversion_rates
 from funnelstats.statistics.incidence import days_in_stage, incidence
-from funnelstats.statistics.managers import RED, benjamini_hochberg, score_p
+from funnelstats.statistics.managers import REST, benjamini_hochberg, score_p
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
@@ -63,7 +63,7 @@ def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.Dat
 
     Takes a frame of ``landmark_counts``. Returns ``*by, to_stage, landmark_days, entered, converted, rate,
     ci_lower, ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference,
-    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .07 over the
+    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the
     rows, two-sided score test) or undecided. [-1, 1] and missing where a side has nobody.
     """
     keys = [str(column) for column in counts if column not in ("contacted", "entered", "converted", "too_recent")]
@@ -85,7 +85,7 @@ def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.Dat
         difference=difference,
         difference_lower=lower,
         difference_upper=upper,
-        verdict=np.where(benjamini_hochberg(p_value) <= RED, sign, "undecided"),
+        verdict=np.where(benjamini_hochberg(p_value) <= REST, sign, "undecided"),
     )
 
 
@@ -106,38 +106,45 @@ def speed_sentences(
         return [_("No contacts in the export: how soon leads were first contacted cannot be told.")]
     if own.empty:
         return [_("No lead came in with you in these weeks: there is no time to first contact.")]
-    said = [_wait(own, others)]
+    said = [_wait(own, others, funnel)]
     if len(untouched):
-        said.append(
-            counted(
-                "{n} open lead of yours has no contact yet: it is listed below.",
-                "{n} open leads of yours have no contact yet: they are listed below.",
-                len(untouched),
-            ).format(n=number(len(untouched)))
+        text = counted(
+            "{n} open lead of yours has no contact recorded: it is listed below.",
+            "{n} open leads of yours have no contact recorded: they are listed below.",
+            len(untouched),
         )
+        said.append(text.format(n=number(len(untouched))))
     return [*said, *landmark_sentences(landmarks, funnel)]
 
 
-def _wait(own: pd.DataFrame, others: pd.DataFrame) -> str:
-    halves = dict(zip(own["clock"], own["half"], strict=True))
-    if pd.isna(halves["calendar"]):
+def _wait(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> str:
+    """Half of the leads on each clock; compared on one only, since the two may point in different ways."""
+    stated = "work" in funnel.model_fields_set
+    mine, peers = (frame.set_index("clock") for frame in (own, others))
+    judged = mine.loc["working" if stated else "calendar"]
+    if pd.isna(judged["half"]):
         text = _("Fewer than half of your {leads} leads were contacted so far.")
-        return text.format(leads=number(own["leads"].iloc[0]))
-    peers = dict(zip(others["clock"], others["half"], strict=True))
+        return text.format(leads=number(judged["leads"]))
     text = (
-        _("Half of your leads are contacted within {calendar} hours ({working} working hours).")
-        if pd.isna(peers.get("calendar", np.nan))
-        else _(
-            "Half of your leads are contacted within {calendar} hours ({working} working hours); "
-            "of the colleagues' within {others} ({others_working})."
-        )
+        _("Half of your leads are contacted within {working} working hours ({calendar} by the calendar).")
+        if stated
+        else _("Half of your leads are contacted within {calendar} hours ({working} working hours).")
     )
-    return text.format(
-        calendar=number(halves["calendar"]),
-        working=number(halves["working"]),
-        others=number(peers.get("calendar", np.nan)),
-        others_working=number(peers.get("working", np.nan)),
-    )
+    said = text.format(calendar=number(mine.at["calendar", "half"]), working=number(mine.at["working", "half"]))
+    if judged.name not in peers.index or pd.isna(peers.at[judged.name, "half"]):
+        return said
+    return said + " " + _beside(judged, peers.loc[judged.name])
+
+
+def _beside(own: pd.Series, others: pd.Series) -> str:
+    """Who is faster, where the limits of the two halves lie apart; a limit not reached is endless."""
+    if own["half_upper"] < others["half_lower"]:
+        text = _("That is faster than the colleagues do it ({others}).")
+    elif own["half_lower"] > others["half_upper"]:
+        text = _("That is slower than the colleagues do it ({others}).")
+    else:
+        text = _("That is about as fast as the colleagues do it ({others}).")
+    return text.format(others=number(others["half"]))
 
 
 def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:

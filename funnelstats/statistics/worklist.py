@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.stated.intervals import share
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, money, number, short_day
+from funnelstats.stated.words import _, number, short_day
 from funnelstats.statistics.incidence import life_table
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 MOST = 20
 WEEK = 7
-NEVER, HORIZON, IDLE, RETRY = "never contacted", "horizon ends", "idle", "second try due"
-LISTED = ["lead_id", "company", "stage", "days_there", "reason", "next_step", "chance", "at_stake"]
+NEVER, HORIZON, IDLE = "never contacted", "horizon ends", "idle"
+OPEN, AGAIN = "open", "second try"
+LISTED = ["kind", "lead_id", "company", "stage", "days_there", "reason", "next_step", "chance", "at_stake"]
 
 
 def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -108,12 +109,12 @@ def stalled(own: pd.DataFrame, funnel: Funnel, as_of: date) -> pd.DataFrame:
 
 
 def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of: date) -> pd.DataFrame:
-    """All own leads to act on this week, most money at stake first; ``head(MOST)`` of it is what one can do.
+    """All own leads to act on this week: the open ones, most money at stake first, then the refused ones to try again.
 
-    ``staked`` is a frame of ``with_stake``, ``retries`` one of ``with_retry_stake`` (empty where there are none).
-    A lead is listed if nobody contacted it yet, if the days agreed for its step end within a week after ``as_of``,
-    or if it stalled; the first of these is its reason. Returns lead_id, company, stage, days_there, reason,
-    next_step, chance, at_stake.
+    ``staked`` is a frame of ``with_stake``, ``retries`` one of ``with_retry_stake`` (empty where there are none), whose
+    order is kept. An open lead is listed if no contact with it is recorded, if the days agreed for its step end within
+    a week after ``as_of``, or if it stalled; the first of these is its reason. Returns kind ("open" or "second try"),
+    lead_id, company, stage, days_there, reason, next_step, chance, at_stake.
     """
     ahead = {step.from_stage: step for step in funnel.steps}
     to_stage = staked["stage"].map({name: step.to_stage for name, step in ahead.items()})
@@ -125,12 +126,12 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     )
     frame = staked.assign(why=why, silent=silent, to_stage=to_stage, due=[_after(as_of, days) for days in left])
     frame = frame[frame["why"] != ""]
-    rows = [_words(row) for row in frame.to_dict("records")]
-    listed = frame.assign(reason=[reason for reason, _step in rows], next_step=[step for _reason, step in rows])
-    both = [part[LISTED] for part in (listed, retries) if not part.empty]
-    found = pd.concat(both, ignore_index=True) if both else listed[LISTED]
+    rows = [_words(row, funnel) for row in frame.to_dict("records")]
+    listed = frame.assign(kind=OPEN, reason=[why for why, _step in rows], next_step=[step for _why, step in rows])
     order = ["at_stake", "chance", "days_there", "lead_id"]
-    return found.sort_values(order, ascending=[False, False, True, True], na_position="last", ignore_index=True)
+    listed = listed.sort_values(order, ascending=[False, False, True, True], na_position="last", ignore_index=True)
+    both = [part[LISTED] for part in (listed, retries) if not part.empty]
+    return pd.concat(both, ignore_index=True) if both else listed[LISTED]
 
 
 def with_retry_stake(
@@ -141,69 +142,40 @@ def with_retry_stake(
     funnel: Funnel,
     as_of: date,
 ) -> pd.DataFrame:
-    """Refused leads due for a second try, in the shape of the worklist.
+    """Refused leads due for a second try with what each may bring: most first, then those whose days end first.
 
     Takes ``retries_due`` of the manager and ``retried_counts`` of the team: such a lead comes back as often as those
-    did, and then has the chance of any new one. days_there counts from the refusal; chance and at_stake are missing
-    where no second try is known yet.
+    did, and then has the chance of any new one. chance and at_stake are missing where no second try was ever seen: an
+    export that writes them down as new leads, or holds one row per lead, shows none. Returns the columns of
+    ``worklist`` (days_there counts from the refusal), then refusal, lost_on, due_from, due_to.
     """
-    anew = retries.assign(entered_on=pd.Timestamp(as_of), since=retries["lost_on"], company="")
+    anew = retries.assign(entered_on=pd.Timestamp(as_of), since=retries["lost_on"], kind=AGAIN)
     staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
-    back = float(share(retried["converted"].sum(), retried["entered"].sum()))
+    again = retried["converted"].sum()
+    back = float(share(again, retried["entered"].sum())) if again else np.nan
     due = [_("call again by {day}").format(day=short_day(until)) for until in retries["due_to"]]
     why = [
         _("second try due") if refusal == MISSING else _("second try due: {refusal}").format(refusal=refusal)
         for refusal in retries["refusal"]
     ]
-    return staked.assign(
+    found = staked.assign(
         stage=retries["stage"],
         chance=staked["chance"] * back,
         at_stake=staked["at_stake"] * back,
         reason=pd.Series(why, index=retries.index, dtype="str"),
         next_step=pd.Series(due, index=retries.index, dtype="str"),
-    )[LISTED]
+    )[[*LISTED, "refusal", "lost_on", "due_from", "due_to"]]
+    order = ["at_stake", "chance", "due_to", "lead_id"]
+    return found.sort_values(order, ascending=[False, False, True, True], na_position="last", ignore_index=True)
 
 
-def worklist_sentences(listed: pd.DataFrame, own: pd.DataFrame, funnel: Funnel) -> list[str]:
-    """How many own leads to act on this week, with which to begin, and what the list cannot know."""
-    if own.empty and listed.empty:
-        return [_("You have no open lead.")]
-    if listed.empty:
-        return [_("None of your open leads waits for you this week.")]
-    first = listed.iloc[0]
-    text = counted(
-        "Your list: {n} lead waits for you this week; begin with {lead} at {stage} ({reason}).",
-        "Your list: {n} leads wait for you this week; begin with {lead} at {stage} ({reason}).",
-        len(listed),
-    )
-    said = [
-        text.format(n=number(len(listed)), lead=first["lead_id"], stage=first["stage"], reason=first["reason"])
-        + _stake(first["at_stake"], funnel)
-    ]
-    if len(listed) > MOST:
-        text = _(" The {most} with most at stake are listed, the other {n} are in the file below the list.")
-        said = [said[0] + text.format(most=MOST, n=number(len(listed) - MOST))]
-    if own["contacts"].isna().any():
-        said.append(_("Without contacts in the export nobody knows which leads were never called."))
-    if listed["chance"].isna().all():
-        said.append(_("What is at stake is not known yet: too few leads of the team went the whole way."))
-    elif listed["at_stake"].isna().all():
-        said.append(_("Without amounts and payments the list is sorted by the chance to win, not by money."))
-    return said
-
-
-def _stake(at_stake: float, funnel: Funnel) -> str:
-    if pd.isna(at_stake):
-        return ""
-    if at_stake <= 0:
-        return _(" No lead of the team was won after as long a wait: call them or close them.")
-    return _(" {money} are at stake.").format(money=money(at_stake, funnel.currency))
-
-
-def _words(row: dict) -> tuple[str, str]:
+def _words(row: dict, funnel: Funnel) -> tuple[str, str]:
     """Reason and next step of a listed lead."""
-    if row["why"] == NEVER:
+    if row["why"] == NEVER and row["stage"] == funnel.stages[0]:
         return _("never contacted"), _("first call")
+    if row["why"] == NEVER:
+        # who came this far was talked to: what lacks is the record
+        return _("no contact recorded"), _("call and write it down")
     if row["why"] == HORIZON:
         reason = _("days end {day}").format(day=short_day(row["due"]))
         return reason, _("bring it to {stage}").format(stage=row["to_stage"])
