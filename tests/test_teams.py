@@ -124,7 +124,8 @@ def test_managers_without_leads_or_rank_have_no_shrunken_rate_and_weigh_nothing(
     team = team.assign(verdict=["red", "too few", "not ranked", "green"], floor=0.7)
     found, alone = shrunken_rates(team), shrunken_rates(team.iloc[[0, 3]])
     assert found["shrunken"].isna().tolist() == [False, True, True, False]
-    assert found.loc[[1, 2], ["shrunken_lower", "shrunken_upper"]].to_numpy().tolist() == [[0, 1], [0, 1]]
+    assert found.loc[1, ["shrunken_lower", "shrunken_upper"]].tolist() == [0, 1]
+    assert found.loc[2, ["shrunken_lower", "shrunken_upper"]].isna().all()
     np.testing.assert_allclose(found["shrunken"].dropna(), alone["shrunken"], atol=0.02)
     assert found["p_below"][0] > 0.8 > 0.2 > found["p_below"][3]
     assert "p_below" not in shrunken_rates(team.drop(columns="floor"))
@@ -199,16 +200,59 @@ def shares_of(**shares) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["manager", "from_stage", "to_stage", "entered", "converted"])
 
 
-def test_of_several_teachers_the_one_who_can_learn_in_return_is_shown() -> None:
+def test_of_several_teachers_the_one_to_swap_with_is_shown_and_the_best_beside() -> None:
     team = shares_of(A=(0.5, 0.9), B=(0.8, 0.5), C=(0.95, 0.95))
+    columns = ["learner", "teacher", "swap", "best", "other_teachers"]
     found = coaching_pairs(team, FUNNEL)
-    assert found[["learner", "teacher", "other_teachers"]].to_numpy().tolist() == [["A", "B", 1], ["B", "A", 1]]
-    best = coaching_pairs(team[team["manager"] != "B"], FUNNEL).iloc[0]
-    assert (best["learner"], best["teacher"], best["other_teachers"]) == ("A", "C", 0)
+    assert found[columns].to_numpy().tolist() == [["A", "B", True, "C", 1], ["B", "A", True, "C", 1]]
+    assert (found["best_rate"] > found["teacher_rate"]).all()
+    alone = coaching_pairs(team[team["manager"] != "B"], FUNNEL).iloc[0]
+    assert alone[columns].tolist() == ["A", "C", False, "C", 0]
+    assert alone["best_rate"] == alone["teacher_rate"]
+
+
+def test_a_swap_is_one_step_each_way_the_one_that_brings_most() -> None:
+    found = coaching_pairs(article(), FUNNEL).set_index("to_stage")
+    sure = found[found["deals_lower"] > 0]
+    assert len(sure) == 3
+    assert sorted(found.index[found["swap"]]) == sorted(sure.groupby("learner")["deals"].idxmax())
+
+
+def test_without_a_sure_gain_both_ways_nobody_swaps_and_the_best_teaches() -> None:
+    team = shares_of(A=(0.5, 0.9), B=(0.8, 0.86), C=(0.95, 0.95)).assign(named=lambda rows: rows["manager"] == "A")
+    both = coaching_pairs(team.assign(named=True), FUNNEL)
+    back = both[(both["learner"] == "B") & (both["from_stage"] == "met")].iloc[0]
+    assert (back["teacher"], back["swap"]) == ("C", False)
+    for found in (both, coaching_pairs(team, FUNNEL)):
+        first = found[(found["learner"] == "A") & (found["from_stage"] == "lead")].iloc[0]
+        assert (first["teacher"], first["swap"]) == ("C", False)
+
+
+def test_a_manager_swaps_with_one_other_only() -> None:
+    team = shares_of(A=(0.3, 0.95), B=(0.9, 0.5), C=(0.9, 0.55), D=(0.9, 0.95))
+    found = coaching_pairs(team.assign(named=True), FUNNEL)
+    swaps = found[found["swap"]]
+    assert sorted(zip(swaps["learner"], swaps["teacher"], strict=True)) == [("A", "B"), ("B", "A")]
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "red", "amber", "too few"])
+def test_who_is_not_plausibly_good_at_a_step_does_not_teach_it(verdict) -> None:
+    team = shares_of(A=(0.5,), B=(0.75,), C=(0.9,)).assign(verdict="green", named=lambda rows: rows["manager"] == "A")
+    assert coaching_pairs(team, FUNNEL)["teacher"].tolist() == ["C"]
+    unsure = team.assign(verdict=team["verdict"].mask(team["manager"] == "C", verdict))
+    assert coaching_pairs(unsure, FUNNEL)["teacher"].tolist() == ["B"]
+    assert coaching_pairs(team.assign(verdict=verdict), FUNNEL).empty
+
+
+def test_the_lower_half_teaches_nobody_even_where_no_target_is_agreed() -> None:
+    team = shares_of(A=(0.5,), B=(0.65,), C=(0.85,), D=(0.9,), E=(0.9,)).assign(verdict="no target")
+    found = coaching_pairs(team.assign(named=team["manager"] == "A"), FUNNEL).iloc[0]
+    assert found["teacher"] in ("D", "E")
+    assert found["other_teachers"] == 2
 
 
 def test_only_marked_managers_learn_and_who_is_not_ranked_neither_learns_nor_teaches() -> None:
-    team = shares_of(A=(0.5,), B=(0.6,), C=(0.9,), Robot=(0.99,)).assign(verdict="red", named=True)
+    team = shares_of(A=(0.5,), B=(0.6,), C=(0.9,), Robot=(0.99,)).assign(verdict="green", named=True)
     team.loc[team["manager"] == "Robot", "verdict"] = "not ranked"
     team.loc[team["manager"].isin(["A", "C"]), "named"] = False
     found = coaching_pairs(team, FUNNEL)

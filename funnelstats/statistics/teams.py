@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 SURE = 0.9
+GOOD, BAD = ("green", "no target", ""), ("red", "amber")
+"""Verdicts with which one may teach a step, and with which not even in a swap; blank is a frame without verdicts."""
+LESSON = ["from_stage", "to_stage", "teacher", "learner", "teacher_rate", "learner_rate", "probability"]
+LESSON_KEY = ["teacher", "learner", "from_stage"]
+LESSON += ["deals", "deals_lower", "deals_upper", "good", "sure"]
 
 
 def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
@@ -26,7 +31,8 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -
     Full Bayes: beta-binomial over the managers of a step, hyperprior (a + b)^(−5/2), so that the interval
     holds what the team itself leaves open. Takes count or censored frames with a column ``manager``; adds
     ``shrunken, shrunken_lower, shrunken_upper`` and, where the frame has a ``floor``, ``p_below`` it. Missing
-    where a manager has no leads or is not ranked. Source: Gelman et al., Bayesian Data Analysis, 5.3.
+    where a manager has no leads, with [0, 1], or is not ranked, without limits.
+    Source: Gelman et al., Bayesian Data Analysis, 5.3.
     """
     tail = (1 - checked_level(level)) / 2
     columns = ["shrunken", "shrunken_lower", "shrunken_upper", "p_below"]
@@ -37,8 +43,9 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -
         below = np.where(np.isnan(floor[rows]), np.nan, np.mean(draws < floor[rows], axis=0))
         found.iloc[rows] = np.column_stack([draws.mean(axis=0), low, high, below])
     found.loc[~_judged(rates)] = np.nan
-    found["shrunken_lower"] = found["shrunken_lower"].fillna(0.0)
-    found["shrunken_upper"] = found["shrunken_upper"].fillna(1.0)
+    asked = _ranked(rates)
+    found["shrunken_lower"] = found["shrunken_lower"].fillna(0.0).where(asked)
+    found["shrunken_upper"] = found["shrunken_upper"].fillna(1.0).where(asked)
     kept = columns if "floor" in rates else columns[:-1]
     return rates.assign(**{name: found[name].to_numpy() for name in kept})
 
@@ -65,11 +72,14 @@ def coaching_pairs(
     """Who can teach whom which step, and how many more deals that would bring.
 
     Learners of a step are those marked in a column ``named``; without one, the manager with the lowest shrunken
-    rate. Teachers are all who pass it better with probability .9; shown is one who can learn something in return,
-    if there is one, else the best. The uplift: the learner's own leads at the step, were they to pass it at the
-    teacher's rate, all later steps as the learner does them. Pass ``at_equal_leads`` rates to compare at equal
-    leads. Returns ``from_stage, to_stage, teacher, learner, teacher_rate, learner_rate, probability,
-    other_teachers, deals, deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``.
+    rate. A teacher passes it better with probability .9 and is good at it: in the upper half there and, where the
+    frame has a ``verdict``, green or without a target. Shown is the best, unless learner and teacher can swap: each is
+    the better one at a step of the other's, beyond doubt and not red or amber there (one swap a manager, a step each
+    way). The uplift: the learner's own leads at the step, were they to pass it at the teacher's rate, all later steps
+    as the learner does them. Pass ``at_equal_leads`` rates to compare at equal leads. Returns ``from_stage, to_stage,
+    teacher, learner, teacher_rate, learner_rate, probability, swap, best, best_rate, other_teachers, deals,
+    deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``; ``best`` is the teacher
+    with the highest rate, in a swap often somebody else.
     """
     tail = (1 - checked_level(level)) / 2
     named = rates.reset_index(drop=True)
@@ -77,6 +87,7 @@ def coaching_pairs(
     drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}
     later: dict[str, Array] = {}
     lessons: list[tuple] = []
+    verdicts = named["verdict"] if "verdict" in named else pd.Series("", index=named.index)
     for step in reversed(funnel.steps):
         if step.from_stage not in drawn:
             continue
@@ -91,21 +102,22 @@ def coaching_pairs(
         for place in learners:
             gains = {other: draws[:, other] - draws[:, place] for other in candidates if other != place}
             better = [other for other in gains if np.mean(gains[other] > 0) >= SURE]
+            middle = np.median(mean[candidates])
             leads = float(named.loc[rows[place], "entered"]) * later.get(managers[place], np.ones(len(draws)))
             for other in better:
                 deals = leads * gains[other]
                 low, high = np.quantile(deals, [tail, 1 - tail])
+                verdict = verdicts[rows[other]]
                 lessons.append(
                     (
                         *(step.from_stage, step.to_stage, managers[other], managers[place], mean[other], mean[place]),
-                        *(np.mean(gains[other] > 0), len(better) - 1, deals.mean(), low, high),
+                        *(np.mean(gains[other] > 0), deals.mean(), low, high),
+                        *(verdict in GOOD and mean[other] >= middle, verdict not in BAD and low > 0),
                     )
                 )
         for position, manager in enumerate(managers):
             later[manager] = later.get(manager, np.ones(len(draws))) * draws[:, position]
-    columns = ["from_stage", "to_stage", "teacher", "learner", "teacher_rate", "learner_rate"]
-    columns += ["probability", "other_teachers", "deals", "deals_lower", "deals_upper"]
-    found = _one_teacher_each(pd.DataFrame(lessons, columns=columns))
+    found = _one_teacher_each(pd.DataFrame(lessons, columns=LESSON))
     order = {step.from_stage: number for number, step in enumerate(funnel.steps)}
     found = found.sort_values("from_stage", key=lambda stages: stages.map(order), kind="stable", ignore_index=True)
     if mean_deal is None:
@@ -114,13 +126,31 @@ def coaching_pairs(
 
 
 def _one_teacher_each(lessons: pd.DataFrame) -> pd.DataFrame:
-    """Of all lessons one for each learner and step: from who learns in return, then from the best."""
-    given = set(zip(lessons["teacher"], lessons["learner"], strict=True))
-    back = [(row.learner, row.teacher) in given for row in lessons.itertuples()]
-    ranked = lessons.assign(_back=np.array(back, dtype=bool)).sort_values(
-        ["_back", "teacher_rate"], ascending=False, kind="stable"
-    )
-    return ranked.drop_duplicates(["learner", "from_stage"]).drop(columns="_back")
+    """Of all lessons one for each learner and step: from whom one can swap with, else from the best."""
+    lesson = ["learner", "from_stage"]
+    ranked = lessons.assign(swap=_swapped(lessons)).sort_values("teacher_rate", ascending=False, kind="stable")
+    ranked = ranked[ranked["good"].astype(bool) | ranked["swap"]]
+    best = ranked.sort_values("good", ascending=False, kind="stable").drop_duplicates(lesson)
+    best = best[[*lesson, "teacher", "teacher_rate"]].rename(columns={"teacher": "best", "teacher_rate": "best_rate"})
+    others = ranked.groupby(lesson).size().sub(1).rename("other_teachers").reset_index()
+    shown = ranked.sort_values("swap", ascending=False, kind="stable").drop_duplicates(lesson)
+    shown = shown.merge(best, on=lesson).merge(others, on=lesson)
+    return shown[[*LESSON[:7], "swap", "best", "best_rate", "other_teachers", *LESSON[7:10]]]
+
+
+def _swapped(lessons: pd.DataFrame) -> list[bool]:
+    """Which lessons two managers owe each other: the biggest one each way, and for each manager one such pair."""
+    sure = lessons[lessons["sure"].astype(bool)].sort_values("deals", ascending=False, kind="stable")
+    sure = sure.drop_duplicates(["teacher", "learner"])
+    both = sure.merge(sure, left_on=["teacher", "learner"], right_on=["learner", "teacher"], suffixes=("", "_back"))
+    both = both.assign(total=both["deals"] + both["deals_back"]).sort_values("total", ascending=False, kind="stable")
+    swaps: set[tuple[str, str, str]] = set()
+    taken: set[str] = set()
+    for teacher, learner, there, back in both[["teacher", "learner", "from_stage", "from_stage_back"]].to_numpy():
+        if not {teacher, learner} & taken:
+            taken |= {teacher, learner}
+            swaps |= {(teacher, learner, there), (learner, teacher, back)}
+    return [lesson in swaps for lesson in zip(*(lessons[part] for part in LESSON_KEY), strict=True)]
 
 
 def funnel_limits(entered: npt.ArrayLike, target: float, *, dispersion: float = 1.0) -> pd.DataFrame:
@@ -207,5 +237,9 @@ def _draws_per_step(rates: pd.DataFrame, seed: int) -> Iterator[tuple[npt.NDArra
 
 
 def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    there = effective_counts(rates)[1] > 0
-    return there & (rates["verdict"] != "not ranked").to_numpy() if "verdict" in rates else there
+    return (effective_counts(rates)[1] > 0) & _ranked(rates)
+
+
+def _ranked(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    there = np.ones(len(rates), dtype=bool)
+    return (rates["verdict"] != "not ranked").to_numpy() if "verdict" in rates else there
