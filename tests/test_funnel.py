@@ -18,6 +18,14 @@ from funnelstats.stated.funnel import (
 )
 from funnelstats.stated.schema import TABLES
 
+LEADS_AGAIN = """attributes = { Kind = "a" }
+
+[[leads]]
+files = ["more.csv"]
+columns = { lead_id = "id" }
+attributes = { kind = "a" }
+
+[[entries]]"""
 SNAPSHOT = (
     '\n[[entries]]\nfiles = ["leads.csv"]\nstage = "lead"\ncolumns = { lead_id = "id", entered_at = "created" }\n'
 )
@@ -233,6 +241,42 @@ SOURCES = {
     "an attribute called like a stage's day": (
         in_source("leads", 'attributes = { met_on = "e" }'),
         'leads.attributes.met_on: reports have a column "met_on" for a stage; give it another name',
+    ),
+    "an attribute called like a column but for capitals": (
+        in_source("leads", 'attributes = { Created_on = "e" }'),
+        "leads.attributes.Created_on: leads have a column of this name, whatever its capitals; map it under columns",
+    ),
+    "an attribute called like a stage but for capitals": (
+        in_source("leads", 'attributes = { PAID = "e" }'),
+        'leads.attributes.PAID: reports have a column "paid" for a stage; give it another name',
+    ),
+    "an attribute called like a hidden column of a stage": (
+        in_source("leads", 'attributes = { Met_Last = "e" }'),
+        'leads.attributes.Met_Last: reports have a column "met_last" for a stage; give it another name',
+    ),
+    "two attributes that differ in capitals": (
+        in_source("leads", 'attributes = { kind = "a", Kind = "b" }'),
+        'leads.attributes.kind: "Kind" is stated too, and capitals tell no two apart; rename one',
+    ),
+    "attributes of two sources that differ in capitals": (
+        TOML.replace("[leads]", "[[leads]]").replace("[[entries]]", LEADS_AGAIN, 1),
+        'leads.attributes.kind: "Kind" is stated too, and capitals tell no two apart; rename one',
+    ),
+    "an attribute called like where a row comes from": (
+        in_source("leads", 'attributes = { _file = "e" }'),
+        'leads.attributes._file: names that begin with "_" are those of funnelstats; give it another name',
+    ),
+    "an end as a stage but for capitals": (
+        TOML.replace('"met"', '"Lost"').replace("met =", "Lost ="),
+        'stages: "Lost" is a word of funnelstats, whatever its capitals; choose another name',
+    ),
+    "stages that differ in capitals": (
+        TOML.replace('"met"', '"Lead"').replace("met =", "Lead ="),
+        'stages: "lead" and "Lead" differ in capitals only, which tell no two apart; rename one',
+    ),
+    "a stage called like another's day": (
+        TOML.replace('"paid"]', '"MET_ON"]').replace("paid =", "MET_ON ="),
+        'stages: "MET_ON" is a word of funnelstats, whatever its capitals; choose another name',
     ),
     "a stage called like a column of the reports": (
         TOML.replace('"met"', '"refusal"').replace("met =", "refusal ="),

@@ -23,6 +23,15 @@ OF_COUNTS = frozenset({
 })  # fmt: skip
 """What is counted and told beside the attributes leads are grouped by."""
 
+OWN = frozenset({*TABLES["leads"], "created_on"})
+"""What leads have of themselves."""
+
+PER_STAGE = ("_on", "_manager", "_back_on", "_last", "_unowned")
+"""Ends of the columns that a journey has for each stage, beside the one of the stage's own name."""
+
+# Engines do not tell "Won" from "won": as names of columns they are one.
+_as_column = str.casefold
+
 
 def contradictions(stated: Mapping[str, Any]) -> list[str]:
     """What no single key can get wrong: keys that do not fit together."""
@@ -49,13 +58,20 @@ def _list(value: Any) -> list[Any]:
 
 
 def _taken_attributes(stages: list[str], leads: Any) -> Iterator[str]:
-    """Attributes named like a column that reports add to those of the leads."""
-    columns = {f"{stage}{end}" for stage in stages for end in ("", "_on", "_manager", "_back_on")}
-    taken = {**dict.fromkeys(OF_LEADS | OF_COUNTS, "of their own"), **dict.fromkeys(columns, "for a stage")}
+    """Attributes named like each other, or like a column that reports add to those of the leads."""
+    columns = [f"{stage}{end}" for stage in stages for end in ("", *PER_STAGE)]
+    taken = {name: (name, "of their own") for name in OF_LEADS | OF_COUNTS}
+    taken |= {_as_column(name): (name, "for a stage") for name in columns}
+    stated: dict[str, str] = {}
     for source in _list(leads):
-        for name in sorted(set(_mapping(_mapping(source).get("attributes"))) - {*TABLES["leads"], "created_on"}):
-            if name in taken:
-                yield f'leads.attributes.{name}: reports have a column "{name}" {taken[name]}; give it another name'
+        for name in sorted(set(_mapping(_mapping(source).get("attributes")))):
+            column = _as_column(name)
+            other = stated.setdefault(column, name)
+            if other != name:
+                yield f'leads.attributes.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
+            elif column in taken and column not in OWN:
+                there, whose = taken[column]
+                yield f'leads.attributes.{name}: reports have a column "{there}" {whose}; give it another name'
 
 
 def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
@@ -85,12 +101,17 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
-    taken = {*OF_LEADS, IGNORE, *ENDS}
-    taken |= {f"{stage}{end}" for stage in [*stages, *ENDS] for end in ("_on", "_manager", "_back_on")}
-    for stage in sorted((set(stages) & taken) | (set(stages[1:]) & {"leads"})):
-        yield f'stages: "{stage}" is a word of funnelstats; choose another name'
-    for stage in sorted({stage for stage in stages if stages.count(stage) > 1}):
-        yield f'stages: "{stage}" is named twice; a stage has one place'
+    taken = {*OF_LEADS, IGNORE, *ENDS, "place"}
+    taken |= {_as_column(f"{stage}{end}") for stage in [*stages, *ENDS] for end in PER_STAGE}
+    for number, stage in enumerate(stages):
+        name = _as_column(stage)
+        before = [other for other in stages[:number] if _as_column(other) == name]
+        if name in taken or name.startswith("_") or (number and name == "leads"):
+            yield f'stages: "{stage}" is a word of funnelstats{_whatever_capitals(stage, name)}; choose another name'
+        elif before and before[0] == stage:
+            yield f'stages: "{stage}" is named twice; a stage has one place'
+        elif before:
+            yield f'stages: "{before[0]}" and "{stage}" differ in capitals only, which tell no two apart; rename one'
     for stage in sorted(set(stages) & set(undated)):
         yield f'undated: "{stage}" is among the stages, which have dates; name it in one of the two'
     if isinstance(step_into, Mapping) and len(stages) > 1:
@@ -128,8 +149,13 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "attributes: only leads have attributes"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
         yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
-    for name in sorted(set(_mapping(source.get("attributes"))) & {*known, "created_on", "lead_id"}):
-        yield f"attributes.{name}: leads have a column of this name; map it under columns"
+    for name in sorted(set(_mapping(source.get("attributes")))) if table == "leads" else []:
+        column = _as_column(name)
+        if column in OWN:
+            same = f"a column of this name{_whatever_capitals(name, column)}"
+            yield f"attributes.{name}: leads have {same}; map it under columns"
+        if name.startswith("_"):
+            yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
     yield from _stage_source_mistakes(table, source, named, stages, undated)
     mapped = named | set(_mapping(source.get("attributes")))
     for key in ("values", "date_format", "missing"):
@@ -153,6 +179,10 @@ def _stage_source_mistakes(
     for value, target in _mapping(_mapping(source.get("values")).get("stage")).items():
         if target not in words:
             yield f'values.stage."{value}": no stage "{target}"; {suggestion(str(target), words)}'
+
+
+def _whatever_capitals(written: str, taken: str) -> str:
+    return "" if written == taken else ", whatever its capitals"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
