@@ -13,7 +13,15 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.stated.funnel import FunnelError
 from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.leaks import drivers, expected_shortfall, leak_sizes
+from funnelstats.statistics.leaks import (
+    drivers,
+    expected_shortfall,
+    leak_drivers,
+    leak_sizes,
+    noticeable,
+    worst_leak,
+)
+from funnelstats.statistics.managers import versus_target
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:
@@ -129,6 +137,55 @@ def test_a_step_named_twice_is_refused() -> None:
 def test_without_a_deal_above_nothing_the_money_is_unknown() -> None:
     for deal in (None, float("nan"), 0.0, -3.0):
         assert leak_sizes(TEAM, THREE, deal=deal)["lost_money"].isna().all()
+
+
+def team_and_leaks(*conversions: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Verdicts and sizes of three steps, 1000 leads each, with so many conversions."""
+    counts = pd.DataFrame({"from_stage": list("abc"), "to_stage": list("bcd"), "entered": 1000})
+    counts = counts.assign(converted=conversions)
+    return versus_target(counts, THREE), leak_sizes(counts, THREE, deal=10)
+
+
+def test_the_worst_leak_is_the_missed_step_that_costs_most_deals() -> None:
+    worst = worst_leak(*team_and_leaks(700, 300, 950))
+    assert worst["from_stage"].tolist() == ["b"]
+    assert worst["lost_money"].item() == pytest.approx(10 * worst["lost_deals"].item())
+    assert worst_leak(*team_and_leaks(700, 500, 950))["from_stage"].tolist() == ["a"]
+    assert worst_leak(*team_and_leaks(800, 500, 950)).empty
+
+
+def test_leaks_of_less_than_half_a_deal_or_without_a_target_are_not_listed() -> None:
+    _, leaks = team_and_leaks(700, 560, 950)
+    assert leaks.set_index("from_stage").loc["b", "lost_deals"] < 0.5
+    assert noticeable(leaks)["from_stage"].tolist() == ["a", "c"]
+    assert noticeable(leak_sizes(counts_of(("A", "a", 9, 3)), funnel_of(None))).empty
+
+
+def test_the_worst_leaks_drivers_are_those_of_its_step_with_all_managers_together() -> None:
+    team, leaks = team_and_leaks(800, 300, 950)
+    strata = strata_of()
+    by_manager = pd.concat([strata.assign(manager="A"), strata.assign(manager="B")])
+    steps = [
+        by_manager.assign(from_stage="a", to_stage="b", converted=0),
+        by_manager.assign(from_stage="b", to_stage="c"),
+    ]
+    found = leak_drivers(pd.concat(steps).assign(too_recent=1), team, leaks)
+    expected = drivers(strata.assign(entered=2 * strata["entered"], converted=2 * strata["converted"]))
+    pd.testing.assert_frame_equal(found.drop(columns=["from_stage", "to_stage"]), expected)
+    assert set(zip(found["from_stage"], found["to_stage"], strict=True)) == {("b", "c")}
+
+
+def test_where_nothing_leaks_or_no_attribute_is_known_nothing_drives() -> None:
+    strata = strata_of().assign(manager="A", from_stage="b", to_stage="c")
+    assert leak_drivers(strata, *team_and_leaks(800, 500, 950)).empty
+    bare = strata[["manager", "from_stage", "to_stage", "entered", "converted"]]
+    assert leak_drivers(bare, *team_and_leaks(800, 300, 950)).empty
+
+
+def test_an_attribute_of_too_many_values_does_not_stop_the_page() -> None:
+    many = pd.DataFrame({"company": [f"c{number}" for number in range(120)], "kind": ["x", "y"] * 60})
+    strata = many.assign(manager="A", from_stage="b", to_stage="c", entered=9, converted=[2, 7] * 60)
+    assert leak_drivers(strata, *team_and_leaks(800, 300, 950))["attribute"].unique().tolist() == ["kind"]
 
 
 def strata_of(seed: int = 1) -> pd.DataFrame:

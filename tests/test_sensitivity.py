@@ -64,6 +64,7 @@ def by_loop(frame, funnel, as_of, between):
     days = [step.horizon_days for step in funnel.steps]
     ways = [(0, len(stages) - 1), *((place, place + 1) for place in range(len(stages) - 1))]
     found = {(way, name): [0, 0] for way in ways for name in DEFINITIONS}
+    refused = set()
     for episode in episodes_of(frame[frame["entered_on"] <= as_of], stages):
         # the same stage logged twice at one instant is one entry
         logged = sorted({(entry.entered_at, stages.index(entry.stage)) for entry in episode.entries})
@@ -79,6 +80,7 @@ def by_loop(frame, funnel, as_of, between):
             whole = all(place in path for place in range(first, last + 1))
             direct = all((place, place + 1) in moves for place in range(first, last))
             lost = episode.end("lost") is not None
+            refused |= {(first, last)} if matured and lost and not reached else set()
             for name, judged, passed in (
                 ("reached", matured, in_time),
                 ("touched", matured and first in path, in_time and whole),
@@ -88,7 +90,11 @@ def by_loop(frame, funnel, as_of, between):
             ):
                 found[(first, last), name][0] += judged
                 found[(first, last), name][1] += judged and passed
-    return [(name, stages[first], stages[last], *counts) for ((first, last), name), counts in found.items()]
+    return [
+        (name, stages[first], stages[last], *counts)
+        for ((first, last), name), counts in found.items()
+        if name != "closed" or (first, last) in refused
+    ]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -106,6 +112,17 @@ def test_nobody_entered_is_no_rate_under_any_definition(con):
     assert len(found) == 3 * len(DEFINITIONS)
     assert found["entered"].sum() == 0
     assert found[["rate", "apart"]].isna().all(axis=None)
+
+
+def test_an_export_without_refusals_has_no_win_rate(con):
+    nobody_lost = [row for row in LEADS if row[1] != "lost"]
+    found = rival_counts(table(con, entries_frame(nobody_lost)), FUNNEL, AS_OF)
+    assert set(found["definition"]) == set(DEFINITIONS) - {"closed"}
+    assert found.index.tolist() == list(range(len(found)))
+    late = [("gone", "lead", "2026-01-05"), ("gone", "met", "2026-01-06"), ("gone", "lost", "2026-01-07")]
+    steps = rival_counts(table(con, entries_frame([*nobody_lost, *late])), FUNNEL, AS_OF)
+    closed = steps[steps["definition"] == "closed"]
+    assert closed[["from_stage", "to_stage"]].to_numpy().tolist() == [["lead", "paid"], ["met", "paid"]]
 
 
 def test_a_funnel_of_one_step_has_its_way_once(con):

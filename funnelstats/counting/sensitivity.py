@@ -35,7 +35,8 @@ def rival_counts(
 
     ``so_far`` asks for no horizon and takes leads of any age. ``entered_between`` holds the first and last day of
     the entries at ``from_stage``. Returns ``definition, from_stage, to_stage, entered, converted``: the whole way
-    first, then the steps, each under all definitions.
+    first, then the steps, each under all definitions; without ``closed`` where no lead was lost short of the later
+    stage, since it would be 100 % of whatever the export holds.
     """
     if entered_between:
         checked_between(entered_between, "entered_between")
@@ -129,4 +130,5 @@ def _long(counted: pd.DataFrame, ways: list[tuple[str, str]]) -> pd.DataFrame:
             **numbers,
         }
     )
-    return whole_numbers(found, ["entered", "converted"])
+    won_only = (found["definition"] == "closed") & (found["entered"] > 0) & (found["entered"] == found["converted"])
+    return whole_numbers(found[~won_only].reset_index(drop=True), ["entered", "converted"])

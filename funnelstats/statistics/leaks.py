@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 Places = npt.NDArray[np.integer]
 
-PRIOR, DRAWS, RED, MOST_VALUES = 0.5, 2000, 0.10, 100
+PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
 STEP = ["from_stage", "to_stage"]
 
 
@@ -105,6 +104,33 @@ def _later(rates: Array) -> Array:
     """Product of the rates of all later steps, along the last axis."""
     ones = np.ones((*rates.shape[:-1], 1))
     return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+
+
+def noticeable(leaks: pd.DataFrame) -> pd.DataFrame:
+    """The leaks worth a line of a page: of a step with a target, and half a deal or more; of ``leak_sizes``."""
+    return leaks[leaks["target"].notna() & (leaks["lost_deals"] >= LEAST)].reset_index(drop=True)
+
+
+def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
+    """The step below its target that costs the team most deals: one row, or none where no step is below.
+
+    Takes the team's frames of ``versus_target`` and ``leak_sizes``; adds ``lost_deals, lost_money`` to the former's.
+    """
+    missed = team[team["rate"].notna() & team["verdict"].isin(["red", "amber"])]
+    sized = missed.merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
+    return sized.sort_values("lost_deals", ascending=False, kind="stable").head(1)
+
+
+def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
+    """``drivers`` of the team's worst leak, beside its ``from_stage`` and ``to_stage``; no row where nothing leaks.
+
+    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out.
+    """
+    worst = worst_leak(team, leaks)
+    rows = strata.merge(worst[STEP], on=STEP).drop(columns="manager", errors="ignore")
+    many = [name for name in rows if name not in (*STEP, *COUNTS) and rows[name].nunique() >= MOST_VALUES]
+    found = drivers(rows.drop(columns=many))
+    return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
 
 
 def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
@@ -207,10 +233,16 @@ def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_])
 
 
 def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:
-    with warnings.catch_warnings():
-        # separation shows in the variances, which the caller looks at
-        warnings.simplefilter("ignore")
-        import statsmodels.api as sm  # takes longer to import than all the rest of a page
-
-        fit = sm.GLM(np.column_stack([k, n - k]), design, family=sm.families.Binomial()).fit()
-    return np.asarray(fit.params), np.asarray(fit.cov_params())
+    """Coefficients of a binomial logistic model and their covariance, by iterated weighted least squares."""
+    eta = special.logit((k + 0.5) / (n + 1))
+    for _round in range(50):
+        p = special.expit(eta)
+        weight = n * p * (1 - p)
+        covariance = np.linalg.pinv(design.T * weight @ design, hermitian=True)
+        beta = covariance @ (design.T @ (weight * eta + k - n * p))
+        # under separation eta would grow for ever; at 20 the variance says so
+        moved = np.clip(design @ beta, -20, 20)
+        if np.abs(moved - eta).max(initial=0) < 1e-10:
+            break
+        eta = moved
+    return beta, covariance
