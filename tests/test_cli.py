@@ -279,7 +279,7 @@ def test_numbers_told_anew_are_on_the_page_of_all_with_their_reason(run, project
     write_notebook(weeks, WEEK, PARAMETERS.replace("red_from = '2026-W04'", "red_from = '2026-W01'"))
     assert run("weekly", NAME, "--week", "2026-W03", "--as-of", "2026-01-25", *QUICK)[0] == 0
     overview = (project / "reports" / NAME / "index.html").read_text()
-    told = "told as of Jan 25, 2026, before as of Jan 18, 2026; the notebook or the program was changed"
+    told = "told as of 25 Jan 2026, before as of 18 Jan 2026; the notebook or the program was changed"
     assert f"1 number changed, 1 verdict: {told}." in overview
 
 

@@ -29,6 +29,7 @@ READING_ORDER = [*(module for layer in LAYERS for module in order_of(layer)), "c
 MAY_IMPORT = {
     ("ibis",): {
         "stored",
+        "cells",
         "mapping",
         "canonical",
         "quality",
@@ -53,14 +54,21 @@ MAY_IMPORT = {
         "ownleads",
         "drill",
     },
-    ("matplotlib", "seaborn"): {"figures", "charts", "plan_charts", "money_charts", "reason_charts", "contact_charts"},
+    ("matplotlib", "seaborn"): {
+        "figures",
+        "panels",
+        "charts",
+        "plan_charts",
+        "money_charts",
+        "reason_charts",
+        "contact_charts",
+    },
     ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
         "kernels",
         "committed",
         "pages",
         "reports",
     },
-    ("great_tables",): {"tables"},
     ("click",): {"cli", "console"},
 }
 

@@ -104,7 +104,7 @@ def test_what_was_restated_is_listed_with_its_reason_changed_verdicts_first() ->
     })  # fmt: skip
     (block,) = soup.select("details#restated-2026-W01")
     assert " ".join(block.summary.get_text().split()) == (
-        "2026-W01: 2 numbers changed, 1 verdict: told as of Jan 11, 2026, before as of Jan 4, 2026; "
+        "2026-W01: 2 numbers changed, 1 verdict: told as of 11 Jan 2026, before as of 4 Jan 2026; "
         "2 rows of x came in late."
     )
     lines = [[" ".join(cell.get_text().split()) for cell in row.select("th, td")] for row in block.select("tbody tr")]
@@ -113,7 +113,7 @@ def test_what_was_restated_is_listed_with_its_reason_changed_verdicts_first() ->
         ["The team", "lead → met", "50.0% of 100 ▼ red", "50.0% of 101 ▼ red"],
     ]
     assert [cell.endswith("verdict changed") for cell in cells(soup, "2026-W01")] == [False, True]
-    assert soup.select_one("#week-2026-W01 th").get_text().count("as of Jan 11, 2026") == 1
+    assert soup.select_one("#week-2026-W01 th").get_text().count("as of 11 Jan 2026") == 1
     assert soup.select_one('#week-2026-W01 th a[href="#restated-2026-W01"]')
     assert not soup.select_one('#week-2026-W02 a[href^="#"]')
 

@@ -65,6 +65,39 @@ def test_a_range_below_nothing_is_written_with_a_word_and_true_minus_signs():
     assert shown == ["\u221225 to \u221217%", "\u22124 to 2%", "1–100%", "\u22120 to 100%"]
 
 
+def test_a_number_and_a_range_below_nothing_have_the_same_minus():
+    frame = pd.DataFrame({"who": ["a"], "rate": [-0.009], "d_lower": [-0.04], "d_upper": [0.02], "n": [-52750]})
+    assert rows_of(show_table(frame, title="T", name="t")) == [["a", "−0.9%", "−4 to 2%", "−52,750"]]
+    assert safe_csv(frame) == "who,rate,d_lower,d_upper,n\na,-0.009,-0.04,0.02,-52750\n"
+
+
+def test_the_table_is_written_as_it_is_read(control):
+    shown = show_table(
+        control.head(1), title="Control <all>", name="control", group="verdict", columns=["manager", "rate"]
+    )
+    assert shown.data["text/html"] == (
+        '<figure class="fs-table" id="table-control"><figcaption>Control &lt;all&gt;</figcaption>'
+        '<div class="fs-scroll" role="region" tabindex="0" aria-label="Control &lt;all&gt;"><table>\n<thead>\n<tr>\n'
+        '<th scope="col">manager</th>\n<th class="gt_right" scope="col">rate</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
+        '<th class="gt_group_heading" colspan="2" scope="colgroup">green</th>\n</tr>\n<tr>\n'
+        '<th scope="row" class="gt_stub">Иванов</th>\n<td class="gt_right">80.0%</td>\n</tr>\n'
+        "</tbody>\n</table></div></figure>"
+    )
+
+
+def test_no_line_ends_within_a_day_or_a_week():
+    frame = pd.DataFrame({"since": ["2026-W26"], "next": ["call <again> by 2026-03-30"], "n": ["x-2026"]})
+    page = html_of(show_table(frame, title="T", name="t"))
+    assert [span.get_text() for span in page.select(".fs-day")] == ["2026-W26", "2026-03-30"]
+    assert rows_of(show_table(frame, title="T", name="t")) == [["2026-W26", "call <again> by 2026-03-30", "x-2026"]]
+
+
+def test_rows_of_one_heading_stand_together_in_the_order_they_came():
+    frame = pd.DataFrame({"who": list("abcd"), "team": ["x", None, "x", "y"]})
+    page = html_of(show_table(frame, title="T", name="t", group="team", columns=["who"]))
+    assert [cell.get_text() for cell in page.select("tbody th")] == ["x", "a", "c", "–", "b", "y", "d"]
+
+
 def test_words_of_ours_stand_left_like_other_texts_and_numbers_right():
     frame = pd.DataFrame({"who": ["a"], "state": ["won"], "said": ["b"], "n": [3]})
     page = html_of(show_table(frame, title="T", name="t", formats={"state": "word"}))
@@ -122,6 +155,13 @@ def test_a_text_that_starts_like_a_formula_gets_an_apostrophe(start):
 def test_a_carriage_return_does_not_start_a_new_row_with_a_formula():
     text = safe_csv(pd.DataFrame({"a": ["x\r=1+1"], "b": ["y"]}))
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["a", "b"], ["x\n=1+1", "y"]]
+
+
+def test_a_limit_without_an_end_is_a_word_and_what_is_not_known_is_empty():
+    frame = pd.DataFrame(
+        {"cost_upper": [0.1 + 0.2, np.inf, np.nan], "n": pd.array([2.5, None, np.inf], dtype="Float64")}
+    )
+    assert safe_csv(frame) == "cost_upper,n\n0.3,2.5\nunlimited,\n,unlimited\n"
 
 
 def test_the_csv_holds_real_numbers(control):

@@ -23,8 +23,33 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.number(4.256, 1) == "4,3"
     assert words.percent(0.663) == "66\u00a0%"
     assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0RUB"
-    assert words.day(date(2026, 6, 28)) == "28 июн. 2026\u202fг."
+    assert words.exact(0.01457) == "0,0146"
+    assert words.day(date(2026, 6, 28)) == "28 июня 2026"
     assert words.short_day(date(2026, 6, 28)) == "28.06.2026"
+
+
+def test_a_number_below_nothing_has_a_true_minus_in_every_form():
+    written = [words.number(-1234.5), words.percent(-0.043, 1), words.money(-5, "RUB"), words.rough(-35324006)]
+    assert written == ["−1,234", "−4.3%", "−5\u00a0RUB", "−35,000,000"]
+    assert words.exact(-0.5) == "−0.5"
+
+
+def test_an_exact_number_keeps_three_digits_and_no_power_of_ten():
+    values = [0, 0.98, 0.5, 0.0109, 12.345, 123.45, 1234.5, 0.0001, 1.57e-38, -1e-9, float("inf"), float("nan")]
+    assert [words.exact(value) for value in values] == [
+        *("0", "0.98", "0.5", "0.0109", "12.3", "123", "1,234", "0.0001", "<0.0001", ">−0.0001", "∞", "n/a")
+    ]
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_no_day_ends_in_a_full_stop_that_a_sentence_would_double(language):
+    words.speak(language)
+    try:
+        days = [words.day(date(2026, month, 30 - 2 * (month == 2))) for month in range(1, 13)]
+    finally:
+        words.speak("en")
+    assert not [day for day in days if "." in day]
+    assert len(set(days)) == 12
 
 
 def test_what_is_not_known_is_said_so_and_never_a_number():

@@ -61,7 +61,7 @@ def check_names(notebook: Path, names: Iterable[str], known: Mapping[str, Any]) 
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide what a page shows."""
-    names = "funnelstats ibis-framework duckdb pandas numpy scipy matplotlib great-tables nbconvert"
+    names = "funnelstats ibis-framework duckdb pandas numpy scipy matplotlib babel nbconvert"
     found = {"python": platform.python_version()}
     for name in names.split():
         with suppress(PackageNotFoundError):

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from funnelstats.reporting.asked import UNITS
 from funnelstats.reporting.pages import TEMPLATES, page_words
 from funnelstats.reporting.publishing import locked, read_run, replace_text
-from funnelstats.showing.tables import LONG, UNKNOWN, VERDICT_MARKS
+from funnelstats.showing.kinds import UNKNOWN
+from funnelstats.showing.tables import LONG, VERDICT_MARKS
 from funnelstats.stated.dates import parse_day
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root
 from funnelstats.stated.words import _, counted, day, number, percent, spoken

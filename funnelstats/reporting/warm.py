@@ -40,7 +40,7 @@ _HEAVY = (
     "matplotlib.backends.backend_agg",
     "pandas",
     "seaborn",
-    "great_tables",
+    "babel.numbers",
     "scipy.stats",
     "PIL.PngImagePlugin",
 )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.reading.quality import FACTS
 from funnelstats.stated.funnel import MISSING, Funnel
-from funnelstats.stated.words import _, number, short_day
+from funnelstats.stated.words import _, number, day
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
@@ -45,7 +45,7 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved "
             "away + still there."
         ),
-        _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=short_day(as_of)),
+        _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=day(as_of)),
         _(
             "Rival definitions: where other ways of counting the same leads stand beside a rate, the page itself uses "
             "“reached in time”."
@@ -55,7 +55,7 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "all results painted red on a page, at most 7 in 100 are so by chance. A manager is named only where at "
             "most one page in twenty would name anybody by chance, and where the weeks since the half-year before "
             "say the same, however often one looks."
-        ).format(weeks=funnel.window_weeks, first=short_day(window[0]), last=short_day(window[1])),
+        ).format(weeks=funnel.window_weeks, first=day(window[0]), last=day(window[1])),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 _ACTIVE = re.compile(r"'*([ \n\ufeff]*[=+\-@\t\r])")
@@ -25,6 +26,8 @@ _NUMBER_FORMATS = {
     "money": "#,##0",
     "date": "yyyy-mm-dd",
 }
+UNLIMITED = "unlimited"
+_FLOAT = "%.10g"
 _LONGEST_SHEET = 31
 _WIDEST = 40
 _MADE = datetime(1980, 1, 1)
@@ -34,11 +37,24 @@ _MADE = datetime(1980, 1, 1)
 def safe_csv(frame: pd.DataFrame) -> str:
     """The frame as CSV text that a spreadsheet opens without running anything.
 
-    A text that starts like a formula gets a leading apostrophe, headers too; real numbers stay numbers.
+    A text that starts like a formula gets a leading apostrophe, headers too; real numbers stay numbers. What is not
+    known is an empty cell, and a limit without an end the word "unlimited": to a spreadsheet "inf" is no number either.
     """
-    texts = frame.map(lambda value: _inert(value) if isinstance(value, str) else value)
-    texts.columns = [_inert(str(column)) for column in frame.columns]
-    return texts.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    columns = [_plain(values) for _name, values in frame.items()]
+    texts = pd.DataFrame(dict(enumerate(columns)), index=frame.index)
+    header = [_inert(str(column)) for column in frame.columns]
+    return texts.to_csv(index=False, header=header, float_format=_FLOAT, lineterminator="\n")
+
+
+def _plain(values: pd.Series) -> pd.Series:
+    """A column as it is written: texts inert, no number that is none."""
+    if pd.api.types.is_float_dtype(values):
+        if not np.isinf(values.to_numpy(float, na_value=np.nan)).any():
+            return values
+        return values.map(lambda value: UNLIMITED if np.isinf(value) else _FLOAT % value, na_action="ignore")
+    if values.dtype == object or pd.api.types.is_string_dtype(values):
+        return values.map(lambda value: _inert(value) if isinstance(value, str) else value)
+    return values
 
 
 def read_csv(text: str) -> list[list[str]]:
@@ -122,8 +138,11 @@ def _letters(place: int) -> str:
 
 def _without_clock(book: Any) -> bytes:
     """The workbook's bytes, without the moment of saving that openpyxl writes into it and into the zip."""
+    from openpyxl.writer.excel import ExcelWriter
+
+    # Not compressed yet: it would be undone at once.
     saved, fixed = io.BytesIO(), io.BytesIO()
-    book.save(saved)
+    ExcelWriter(book, zipfile.ZipFile(saved, "w")).save()
     with zipfile.ZipFile(saved) as before, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as after:
         for name in before.namelist():
             content = before.read(name)

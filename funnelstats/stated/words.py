@@ -7,7 +7,9 @@ A process shows one page at a time, in one language: ``speak`` sets it, ``open_f
 from __future__ import annotations
 
 import gettext
+import math
 import re
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,13 @@ from funnelstats.stated.errors import FunnelError, suggestion
 
 LANGUAGES = ("en", "ru")
 NOT_KNOWN = "n/a"
+MINUS = "\u2212"
+_PATTERNS = ("#,##0", "#,##0.0", "#,##0.00", "#,##0.000", "#,##0.0000")
+_TINY = 0.0001
+_DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
+"""How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
+_SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
+"""How a table does."""
 _spoken = {"language": "en"}
 
 
@@ -81,26 +90,46 @@ def in_language(markdown: str, language: str) -> str:
 def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage.
 
-    >>> percent(0.663), percent(0.0512, 1), percent(float("nan"))
-    ('66%', '5.1%', 'n/a')
+    >>> percent(0.663), percent(-0.0512, 1), percent(float("nan"))
+    ('66%', '−5.1%', 'n/a')
     """
     from babel.numbers import format_percent
 
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
     space = "" if spoken() == "en" else "\u00a0"
-    return _(NOT_KNOWN) if pd.isna(share) else format_percent(share, f"{pattern}{space}%", locale=spoken())
+    return _(NOT_KNOWN) if pd.isna(share) else _signed(format_percent(share, f"{_PATTERNS[digits]}{space}%", spoken()))
 
 
 def number(value: float, digits: int = 0) -> str:
     """A number with its thousands set apart.
 
-    >>> number(35324), number(4.256, 1), number(float("nan"))
-    ('35,324', '4.3', 'n/a')
+    >>> number(35324), number(-4.256, 1), number(float("nan"))
+    ('35,324', '−4.3', 'n/a')
     """
     from babel.numbers import format_decimal
 
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    return _(NOT_KNOWN) if pd.isna(value) else format_decimal(value, pattern, locale=spoken())
+    return _(NOT_KNOWN) if pd.isna(value) else _signed(format_decimal(value, _PATTERNS[digits], spoken()))
+
+
+def exact(value: float) -> str:
+    """A number with the three digits that mean something, below 1,000; a tiny one is said to be below 0.0001.
+
+    >>> exact(1234.5), exact(0.98), exact(-0.01457), exact(1.57e-38)
+    ('1,234', '0.98', '−0.0146', '<0.0001')
+    """
+    from babel.numbers import format_decimal
+
+    size = abs(value)
+    if not 0 < size < math.inf:
+        return number(value)
+    if size < _TINY:
+        return f"{'<' if value > 0 else '>'}{number(math.copysign(_TINY, value), 4)}"
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return _signed(format_decimal(value, "#,##0." + "#" * digits, spoken()))
+
+
+def _signed(written: str) -> str:
+    """With a true minus: a hyphen is shorter, and a line may end after it."""
+    return written.replace("-", MINUS)
 
 
 def rough(value: float) -> str:
@@ -125,14 +154,12 @@ def money(amount: float, currency: str) -> str:
 
 
 def day(value: date) -> str:
-    """A day as people write it.
+    """A day as sentences write it.
 
     >>> day(date(2026, 6, 28))
-    'Jun 28, 2026'
+    '28 Jun 2026'
     """
-    from babel.dates import format_date
-
-    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, "medium", locale=spoken())
+    return _day(value, _DAYS)
 
 
 def short_day(value: date) -> str:
@@ -141,6 +168,10 @@ def short_day(value: date) -> str:
     >>> short_day(date(2026, 6, 28))
     '2026-06-28'
     """
+    return _day(value, _SHORT_DAYS)
+
+
+def _day(value: date, patterns: Mapping[str, str]) -> str:
     from babel.dates import format_date
 
-    return format_date(value, "yyyy-MM-dd" if spoken() == "en" else "dd.MM.yyyy", locale=spoken())
+    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, patterns[spoken()], locale=spoken())
