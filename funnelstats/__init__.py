@@ -34,7 +34,7 @@ _HOMES = {
     "counting.handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
     "counting.wins": "ticket_moments wins won_counts won_leads",
     "counting.records": "attribute_sizes record_counts",
-    "counting.pipeline": "lead_cost open_leads stage_contacts",
+    "counting.pipeline": "lead_cost open_leads paid_open_leads stage_contacts",
     "statistics.conversion": (
         "at_step cohort_table conversion_rates pooled_rates rate_difference with_matured rival_rates"
     ),
@@ -64,7 +64,9 @@ _HOMES = {
     "statistics.betas": "leads_needed",
     "statistics.forecast": "forecast_open new_lead_chance plan_rates",
     "statistics.plan": "finite funnel_arithmetic plan_leads",
-    "statistics.plan_work": "calendar_labels entries_ahead manager_shares plan_calendar plan_money stage_needs",
+    "statistics.plan_work": (
+        "calendar_labels entries_ahead manager_shares plan_calendar plan_money rounded_up stage_needs weeks_alike"
+    ),
     "statistics.loop": (
         "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers of_campaigns "
         "readiness record_shares shared_attributes state_table states_by"
@@ -82,7 +84,8 @@ _HOMES = {
     "showing.base_advice": "base_sentences",
     "showing.money_charts": "returns_chart",
     "showing.contact_charts": "contact_chart show_if_any speed_chart",
-    "showing.plan_advice": "aim_notes money_notes plan_rules plan_sentences work_notes",
+    "showing.plan_advice": "plan_sentences",
+    "showing.plan_notes": "aim_notes money_notes plan_rules work_notes",
     "showing.plan_charts": "arithmetic_chart deals_chart",
     "showing.worklist_advice": "worklist_sentences",
     "showing.refusal_limits": "month_after refusal_rules refusals_not_told",

@@ -11,10 +11,9 @@ from funnelstats.stated.words import _, counted, day, number, percent, rough
 from funnelstats.statistics.forecast import ALL
 from funnelstats.statistics.goals import Goal, plan_window
 from funnelstats.statistics.plan import AS_NOW, FEWEST_DEALS, USUAL
-from funnelstats.statistics.plan_work import MEETING, planned
+from funnelstats.statistics.plan_work import planned
 
 if TYPE_CHECKING:
-    from funnelstats.reading.opening import Tables
     from funnelstats.stated.funnel import Funnel
 
 SURE = 0.9
@@ -26,16 +25,16 @@ ALL_IN_TIME = 0.95
 
 
 def plan_sentences(
-    plan: pd.DataFrame, chance: pd.DataFrame, forecast: pd.DataFrame, funnel: Funnel, goal: Goal
+    plan: pd.DataFrame, chance: pd.DataFrame, forecast: pd.DataFrame, paid: pd.DataFrame, funnel: Funnel, goal: Goal
 ) -> list[str]:
     """What to do for the goal: leads needed, what the open ones bring, whether as many come, until when.
 
-    Takes the frames of ``plan_leads``, ``new_lead_chance`` and ``forecast_open``.
+    Takes the frames of ``plan_leads``, ``new_lead_chance``, ``forecast_open`` and ``paid_open_leads``.
     """
     new, old = chance.iloc[0], forecast[forecast["stage"] == ALL].iloc[0]
     sure = plan.sort_values("certainty", na_position="first").iloc[-1]
     now = plan[plan["plan"] == AS_NOW].iloc[0]
-    said = [_headline(sure, plan, new, goal), _open_sentence(old, goal)]
+    said = [_headline(sure, plan, new, goal), _open_sentence(old, goal), _paid_sentence(paid, funnel)]
     if sure["leads"] > 0 or np.isnan(sure["leads"]):
         said += [] if _times(plan) >= OUT_OF_REACH else [_enough(sure, now, new, funnel, goal), _usual(plan, new)]
         said += [_late(new, goal)]
@@ -131,6 +130,25 @@ def _open_sentence(old: pd.Series, goal: Goal) -> str:
     return said
 
 
+def _paid_sentence(paid: pd.DataFrame, funnel: Funnel) -> str:
+    """Why this page knows more open leads than those of money do."""
+    if paid.empty:
+        return ""
+    rows = paid.sort_values("open", ascending=False, kind="stable")
+    where = ", ".join(
+        (_("{n} at “{stage}”") if len(rows) > 1 else _("at “{stage}”")).format(n=number(many), stage=stage)
+        for stage, many in zip(rows["from_stage"], rows["open"], strict=True)
+    )
+    many = paid["open"].sum()
+    return counted(
+        "{n} of the open leads has a payment booked and does not stand at “{last}” yet ({where}): move it on in the "
+        "CRM. Here it is a deal to come; the pages of money count it as won.",
+        "{n} of the open leads have a payment booked and do not stand at “{last}” yet ({where}): move them on in the "
+        "CRM. Here they are deals to come; the pages of money count them as won.",
+        many,
+    ).format(n=number(many), last=funnel.stages[-1], where=where)
+
+
 def _enough(sure: pd.Series, now: pd.Series, new: pd.Series, funnel: Funnel, goal: Goal) -> str:
     if np.isnan(now["delivers"]) or new["in_time"] <= 0 or new["deals"] < FEWEST_DEALS:
         return ""
@@ -149,10 +167,15 @@ def _enough(sure: pd.Series, now: pd.Series, new: pd.Series, funnel: Funnel, goa
     text = _(
         "In the last {weeks} weeks {now} leads a week came in: if it stays so, the goal is made in {chance} cases."
     )
-    more = _("Find {more} more leads a week, or set a later day.")
     missing = sure["a_week"] - 5 * now["leads"] / new["working_days"]
     said = text.format(**known)
-    return said if not np.isfinite(missing) else f"{said} {more.format(more=_few_digits(missing))}"
+    if not np.isfinite(missing):
+        return said
+    missing = max(np.ceil(missing), 1)
+    more = counted(
+        "Find {n} more lead a week, or set a later day.", "Find {n} more leads a week, or set a later day.", missing
+    )
+    return f"{said} {more.format(n=number(missing))}"
 
 
 def _chance(share: float) -> str:
@@ -186,63 +209,3 @@ def _late(new: pd.Series, goal: Goal) -> str:
         return text.format(days=number(new["usual_days"]), by=day(goal.by))
     text = _("Leads that come in after {last} mostly come too late: every second deal takes {days} days or more.")
     return text.format(last=day(new["last_useful"]), days=number(new["usual_days"]))
-
-
-def work_notes(contacts: pd.DataFrame, shares: pd.DataFrame) -> list[str]:
-    """How the calendar's contacts came about, or what is missing to tell them.
-
-    ``contacts`` is a frame of ``stage_contacts``, ``shares`` one of ``manager_shares``.
-    """
-    said = []
-    if not contacts["contacts"].sum():
-        said.append(_("No contacts: how many calls and meetings the plan needs cannot be told."))
-    else:
-        said.append(_("Contacts and meetings are as many as leads at each stage were given of late."))
-        if not (contacts["kind"].str.lower() == MEETING).any():
-            said.append(_('No contact is of the kind "meeting": meetings cannot be told apart.'))
-    if shares.empty:
-        said.append(_("No manager when leads enter a stage: the plan cannot be shared out."))
-    return said
-
-
-def aim_notes(funnel: Funnel) -> list[str]:
-    """What the two rows of bars of the funnel arithmetic are, or that no target is agreed."""
-    really = _("As it really goes: the rates of the weeks that the plan goes by.")
-    if all(step.target is None for step in funnel.steps):
-        return [_("No targets are agreed: the way of 100 leads is shown only as it really goes."), really]
-    return [_("As agreed: the targets multiplied."), really]
-
-
-def money_notes(tables: Tables) -> list[str]:
-    """How the plan's money came about, and what is missing to tell it."""
-    return [
-        _("No costs: what the plan's leads cost cannot be told.")
-        if tables.costs is None
-        else _("A new lead costs what one has cost of late on average, all channels together."),
-        _("No payments: what the plan brings in cannot be told.")
-        if tables.payments is None
-        else _("A deal brings in what one has paid so far on average."),
-    ]
-
-
-def plan_rules(funnel: Funnel, goal: Goal) -> list[str]:
-    """How the plan was made, one sentence for each rule."""
-    first, last = plan_window(goal.as_of, funnel)
-    return [
-        _("Rates and days are those of the leads that entered a stage from {first} to {last}.").format(
-            first=day(first), last=day(last)
-        ),
-        _(
-            "A lead counts as won only within the agreed days of every step: deals that come later are on top. "
-            "Open leads that stand longer than agreed count for nothing."
-        ),
-        _(
-            "New leads come evenly on the working days from {first} to {last}; each needs its days until it is won."
-        ).format(first=day(pd.Timestamp(goal.as_of) + pd.Timedelta(days=1)), last=day(goal.by)),
-        _(
-            "The rates are known only so well, and weeks differ by more than chance: both make the number of leads "
-            "higher. 90% certainty means that in at least 9 of 10 such plans the goal is made."
-        ),
-        _("The plan knows no seasons and no changes to come: it goes on as the weeks above went."),
-        _("Contacts are planned for the week in which a lead enters the stage at which they are made."),
-    ]

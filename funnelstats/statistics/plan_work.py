@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 MEETING = "meeting"
 SHARES = ("recent", "open", "evenly_a_week", "as_now_a_week")
 CALENDAR_WORDS = {
-    "week": "week",
+    "week": "week from",
+    "weeks": "weeks alike",
     "working_days": "working days",
     "new_leads": "new leads",
     "contacts": "contacts",
@@ -136,6 +138,25 @@ def plan_calendar(
     ).reset_index()
 
 
+def weeks_alike(calendar: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``plan_calendar`` as they are done: rounded up, and weeks that then ask for the same in one row.
+
+    Leads, contacts and meetings are rounded up to whole ones, those of a manager and a day to a tenth. Returns the
+    first ``week`` of each row, how many ``weeks`` in a row are alike, and the columns of the calendar that are known.
+    """
+    known = calendar.dropna(axis="columns", how="all")
+    asked = known.columns.drop(["week", "working_days"], errors="ignore")
+    tenths = asked.str.endswith("_a_day")
+    scale = np.where(tenths, 10, 1)
+    # sums of shares of leads: 12.000000001 of them are 12
+    done = known.copy()
+    done[asked] = np.ceil(known[asked] * scale - 1e-6) / scale
+    rest = done.drop(columns="week")
+    first = (rest != rest.shift()).any(axis=1)
+    done.insert(1, "weeks", first.groupby(first.cumsum()).transform("size"))
+    return done[first].reset_index(drop=True)
+
+
 def calendar_labels(calendar: pd.DataFrame) -> dict[str, str]:
     """What the columns of ``plan_calendar`` are called on a page, in words."""
     return {
@@ -148,6 +169,11 @@ def calendar_labels(calendar: pd.DataFrame) -> dict[str, str]:
 
 def _monday(on: pd.Series) -> pd.Series:
     return on - pd.to_timedelta(on.dt.day_of_week, unit="D")
+
+
+def rounded_up(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The frame with these columns rounded up to whole numbers: fewer leads than asked for would not be enough."""
+    return frame.assign(**{name: np.ceil(frame[name] - 1e-6) for name in columns})
 
 
 def manager_shares(
