@@ -170,6 +170,12 @@ def test_the_sentences_count_compare_and_always_say_that_it_is_no_effect() -> No
     assert lines[-1].startswith("This goes together, it is not shown to cause")
 
 
+def test_one_contact_and_one_move_are_not_several() -> None:
+    lines = said(counts_of(("mail", "lead", 1, 1, 10), ("call", "lead", 25, 1, 100)))
+    assert "mail: 1 contact, 1 moved a lead" in lines[0]
+    assert any("call at lead (25 contacts, 1 move; 5 in as many days without one)" in line for line in lines)
+
+
 @pytest.mark.parametrize(("effective", "word"), [(5, "Fewer"), (50, "about as often"), (95, "More")])
 def test_a_difference_is_named_only_beyond_chance(effective, word) -> None:
     lines = said(counts_of(("call", "lead", 100, effective, 10)), counts_of(("call", "lead", 100, 50, 10)))

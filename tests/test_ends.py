@@ -21,7 +21,7 @@ from funnelstats.counting.ends import (
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.journeys import journeys, with_cohort, with_leads
 from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.practice import Refusals
+from funnelstats.stated.practice import LeadBase, Refusals
 
 STAGES = ("new", "встреча", "offer", "paid")
 PRACTICE = Refusals(
@@ -194,10 +194,18 @@ def test_a_worklist_holds_a_managers_own_leads_most_money_first(con):
     known = with_leads(lazy, table(con, leads, LEADS, "leads"))
     found = retries_due(known, FUNNEL, *FEBRUARY, manager="Анна")
     days = [pd.Timestamp(day) for day in ("2026-01-20", "2026-01-30", "2026-02-09")]
-    assert found.columns.tolist() == ["lead_id", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
+    columns = ["lead_id", "company", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
+    assert found.columns.tolist() == columns
     assert rows_of(found.drop(columns="amount")) == [
-        (lead, days[0], "lead", "(missing)", days[1], days[2]) for lead in ("b", "a")
+        (lead, "", days[0], "lead", "(missing)", days[1], days[2]) for lead in ("b", "a")
     ]
+    firms = FUNNEL.model_copy(update={"lead_base": LeadBase(company="product")})
+    assert retries_due(known, firms, *FEBRUARY, manager="Анна")["company"].tolist() == ["(missing)"] * 2
+    assert retries_due(known.mutate(product=known.lead_id), firms, *FEBRUARY, manager="Анна")["company"].tolist() == [
+        "b",
+        "a",
+    ]
+    assert retries_due(known.drop("product"), firms, *FEBRUARY, manager="Анна")["company"].tolist() == [""] * 2
     assert found["amount"].fillna(-1).tolist() == [7, -1]
     assert retries_due(known, FUNNEL, *FEBRUARY, manager="(missing)")["lead_id"].tolist() == ["d", "e"]
     assert rows_of(retry_counts(known, FUNNEL, *FEBRUARY, by="owner")) == [
@@ -270,7 +278,7 @@ def test_second_tries_equal_a_loop_over_random_histories(con, seed):
     assert own
     found = retries_due(lazy, RANDOM, start, end, manager="Анна")
     dates = found[["lost_on", "due_from", "due_to"]].apply(lambda column: column.dt.date)
-    assert set(rows_of(found.fillna({"amount": -1}).assign(**dates))) == {
+    assert set(rows_of(found.drop(columns="company").fillna({"amount": -1}).assign(**dates))) == {
         (lost.lead_id, lost.lost_on, lost.stage, lost.refusal, lost.due_from, lost.due_to, amounts[lost.lead_id])
         for lost in own
     }

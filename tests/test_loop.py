@@ -34,7 +34,7 @@ from funnelstats.showing.loop_charts import STATE_COLOURS, state_chart
 from funnelstats.showing.parts import PART_WORDS, show_part
 from funnelstats.stated.funnel import MISSING, FunnelError
 from funnelstats.stated.intervals import mover_ratio, wilson_interval
-from funnelstats.stated.words import _spoken
+from funnelstats.stated.words import _spoken, day
 from funnelstats.statistics.leaks import drivers
 from funnelstats.statistics.loop import (
     EVERYBODY,
@@ -209,6 +209,14 @@ def test_equal_loads_and_no_managers_are_no_finding():
     nobody = even_load(even.iloc[:0], even, FUNNEL)
     assert nobody["p_value"].isna().all()
     assert nobody["ratio_upper"].eq(np.inf).all()
+
+
+def test_an_uneven_load_is_called_so_at_the_one_in_ten_of_other_comparisons():
+    # adjusted p .085: a red against a target would ask for .07
+    uneven = pd.DataFrame({"manager": list("ABC"), "leads": [80, 100, 120]})
+    assert even_load(uneven, uneven, FUNNEL)["verdict"].tolist() == ["fewer", "even", "more"]
+    less = pd.DataFrame({"manager": list("ABC"), "leads": [82, 100, 118]})
+    assert set(even_load(less, less, FUNNEL)["verdict"]) == {"even"}
 
 
 def test_records_come_emptiest_field_first_everybody_before_each():
@@ -402,7 +410,8 @@ def test_acceptance_is_said_with_its_meaning_and_the_trades_claim_beside_it():
     days = day_counts([(3, 60, 5, 5, 0), (40, 0, 0, 0, 30)])
     window = (date(2026, 4, 1), date(2026, 6, 30))
     found, trade, meaning = acceptance_sentences(acceptance(days, matured([(100, 60, 0)]), FUNNEL), FUNNEL, window)
-    assert "from Apr 1, 2026 to Jun 30, 2026 sales accepted 60% (very likely 50% to 69%), and sent back 5.0%" in found
+    assert f"from {day(window[0])} to {day(window[1])} sales accepted 60% (very likely 50% to 69%), and" in found
+    assert "sent back 5.0%" in found
     assert "27%" in trade
     assert "claim" in trade
     assert "from “lead” to “met” within 14 days" in meaning

@@ -26,8 +26,9 @@ from funnelstats.counting.ends import (
 from funnelstats.counting.journeys import journeys, with_leads
 from funnelstats.reading.opening import open_funnel
 from funnelstats.showing.reason_charts import loss_chart, reason_chart, show_rows
-from funnelstats.showing.refusal_advice import association_sentence, refusal_sentences
-from funnelstats.showing.refusal_limits import NO_REFUSALS, month_after, refusals_not_told
+from funnelstats.showing.refusal_advice import refusal_sentences
+from funnelstats.showing.refusal_findings import association_sentence, top_sentence, tried_sentence
+from funnelstats.showing.refusal_limits import NO_REFUSALS, month_after, refusal_rules, refusals_not_told
 from funnelstats.stated.practice import Refusals
 from funnelstats.statistics.associations import DRAWS, exact_p, reason_association, reason_patterns
 from funnelstats.statistics.incidence import incidence, incidence_at
@@ -270,15 +271,27 @@ def test_a_manager_is_named_only_where_the_name_would_hold(sample):
     weaker = found.assign(p_holm=found["p_holm"].clip(lower=0.06))
     for patterns, named in ((found, True), (weaker, False)):
         said = refusal_sentences(
-            reason_shares(counts, funnel), nobody, nobody, patterns, second_looks(counts.iloc[:0]),
+            reason_shares(counts, funnel), nobody, nobody, patterns, second_looks(counts, "manager"),
             retry_counts(paths, funnel, date(2020, 1, 1), date(2020, 1, 2), by="owner"),
-            retried_counts(paths, funnel, date(2020, 1, 1)), pd.DataFrame(), refusal_totals(paths, funnel),
+            refusal_totals(paths, funnel), funnel,
         )  # fmt: skip
         assert ("Сидоров" in " ".join(said)) == named
     assert association_sentence(reason_association(counts, funnel, "manager")).startswith("Managers do hear different")
     assert "cannot be told" in association_sentence(reason_association(counts.iloc[:0], funnel, "manager"))
     alike = reason_association(counts_of(np.full((3, 3), 20)), funnel, "manager")
     assert "not told from chance" in association_sentence(alike)
+
+
+def test_days_to_a_second_try_are_a_range_without_a_word_before_it():
+    funnel = TOY.model_copy(update={"refusals": Refusals(retry_days_of={"no budget": (75, 100)}, final=("no",))})
+    month = date(2026, 6, 1), DAY
+    said = refusal_rules(funnel, DAY, month, WINDOW, month_after(DAY))
+    assert any(
+        line.startswith(
+            "Days from a refusal to its second try: 60 to 90; “no budget” 75 to 100. Final, never due: “no”."
+        )
+        for line in said
+    )
 
 
 def test_system_users_and_refusals_without_a_manager_are_not_compared():
@@ -437,24 +450,36 @@ def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
         reason_patterns(managers, funnel, "manager"),
         second_looks(managers, ["manager", "stage"]),
         retry_counts(paths, funnel, *month_after(last), by="owner"),
+        refusal_totals(paths, funnel),
+        funnel,
+    )
+    tried = tried_sentence(
         retried_counts(paths, funnel, last),
         retry_success(overall_counts(with_attempt(paths, funnel), funnel, last, by="attempt")),
-        refusal_totals(paths, funnel),
     )
-    return said, charts
+    return said, [top_sentence(shares), tried], charts
 
 
 def test_the_page_says_what_to_do_and_names_one_manager(sample):
     funnel, paths = sample
-    said, charts = sentences(funnel, paths)
-    text = " ".join(said)
+    said, findings, charts = sentences(funnel, paths)
+    text = " ".join([*said, *findings])
+    assert len(said) == 5
     assert said[0].startswith("Heard more often than before: at presented → contracted “price” now takes 8.8%")
     assert "(Compressors 18.3%, all others 1.9%)" in said[0]
     assert said[1].startswith("Сидоров hears “other supplier” more often than the others do: 53 of 105 refusals (50%")
     assert [name for name in ("Иванов", "Петрова", "O'Neill", "Müller", "CRM robot") if name in text] == []
-    assert "437 refused leads are due in the coming month" in text
-    assert "39 were tried" in text
-    assert "No clear difference from first tries" in text
+    assert said[2] == (
+        "Second tries: 437 refused leads are due in the coming month; the managers' pages list them week by week. "
+        "11 of them belong to nobody or to a system user: give them to somebody."
+    )
+    assert said[3].startswith(
+        "Take a second look: 113 refusals of the trailing weeks sound like an excuse (“other supplier”), 53 of them "
+        "with Сидоров. Let somebody else call back five of them"
+    )
+    assert findings[0].startswith("Most often heard this month: “price”, 91 of 266 refusals (34%")
+    assert "39 were tried" in findings[1]
+    assert "No clear difference from first tries" in findings[1]
     # no lead by name
     assert not re.search(r"\b1\d{5}\b", text)
     shares, losses = charts
@@ -469,8 +494,12 @@ def test_an_export_without_refusals_says_so_and_fails_nowhere():
     prepared_tables = journeys(
         table(_engine(), entries_frame([("a", "lead", "2026-04-02"), ("a", "met", "2026-04-03")])), TOY
     )
-    said, charts = sentences(TOY, prepared_tables)
+    said, findings, charts = sentences(TOY, prepared_tables)
     assert said == [NO_REFUSALS]
+    assert findings == [
+        "No lead was refused in this month: there is nothing to talk about here.",
+        "No refused lead's time for a second try is over yet.",
+    ]
     assert refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns) == [NO_REFUSALS]
     assert ["nothing to draw" in chart.data["text/plain"] for chart in charts] == [True, True]
     looks = second_looks(refusal_counts(prepared_tables, TOY, *WINDOW, by="manager"), "manager")
@@ -487,7 +516,8 @@ def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, mo
     )
     funnel, tables = open_funnel(NAME, "2026-06-30")
     paths = with_leads(journeys(tables.entries, funnel), tables.leads)
-    said, charts = sentences(funnel, paths)
+    said, findings, charts = sentences(funnel, paths)
+    assert findings[0] == "No refusal of this month has a reason."
     assert said == ["Reasons not written down: 1 of 1 refusals (100%). Ask for them while they are remembered."]
     assert "image/png" in charts[0].data
     assert refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns) == [

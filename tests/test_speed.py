@@ -75,6 +75,9 @@ def marks_of(*rows):
     return pd.DataFrame(rows, columns=columns).astype({"contacted": bool})
 
 
+NO_MARKS = landmark_differences(marks_of())
+
+
 def test_the_difference_at_a_landmark_has_newcombes_limits() -> None:
     # Newcombe 1998, example (a): 56/70 - 48/80
     found = landmark_differences(marks_of(("met", 1, True, 70, 56, 0), ("met", 1, False, 80, 48, 3))).iloc[0]
@@ -115,27 +118,59 @@ def test_nothing_to_compare_is_said() -> None:
     assert speed_sentences(times, times, empty, nobody, SOME, FUNNEL)[0].startswith("No lead came in with you")
 
 
-def test_the_sentences_give_both_clocks_the_colleagues_and_no_cause() -> None:
-    both = [hours_of([4, 6, 8], [True] * 3), hours_of([1, 2, 3], [True] * 3).assign(clock="working")]
-    own, others = (
-        waiting_times(pd.concat(both)),
-        waiting_times(pd.concat([frame.assign(hours=frame["hours"] * 2) for frame in both])),
-    )
+def test_an_edge_of_one_in_ten_by_chance_is_called_as_in_other_comparisons() -> None:
+    # two-sided p .09: a red against a target would ask for .07
+    found = landmark_differences(marks_of(("met", 1, True, 100, 60, 0), ("met", 1, False, 100, 48, 0)))
+    assert found["verdict"].tolist() == ["higher"]
+    assert set(
+        landmark_differences(marks_of(("met", 1, True, 100, 60, 0), ("met", 1, False, 100, 49, 0)))["verdict"]
+    ) == {"undecided"}
+
+
+def both_clocks(calendar, working):
+    """Leads all contacted after these hours on each clock, 40 of each."""
+    clocks = {"calendar": calendar, "working": working}
+    parts = [hours_of(np.repeat(hours, 40), [True] * 40 * len(hours)) for hours in clocks.values()]
+    return waiting_times(pd.concat([part.assign(clock=clock) for part, clock in zip(parts, clocks, strict=True)]))
+
+
+def test_the_sentences_count_what_was_not_recorded_and_name_no_cause() -> None:
+    own = both_clocks([4, 6, 8], [1, 2, 3])
     marks = landmark_differences(marks_of(("met", 1, True, 700, 560, 0), ("met", 1, False, 800, 480, 3)))
-    said = speed_sentences(own, others, marks, pd.DataFrame({"lead_id": ["a"]}), SOME, FUNNEL)
-    assert (
-        said[0]
-        == "Half of your leads are contacted within 6 hours (2 working hours); of the colleagues' within 12 (4)."
-    )
-    assert said[1] == "1 open lead of yours has no contact yet: it is listed below."
+    said = speed_sentences(own, own.head(0), marks, pd.DataFrame({"lead_id": ["a"]}), SOME, FUNNEL)
+    assert said[0] == "Half of your leads are contacted within 6 hours (2 working hours)."
+    assert said[1] == "1 open lead of yours has no contact recorded: it is listed below."
     assert said[2].endswith(
         "80% of those contacted by then reached met in time, 60% of the others: it goes together, it is not shown to "
         "cause."
     )
-    alone = speed_sentences(own, others.head(0), marks, pd.DataFrame(), SOME, FUNNEL)
-    assert alone[0] == "Half of your leads are contacted within 6 hours (2 working hours)."
-    slow = waiting_times(pd.concat([frame.assign(contacted=0, waiting=1) for frame in both]))
+    slow = waiting_times(hours_of([4, 6, 8], [False] * 3))
+    slow = pd.concat([slow, slow.assign(clock="working")])
     assert (
-        speed_sentences(slow, others, marks, pd.DataFrame(), SOME, FUNNEL)[0]
+        speed_sentences(slow, own, marks, pd.DataFrame(), SOME, FUNNEL)[0]
         == "Fewer than half of your 3 leads were contacted so far."
     )
+
+
+def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> None:
+    # faster by the calendar, slower by working hours
+    own, others = both_clocks([30, 32, 34], [11, 12, 13]), both_clocks([40, 42, 44], [5, 6, 7])
+    stated = FUNNEL.model_validate({**FUNNEL.model_dump(exclude_unset=True), "work": {"holidays": ["2026-01-01"]}})
+    alike = others.assign(half=12.5, half_lower=11.0, half_upper=14.0)
+    for funnel, word, peers in (
+        (FUNNEL, "faster", others),
+        (stated, "slower", others),
+        (stated, "about as fast", alike),
+    ):
+        said = speed_sentences(own, peers, NO_MARKS, pd.DataFrame(), SOME, funnel)[0]
+        assert f"That is {word}" in said
+    clock = "Half of your leads are contacted within 12 working hours (32 by the calendar). "
+    said = speed_sentences(own, others, NO_MARKS, pd.DataFrame(), SOME, stated)[0]
+    assert said == clock + "That is slower than the colleagues do it (6)."
+
+
+def test_a_limit_that_was_not_reached_parts_nobody() -> None:
+    own = both_clocks([4, 6, 8], [1, 2, 3])
+    endless = own.assign(half=60.0, half_lower=5.0, half_upper=np.nan)
+    said = speed_sentences(own, endless, NO_MARKS, pd.DataFrame(), SOME, FUNNEL)[0]
+    assert said.endswith("That is about as fast as the colleagues do it (60).")

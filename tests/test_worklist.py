@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
+from funnelstats.showing.worklist_advice import worklist_sentences
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.worklist import (
     LISTED,
@@ -19,7 +20,6 @@ from funnelstats.statistics.worklist import (
     with_retry_stake,
     with_stake,
     worklist,
-    worklist_sentences,
 )
 
 AS_OF = date(2026, 6, 28)
@@ -113,6 +113,7 @@ def test_a_lead_older_than_any_other_or_at_a_stage_never_seen() -> None:
 def test_reasons_in_their_order() -> None:
     found = listed(
         lead("never", contacts=0.0, days=6),
+        lead("unwritten", stage="met", contacts=0.0, days=6),
         lead("ends", days=3, silent=1),
         lead("ends tomorrow", days=9, silent=1),
         lead("over", days=10, silent=1),
@@ -123,12 +124,14 @@ def test_reasons_in_their_order() -> None:
     ).set_index("lead_id")
     assert found["reason"].to_dict() == {
         "never": "never contacted",
+        "unwritten": "no contact recorded",
         "ends": "days end 2026-07-05",
         "ends tomorrow": "days end 2026-06-29",
         "idle": "idle for 15 days",
     }
     assert found["next_step"].to_dict() == {
         "never": "first call",
+        "unwritten": "call and write it down",
         "ends": "bring it to met",
         "ends tomorrow": "bring it to met",
         "idle": "call or close it",
@@ -154,31 +157,48 @@ def test_most_money_first_then_the_better_chance_then_the_longer_wait() -> None:
     assert blind["at_stake"].isna().all()
 
 
+DUE = pd.DataFrame(
+    {
+        "lead_id": ["late", "soon", "rich"],
+        "company": ["", "(missing)", "Acme"],
+        "stage": ["met", "lead", "met"],
+        "refusal": ["price", "(missing)", "terms"],
+        "amount": [np.nan, np.nan, 600.0],
+        "lost_on": pd.to_datetime(["2026-04-28", "2026-04-20", "2026-04-25"]),
+        "due_from": pd.to_datetime(["2026-06-27", "2026-06-19", "2026-06-24"]),
+        "due_to": pd.to_datetime(["2026-07-27", "2026-07-19", "2026-07-24"]),
+    }
+)
+RETRIED = pd.DataFrame({"refusal": ["price", "terms"], "entered": [30, 10], "converted": [3, 1], "too_recent": [1, 1]})
+
+
+def again(due=DUE, retried=RETRIED, deal=MEAN):
+    return with_retry_stake(due, retried, chances(DAYS, RATES, FUNNEL), deal, FUNNEL, AS_OF)
+
+
 def test_a_second_try_starts_anew_but_only_as_often_as_refused_leads_come_back() -> None:
-    due = pd.DataFrame({"lead_id": ["r"], "stage": ["met"], "refusal": ["price"], "amount": [600.0]}).assign(
-        lost_on=pd.Timestamp("2026-04-20"), due_to=pd.Timestamp("2026-07-19")
-    )
-    retried = pd.DataFrame(
-        {"refusal": ["price", "terms"], "entered": [30, 10], "converted": [3, 1], "too_recent": [1, 1]}
-    )
-    found = with_retry_stake(due, retried, chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF)
-    row = found.iloc[0]
-    assert row["chance"] == pytest.approx(0.1 * 4 / 6 / 2)
-    assert row["at_stake"] == pytest.approx(600 * row["chance"])
-    assert row[["stage", "days_there", "reason"]].tolist() == ["met", 69, "second try due: price"]
-    assert row["next_step"] == "call again by 2026-07-19"
-    both = worklist(staked(lead("a", contacts=0.0)), found, FUNNEL, AS_OF)
-    assert both["lead_id"].tolist() == ["a", "r"]
-    blank = with_retry_stake(
-        due.assign(refusal="(missing)"), retried, chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF
-    )
-    assert blank["reason"].tolist() == ["second try due"]
-    never = with_retry_stake(due, retried.head(0), chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF)
-    assert never[["chance", "at_stake"]].isna().all(axis=None)
-    assert (
-        with_retry_stake(due.head(0), retried, chances(DAYS, RATES, FUNNEL), MEAN, FUNNEL, AS_OF).columns.tolist()
-        == LISTED
-    )
+    rich, soon, late = again().to_dict("records")
+    assert rich["chance"] == pytest.approx(0.1 * 4 / 6 / 2)
+    assert (rich["at_stake"], soon["at_stake"]) == pytest.approx((600 * rich["chance"], 100 * rich["chance"]))
+    assert (rich["kind"], rich["company"], rich["stage"], rich["days_there"]) == ("second try", "Acme", "met", 64)
+    assert [row["reason"] for row in (rich, soon)] == ["second try due: terms", "second try due"]
+    assert late["next_step"] == "call again by 2026-07-27"
+    assert again(DUE.head(0)).columns.tolist() == [*LISTED, "refusal", "lost_on", "due_from", "due_to"]
+
+
+@pytest.mark.parametrize("retried", [RETRIED.assign(converted=0), RETRIED.head(0)])
+def test_where_no_second_try_was_ever_seen_its_worth_is_unknown_and_those_ending_first_come_first(retried) -> None:
+    found = again(retried=retried)
+    assert found[["chance", "at_stake"]].isna().all(axis=None)
+    assert found["lead_id"].tolist() == ["soon", "rich", "late"]
+
+
+def test_open_leads_come_before_second_tries_whatever_is_at_stake() -> None:
+    hopeless = staked(lead("old", days=400, silent=400), lead("new", contacts=0.0, amount=1.0))
+    for retries in (again(), again(retried=RETRIED.assign(converted=0))):
+        both = worklist(hopeless, retries, FUNNEL, AS_OF)
+        assert both["lead_id"].tolist() == ["new", "old", *retries["lead_id"]]
+        assert both["kind"].tolist() == ["open"] * 2 + ["second try"] * 3
 
 
 def test_standstill_by_stage_has_every_stage_and_says_what_is_not_known() -> None:
@@ -203,12 +223,30 @@ def test_those_never_contacted_come_longest_wait_first() -> None:
     assert untouched(leads)["lead_id"].tolist() == ["long", "short"]
 
 
-def test_the_sentences_begin_with_the_most_at_stake_and_count_the_rest() -> None:
+def test_open_leads_and_second_tries_are_counted_apart_and_the_rest_is_in_the_file() -> None:
     leads = [lead(f"L{n:02}", contacts=0.0, amount=100.0 + n) for n in range(23)]
-    (line,) = worklist_sentences(listed(*leads), own(*leads), FUNNEL)
-    assert line.startswith("Your list: 23 leads wait for you this week; begin with L22 at lead (never contacted).")
-    assert "are at stake." in line
-    assert line.endswith("The 20 with most at stake are listed, the other 3 are in the file below the list.")
+    opened, tries = worklist_sentences(worklist(staked(*leads), again(), FUNNEL, AS_OF), own(*leads), FUNNEL)
+    assert opened.startswith(
+        "Your list: 23 open leads wait for you this week; begin with L22 at lead (never contacted)."
+    )
+    assert "\xa0RUB are at stake." in opened
+    assert opened.endswith("The first 20 are listed below, all 23 are in the file.")
+    assert tries == (
+        "Second tries: 3 refused leads of yours are due to be called again this week, after the open ones. "
+        "About 3% of such leads are won. In all 27\xa0RUB are at stake."
+    )
+    many = pd.concat([DUE.assign(lead_id=DUE["lead_id"] + str(n)) for n in range(8)], ignore_index=True)
+    unseen = worklist(staked(*leads), again(many, RETRIED.assign(converted=0)), FUNNEL, AS_OF)
+    assert worklist_sentences(unseen, own(*leads), FUNNEL)[1].endswith(
+        "What they may bring is not known: the data shows no second try. "
+        "The first 20 are listed below, all 24 are in the file."
+    )
+
+
+def test_a_lead_is_called_by_its_company_where_that_is_known() -> None:
+    for company, called in (("Acme", "Acme (L1)"), ("", "L1"), ("(missing)", "L1")):
+        one = lead("L1", contacts=0.0, company=company)
+        assert f"begin with {called} at lead" in worklist_sentences(listed(one), own(one), FUNNEL)[0]
 
 
 def test_a_manager_without_leads_or_without_anything_to_do() -> None:
@@ -217,6 +255,9 @@ def test_a_manager_without_leads_or_without_anything_to_do() -> None:
     assert stalled(own(), FUNNEL, AS_OF)["leads"].tolist() == [0, 0]
     busy = lead("a", days=2, silent=1)
     assert worklist_sentences(listed(busy), own(busy), FUNNEL) == ["None of your open leads waits for you this week."]
+    only_tries = worklist(staked(busy), again(), FUNNEL, AS_OF)
+    said = worklist_sentences(only_tries, own(busy), FUNNEL)
+    assert [line.split(":")[0] for line in said] == ["None of your open leads waits for you this week.", "Second tries"]
 
 
 def test_without_contacts_or_money_the_list_says_so() -> None:
