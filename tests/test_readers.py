@@ -106,9 +106,13 @@ def test_a_row_with_too_few_or_too_many_fields_is_broken_and_keeps_its_number(re
     ]
 
 
-def test_a_quote_that_never_closes_is_an_error(error):
-    assert (
-        error('id,name\n1,"open\n2,b\n') == "export.csv: line 3: unexpected end of data; a quote that opens must close"
+def test_a_quote_that_never_closes_is_told_with_the_row_it_opens_in(error):
+    assert error('id,name\n0,"two\nlines"\n1,"open\n2,b\n') == (
+        "export.csv: row 3, which begins in line 4: unexpected end of data in line 5; "
+        "a quote that opens must close, and one within a text stand twice"
+    )
+    assert error('id,name\n1,"OOO "Daisy""\n2,b\n').startswith(
+        "export.csv: row 2, which begins in line 2: ',' expected"
     )
 
 
@@ -118,10 +122,39 @@ def test_a_name_twice_in_the_header_is_an_error_only_where_it_is_wanted(read, er
 
 
 def test_missing_columns_are_told_at_once_each_with_its_near_miss(error):
-    assert error("id,created,owner\n", ["id", "creatd", "price"]).splitlines() == [
+    assert error("id,created,,owner\n", ["id", "creatd", "price"]).splitlines() == [
         'export.csv: no column "creatd"; did you mean "created"?',
         'export.csv: no column "price"; known: id, created, owner',
     ]
+
+
+TITLED = [["Deals of July"], [], ["id", "name"], ["1", "a"], [], ["2", "b"]]
+
+
+def test_what_stands_above_the_header_is_not_read_and_rows_keep_their_numbers(read, error, tmp_path):
+    text = "".join(";".join(row) + "\n" for row in TITLED)
+    found = {"_row": [4, 6], "id": ["1", "2"], "name": ["a", "b"]}
+    assert read(text, ["id", "name"], header_row=3)[0] == found
+    assert read_file(book(tmp_path / "deals.xlsx", TITLED), ["id", "name"], header_row=3).columns.to_pydict() == found
+    assert error(text, ["id", "name"]).splitlines() == [
+        'export.csv: no column "id"; known: Deals of July',
+        'export.csv: no column "name"; known: Deals of July',
+        "export.csv: row 1 was taken as the header; if it is another, state header_row",
+    ]
+    assert error("\nid,name\n", ["id"]).startswith('export.csv: no column "id"; known: none\n')
+    assert "row 9 was taken as the header" in error(text, ["id"], header_row=9)
+
+
+def test_a_title_with_other_delimiters_does_not_mislead(read):
+    assert read('"a, b, c, ""d""\n, e";\nid;name\n1;a\n', ["id"], header_row=2)[0] == {"_row": [3], "id": ["1"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_delimiter_that_a_first_line_for_spreadsheets_names_is_taken_and_not_counted(read, encoding):
+    for line in ("sep=^", '"sep=^"'):
+        found = read(f"{line}\r\nid^a,b\r\n1^x\r\n2\r\n".encode(encoding), ["id", "a,b"])
+        assert found == ({"_row": [2], "id": ["1"], "a,b": ["x"]}, [(3, "2", "has 1 fields where the header has 2")],
+                         "CSV (^)")  # fmt: skip
 
 
 def test_blanks_around_a_header_and_a_column_without_a_name_do_no_harm(read):
@@ -172,6 +205,42 @@ def test_a_spreadsheet_keeps_numbers_dates_and_flags_as_one_reads_them(tmp_path)
 def test_a_long_number_of_a_spreadsheet_looks_like_one_that_lost_digits(tmp_path):
     found = read_file(book(tmp_path / "deals.xlsx", [["id"], [int(LONG)], [float(LONG)], [LONG]]), ["id"])
     assert found.columns["id"].to_pylist() == ["9.00720E+18", "9.00720E+18", LONG]
+
+
+def test_rows_beyond_the_size_that_a_spreadsheet_states_are_read(tmp_path):
+    whole, cut = book(tmp_path / "whole.xlsx", [["id", "name"], *([n, "x"] for n in range(40))]), tmp_path / "cut.xlsx"
+    for stated in ("A1:B10", "A1", "A1:A3"):
+        with zipfile.ZipFile(whole) as source, zipfile.ZipFile(cut, "w") as target:
+            for part in source.namelist():
+                text = source.read(part).replace(b'<dimension ref="A1:B41"', b'<dimension ref="%s"' % stated.encode())
+                assert part != "xl/worksheets/sheet1.xml" or stated.encode() in text
+                target.writestr(part, text)
+        columns = read_file(cut, ["id", "name"]).columns
+        assert columns["id"].to_pylist() == [str(n) for n in range(40)]
+        assert set(columns["name"].to_pylist()) == {"x"}
+
+
+def test_a_chart_is_no_table_of_a_spreadsheet(tmp_path):
+    made = openpyxl.load_workbook(book(tmp_path / "deals.xlsx", [["id"], ["1"]]))
+    made.create_chartsheet("Chart", 0).add_chart(openpyxl.chart.BarChart())
+    made.save(tmp_path / "deals.xlsx")
+    assert read_file(tmp_path / "deals.xlsx").columns.column_names == ["_row", "id"]
+    with pytest.raises(FunnelError, match=r'deals.xlsx: sheet "Chart" is a chart, not a table; known: Deals, Notes'):
+        read_file(tmp_path / "deals.xlsx", sheet="Chart")
+
+
+APART = "Андреи\u0306"  # й of two characters, as some systems write it
+
+
+def test_letters_and_their_accents_are_one_whoever_wrote_them(read, tmp_path):
+    assert len(APART) == 7
+    one = {"Андрей": ["Андрей", "Андрей"]}
+    assert read(f"id;{APART}\n1;{APART}\n2;Андрей\n", ["Андрей"])[0] == {"_row": [2, 3], **one}
+    assert read(f'{{"{APART}": "{APART}"}}\n{{"Андрей": "Андрей"}}\n', ["Андрей"])[0] == {"_row": [1, 2], **one}
+    rows = [[APART], [APART], ["Андрей"]]
+    assert read_file(book(tmp_path / "deals.xlsx", rows), ["Андрей"]).columns.to_pydict() == {"_row": [2, 3], **one}
+    pq.write_table(pa.table({APART: [APART, "Андрей"]}), tmp_path / "deals.parquet")
+    assert read_file(tmp_path / "deals.parquet", ["Андрей"]).columns.to_pydict() == {"_row": [1, 2], **one}
 
 
 def test_another_sheet_is_read_by_its_name(tmp_path):
@@ -226,6 +295,25 @@ def test_json_lines_keep_digits_and_tell_bad_lines(read):
     assert kind == "JSON lines"
     assert columns == {"_row": [1, 3], "id": [LONG, "2"], "sum": ["12.50", ""], "won": ["true", ""], "note": ["", ""]}
     assert broken == [(4, "nonsense", "is not JSON: Expecting value"), (5, "[1]", "is not a JSON object")]
+
+
+def test_what_lies_in_the_objects_of_json_lines_is_named_by_its_way(read):
+    text = f'{{"id": 1, "current": {{"id": {LONG}, "user": {{"name": "Anna"}}, "tags": ["a"]}}}}\n{{"id": 2}}\n'
+    columns, _, _ = read(text, ["id", "current.id", "current.user.name", "current.tags"])
+    assert columns == {
+        "_row": [1, 2],
+        "id": ["1", "2"],
+        "current.id": [LONG, ""],
+        "current.user.name": ["Anna", ""],
+        "current.tags": ['["a"]', ""],
+    }
+
+
+def test_json_over_several_lines_is_told_as_such(error):
+    assert error('{\n  "id": 1\n}\n', ["id"]) == (
+        'export.csv: JSON, but not one object per line (JSON lines): line 1 is "{", '
+        "which is not JSON: Expecting property name enclosed in double quotes"
+    )
 
 
 def test_a_kind_is_told_by_content_whatever_the_name(read):

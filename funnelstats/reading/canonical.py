@@ -10,11 +10,12 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from funnelstats.reading.cells import BLANKS, date_hint, instant_at, trimmed, wall_clock
 from funnelstats.reading.columns import ROW
-from funnelstats.reading.mapping import BLANKS, date_hint, mapped, trimmed
+from funnelstats.reading.mapping import mapped
 from funnelstats.reading.readers import read_file
 from funnelstats.reading.stored import read_database
-from funnelstats.stated.funnel import Funnel, FunnelError, Join, Source, project_root, suggestion
+from funnelstats.stated.funnel import ENDS, Funnel, FunnelError, Join, Source, project_root, suggestion
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason"]
 
@@ -43,11 +44,8 @@ def canonical_table(
     aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
     rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
     _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
-    return (
-        checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason"),
-        account,
-        rows_aside,
-    )
+    good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
+    return _days_as_ties(good, funnel) if table == "entries" else good, account, rows_aside
 
 
 def _read_source(
@@ -59,7 +57,7 @@ def _read_source(
     account: dict[str, Any],
 ) -> tuple[ir.Table, pd.DataFrame]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
-    named = {*source.columns.values(), *source.attributes.values(), *source.only}
+    named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
     wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
@@ -69,7 +67,10 @@ def _read_source(
         folder = project_root() / "data" / "raw" / funnel.name
         paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
         reads = [
-            (path.relative_to(folder).as_posix(), read_file(path, wanted, encoding=source.encoding, sheet=source.sheet))
+            (
+                path.relative_to(folder).as_posix(),
+                read_file(path, wanted, encoding=source.encoding, sheet=source.sheet, header_row=source.header_row),
+            )
             for path in paths
         ]
     parts, broken = [], []
@@ -94,7 +95,11 @@ def _lookup(
     con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], named: set[str], name: str, number: int
 ) -> ir.Table:
     """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
-    reads = [read_file(path, encoding=join.encoding) for pattern in join.files for path in files[pattern]]
+    reads = [
+        read_file(path, encoding=join.encoding, header_row=join.header_row)
+        for pattern in join.files
+        for path in files[pattern]
+    ]
     file = ", ".join(join.files)
     rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
     if join.right not in rows.columns:
@@ -113,7 +118,7 @@ def _lookup(
 def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
     if table != "entries" or source.unmapped == "ignore":
         return
-    unmapped = rows.filter(rows["_unmapped"].notnull()).group_by("_unmapped", "_file")
+    unmapped = rows.filter(rows["_unmapped"].notnull() & rows["_ignored"].isnull()).group_by("_unmapped", "_file")
     counted = unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
     if not counted.empty:
         column = source.columns["stage"]
@@ -167,6 +172,27 @@ def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue, ids: 
         _reason=ibis.ifelse(new, reason, rows["_reason"]),
         _column=ibis.ifelse(new, rows["_source"].cases(*ids), rows["_column"]),
         _value=ibis.ifelse(new, rows["lead_id"], rows["_value"]),
+    )
+
+
+def _days_as_ties(rows: ir.Table, funnel: Funnel) -> ir.Table:
+    """The entries, of which one known by its day only ties with the others of its lead and day.
+
+    Midnight is no hour that a CRM knows. Such an entry stands at the latest entry of an earlier stage on
+    its day, so that ties follow the funnel's order, ends last: a refusal typed as a day alone neither
+    comes before the meeting of that morning nor makes what follows it a second lead.
+    """
+    midnight = wall_clock("UTC", instant_at(funnel.timezone, rows.entered_on.cast("timestamp")))
+    places = {stage: place for place, stage in enumerate((*funnel.stages, *ENDS))}
+    rows = rows.mutate(_hour_known=rows.entered_at != midnight, _place=rows.stage.cases(*places.items()))
+    timed = rows.filter(rows._hour_known).select("lead_id", "entered_on", _before="_place", _at="entered_at")
+    days = rows.filter(~rows._hour_known).select("lead_id", "entered_on", "_place").distinct()
+    same_day = days.join(timed, ["lead_id", "entered_on"]).filter(ibis._._before < ibis._._place)
+    latest = same_day.group_by(*days.columns).aggregate(_latest=ibis._._at.max())
+    rows = rows.left_join(latest, days.columns)
+    at = ibis.ifelse(rows._hour_known, rows.entered_at, ibis.coalesce(rows._latest, rows.entered_at))
+    return rows.mutate(entered_at=at).drop(
+        "_hour_known", "_place", "_latest", *(f"{name}_right" for name in days.columns)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from itertools import islice
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from funnelstats.stated.errors import FunnelError, suggestion
 
@@ -28,13 +30,23 @@ class Read(NamedTuple):
     header: list[str]
 
 
-def chosen_columns(path: Path, header: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+def composed(text: str) -> str:
+    """The text with letters and their accents in one: what looks the same is the same (Unicode's NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def chosen_columns(
+    path: Path, header: Sequence[str], wanted: Sequence[str] | None, header_row: int | None = None
+) -> list[str]:
     """The wanted columns, each of which must stand in the header once; all where none is wanted."""
-    wanted = [name for name in header if name] if wanted is None else list(wanted)
-    twice = sorted({name for name in header if name in wanted and header.count(name) > 1})
+    known = [name for name in header if name]
+    wanted = known if wanted is None else list(wanted)
+    twice = sorted({name for name in known if name in wanted and header.count(name) > 1})
     missing = [name for name in wanted if name not in header]
-    mistakes = [f'{path.name}: no column "{name}"; {suggestion(name, header)}' for name in missing]
+    mistakes = [f'{path.name}: no column "{name}"; {suggestion(name, known)}' for name in missing]
     mistakes += [f'{path.name}: column "{name}" stands there twice; rename one' for name in twice]
+    if header_row and missing and len(missing) == len(wanted):
+        mistakes.append(f"{path.name}: row {header_row} was taken as the header; if it is another, state header_row")
     if mistakes:
         raise FunnelError("\n".join(mistakes))
     return wanted
@@ -48,12 +60,15 @@ def text_columns(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: S
     batches = []
     while chunk := list(islice(iterator, CHUNK)):
         columns = list(zip(*chunk, strict=True))
-        arrays = [
-            pa.array(columns[0], pa.int64()),
-            *(pa.array(columns[place], pa.string()) for place in places),
-        ]
+        arrays = [pa.array(columns[0], pa.int64()), *(text_array(columns[place]) for place in places)]
         batches.append(pa.record_batch(arrays, schema=schema))
     return pa.Table.from_batches(batches, schema=schema)
+
+
+def text_array(values: Any) -> Any:
+    """Cells as a column of text, letters and their accents in one, whoever wrote them on whichever system."""
+    texts = values.cast(pa.string()) if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
+    return pc.utf8_normalize(texts, form="NFC")
 
 
 def cell_text(value: Any) -> str:

@@ -6,49 +6,19 @@ column at fault, its text and the reason.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from funnelstats.reading.cells import BLANKS, instant_of, number_of, trimmed, wall_clock
 from funnelstats.reading.columns import ROW
 from funnelstats.stated.funnel import EVERY_COLUMN, Funnel, Source
 from funnelstats.stated.schema import ENDS, IGNORE, TABLES, Column, date_column
 
-BLANKS = " \t\r\n\u00a0\u202f\ufeff"
-ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
-ZONED = r":\S*(Z|[+-]\d{2}(:?\d{2})?)$"
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
-COMMON_FORMATS = [
-    f"{day}{clock}"
-    for day in ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d")
-    for clock in ("", " %H:%M", " %H:%M:%S")
-]
-
-
-@ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.timestamp))
-def try_strptime(text, fmt):  # type: ignore[no-untyped-def]
-    """DuckDB's reading of a date, null where the text does not match."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp(timezone="UTC")), dt.timestamp))
-def wall_clock(zone, instant):  # type: ignore[no-untyped-def]
-    """DuckDB: what the clock on a zone's wall shows at an instant."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.Timestamp(timezone="UTC")))
-def instant_at(zone, wall):  # type: ignore[no-untyped-def]
-    """DuckDB: the instant at which the clock on a zone's wall shows this."""
-
-
-@ibis.udf.scalar.builtin(name="trim", signature=((dt.string, dt.string), dt.string))
-def trimmed(text, characters):  # type: ignore[no-untyped-def]
-    """DuckDB: text without these characters at its ends."""
 
 
 class Fault(NamedTuple):
@@ -147,9 +117,10 @@ def _ignored(
         for i, join in enumerate(source.join)
         if join.unmatched == "ignore"
     ]
-    for name, values in source.only.items():
-        text = trimmed(raw[name], BLANKS)
-        reasons.append((~text.isin(values).fill_null(False), ibis.literal(f"{name} = ") + text.fill_null("")))
+    for wanted, filters in ((True, source.only), (False, source.without)):
+        for name, values in filters.items():
+            text = trimmed(raw[name].fill_null(""), BLANKS)
+            reasons.append((text.isin(values) != wanted, ibis.literal(f"{name} = ") + text))
     if source.stage is not None and source.stage not in funnel.undated:
         reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
     ignored = [value for value, stage in source.values.get("stage", {}).items() if stage == IGNORE]
@@ -166,7 +137,7 @@ def _typed(
     """The typed column (an instant with its date beside it), and what can be wrong with its text."""
     if spec.kind in ("instant", "day"):
         formats = _stated(source.date_format, column)
-        instant = _instant(text, formats, funnel.timezone)
+        instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
         local = wall_clock(funnel.timezone, instant).date()
         wanted = " or ".join(f'"{fmt}"' for fmt in formats) or "ISO (2026-06-28 14:30)"
         wrong = [(instant.isnull(), f"is not a date written as {wanted}")]
@@ -174,7 +145,7 @@ def _typed(
             return {column: local}, wrong
         return {column: wall_clock("UTC", instant), date_column(column): local}, wrong
     if spec.kind == "number":
-        number = _number(text, source)
+        number = number_of(text, source)
         return {column: number}, [(number.isnull(), f'is not a number with decimal "{source.decimal}"')]
     if spec.kind == "flag":
         word = text.lower()
@@ -183,54 +154,3 @@ def _typed(
     if spec.kind == "id":
         return {column: text}, [(text.re_search(LOST_DIGITS), "has lost digits; export ids as text")]
     return {column: text}, []
-
-
-def _instant(text: ir.StringValue, formats: Sequence[str], zone: str) -> ir.TimestampValue:
-    """The instant a text names: by the stated formats, else ISO; without an offset, the zone's clock."""
-    walls = [instant_at(zone, try_strptime(text, fmt)) for fmt in formats]
-    iso = text.re_search(ISO) & (text.contains("T") if formats else ibis.literal(True))
-    stated = ibis.ifelse(
-        text.re_search(ZONED),
-        text.try_cast(dt.Timestamp(timezone="UTC")),
-        instant_at(zone, text.try_cast("timestamp")),
-    )
-    # Spreadsheets and Parquet hold real dates, which readers write as ISO with a T whatever the format.
-    return ibis.coalesce(*walls, ibis.ifelse(iso, stated, ibis.literal(None, dt.Timestamp(timezone="UTC"))))
-
-
-def _number(text: ir.StringValue, source: Source) -> ir.FloatingValue:
-    digits = text
-    for sign in source.currency_signs:
-        digits = digits.replace(sign, "")
-    digits = trimmed(digits, BLANKS)
-    mark, between = re.escape(source.decimal), re.escape(source.thousands)
-    if source.thousands.isspace():
-        between = f"[{source.thousands}\u00a0\u202f]"
-    # Groups end in three digits (of two before that in India): "1,5" is no 15 where commas group.
-    whole = rf"(\d+|\d{{1,3}}({between}\d{{2,3}})*{between}\d{{3}})" if between else r"\d+"
-    plain = digits.re_search(rf"^[-+]?{whole}({mark}\d+)?$")
-    bare = digits.re_replace(between, "") if between else digits
-    return ibis.ifelse(plain, bare.replace(source.decimal, ".").try_cast("float64"), _null("float64"))
-
-
-def date_hint(texts: Sequence[str]) -> str:
-    """Which date formats would read all of these texts, and whether that is ambiguous.
-
-    >>> date_hint(["26-02-2018", "01-02-2018"])
-    'date_format = "%d-%m-%Y" would read them'
-    >>> date_hint(["01-02-2018"])
-    '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
-    """
-    fitting = [fmt for fmt in COMMON_FORMATS if all(_reads(text, fmt) for text in texts)]
-    if len(fitting) > 1:
-        choices = " or ".join(f'"{fmt}"' for fmt in fitting)
-        return f'"{texts[0]}" is ambiguous: state date_format = {choices}'
-    return f'date_format = "{fitting[0]}" would read them' if fitting else "state date_format"
-
-
-def _reads(text: str, fmt: str) -> bool:
-    try:
-        datetime.strptime(text, fmt)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from funnelstats.reading.mapping import instant_at, wall_clock
+from funnelstats.reading.cells import instant_at, wall_clock
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _

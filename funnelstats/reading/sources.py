@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading import canonical, columns, mapping, quality, readers, stored
+from funnelstats.reading import canonical, cells, columns, mapping, quality, readers, stored
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
+from funnelstats.stated import dates, schema
 from funnelstats.stated import funnel as funnel_module
-from funnelstats.stated import schema
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root, read_funnel, suggestion
 from funnelstats.stated.schema import TABLES
 
@@ -103,7 +104,9 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
     try:
-        return sorted(path for path in folder.glob(pattern) if path.is_file())
+        # Archives made on a Mac hold names with letters and accents apart.
+        patterns = {pattern, unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFD", pattern)}
+        return sorted({path for name in patterns for path in folder.glob(name) if path.is_file()})
     except (NotImplementedError, ValueError) as error:
         raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"') from error
 
@@ -130,7 +133,7 @@ def _made_from(name: str) -> dict[str, str]:
 
 
 def _code_fingerprint() -> str:
-    modules = (schema, funnel_module, columns, stored, readers, mapping, canonical, quality)
+    modules = (schema, dates, funnel_module, columns, stored, readers, cells, mapping, canonical, quality)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

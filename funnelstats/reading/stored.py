@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,11 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from openpyxl import load_workbook
 
-from funnelstats.reading.columns import ROW, Read, cell_text, chosen_columns, text_columns
+from funnelstats.reading.columns import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
 from funnelstats.stated.errors import FunnelError, suggestion
 
 
-def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None) -> Read:
+def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, header_row: int = 1) -> Read:
     try:
         # From memory, because openpyxl tells a path's kind by its name.
         book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
@@ -26,12 +27,18 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None) -> Re
         raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
     if sheet is not None and sheet not in book.sheetnames:
         raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
-    rows = (book[sheet] if sheet else book[book.sheetnames[0]]).iter_rows(values_only=True)
-    header = [cell_text(value).strip() for value in next(rows, ())]
-    chosen = chosen_columns(path, header, wanted)
+    tables = {table.title: table for table in book.worksheets}
+    if sheet is not None and sheet not in tables:
+        raise FunnelError(f'{path.name}: sheet "{sheet}" is a chart, not a table; {suggestion(sheet, tables)}')
+    table = tables[sheet] if sheet else book.worksheets[0]
+    # A file may state a smaller size than it has, and the rows beyond it would be lost.
+    table.reset_dimensions()
+    rows = islice(table.iter_rows(values_only=True), header_row - 1, None)
+    header = [composed(cell_text(value).strip()) for value in next(rows, ())]
+    chosen = chosen_columns(path, header, wanted, header_row)
     filled = (
         [number, *map(cell_text, row[: len(header)]), *[""] * (len(header) - len(row))]
-        for number, row in enumerate(rows, start=2)
+        for number, row in enumerate(rows, start=header_row + 1)
         if any(value is not None for value in row)
     )
     columns = text_columns(filled, header, chosen)
@@ -44,8 +51,9 @@ def read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
-    chosen = chosen_columns(path, file.schema_arrow.names, wanted)
-    return _stored(file.read(columns=chosen), "Parquet", file.schema_arrow.names)
+    names = {composed(name): name for name in file.schema_arrow.names}
+    chosen = chosen_columns(path, list(names), wanted)
+    return _stored(file.read(columns=[names[name] for name in chosen]), "Parquet", list(names))
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
@@ -62,14 +70,15 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
         rows = ibis.connect(url).table(table)
     except Exception as error:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
-    chosen = chosen_columns(Path(table), rows.columns, wanted)
-    return _stored(rows.select(chosen).to_pyarrow(), "database table", list(rows.columns))
+    names = {composed(name): name for name in rows.columns}
+    chosen = chosen_columns(Path(table), list(names), wanted)
+    return _stored(rows.select([names[name] for name in chosen]).to_pyarrow(), "database table", list(names))
 
 
 def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
     """Columns that have types, as text with row numbers from 1."""
     rows = pa.array(range(1, table.num_rows + 1), pa.int64())
-    texts = {name: _as_text(table[name]) for name in table.column_names}
+    texts = {composed(name): text_array(_as_text(table[name])) for name in table.column_names}
     return Read(pa.table({ROW: rows, **texts}), [], kind, header)
 
 
