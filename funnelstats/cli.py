@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,8 +17,6 @@ from funnelstats.reporting.console import progress, say
 from funnelstats.stated.funnel import FunnelError, project_root
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from funnelstats.reporting.periods import Batch
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -126,10 +126,16 @@ def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...], j
 
 
 def _prepare(funnel: str) -> None:
+    from funnelstats.reading.opening import read_quality
+    from funnelstats.reading.quality import WARNINGS
     from funnelstats.reading.sources import prepare
+    from funnelstats.showing.rules import fact_sentences
 
     made = prepare(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
+    if odd := [fact for fact in read_quality(funnel).facts if fact["fact"] in WARNINGS]:
+        for sentence in fact_sentences(odd):
+            say(f"warning: {sentence}")
 
 
 def _make(
@@ -197,6 +203,14 @@ def _refuse_new_reds(folder: Path) -> None:
         raise SystemExit(3)
 
 
+def _is_input(filename: Any) -> bool:
+    """Whether a file is one that people put there, not one that a run makes."""
+    with suppress(FunnelError, OSError, TypeError):
+        inputs = [project_root() / "data" / "raw", project_root() / "notebooks"]
+        return any(map(Path(filename).is_relative_to, inputs))
+    return False
+
+
 def main() -> None:
     """The command line, with mistakes as one message and without a traceback."""
     # Who ends a run from outside gets what Ctrl-C gets: kernels ended, no half page left.
@@ -211,7 +225,7 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:
         click.echo(f"{error.filename or 'the run'}: {error.strerror or error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if _is_input(error.filename) else 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)

@@ -370,6 +370,39 @@ def test_a_disk_that_takes_nothing_is_one_line_and_exit_1(run, monkeypatch) -> N
     assert err.endswith("reports/sample/run.json: No space left on device\n")
 
 
+@pytest.mark.parametrize("name", ["entries.csv", "funnel.toml", "broken.ipynb"])
+def test_an_input_that_may_not_be_read_is_one_line_and_exit_2(name, run, project, monkeypatch) -> None:
+    opened = Path.open
+
+    def guarded(path, *how, **rest):
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *how, **rest)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    code, _, err = run("report", "broken", NAME)
+    assert code == 2
+    assert err.splitlines()[-1].startswith(str(project))
+    assert err.endswith(f"{name}: Permission denied\n")
+
+
+def test_what_is_stated_and_never_occurs_is_a_warning_of_prepare(run, project) -> None:
+    toml = TEAM.replace('["Robot"]', '["Robbot"]')
+    write(toml, {"entries.csv": "id,stage,at,who\n", "leads.csv": LEADS}, name="odd")
+    try:
+        code, _, err = run("prepare", "odd")
+        assert code == 0
+        assert "warning: 0 rows of the table “entries” can be used" in err
+        (project / "data" / "raw" / "odd" / "entries.csv").write_text(ENTRIES)
+        assert (
+            "warning: 0 rows hold what funnel.toml states as system_users: “Robbot” (“Robot”?)"
+            in run("prepare", "odd")[2]
+        )
+    finally:
+        shutil.rmtree(project / "data" / "raw" / "odd")
+        shutil.rmtree(project / "data" / "processed" / "odd")
+
+
 def test_the_installed_command_refuses_and_reports_like_the_function(project) -> None:
     command = Path(sys.executable).with_name("funnelstats")
     words = [str(command)] if command.is_file() else [sys.executable, "-m", "funnelstats.cli"]

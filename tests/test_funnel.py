@@ -384,6 +384,20 @@ def test_a_file_that_is_not_toml_is_told_with_its_line():
     assert "line" in told
 
 
+def test_a_byte_order_mark_is_no_mistake():
+    folder = write()
+    (folder / "funnel.toml").write_bytes(b"\xef\xbb\xbf" + TOML.encode())
+    assert read_funnel("team").title == "Team"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-16", "utf-16-le"])
+def test_a_file_in_another_encoding_is_to_be_saved_as_utf_8(encoding):
+    folder = write()
+    (folder / "funnel.toml").write_bytes(TOML.replace('"Team"', '"Отдел"').encode(encoding))
+    with pytest.raises(FunnelError, match=r"^data/raw/team/funnel.toml: not text in UTF-8; save it as UTF-8$"):
+        read_funnel("team")
+
+
 @pytest.mark.parametrize("name", ["tem", "../team", "", "team/x"])
 def test_a_name_without_a_funnel_is_told_with_the_near_miss(name):
     write()

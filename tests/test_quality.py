@@ -66,7 +66,11 @@ def test_a_stage_without_any_manager_says_what_cannot_be_computed():
 def test_entries_of_system_users_and_hand_overs_are_counted():
     lines = ["a,lead,2026-01-05 10:00,robot", "a,met,2026-01-09 10:00,Anna", "b,lead,2026-01-06 10:00,Anna"]
     told = found(lines, 'system_users = ["robot", "nobody"]\n' + MANAGED, header="id,stage,at,owner")
-    assert told == {("system_user_entries", "robot"): 1, ("hand_overs", ""): 1}
+    assert told == {
+        ("never_seen", "system_users: “nobody”"): 0,
+        ("system_user_entries", "robot"): 1,
+        ("hand_overs", ""): 1,
+    }
 
 
 def test_what_is_dated_after_the_export_or_before_the_lead_is_counted_not_repaired():
@@ -119,8 +123,62 @@ def test_a_first_success_that_merely_took_some_days_is_no_late_history():
     assert ("history_starts_late", "lead → met") not in found(lines, leads=leads)
 
 
-def test_facts_of_empty_tables_are_none():
-    assert found([], leads="id,created\n") == {}
+def test_of_empty_tables_nothing_is_told_but_that_they_are_empty():
+    assert found([], leads="id,created\n") == {("no_rows", "leads"): 0, ("no_rows", "entries"): 0}
+
+
+STATED = """
+system_users = ["Schultz", "Robot"]
+refusals.categories = { "too dear" = "price", "no bugdet" = "budget" }
+refusals.excuses = ["prices", "later"]
+refusals.gaps = { price = { product = ["Pumps"] } }
+loop.marketing = ["Web", "Fair"]
+"""
+
+
+def test_names_that_are_stated_and_never_occur_are_told_with_the_nearest_that_does():
+    toml = STATED + MANAGED.replace('manager = "owner"', 'manager = "owner", reason = "why"')
+    toml = toml.replace('created_at = "created" }', 'created_at = "created", channel = "source" }', 1)
+    toml = toml.replace("[leads]\n", '[leads]\nattributes = { product = "product" }\n')
+    toml = toml.replace("horizon_days = 14", 'horizon_days = 14, targets = { anna = 0.5, "Boris" = 0.5, Clara = 0.5 }')
+    lines = [
+        "a,lead,2026-01-05,Schulz,",
+        "a,met,2026-01-09,Anna,",
+        "b,lead,2026-01-06,Boris,",
+        "b,met,2026-01-07,Robot,",
+    ]
+    lines += ["a,lost,2026-01-19,Anna,no budget", "b,lost,2026-01-19,Anna,too dear"]
+    leads = "id,created,source,product\na,2026-01-05,Fairs,Pump\nb,2026-01-06,Web,Valve\n"
+    told = found(lines, toml, leads, header="id,stage,at,owner,why")
+    assert [detail for fact, detail in told if fact == "never_seen"] == [
+        "system_users: “Schultz” (“Schulz”?)",
+        "step_into.met.targets: “Clara”",
+        "step_into.met.targets: “anna” (“Anna”?)",
+        "loop.marketing: “Fair” (“Fairs”?)",
+        "refusals.categories: “no bugdet” (“no budget”?)",
+        "refusals.excuses: “prices” (“price”?)",
+        "refusals.gaps.price.product: “Pumps” (“Pump”?)",
+    ]
+
+
+def test_a_reason_that_nobody_gave_yet_and_names_of_what_no_column_holds_are_no_slips():
+    told = found(
+        CLEAN, 'system_users = "Robot"\nrefusals = { categories = { dear = "price" }, final = "war" }\n' + TOML
+    )
+    assert not any(fact == "never_seen" for fact, _ in told)
+
+
+def test_money_spent_on_a_channel_without_leads_is_told():
+    write(
+        files={
+            "costs.csv": "day,channel,sum\n2026-01-05,web,10\n2026-01-06,Wbe,10\n2026-01-07,Wbe,10\n2026-01-08,,10\n"
+        }
+    )
+    costs = '\n[costs]\nfiles = "costs.csv"\ncolumns = { date = "day", channel = "channel", amount = "sum" }\n'
+    told = found(CLEAN, CHANNELLED + costs, "id,created,source\na,2026-01-05 10:00,web\nb,2026-01-06 10:00,\n")
+    assert {key: count for key, count in told.items() if key[0] == "costs_without_leads"} == {
+        ("costs_without_leads", "Wbe"): 2
+    }
 
 
 def test_facts_need_no_column_that_may_be_absent():

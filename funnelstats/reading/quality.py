@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import ibis
@@ -12,11 +12,15 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _
 
 FACTS = {
+    "no_rows": "rows of the table “{detail}” can be used: no page can tell anything of it",
+    "never_seen": "rows hold what funnel.toml states as {detail}: check the spelling",
+    "costs_without_leads": "rows of costs are of the channel “{detail}”, which no lead has",
     "undated": "leads stand at the stage “{detail}”, for which the export has no date: they are in no rate",
     "leads_without_entry": "leads never entered a stage: they are in no rate",
     "leads_without_created_at": "leads have no date of creation",
@@ -36,6 +40,9 @@ FACTS = {
 }
 """The sentence of each fact; it follows the count."""
 
+WARNINGS = ("no_rows", "never_seen")
+"""Facts of which the count is 0, told as soon as the data is prepared: most often a slip in funnel.toml."""
+
 REASON_WORDS = (
     "repeats {keys} of an earlier row",
     "belongs to no lead",
@@ -54,9 +61,61 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 
 
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count``, none with a count of 0."""
-    found = [*_of_leads(tables), *_of_entries(tables, funnel), *_of_times(tables, funnel)]
-    return [{"fact": fact, "detail": detail, "count": int(count)} for fact, detail, count in found if int(count) > 0]
+    """Facts of the canonical tables as records ``fact, detail, count``, only warnings with a count of 0."""
+    found = [
+        *_of_statement(tables, funnel),
+        *_of_leads(tables),
+        *_of_entries(tables, funnel),
+        *_of_times(tables, funnel),
+    ]
+    return [
+        {"fact": fact, "detail": detail, "count": int(count)}
+        for fact, detail, count in found
+        if int(count) > 0 or fact in WARNINGS
+    ]
+
+
+def _of_statement(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:
+    """Tables without a row, and names stated that no row holds, with the nearest one that stands there instead."""
+    for table, rows in tables.items():
+        yield from [("no_rows", table, 0)] if not rows.count().execute() else []
+    for key, stated, there, expected in _stated_names(tables, funnel):
+        for name in sorted({*stated} - there) if there else ():
+            near = nearest(name, sorted(there - {*stated}))
+            if near or expected:
+                yield "never_seen", f"{key}: “{name}”" + (f" (“{near}”?)" if near else ""), 0
+    spent, come = _texts(tables, "channel", "costs"), _texts(tables, "channel", "leads")
+    for channel in sorted(spent - come) if come else ():
+        yield "costs_without_leads", channel, tables["costs"].filter(ibis._.channel == channel).count().execute()
+
+
+def _stated_names(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, Iterable[str], set[str], bool]]:
+    """Key, names stated there, what rows hold of their kind, and whether each is expected in an export of any age."""
+    yield "system_users", funnel.system_users, _texts(tables, "manager", "leads", "entries", "contacts"), True
+    owners = _texts(tables, "manager", "entries")
+    for stage, agreed in funnel.step_into.items():
+        yield f"step_into.{stage}.targets", agreed.targets, owners, True
+    yield "loop.marketing", funnel.loop.marketing, _texts(tables, "channel", "leads"), True
+    stated, reasons = funnel.refusals, _texts(tables, "reason", "entries")
+    yield "refusals.categories", stated.categories, reasons, False
+    categories = {*stated.categories.values(), *(stated.categories.get(why, why) for why in reasons)}
+    for key in ("excuses", "final", "gaps", "retry_days_of"):
+        yield f"refusals.{key}", getattr(stated, key), categories if reasons else set(), False
+    yield "loop.wrongly_qualified", funnel.loop.wrongly_qualified, categories if reasons else set(), False
+    for category, gap in stated.gaps.items():
+        for column, values in gap.items():
+            yield f"refusals.gaps.{category}.{column}", values, _texts(tables, column, "leads"), False
+
+
+def _texts(tables: dict[str, ir.Table], column: str, *names: str) -> set[str]:
+    """What a column of these tables holds, where they have it."""
+    there = [tables[name] for name in names if name in tables and column in tables[name].columns]
+    return {
+        str(text)
+        for rows in there
+        for text in rows.select(text=rows[column].cast("string")).distinct().text.to_pyarrow().to_pylist()
+        if text
+    }
 
 
 def _of_leads(tables: dict[str, ir.Table]) -> Iterator[tuple[str, str, int]]:

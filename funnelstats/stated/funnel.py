@@ -185,9 +185,14 @@ def read_funnel(name: str) -> Funnel:
         raise FunnelError(f'no funnel "{name}": no data/raw/{name}/funnel.toml; {suggestion(name, funnels)}')
     shown = path.relative_to(raw.parent.parent)
     try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FunnelError(f"{shown}: not a TOML file: {error}") from error
+        # Editors on Windows mark UTF-8 with a byte order mark, which TOML does not know.
+        text = path.read_text(encoding="utf-8-sig")
+        stated = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise FunnelError(f"{shown}: not text in UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        other = "not text in UTF-8; save it as UTF-8" if "\0" in text else f"not a TOML file: {error}"
+        raise FunnelError(f"{shown}: {other}") from error
     mistakes = []
     try:
         funnel = Funnel.model_validate({**stated, "name": name})
