@@ -270,6 +270,10 @@ SOURCES = {
         TOML.replace('"met"', '"Lost"').replace("met =", "Lost ="),
         'stages: "Lost" is a word of funnelstats, whatever its capitals; choose another name',
     ),
+    "a stage called like a column of contacts": (
+        TOML.replace('"met"', '"Kind"').replace("met =", "Kind ="),
+        'stages: "Kind" is a word of funnelstats, whatever its capitals; choose another name',
+    ),
     "stages that differ in capitals": (
         TOML.replace('"met"', '"Lead"').replace("met =", "Lead ="),
         'stages: "lead" and "Lead" differ in capitals only, which tell no two apart; rename one',

@@ -121,6 +121,22 @@ def test_a_name_twice_in_the_header_is_an_error_only_where_it_is_wanted(read, er
     assert read("id,name,name\n1,a,b\n", ["id"])[0] == {"_row": [2], "id": ["1"]}
 
 
+def test_names_that_differ_in_capitals_are_an_error_only_where_both_are_wanted(read, error):
+    text = "ID,Name,id\n1,a,b\n"
+    assert error(text, ["ID", "id"]) == 'export.csv: columns "ID" and "id" differ in capitals only; rename one'
+    assert error(text) == 'export.csv: columns "ID" and "id" differ in capitals only; rename one'
+    assert read(text, ["id", "Name"])[0] == {"_row": [2], "id": ["b"], "Name": ["a"]}
+
+
+def test_names_that_rows_get_here_are_an_error_only_where_they_are_wanted(read, error):
+    text = "id,_file,_Row\n1,a,b\n"
+    assert error(text, ["_Row", "_file", "id"]).splitlines() == [
+        'export.csv: column "_Row" has a name that funnelstats uses itself; rename it',
+        'export.csv: column "_file" has a name that funnelstats uses itself; rename it',
+    ]
+    assert read(text, ["id"])[0] == {"_row": [2], "id": ["1"]}
+
+
 def test_missing_columns_are_told_at_once_each_with_its_near_miss(error):
     assert error("id,created,,owner\n", ["id", "creatd", "price"]).splitlines() == [
         'export.csv: no column "creatd"; did you mean "created"?',

@@ -337,6 +337,12 @@ def test_a_column_of_both_files_is_an_error_until_a_prefix_tells_them_apart():
     assert made["leads"]["created_on"].astype(str).tolist()[0] == "2026-01-05"
 
 
+def test_a_column_of_both_files_but_for_capitals_is_an_error_too():
+    toml = JOINED.replace('"name"', '"Created"')
+    told = refused(**joined("key,Created\n7,Anna\n", "", toml))
+    assert told.startswith('leads.csv: a file joined to it has a column "Created" too; state a prefix')
+
+
 def test_columns_of_both_files_that_nobody_asked_for_do_no_harm():
     teams = "key,name,note\n7,Anna,x\n"
     files = {"leads.csv": "id,created,owner,note\na,2026-01-05,7,y\n", "teams.csv": teams}

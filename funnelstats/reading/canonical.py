@@ -75,7 +75,8 @@ def _read_source(
         ]
     parts, broken = [], []
     for file, read in reads:
-        for column in sorted(set(added) & set(read.header) | {name for name in added if added.count(name) > 1}):
+        folded = [name.casefold() for name in (*added, *read.columns.column_names)]
+        for column in sorted(name for name in added if name in read.header or folded.count(name.casefold()) > 1):
             raise FunnelError(
                 f'{file}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from funnelstats.stated.errors import FunnelError, suggestion
 
-ROW = "_row"
+FILE, ROW = "_file", "_row"
 CHUNK = 50_000
 SAFE_DIGITS = 10**15
 """Spreadsheets and floats keep 15 digits; a longer number has lost the rest."""
@@ -45,6 +45,18 @@ def chosen_columns(
     missing = [name for name in wanted if name not in header]
     mistakes = [f'{path.name}: no column "{name}"; {suggestion(name, known)}' for name in missing]
     mistakes += [f'{path.name}: column "{name}" stands there twice; rename one' for name in twice]
+    # Engines do not tell "ID" from "Id": as names of columns they are one.
+    first = {name.casefold(): name for name in reversed(wanted)}
+    mistakes += [
+        f'{path.name}: columns "{first[name.casefold()]}" and "{name}" differ in capitals only; rename one'
+        for name in dict.fromkeys(wanted)
+        if first[name.casefold()] != name
+    ]
+    mistakes += [
+        f'{path.name}: column "{name}" has a name that funnelstats uses itself; rename it'
+        for name in wanted
+        if name.casefold() in (FILE, ROW)
+    ]
     if header_row and missing and len(missing) == len(wanted):
         mistakes.append(f"{path.name}: row {header_row} was taken as the header; if it is another, state header_row")
     if mistakes:

@@ -23,6 +23,9 @@ OF_COUNTS = frozenset({
 })  # fmt: skip
 """What is counted and told beside the attributes leads are grouped by."""
 
+OF_ROWS = frozenset({*TABLES["leads"], *TABLES["entries"], *TABLES["contacts"], "on", "created_on", "place"})
+"""What rows hold that journeys are joined to; no stage can have such a name."""
+
 OWN = frozenset({*TABLES["leads"], "created_on"})
 """What leads have of themselves."""
 
@@ -101,7 +104,7 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
-    taken = {*OF_LEADS, IGNORE, *ENDS, "place"}
+    taken = {*OF_LEADS, *OF_ROWS, IGNORE, *ENDS}
     taken |= {_as_column(f"{stage}{end}") for stage in [*stages, *ENDS] for end in PER_STAGE}
     for number, stage in enumerate(stages):
         name = _as_column(stage)
