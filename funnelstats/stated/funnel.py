@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -186,7 +187,7 @@ def read_funnel(name: str) -> Funnel:
     shown = path.relative_to(raw.parent.parent)
     try:
         # Editors on Windows mark UTF-8 with a byte order mark, which TOML does not know.
-        text = path.read_text(encoding="utf-8-sig")
+        text = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
         stated = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise FunnelError(f"{shown}: not text in UTF-8; save it as UTF-8") from error
