@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date
 from funnelstats.counting.journeys import stays
+from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
 
@@ -38,12 +39,18 @@ def cell_leads(
     Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
     left, or until ``as_of``), judged; by step, then by day of entry.
     """
+    leads = _all_leads(journeys, funnel, as_of, entered_between)
+    return leads.loc[leads["manager"] == manager, LEADS].reset_index(drop=True)
+
+
+@shared
+def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between: tuple[date, date]) -> pd.DataFrame:
+    """Everybody's, with whose it was as `manager`: counted once for the pages of all managers."""
     first, last = checked_between(entered_between, "entered_between")
     at_stage = stays(journeys, funnel)
     steps = list(enumerate(funnel.steps))
     rows = at_stage.filter(
-        (at_stage.manager == manager)
-        & at_stage.stage.isin([step.from_stage for _, step in steps])
+        at_stage.stage.isin([step.from_stage for _, step in steps])
         & at_stage.entered_on.between(on_date(first), on_date(last))
         & (at_stage.entered_on <= on_date(as_of))
     )
@@ -66,7 +73,9 @@ def cell_leads(
     )
     frame = fetch(
         rows.select(
-            "lead_id", "episode", "step", "entered_on", "days", outcome=outcome, judged=rows.age >= rows.horizon
+            *("lead_id", "episode", "manager", "step", "entered_on", "days"),
+            outcome=outcome,
+            judged=rows.age >= rows.horizon,
         )
     )
     frame = frame.sort_values(["step", "entered_on", "lead_id", "episode"]).reset_index(drop=True)
@@ -77,4 +86,4 @@ def cell_leads(
         days=frame["days"].astype("int64"),
         episode=frame["episode"].astype("int64"),
         judged=frame["judged"].astype("bool"),
-    )[LEADS]
+    )

@@ -142,19 +142,29 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date, *, m
     lost. Returns lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost at),
     refusal, due_from, due_to, amount (missing where not known).
     """
+    due = _leads_due(journeys, funnel, start, end)
+    return due.loc[due["owner"] == manager, WORKLIST].reset_index(drop=True)
+
+
+@shared
+def _leads_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> pd.DataFrame:
+    """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
     rows = _due(journeys, funnel, start, end)
     named = funnel.lead_base.company
     company = visible(rows[named].cast("string")) if named and named in rows.columns else ibis.literal("")
     amount = rows.amount.cast("float64") if "amount" in rows.columns else ibis.null("float64")
-    own = rows.filter(rows.owner == manager).select(
-        "lead_id", "lost_on", "stage", "refusal", _first="_first", _last="_last", amount=amount, company=company
+    due = rows.select(
+        *("lead_id", "lost_on", "stage", "refusal", "owner"),
+        _first="_first",
+        _last="_last",
+        amount=amount,
+        company=company,
     )
-    found = fetch(own)
+    found = fetch(due)
     for day, wait in (("due_from", "_first"), ("due_to", "_last")):
         days = pd.to_timedelta(found[wait].astype("int64"), unit="D")
         found[day] = (found["lost_on"] + days).astype("datetime64[us]")
-    order = found.sort_values(["amount", "due_to", "lead_id"], ascending=[False, True, True], na_position="last")
-    return order[WORKLIST].reset_index(drop=True)
+    return found.sort_values(["amount", "due_to", "lead_id"], ascending=[False, True, True], na_position="last")
 
 
 @shared

@@ -14,6 +14,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, on_date
 from funnelstats.counting.journeys import EPISODE, visible, with_leads
+from funnelstats.counting.shared import shared
 from funnelstats.counting.touches import by_people
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
@@ -33,11 +34,19 @@ def own_leads(
     stepped back the stage it went back to), entered_on (when it first stood there), since (when it last moved),
     contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it), amount.
     """
+    return _of(manager, _open_leads(journeys, leads, touches, funnel, as_of))
+
+
+@shared
+def _open_leads(
+    journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date
+) -> pd.DataFrame:
+    """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
     first, last = funnel.stages[0], funnel.stages[-1]
     ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
     won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
     began = (journeys[f"{first}_on"] <= on_date(as_of)).fill_null(False)
-    rows = _owned(journeys.filter(began & ~won & ~ended[0] & ~ended[1]), leads, funnel, as_of, manager)
+    rows = _owned(journeys.filter(began & ~won & ~ended[0] & ~ended[1]), leads, funnel, as_of)
     stood = funnel.stages[:-1]
     place = ibis.cases(*((_at(rows, stage, as_of), number) for number, stage in reversed(list(enumerate(stood)))))
     rows = rows.mutate(_place=place.fill_null(0))
@@ -45,7 +54,7 @@ def own_leads(
     back = rows._place.cases(*((number, rows[f"{stage}_back_on"]) for number, stage in enumerate(funnel.stages[1:])))
     back = (back <= on_date(as_of)).fill_null(False).ifelse(back, ibis.null("date"))
     found = rows.select(
-        *("lead_id", "episode", "company", "amount"),
+        *("lead_id", "episode", "company", "amount", "owner"),
         stage=rows._place.cases(*enumerate(stood)),
         entered_on=entered,
         since=ibis.coalesce(back, entered),
@@ -68,18 +77,23 @@ def own_wins(
     Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since the first stage),
     amount.
     """
+    return _of(manager, _leads_won(journeys, leads, funnel, between))
+
+
+@shared
+def _leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
     first, last = funnel.stages[0], funnel.stages[-1]
     won = journeys[f"{last}_on"].between(*map(on_date, checked_between(between, "between"))).fill_null(False)
-    rows = _owned(journeys.filter(won), leads, funnel, between[1], manager)
+    rows = _owned(journeys.filter(won), leads, funnel, between[1])
     won_on = rows[f"{last}_on"]
     found = rows.select(
-        "lead_id", "company", "amount", won_on=won_on, days=won_on.delta(rows[f"{first}_on"], unit="day")
+        "lead_id", "company", "amount", "owner", won_on=won_on, days=won_on.delta(rows[f"{first}_on"], unit="day")
     )
     return _typed(found, WON).sort_values(["won_on", "lead_id"], ignore_index=True)
 
 
-def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, manager: str) -> ir.Table:
-    """The journeys of leads that are the manager's now, with company and amount."""
+def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
+    """The journeys with whose the lead is now as `owner`, company and amount."""
     company = funnel.lead_base.company
     wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
     rows = with_leads(journeys, leads, wanted)
@@ -88,7 +102,8 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, man
     else:
         reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
         owner = ibis.cases(*reversed(reached), else_=MISSING)
-    return rows.filter(owner == manager).mutate(
+    return rows.mutate(
+        owner=owner,
         company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),
         amount=rows.amount.cast("float64") if "amount" in wanted else ibis.null("float64"),
     )
@@ -101,4 +116,9 @@ def _at(rows: ir.Table, stage: str, as_of: date) -> ir.BooleanValue:
 
 
 def _typed(found: ir.Table, columns: list[str]) -> pd.DataFrame:
-    return fetch(found.select(columns)).astype({name: "float64" for name in ("contacts", "amount") if name in columns})
+    frame = fetch(found.select(*columns, "owner"))
+    return frame.astype({name: "float64" for name in ("contacts", "amount") if name in columns})
+
+
+def _of(manager: str, leads: pd.DataFrame) -> pd.DataFrame:
+    return leads[leads["owner"] == manager].drop(columns="owner").reset_index(drop=True)
