@@ -110,7 +110,7 @@ def speed_sentences(
     if len(untouched):
         text = counted(
             "{n} open lead of yours has no contact recorded: it is listed below.",
-            "{n} open leads of yours have no contact recorded: they are listed below.",
+            "{n} open leads of yours have no contact recorded: those waiting longest are listed below.",
             len(untouched),
         )
         said.append(text.format(n=number(len(untouched))))
