@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,13 +10,24 @@ import pandas as pd
 import pytest
 from test_advice import AIMED, FREE, counts, page
 
-from funnelstats.showing.remarks import change_sentence, power_sentence, rival_sentence, rival_table, with_remarks
+from funnelstats.showing.remarks import (
+    change_sentence,
+    power_sentence,
+    quiet_sentences,
+    rates_apart,
+    rival_sentence,
+    rival_table,
+    with_remarks,
+)
+from funnelstats.stated.schema import MISSING
+from funnelstats.stated.words import day
 from funnelstats.statistics.changes import explain_change
 from funnelstats.statistics.conversion import rival_rates
 from funnelstats.statistics.managers import visible_drop, weeks_to_tell
 
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
-FUNNEL = SimpleNamespace(stages=("lead", "met", "paid"), window_weeks=13)
+SEVEN = SimpleNamespace(horizon_days=7)
+FUNNEL = SimpleNamespace(stages=("lead", "met", "paid"), steps=(SEVEN, SEVEN), window_weeks=13)
 
 
 def remarks(rows, funnel=AIMED):
@@ -29,17 +41,16 @@ def test_the_undecided_read_how_many_weeks_more_it_takes() -> None:
     # 2 leads a week
     assert told["leads_a_week"] == 2
     assert told["more_weeks"] == np.ceil((told["leads_needed"] - 26) / 2)
-    assert found["Gleb"] == f"26 leads are too few to tell; about {told['more_weeks']:.0f} more weeks"
-    assert found["Yan"].startswith("1 lead is too few to tell; ")
+    assert found["Gleb"] == f"26 leads cannot tell yet; about {told['more_weeks']:.0f} more weeks should"
+    assert found["Yan"].startswith("1 lead cannot tell yet; ")
     assert found["Zoe"] == ""
     assert found["Anna"] == ""
-    assert found["Max"] in ("", "200 leads are too few to tell; it would take more than a year")
+    assert found["Max"] in ("", "200 leads cannot tell yet; a year more would not be enough")
 
 
 def test_a_wait_of_more_than_a_year_is_said_in_words() -> None:
-    assert (
-        remarks([*EVEN, ("Gleb", 0, 40, 31)])["Gleb"] == "40 leads are too few to tell; it would take more than a year"
-    )
+    found = remarks([*EVEN, ("Gleb", 0, 40, 31)])
+    assert found["Gleb"] == "40 leads cannot tell yet; a year more would not be enough"
 
 
 def test_leads_whose_days_are_not_over_are_said_to_be_on_their_way() -> None:
@@ -68,38 +79,97 @@ def test_the_power_line_says_which_drop_can_be_seen_with_how_many_leads() -> Non
     drop = float(visible_drop(195, 0.8))
     sentence = power_sentence(page([(who, 0, 195, 170) for who in ("Anna", "Boris", "Vera")]), AIMED)
     assert sentence == (
-        "For a manager with the usual number of leads this page can see, in 13 weeks, a drop of "
-        f"{drop:.0f} points at lead → met (15 leads a week)."
+        f"Smaller misses than these may be luck, or go unseen: {drop:.0f} points at lead → met (15 leads a week). More "
+        "cannot be told from a manager's usual leads of 13 weeks."
     )
 
 
-@pytest.mark.parametrize("rows", [[("Anna", 0, 0, 0)], [("Anna", 0, 1, 1), ("Boris", 0, 1, 0)]])
-def test_where_nothing_could_be_seen_that_is_said(rows) -> None:
-    assert power_sentence(page(rows), AIMED).startswith("With so few leads")
+def test_where_nothing_could_be_seen_that_is_said() -> None:
+    assert power_sentence(page([("Anna", 0, 1, 1), ("Boris", 0, 1, 0)]), AIMED).startswith("With so few leads")
+
+
+def test_few_leads_are_not_blamed_where_no_target_is_agreed_or_nobody_has_leads() -> None:
+    assert power_sentence(page(EVEN, FREE), FREE).startswith("“Above the rest” and “below the rest” are said only")
+    for nobody in ([("Anna", 0, 0, 0)], [(MISSING, 0, 300, 200)]):
+        assert power_sentence(page(nobody), AIMED).startswith("No lead of these weeks has a manager who can be")
+
+
+def by_week(*rows):
+    frame = pd.DataFrame(rows, columns=["week", "from_stage", "entered", "too_recent"])
+    return frame.assign(week=pd.to_datetime(frame["week"]), to_stage="next", converted=0)
+
+
+def test_a_week_without_new_leads_says_when_the_last_ones_came() -> None:
+    old = [("2018-05-21", "lead", 9, 0), ("2018-05-28", "lead", 0, 3), ("2018-11-19", "met", 0, 4)]
+    monday = date(2018, 11, 19)
+    assert quiet_sentences(by_week(*old), FUNNEL, monday) == [
+        "No lead came in this week; the last ones came in the week of 2018-05-28."
+    ]
+    assert quiet_sentences(by_week(*old, ("2018-11-19", "lead", 0, 1)), FUNNEL, monday) == []
+    (never,) = quiet_sentences(by_week(old[-1]), FUNNEL, monday)
+    assert never == "No lead came in in the weeks that this page looks at."
+
+
+def apart(rate, matured, too_recent=2074):
+    row = {"from_stage": "engaged", "to_stage": "won", "rate": rate, "ci_lower": rate - 0.02, "ci_upper": rate + 0.02}
+    return pd.DataFrame([row | {"matured_rate": matured, "matured": 2019, "too_recent": too_recent}])
+
+
+def test_two_rates_that_differ_are_told_apart_and_others_are_not() -> None:
+    assert rates_apart(apart(0.454, 0.374)) == [
+        "engaged → won: 45% by the horizon, 37% matured only, because the 2,074 leads whose days are not over move on "
+        "more often so far than the 2,019 others did at that age. If that lasts, the first is right."
+    ]
+    assert "move on less often" in rates_apart(apart(0.374, 0.454))[0]
+    for same in (apart(0.45, 0.44), apart(0.45, 0.37, too_recent=0), apart(0.45, np.nan)):
+        assert rates_apart(same) == []
 
 
 def steps(*rows):
     return counts(*((("", step, entered, converted)) for step, (entered, converted) in enumerate(rows)), manager=False)
 
 
-def test_a_fall_is_said_with_the_step_that_made_it_and_its_range() -> None:
+WEEKS = "these 13 weeks against the 13 before"
+
+
+def test_a_fall_is_said_with_the_weeks_compared_the_step_that_made_it_and_its_range() -> None:
     change = explain_change(steps((1000, 820), (820, 700)), steps((1000, 820), (820, 480)))
     effect = change.set_index("to_stage").loc["paid"]
     assert change_sentence(change, FUNNEL) == (
-        "The way from lead to paid fell by 22 points, from 70% to 48%; 22 of it at met → paid (very likely "
+        f"The way from lead to paid fell by 22 points, from 70% to 48%, {WEEKS}; 22 lost at met → paid (very likely "
         f"{-100 * effect['ci_upper']:.0f} to {-100 * effect['ci_lower']:.0f})."
     )
 
 
-def test_a_step_against_the_change_is_told_as_such_and_a_small_one_left_out() -> None:
+def test_points_are_those_between_the_percentages_shown() -> None:
+    # 60.45 to 48.55: 11.9 points, which a reader of 60 and 49 would not find
+    change = explain_change(steps((10_000, 9300), (9300, 6045)), steps((10_000, 9300), (9300, 4855)))
+    assert "fell by 11 points, from 60% to 49%" in change_sentence(change, FUNNEL)
+    one = explain_change(steps((100_000, 90_000), (90_000, 60_400)), steps((100_000, 90_000), (90_000, 61_400)))
+    assert "rose by 1 point, from 60% to 61%" in change_sentence(one, FUNNEL)
+    none = explain_change(steps((100_000, 90_000), (90_000, 60_400)), steps((100_000, 90_000), (90_000, 59_600)))
+    assert change_sentence(none, FUNNEL).startswith(f"The way from lead to paid stayed at 60%, {WEEKS}; 1 lost at")
+
+
+def test_a_step_against_the_change_is_told_as_such_and_a_small_one_left_to_the_others() -> None:
     against = change_sentence(
         explain_change(steps((9000, 6000), (6000, 5000)), steps((9000, 8000), (8000, 3600))), FUNNEL
     )
     assert "fell by 16 points" in against
-    assert "; against it 14 at lead → met" in against
-    small = explain_change(steps((90_000, 80_000), (80_000, 72_000)), steps((90_000, 80_900), (80_900, 30_000)))
+    assert "; 14 won at lead → met" in against
+    small = explain_change(steps((90_000, 80_000), (80_000, 72_000)), steps((90_000, 81_400), (81_400, 30_000)))
     assert (small["ci_lower"] > 0).any()
-    assert "lead → met" not in change_sentence(small, FUNNEL)
+    said = change_sentence(small, FUNNEL)
+    assert "lead → met" not in said
+    assert said.endswith("; 1 won at the other steps.")
+
+
+def test_a_way_of_one_step_is_not_explained_by_itself() -> None:
+    one = [counts(("", 1, 1000, converted), manager=False) for converted in (600, 500)]
+    funnel = SimpleNamespace(stages=("met", "paid"), window_weeks=26)
+    assert change_sentence(explain_change(*one), funnel) == (
+        "The way from met to paid fell by 10 points, from 60% to 50%, these 26 weeks against the 26 before."
+    )
 
 
 def test_no_sure_change_and_no_weeks_before_are_said() -> None:
@@ -117,16 +187,24 @@ def rivals(entered):
     return rival_rates(frame.assign(to_stage="paid", entered=entered, converted=converted))
 
 
-def test_the_headline_is_said_with_how_far_apart_other_counts_are() -> None:
-    assert rival_sentence(rivals(200), FUNNEL) == (
-        "50% of the 200 leads whose days for the whole way are over went from lead to paid in time. Counted in other "
-        "ways that are in use, the same log gives 30% to 56%: compare only what was counted alike."
+WINDOW, TODAY = (date(2026, 1, 5), date(2026, 7, 5)), date(2026, 7, 5)
+
+
+def test_the_headline_is_said_with_its_leads_and_how_far_apart_other_counts_are() -> None:
+    assert rival_sentence(rivals(200), FUNNEL, WINDOW, TODAY) == (
+        f"Of the 200 leads that came in from {day(WINDOW[0])} to {day(date(2026, 6, 21))}, whose days for the whole "
+        "way are over, 50% went from lead to paid in time; what changed later is not in it. Counted in other ways that "
+        "are in use, the same log gives 30% to 56%: compare only what was counted alike."
     )
+    later = rival_sentence(rivals(200), FUNNEL, WINDOW, date(2026, 12, 31))
+    assert f"to {day(WINDOW[1])}," in later
     table = rival_table(rivals(200), FUNNEL)
     assert table["apart"].tolist() == pytest.approx([0, -5, -10, 6, -20])
     assert table["counted"].iloc[0].endswith("(this page)")
 
 
 def test_before_any_lead_had_all_its_days_there_is_no_headline() -> None:
-    assert rival_sentence(rivals(0), FUNNEL) == "No lead has had all its days for the whole way from lead to paid yet."
+    assert rival_sentence(rivals(0), FUNNEL, WINDOW, TODAY) == (
+        "No lead has had all its days for the whole way from lead to paid yet."
+    )
     assert rival_table(rivals(0), FUNNEL)["rate"].isna().all()

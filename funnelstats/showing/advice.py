@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from funnelstats.showing.remarks import NOT_RANKED as NOT_RANKED
-from funnelstats.showing.remarks import STEP as STEP
-from funnelstats.showing.remarks import change_sentence, clear_changes, interval_words, step_words
+from funnelstats.showing.remarks import NOT_RANKED, STEP, change_sentence, clear_changes, interval_words, step_words
 from funnelstats.stated.funnel import Funnel
-from funnelstats.stated.words import _, counted, number, percent, rough
+from funnelstats.stated.schema import MISSING
+from funnelstats.stated.words import _, counted, number, percent, rough, short_day
+from funnelstats.statistics.leaks import worst_leak
 from funnelstats.statistics.managers import ALPHA
 
 FEWEST_LEADS = 5
@@ -62,20 +62,22 @@ def what_to_do(
     *,
     change: pd.DataFrame | None = None,
     lessons: pd.DataFrame | None = None,
+    drivers: pd.DataFrame | None = None,
 ) -> list[str]:
     """What to do this week: the team's biggest leak, who needs whose help, what cannot be told yet.
 
     ``team`` is a frame of ``versus_target``, ``managers`` one of ``page_verdicts``, ``since`` one of
     ``since_when`` and ``leaks`` one of ``leak_sizes``, both of the team; ``change`` one of ``explain_change``,
-    said only where a step surely moved the whole way; ``lessons`` one of ``coaching_pairs``.
+    said only where a step surely moved the whole way; ``lessons`` one of ``coaching_pairs``; ``drivers`` one of
+    ``leak_drivers``.
     """
     ranked = managers[managers["verdict"] != NOT_RANKED]
     moved = change is not None and change["overall_before"].notna().all() and not clear_changes(change).empty
     return [
-        _leak_sentence(team, since, leaks, funnel),
+        " ".join([_leak_sentence(team, since, leaks, funnel), *_where_to_begin(team, leaks, drivers, funnel)]),
         *([change_sentence(change, funnel)] if change is not None and moved else []),
-        *_help_sentences(ranked, lessons),
-        _doubt_sentence(team, ranked),
+        *_help_sentences(ranked, lessons, funnel),
+        *_doubt_sentences(team, ranked),
     ]
 
 
@@ -83,20 +85,20 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     known = team[team["rate"].notna()]
     if known.empty:
         return _("No lead entered a step in the weeks judged, or none can be judged yet: there is no rate to act on.")
-    missed = known[known["verdict"].isin(["red", "amber"])].merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
     if not known["target"].notna().any():
         low = known.sort_values("rate").iloc[0]
         return _(
-            "Fewest leads pass at {step}: {rate} (very likely {interval}). No target is agreed, so nothing is judged: "
-            "agree on one and state it in funnel.toml."
+            "Fewest leads pass at {step}: {rate} (very likely {interval}). No target is agreed, so nothing here is "
+            "called good or bad: agree on one for each step."
         ).format(step=step_words(low), rate=percent(low["rate"]), interval=interval_words(low))
+    missed = worst_leak(team, leaks)
     if missed.empty:
         return _("No step of the team is below its target beyond chance: there is no leak to work on this week.")
-    worst = missed.sort_values("lost_deals", ascending=False).iloc[0]
+    worst = missed.iloc[0]
     cost = _("about {deals} deals").format(deals=rough(worst["lost_deals"]))
     if pd.notna(worst["lost_money"]):
         cost = _("about {deals} deals or {money}").format(
-            deals=rough(worst["lost_deals"]), money=f"{rough(worst['lost_money'])}\u00a0{funnel.currency}"
+            deals=rough(worst["lost_deals"]), money=_rough_money(worst["lost_money"], funnel)
         )
     run = since[(since["from_stage"] == worst["from_stage"]) & since["alarm"]]
     what = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.").format(
@@ -105,16 +107,45 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
         interval=interval_words(worst),
         target=percent(worst["target"]),
     )
-    price = (
-        _("That costs {cost} in {weeks} weeks: look at this step first, with everybody.")
-        if run.empty
-        else _("That began in {week} and costs {cost} in {weeks} weeks: look at this step first, with everybody.")
-    )
-    week = "" if run.empty else pd.Timestamp(run["since"].iloc[0]).strftime("%G-W%V")
-    return f"{what} {price.format(week=week, cost=cost, weeks=funnel.window_weeks)}"
+    if run.empty:
+        price = _("That costs {cost} in {weeks} weeks: look at this step first, with everybody.")
+        return f"{what} {price.format(cost=cost, weeks=funnel.window_weeks)}"
+    began = pd.Timestamp(run["since"].iloc[0])
+    price = _(
+        "That began in {week}, the week of {day}, and costs {cost} in {weeks} weeks: look at this step first, with "
+        "everybody."
+    ).format(week=began.strftime("%G-W%V"), day=short_day(began), cost=cost, weeks=funnel.window_weeks)
+    return f"{what} {price}"
 
 
-def _help_sentences(ranked: pd.DataFrame, lessons: pd.DataFrame | None) -> list[str]:
+def _where_to_begin(team: pd.DataFrame, leaks: pd.DataFrame, drivers: pd.DataFrame | None, funnel: Funnel) -> list[str]:
+    """With which leads the worst leak is clearest, where the drivers' verdict says so, and where reasons stand."""
+    if worst_leak(team, leaks).empty:
+        return []
+    said = []
+    if drivers is not None and not drivers.empty:
+        lower = (drivers["verdict"] == "lower") & (drivers["difference"] < 0) & (drivers["value"] != MISSING)
+        missing = -drivers["difference"] * drivers["entered"]
+        clear = drivers.assign(missing=missing)[lower].sort_values("missing", ascending=False, kind="stable")
+        said = [
+            _("Begin with {value} ({attribute}): {rate} of these leads pass, {other} of all others.").format(
+                value=row["value"],
+                attribute=_(row["attribute"]),
+                rate=percent(row["rate"]),
+                other=percent(row["other_rate"]),
+            )
+            for _row, row in clear.head(1).iterrows()
+        ] or [_("No kind of lead stands out there.")]
+    if any("reason" in source.columns for source in funnel.entries):
+        said.append(_("Why leads say no there is on the month's page of refusals."))
+    return said
+
+
+def _rough_money(amount: float, funnel: Funnel) -> str:
+    return f"{rough(amount)}\u00a0{funnel.currency}"
+
+
+def _help_sentences(ranked: pd.DataFrame, lessons: pd.DataFrame | None, funnel: Funnel) -> list[str]:
     """One sentence for each manager who is named, or one that says nobody is."""
     if ranked["rate"].isna().all():
         return [_("No manager can be compared: no lead with a manager can be judged at a step in these weeks.")]
@@ -131,7 +162,7 @@ def _help_sentences(ranked: pd.DataFrame, lessons: pd.DataFrame | None) -> list[
         ]
     said = []
     for manager, rows in low.groupby("manager", sort=True):
-        steps = "; ".join(_low_step(row, lessons) for _row, row in rows.iterrows())
+        steps = "; ".join(_low_step(row, lessons, funnel) for _row, row in rows.iterrows())
         needs = (
             _("{manager} needs help: {steps}.") if judged else _("{manager} is below the rest of the team: {steps}.")
         )
@@ -139,27 +170,51 @@ def _help_sentences(ranked: pd.DataFrame, lessons: pd.DataFrame | None) -> list[
     return said
 
 
-def _low_step(row: pd.Series, lessons: pd.DataFrame | None) -> str:
-    """A manager's step, its rate, and who can show how."""
+def _low_step(row: pd.Series, lessons: pd.DataFrame | None, funnel: Funnel) -> str:
+    """A manager's step, its rate, and who can show how where that surely brings something."""
     names = {"step": step_words(row), "rate": percent(row["rate"]), "target": percent(row["target"])}
     said = (
         _("{rate} pass at {step} where {target} are agreed") if pd.notna(row["target"]) else _("{rate} pass at {step}")
     ).format(**names)
     if lessons is None:
         return said
-    own = lessons[(lessons["learner"] == row["manager"]) & (lessons["from_stage"] == row["from_stage"])]
-    if own.empty:
+    own = lessons["learner"] == row["manager"]
+    taught = lessons[own & (lessons["from_stage"] == row["from_stage"]) & (lessons["deals_lower"] > 0)]
+    if taught.empty:
         return said
-    return said + _(", {teacher} can show how (about {deals} more deals)").format(
-        teacher=own["teacher"].iloc[0], deals=number(own["deals"].iloc[0].clip(1))
+    lesson = taught.iloc[0]
+    back = lessons[lessons["swap"] & (lessons["learner"] == lesson["teacher"]) & (lessons["teacher"] == row["manager"])]
+    shown = {"teacher": lesson["teacher"], "best": lesson["best"], "gain": _gain(lesson, funnel)}
+    if not lesson["swap"] or back.empty:
+        return said + _(", {teacher} can show how ({gain})").format(**shown)
+    text = (
+        _(", {teacher} can show how in exchange for {step} ({gain})")
+        if lesson["teacher"] == lesson["best"]
+        else _(", {best} does it best, {teacher} can show how in exchange for {step} ({gain})")
     )
+    return said + text.format(step=step_words(back.iloc[0]), **shown)
 
 
-def _doubt_sentence(team: pd.DataFrame, ranked: pd.DataFrame) -> str:
+def _gain(lesson: pd.Series, funnel: Funnel) -> str:
+    """What a lesson would bring: 5 to 28 more deals, about 2,500,000 RUB."""
+    low, high = round(lesson["deals_lower"]), round(lesson["deals_upper"])
+    deals = (
+        _("{low} to {high} more deals")
+        if 0 < low < high
+        else counted("up to {high} more deal", "up to {high} more deals", high)
+    ).format(low=number(low), high=number(high))
+    money = lesson.get("money")
+    if money is None or pd.isna(money):
+        return deals
+    return _("{deals}, about {money}").format(deals=deals, money=_rough_money(money, funnel))
+
+
+def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+    """What cannot be told yet; nothing where no target is agreed, since the first sentence says that."""
     cells = ranked if ranked["rate"].notna().any() else team
     judged = cells[cells["target"].notna()]
     if judged.empty:
-        return _("Without targets no result is painted red or green: read the table as what is, not as good or bad.")
+        return []
     said = []
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     if unsure.empty:
@@ -170,9 +225,12 @@ def _doubt_sentence(team: pd.DataFrame, ranked: pd.DataFrame) -> str:
         said.append(
             _("Leave the rest alone: {unsure} of {all} results cannot be told from chance yet.").format(**counts)
             if pd.isna(drop)
-            else _(
-                "Leave the rest alone: {unsure} of {all} results cannot be told from chance yet; such a result shows a "
-                "drop only from {drop} points on."
+            else counted(
+                "Leave the rest alone: {unsure} of {all} results cannot be told from chance yet; differences below "
+                "{drop} point may be luck.",
+                "Leave the rest alone: {unsure} of {all} results cannot be told from chance yet; differences below "
+                "{drop} points may be luck.",
+                round(drop),
             ).format(**counts, drop=number(drop))
         )
     early = ranked[(ranked["whose"] == "own") & ~ranked["named"]]
@@ -188,43 +246,4 @@ def _doubt_sentence(team: pd.DataFrame, ranked: pd.DataFrame) -> str:
         )
         for _row, row in ranked[ranked["whose"] == "base"].iterrows()
     ]
-    return " ".join(said)
-
-
-def own_sentences(own: pd.DataFrame) -> list[str]:
-    """What one manager should do this week: the weakest step, the strongest, and what cannot be told."""
-    judged = own[own["rate"].notna()]
-    if judged.empty:
-        return [_("No lead entered a step with this manager in the weeks judged, or none can be judged yet.")]
-    said: list[str] = []
-    missed = judged[judged["verdict"].isin(["red", "amber"])]
-    for place in (missed["rate"] - missed["target"]).sort_values(kind="stable").index:
-        row = missed.loc[place]
-        because = {
-            "own": _("then work on this step") if said else _("work on this step first"),
-            "team": _("colleagues are not clearly better here, so look at it together"),
-            "base": _("but your leads are harder here: colleagues would not have done clearly better with them"),
-        }[row["whose"]]
-        said.append(
-            _("{step}: {rate} of your leads pass, {target} are agreed (very likely {interval}); {because}.").format(
-                step=step_words(row),
-                rate=percent(row["rate"]),
-                target=percent(row["target"]),
-                interval=interval_words(row),
-                because=because,
-            )
-        )
-    good = judged[judged["verdict"] == "green"]
-    if not good.empty:
-        steps = ", ".join(step_words(row) for _row, row in good.iterrows())
-        said.append(_("On target, keep it up: {steps}.").format(steps=steps))
-    unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
-    if not unsure.empty:
-        steps = ", ".join(
-            counted("{step} ({leads} lead)", "{step} ({leads} leads)", row["entered"]).format(
-                step=step_words(row), leads=number(row["entered"])
-            )
-            for _row, row in unsure.iterrows()
-        )
-        said.append(_("Cannot be told from the target yet: {steps}.").format(steps=steps))
-    return said or [_("No step of yours has an agreed target: nothing is judged.")]
+    return [" ".join(said)]

@@ -1,11 +1,12 @@
-"""One manager's page: own numbers, and the colleagues as a band without names."""
+"""One manager's page: own numbers, what to do about them, and the colleagues as a band without names."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from funnelstats.showing.advice import NOT_RANKED, STEP
+from funnelstats.showing.remarks import NOT_RANKED, STEP, interval_words, step_words
 from funnelstats.stated.funnel import MISSING, Funnel
+from funnelstats.stated.words import _, counted, number, percent
 
 FEWEST_PEERS = 4
 """Below this a band would show single colleagues."""
@@ -64,3 +65,42 @@ def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFr
     band = band.where(rates.count() >= FEWEST_PEERS)
     steps = pd.DataFrame([step[:2] for step in funnel.steps], columns=STEP)
     return steps.merge(band.reset_index(), how="left", on=STEP)
+
+
+def own_sentences(own: pd.DataFrame) -> list[str]:
+    """What one manager should do this week: the weakest step, the strongest, and what cannot be told."""
+    judged = own[own["rate"].notna()]
+    if judged.empty:
+        return [_("No lead entered a step with this manager in the weeks judged, or none can be judged yet.")]
+    said: list[str] = []
+    missed = judged[judged["verdict"].isin(["red", "amber"])]
+    for place in (missed["rate"] - missed["target"]).sort_values(kind="stable").index:
+        row = missed.loc[place]
+        because = {
+            "own": _("then work on this step") if said else _("work on this step first"),
+            "team": _("colleagues are not clearly better here, so look at it together"),
+            "base": _("but your leads are harder here: colleagues would not have done clearly better with them"),
+        }[row["whose"]]
+        said.append(
+            _("{step}: {rate} of your leads pass, {target} are agreed (very likely {interval}); {because}.").format(
+                step=step_words(row),
+                rate=percent(row["rate"]),
+                target=percent(row["target"]),
+                interval=interval_words(row),
+                because=because,
+            )
+        )
+    good = judged[judged["verdict"] == "green"]
+    if not good.empty:
+        steps = ", ".join(step_words(row) for _row, row in good.iterrows())
+        said.append(_("On target, keep it up: {steps}.").format(steps=steps))
+    unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
+    if not unsure.empty:
+        steps = ", ".join(
+            counted("{step} ({leads} lead)", "{step} ({leads} leads)", row["entered"]).format(
+                step=step_words(row), leads=number(row["entered"])
+            )
+            for _row, row in unsure.iterrows()
+        )
+        said.append(_("Cannot be told from the target yet: {steps}.").format(steps=steps))
+    return said or [_("No step of yours has an agreed target: nothing is judged.")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
-from funnelstats.stated.words import _, counted, number, percent, rough
+from funnelstats.stated.words import _, counted, day, number, percent, rough, short_day
 from funnelstats.statistics.managers import visible_drop, weeks_to_tell
 
 STEP = ["from_stage", "to_stage"]
@@ -63,24 +65,34 @@ def _undecided(leads: float, more_weeks: float) -> str:
     """That leads are too few, and how long that will last at this pace."""
     if not leads > 0:
         return ""
-    few = counted("{n} lead is too few to tell", "{n} leads are too few to tell", leads).format(n=number(leads))
+    few = counted("{n} lead cannot tell yet", "{n} leads cannot tell yet", leads).format(n=number(leads))
     if pd.isna(more_weeks):
         return few
     if more_weeks > YEAR:
-        return few + _("; it would take more than a year")
-    return few + counted("; about {n} more week", "; about {n} more weeks", more_weeks).format(n=number(more_weeks))
+        return few + _("; a year more would not be enough")
+    return few + counted("; about {n} more week should", "; about {n} more weeks should", more_weeks).format(
+        n=number(more_weeks)
+    )
 
 
 def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
-    """How small a drop the page can see at each step with as many leads as a manager usually has."""
-    ranked = managers[(managers["verdict"] != NOT_RANKED) & managers["floor"].notna() & (managers["entered"] > 0)]
+    """How far below target a manager with a usual number of leads can be by luck, or unseen, at each step."""
+    ranked = managers[(managers["verdict"] != NOT_RANKED) & (managers["entered"] > 0)]
+    if ranked.empty:
+        return _("No lead of these weeks has a manager who can be compared: the table counts them together.")
+    if ranked["floor"].isna().all():
+        return _("“Above the rest” and “below the rest” are said only where the difference is beyond chance.")
     drops = []
-    for step, rows in ranked.groupby(STEP, sort=False):
+    for step, rows in ranked[ranked["floor"].notna()].groupby(STEP, sort=False):
         leads, floor = rows["entered"].median(), rows["floor"].median()
         seen = float(visible_drop(leads, floor))
         if not np.isnan(seen):
             drops.append(
-                _("{points} points at {step} ({leads} leads a week)").format(
+                counted(
+                    "{points} point at {step} ({leads} leads a week)",
+                    "{points} points at {step} ({leads} leads a week)",
+                    round(seen),
+                ).format(
                     points=number(seen),
                     step=" → ".join(map(str, step)),
                     leads=rough(leads / funnel.window_weeks),
@@ -89,36 +101,85 @@ def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
     if not drops:
         return _("With so few leads this page cannot see whether anybody misses a target.")
     return _(
-        "For a manager with the usual number of leads this page can see, in {weeks} weeks, a drop of {drops}."
+        "Smaller misses than these may be luck, or go unseen: {drops}. More cannot be told from a manager's usual "
+        "leads of {weeks} weeks."
     ).format(weeks=funnel.window_weeks, drops=", ".join(drops))
+
+
+def quiet_sentences(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> list[str]:
+    """That no lead came in in the week of ``monday``, and when the last ones did; empty where some came.
+
+    ``weeks`` are counts of ``step_counts`` by week that end with it.
+    """
+    came = weeks[(weeks["from_stage"] == funnel.stages[0]) & (weeks["entered"] + weeks["too_recent"] > 0)]
+    if came.empty:
+        return [_("No lead came in in the weeks that this page looks at.")]
+    last = came["week"].max().date()
+    if last >= monday:
+        return []
+    return [_("No lead came in this week; the last ones came in the week of {day}.").format(day=short_day(last))]
+
+
+def rates_apart(team: pd.DataFrame) -> list[str]:
+    """Why the rate by the horizon and that of matured leads alone differ, where they do; of ``with_matured``."""
+    apart = (team["matured_rate"] < team["ci_lower"]) | (team["matured_rate"] > team["ci_upper"])
+    text = _(
+        "{step}: {rate} by the horizon, {matured} matured only, because the {recent} leads whose days are not over "
+        "move on {often} so far than the {old} others did at that age. If that lasts, the first is right."
+    )
+    return [
+        text.format(
+            step=step_words(row),
+            rate=percent(row["rate"]),
+            matured=percent(row["matured_rate"]),
+            often=_("more often") if row["rate"] > row["matured_rate"] else _("less often"),
+            recent=number(row["too_recent"]),
+            old=number(row["matured"]),
+        )
+        for _row, row in team[apart & (team["too_recent"] > 0)].iterrows()
+    ]
 
 
 def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     """What moved the way from the first stage to the last between two periods, as far as that is sure.
 
-    ``change`` is a frame of ``explain_change`` without segments.
+    ``change`` is a frame of ``explain_change`` without segments. Points are those between the percentages shown.
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
     if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
         return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
     before, after = change[["overall_before", "overall_after"]].iloc[0]
-    ends |= {"before": percent(before), "after": percent(after), "points": number(abs(after - before) * 100)}
+    points = abs(round(100 * after) - round(100 * before))
+    ends |= {"before": percent(before), "after": percent(after), "points": number(points)}
     clear = clear_changes(change)
     clear = clear[clear["effect"].abs() >= WORTH_SAYING * clear["effect"].abs().max()]
     if clear.empty:
         return _("No step changed the way from {first} to {last} beyond chance: {before} then, {after} now.").format(
             **ends
         )
-    whole = (
-        _("The way from {first} to {last} fell by {points} points, from {before} to {after}")
-        if after < before
-        else _("The way from {first} to {last} rose by {points} points, from {before} to {after}")
-    ).format(**ends)
-    parts = [
+    fell = counted(
+        "The way from {first} to {last} fell by {points} point, from {before} to {after}",
+        "The way from {first} to {last} fell by {points} points, from {before} to {after}",
+        points,
+    )
+    rose = counted(
+        "The way from {first} to {last} rose by {points} point, from {before} to {after}",
+        "The way from {first} to {last} rose by {points} points, from {before} to {after}",
+        points,
+    )
+    stayed = _("The way from {first} to {last} stayed at {after}")
+    whole = (stayed if not points else fell if after < before else rose).format(**ends)
+    when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.window_weeks)
+    return f"{'; '.join([f'{whole}, {when}', *(_parts(change, clear) if len(change) > 1 else [])])}."
+
+
+def _parts(change: pd.DataFrame, clear: pd.DataFrame) -> list[str]:
+    """What each clear step took from the whole way or gave it, and what all other steps did."""
+    said = [
         (
-            _("{points} of it at {step} (very likely {low} to {high})")
-            if (row["effect"] < 0) == (after < before)
-            else _("against it {points} at {step} (very likely {low} to {high})")
+            _("{points} lost at {step} (very likely {low} to {high})")
+            if row["effect"] < 0
+            else _("{points} won at {step} (very likely {low} to {high})")
         ).format(
             points=number(abs(row["effect"]) * 100),
             step=step_words(row),
@@ -127,7 +188,9 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
         )
         for _row, row in clear.iterrows()
     ]
-    return f"{whole}; {'; '.join(parts)}."
+    rest = round(100 * change["effect"].drop(clear.index).sum())
+    other = _("{points} lost at the other steps") if rest < 0 else _("{points} won at the other steps")
+    return [*said, *([other.format(points=number(abs(rest)))] if rest else [])]
 
 
 def clear_changes(change: pd.DataFrame) -> pd.DataFrame:
@@ -151,21 +214,27 @@ def _whole_way(rates: pd.DataFrame, funnel: Funnel) -> pd.Series:
     return (rates["from_stage"] == funnel.stages[0]) & (rates["to_stage"] == funnel.stages[-1])
 
 
-def rival_sentence(rates: pd.DataFrame, funnel: Funnel) -> str:
-    """The share of leads that went the whole way, and how far apart other ways of counting it are."""
+def rival_sentence(rates: pd.DataFrame, funnel: Funnel, between: tuple[date, date], as_of: date) -> str:
+    """The share of leads that went the whole way, which leads those are, and how far apart other counts are.
+
+    ``between`` holds the first and last day of the entries counted.
+    """
     way = rates[_whole_way(rates, funnel)].set_index("definition")
     own = way.loc["reached"]
     if pd.isna(own["rate"]):
         return _("No lead has had all its days for the whole way from {first} to {last} yet.").format(
             first=funnel.stages[0], last=funnel.stages[-1]
         )
+    until = min(between[1], as_of - timedelta(days=sum(step.horizon_days for step in funnel.steps)))
     return _(
-        "{rate} of the {leads} leads whose days for the whole way are over went from {first} to {last} in time. "
-        "Counted in other ways that are in use, the same log gives {lowest} to {highest}: compare only what was "
-        "counted alike."
+        "Of the {leads} leads that came in from {since} to {until}, whose days for the whole way are over, {rate} went "
+        "from {first} to {last} in time; what changed later is not in it. Counted in other ways that are in use, the "
+        "same log gives {lowest} to {highest}: compare only what was counted alike."
     ).format(
         rate=percent(own["rate"]),
         leads=number(own["entered"]),
+        since=day(between[0]),
+        until=day(until),
         first=funnel.stages[0],
         last=funnel.stages[-1],
         lowest=percent(way["rate"].min()),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.reading.quality import FACTS
 from funnelstats.stated.funnel import MISSING, Funnel
-from funnelstats.stated.words import _, number, day
+from funnelstats.stated.words import _, day, number, percent
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
@@ -56,7 +56,21 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "most one page in twenty would name anybody by chance, and where the weeks since the half-year before "
             "say the same, however often one looks."
         ).format(weeks=funnel.window_weeks, first=day(window[0]), last=day(window[1])),
+        *_tolerances(funnel),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
+    ]
+
+
+def _tolerances(funnel: Funnel) -> list[str]:
+    """From which rate on a target counts as met, where that is not the target itself."""
+    return [
+        _("Tolerance: {step} counts as met from {floor} on, where {target} are agreed.").format(
+            step=f"{step.from_stage} → {step.to_stage}",
+            floor=percent(round(step.target - step.tolerance, 12)),
+            target=percent(step.target),
+        )
+        for step in funnel.steps
+        if step.target is not None and step.tolerance
     ]
 
 
@@ -101,5 +115,5 @@ def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame
     if not named:
         said.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
     if any(step.target is None for step in funnel.steps):
-        said.append(_("Steps without an agreed target are shown, never judged: state targets in funnel.toml."))
+        said.append(_("Steps without an agreed target are shown, never judged."))
     return [*said, *funnel.notes] or [_("Nothing that this page asks for is missing.")]
