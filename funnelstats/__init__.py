@@ -42,7 +42,7 @@ _HOMES = {
     "statistics.managers": "rest_of versus_rest versus_target weeks_to_tell",
     "statistics.casemix": "at_equal_leads case_mix",
     "statistics.changes": "explain_change",
-    "statistics.leaks": "drivers leak_sizes",
+    "statistics.leaks": "drivers leak_drivers leak_sizes noticeable",
     "statistics.monitoring": "e_alarms since_when",
     "statistics.projection": "project",
     "statistics.teams": "coaching_pairs funnel_limits rank_intervals shrunken_rates",
@@ -76,9 +76,12 @@ _HOMES = {
     "showing.shown": "show_text",
     "showing.tables": "show_csv show_table",
     "showing.rules": "counting_rules fact_sentences missing_parts not_computable",
-    "showing.remarks": "RIVAL_WORDS change_sentence power_sentence rival_sentence rival_table with_remarks",
-    "showing.advice": "own_sentences page_verdicts what_to_do",
-    "showing.peers": "of_manager of_manager_flow own_rows peer_band peer_rows",
+    "showing.remarks": (
+        "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table "
+        "with_remarks"
+    ),
+    "showing.advice": "page_verdicts what_to_do",
+    "showing.peers": "of_manager of_manager_flow own_rows own_sentences peer_band peer_rows",
     "showing.charts": "band_chart control_chart trend_chart",
     "showing.money_advice": "attribution_sentences money_limits money_rules money_sentences",
     "showing.base_advice": "base_sentences",
