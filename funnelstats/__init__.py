@@ -57,6 +57,7 @@ _HOMES = {
     ),
     "statistics.maturity": "deals_to_come named_quarters payback",
     "statistics.revenue": "returns told with_total",
+    "statistics.campaigns": "money_of_campaigns of_campaigns small_together",
     "statistics.attribution": "attribution removal_effects",
     "statistics.lead_base": "renewal score_groups score_skill",
     "statistics.chain_ladder": "chain_ladder paid_triangle",
@@ -68,7 +69,7 @@ _HOMES = {
         "calendar_labels entries_ahead manager_shares plan_calendar plan_money rounded_up stage_needs weeks_alike"
     ),
     "statistics.loop": (
-        "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers of_campaigns "
+        "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers "
         "readiness record_shares shared_attributes state_table states_by"
     ),
     "statistics.nurture": "compared_by nurture_effects nurture_sentences nurture_table",
@@ -83,7 +84,8 @@ _HOMES = {
     "showing.advice": "page_verdicts what_to_do",
     "showing.peers": "of_manager of_manager_flow own_rows own_sentences peer_band peer_rows",
     "showing.charts": "band_chart control_chart trend_chart",
-    "showing.money_advice": "attribution_sentences money_limits money_rules money_sentences",
+    "showing.money_advice": "money_sentences",
+    "showing.money_notes": "attribution_sentences money_limits money_rules",
     "showing.base_advice": "base_sentences",
     "showing.money_charts": "returns_chart",
     "showing.contact_charts": "contact_chart show_if_any speed_chart",

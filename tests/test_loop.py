@@ -44,7 +44,6 @@ from funnelstats.statistics.loop import (
     followed_window,
     in_common,
     months_to,
-    of_campaigns,
     readiness,
     record_shares,
     shared_attributes,
@@ -169,11 +168,6 @@ def test_acceptance_by_channel_has_a_row_for_each_and_none_for_nobody():
     none = acceptance(days.iloc[:0], matured([], "channel"), FUNNEL)
     assert none.empty
     assert len(acceptance(day_counts([]), matured([]), FUNNEL)) == 1
-
-
-def test_campaigns_are_those_with_a_name_most_leads_first():
-    frame = pd.DataFrame({"campaign": ["a", MISSING, "b"], "entered": [1, 9, 3]})
-    assert of_campaigns(frame)["campaign"].tolist() == ["b", "a"]
 
 
 def test_attributes_to_compare_by_are_no_names_and_have_leads_enough_for_each_value():

@@ -9,9 +9,12 @@ import pytest
 from backends import funnel_of
 from test_revenue import FEW, MANY, by_channel, counted, spent
 
+from funnelstats.showing import money_charts
 from funnelstats.showing.base_advice import base_sentences
-from funnelstats.showing.money_advice import attribution_sentences, money_limits, money_rules, money_sentences
+from funnelstats.showing.money_advice import money_sentences
 from funnelstats.showing.money_charts import returns_chart
+from funnelstats.showing.money_notes import attribution_sentences, money_limits, money_rules
+from funnelstats.stated.words import day
 from funnelstats.statistics.lead_base import score_groups, score_skill
 from funnelstats.statistics.revenue import returns
 
@@ -28,13 +31,16 @@ def plain(sentences):
 
 def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
     rows = returns(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=2500, Mail=1000))
-    first, second, third = money_sentences(rows, FUNNEL)
+    first, second, third, fourth = money_sentences(rows, FUNNEL)
     assert plain([first]).startswith("Cut or change Ads: of each 1 RUB spent 0.25 come back (very likely 0.2")
     assert "About 15,000 RUB are lost" in plain([first])
     assert "Chance does not explain that." in first
     assert second.startswith("Raise Mail first: ")
     assert "5.00" in second
-    assert plain([third]) == "Keep: Fair (about 2,500 RUB more than spent). Chance does not explain that they earn."
+    assert plain([third]) == (
+        "Keep: Fair (about 2,500 RUB more than spent). Chance does not explain that they bring more than was spent."
+    )
+    assert fourth.startswith("Revenue is not profit: what comes back are payments")
 
 
 def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
@@ -45,7 +51,7 @@ def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
 def test_what_cannot_be_told_yet_is_left_alone_and_few_deals_are_not_judged():
     rows = returns(by_channel(Ads=MANY, Fair=[*[0.0] * 9, 100.0]), spent(Ads=5000, Fair=50))
     said = money_sentences(rows, FUNNEL)
-    assert said[0].startswith("Cannot be told yet: Ads may earn or lose.")
+    assert said[0].startswith("Cannot be told yet: Ads may bring more or less than was spent.")
     assert said[1] == "Too few deals to judge: Fair."
 
 
@@ -85,17 +91,24 @@ def test_limits_name_what_is_missing_and_the_payments_of_nobody():
     strays = pd.DataFrame({"payments": [4], "leads": [3], "amount": [1234.0]})
     said = money_limits(FULL, strays, FUNNEL)
     assert plain(said).startswith("4 payments, 1,234 RUB in all, are of leads that never entered the funnel")
-    assert len(said) == 2
+    assert said[2].startswith("Revenue is not profit")
+    assert len(said) == 3
     rows = [("payments", "belongs to no lead"), ("costs", "is not a date"), ("leads", "is not a date")]
     set_aside = pd.DataFrame(rows, columns=["table", "reason"])
     said = money_limits(FULL, NO_STRAYS, FUNNEL, set_aside)
     assert "1 payments of leads it does not hold, 1 rows of payments and costs" in said[0]
-    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, set_aside.iloc[2:])) == 1
+    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, set_aside.iloc[2:])) == 2
 
 
 def test_the_rules_name_the_days_the_stages_and_the_currency():
     said = " ".join(money_rules(FUNNEL, date(2026, 6, 30), (date(2025, 7, 1), date(2026, 6, 30))))
-    for part in ("within 60 days", "reached paid", "entered lead from Jul 1, 2025", "in RUB", "neither infinite nor 0"):
+    for part in (
+        "within 60 days",
+        "reached paid",
+        f"entered lead from {day(date(2025, 7, 1))}",
+        "in RUB",
+        "neither infinite nor 0",
+    ):
         assert part in said
 
 
@@ -106,10 +119,25 @@ def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
     shown = returns_chart(rows, FUNNEL)
     drawn = shown.data["text/plain"]
     assert [name in drawn for name in ("Ads", "Mail", "Radio", "Few", "Partner")] == [True] * 4 + [False]
-    assert "Loses money: Ads" in shown.metadata["image/png"]["alt"]
+    assert "Less than was spent: Ads" in shown.metadata["image/png"]["alt"]
     assert shown.data["image/png"][:4] == b"\x89PNG"
     nothing = returns_chart(returns(by_channel(Ads=MANY), None), FUNNEL)
     assert nothing.data["text/plain"].startswith("There is nothing to draw")
+
+
+def test_what_brought_nothing_stands_left_of_all_that_brought_something(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(money_charts, "show_figure", lambda figure, **_rest: drawn.append(figure))
+    halved = returns(by_channel(Ads=MANY), spent(Ads=10000))
+    returns_chart(returns(by_channel(Ads=MANY), spent(Ads=10000, Radio=9)), FUNNEL)
+    returns_chart(halved, FUNNEL)
+    nothing, something = (figure.axes[0] for figure in drawn)
+    ads, radio = (line.get_xdata()[0] for line in nothing.lines[:2])
+    words = {label.get_text(): at for at, label in zip(nothing.get_xticks(), nothing.get_xticklabels(), strict=True)}
+    assert ads == 0.5
+    assert words["nothing"] == radio < min(at for word, at in words.items() if word != "nothing") <= ads
+    assert nothing.get_xlim()[0] < radio
+    assert "nothing" not in [label.get_text() for label in something.get_xticklabels()]
 
 
 def test_a_channel_s_name_is_drawn_as_it_is_written():
@@ -128,8 +156,9 @@ def test_attribution_says_that_no_rule_is_causal_and_where_they_differ_most():
         }
     )
     said = attribution_sentences(credited)
-    assert said[0].startswith("Not causal")
-    assert said[1] == "The rules differ most on Ads: 50% to 90% of the money."
+    assert said[0].startswith("The same revenue under six rules")
+    assert said[1].startswith("Not causal")
+    assert said[2] == "The rules differ most on Ads: 50% to 90% of the money."
     assert attribution_sentences(credited.iloc[:0])[0].startswith("No contact names a channel")
 
 

@@ -153,7 +153,7 @@ def test_a_total_stands_below_its_channels():
     rows = returns(by_channel(Ads=MANY, Fair=FEW), spent(Ads=100, Fair=50))
     whole = returns(pd.DataFrame([counted(MANY + FEW)]), pd.DataFrame({"spend": [150.0]}))
     shown = with_total(rows, whole)
-    assert shown["channel"].tolist() == ["Ads", "Fair", "all channels"]
+    assert shown["channel"].tolist() == ["Ads", "Fair", "(all)"]
     assert shown["revenue"].tolist() == [5000, 400, 5400]
 
 

@@ -84,9 +84,9 @@ def test_search_ads_loses_and_every_other_channel_with_spend_and_leads_earns(sam
 
 def test_the_page_says_what_to_cut_to_raise_and_to_find_out(sample):
     said = sample[1][0].splitlines()
-    beginnings = ["Cut or change Search ads", "Raise Newsletter first", "Keep", "Radio"]
-    assert [line.split(":")[0] for line in said][:4] == beginnings
-    assert "No spend is written down for Partner, unknown" in said[4]
+    beginnings = ["Cut or change Search ads", "Raise Newsletter first", "Keep", "Revenue is not profit", "Radio"]
+    assert [line.split(":")[0] for line in said][:5] == beginnings
+    assert "No spend is written down for Partner, unknown" in said[5]
     assert any(line.startswith("No contact names a channel") for line in sample[1])
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, day, money, number, percent, rough
-
-if TYPE_CHECKING:
-    from funnelstats.reading.opening import Tables
+from funnelstats.stated.words import _, counted, money, number, percent, rough
 
 BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""
@@ -24,10 +18,18 @@ def money_sentences(by_channel: pd.DataFrame, funnel: Funnel) -> list[str]:
     Takes the frame of ``returns`` by channel.
     """
     rows = by_channel
-    if rows["channel"].eq(MISSING).all():
+    unnamed = bool(rows["channel"].eq(MISSING).all())
+    if unnamed:
         rows = rows.assign(channel=_("all channels"))
     said = [_cut(row, funnel) for _i, row in _with(rows, "red").iterrows()]
     said += _raise(_with(rows, "green"), funnel)
+    if said:
+        said.append(
+            _(
+                "Revenue is not profit: what comes back are payments, held against what marketing spent. The cost of "
+                "goods and the pay of sales are not in it."
+            )
+        )
     said += [
         _(
             "{channel}: {spend} spent and no lead came. Stop it, or find out under which other name its leads are "
@@ -37,9 +39,10 @@ def money_sentences(by_channel: pd.DataFrame, funnel: Funnel) -> list[str]:
     ]
     if doubtful := _names(_with(rows, "undecided")):
         said.append(
-            _("Cannot be told yet: {channels} may earn or lose. Change nothing there for its return's sake.").format(
-                channels=doubtful
-            )
+            _(
+                "Cannot be told yet: {channels} may bring more or less than was spent. Change nothing there for its "
+                "return's sake."
+            ).format(channels=doubtful)
         )
     if few := _names(_with(rows, "too few")):
         said.append(_("Too few deals to judge: {channels}.").format(channels=few))
@@ -50,7 +53,7 @@ def money_sentences(by_channel: pd.DataFrame, funnel: Funnel) -> list[str]:
         )
         for _i, row in lucky.iterrows()
     ]
-    return said + _unmatched(rows, funnel) or [_("No lead came in these quarters and nothing was spent.")]
+    return said + _unmatched(rows, funnel, unnamed) or [_("No lead came in these quarters and nothing was spent.")]
 
 
 def _with(rows: pd.DataFrame, verdict: str) -> pd.DataFrame:
@@ -100,10 +103,11 @@ def _raise(green: pd.DataFrame, funnel: Funnel) -> list[str]:
         _("{channel} (about {gain} more than spent)").format(channel=row["channel"], gain=_about(row["gain"], funnel))
         for _i, row in others.sort_values("gain", ascending=False).iterrows()
     )
-    return [first, _("Keep: {channels}. Chance does not explain that they earn.").format(channels=keep)]
+    text = _("Keep: {channels}. Chance does not explain that they bring more than was spent.")
+    return [first, text.format(channels=keep)]
 
 
-def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
+def _unmatched(rows: pd.DataFrame, funnel: Funnel, unnamed: bool) -> list[str]:
     """Leads without spend, and what has no channel; where nothing is known of costs or payments, that alone."""
     if rows.empty:
         return []
@@ -114,7 +118,7 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
                 "is spent: day, channel, amount."
             )
         ]
-        return said + _most(rows, funnel)
+        return said + _most(rows, funnel, unnamed)
     if rows["revenue"].isna().all():
         return [_("No payments: revenue and what a channel returns cannot be told.")]
     said = []
@@ -144,10 +148,10 @@ def _unmatched(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
     return said
 
 
-def _most(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
+def _most(rows: pd.DataFrame, funnel: Funnel, unnamed: bool) -> list[str]:
     if rows["revenue"].isna().all():
         return [_("No payments: revenue cannot be told either.")]
-    if rows["channel"].eq(_("all channels")).all():
+    if unnamed:
         return [_("Leads carry no channel: all are one group.")]
     top = rows.sort_values("revenue", ascending=False).iloc[0]
     return [
@@ -156,91 +160,4 @@ def _most(rows: pd.DataFrame, funnel: Funnel) -> list[str]:
             "Most money so far: {channel}, {revenue} from {leads} leads.",
             top["leads"],
         ).format(channel=top["channel"], revenue=money(top["revenue"], funnel.currency), leads=number(top["leads"]))
-    ]
-
-
-def money_limits(
-    tables: Tables, strays: pd.DataFrame, funnel: Funnel, set_aside: pd.DataFrame | None = None
-) -> list[str]:
-    """What this export cannot tell about money, each in a sentence; which payments belong to nobody.
-
-    Takes a frame of ``stray_payments``, and the rows that the preparation set aside.
-    """
-    said = []
-    if tables.costs is None:
-        said.append(_("No costs: cost of a lead, cost of a sale, return and payback cannot be told."))
-    if tables.payments is None:
-        said.append(_("No payments: revenue, return and payback cannot be told."))
-    if "channel" not in tables.leads.columns:
-        said.append(_("Leads carry no channel: returns cannot be told apart by channel."))
-    if tables.costs is not None and "channel" not in tables.costs.columns:
-        said.append(_("Costs carry no channel: only the return of all channels together can be told."))
-    if set_aside is not None and len(rows := set_aside[set_aside["table"].isin(["payments", "costs"])]):
-        nobody = rows["reason"] == "belongs to no lead"
-        said.append(
-            _(
-                "Set aside when the export was read, and in no table here: {strays} payments of leads it does not "
-                "hold, {bad} rows of payments and costs that cannot be read. The data check lists them."
-            ).format(strays=number(nobody.sum()), bad=number((~nobody).sum()))
-        )
-    stray = strays.iloc[0]
-    if stray["payments"]:
-        said.append(
-            _("{payments} payments, {amount} in all, are of leads that never entered the funnel: they are in no table.")
-            .format(payments=number(stray["payments"]), amount=money(stray["amount"], funnel.currency))
-        )  # fmt: skip
-    said.append(
-        _("A return says what came back, not what a channel causes: who would have come anyway is counted too.")
-    )
-    return [*said, *map(_, funnel.notes)]
-
-
-def money_rules(funnel: Funnel, as_of: date, between: tuple[date, date]) -> list[str]:
-    """How money was counted, one sentence for each rule."""
-    first, last = funnel.stages[0], funnel.stages[-1]
-    days = sum(step.horizon_days for step in funnel.steps)
-    return [
-        _("Unit: the lead. A lead that was lost and came back is the same lead: it was paid for once."),
-        _("Leads: those that entered {first} from {start} to {end}; spend: that of the same days.").format(
-            first=first, start=day(between[0]), end=day(between[1])
-        ),
-        _("A lead's cohort is the quarter it came in; its payments count there, whenever they arrive."),
-        _(
-            "Won: reached {last}, or paid for the first time, whichever is earlier. Several payments of one lead are "
-            "one deal; money given back lowers it."
-        ).format(last=last),
-        _(
-            "At maturity: revenue so far + open leads × the share that is still won within {days} days of coming in, "
-            "as past leads of the channel were at that age × what a won lead of the channel pays on average. Later "
-            "sales and open instalments are not added."
-        ).format(days=days),
-        _(
-            "Ranges hold the true value in 19 of 20 cases. Cost of a sale: sales to come counted in; its range is "
-            "that of the conversion."
-        ),
-        _(
-            "Spend counts on its day, leads on theirs: a fair paid in one quarter brings leads in the next. The four "
-            "quarters together, or the campaign, are then the better answer."
-        ),
-        _("Without spend there is no return: neither infinite nor 0. Fewer than 3 deals are shown and not judged."),
-        _("As of {day}: later rows do not exist. Amounts are in {currency}.").format(
-            day=day(as_of), currency=funnel.currency
-        ),
-    ]  # fmt: skip
-
-
-def attribution_sentences(credited: pd.DataFrame) -> list[str]:
-    """What the rules of attribution agree and disagree on, and that none of them shows a cause."""
-    if credited.empty:
-        return [_("No contact names a channel: only the channel a lead came from can be credited with its money.")]
-    rules = credited[["first", "last", "linear", "position", "markov"]]
-    apart = int((rules.max(axis=1) - rules.min(axis=1)).argmax())
-    row, total = rules.iloc[apart], rules["linear"].sum()
-    return [
-        _("Not causal: each rule shares out the same money; none says what would be lost without a channel."),
-        _("The rules differ most on {channel}: {low} to {high} of the money.").format(
-            channel=credited["channel"].iloc[apart],
-            low=percent(row.min() / total),
-            high=percent(row.max() / total),
-        ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from funnelstats.showing.figures import (
     INK,
@@ -22,7 +22,12 @@ from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _, money, number, percent
 
-WORDS = {"red": "loses money", "green": "earns", "undecided": "cannot be told yet", "too few": "too few deals"}
+WORDS = {
+    "red": "brings less than was spent",
+    "green": "brings more than was spent",
+    "undecided": "cannot be told yet",
+    "too few": "too few deals",
+}
 TICKS = [1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64, 128]
 MOST_ROWS = 25
 LONGEST_LABEL = 26
@@ -32,7 +37,8 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     """One row for each channel with spend: what comes back for one unit spent, at maturity, with its range.
 
     Takes ``returns`` by channel. The axis doubles from line to line, so that a loss by half is as far from the line of
-    break-even as a gain by double. A channel that brought nothing stands at the left edge.
+    break-even as a gain by double. That axis has no nothing: what brought nothing stands beyond its left end, at a mark
+    of its own.
     """
     drawn = by_channel[by_channel["verdict"].isin([*WORDS, "no leads"])].head(MOST_ROWS)
     if drawn.empty:
@@ -43,13 +49,15 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     seen = positive[np.isfinite(positive) & (positive > 0)]
     low = min(0.5, *(seen / 1.15)) if len(seen) else 0.5
     high = max(2.0, *(seen * 1.15)) if len(seen) else 2.0
+    nothing = low / 2
+    edge = nothing if (drawn["back"] <= 0).any() else low
     figure, ax = house_axes(height=1.15 + 0.42 * len(drawn))
     rows = list(enumerate(drawn.to_dict("records")))
     for place, row in rows:
         colour = VERDICT_COLOURS.get(row["verdict"], QUIET)
-        at = max(row["back"], low)
+        at = row["back"] if row["back"] > 0 else nothing
         if row["verdict"] != "no leads":
-            ends = np.clip([row["back_lower"], row["back_upper"]], low, high)
+            ends = np.clip([row["back_lower"], row["back_upper"]], edge, high)
             ax.hlines(place, *ends, color=INK, linewidth=1.3)
         ax.plot(at, place, marker=VERDICT_MARKERS.get(row["verdict"], "X"), color=colour, markersize=9,
                 markeredgecolor=INK, markeredgewidth=0.6, linestyle="none", clip_on=False, zorder=3)  # fmt: skip
@@ -58,11 +66,12 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     ax.axvline(1, color=TARGET, linewidth=1.2, linestyle="--")
     ax.set_xscale("log")
     # room at the edge, so that a channel that brought nothing does not stand on its own name
-    ax.set(xlim=(low / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
+    ax.set(xlim=(edge / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
     ax.set_yticks(range(len(drawn)), [short_name(row["channel"], LONGEST_LABEL) for _place, row in rows])
-    ax.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
+    ticks = {tick: number(tick, 0 if tick >= 1 else 2) for tick in TICKS if low <= tick <= high}
+    ticks |= {nothing: _("nothing")} if edge < low else {}
+    ax.set_xticks(list(ticks), list(ticks.values()))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: number(value, 0 if value >= 1 else 2)))
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(
@@ -79,7 +88,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     handles.append(Line2D([], [], color=INK, lw=1.3, label=_("range it is very likely in")))
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=9)
     alt = _(
-        "What comes back for each unit spent, by channel, with its range and break-even. Loses money: {red}."
+        "What comes back for each unit spent, by channel, with its range and break-even. Less than was spent: {red}."
     ).format(red=", ".join(drawn.loc[drawn["verdict"] == "red", "channel"]) or _("none"))
     columns = ["channel", "spend", "revenue_final", "back", "back_lower", "back_upper", "verdict"]
     return show_figure(figure, alt=alt, numbers=drawn[columns])

@@ -172,12 +172,12 @@ def _forecast(stage: str, part: dict[str, Any], weakest: float, level: float) ->
 def new_lead_chance(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goal: Goal) -> pd.DataFrame:
     """The chance that a lead still to come will have been won by the day of the goal: one row.
 
-    New leads come evenly on the working days until then. Being in time is one more step, measured on the deals
-    of the step that has fewest. Returns ``chance`` (the plain product, as ``entries_ahead`` has it), ``a, b``
-    (moment-matched Beta of the product, Fan 1991, never quite 0 or 1), ``rate`` (won at last), ``in_time`` (of those, the share won by then), ``deals`` (seen in the past),
-    ``leads_a_week`` (of late), ``usual_days`` (half of the leads that are won are won within so many),
-    ``working_days`` and ``last_useful`` (the last working day on which a new lead that will be won is as likely
-    as not to be won in time; NaT if none).
+    New leads come evenly on the working days until then. Being in time is one more step, measured on the deals of
+    the step that has fewest. Returns ``chance`` (the plain product, as ``entries_ahead`` has it), ``a, b``
+    (moment-matched Beta of the product, Fan 1991, never quite 0 or 1), ``rate`` (won at last), ``in_time`` (of
+    those, the share won by then), ``deals`` (seen in the past), ``leads_a_week`` (of late), ``usual_days`` (half
+    of the leads that are won are won within so many), ``working_days`` and ``last_useful`` (the last working day
+    on which a new lead that will be won is as likely as not to be won in time; NaT if none).
     """
     curves = day_curves(days, funnel, max(goal.days, sum(step.horizon_days for step in funnel.steps)))
     worked = working_days(goal, funnel)

@@ -36,7 +36,6 @@ EVERYBODY = "everybody"
 EVERYBODY_WORDS = {EVERYBODY: "everybody"}
 LONG_WAY = 30
 """Days from which three months are too few to see what becomes of a hand-over."""
-MOST_CAMPAIGNS = 25
 MOST_VALUES, FEWEST_EACH = 20, 5
 """Values up to which an attribute is compared, and leads there must be for each of them on average."""
 
@@ -134,12 +133,6 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     returned = returned.rename(columns=names)[[*keys, *names.values()]]
     joined = accepted.merge(returned, on=keys) if keys else accepted.join(returned)
     return with_matured(joined, counts)[[*keys, *ACCEPTED, *names.values(), "matured", "matured_rate", "too_recent"]]
-
-
-def of_campaigns(accepted: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25."""
-    named = accepted[accepted["campaign"] != MISSING]
-    return named.sort_values("entered", ascending=False, kind="stable", ignore_index=True).head(MOST_CAMPAIGNS)
 
 
 def _followed(funnel: Funnel, aimed: str, days: int) -> Funnel:

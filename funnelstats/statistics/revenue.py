@@ -17,6 +17,8 @@ from funnelstats.stated.schema import MISSING
 FEW_DEALS = 3
 """Below so many deals a return is shown and not judged."""
 
+ALL = "(all)"
+"""Names of ours stand in brackets: a channel may really be called all channels."""
 COUNTS = ["leads", "won", "deals"]
 SUMS = ["revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]
 TO_COME = ["open", "to_come", "to_come_error"]
@@ -217,9 +219,9 @@ def _verdict(found: pd.DataFrame, spent: pd.Series, keys: list[str]) -> np.ndarr
     )
 
 
-def with_total(rows: pd.DataFrame, total: pd.DataFrame, name: str = "all channels") -> pd.DataFrame:
-    """The rows of ``returns`` with that of everything together below them, named in the first key column."""
-    return pd.concat([rows, total.assign(**{str(rows.columns[0]): name})[rows.columns]], ignore_index=True)
+def with_total(rows: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``returns`` with that of everything together below them, "(all)" in the first key column."""
+    return pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:
