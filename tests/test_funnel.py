@@ -303,6 +303,18 @@ SOURCES = {
         in_source("leads", 'date_format.created_at = "dd.mm.yyyy"'),
         "leads.date_format.created_at: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got 'dd.mm.yyyy'",
     ),
+    "a date format with a day of one digit": (
+        in_source("leads", 'date_format = "%-d.%-m.%Y"'),
+        'leads.date_format: must be without "-" after "%", since %d reads 5 and 05, got \'%-d.%-m.%Y\'',
+    ),
+    "a header above the file": (
+        in_source("leads", "header_row = 0"),
+        "leads.header_row: must be greater than or equal to 1, got 0",
+    ),
+    "a zone of a source": (
+        in_source("leads", 'timezone = "Moscow"'),
+        "leads.timezone: must be a name like \"Europe/Moscow\", got 'Moscow'",
+    ),
     "values of a column that is not read": (
         in_source("leads", 'values.channel = { a = "b" }'),
         "leads.values.channel: not among this source's columns; known: created_at, lead_id",

@@ -7,13 +7,15 @@ import re
 import sqlite3
 from datetime import datetime
 
+import ibis
 import pandas as pd
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
 
+from funnelstats.counting.journeys import journeys
 from funnelstats.reading import sources
 from funnelstats.reading.sources import prepare
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.funnel import FunnelError, read_funnel
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +130,77 @@ def test_a_wrong_format_that_fits_some_rows_stops_instead_of_misreading_them():
     assert 'leads.csv: row 14, column "created": "13-06-2026" is not a date written as "%m-%d-%Y" (16 rows)' in told
 
 
+@pytest.mark.parametrize("line", ["", 'date_format = ["%d.%m.%Y %H:%M:%S", "%d.%m.%Y"]'])
+def test_a_year_that_nobody_lived_in_is_no_date(line):
+    rows = ["0001-01-01", "0001-01-01T00:00:00", "0026-01-05T10:00:00Z", "01.01.0001 00:00:00", "05.01.26"]
+    assert created(rows, line, share=1) == ([], [], rows)
+
+
+def test_an_empty_date_of_year_1_stops_with_the_line_to_add_and_is_missing_then():
+    line, text = 'date_format = "%d.%m.%Y %H:%M:%S"', "01.01.0001 00:00:00"
+    toml = TOML.replace("[leads]", f"[leads]\n{line}")
+    told = refused(toml, {"leads.csv": f"id,created\na,05.01.2026 10:00:00\nb,{text}\n"})
+    assert told.endswith(
+        f'row 3, column "created": "{text}" is not a date written as "%d.%m.%Y %H:%M:%S" (1 rows); '
+        f'if it stands for no date, state missing = "{text}"'
+    )
+    assert created(["05.01.2026 10:00:00", text], f'{line}\nmissing = "{text}"')[1] == ["2026-01-05", None]
+    assert 'state missing = "0001-01-01"' in refused(files={"leads.csv": "id,created\na,0001-01-01\n"})
+
+
+def test_two_digits_of_a_year_are_tried_with_the_next_format():
+    rows = ["05.01.26", "06.01.2026"]
+    assert created(rows, 'date_format = ["%d.%m.%Y", "%d.%m.%y"]')[1] == ["2026-01-05", "2026-01-06"]
+    told = refused(
+        TOML.replace("[leads]", '[leads]\ndate_format = "%d.%m.%Y"'), {"leads.csv": "id,created\na,05.01.26\n"}
+    )
+    assert told.endswith('date_format = "%d.%m.%y" would read them')
+
+
+def test_times_without_an_offset_are_those_of_the_sources_own_zone_but_a_day_stays_that_day():
+    formats = 'date_format = ["%d.%m.%Y %H:%M", "%d.%m.%Y"]'
+    for line, rows in {
+        "": ["2026-01-06 02:30", "2026-01-06", "2026-01-06T00:00:00", "2026-01-06T02:30:00+03:00"],
+        formats: ["06.01.2026 02:30", "06.01.2026", "2026-01-06T00:00:00", "2026-01-06T02:30:00+03:00"],
+    }.items():
+        at, on, aside = created(rows, f'{line}\ntimezone = "UTC"', zone="America/New_York")
+        assert at == ["2026-01-06 02:30:00", "2026-01-06 05:00:00", "2026-01-06 05:00:00", "2026-01-05 23:30:00"]
+        assert on == ["2026-01-05", "2026-01-06", "2026-01-06", "2026-01-05"]
+        assert aside == []
+
+
+def test_a_format_with_an_offset_names_an_instant():
+    rows = ["05.01.2026 10:00 +0300", "05.01.2026 10:00 +00:00", "05.01.2026 10:00 -05:30", "05.01.2026 10:00"]
+    at, on, aside = created(rows, 'date_format = "%d.%m.%Y %H:%M %z"\ntimezone = "Asia/Tokyo"', share=1)
+    assert at == ["2026-01-05 07:00:00", "2026-01-05 10:00:00", "2026-01-05 15:30:00"]
+    assert on == ["2026-01-05"] * 3
+    assert aside == rows[3:]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "texts", "instants"),
+    [
+        ("epoch_s", ["1767616215", "1767616215.5", "1767616215000", "0", "x"], ["15", "15.500000"]),
+        ("epoch_ms", ["1767616215000", "1767616215123", "1767616215", "0", ""], ["15", "15.123000", None]),
+    ],
+)
+def test_seconds_and_milliseconds_since_1970_are_instants_and_not_taken_for_one_another(fmt, texts, instants):
+    at, _, aside = created(texts, f'date_format = "{fmt}"\ntimezone = "Asia/Tokyo"', share=1)
+    assert at == [end and f"2026-01-05 12:30:{end}" for end in instants]
+    assert aside == [text for text in texts if text][2:]
+    told = refused(files={"leads.csv": f"id,created\na,{texts[0]}\n"})
+    assert told.endswith(f'date_format = "{fmt}" would read them')
+
+
+@pytest.mark.parametrize(
+    ("text", "fmt"), [("01/25/2026 02:30 PM", "%m/%d/%Y %I:%M %p"), ("1/25/26 2:30:15 pm", "%m/%d/%y %I:%M:%S %p")]
+)
+def test_a_date_with_twelve_hours_gets_its_format_told_and_is_read_with_it(text, fmt):
+    told = refused(files={"leads.csv": f"id,created\na,{text}\n"})
+    assert told.endswith(f'date_format = "{fmt}" would read them')
+    assert created([text], f'date_format = "{fmt}"')[0][0].startswith("2026-01-25 11:30")
+
+
 # Numbers, flags, values, ids
 
 
@@ -157,6 +230,27 @@ def amounts(texts, line):
             ["1 234,50 ₽", "5 руб.", "$7", "-$8", "€9"],
             [1234.5, 5, 7, -8, "refused"],
         ),
+        (
+            'decimal = ","\nthousands = " "\ncurrency_signs = "€"',
+            [
+                "\u2212500,00",
+                "-€ 500,00",
+                "\u2212 \u20ac500",
+                "€ -500",
+                "1\u2009234,50",
+                "(500)",
+                "(€\u00a01 234,50)",
+                "€(5)",
+            ],
+            [-500, -500, -500, -500, 1234.5, -500, -1234.5, -5],
+        ),
+        (
+            'thousands = ","',
+            ["(1,234.50)", "( 7 )", "(-7)", "((7))", "(7", "7)", "()"],
+            [-1234.5, -7, *["refused"] * 5],
+        ),
+        ('thousands = "\'"', ["1'234.50", "1\u2019234.50"], [1234.5, 1234.5]),
+        ('thousands = "\u2019"', ["1'234.50", "1\u2019234.50"], [1234.5, 1234.5]),
     ],
 )
 def test_numbers_are_read_as_declared_and_never_otherwise(line, texts, numbers):
@@ -244,6 +338,96 @@ def test_only_the_rows_with_the_declared_values_are_read_and_the_others_counted(
     made = prepared(toml, {"leads.csv": text})
     assert made["leads"]["lead_id"].tolist() == ["a", "b"]
     assert account()["ignored"] == {"kind = ": 1, "kind = task": 1}
+
+
+def test_rows_that_hold_what_is_stated_are_left_out_and_counted():
+    toml = TOML.replace("[leads]", '[leads]\nwithout = { kind = ["Total", ""], id = "z" }')
+    text = "id,created,kind\na,2026-01-05,deal\nTotal:,x, Total \n,,\nz,x,deal\n"
+    made = prepared(toml, {"leads.csv": text, "entries.csv": "id,stage,at\n"})
+    assert made["leads"]["lead_id"].tolist() == ["a"]
+    assert account()["ignored"] == {"id = z": 1, "kind = ": 1, "kind = Total": 1}
+    told = refused(toml.replace("kind", "knd"), {"leads.csv": text})
+    assert told == 'leads.csv: no column "knd"; did you mean "kind"?'
+
+
+def test_a_stage_of_rows_that_are_not_read_needs_no_mapping():
+    toml = TOML + 'only = { field = "Stage" }\nwithout = { id = "Total" }\n'
+    rows = "id,stage,at,field\na,lead,2026-01-05,Stage\na,Bob,2026-01-06,Owner\nTotal,40,,Stage\n"
+    made = prepared(toml, {"entries.csv": rows})
+    assert made["entries"]["stage"].tolist() == ["lead"]
+    assert account("entries")["ignored"] == {"field = Owner": 1, "id = Total": 1}
+    told = refused(toml, {"entries.csv": rows + "a,Odd,2026-01-07,Stage\n"})
+    assert 'row 5, column "stage": "Odd" (1 rows) is mapped to no stage' in told
+
+
+def test_an_end_known_by_its_day_comes_last_on_that_day():
+    """Created at 10:00, met at 9:00 on the 10th, refused "on the 10th": one lead, not two."""
+    for end in ("lost", "nurture"):
+        rows = f"id,stage,at\na,lead,2026-01-05 10:00\na,met,2026-01-10 09:00\na,{end},2026-01-10\n"
+        made = prepared(files={"entries.csv": rows})["entries"]
+        assert made["entered_at"].astype(str).tolist()[2] == "2026-01-10 06:00:00"
+        assert made["entered_on"].astype(str).tolist() == ["2026-01-05", "2026-01-10", "2026-01-10"]
+        paths = journeys(ibis.memtable(made), read_funnel(NAME)).execute()
+        assert paths[["episode", f"{end}_on"]].astype(str).values.tolist() == [["1", "2026-01-10"]]
+
+
+def test_a_reopening_after_the_day_of_an_end_is_still_a_second_lead():
+    rows = "id,stage,at\na,lead,2026-01-05 10:00\na,lost,2026-01-10\na,met,2026-01-11 09:00\n"
+    made = prepared(files={"entries.csv": rows})["entries"]
+    assert journeys(ibis.memtable(made), read_funnel(NAME)).count().execute() == 2
+
+
+def test_a_stage_known_by_its_day_does_not_put_the_lead_back_or_give_it_another_owner():
+    toml = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "who"')
+    rows = "id,stage,at,who\na,lead,2026-01-10 10:00,Ann\na,met,2026-01-10,Bob\na,paid,2026-01-10 12:00,Cid\n"
+    made = prepared(toml, {"entries.csv": rows})["entries"]
+    path = journeys(ibis.memtable(made), read_funnel(NAME)).execute().iloc[0]
+    assert path[["lead_manager", "met_manager", "paid_manager"]].tolist() == ["Ann", "Bob", "Cid"]
+    assert path[["met_back_on", "paid_back_on"]].isna().all()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Moscow", "America/Sao_Paulo"])
+def test_days_without_an_hour_tie_with_their_day_as_in_a_plain_loop(zone):
+    """Random mixed histories; in São Paulo the first of the days has no midnight."""
+    rng = random.Random(5)
+    days, places = ["2017-10-15", "2017-10-16"], {"lead": 0, "met": 1, "paid": 2, "lost": 3}
+    texts = [f"{day} {hour:02}:00" for day in days for hour in (7, 9, 12, 20)] + days * 3
+    rows = [(rng.choice("ab"), rng.choice(list(places)), rng.choice(texts)) for _ in range(40)]
+    rows = list(dict.fromkeys(rows))
+    toml = TOML.replace("Europe/Moscow", zone)
+    made = prepared(toml, {"entries.csv": "id,stage,at\n" + "".join(",".join(row) + "\n" for row in rows)})["entries"]
+    assert len(made) == len(rows)
+    for (lead, stage, text), entry in zip(rows, made.itertuples(), strict=True):
+        before = [
+            at for other, earlier, at in rows
+            if other == lead and places[earlier] < places[stage] and at.startswith(text) and len(at) > 10
+        ]  # fmt: skip
+        wall = max([text, *before]) if len(text) == 10 else text
+        clock = pd.Timestamp(wall).tz_localize(zone, nonexistent="shift_forward").tz_convert("UTC").tz_localize(None)
+        assert (entry.lead_id, entry.stage, entry.entered_at) == (lead, stage, clock)
+        assert str(entry.entered_on)[:10] == text[:10]
+
+
+APART = "Андреи\u0306"  # й of two characters, as some systems write it
+
+
+def test_names_that_look_the_same_are_the_same_in_cells_headers_statement_and_file_names():
+    toml = TOML.replace('entered_at = "at"', f'entered_at = "at", manager = "{APART}"').replace(
+        "entries.csv", "Андрей.csv"
+    )
+    toml += f'values.stage = {{ "{APART}" = "lead" }}\n'
+    rows = f"id,stage,at,Андрей\na,Андрей,2026-01-05,Андрей\nb,{APART},2026-01-06,{APART}\n"
+    made = prepared(toml, {f"{APART}.csv": rows})["entries"]
+    assert made["manager"].tolist() == ["Андрей"] * 2
+    assert made["stage"].tolist() == ["lead"] * 2
+
+
+def test_titles_above_a_header_are_passed_over_in_a_source_and_in_a_joined_file():
+    toml = JOINED.replace("MORE", ", header_row = 2").replace("[leads]", "[leads]\nheader_row = 3")
+    files = {"leads.csv": "Deals\n\n" + TEAMS["leads.csv"], "teams.csv": "Teams\nkey,name\n7,Anna\n"}
+    assert prepared(toml, {**TEAMS, **files})["leads"]["manager"].tolist()[0] == "Anna"
+    told = refused(toml, {**TEAMS, **files, "leads.csv": files["leads.csv"] + "b,2026-02-30,7\n"})
+    assert 'leads.csv: row 7, column "created": "2026-02-30" is not a date' in told
 
 
 def test_a_stage_without_dates_is_kept_apart_and_the_others_still_need_one():
