@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from funnelstats.stated.intervals import newcombe_interval, pooled_interval, wilson_interval
-from funnelstats.statistics.conversion import conversion_rates, pooled_rates, rate_difference
+from funnelstats.statistics.conversion import cohort_table, conversion_rates, pooled_rates, rate_difference
 
 
 def counts_of(**columns) -> pd.DataFrame:
@@ -103,3 +105,22 @@ def test_a_row_that_matches_two_is_refused() -> None:
     before = conversion_rates(counts_of(entered=[7, 8], converted=[5, 5]))
     with pytest.raises(ValueError, match="from_stage, to_stage repeat there"):
         rate_difference(now, before)
+
+
+def cohorts_of(weeks: int, young: int, leads: int = 50) -> pd.DataFrame:
+    """Overall counts of so many weeks, the last ``young`` of which have leads whose days are not over."""
+    cohort = pd.date_range("2026-01-05", periods=weeks, freq="7D")
+    recent = np.where(np.arange(weeks) >= weeks - young, 9, 0)
+    counts = pd.DataFrame({"cohort": cohort, "from_stage": "lead", "to_stage": "paid"})
+    return counts.assign(entered=leads - recent, converted=20, too_recent=recent)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "young", "shown"), [(30, 2, 13), (30, 13, 17), (30, 30, 13), (6, 2, 6), (14, 13, 14)]
+)
+def test_the_table_of_cohorts_goes_back_until_some_have_a_share(weeks: int, young: int, shown: int) -> None:
+    table = cohort_table(cohorts_of(weeks, young), SimpleNamespace(stages=("lead", "paid")))
+    assert len(table) == shown
+    assert table["cohort"].iloc[-1] == pd.Timestamp("2026-01-05") + pd.Timedelta(days=7 * (weeks - 1))
+    assert table["paid"].notna().sum() == min(shown, shown - young if young < weeks else 0)
+    assert (table["leads"] == 50).all()

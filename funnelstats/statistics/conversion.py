@@ -124,13 +124,17 @@ def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
 COHORT_WORDS = ("cohort", "leads")
 """Columns of ``cohort_table`` that are not stages."""
 
+FEWEST_KNOWN = 4
+"""Cohorts with a share, for a table that has any to show."""
+
 
 def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
     """One row for each cohort: its leads, and the share that reached each later stage in time.
 
-    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts. A share is missing until the days of all
-    leads of the cohort are over: part of a cohort is never compared with a whole one. Returns
-    ``cohort, leads`` and a column for each stage but the first.
+    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts and, where their days are too long for that, as
+    many before as make four with a share. A share is missing until the days of all leads of the cohort are over:
+    part of a cohort is never compared with a whole one. Returns ``cohort, leads`` and a column for each stage but
+    the first.
     """
     counts = overall.assign(
         leads=overall["entered"] + overall["too_recent"],
@@ -139,4 +143,8 @@ def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd
     leads = counts.groupby("cohort")["leads"].max()
     rates = counts.pivot_table(index="cohort", columns="to_stage", values="rate", dropna=False)
     table = leads.to_frame().join(rates.reindex(columns=list(funnel.stages[1:])))
-    return table.tail(last).reset_index()
+    known = np.flatnonzero(table[list(funnel.stages[1:])].notna().any(axis=1))
+    oldest = len(table) - last
+    if len(known):
+        oldest = min(oldest, known[-FEWEST_KNOWN:][0])
+    return table.iloc[max(oldest, 0) :].reset_index()
