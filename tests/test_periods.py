@@ -8,10 +8,12 @@ import nbformat
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
-from funnelstats.reporting.asked import EACH_MANAGER, LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, UNITS
+from funnelstats.reporting.asked import UNITS
 from funnelstats.reporting.kernels import known_parameters
 from funnelstats.reporting.periods import notebook_path, period_batch, report_batch
+from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, asked_label
 from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.words import speak
 
 TOML = (
     'system_users = ["Robot"]\nexported_on = 2026-06-30\n'
@@ -289,7 +291,7 @@ def test_only_what_is_named_is_made() -> None:
     whole = {job.target: job.fingerprint for job in period_batch(NAME, **week).jobs}
     (anna,) = period_batch(NAME, **week, only=["manager=Anna"]).jobs
     assert whole[anna.target] == anna.fingerprint, "the same page as in a whole run"
-    with pytest.raises(FunnelError, match='no page "manager=Ana" in this week; did you mean "manager=Anna"'):
+    with pytest.raises(FunnelError, match='no page "manager=Ana" in this week; did you mean "Anna"'):
         period_batch(NAME, **week, only=["manager=Ana"])
 
 
@@ -355,7 +357,33 @@ def test_every_page_that_a_period_may_have_has_its_words_and_its_notebook() -> N
             known = known_parameters(REPOSITORY / "notebooks" / f"{page.notebook}.ipynb")
             assert {"funnel", "as_of", *([unit] if page.dated else [])} <= set(known)
             assert SECTION_WORDS[page.notebook]
-            assert page == EACH_MANAGER or LABEL_WORDS[page.name]
+            assert LABEL_WORDS[page.notebook]
+    assert {path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb")} == set(LABEL_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "values", "label"),
+    [
+        ("plan", {"deals": 1, "by": "", "language": "en"}, "Plan: 1 deal"),
+        ("plan", {"by": "2026-09-30", "deals": 1000, "as_of": "2026-06-28"},
+         "Plan: 1,000 deals by 30 Sep 2026, as of 28 Jun 2026"),
+        ("manager", {"week": "2026-W26", "manager": "O'Neill"}, "Manager: 2026-W26, O'Neill"),
+        ("data_check", {"funnel": "sample"}, "What came in"),
+        ("our_own", {"deals": "many", "flag": False, "text": ""}, "our own: many, False"),
+    ],
+)  # fmt: skip
+def test_a_page_is_called_by_what_was_asked_in_words(notebook, values, label) -> None:
+    assert asked_label(notebook, values) == label
+
+
+def test_a_report_is_called_so_above_itself_and_in_the_index(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    batch = report_batch("refusals", NAME, {"month": "2026-05", "language": "ru"})
+    speak("en")
+    (job,) = batch.jobs
+    assert job.label == "Почему отказывают: 2026-05"
+    assert job.title == f"Team · {job.label}"
+    assert [*batch.titles.values()] == ["Team · Почему отказывают"]
 
 
 def test_a_report_checks_its_month_quarter_and_plan(tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -53,24 +53,6 @@ UNITS = {
     ),
     "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"),)),
 }
-UNIT_WORDS = {"week": "week", "month": "month", "quarter": "quarter"}
-SECTION_WORDS = {
-    "weekly": "Team",
-    "manager": "Managers",
-    "data_check": "Data",
-    "closed_loop": "Month",
-    "refusals": "Month",
-    "roi": "Quarter",
-}
-"""Where the index lists the pages of a notebook."""
-LABEL_WORDS = {
-    "team": "The team",
-    "data-check": "What came in",
-    "closed-loop": "What became of marketing's leads",
-    "refusals": "Why they say no",
-    "roi": "What channels bring and cost",
-}
-"""What the index calls a page."""
 
 
 def covered_days(funnel: Funnel, tables: Tables) -> tuple[date, date]:
@@ -120,8 +102,8 @@ def checked_day(funnel: Funnel, tables: Tables, unit: str, period: str, as_of: s
     return day
 
 
-def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any]) -> None:
-    """Refuse before anything runs what would give an empty page under a wrong name."""
+def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], typed: Container[str]) -> None:
+    """Refuse before anything runs what would give an empty page under a wrong name; ``typed`` are not defaults."""
     as_of = str(values.get("as_of", ""))
     dated = [unit for unit in UNITS if unit in values]
     day = last_day(tables, funnel)
@@ -133,13 +115,19 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any]) -> N
         if not first <= day <= last:
             raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
     if "step" in values and values["step"] not in funnel.stages[1:]:
-        raise FunnelError(f'no step into "{values["step"]}"; {suggestion(str(values["step"]), funnel.stages[1:])}')
+        raise _unknown("step", f'no step into "{values["step"]}"', str(values["step"]), funnel.stages[1:], typed)
     if {"deals", "by"} <= values.keys():
         plan_goal(values["deals"], values["by"], day, funnel)
     if "manager" in values:
         there = tables.entries.filter(tables.entries.manager.notnull()).select("manager").distinct()
         known = sorted(set(there.to_pyarrow()["manager"].to_pylist()) - {*funnel.system_users})
         if values["manager"] not in known:
-            raise FunnelError(
-                f'no manager "{values["manager"]}" in {funnel.name}; {suggestion(values["manager"], known)}'
-            )
+            words = f'no manager "{values["manager"]}" in {funnel.name}'
+            raise _unknown("manager", words, values["manager"], known, typed)
+
+
+def _unknown(name: str, words: str, value: str, known: Sequence[str], typed: Container[str]) -> FunnelError:
+    """What was typed is not there; or nothing was typed, and the notebook's default is a name of the sample."""
+    if name not in typed:
+        return FunnelError(f"state -p {name}; known: {', '.join(known) or 'none'}")
+    return FunnelError(f"{words}; {suggestion(value, known)}")

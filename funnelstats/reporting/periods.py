@@ -12,20 +12,12 @@ from funnelstats.counting.counts import outcome_days
 from funnelstats.counting.journeys import journeys
 from funnelstats.reading.opening import last_day, open_funnel, trailing_window
 from funnelstats.reading.sources import prepared_fingerprint
-from funnelstats.reporting.asked import (
-    EACH_MANAGER,
-    LABEL_WORDS,
-    SECTION_WORDS,
-    UNIT_WORDS,
-    UNITS,
-    asked_periods,
-    check_values,
-    checked_day,
-)
+from funnelstats.reporting.asked import EACH_MANAGER, UNITS, asked_periods, check_values, checked_day
 from funnelstats.reporting.kernels import known_parameters, typed_parameters
 from funnelstats.reporting.pages import page_name
 from funnelstats.reporting.reports import Job, fingerprint
 from funnelstats.reporting.restated import row_marks
+from funnelstats.reporting.titles import SECTION_WORDS, UNIT_WORDS, asked_label, notebook_label
 from funnelstats.stated.dates import parse_day
 from funnelstats.stated.funnel import MISSING, Funnel, FunnelError, project_root, suggestion
 from funnelstats.stated.words import _
@@ -67,8 +59,10 @@ def period_batch(
     kept = [job for job in jobs if not only or any(_named(job, what) for what in only)]
     for what in only:
         if not any(_named(job, what) for job in jobs):
-            known = [job.notebook.stem for job in jobs] + [f"manager={job.parameters.get('manager')}" for job in jobs]
-            raise FunnelError(f'no page "{what}" in this {unit}; {suggestion(what, dict.fromkeys(known))}')
+            key, _given, value = what.partition("=")
+            values = [str(job.parameters[key]) for job in jobs if value and key in job.parameters]
+            known = dict.fromkeys(values or [job.notebook.stem for job in jobs])
+            raise FunnelError(f'no page "{what}" in this {unit}; {suggestion(value or key, known)}')
     made_from = {
         **inputs,
         "statement": hashlib.sha256(funnel.model_dump_json().encode()).hexdigest(),
@@ -94,7 +88,7 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
                 for manager in _ranked(funnel, period, day, language)
             ]
         else:
-            label = _(LABEL_WORDS[page.name])
+            label = notebook_label(page.notebook)
             variants = [(own, page.name, label, f"{funnel.title}: {period if page.dated else label}")]
         path = notebook_path(page.notebook)
         jobs += [
@@ -151,21 +145,21 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     # The notebooks' own periods and the day of their plan are the sample's.
     ours = {**periods, **{key: "" for key in known if key == "by"}}
     parameters = {**ours, **typed, **{key: name for key in known if key == "funnel"}}
-    check_values(funnel, tables, {**known, **parameters})
+    check_values(funnel, tables, {**known, **parameters}, typed)
     words = [str(value) for key, value in parameters.items() if key != "funnel"]
     folder = project_root() / "reports" / name / notebook
     inputs = {"data": _data(name, {} if prepared_fingerprint(name) else row_marks(name))}
-    title = f"{funnel.title}: {' '.join([notebook.replace('_', ' '), *words])}"
+    label = asked_label(notebook, {**{key: known[key] for key in known if key == "deals"}, **parameters})
     job = Job(
         notebook=path,
         parameters=parameters,
         target=folder / f"{page_name(notebook, *words)}.html",
-        title=title,
-        label=title,
+        title=f"{funnel.title} · {label}",
+        label=label,
         language=texts.get("language") or funnel.language,
         fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
     )
-    return Batch({folder: f"{funnel.title}: {notebook.replace('_', ' ')}"}, [job], inputs)
+    return Batch({folder: f"{funnel.title} · {notebook_label(notebook)}"}, [job], inputs)
 
 
 def notebook_path(notebook: str) -> Path:
