@@ -141,7 +141,7 @@ def test_a_few_pages_are_named_and_many_are_their_title() -> None:
     june["pages"] = {f"{n}.html": {**june["pages"]["team.html"], "label": f"Page {n}"} for n in range(2)}
     many = {"title": "Leaks", "pages": {f"{n}.html": june["pages"]["0.html"] for n in range(9)}}
     assert [a.get_text() for a in page({"2026-06": june, "leaks": many}).select(".fs-pages a")] == [
-        *("2026-06Page 0; Page 1", "leaksLeaks"),
+        *("2026-06Page 0; Page 1", "LeakLeaks"),
     ]
 
 

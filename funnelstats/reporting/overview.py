@@ -10,6 +10,7 @@ from urllib.parse import quote
 from funnelstats.reporting.asked import UNITS
 from funnelstats.reporting.pages import TEMPLATES, page_words
 from funnelstats.reporting.publishing import locked, read_run, replace_text
+from funnelstats.reporting.titles import notebook_label
 from funnelstats.showing.kinds import UNKNOWN
 from funnelstats.showing.tables import LONG, VERDICT_MARKS
 from funnelstats.stated.dates import parse_day
@@ -175,7 +176,8 @@ def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
     failed = any(page["state"] == "failed" for page in run["pages"].values())
     labels = [page["label"] for page in run["pages"].values()]
     about = "; ".join(labels if len(labels) <= FEW_PAGES else [run.get("title", "")])
-    return {"label": name, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
+    label = name if _unit(name) else notebook_label(name)
+    return {"label": label, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
 
 
 def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:

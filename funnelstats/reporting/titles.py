@@ -1,0 +1,62 @@
+"""What pages are called: in the index, above themselves, in the language spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from funnelstats.stated.dates import parse_day
+from funnelstats.stated.words import _, counted, day, number
+
+UNIT_WORDS = {"week": "week", "month": "month", "quarter": "quarter"}
+SECTION_WORDS = {
+    "weekly": "Team",
+    "manager": "Managers",
+    "data_check": "Data",
+    "closed_loop": "Month",
+    "refusals": "Month",
+    "roi": "Quarter",
+}
+"""Where the index lists the pages of a notebook."""
+LABEL_WORDS = {
+    "weekly": "The team",
+    "manager": "Manager",
+    "data_check": "What came in",
+    "closed_loop": "What became of marketing's leads",
+    "refusals": "Why they say no",
+    "roi": "What channels bring and cost",
+    "plan": "Plan",
+    "leaks": "Leak",
+}
+"""What the index calls a page of a notebook."""
+_UNSAID = ("funnel", "language")
+
+
+def notebook_label(notebook: str) -> str:
+    """What pages of a notebook are called; one that is not among ours by its file's name.
+
+    >>> notebook_label("plan"), notebook_label("our_own")
+    ('Plan', 'our own')
+    """
+    return _(LABEL_WORDS[notebook]) if notebook in LABEL_WORDS else notebook.replace("_", " ")
+
+
+def asked_label(notebook: str, values: Mapping[str, Any]) -> str:
+    """What a page of a notebook with these parameters is called, without those that stay as they are.
+
+    >>> asked_label("plan", {"funnel": "sample", "deals": 1000, "by": "2026-09-30", "language": "en"})
+    'Plan: 1,000 deals by 30 Sep 2026'
+    >>> asked_label("leaks", {"week": "2026-W26", "step": "met", "as_of": ""})
+    'Leak: 2026-W26, met'
+    """
+    said = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
+    parts = []
+    if notebook == "plan":
+        deals = said.pop("deals", 0)
+        words = counted("{n} deal", "{n} deals", deals).format(n=number(deals))
+        by = said.pop("by", "")
+        parts.append(_("{deals} by {day}").format(deals=words, day=day(parse_day(str(by)))) if by else words)
+    known = said.pop("as_of", "")
+    parts += [str(value) for value in said.values()]
+    parts += [_("as of {day}").format(day=day(parse_day(str(known))))] if known else []
+    return ": ".join([notebook_label(notebook), *([", ".join(parts)] if parts else [])])
