@@ -23,17 +23,18 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from funnelstats.reading.sources import prepare
+from funnelstats.counting.shared import FOLDER
 from funnelstats.reporting.kernels import cores
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.reports import render_many
 from funnelstats.reporting.warm import KERNEL_ENV
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST, LAST = "2026-W24", "2026-W26"
+FIRST, LAST = "2026-W22", "2026-W26"
 WORKERS = 2
 
 
-def main(pages: int = 12) -> None:
+def main(pages: int = 24) -> None:
     """Make the pages in each way and print a table."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("data", "raw").mkdir(parents=True)
@@ -107,11 +108,15 @@ def cells_alone(jobs):
     """By nothing but the cells, in processes that have imported all of them need."""
     os.environ.update(KERNEL_ENV)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, mp_context=spawn, initializer=import_all) as pool:
+    with (
+        tempfile.TemporaryDirectory() as warming,
+        tempfile.TemporaryDirectory() as shared,
+        ProcessPoolExecutor(WORKERS, mp_context=spawn, initializer=import_all) as pool,
+    ):
         # The first pages of a process would pay for what is made once.
-        list(pool.map(cells, [(job.notebook, job.parameters) for job in jobs[:1]] * WORKERS))
+        list(pool.map(cells, [(job.notebook, job.parameters, warming) for job in jobs[:1]] * WORKERS))
         started = time.perf_counter()
-        busy = sum(pool.map(cells, [(job.notebook, job.parameters) for job in jobs]))
+        busy = sum(pool.map(cells, [(job.notebook, job.parameters, shared) for job in jobs]))
         return time.perf_counter() - started, busy
 
 
@@ -126,7 +131,7 @@ def import_all():
 def cells(asked):
     """Run a notebook's cells with parameters, showing what each ends with; the processor's seconds."""
     started = time.process_time()
-    notebook, parameters = asked
+    notebook, parameters, os.environ[FOLDER] = asked
     room: dict = {}
     for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code":

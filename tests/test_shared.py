@@ -70,6 +70,14 @@ def test_a_verb_that_fails_leaves_nothing_for_the_next(folder) -> None:
     assert calls(folder) == ["wrong", "wrong"]
 
 
+def test_half_of_a_result_is_nobody_s(tmp_path) -> None:
+    path = tmp_path / "frame"
+    with pytest.raises(OSError, match="full"), shared._made_once(path) as part:
+        part.write_bytes(b"half")
+        raise OSError("the disk is full")
+    assert not path.exists()
+
+
 def test_without_a_folder_every_verb_counts_for_itself(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
     for _ in range(2):
