@@ -156,7 +156,7 @@ def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> 
     # faster by the calendar, slower by working hours
     own, others = both_clocks([30, 32, 34], [11, 12, 13]), both_clocks([40, 42, 44], [5, 6, 7])
     stated = FUNNEL.model_validate({**FUNNEL.model_dump(exclude_unset=True), "work": {"holidays": ["2026-01-01"]}})
-    alike = others.assign(half=12.5, half_lower=11.0, half_upper=14.0)
+    alike = others.assign(half=11.5, half_lower=10.0, half_upper=12.5)
     for funnel, word, peers in (
         (FUNNEL, "faster", others),
         (stated, "slower", others),
