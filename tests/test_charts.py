@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 import re
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.text import Text
 from PIL import Image
 
 from funnelstats.showing import charts
-from funnelstats.showing.charts import MOST_BARS, NOTHING, band_chart, control_chart, trend_chart
+from funnelstats.showing.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
 from funnelstats.showing.figures import MAX_PNG_BYTES
+from funnelstats.showing.panels import WIDTH
 from funnelstats.showing.peers import of_manager, peer_band
+from funnelstats.stated.words import _spoken, percent
 from funnelstats.statistics.conversion import conversion_rates
 from funnelstats.statistics.managers import versus_target
 
@@ -81,15 +84,29 @@ def bars(ax):
 
 
 def lines(ax):
-    """All straight lines of the panel's intervals and targets, as ((x, y), (x, y))."""
-    found = [segment for part in ax.collections if isinstance(part, LineCollection) for segment in part.get_segments()]
+    """All straight lines of the panel's intervals and targets, as ((x, y), (x, y)), without its grid."""
+    drawn = [part for part in ax.collections if isinstance(part, LineCollection) and part.zorder >= 1]
+    found = [segment for part in drawn for segment in part.get_segments()]
     return np.round(np.array(found), 6)
 
 
 def named_places(ax):
     """What stands beside the panel at each place, written as a person reads it."""
-    labels = [label.get_text().replace("\\$", "$") for label in ax.get_yticklabels()]
-    return dict(zip(map(float, ax.get_yticks()), labels, strict=True))
+    names = [text for text in ax.texts if text.get_horizontalalignment() == "right" and text.get_position()[0] == 0]
+    return {float(name.get_position()[1]): name.get_text().replace("\\$", "$") for name in names}
+
+
+def words_of(figure):
+    return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+def assert_legible(figure):
+    """No word stands on another one or beyond the picture."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in words_of(figure)]
+    run_together = [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.shrunk(0.99, 0.8).overlaps(b)]
+    assert run_together == []
+    page = figure.bbox
+    assert [words for words, box in boxes if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0)] == []
 
 
 def title(ax):
@@ -144,10 +161,8 @@ def test_those_not_ranked_are_not_drawn(drawn) -> None:
     assert "Robot" not in text(shown) + alt(shown)
 
 
-@pytest.mark.parametrize("entered", [0, None])
-def test_where_there_is_nothing_to_draw_a_sentence_says_so(entered) -> None:
-    frame = page(["Anna"], TWO) if entered == 0 else page([], TWO)
-    empty = frame.assign(entered=0, rate=np.nan, ci_lower=0.0, ci_upper=1.0)
+def test_where_there_is_nothing_to_draw_a_sentence_says_so() -> None:
+    empty = page(["Anna"], TWO).assign(entered=0, rate=np.nan, ci_lower=0.0, ci_upper=1.0)
     weeks = weekly(TWO)
     for shown in (
         control_chart(empty, TWO),
@@ -157,6 +172,12 @@ def test_where_there_is_nothing_to_draw_a_sentence_says_so(entered) -> None:
     ):
         assert text(shown) == NOTHING
         assert "image/png" not in shown.data
+
+
+def test_where_nobody_is_to_be_compared_that_is_said(drawn) -> None:
+    for nobody in (page([], TWO), page(["(no manager)"], TWO).assign(verdict="not ranked")):
+        assert text(control_chart(nobody, TWO)) == NOBODY
+    assert drawn == []
 
 
 def test_leads_whose_rate_is_not_known_yet_leave_a_place_without_a_bar(drawn) -> None:
@@ -172,16 +193,16 @@ def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentio
     names = [f"M{number:03}" for number in range(MOST_BARS + 7)]
     frame = page(names, TWO).assign(entered=lambda page: page["manager"].str[1:].astype(int) + 1)
     shown = control_chart(frame, TWO)
-    assert drawn[0].get_supxlabel() == "7 more with fewer leads are in the table"
+    assert "7 more with fewer leads are in the table" in [words.get_text() for words in words_of(drawn[0])]
     assert len(bars(drawn[0].axes[0])) == MOST_BARS
     assert "M006" not in text(shown)
     assert "M007" in text(shown)
     assert is_picture(shown)
 
 
-def test_forty_managers_are_all_drawn_and_nothing_is_said_to_be_missing(drawn) -> None:
+def test_twelve_managers_are_all_drawn_and_nothing_is_said_to_be_missing(drawn) -> None:
     control_chart(page([f"M{number:03}" for number in range(MOST_BARS)], TWO), TWO)
-    assert drawn[0].get_supxlabel() == ""
+    assert not [words for words in words_of(drawn[0]) if "more with fewer leads" in words.get_text()]
 
 
 def test_hostile_names_are_drawn_as_they_are_written(drawn) -> None:
@@ -212,16 +233,36 @@ def test_long_names_leave_room_for_the_bars(drawn) -> None:
     assert LONG in text(shown)
 
 
-def test_titles_of_long_stages_do_not_run_into_each_other(drawn) -> None:
-    funnel = funnel_of(
-        "Первичная заявка", "Назначена встреча", "Коммерческое предложение", "Договор подписан", "Оплата"
-    )
-    control_chart(page(["Anna", "Boris"], funnel), funnel)
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("stages", [2, 3, 4, 7])
+def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeypatch, language, stages) -> None:
+    monkeypatch.setitem(_spoken, "language", language)
+    long = ("Первичная заявка", "Назначена встреча", "Коммерческое предложение", "Договор подписан", "Оплата")
+    funnel = aimed(funnel_of(*long[:stages], *(f"Промежуточный этап {number}" for number in range(stages - 5))))
+    everybody = page([LONG, "Boris", "Vera", "Gleb", "Yan"], funnel)
+    verdicts = np.resize(["red", "amber", "green", "undecided", "too few"], len(everybody))
+    frame = everybody.assign(verdict=verdicts, rate=np.where(everybody["manager"] == "Vera", 1.0, everybody["rate"]))
+    control_chart(frame, funnel)
     trend_chart(weekly(funnel), funnel)
+    band_chart(of_manager(frame, "Vera", funnel), peer_band(frame, "Vera", funnel))
     for figure in drawn:
-        titles = [(ax._left_title if ax.get_title(loc="left") else ax.title).get_window_extent() for ax in figure.axes]
-        assert all(one.x1 <= other.x0 for one, other in pairwise(titles))
-        assert titles[-1].x1 <= figure.bbox.x1
+        assert_legible(figure)
+        assert figure.get_figwidth() == WIDTH
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_shape_of_a_verdict_does_not_hide_the_rate_beside_it(drawn, monkeypatch, language) -> None:
+    monkeypatch.setitem(_spoken, "language", language)
+    frame = page(["Anna", "Boris", "Vera", "Gleb"], TWO).assign(rate=1.0, verdict="green")
+    control_chart(frame, TWO)
+    band_chart(of_manager(frame, "Anna", TWO), peer_band(frame, "Anna", TWO))
+    for ax in [ax for figure in drawn for ax in figure.axes]:
+        shapes = next(part for part in ax.collections if isinstance(part, PathCollection) and not part.get_clip_on())
+        middles = shapes.get_offset_transform().transform(shapes.get_offsets())[:, 0]
+        radius = np.sqrt(shapes.get_sizes().max()) / 2 / 72 * ax.figure.dpi
+        rates = [text for text in ax.texts if text.get_text() == percent(1) and text.get_weight() == "bold"]
+        assert len(rates) == len(middles)
+        assert max(middles) + radius < min(text.get_window_extent().x0 for text in rates)
 
 
 def test_a_trend_draws_each_weeks_rate_and_the_target_of_its_step(drawn) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib.text import Text
 
+from funnelstats.showing import contact_charts
 from funnelstats.showing.contact_charts import contact_chart, show_if_any, speed_chart
+from funnelstats.stated.words import _spoken
 
 
 def rates_of(*kinds):
@@ -67,3 +73,29 @@ def test_without_colleagues_or_without_anything() -> None:
     ]
     assert {shown.data["text/html"] for shown in nothing} == {""}
     assert show_if_any(rates_of("call"), title="Contacts", name="contacts").data["text/html"].startswith("<figure")
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("ends", [(0.2, 0.9), (0.6, 0.6), (1.0, 1.0), (0.0, 0.0)])
+def test_the_words_at_two_curves_and_beside_rows_stay_apart_and_on_the_picture(monkeypatch, language, ends) -> None:
+    monkeypatch.setitem(_spoken, "language", language)
+    figures = []
+    monkeypatch.setattr(contact_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
+    speed_chart(curve_of(0.0, ends[0]), curve_of(0.0, ends[1]))
+    rates = rates_of("call", "messages in three messengers").assign(rate=[0.0, 1.0], contacts=[7, 123456])
+    contact_chart(rates.assign(stage="Коммерческое предложение"))
+    for figure in figures:
+        boxes = {text: text.get_window_extent() for text in figure.findobj(Text) if text.get_text().strip()}
+        assert not [1 for one, other in combinations(boxes.values(), 2) if one.shrunk(1, 0.8).overlaps(other)]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes.values())
+
+
+def test_the_colleagues_curve_is_named_at_its_end_and_the_band_belongs_to_the_own_one(monkeypatch) -> None:
+    figures = []
+    monkeypatch.setattr(contact_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
+    speed_chart(curve_of(0.2, 0.5), curve_of(0.1, 0.9))
+    for ax in figures[0].axes:
+        curves = {line.get_color(): line.get_ydata()[-1] for line in ax.lines}
+        names = {text.get_color(): (text.get_text(), text.get_position()[1]) for text in ax.texts[:2]}
+        assert {names[colour][0]: curves[colour] for colour in curves} == {"my leads": 0.5, "colleagues": 0.9}
+        assert {colour: names[colour][1] for colour in curves} == pytest.approx(curves)

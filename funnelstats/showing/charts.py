@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
-from matplotlib.transforms import ScaledTranslation
 
 from funnelstats.showing.figures import (
     ACCENT,
@@ -19,13 +15,27 @@ from funnelstats.showing.figures import (
     INK,
     NEUTRAL,
     QUIET,
+    SMALL,
     TARGET,
     VERDICT_COLOURS,
     VERDICT_MARKERS,
     VERDICT_WORDS,
-    house_axes,
+    house_style,
     short_name,
     show_figure,
+)
+from funnelstats.showing.panels import (
+    ACROSS,
+    PAD,
+    WIDTH,
+    house_panels,
+    name_below,
+    name_rows,
+    right_of,
+    room_for,
+    shares_along,
+    text_width,
+    wrapped,
 )
 from funnelstats.showing.shown import Shown, show_text
 from funnelstats.stated.funnel import Funnel, Step
@@ -33,38 +43,44 @@ from funnelstats.stated.words import _, number, percent
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
 MOST_BARS = 12
-LONGEST_LABEL = 22
-LONGEST_TITLE = 66
-"""Characters: of a name beside its bar, of the titles of a line of panels together."""
-MOST_PANELS = 4
-"""Panels side by side: with more, their words would run into each other."""
+LONGEST_NAME, LONGEST_LABEL = 18, 22
+"""Characters of a name beside its bar, of a stage above its panel."""
+ROW = 0.27
+"""Inches from bar to bar."""
 NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
-
-# seaborn takes half a second to import, so only a figure that is drawn pays for it. Its bars and lines come
-# without its bootstrap: the intervals drawn are those of the frame.
+NOBODY = "There is no manager to compare: the export names none, or none of these leads had one."
 
 
+@house_style
 def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
-    """Steps across, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
+    """A panel for each step, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
 
     Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 12 bars the ones
     with most leads are drawn, and the figure says how many are not.
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]
     if not (ranked["entered"] > 0).any():
-        return show_text(_(NOTHING), box="note")
+        return show_text(_(NOTHING if len(ranked) else NOBODY), box="note")
     sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
     names = sorted(sizes.index[:MOST_BARS], reverse=True)
+    labels = [short_name(name, LONGEST_NAME) for name in names]
     drawn = ranked[ranked[who].isin(names)]
-    figure, panels = _panels(drawn, funnel, row_height=0.75 + 0.31 * len(names), spare=0.55)
-    for ax, step in panels:
-        rows = drawn[drawn["from_stage"] == step.from_stage]
-        _bars(ax, rows.set_index(rows[who].map({name: place for place, name in enumerate(names)})), len(names))
-    panels[0][0].set_yticks(range(len(names)), [short_name(name, LONGEST_LABEL) for name in names])
+    steps = _steps(drawn, funnel)
     hidden = len(sizes) - len(names)
-    if hidden:
-        figure.supxlabel(_("{n} more with fewer leads are in the table").format(n=hidden), fontsize=9)
-    _legend(figure, drawn, [Line2D([], [], color=INK, lw=1.3, label=_("range the true rate is very likely in"))])
+    figure, panels = house_panels(
+        [step_name(step.from_stage, step.to_stage) for step in steps],
+        height=ROW * len(names),
+        left=room_for(labels),
+        right=sum(_columns(drawn)),
+        marks=_marks(drawn, Line2D([], [], color=INK, lw=1.3, label=_("range the true rate is very likely in"))),
+        note=_("{n} more with fewer leads are in the table").format(n=hidden) if hidden else "",
+    )
+    for place, (ax, step) in enumerate(zip(panels, steps, strict=True)):
+        rows = drawn[drawn["from_stage"] == step.from_stage]
+        _bars(ax, rows.set_index(rows[who].map({name: at for at, name in enumerate(names)})), _columns(drawn))
+        ax.set(xlim=(0, 1.02), ylim=(-0.55, len(names) - 0.45))
+        name_rows(ax, labels if place % ACROSS == 0 else [])
+        shares_along(ax, "x")
     red = drawn[drawn["verdict"] == "red"]
     said = "; ".join(f"{row[who]}: {row['from_stage']} → {row['to_stage']}" for _row, row in red.iterrows())
     alt = _(
@@ -74,70 +90,85 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     return show_figure(figure, alt=alt, numbers=_numbers(drawn, [who]))
 
 
-def _bars(ax: Any, rows: pd.DataFrame, places: int) -> None:
+def _bars(ax: Any, rows: pd.DataFrame, columns: list[float]) -> None:
     """One panel: a bar for each row at its place, in its verdict's colour, with interval and target."""
-    import seaborn as sns
-
     known = rows[rows["rate"].notna()]
-    if not known.empty:
-        verdicts = known["verdict"].to_numpy()
-        colours = {verdict: _colour(verdict) for verdict in verdicts}
-        sns.barplot(x=known["rate"].to_numpy(), y=known.index.to_numpy(), order=range(places), orient="h", ax=ax,
-                    hue=verdicts, palette=colours, dodge=False, errorbar=None, legend=False, width=0.62,
-                    saturation=1, alpha=0.55)  # fmt: skip
     y = known.index.to_numpy(dtype=float)
+    ax.barh(y, known["rate"], height=0.62, color=[_colour(verdict) for verdict in known["verdict"]], alpha=0.55)
     ax.hlines(y, known["ci_lower"], known["ci_upper"], color=INK, linewidth=1.3)
     _targets(ax, known, y, 0.4)
-    _beside(ax, rows, rows.index.to_numpy(dtype=float))
-    ax.set(xlabel="", ylabel="", ylim=(-0.6, places - 0.4))
-    _shares(ax)
+    _beside(ax, rows, rows.index.to_numpy(dtype=float), columns)
 
 
-def _beside(ax: Any, rows: pd.DataFrame, y: np.ndarray) -> None:
+def _columns(rows: pd.DataFrame) -> list[float]:
+    """Inches of what stands right of a panel: the verdict's shape, the rate, the number of leads."""
+    rates = max(text_width(_rate(rate), weight="bold") for rate in rows["rate"])
+    sizes = max(text_width(_size(entered), SMALL) for entered in rows["entered"])
+    return [0.24 if rows["verdict"].isin(list(VERDICT_MARKERS)).any() else 0.0, PAD / 2 + rates, PAD / 2 + sizes]
+
+
+def _rate(rate: float) -> str:
+    return percent(rate) if pd.notna(rate) else "–"
+
+
+def _size(entered: float) -> str:
+    return f"n\u00a0{number(entered)}" if pd.notna(entered) else ""
+
+
+def _beside(ax: Any, rows: pd.DataFrame, y: np.ndarray, columns: list[float]) -> None:
     """Right of the panel, where nothing hides them: the verdict's shape, the rate and n of each row."""
-    edge = ax.get_yaxis_transform()
-    room = 45 if rows["verdict"].isin(list(VERDICT_MARKERS)).any() else 36
-    marked = edge + ScaledTranslation(11 / 72, 0, ax.figure.dpi_scale_trans)
-    for place, (_row, row) in zip(y, rows.iterrows(), strict=True):
-        if row["verdict"] in VERDICT_MARKERS:
-            ax.plot(1, place, marker=VERDICT_MARKERS[row["verdict"]], color=VERDICT_COLOURS[row["verdict"]], ms=5.5,
-                    markeredgecolor=INK, markeredgewidth=0.5, transform=marked, clip_on=False)  # fmt: skip
-        rate = percent(row["rate"]) if pd.notna(row["rate"]) else "–"
-        entered = f"n\u00a0{number(row['entered'])}" if pd.notna(row["entered"]) else ""
-        look = {"xycoords": edge, "textcoords": "offset points", "va": "center", "annotation_clip": False}
-        ax.annotate(rate, (1, place), (room, 0), ha="right", fontsize=9, fontweight="bold", **look)
-        ax.annotate(entered, (1, place), (room + 4, 0), ha="left", fontsize=8, color=QUIET, **look)
+    shape, rate, _entered = np.cumsum(columns)
+    judged = rows["verdict"].isin(list(VERDICT_MARKERS)).to_numpy()
+    _shapes(ax, np.ones(judged.sum()), y[judged], rows["verdict"][judged], 30, clip_on=False,
+            transform=right_of(ax, shape / 2), linewidth=0.5)  # fmt: skip
+    at, beyond = right_of(ax, rate), right_of(ax, rate + PAD / 2)
+    for place, share, entered in zip(y, rows["rate"], rows["entered"], strict=True):
+        ax.text(1, place, _rate(share), transform=at, ha="right", va="center", weight="bold")
+        ax.text(1, place, _size(entered), transform=beyond, va="center", size=SMALL, color=QUIET)
 
 
+def _shapes(ax: Any, x: Any, y: np.ndarray, verdicts: pd.Series, size: float, **look: Any) -> None:
+    """A dot for each verdict, in its colour and shape."""
+    dots = ax.scatter(x, y, size, color=[_colour(verdict) for verdict in verdicts], edgecolor=INK, zorder=3, **look)
+    shapes = [MarkerStyle(VERDICT_MARKERS.get(verdict, "o")) for verdict in verdicts]
+    dots.set_paths([shape.get_path().transformed(shape.get_transform()) for shape in shapes])
+
+
+@house_style
 def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
     """Week by week, one panel for each step: share of a week's stage entries that passed in time, with interval.
 
     Takes ``conversion_rates`` of ``step_counts`` by week: only leads whose horizon is over.
     """
-    import seaborn as sns
-
     known = weeks[weeks["entered"] > 0]
     if known.empty:
         return show_text(_(NOTHING), box="note")
-    figure, panels = _panels(known, funnel, row_height=2.5, spare=0.3)
+    steps = _steps(known, funnel)
+    figure, panels = house_panels(
+        [step_name(step.from_stage, step.to_stage) for step in steps],
+        height=1.5,
+        left=room_for([percent(1)]),
+        note=_("The larger a dot, the more leads stand behind it."),
+    )
     most = known["entered"].max()
-    for ax, step in panels:
+    known = known.assign(at=(known["week"] - known["week"].min()) / pd.Timedelta(days=7))
+    for place, (ax, step) in enumerate(zip(panels, steps, strict=True)):
         rows = known[known["from_stage"] == step.from_stage]
-        days = rows["week"].to_numpy()
-        ax.fill_between(days, rows["ci_lower"], rows["ci_upper"], color=ACCENT, alpha=0.15, linewidth=0)
-        sns.lineplot(x=days, y=rows["rate"].to_numpy(), errorbar=None, estimator=None, color=ACCENT, lw=1, ax=ax)
-        ax.scatter(days, rows["rate"], s=4 + 24 * rows["entered"] / most, color=ACCENT, zorder=3)
+        x = rows["at"].to_numpy()
+        ax.fill_between(x, rows["ci_lower"], rows["ci_upper"], color=ACCENT, alpha=0.15, linewidth=0)
+        ax.plot(x, rows["rate"], color=ACCENT, linewidth=1)
+        ax.scatter(x, rows["rate"], s=4 + 24 * rows["entered"] / most, color=ACCENT, zorder=3)
         if step.target is not None:
             ax.axhline(step.target, color=TARGET, linewidth=1.4, linestyle=(0, (4, 2)))
-        ax.set(xlabel="", ylabel="", ylim=(0, 1.04))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _place: percent(share)))
-        ticks = days[np.unique(np.linspace(0, len(days) - 1, 3).astype(int))]
-        ax.set_xticks(ticks, [pd.Timestamp(day).strftime("W%V") for day in ticks])
-    figure.supxlabel(_("The larger a dot, the more leads stand behind it."), fontsize=8.5, color=QUIET)
+        ax.set(xlim=(-1, known["at"].max() + 1), ylim=(0, 1.05))
+        shares_along(ax, "y", named=place % ACROSS == 0)
+        shown = np.unique(np.linspace(0, len(x) - 1, 3).astype(int))
+        name_below(ax, x[shown], [week.strftime("W%V") for week in rows["week"].iloc[shown]])
     alt = _("Share of each week's leads that passed each step in time, with interval and target, week by week.")
     return show_figure(figure, alt=alt, numbers=_numbers(known, ["week"]))
 
 
+@house_style
 def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     """One manager's rate at each step on the band that holds the middle half of the colleagues.
 
@@ -147,18 +178,23 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     rows = rows[rows["rate"].notna()].iloc[::-1].reset_index(drop=True)
     if rows.empty:
         return show_text(_(NOTHING), box="note")
-    figure, ax = house_axes(width=8.4, height=1.5 + 0.46 * len(rows))
+    names = [step_name(str(row.from_stage), str(row.to_stage)) for row in rows.itertuples()]
+    labels = ["\n".join(wrapped(name, WIDTH / 3)) for name in names]
+    banded = rows["peers_lower"].notna().any()
+    band = [Line2D([], [], color=FAINT, lw=9, label=_("middle half of the colleagues"))] if banded else []
+    columns = _columns(rows)
+    figure, (ax,) = house_panels(
+        height=0.48 * len(rows), left=room_for(labels), right=sum(columns), marks=_marks(rows, *band)
+    )
     y = np.arange(len(rows), dtype=float)
     ax.barh(y, rows["peers_upper"] - rows["peers_lower"], left=rows["peers_lower"], height=0.5, color=FAINT)
-    _points(ax, rows, y)
-    _beside(ax, rows, y)
-    labels = [
-        f"{short_name(str(row.from_stage), LONGEST_LABEL)} → {short_name(str(row.to_stage), LONGEST_LABEL)}"
-        for row in rows.itertuples()
-    ]
-    ax.set_yticks(y, labels)
-    _shares(ax)
-    _legend(figure, rows, [Patch(color=FAINT, label=_("middle half of the colleagues"))])
+    ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.4)
+    _shapes(ax, rows["rate"], y, rows["verdict"], 58)
+    _targets(ax, rows, y, 0.38)
+    _beside(ax, rows, y, columns)
+    ax.set(xlim=(0, 1.02), ylim=(-0.55, len(rows) - 0.45))
+    name_rows(ax, labels)
+    shares_along(ax, "x")
     said = "; ".join(
         f"{row['from_stage']} → {row['to_stage']} {percent(row['rate'])}" for _row, row in rows.iloc[::-1].iterrows()
     )
@@ -168,70 +204,36 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     return show_figure(figure, alt=alt, numbers=_numbers(rows, [], [*DRAWN, "target", "peers_lower", "peers_upper"]))
 
 
-def _points(ax: Any, rows: pd.DataFrame, y: np.ndarray) -> None:
-    ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.4)
-    colours = [_colour(verdict) for verdict in rows["verdict"]]
-    dots = ax.scatter(rows["rate"], y, color=colours, edgecolor=INK, s=58, zorder=3)
-    shapes = [MarkerStyle(VERDICT_MARKERS.get(verdict, "o")) for verdict in rows["verdict"]]
-    dots.set_paths([shape.get_path().transformed(shape.get_transform()) for shape in shapes])
-    _targets(ax, rows, y, 0.38)
-
-
 def _targets(ax: Any, rows: pd.DataFrame, y: np.ndarray, half: float) -> None:
     aimed = rows["target"].notna().to_numpy()
     ax.vlines(rows["target"][aimed], y[aimed] - half, y[aimed] + half, color=TARGET, linewidth=2.6)
 
 
-def _panels(rows: pd.DataFrame, funnel: Funnel, *, row_height: float, spare: float) -> tuple[Figure, list]:
-    """A figure with a titled panel for each step that has rows, on one scale, in as many lines as fit."""
-    steps = [step for step in funnel.steps if (rows["from_stage"] == step.from_stage).any()]
-    lines = -(-len(steps) // MOST_PANELS)
-    across = -(-len(steps) // lines)
-    width = {1: 7.4, 2: 8.8}.get(across, 10.3)
-    height = lines * row_height + spare
-    figure, axes = house_axes(lines, across, width=width, height=height, sharey=True, squeeze=False)
-    panels: list[tuple[Any, Step]] = list(zip(axes.flat, steps, strict=False))
-    for ax in axes.flat[len(steps) :]:
-        ax.remove()
-    for ax, step in panels:
-        ax.set_title(_title(step, across), loc="left", fontsize=9.5, fontweight="bold")
-    return figure, panels
+def _steps(rows: pd.DataFrame, funnel: Funnel) -> list[Step]:
+    return [step for step in funnel.steps if (rows["from_stage"] == step.from_stage).any()]
 
 
-def _shares(ax: Any) -> None:
-    """The same scale on every panel of every page, so that two managers' pages compare."""
-    ax.set_xlim(0, 1.02)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _place: percent(share)))
-    ax.xaxis.set_ticks([0, 0.5, 1])
-    ax.grid(axis="x")
-    ax.grid(axis="y", visible=False)
-
-
-def _legend(figure: Figure, rows: pd.DataFrame, more: list) -> None:
-    """What shapes and colours mean, in words above the panels; only what is drawn is explained."""
+def _marks(rows: pd.DataFrame, *more: Line2D) -> list[Line2D]:
+    """What shapes and colours mean; only what is drawn is explained."""
     marks = [
         Line2D([], [], linestyle="", marker=VERDICT_MARKERS[verdict], color=VERDICT_COLOURS[verdict],
                markeredgecolor=INK, markeredgewidth=0.5, markersize=6.5, label=_(words))
         for verdict, words in VERDICT_WORDS.items()
         if (rows["verdict"] == verdict).any()
     ]  # fmt: skip
-    aimed = Line2D(
-        [], [], linestyle="", marker="|", markersize=10, markeredgewidth=2.6, color=TARGET, label=_("target")
-    )
-    shown = [*marks, *([aimed] if rows["target"].notna().any() else []), *more]
-    figure.legend(handles=shown, loc="outside upper left", ncols=min(len(shown), 4), handletextpad=0.5,
-                  columnspacing=1.6, fontsize=8.5, borderpad=0.2, frameon=False)  # fmt: skip
+    if rows["target"].notna().any():
+        marks.append(Line2D([], [], linestyle="", marker="|", markersize=10, markeredgewidth=2.6, color=TARGET,
+                            label=_("target")))  # fmt: skip
+    return [*marks, *more]
 
 
 def _colour(verdict: str) -> str:
     return VERDICT_COLOURS.get(verdict, NEUTRAL)
 
 
-def _title(step: Step, across: int) -> str:
-    """The step above its panel, on two lines where it would run into the next one's."""
-    most = max(LONGEST_TITLE // across, 12)
-    line = f"{short_name(step.from_stage, most)} → {short_name(step.to_stage, most)}"
-    return line if len(line) <= most else line.replace(" → ", " →\n", 1)
+def step_name(from_stage: str, to_stage: str) -> str:
+    """A step as figures write it."""
+    return f"{short_name(from_stage, LONGEST_LABEL)} → {short_name(to_stage, LONGEST_LABEL)}"
 
 
 def _numbers(frame: pd.DataFrame, keys: list[str], drawn: list[str] | None = None) -> pd.DataFrame:

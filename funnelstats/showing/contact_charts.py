@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
 
-from funnelstats.showing.figures import ACCENT, FAINT, INK, QUIET, house_axes, short_name, show_figure
+from funnelstats.showing.figures import ACCENT, INK, QUIET, SMALL, house_style, short_name, show_figure
+from funnelstats.showing.panels import (
+    PAD,
+    house_panels,
+    name_below,
+    name_rows,
+    right_of,
+    room_for,
+    shares_along,
+    text_width,
+)
 from funnelstats.showing.shown import Shown
 from funnelstats.showing.tables import show_table
 from funnelstats.stated.words import _, number, percent
@@ -17,7 +26,11 @@ from funnelstats.stated.words import _, number, percent
 NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Shown where a figure or a table would be empty, below sentences that say what is missing."""
 MOST_ROWS = 12
-LONGEST_LABEL = 30
+ROW = 0.33
+"""Inches from row to row."""
+NEAREST = 0.1
+"""Share of a panel's height between two lines of words."""
+LONGEST_LABEL = 24
 
 
 def show_if_any(frame: pd.DataFrame, **table: Any) -> Shown:
@@ -25,6 +38,7 @@ def show_if_any(frame: pd.DataFrame, **table: Any) -> Shown:
     return NOTHING if frame.empty else show_table(frame, **table)
 
 
+@house_style
 def contact_chart(rates: pd.DataFrame) -> Shown:
     """Share of contacts after which the lead moved on, by kind and stage, with what moves without one.
 
@@ -34,22 +48,8 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     rows = rates[rates.index.isin(most)].iloc[::-1].reset_index(drop=True)
     if rows.empty:
         return NOTHING
-    figure, ax = house_axes(width=8.4, height=1.3 + 0.36 * len(rows))
-    y = np.arange(len(rows), dtype=float)
-    ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.3)
-    # a dot at 0% stands half outside
-    ax.scatter(rows["rate"], y, color=ACCENT, edgecolor=INK, s=52, zorder=3, clip_on=False)
-    ax.scatter(rows["peer_rate"], y, facecolor="white", edgecolor=QUIET, linewidth=1.4, s=40, zorder=2, clip_on=False)
-    ax.vlines(rows["base_rate"].clip(upper=1), y - 0.34, y + 0.34, color=INK, linewidth=2.4, zorder=2)
-    ax.set_yticks(y, [short_name(f"{row['stage']}, {row['kind']}", LONGEST_LABEL) for row in rows.to_dict("records")])
-    edge = ax.get_yaxis_transform()
-    for place, contacts in zip(y, rows["contacts"], strict=True):
-        ax.annotate(f"n {number(contacts)}", (1, place), (6, 0), xycoords=edge, textcoords="offset points",
-                    va="center", fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
-    ax.set(xlim=(0, 1.02), ylim=(-0.6, len(rows) - 0.4))
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.grid(axis="x")
-    ax.grid(axis="y", visible=False)
+    names = [short_name(f"{row['stage']}, {row['kind']}", LONGEST_LABEL) for row in rows.to_dict("records")]
+    sizes = [f"n\u00a0{number(contacts)}" for contacts in rows["contacts"]]
     marks = [
         Line2D([], [], linestyle="", marker="o", color=ACCENT, markeredgecolor=INK, label=_("my contacts")),
         Line2D([], [], linestyle="", marker="|", markersize=10, markeredgewidth=2.4, color=INK,
@@ -59,7 +59,23 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
         marks.insert(
             1, Line2D([], [], linestyle="", marker="o", color="white", markeredgecolor=QUIET, label=_("colleagues"))
         )
-    _legend(figure, marks)
+    figure, (ax,) = house_panels(
+        height=ROW * len(rows),
+        left=room_for(names) + PAD,
+        right=PAD + text_width(max(sizes, key=len), SMALL),
+        marks=marks,
+    )
+    y = np.arange(len(rows), dtype=float)
+    ax.hlines(y, rows["ci_lower"], rows["ci_upper"], color=INK, linewidth=1.3)
+    ax.scatter(rows["rate"], y, color=ACCENT, edgecolor=INK, s=52, zorder=3)
+    ax.scatter(rows["peer_rate"], y, facecolor="white", edgecolor=QUIET, linewidth=1.4, s=40, zorder=2)
+    ax.vlines(rows["base_rate"].clip(upper=1), y - 0.34, y + 0.34, color=INK, linewidth=2.4, zorder=2)
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(rows) - 0.4))
+    name_rows(ax, names)
+    shares_along(ax, "x")
+    beside = right_of(ax, PAD)
+    for place, size in zip(y, sizes, strict=True):
+        ax.text(1, place, size, transform=beside, va="center", size=SMALL, color=QUIET)
     said = "; ".join(
         f"{row['stage']}, {row['kind']}: {percent(row['rate'])} / {percent(row['base_rate'])}"
         for row in rows.iloc[::-1].to_dict("records")
@@ -69,6 +85,7 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     return show_figure(figure, alt=alt.format(rates=said), numbers=rows.iloc[::-1][columns].round(4))
 
 
+@house_style
 def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> Shown:
     """Share of leads contacted within so many hours, on the calendar's clock and on that of working hours.
 
@@ -76,29 +93,47 @@ def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> 
     """
     if own.empty:
         return NOTHING
-    figure, axes = house_axes(1, 2, width=9.4, height=2.9, sharey=True, squeeze=False)
     titles = {"calendar": _("hours since the lead came in"), "working": _("working hours since the lead came in")}
+    whose = {"mine": (_("my leads"), own, ACCENT), "colleagues": (_("colleagues"), others, QUIET)}
+    whose = {name: part for name, part in whose.items() if len(part[1])}
+    beside = max(text_width(words, SMALL) for words, _curves, _colour in whose.values())
+    range_of_mine = Line2D([], [], color=ACCENT, alpha=0.15, lw=9, label=_("range the true share is very likely in"))
+    figure, panels = house_panels(
+        list(titles.values()), height=1.9, left=room_for([percent(1)]), right=PAD / 2 + beside, marks=[range_of_mine]
+    )
     drawn = []
-    for ax, (clock, title) in zip(axes.flat, titles.items(), strict=True):
-        peers, mine = (_curve(frame, clock, hours) for frame in (others, own))
-        if not peers.empty:
-            ax.step(peers["hours"], peers["rate"], where="post", color=QUIET, linewidth=1.4)
-        ax.fill_between(mine["hours"], mine["ci_lower"], mine["ci_upper"], step="post", color=FAINT, linewidth=0)
-        ax.step(mine["hours"], mine["rate"], where="post", color=ACCENT)
-        ax.set(xlabel=title, xlim=(0, hours), ylim=(0, 1.02))
-        ax.set_xticks(np.arange(0, hours + 1, 24 if clock == "calendar" else 9))
-        ax.yaxis.set_major_formatter(PercentFormatter(1))
-        drawn += [part.assign(whose=whose) for part, whose in ((mine, "mine"), (peers, "colleagues")) if len(part)]
-    marks = [Line2D([], [], color=ACCENT, label=_("my leads"))]
-    if not others.empty:
-        marks.append(Line2D([], [], color=QUIET, label=_("the colleagues' leads")))
-    _legend(figure, marks)
+    for place, (ax, clock) in enumerate(zip(panels, titles, strict=True)):
+        curves = {name: _curve(frame, clock, hours) for name, (_words, frame, _colour) in whose.items()}
+        curves = {name: curve for name, curve in curves.items() if len(curve)}
+        mine = curves.get("mine")
+        if mine is not None:
+            ax.fill_between(mine["hours"], mine["ci_lower"], mine["ci_upper"], step="post", color=ACCENT, alpha=0.15,
+                            linewidth=0)  # fmt: skip
+        ends = _apart({name: curve["rate"].iloc[-1] for name, curve in curves.items()})
+        for name, curve in curves.items():
+            words, _frame, colour = whose[name]
+            ax.step(curve["hours"], curve["rate"], where="post", color=colour, zorder=3 if name == "mine" else 2)
+            ax.text(1, ends[name], words, transform=right_of(ax, PAD / 2), va="center", size=SMALL, color=colour)
+            drawn.append(curve.assign(whose=name))
+        ax.set(xlim=(0, hours), ylim=(0, 1.02))
+        shares_along(ax, "y", named=place == 0)
+        ticks = range(0, hours + 1, 24 if clock == "calendar" else 18)
+        name_below(ax, ticks, [number(tick) for tick in ticks])
     table = pd.concat(drawn, ignore_index=True)
     day = table[(table["clock"] == "calendar") & (table["whose"] == "mine") & (table["hours"] <= 24)]["rate"].max()
     alt = _("Share of own leads contacted within so many hours, leads never contacted included: {share} within a day.")
     # Every sixth hour is enough to compare; all of them would be longer than the page.
     numbers = table[table["hours"] % 6 == 0][["whose", "clock", "hours", "rate", "ci_lower", "ci_upper"]]
     return show_figure(figure, alt=alt.format(share=percent(day)), numbers=numbers.round(4))
+
+
+def _apart(ends: dict[str, float]) -> dict[str, float]:
+    """Where the words of two curves stand: at their ends, or a line apart and within the panel where these are close."""
+    if len(ends) < 2 or np.ptp(list(ends.values())) >= NEAREST:
+        return ends
+    middle = np.clip(np.mean(list(ends.values())), NEAREST, 1 - NEAREST)
+    lower, upper = sorted(ends, key=lambda name: ends[name])
+    return {lower: middle - NEAREST / 2, upper: middle + NEAREST / 2}
 
 
 def _curve(curve: pd.DataFrame, clock: str, hours: int) -> pd.DataFrame:
@@ -109,8 +144,3 @@ def _curve(curve: pd.DataFrame, clock: str, hours: int) -> pd.DataFrame:
     columns = ["rate", "ci_lower", "ci_upper"]
     every = rows.set_index("hours")[columns].reindex(range(min(hours, int(rows["hours"].max())) + 1), method="ffill")
     return every.fillna(0.0).rename_axis("hours").reset_index().assign(clock=clock)
-
-
-def _legend(figure: Any, marks: list[Line2D]) -> None:
-    figure.legend(handles=marks, loc="outside upper left", ncols=len(marks), handletextpad=0.5, columnspacing=1.6,
-                  fontsize=8.5, borderpad=0.2, frameon=False)  # fmt: skip

@@ -6,7 +6,9 @@ import io
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from funnelstats.showing.shown import Shown
@@ -15,6 +17,7 @@ from funnelstats.showing.shown import Shown
 # that is not the message, so that the one accent is seen first.
 NEUTRAL = "#8a94a0"
 FAINT = "#d5dae0"
+GRID = "#e1e5ea"
 INK = "#1f2933"
 QUIET = "#56616d"
 ACCENT = "#0072b2"
@@ -38,17 +41,23 @@ VERDICT_WORDS = {
 """What a verdict means, said beside every figure that is coloured by it."""
 
 DPI = 144
-"""Two device pixels per page pixel at the usual width: sharp on phones, one rendering only."""
+"""Three pixels of a picture for two of the page: sharp enough for its letters, wherever it is read."""
 
 MAX_PNG_BYTES = 150_000
+MOST_COLOURS = 256
+
+SIZE, SMALL, TITLE = 10.5, 9.5, 10
+"""Points: of names and numbers, of what explains them, of a panel's title."""
 
 HOUSE_STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib and has Cyrillic
-    "font.size": 10,
-    "axes.titlesize": 11,
+    "font.size": SIZE,
+    "axes.titlesize": TITLE,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9.5,
+    "axes.titley": 1.0,  # else every panel's ticks are measured once more
+    "axes.facecolor": "none",
+    "axes.labelsize": SMALL,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,
     "axes.axisbelow": True,
@@ -57,31 +66,36 @@ HOUSE_STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
-    "grid.color": "#e8ebef",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SIZE,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.major.pad": 5,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": SMALL,
     "figure.facecolor": "white",
     "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "butt",
 }
+
+house_style = mpl.rc_context(HOUSE_STYLE)
+"""Around a function that draws: what it draws is in the house style."""
 
 
 def house_axes(
     rows: int = 1, columns: int = 1, *, width: float = 10.3, height: float = 3.6, **subplots: Any
 ) -> tuple[Figure, Any]:
-    """A figure and its axes in the house style; width and height in inches, 10.3 fills the page's column.
+    """A figure and its axes in the house style, laid out by matplotlib; width and height in inches.
 
     Built without pyplot, so nothing stays open and no back end can show it a second time.
     """
     with mpl.rc_context(HOUSE_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         return figure, figure.subplots(rows, columns, **subplots)
 
 
@@ -95,11 +109,12 @@ def show_figure(figure: Figure, *, alt: str, numbers: pd.DataFrame) -> Shown:
         raise ValueError("alt must say in words what the figure shows, got an empty text")
     if numbers.empty and figure.axes and any(axes.has_data() for axes in figure.axes):
         raise ValueError("numbers must hold what the figure draws, got an empty frame")
-    picture = io.BytesIO()
     with mpl.rc_context(HOUSE_STYLE):
-        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+        figure.set_dpi(DPI)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # savefig would draw twice where matplotlib lays out
     _close(figure)
-    png = _few_colours(picture)
+    png = _few_colours(np.asarray(canvas.buffer_rgba()))
     size = len(png)
     if size > MAX_PNG_BYTES:
         raise ValueError(f"a figure must stay below {MAX_PNG_BYTES:,} bytes, got {size:,}: draw fewer marks")
@@ -117,14 +132,35 @@ def short_name(name: str, most: int) -> str:
     return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")
 
 
-def _few_colours(picture: io.BytesIO) -> bytes:
-    """The same picture in 192 colours: half the bytes, and no eye sees it on bars, lines and letters."""
+def _few_colours(pixels: np.ndarray) -> bytes:
+    """A picture of red, green, blue and alpha as PNG in a palette: half the bytes, and a tenth of the time.
+
+    Colours that differ by less than 8 of 256 become their mean; of too many the rarest become their nearest.
+    """
     from PIL import Image
 
-    few = Image.open(picture).convert("RGB").quantize(192, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    smaller = io.BytesIO()
-    few.save(smaller, format="png", optimize=True)
-    return smaller.getvalue()
+    height, width, _channels = pixels.shape
+    flat = np.ascontiguousarray(pixels).view("<u4").ravel()
+    paper = flat[0]
+    drawn = np.flatnonzero(flat != paper)  # most is paper, and need not be looked at again
+    red, green, blue = (flat[drawn] >> shift & 0xFF for shift in (0, 8, 16))
+    cells = red >> 3 | green >> 3 << 5 | blue >> 3 << 10
+    counts = np.bincount(cells, minlength=1 << 15)
+    found = np.flatnonzero(counts)
+    found = found[np.argsort(-counts[found], kind="stable")]
+    sums = [np.bincount(cells, part, minlength=1 << 15)[found] for part in (red, green, blue)]
+    colours = np.rint(np.column_stack(sums) / counts[found][:, None])
+    kept = colours[: MOST_COLOURS - 1]
+    nearest = [np.square(kept - rare).sum(axis=1).argmin() for rare in colours[len(kept) :]]
+    places = np.zeros(1 << 15, dtype=np.uint8)
+    places[found] = 1 + np.r_[np.arange(len(kept)), np.array(nearest, dtype=int)]
+    few = np.zeros(flat.size, dtype=np.uint8)
+    few[drawn] = places[cells]
+    picture = Image.frombytes("P", (width, height), few.tobytes())
+    picture.putpalette([int(paper) >> shift & 0xFF for shift in (0, 8, 16)] + kept.astype(int).ravel().tolist())
+    png = io.BytesIO()
+    picture.save(png, format="png", compress_level=6)  # the highest level: a tenth fewer bytes, ten times as long
+    return png.getvalue()
 
 
 def _close(figure: Figure) -> None:
