@@ -136,15 +136,15 @@ def test_a_fall_is_said_with_the_weeks_compared_the_step_that_made_it_and_its_ra
     change = explain_change(steps((1000, 820), (820, 700)), steps((1000, 820), (820, 480)))
     effect = change.set_index("to_stage").loc["paid"]
     assert change_sentence(change, FUNNEL) == (
-        f"The way from lead to paid fell by 22 points, from 70% to 48%, {WEEKS}; 22 lost at met → paid (very likely "
-        f"{-100 * effect['ci_upper']:.0f} to {-100 * effect['ci_lower']:.0f})."
+        f"The way from lead to paid fell by 22 points, from 70% to 48%, {WEEKS}; all of it at met → paid (very likely "
+        f"{-100 * effect['ci_upper']:.0f} to {-100 * effect['ci_lower']:.0f} points)."
     )
 
 
 def test_points_are_those_between_the_percentages_shown() -> None:
     # 60.45 to 48.55: 11.9 points, which a reader of 60 and 49 would not find
     change = explain_change(steps((10_000, 9300), (9300, 6045)), steps((10_000, 9300), (9300, 4855)))
-    assert "fell by 11 points, from 60% to 49%" in change_sentence(change, FUNNEL)
+    assert f"fell by 11 points, from 60% to 49%, {WEEKS}; all of it at met → paid (" in change_sentence(change, FUNNEL)
     one = explain_change(steps((100_000, 90_000), (90_000, 60_400)), steps((100_000, 90_000), (90_000, 61_400)))
     assert "rose by 1 point, from 60% to 61%" in change_sentence(one, FUNNEL)
     none = explain_change(steps((100_000, 90_000), (90_000, 60_400)), steps((100_000, 90_000), (90_000, 59_600)))
@@ -168,7 +168,8 @@ def test_a_way_of_one_step_is_not_explained_by_itself() -> None:
     one = [counts(("", 1, 1000, converted), manager=False) for converted in (600, 500)]
     funnel = SimpleNamespace(stages=("met", "paid"), window_weeks=26)
     assert change_sentence(explain_change(*one), funnel) == (
-        "The way from met to paid fell by 10 points, from 60% to 50%, these 26 weeks against the 26 before."
+        "The way from met to paid fell by 10 points, from 60% to 50%, these 26 weeks against the 26 before "
+        "(very likely 6 to 14 points)."
     )
 
 

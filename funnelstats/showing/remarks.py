@@ -170,27 +170,33 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     stayed = _("The way from {first} to {last} stayed at {after}")
     whole = (stayed if not points else fell if after < before else rose).format(**ends)
     when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.window_weeks)
-    return f"{'; '.join([f'{whole}, {when}', *(_parts(change, clear) if len(change) > 1 else [])])}."
-
-
-def _parts(change: pd.DataFrame, clear: pd.DataFrame) -> list[str]:
-    """What each clear step took from the whole way or gave it, and what all other steps did."""
-    said = [
-        (
-            _("{points} lost at {step} (very likely {low} to {high})")
-            if row["effect"] < 0
-            else _("{points} won at {step} (very likely {low} to {high})")
-        ).format(
-            points=number(abs(row["effect"]) * 100),
-            step=step_words(row),
-            low=number(min(abs(row["ci_lower"]), abs(row["ci_upper"])) * 100),
-            high=number(max(abs(row["ci_lower"]), abs(row["ci_upper"])) * 100),
-        )
-        for _row, row in clear.iterrows()
-    ]
+    limits = [_very_likely(row) for _row, row in clear.iterrows()]
+    if len(change) == 1:
+        return f"{whole}, {when} ({limits[0]})."
     rest = round(100 * change["effect"].drop(clear.index).sum())
-    other = _("{points} lost at the other steps") if rest < 0 else _("{points} won at the other steps")
-    return [*said, *([other.format(points=number(abs(rest)))] if rest else [])]
+    parts = [_part(row, only=points > 0 and len(clear) == 1 and not rest) for _row, row in clear.iterrows()]
+    parts = [f"{part} ({range_})" for part, range_ in zip(parts, limits, strict=True)]
+    if rest:
+        other = _("{points} lost at the other steps") if rest < 0 else _("{points} won at the other steps")
+        parts.append(other.format(points=number(abs(rest))))
+    return f"{'; '.join([f'{whole}, {when}', *parts])}."
+
+
+def _part(row: pd.Series, *, only: bool) -> str:
+    """What a step took from the whole way or gave it; if it is the only one, no points that rounding sets apart."""
+    text = (
+        _("all of it at {step}")
+        if only
+        else _("{points} lost at {step}")
+        if row["effect"] < 0
+        else _("{points} won at {step}")
+    )
+    return text.format(points=number(abs(row["effect"]) * 100), step=step_words(row))
+
+
+def _very_likely(row: pd.Series) -> str:
+    low, high = sorted(abs(100 * row[["ci_lower", "ci_upper"]].astype(float)))
+    return _("very likely {low} to {high} points").format(low=number(low), high=number(high))
 
 
 def clear_changes(change: pd.DataFrame) -> pd.DataFrame:
