@@ -22,8 +22,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from funnelstats.reading.sources import prepare
 from funnelstats.counting.shared import FOLDER
+from funnelstats.reading.sources import prepare
 from funnelstats.reporting.kernels import cores
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.reports import render_many
