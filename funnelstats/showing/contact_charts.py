@@ -128,7 +128,7 @@ def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> 
 
 
 def _apart(ends: dict[str, float]) -> dict[str, float]:
-    """Where the words of two curves stand: at their ends, or a line apart and within the panel where these are close."""
+    """Where the words of two curves stand: at their ends, or a line apart where these are closer."""
     if len(ends) < 2 or np.ptp(list(ends.values())) >= NEAREST:
         return ends
     middle = np.clip(np.mean(list(ends.values())), NEAREST, 1 - NEAREST)
