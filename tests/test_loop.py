@@ -68,9 +68,7 @@ def counts(**leads):
     return pd.DataFrame(rows, columns=["lead_state", "leads", "amount", "longest_days", "over_a_week"])
 
 
-MONTH = counts(
-    won=(3, 30.0, 1, 0), never_touched=(5, 50.0, 12, 2), inactive=(2, 90.0, 20, 2), refused=(1, np.nan, 3, 0)
-)
+MONTH = counts(won=(3, 30.0, 1, 0), never_touched=(5, 50.0, 12, 2), inactive=(2, 90.0, 20, 2), refused=(1, 70.0, 3, 0))
 WINDOW = counts(won=(9, 80.0, 1, 0), never_touched=(5, 50.0, 12, 2))
 TOTALS = pd.DataFrame({"leads": [11, 14]})
 NOBODY = pd.DataFrame({"leads": [0, 0]})
@@ -89,6 +87,7 @@ def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
     assert table["leads"].tolist() == [3, 0, 2, 5, 0, 1, 0, 11]
     assert table["share"][HANDED] == table["share"][:-1].sum() == pytest.approx(1)
     assert table["window_leads"].tolist() == [9, 0, 0, 5, 0, 0, 0, 14]
+    # what was once expected of the refused lead is expected no more
     assert table["amount"][HANDED] == 170
     assert np.isnan(table["amount"]["refused"])
     assert reconciliation(table.reset_index()) == (
@@ -318,11 +317,11 @@ def test_what_cannot_be_compared_is_unknown_and_without_a_mark_there_is_nothing(
     assert none.columns.tolist() == EFFECTS
     assert none.empty
     assert nurture_table(none, FUNNEL).empty
-    assert nurture_sentences(none) == [
+    assert nurture_sentences(none, FUNNEL) == [
         "The trade claims that nurtured leads buy 55% more often and for 47% more: not checked here."
     ]
     assert nurture_effects(strata([]), moments([]), "nurtured")["ratio"].isna().all()
-    assert "stays a claim" in nurture_sentences(found.reset_index())[0]
+    assert "stays a claim" in nurture_sentences(found.reset_index(), FUNNEL)[0]
 
 
 @pytest.mark.parametrize(
@@ -340,7 +339,23 @@ def test_a_claim_is_held_against_the_whole_interval(won, says):
     leads = strata([("yes", "a", size, won[0] * times), ("no", "a", size, won[1] * times)])
     found = effects_of(leads, moments([]))
     assert found.loc[("bought", "equal"), "says"] == says
-    assert says in nurture_sentences(found.reset_index())[0]
+    assert says in nurture_sentences(found.reset_index(), FUNNEL)[0]
+
+
+def test_what_nurtured_leads_do_is_said_as_people_say_it_with_both_numbers():
+    leads = strata([("yes", "a", 1000, 600), ("no", "a", 1000, 620)])
+    deals = moments([("yes", "a", [90.0, 110.0] * 50), ("no", "a", [90.0, 110.0] * 50)])
+    less, same = nurture_sentences(effects_of(leads, deals).reset_index(), FUNNEL)
+    assert less.startswith(
+        "At equal leads, nurtured leads bought 3% less often than the others (60.0% against 62.0%; very likely \u2212"
+    )
+    assert less.endswith("The trade claims 55% more often: not confirmed here.")
+    assert "nurtured leads paid as much as the others (100\u00a0RUB against 100\u00a0RUB; very likely" in same
+    more = strata([("yes", "a", 1000, 620), ("no", "a", 1000, 600)])
+    cheap = moments([("yes", "a", [80.0, 100.0] * 50), ("no", "a", [90.0, 110.0] * 50)])
+    said = " ".join(nurture_sentences(effects_of(more, cheap).reset_index(), FUNNEL))
+    assert "bought 3% more often than the others" in said
+    assert "paid 10% less than the others" in said
 
 
 def test_nurtured_leads_are_compared_by_the_base_where_the_export_marks_them():
@@ -366,10 +381,10 @@ def test_sentences_come_by_money_and_name_who_has_most():
     )
     said = loop_sentences(table, owners, NO_LOAD, NO_READY, NO_RECORDS, stated(system_users=["robot"]))
     assert said == [
-        "2 leads inactive: decide on the next contact, or close them. Expected deals of 90\u00a0RUB. "
-        "The longest has waited 20 days.",
-        "5 leads never touched: call these first. Expected deals of 50\u00a0RUB. 2 have waited longer than a week, the "
-        "longest 12 days. Longest lists: Boris (4).",
+        "2 leads inactive: decide on the next contact, or close them. Amount in their records: 90\u00a0RUB, if all of "
+        "them were won. The longest has waited 20 days.",
+        "5 leads never touched: call these first. Amount in their records: 50\u00a0RUB, if all of them were won. "
+        "2 have waited longer than a week, the longest 12 days. Longest lists: Boris (4).",
     ]
 
 
@@ -544,8 +559,10 @@ def test_of_readiness_only_the_budget_goes_with_buying_and_only_segments_besides
     assert set(ready["flag"][ready["verdict"] != "undecided"]) == {"budget known"}
     assert ready.set_index(["attribute", "value"])["verdict"]["ready_budget", "yes"] == "higher"
     common = in_common(found)
-    assert set(common["attribute"]) == {"budget known", "segment"}
-    assert common["value"].iloc[0] == "no"
+    assert set(common["attribute"]) == {"segment"}
+    assert common["points"].tolist() == pytest.approx((100 * (common["rate"] - common["other_rate"])).tolist())
+    assert (common["points_lower"] < common["points"]).all()
+    assert common["value"].iloc[0] == "tender"
 
 
 def test_nurtured_leads_do_no_better_at_equal_leads(sample):

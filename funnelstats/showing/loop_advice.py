@@ -55,7 +55,9 @@ def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str
         "wrongly qualified": _("wrongly qualified: settle what a lead must have before it is handed over"),
     }[row[STATE]]
     head = counted("{n} lead {what}.", "{n} leads {what}.", row["leads"]).format(n=number(row["leads"]), what=what)
-    worth = _("Expected deals of {money}.").format(money=money(float(f"{row['amount']:.2g}"), funnel.currency))
+    worth = _("Amount in their records: {money}, if all of them were won.").format(
+        money=money(float(f"{row['amount']:.2g}"), funnel.currency)
+    )
     waits = (
         _("The longest has waited {days} days.")
         if row["over_a_week"] == row["leads"]
@@ -211,6 +213,10 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
             "Each is in one state, the first that holds: won, wrongly qualified, refused, to nurture, never touched "
             "(no contact by a person and no move since), inactive (none for more than {days} days), active and moving."
         ).format(days=idle),
+        _(
+            "Amount in the record: what was expected of the leads' deals when it was written, not weighted by the "
+            "chance to win; none of refused and wrongly qualified leads."
+        ),
         _(
             "A step back is a move. Contacts of system users touch nobody. A contact on the day of the hand-over "
             "counts."

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
 HANDED = "handed over"
+NOTHING_EXPECTED = ("refused", "wrongly qualified")
+"""States in which the amount in the record says nothing any more."""
 STATE_LABELS = {HANDED: "handed over", **STATE_WORDS}
 """What the columns of ``states_by`` are called on a page."""
 
@@ -70,8 +72,9 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame,
 
     Takes ``state_counts`` of both, without keys, and ``handed``, two rows of counts of the hand-overs themselves
     (``leads``; month, window): a ValueError if the states do not add up to them. Without ``contacts`` nobody can be
-    told as never touched, and the state has no row. Returns lead_state, leads, share, amount, longest_days,
-    over_a_week, window_leads, window_share, window_amount.
+    told as never touched, and the state has no row. The money is the amount in the records of leads that bought or
+    may still buy; refused and wrongly qualified ones have none, nor have they a part in that of all. Returns
+    lead_state, leads, share, amount, longest_days, over_a_week, window_leads, window_share, window_amount.
     """
     for counts, total in zip((month, window), handed["leads"], strict=True):
         if counts["leads"].sum() != total:
@@ -85,7 +88,8 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame,
         table[f"{prefix}leads"] = [*leads, total]
         table[f"{prefix}share"] = share([*leads, total], total)
         # the sum of nothing is unknown, not 0: none of these leads may have an amount
-        table[f"{prefix}amount"] = [*found["amount"], found["amount"].sum(min_count=1)]
+        amount = found["amount"].mask(found.index.isin(NOTHING_EXPECTED))
+        table[f"{prefix}amount"] = [*amount, amount.sum(min_count=1)]
         if not prefix:
             table["longest_days"] = [*found["longest_days"], found["longest_days"].max()]
             table["over_a_week"] = [*found["over_a_week"].fillna(0), found["over_a_week"].sum()]
@@ -161,10 +165,16 @@ def shared_attributes(sizes: pd.DataFrame, funnel: Funnel, *, most: int = MOST_V
 def readiness(found: pd.DataFrame) -> pd.DataFrame:
     """The rows of a frame of ``drivers`` that are about readiness at the hand-over, with ``flag`` in words.
 
-    Empty where the export has no such flag.
+    With the difference from the others in percentage points: ``points, points_lower, points_upper``. Empty where
+    the export has no such flag.
     """
     rows = found[found["attribute"].isin(list(READY_WORDS))]
-    return rows.assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
+    return _in_points(rows).assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
+
+
+def _in_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """The difference of two shares in points, so that nobody takes it for a share of the others' share."""
+    return rows.assign(**{f"points{end}": 100 * rows[f"difference{end}"] for end in ("", "_lower", "_upper")})
 
 
 def _in_words(fields: pd.Series) -> pd.Series:
@@ -173,11 +183,13 @@ def _in_words(fields: pd.Series) -> pd.Series:
 
 
 def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
-    """What won leads have in common: the rows of ``drivers`` surely higher or lower, strongest first."""
-    clear = found[found["verdict"].isin(["higher", "lower"])]
+    """What else won leads have in common: the rows of ``drivers`` surely higher or lower, strongest first.
+
+    Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
+    """
+    clear = _in_points(found[found["verdict"].isin(["higher", "lower"]) & ~found["attribute"].isin(list(READY_WORDS))])
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
-    rows = clear.loc[strength.index].head(most).reset_index(drop=True)
-    return rows.assign(attribute=_in_words(rows["attribute"]))
+    return clear.loc[strength.index].head(most).reset_index(drop=True)
 
 
 def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:

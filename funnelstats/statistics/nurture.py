@@ -74,15 +74,14 @@ def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
 
 
 def nurture_table(effects: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """The rows of ``nurture_effects`` in words, with ratios as change: 0.04 is 4 % more.
+    """The rows of ``nurture_effects`` in words, with ratios as relative change: 0.04 is 4 % more.
 
     Returns measure, held, nurtured, others (rates and means as texts), change, change_lower, change_upper, claim, says.
     """
 
     def written(column: str) -> list[str]:
         return [
-            percent(value, 1) if measure == "bought" else money(value, funnel.currency)
-            for measure, value in zip(effects["measure"], effects[column], strict=True)
+            _told(measure, value, funnel) for measure, value in zip(effects["measure"], effects[column], strict=True)
         ]
 
     changes = {"ratio": "change", "ratio_lower": "change_lower", "ratio_upper": "change_upper", "claim": "claim"}
@@ -167,34 +166,42 @@ def _tickets(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, .
     return *means, ratio, float(ratio * np.exp(-width)), float(ratio * np.exp(width))
 
 
-def nurture_sentences(effects: pd.DataFrame) -> list[str]:
+def nurture_sentences(effects: pd.DataFrame, funnel: Funnel) -> list[str]:
     """Whether nurtured leads buy more often and for more, beside the trade's claims. Takes ``nurture_effects``."""
-    said = []
-    for _place, row in effects[effects["held"] == "equal"].iterrows():
-        what = _(MEASURE_WORDS[row["measure"]])
-        names = {"what": what[:1].upper() + what[1:], "held": _(HELD_WORDS["equal"])}
-        claim = percent(row["claim"] - 1)
-        if pd.isna(row["ratio"]):
-            said.append(
-                _("{what}: cannot be compared, the claim of +{claim} stays a claim.").format(**names, claim=claim)
-            )
-            continue
-        said.append(
-            _(
-                "{what}: {held}, nurtured leads have {change} compared with the others (very likely {low} to {high}). "
-                "The trade claims +{claim}: {says}."
-            ).format(
-                **names,
-                change=_signed(row["ratio"]),
-                low=_signed(row["ratio_lower"]),
-                high=_signed(row["ratio_upper"]),
-                claim=claim,
-                says=_(row["says"]),
-            )
-        )
+    said = [_sentence(row, funnel) for _place, row in effects[effects["held"] == "equal"].iterrows()]
     unchecked = _("The trade claims that nurtured leads buy {more} more often and for {money} more: not checked here.")
     claims = {"more": percent(CLAIMS["bought"] - 1), "money": percent(CLAIMS["ticket"] - 1)}
     return said or [unchecked.format(**claims)]
+
+
+def _sentence(row: pd.Series, funnel: Funnel) -> str:
+    claim = percent(row["claim"] - 1)
+    if pd.isna(row["ratio"]):
+        what = _(MEASURE_WORDS[row["measure"]])
+        text = _("{what}: cannot be compared, the claim of +{claim} stays a claim.")
+        return text.format(what=what[:1].upper() + what[1:], claim=claim)
+    change = percent(abs(row["ratio"] - 1))
+    if row["measure"] == "bought":
+        more, less = _("bought {change} more often than"), _("bought {change} less often than")
+        same, trade = _("bought as often as"), _("The trade claims {claim} more often: {says}.")
+    else:
+        more, less = _("paid {change} more than"), _("paid {change} less than")
+        same, trade = _("paid as much as"), _("The trade claims {claim} more: {says}.")
+    what = same if change == percent(0) else more if row["ratio"] > 1 else less
+    found = _(
+        "At equal leads, nurtured leads {what} the others ({own} against {other}; very likely {low} to {high})."
+    ).format(
+        what=what.format(change=change),
+        own=_told(row["measure"], row["nurtured"], funnel),
+        other=_told(row["measure"], row["others"], funnel),
+        low=_signed(row["ratio_lower"]),
+        high=_signed(row["ratio_upper"]),
+    )
+    return f"{found} {trade.format(claim=claim, says=_(row['says']))}"
+
+
+def _told(measure: str, value: float, funnel: Funnel) -> str:
+    return percent(value, 1) if measure == "bought" else money(value, funnel.currency)
 
 
 def _signed(ratio: float) -> str:
