@@ -496,7 +496,7 @@ def test_a_whole_example_of_the_reference_is_valid(example):
 
 @pytest.mark.parametrize("example", re.findall(r"```\n(\[.*?)```", REFERENCE, re.DOTALL))
 def test_a_partial_example_of_the_reference_fits_into_a_whole_one(example):
-    whole = TOML if example.startswith("[payments]") else FUNNEL + ENTRIES
+    whole = FUNNEL + ENTRIES if example.startswith("[leads]") else TOML
     if example.startswith("[step_into"):
         whole = TOML.replace(", paid = { horizon_days = 30 }", "").replace("step_into = {", "step_into.met = {")
         whole = whole.replace("{ met = { horizon_days = 14 } }", "{ horizon_days = 14 }")
