@@ -1,6 +1,7 @@
 """Pages in a real browser: they ask for nothing, run nothing, fit a phone, and a name stays a name."""
 
 import base64
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from backends import funnel_of
 from funnelstats.reporting.overview import weeks_html
 from funnelstats.reporting.pages import faults, overview_html, page_html
 from funnelstats.showing.charts import control_chart, trend_chart
+from funnelstats.showing.figures import house_axes, show_figure
 from funnelstats.showing.shown import show_text
 from funnelstats.showing.tables import LONG, show_table
 from funnelstats.statistics.conversion import conversion_rates
@@ -63,6 +65,10 @@ def hostile_page():
         show_table(managers, name="managers", title=f"{MANAGER} {STAGE}", group="manager"),
         show_table(many.assign(**{f"wide {n}": "a number" for n in range(12)}), name="many", title=ATTRIBUTE),
     ]
+    return page_of(shown)
+
+
+def page_of(shown):
     outputs = []
     for data, rest in (one._repr_mimebundle_() for one in shown):
         if "image/png" in data:
@@ -136,6 +142,46 @@ def test_no_word_of_a_figure_or_table_is_lost_on_paper(browser, path) -> None:
     hides = "box => getComputedStyle(box).overflowY != 'visible' && box.scrollHeight > box.clientHeight + 1"
     assert page.evaluate(f"[...document.querySelectorAll('.fs-scroll, .fs-figure')].filter({hides}).length") == 0
     context.close()
+
+
+def test_a_phone_shows_verdicts_next_steps_and_whole_days_without_scrolling(browser, tmp_path) -> None:
+    rows = pd.DataFrame(
+        {
+            "lead": ["L1", "L2"],
+            "company": [MANAGER, "B"],
+            "stage": [STAGE, "met"],
+            "days": [12, 7],
+            "next step": ["call again by 2026-03-30", "ask for the minutes of the meeting of 2026-02-28"],
+            "rate": [0.5, 0.6],
+            "verdict": ["red", "undecided"],
+        }
+    )
+    numbers = rows[["days"]].assign(**{f"column {n}": 12345 for n in range(9)})
+    figure, axes = house_axes(width=6)
+    axes.barh(["a", "b"], [1, 2])
+    picture = show_figure(figure, alt="Two bars", numbers=rows[["days"]])
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    shown = [show_table(rows, title="T", name="t"), show_table(numbers, title="N", name="n"), picture]
+    (tmp_path / "page.html").write_text(page_of(shown), encoding="utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    hidden = "all => all.filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
+    assert page.eval_on_selector_all("#table-t td, #table-t th.gt_stub, .fs-verdict, img", hidden) == []
+    assert page.locator("#table-n td").last.bounding_box()["x"] > 390, "numbers stay columns, to be compared"
+    assert page.eval_on_selector_all(".fs-day", "all => all.map(one => one.getClientRects().length)") == [1, 1]
+    label = "getComputedStyle(document.querySelector('#table-t td[data-label=\"next step\"]'), '::before').content"
+    assert page.evaluate(label) == '"next step"'
+    context.close()
+
+
+def test_the_page_of_all_weeks_is_turned_as_a_whole_on_paper(browser, tmp_path) -> None:
+    (tmp_path / "weeks.html").write_text(weeks_page(), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "weeks.html").as_uri())
+    boxes = re.findall(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))
+    assert boxes
+    assert all(float(width) > float(height) for width, height in boxes)
+    page.close()
 
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))

@@ -143,6 +143,29 @@ def test_a_hostile_name_stays_a_name_wherever_it_stands(text):
     assert page.select_one(".gt_group_heading").get_text() == text
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_column_with_a_hostile_name_is_called_so_beside_each_value(text):
+    frame = pd.DataFrame({"who": ["a"], text: ["b"], "n": [1], "m": [2], "verdict": ["red"]})
+    cells = html_of(show_table(frame, title="T", name="t")).select("tbody td")
+    assert [cell["data-label"] for cell in cells] == [text.replace("_", " "), "n", "m", "verdict"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "cards"),
+    [
+        ({"n": [1], "m": [1], "k": [1], "l": [1]}, False),
+        ({"verdict": ["red"], "m": [1], "k": [1]}, False),
+        ({"verdict": ["red"], "m": [1], "k": [1], "l": [1]}, True),
+        ({"where": ["met"], "next": ["call"], "k": [1], "l": [1]}, True),
+        ({"where": ["what to do is told in words"], "m": [1], "k": [1], "l": [1]}, False),
+        ({"where": ["what to do is told in more words"], "m": [1], "k": [1], "l": [1]}, True),
+    ],
+)
+def test_what_one_acts_on_is_read_by_rows_on_a_phone_and_numbers_are_compared_by_columns(columns, cards):
+    shown = show_table(pd.DataFrame({"who": ["a"], **columns}), title="T", name="t")
+    assert ("fs-cards" in html_of(shown).find("figure")["class"]) == cards
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " =", "\n="])
 def test_a_text_that_starts_like_a_formula_gets_an_apostrophe(start):
     frame = pd.DataFrame({f"{start}head": [f"{start}1+1"], "n": [-3]})

@@ -28,6 +28,8 @@ _LEFT = ("text", "verdict", "word")
 _DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
 LONG = 16
 """Rows above which a table scrolls under its own header."""
+NARROW, WORDY, SENTENCE = 4, 3, 28
+"""Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
 FEW = 5
 """Rows of a linked table that the regression test compares."""
 
@@ -117,20 +119,18 @@ def _html(
     group: str | None,
     currency: str,
 ) -> str:
+    told = {column: cells(frame, column, *kinds[column], currency) for column in labels}
     sides = {column: "" if kinds[column][0] in _LEFT else ' class="gt_right"' for column in labels}
-    columns = [
-        [
-            _verdict(word) if kinds[column][0] == "verdict" and place else _words(word)
-            for word in cells(frame, column, *kinds[column], currency)
-        ]
-        for place, column in enumerate(labels)
-    ]
+    cards = _is_read_by_rows(told, kinds)
+    named = {column: f' data-label="{escape(labels[column])}"' if cards else "" for column in labels}
     first, *others = labels
+    columns = []
+    for column in others:
+        write = _verdict if kinds[column][0] == "verdict" else _words
+        columns.append([f"<td{sides[column]}{named[column]}>{write(word)}</td>\n" for word in told[column]])
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{head}</th>\n'
-        + "".join(f"<td{sides[column]}>{word}</td>\n" for column, word in zip(others, words, strict=True))
-        + "</tr>\n"
-        for head, *words in zip(*columns, strict=True)
+        f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
+        for head, *row in zip(told[first], *columns, strict=True)
     ]
     if group:
         blocks: dict[str, list[str]] = {}
@@ -144,12 +144,22 @@ def _html(
     # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned; a long one scrolls
     # under its header on a screen and breaks between its rows on paper.
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
+    width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
     label = escape(title)
     return (
         f'<figure class="fs-table{width}" id="table-{name}"><figcaption>{label}</figcaption>'
         f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div></figure>'
     )
+
+
+def _is_read_by_rows(told: Mapping[str, Sequence[str]], kinds: Mapping[str, tuple[str, str]]) -> bool:
+    """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
+    step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
+    verdicts = any(kinds[column][0] == "verdict" for column in told)
+    words = sum(kinds[column][0] in _LEFT for column in told)
+    longest = max((len(word) for column in told.values() for word in column), default=0)
+    return len(told) > NARROW and (verdicts or words >= WORDY or longest > SENTENCE)
 
 
 def _words(text: str) -> str:
