@@ -307,6 +307,11 @@ SOURCES = {
         in_source("leads", 'date_format = "%-d.%-m.%Y"'),
         'leads.date_format: must be without "-" after "%", since %d reads 5 and 05, got \'%-d.%-m.%Y\'',
     ),
+    "a date format with a zone as mere text": (
+        in_source("leads", 'date_format = ["%d.%m.%Y %H:%M %Z", "%Y-%m-%dT%H:%M:%SZ"]'),
+        'leads.date_format: must not end in "Z", which would say nothing: %Z reads it, and ISO needs no format, '
+        "got '%Y-%m-%dT%H:%M:%SZ'",
+    ),
     "a header above the file": (
         in_source("leads", "header_row = 0"),
         "leads.header_row: must be greater than or equal to 1, got 0",

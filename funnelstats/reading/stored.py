@@ -23,7 +23,7 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, heade
     try:
         # From memory, because openpyxl tells a path's kind by its name.
         book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError, BadZipFile) as error:
+    except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
         raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
     if sheet is not None and sheet not in book.sheetnames:
         raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')

@@ -25,7 +25,10 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "Reached: a lead that stood at a stage or beyond it has reached it. Skipped stages count as reached, and a "
             "step back takes nothing away."
         ),
-        _("Ties: entries at one instant are ordered as the funnel orders its stages."),
+        _(
+            "Ties: entries at one instant, and on one day where the hour is not known, are ordered as the funnel orders "
+            "its stages, ends last."
+        ),
         _("Backdated rows stay in the counts, are left out of durations, and are listed in the data check."),
         _("Cohorts are by entry; the flow of a week is a table of its own and carries no rates."),
         _(

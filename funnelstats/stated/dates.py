@@ -21,6 +21,8 @@ def checked_format(fmt: str) -> str:
         return fmt
     if "-" in re.findall("%(.)", fmt):
         raise ValueError('must be without "-" after "%", since %d reads 5 and 05')
+    if text := re.search(r"(?<!%)(UTC|GMT|Z)$", fmt):
+        raise ValueError(f'must not end in "{text[0]}", which would say nothing: %Z reads it, and ISO needs no format')
     sample = datetime(2001, 12, 31, 13, 59, tzinfo=UTC)
     try:
         read = datetime.strptime(sample.strftime(fmt), fmt)
