@@ -32,7 +32,7 @@ _HOMES = {
     "counting.drill": "cell_leads",
     "counting.ends": "refusal_counts refusal_totals retried_counts retries_due retry_counts with_attempt with_refusal",
     "counting.handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
-    "counting.wins": "ticket_moments wins won_counts won_leads",
+    "counting.wins": "ticket_moments wins won_counts",
     "counting.records": "attribute_sizes record_counts",
     "counting.pipeline": "lead_cost open_leads paid_open_leads stage_contacts",
     "statistics.conversion": (

@@ -1,4 +1,4 @@
-"""Count verbs of won leads: how many and what they paid, the moments of their tickets, and one manager's own list.
+"""Count verbs of won leads: how many and what they paid, and the moments of their tickets.
 
 A lead is won when it first stands at the last stage. What it paid counts once, with its latest win, however many
 payments it made; money given back lowers it. Shapes and types are those of `counts`.
@@ -30,12 +30,12 @@ def wins(
 ) -> ir.Table:
     """The episodes won from the first to the last day of `between`, with what their lead had paid by `as_of`.
 
-    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown), company
-    (the column `lead_base.company`, null where none is stated) and paid (null where nothing is known to be paid).
+    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown) and paid
+    (null where nothing is known to be paid).
     """
     first, last = between
     checked_period(first, last)
-    end, company = funnel.stages[-1], funnel.lead_base.company
+    end = funnel.stages[-1]
     rows = journeys.filter(journeys[f"{end}_on"] <= on_date(as_of)).select(
         *EPISODE, won_on=journeys[f"{end}_on"], manager=journeys[f"{end}_manager"]
     )
@@ -46,16 +46,12 @@ def wins(
     else:
         rows = rows.left_join(_paid(payments, as_of), "lead_id").select(*rows.columns, "paid")
         rows = rows.mutate(paid=(rows.episode == rows.latest).ifelse(rows.paid, ibis.null("float64")))
-    told = [name for name in ("channel", company) if name in leads.columns]
-    rows = with_leads(rows.filter(rows.won_on.between(on_date(first), on_date(last))), leads, told)
-    return rows.select(
-        *EPISODE,
-        "won_on",
-        "manager",
-        "paid",
-        channel=rows.channel if "channel" in told else ibis.literal(MISSING),
-        company=rows[company] if company in told else ibis.null("string"),
-    )
+    rows = rows.filter(rows.won_on.between(on_date(first), on_date(last)))
+    if "channel" in leads.columns:
+        rows = with_leads(rows, leads, ["channel"])
+    else:
+        rows = rows.mutate(channel=ibis.literal(MISSING))
+    return rows.select(*EPISODE, "won_on", "manager", "channel", "paid")
 
 
 def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -66,13 +62,6 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     keys = group_keys(by, won.columns)
     counted = grouped(won, keys).aggregate(won=won.count(), paying=won.paid.count(), paid=won.paid.sum())
     return whole_numbers(in_order(fetch(counted), keys), ["won", "paying"]).astype({"paid": "float64"})
-
-
-def won_leads(won: ir.Table, manager: str) -> pd.DataFrame:
-    """The worklist of one manager's own won leads, latest first: lead_id, company, won_on, paid. Takes `wins`."""
-    own = won.filter(won.manager == manager).select("lead_id", "company", "won_on", "paid")
-    found = fetch(own).sort_values(["won_on", "lead_id"], ascending=[False, True], ignore_index=True)
-    return found.assign(company=found["company"].fillna(MISSING)).astype({"paid": "float64"})
 
 
 def ticket_moments(
