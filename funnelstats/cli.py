@@ -37,6 +37,7 @@ def _how(command: Command) -> Command:
     for option in (
         click.option("--cold", is_flag=True, help="A fresh process for every page: slower, the same pages."),
         click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pages made at once."),
+        click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
     ):
         command = option(command)
     return command
@@ -56,7 +57,6 @@ def _periods(unit: str, example: str) -> Callable[[Command], Command]:
             metavar="PAGE",
             help="Make the pages of this notebook alone, or of one manager: manager=NAME. Repeatable.",
         ),
-        click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
         _how,
     )
 
@@ -113,15 +113,23 @@ def quarterly(funnel: str, **asked: Any) -> None:
     help="A notebook's parameter; repeatable.",
 )
 @_how
-def report(notebook: str, funnel: str, parameter: tuple[tuple[str, str], ...], jobs: int | None, cold: bool) -> None:
+def report(
+    notebook: str,
+    funnel: str,
+    parameter: tuple[tuple[str, str], ...],
+    language: str,
+    jobs: int | None,
+    cold: bool,
+) -> None:
     """Render one notebook of notebooks/ to reports/FUNNEL/NOTEBOOK."""
-    names = [name for name, _ in parameter]
+    given = [*parameter, *([("language", language)] if language else [])]
+    names = [name for name, _ in given]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
     _prepare(funnel)
     from funnelstats.reporting.periods import report_batch
 
-    batch = report_batch(notebook, funnel, dict(parameter))
+    batch = report_batch(notebook, funnel, dict(given))
     _render(funnel, batch, whole=False, jobs=jobs, cold=cold)
 
 

@@ -120,6 +120,8 @@ MISTAKES = [
     (["report", "leaks", NAME, "-p", "week", "2026-W03", "-p", "step", "mett"], 'did you mean "met"?'),
     (["report", "manager", NAME, "-p", "week", "2026-W30", "-p", "manager", "Anna"], "week 2026-W30 is not covered"),
     (["report", "weekly", NAME, "-p", "week", "2026-W26"], "week 2026-W26 is not covered"),
+    (["report", "greeting", NAME, "--language", "de"], 'no language "de"; known: en, ru'),
+    (["report", "greeting", NAME, "--language", "ru", "-p", "language", "en"], "-p language is given twice"),
     (["report", "greeting", "taem"], 'did you mean "team"?'),
     (["wekly", NAME], "No such command 'wekly'"),
     (["weekly"], "Missing argument 'FUNNEL'"),
@@ -336,6 +338,14 @@ def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monke
     code, _, err = run("weekly", NAME)
     assert code == 2
     assert "holds data/raw" in err
+
+
+def test_a_report_is_asked_for_its_language_like_every_other_page(run, project, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("funnelstats.reporting.periods.report_batch", lambda *given: asked.append(given))
+    monkeypatch.setattr("funnelstats.cli._render", lambda *_given, **_how: None)
+    assert run("report", "plan", NAME, "-p", "deals", "5", "--language", "ru")[0] == 0
+    assert asked == [("plan", NAME, {"deals": "5", "language": "ru"})]
 
 
 def test_a_programming_error_is_not_hidden_as_a_mistake_of_the_user(run, monkeypatch) -> None:
