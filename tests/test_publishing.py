@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
 from funnelstats.reporting.pages import faults, page_html, tables_of
-from funnelstats.reporting.publishing import publish, unpublish
+from funnelstats.reporting.publishing import locked, publish, unpublish
 from funnelstats.showing.tables import show_csv, show_table
 
 
@@ -42,6 +43,21 @@ def test_a_page_lies_beside_its_tables_and_goes_with_them(page) -> None:
     (page.parent / "manager-Анна Бо.xlsx").write_text("of another page")
     unpublish(page)
     assert beside(page) == ["manager-Анна Бо.xlsx"]
+
+
+def test_no_page_and_no_table_is_put_there_while_another_run_puts_its_own(page) -> None:
+    before = page.read_text(encoding="utf-8")
+    tables = {"steps": {"csv": "who\nAnna\n"}}
+    other = threading.Thread(target=publish, args=(page, "<p>of another run</p>", tables, page.parent / "part"))
+    with locked(page.parent):
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert page.read_text(encoding="utf-8") == before
+        assert len(beside(page)) == 4
+    other.join()
+    assert page.read_text(encoding="utf-8") == "<p>of another run</p>"
+    assert beside(page) == sorted([page.name, f"{page.stem}.steps.csv", f"{page.stem}.xlsx"])
 
 
 def test_the_link_to_rows_that_the_page_does_not_show_reaches_them(page) -> None:

@@ -44,12 +44,14 @@ def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], pa
     html = _CSV_LINK.sub(lambda link: f"{link[1]}{quote(target.stem)}.{link[2]}", html)
     for name, content in {**files, target.name: html.encode()}.items():
         (part / name).write_bytes(content)
-    for path in _tables(target):
-        if path.name not in files:
-            path.unlink(missing_ok=True)
-    for name in (*files, target.name):
-        os.replace(part / name, target.with_name(name))
-    _clear_failed(target)
+    # Of two runs at once the page and the tables of the later one stay, never one's page beside the other's tables.
+    with locked(target.parent):
+        for path in _tables(target):
+            if path.name not in files:
+                path.unlink(missing_ok=True)
+        for name in (*files, target.name):
+            os.replace(part / name, target.with_name(name))
+        _clear_failed(target)
 
 
 def unpublish(target: Path) -> None:
@@ -60,7 +62,7 @@ def unpublish(target: Path) -> None:
 
 def set_aside(target: Path, executed: Path, reason: str) -> None:
     """Take the page away and keep its failed notebook and the reason under ``_failed``."""
-    with suppress(OSError):
+    with suppress(OSError), locked(target.parent):
         unpublish(target)
         failed = target.parent / "_failed"
         failed.mkdir(exist_ok=True)
@@ -166,7 +168,7 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Two runs into one folder write its list of pages one after the other."""
+    """Two runs into one folder put pages there, and write its list of them, one after the other."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
