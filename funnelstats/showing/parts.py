@@ -21,6 +21,8 @@ PART_WORDS = {
     "common": "No attribute goes with buying beyond chance, or too few leads are known to the end to tell.",
     "load": "No lead with a manager was handed over in these months: loads cannot be compared.",
     "won": "No lead was won in this month.",
+    "lessons": "Nobody is named as needing help, or nobody is surely good enough at that step to show how.",
+    "leaks": "No target is agreed, or no step loses half a deal or more below it.",
 }
 """What is said where a table would be empty."""
 
