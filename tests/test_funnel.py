@@ -232,7 +232,7 @@ SOURCES = {
     ),
     "an attribute called like a column": (
         in_source("leads", 'attributes = { amount = "sum" }'),
-        "leads.attributes.amount: leads have a column of this name; map it under columns",
+        "leads.attributes.amount: leads have a column of this name; map it under columns, or rename it",
     ),
     "an attribute called like a column of the reports": (
         in_source("leads", 'attributes = { entered = "e" }'),
@@ -244,7 +244,8 @@ SOURCES = {
     ),
     "an attribute called like a column but for capitals": (
         in_source("leads", 'attributes = { Created_on = "e" }'),
-        "leads.attributes.Created_on: leads have a column of this name, whatever its capitals; map it under columns",
+        "leads.attributes.Created_on: leads have a column of this name, whatever its capitals; "
+        "map it under columns, or rename it",
     ),
     "an attribute called like a stage but for capitals": (
         in_source("leads", 'attributes = { PAID = "e" }'),

@@ -156,7 +156,7 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         column = _as_column(name)
         if column in OWN:
             same = f"a column of this name{_whatever_capitals(name, column)}"
-            yield f"attributes.{name}: leads have {same}; map it under columns"
+            yield f"attributes.{name}: leads have {same}; map it under columns, or rename it"
         if name.startswith("_"):
             yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
     yield from _stage_source_mistakes(table, source, named, stages, undated)
