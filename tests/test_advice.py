@@ -119,7 +119,7 @@ def test_the_leak_says_with_which_leads_to_begin_where_that_is_clear() -> None:
 def test_the_leak_points_to_the_reasons_where_the_export_has_some() -> None:
     source = {"files": ["e.csv"], "columns": {"reason": "why"}}
     known = AIMED.model_validate({**AIMED.model_dump(), "entries": source})
-    assert said(LEAKING, EVEN, known)[0].endswith("Why leads say no there is on the month's page of refusals.")
+    assert said(LEAKING, EVEN, known)[0].endswith("Why leads say no there: see the month's page of refusals.")
     assert "refusals" not in said(LEAKING, EVEN)[0]
     assert "refusals" not in said(FINE, EVEN, known)[0]
 

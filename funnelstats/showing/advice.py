@@ -137,7 +137,7 @@ def _where_to_begin(team: pd.DataFrame, leaks: pd.DataFrame, drivers: pd.DataFra
             for _row, row in clear.head(1).iterrows()
         ] or [_("No kind of lead stands out there.")]
     if any("reason" in source.columns for source in funnel.entries):
-        said.append(_("Why leads say no there is on the month's page of refusals."))
+        said.append(_("Why leads say no there: see the month's page of refusals."))
     return said
 
 
