@@ -118,23 +118,25 @@ def days_in_stage(
             "days_lower": stayed ** np.exp(-width),
             "days_upper": stayed ** np.exp(width),
         }
+    for name in ("days_lower", "days_upper"):
+        curves[name] = np.where(stayed == 0, np.nan, curves[name])
+    falls = _first_days(watched, {(part, name): (curve, 1 - part) for part in shares for name, curve in curves.items()})
     names = watched.drop_duplicates("group")[["group", *keys]].set_index("group")
-    found = []
-    for part in shares:
-        columns = {
-            name: _first_day(watched, np.where((stayed == 0) & (name != "days"), np.nan, curve), 1 - part)
-            for name, curve in curves.items()
-        }
-        found.append(names.assign(share=part, **columns))
+    found = [names.assign(share=part, **{name: falls[part, name] for name in curves}) for part in shares]
     return pd.concat(found).sort_index(kind="stable").reset_index(drop=True)
 
 
-def _first_day(watched: pd.DataFrame, curve: Array, height: float) -> pd.Series:
-    """Where a falling curve reaches the height; halfway to its next fall where it rests exactly on it."""
-    age, group = watched["age_days"], watched["group"]
-    reached = age.where(curve <= height + 1e-9).groupby(group).min()
-    passed = age.where(curve < height - 1e-9).groupby(group).min()
-    return (reached + passed.fillna(age.groupby(group).max())) / 2
+def _first_days(watched: pd.DataFrame, curves: dict[tuple[float, str], tuple[Array, float]]) -> pd.DataFrame:
+    """Where each falling curve reaches its height; halfway to its next fall where it rests exactly on it."""
+
+    def first(at: dict[tuple[float, str], npt.NDArray[np.bool_]]) -> pd.DataFrame:
+        ages = {column: watched["age_days"].where(there) for column, there in at.items()}
+        return pd.DataFrame(ages).groupby(watched["group"]).min()
+
+    reached = first({column: curve <= height + 1e-9 for column, (curve, height) in curves.items()})
+    passed = first({column: curve < height - 1e-9 for column, (curve, height) in curves.items()})
+    last = watched["age_days"].groupby(watched["group"]).max()
+    return (reached + passed.apply(lambda days: days.fillna(last))) / 2
 
 
 def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
