@@ -17,7 +17,7 @@ from PIL import Image
 from funnelstats.showing import charts
 from funnelstats.showing.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
 from funnelstats.showing.figures import MAX_PNG_BYTES
-from funnelstats.showing.panels import WIDTH
+from funnelstats.showing.panels import MOST_IN_ALL, WIDTH
 from funnelstats.showing.peers import of_manager, peer_band
 from funnelstats.stated.words import _spoken, percent
 from funnelstats.statistics.conversion import conversion_rates
@@ -200,6 +200,12 @@ def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentio
     assert is_picture(shown)
 
 
+def test_a_picture_of_many_steps_and_managers_is_not_too_large_for_its_page(drawn) -> None:
+    funnel = aimed(funnel_of(*(f"stage {number}" for number in range(9))))
+    assert is_picture(control_chart(page([f"M{number:03}" for number in range(30)], funnel), funnel))
+    assert len(named_places(drawn[0].axes[0])) == MOST_IN_ALL // 8
+
+
 def test_twelve_managers_are_all_drawn_and_nothing_is_said_to_be_missing(drawn) -> None:
     control_chart(page([f"M{number:03}" for number in range(MOST_BARS)], TWO), TWO)
     assert not [words for words in words_of(drawn[0]) if "more with fewer leads" in words.get_text()]
@@ -237,7 +243,7 @@ def test_long_names_leave_room_for_the_bars(drawn) -> None:
 @pytest.mark.parametrize("stages", [2, 3, 4, 7])
 def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeypatch, language, stages) -> None:
     monkeypatch.setitem(_spoken, "language", language)
-    long = ("Первичная заявка", "Назначена встреча", "Коммерческое предложение", "Договор подписан", "Оплата")
+    long = ("Первичная заявка", "НАЗНАЧЕНА ВСТРЕЧА", "КОММЕРЧЕСКОЕ ПРЕДЛОЖЕНИЕ", "Договор подписан", "Оплата")
     funnel = aimed(funnel_of(*long[:stages], *(f"Промежуточный этап {number}" for number in range(stages - 5))))
     everybody = page([LONG, "Boris", "Vera", "Gleb", "Yan"], funnel)
     verdicts = np.resize(["red", "amber", "green", "undecided", "too few"], len(everybody))

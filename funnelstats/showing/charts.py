@@ -26,6 +26,7 @@ from funnelstats.showing.figures import (
 )
 from funnelstats.showing.panels import (
     ACROSS,
+    MOST_IN_ALL,
     PAD,
     WIDTH,
     house_panels,
@@ -45,7 +46,7 @@ DRAWN = ["rate", "ci_lower", "ci_upper"]
 MOST_BARS = 12
 LONGEST_NAME, LONGEST_LABEL = 18, 22
 """Characters of a name beside its bar, of a stage above its panel."""
-ROW = 0.27
+ROW = 0.28
 """Inches from bar to bar."""
 NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
 NOBODY = "There is no manager to compare: the export names none, or none of these leads had one."
@@ -55,29 +56,30 @@ NOBODY = "There is no manager to compare: the export names none, or none of thes
 def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
     """A panel for each step, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
 
-    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 12 bars the ones
-    with most leads are drawn, and the figure says how many are not.
+    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 12 bars, fewer in
+    a funnel of many steps, the ones with most leads are drawn, and the figure says how many are not.
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]
     if not (ranked["entered"] > 0).any():
         return show_text(_(NOTHING if len(ranked) else NOBODY), box="note")
+    steps = _steps(ranked, funnel)
     sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
-    names = sorted(sizes.index[:MOST_BARS], reverse=True)
+    names = sorted(sizes.index[: min(MOST_BARS, MOST_IN_ALL // len(steps))], reverse=True)
     labels = [short_name(name, LONGEST_NAME) for name in names]
     drawn = ranked[ranked[who].isin(names)]
-    steps = _steps(drawn, funnel)
+    columns = _columns(drawn)
     hidden = len(sizes) - len(names)
     figure, panels = house_panels(
         [step_name(step.from_stage, step.to_stage) for step in steps],
         height=ROW * len(names),
         left=room_for(labels),
-        right=sum(_columns(drawn)),
+        right=sum(columns),
         marks=_marks(drawn, Line2D([], [], color=INK, lw=1.3, label=_("range the true rate is very likely in"))),
         note=_("{n} more with fewer leads are in the table").format(n=hidden) if hidden else "",
     )
     for place, (ax, step) in enumerate(zip(panels, steps, strict=True)):
         rows = drawn[drawn["from_stage"] == step.from_stage]
-        _bars(ax, rows.set_index(rows[who].map({name: at for at, name in enumerate(names)})), _columns(drawn))
+        _bars(ax, rows.set_index(rows[who].map({name: at for at, name in enumerate(names)})), columns)
         ax.set(xlim=(0, 1.02), ylim=(-0.55, len(names) - 0.45))
         name_rows(ax, labels if place % ACROSS == 0 else [])
         shares_along(ax, "x")

@@ -61,7 +61,7 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
         )
     figure, (ax,) = house_panels(
         height=ROW * len(rows),
-        left=room_for(names) + PAD,
+        left=room_for(names),
         right=PAD + text_width(max(sizes, key=len), SMALL),
         marks=marks,
     )

@@ -46,7 +46,7 @@ DPI = 144
 MAX_PNG_BYTES = 150_000
 MOST_COLOURS = 256
 
-SIZE, SMALL, TITLE = 10.5, 9.5, 10
+SIZE, SMALL, TITLE = 10.5, 10, 10
 """Points: of names and numbers, of what explains them, of a panel's title."""
 
 HOUSE_STYLE: Any = {

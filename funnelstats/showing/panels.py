@@ -20,12 +20,14 @@ from funnelstats.stated.words import percent
 
 WIDTH = 6.0
 """Inches, 576 pixels of a page. A phone shows five eighths of it, and its words can still be read."""
-LINE, KEY, BELOW = 0.19, 0.22, 0.3
+LINE, KEY, BELOW = 0.2, 0.225, 0.31
 """Inches: of a line of words, of a line of marks, below a panel."""
 EDGE, GAP, PAD, LAST = 0.06, 0.22, 0.1, 0.14
 """Inches: of paper around everything, between two panels, between a panel and words, for an axis' last word."""
 ICON, APART = 0.3, 0.25
 """Inches that a mark takes before its words, and between these and the next mark."""
+MOST_IN_ALL = 60
+"""Rows of all panels together: with more a picture would have too many bytes."""
 ACROSS = 2
 """Panels side by side: with more, a phone's would be too small."""
 
@@ -49,7 +51,7 @@ def house_panels(
     rows = -(-len(titles) // across)
     after = max(right, LAST)
     wide = (WIDTH - EDGE - left - GAP * (across - 1)) / across - after - EDGE
-    above = ["\n".join(wrapped(title, wide + after, TITLE, "bold")) for title in titles]
+    above = ["\n".join(wrapped(title, wide + after + EDGE / 2, TITLE, "bold")) for title in titles]
     placed = _flow(marks)
     notes = wrapped(note, WIDTH - 2 * EDGE)
     top = EDGE + (KEY * (placed[-1][1] + 1) + PAD if placed else 0)
@@ -126,19 +128,18 @@ def text_width(text: str, size: float = SIZE, weight: str = "normal") -> float:
 
 
 def wrapped(text: str, width: float, size: float = SMALL, weight: str = "normal") -> list[str]:
-    """The lines of a text, broken between words where it is wider than so many inches; none of an empty one."""
+    """The lines of a text, a step's broken at its arrow, others between words; none of an empty text."""
     lines: list[str] = []
     for given in text.splitlines():
-        lines.append("")
-        if text_width(given, size, weight) <= width:
-            lines[-1] = given
-            continue
-        for word in given.split(" "):
-            longer = f"{lines[-1]} {word}" if lines[-1] else word
-            if lines[-1] and text_width(longer, size, weight) > width:
-                lines.append(word)
-            else:
-                lines[-1] = longer
+        fits = text_width(given, size, weight) <= width
+        for part in [given] if fits else given.replace(" → ", " →\n", 1).split("\n"):
+            lines.append("")
+            for word in part.split(" "):
+                longer = f"{lines[-1]} {word}" if lines[-1] else word
+                if fits or not lines[-1] or text_width(longer, size, weight) <= width:
+                    lines[-1] = longer
+                else:
+                    lines.append(word)
     return lines
 
 

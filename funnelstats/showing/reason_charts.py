@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from funnelstats.showing.charts import LONGEST_LABEL, step_name
 from funnelstats.showing.figures import ACCENT, INK, NEUTRAL, SMALL, house_style, short_name, show_figure
-from funnelstats.showing.panels import ACROSS, house_panels, name_rows, room_for, shares_along, text_width
+from funnelstats.showing.panels import ACROSS, MOST_IN_ALL, house_panels, name_rows, room_for, shares_along, text_width
 from funnelstats.showing.shown import Shown, show_text
 from funnelstats.showing.tables import show_table
 from funnelstats.stated.funnel import Funnel, Step
@@ -70,7 +70,7 @@ def loss_chart(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> Show
     if not steps:
         return show_text(_("There is nothing to draw: no lead was refused in this time."), box="note")
     sizes = (known["rate"] * known["entered"]).groupby(known["refusal"]).sum().sort_values(ascending=False)
-    names = [name for name in sizes.index if name != MISSING][: MOST_REASONS - 1]
+    names = [name for name in sizes.index if name != MISSING][: min(MOST_REASONS, MOST_IN_ALL // len(steps)) - 1]
     names += [MISSING] if MISSING in sizes else []
     drawn = known[known["refusal"].isin(names)]
     labels = [short_name(_shown(name), LONGEST_LABEL) for name in names]
