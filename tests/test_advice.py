@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
-from funnelstats.reading.quality import FACTS
+from funnelstats.reading.account import FACTS
 from funnelstats.showing.advice import page_verdicts, what_to_do
 from funnelstats.showing.peers import own_sentences
 from funnelstats.showing.remarks import change_sentence

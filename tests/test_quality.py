@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 from projects import FUNNEL, NAME, TOML, prepared, write
 
+from funnelstats.reading.account import FACTS
 from funnelstats.reading.opening import read_quality
-from funnelstats.reading.quality import FACTS, facts, set_aside_reasons
+from funnelstats.reading.quality import facts, set_aside_reasons
 from funnelstats.reading.sources import prepare
+from funnelstats.showing.rules import fact_sentences
 from funnelstats.stated.funnel import read_funnel
+from funnelstats.stated.words import speak
 
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
 CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)
@@ -35,8 +38,17 @@ def test_an_orderly_export_has_no_odd_facts():
     assert found(owned, MANAGED, header="id,stage,at,owner") == {}
 
 
-def test_each_fact_has_a_sentence_that_follows_its_count():
-    assert all(sentence[0].islower() or sentence.startswith("of ") for sentence in FACTS.values())
+def test_a_fact_of_one_is_told_of_one():
+    one, *more = fact_sentences([{"fact": "entered_before_created", "detail": "", "count": n} for n in (1, 2, 0)])
+    assert one == "1 lead entered a stage before it was created: counted, not in durations."
+    assert more[0].startswith("2 leads entered a stage before they were")
+    assert more[1].startswith("0 leads")
+
+
+def test_both_forms_of_a_fact_tell_its_count_and_end_in_a_full_stop():
+    forms = [form for pair in FACTS.values() for form in pair]
+    assert all(form.startswith("{n} ") and form.endswith(".") for form in forms)
+    assert len(set(forms)) == 2 * len(FACTS)
 
 
 def test_leads_without_an_entry_or_a_date_of_creation_are_counted():
@@ -204,3 +216,25 @@ def test_reasons_of_rows_set_aside_are_grouped_whatever_row_they_repeat():
 def test_no_rows_set_aside_have_no_reasons():
     found(CLEAN)
     assert set_aside_reasons(read_quality(NAME).set_aside).empty
+
+
+COLUMN_STAGE = """
+[[entries]]
+files = ["leads.csv"]
+stage = "met"
+columns = { lead_id = "id", entered_at = "first_meeting" }
+"""
+
+
+def test_why_a_row_is_left_out_is_said_in_the_language_of_the_page_and_values_stay():
+    declared = TOML.replace("[[entries]]", '[[entries]]\nonly.stage = ["lead", "met"]', 1) + COLUMN_STAGE
+    leads = "id,created,first_meeting\na,2026-01-05 10:00,\nb,2026-01-06 10:00,2026-01-12 10:00\n"
+    prepared(
+        declared, {"leads.csv": leads, "entries.csv": "id,stage,at\na,lead,2026-01-05 10:00\na,no,2026-01-09 10:00"}
+    )
+    said = {}
+    for language in ("en", "ru"):
+        speak(language)
+        said[language] = sorted(read_quality(NAME).ignored["value"])
+    speak("en")
+    assert said == {"en": ["first_meeting is blank", "stage = no"], "ru": ["stage = no", "не заполнено: first_meeting"]}

@@ -141,7 +141,7 @@ def test_an_empty_date_of_year_1_stops_with_the_line_to_add_and_is_missing_then(
     toml = TOML.replace("[leads]", f"[leads]\n{line}")
     told = refused(toml, {"leads.csv": f"id,created\na,05.01.2026 10:00:00\nb,{text}\n"})
     assert told.endswith(
-        f'row 3, column "created": "{text}" is not a date written as "%d.%m.%Y %H:%M:%S" (1 rows); '
+        f'row 3, column "created": "{text}" is not a date written as "%d.%m.%Y %H:%M:%S" (1 row); '
         f'if it stands for no date, state missing = "{text}"'
     )
     assert created(["05.01.2026 10:00:00", text], f'{line}\nmissing = "{text}"')[1] == ["2026-01-05", None]
@@ -302,7 +302,7 @@ def test_ids_keep_leading_zeros_and_19_digits_and_lost_digits_are_refused():
 
 def test_ids_that_lost_their_digits_stop_the_run_with_the_way_out():
     told = refused(files={"leads.csv": "id,created\n9.00720E+18,2026-01-05\nb,2026-01-05\n"})
-    assert 'leads.csv: row 2, column "id": "9.00720E+18" has lost digits; export ids as text (1 rows)' in told
+    assert 'leads.csv: row 2, column "id": "9.00720E+18" has lost digits; export ids as text (1 row)' in told
 
 
 # Stages
@@ -313,7 +313,7 @@ def test_a_stage_that_is_mapped_to_nothing_is_an_error_with_every_such_value():
     assert refused(files={"entries.csv": rows}).splitlines() == [
         'entries.csv: row 3, column "stage": "New" (2 rows) is mapped to no stage; '
         'add it to values.stage, or state unmapped = "ignore"',
-        'entries.csv: row 5, column "stage": "Won" (1 rows) is mapped to no stage; '
+        'entries.csv: row 5, column "stage": "Won" (1 row) is mapped to no stage; '
         'add it to values.stage, or state unmapped = "ignore"',
     ]
 
@@ -358,7 +358,7 @@ def test_a_stage_of_rows_that_are_not_read_needs_no_mapping():
     assert made["entries"]["stage"].tolist() == ["lead"]
     assert account("entries")["ignored"] == {"field = Owner": 1, "id = Total": 1}
     told = refused(toml, {"entries.csv": rows + "a,Odd,2026-01-07,Stage\n"})
-    assert 'row 5, column "stage": "Odd" (1 rows) is mapped to no stage' in told
+    assert 'row 5, column "stage": "Odd" (1 row) is mapped to no stage' in told
 
 
 def test_an_end_known_by_its_day_comes_last_on_that_day():

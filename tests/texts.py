@@ -61,18 +61,21 @@ def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
                 elif isinstance(part, ast.Name) and part.id in constants:
                     yield constants[part.id]
         if node.func.id == "counted":
-            one, several = (argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant))
-            yield one, several
+            forms = [argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant)]
+            yield from [(forms[0], forms[1])] if len(forms) == 2 else []
 
 
-def _listed(tree: ast.Module) -> Iterator[str]:
-    """Values of what the module calls words or facts, and the verdicts, which are keys."""
+def _listed(tree: ast.Module) -> Iterator[Text]:
+    """Values of what the module calls words, the pairs of its facts, and the verdicts, which are keys."""
     for node in tree.body:
         if not isinstance(node, ast.Assign):
             continue
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
         if "FACTS" in names or any(name.endswith("WORDS") for name in names):
             values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+            if "FACTS" in names:
+                yield from (tuple(form.value for form in value.elts) for value in values)
+                continue
             yield from (part.value for value in values for part in ast.walk(value) if isinstance(part, ast.Constant))
         if "VERDICT_MARKS" in names and isinstance(node.value, ast.Dict):
             yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))

@@ -125,7 +125,7 @@ def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
         column = source.columns["stage"]
         raise FunnelError(
             "\n".join(
-                f'{line.file}: row {line.row}, column "{column}": "{line.value}" ({line.rows} rows) is mapped '
+                f'{line.file}: row {line.row}, column "{column}": "{line.value}" ({_rows(line.rows)}) is mapped '
                 'to no stage; add it to values.stage, or state unmapped = "ignore"'
                 for line in counted.rename(columns={"_unmapped": "value", "_file": "file"}).itertuples()
             )
@@ -146,6 +146,10 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
         )
         for piece in pieces
     ]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _with_repeats_and_orphans(
@@ -208,5 +212,5 @@ def _refuse_too_many(aside: pd.DataFrame, rows_in: int, funnel: Funnel, table: s
         first = rows.iloc[0]
         where = f"{first['file']}: row {first['row']}" + (f', column "{column}"' if isinstance(column, str) else "")
         hint = f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in str(reason) else ""
-        lines.append(f'{where}: "{first["value"]}" {reason} ({len(rows):,} rows){hint}')
+        lines.append(f'{where}: "{first["value"]}" {reason} ({_rows(len(rows))}){hint}')
     raise FunnelError("\n".join(lines))

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.reading.account import left_out_words
 from funnelstats.reading.sources import input_fingerprint, prepared_fingerprint
 from funnelstats.stated.dates import parse_day, week_days
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root, read_funnel
@@ -129,8 +130,9 @@ def read_quality(name: str) -> Quality:
     report = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
     rows = [{"table": table} | {key: account[key] for key in counts} for table, account in report["tables"].items()]
+    words = left_out_words(read_funnel(name))
     ignored = [
-        {"table": table, "value": value, "rows": count}
+        {"table": table, "value": words.get(value, value), "rows": count}
         for table, account in report["tables"].items()
         for value, count in account["ignored"].items()
     ]

@@ -17,29 +17,6 @@ from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _
 
-FACTS = {
-    "no_rows": "rows of the table “{detail}” can be used: no page can tell anything of it",
-    "never_seen": "rows hold what funnel.toml states as {detail}: check the spelling",
-    "costs_without_leads": "rows of costs are of the channel “{detail}”, which no lead has",
-    "undated": "leads stand at the stage “{detail}”, for which the export has no date: they are in no rate",
-    "leads_without_entry": "leads never entered a stage: they are in no rate",
-    "leads_without_created_at": "leads have no date of creation",
-    "blank": "leads have a blank {detail}: shown as (missing), apart from any “unknown”",
-    "entries_without_manager": "entries of the stage “{detail}” have no manager: counted, never ranked",
-    "no_manager_at_stage": "entries of the stage “{detail}”, that is all of them, have no manager: "
-    "the conversion of a manager from this stage cannot be computed",
-    "system_user_entries": "entries belong to the system user “{detail}”: counted, never ranked",
-    "entered_before_created": "leads entered a stage before they were created: counted, not in durations",
-    "out_of_order": "leads entered “{detail}” the wrong way round: counted, not in durations",
-    "after_export": "entries are dated after the export: they count from their date on",
-    "at_midnight": "of all entries are at midnight exactly, so their hour is not known",
-    "tied": "leads entered two stages at the same instant: ordered as the funnel orders them",
-    "hand_overs": "leads were handed from one manager to another: each step counts for who held it then",
-    "history_starts_late": "leads had their whole time for “{detail}” before its first entry: the history of "
-    "that stage seems to start later than the leads, so early cohorts look worse than they were",
-}
-"""The sentence of each fact; it follows the count."""
-
 WARNINGS = ("no_rows", "never_seen")
 """Facts of which the count is 0, told as soon as the data is prepared: most often a slip in funnel.toml."""
 

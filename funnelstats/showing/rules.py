@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from funnelstats.reading.quality import FACTS
+from funnelstats.reading.account import FACTS
 from funnelstats.stated.funnel import MISSING, Funnel
-from funnelstats.stated.words import _, day, number, percent
+from funnelstats.stated.words import _, counted, day, number, percent
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
@@ -26,8 +26,8 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "step back takes nothing away."
         ),
         _(
-            "Ties: entries at one instant, and on one day where the hour is not known, are ordered as the funnel orders "
-            "its stages, ends last."
+            "Ties: entries at one instant, and on one day where the hour is not known, are ordered as the funnel "
+            "orders its stages, ends last."
         ),
         _("Backdated rows stay in the counts, are left out of durations, and are listed in the data check."),
         _("Cohorts are by entry; the flow of a week is a table of its own and carries no rates."),
@@ -84,11 +84,11 @@ def fact_sentences(facts: Sequence[dict]) -> list[str]:
 
 def _facts(facts: Sequence[dict]) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
-    said = [
-        (fact["count"], _(FACTS[fact["fact"]]), _(fact["detail"]) if fact["fact"] == "blank" else fact["detail"])
+    known = [
+        (fact["count"], FACTS[fact["fact"]], _(fact["detail"]) if fact["fact"] == "blank" else fact["detail"])
         for fact in facts
     ]
-    return [_("{count} {fact}.").format(count=number(n), fact=text.format(detail=detail)) for n, text, detail in said]
+    return [counted(*forms, n).format(n=number(n), detail=detail) for n, forms, detail in known]
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
