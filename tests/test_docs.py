@@ -141,7 +141,11 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     strata = fs.at_step(fs.step_counts(leads, spec, day, by=spec.base, entered_between=window), spec, "contracted")
     found = fs.drivers(strata)
     product, call = (row_of(found, value=value) for value in ("Compressors", "Cold call"))
-    change = fs.explain_change(fs.step_counts(paths, spec, day, entered_between=before), matured)
+    then, now = (
+        fs.incidence_at(fs.incidence(fs.outcome_days(paths, spec, day, entered_between=weeks)), spec)
+        for weeks in (before, window)
+    )
+    change = fs.explain_change(then, now)
     by_manager = fs.step_counts(
         paths, spec, day, by=["manager", "week"], entered_between=fs.trend_window("2026-W26", spec)
     )
