@@ -16,7 +16,7 @@ from PIL import Image
 
 from funnelstats.showing import charts
 from funnelstats.showing.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
-from funnelstats.showing.figures import MAX_PNG_BYTES
+from funnelstats.showing.figures import MAX_PNG_BYTES, MOST_COLOURS, _few_colours
 from funnelstats.showing.panels import MOST_IN_ALL, WIDTH
 from funnelstats.showing.peers import of_manager, peer_band
 from funnelstats.stated.words import _spoken, percent
@@ -320,3 +320,21 @@ def test_without_enough_colleagues_the_band_chart_has_only_ones_own_dots() -> No
 def test_the_same_frame_gives_the_same_picture() -> None:
     frame = page(["Anna", "Boris"], TWO)
     assert control_chart(frame, TWO).data == control_chart(frame, TWO).data
+
+
+def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> None:
+    shown = control_chart(page(["Anna", "Boris", "Vera"]), FOUR)
+    seen = np.asarray(Image.open(io.BytesIO(shown.data["image/png"])).convert("RGB")).astype(int)
+    meant = np.asarray(drawn[0].canvas.buffer_rgba())[..., :3].astype(int)
+    assert np.abs(seen - meant).max() < 8
+    assert (seen == meant).all(axis=2).mean() > 0.95
+
+
+def test_of_more_colours_than_a_palette_holds_the_rare_ones_become_their_nearest() -> None:
+    ramp = np.arange(256, dtype=np.uint8)
+    pixels = np.dstack([*np.meshgrid(ramp, ramp), np.full((256, 256), 9, np.uint8), np.full((256, 256), 255, np.uint8)])
+    seen = np.asarray(Image.open(io.BytesIO(_few_colours(pixels))).convert("RGB"))
+    assert len(np.unique(seen.reshape(-1, 3), axis=0)) <= MOST_COLOURS
+    assert np.abs(seen.astype(int) - pixels[..., :3]).mean() < 40
+    plain = np.full((3, 4, 4), 255, np.uint8)
+    assert (np.asarray(Image.open(io.BytesIO(_few_colours(plain))).convert("RGB")) == 255).all()
