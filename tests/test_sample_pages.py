@@ -155,6 +155,35 @@ def test_the_planted_pairs_can_teach_each_other(pages) -> None:
     assert lessons["money"].notna().all()
 
 
+@pytest.mark.parametrize("week", WEEKS)
+def test_whoever_teaches_is_on_target_there_or_one_of_the_planted_pair_that_swaps(pages, week) -> None:
+    verdicts = pages[week]["managers"].set_index(["manager", "from_stage"])["verdict"]
+    lessons = pages[week]["lessons"]
+    taught = lessons[~lessons["swap"]]
+    assert {verdicts[key] for key in zip(taught["teacher"], taught["from_stage"], strict=True)} <= {"green"}
+    assert ("Сидоров", "lead") not in set(zip(lessons["teacher"], lessons["from_stage"], strict=True))
+    swaps = lessons[lessons["swap"]]
+    # the trade article's Иванов contracts better too
+    planted = {("Иванов", "Сидоров", "presented"), ("Сидоров", "Иванов", "paid"), ("Сидоров", "Иванов", "contracted")}
+    assert set(zip(swaps["learner"], swaps["teacher"], swaps["to_stage"], strict=True)) <= planted
+
+
+def test_the_best_at_a_step_is_named_beside_who_swaps(pages) -> None:
+    paid = pages[LAST]["lessons"].set_index("to_stage").loc["paid"]
+    assert paid["swap"]
+    assert paid["best"] == "Петрова"
+    rates = pages[LAST]["managers"].set_index(["manager", "from_stage"])["rate"]
+    assert rates["Петрова", "contracted"] > rates["Иванов", "contracted"]
+
+
+def test_the_leak_begins_with_the_product_that_was_planted_in_it(pages) -> None:
+    page = pages[LAST]
+    frames = (page[name] for name in ("team", "managers", "since", "leaks", "spec"))
+    first = what_to_do(*frames, drivers=page["drivers"])[0]
+    assert "Begin with Compressors (product): 48% of these leads pass, 81% of all others." in first
+    assert pages["2026-W16"]["drivers"].empty
+
+
 def test_the_alarms_of_the_last_week_hold_and_reach_back_to_the_start(pages) -> None:
     frame = pages[LAST]["managers"].set_index(["manager", "from_stage"])
     alarm = frame["since"].notna()
