@@ -110,7 +110,7 @@ def number_of(text: ir.StringValue, source: Source) -> ir.FloatingValue:
     for sign in source.currency_signs:
         digits = digits.replace(sign, "")
     digits = trimmed(digits.translate(*TYPOGRAPHIC), BLANKS)
-    digits = digits.re_replace(r"^\( *([^-+() ].*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
+    digits = digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
     thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
     mark, between = re.escape(source.decimal), re.escape(thousands)
     # Groups end in three digits (of two before that in India): "1,5" is no 15 where commas group.
@@ -130,7 +130,7 @@ def date_hint(texts: Sequence[str]) -> str:
     >>> date_hint(["01.01.0001 00:00:00"])
     'if it stands for no date, state missing = "01.01.0001 00:00:00"'
     """
-    for text in texts:
+    for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
         if any(_reads(text, fmt, years=range(FIRST_YEAR)) for fmt in ["%Y-%m-%d", ISO_T, *COMMON_FORMATS]):
             return f'if it stands for no date, state missing = "{text}"'
     fitting = [fmt for fmt in COMMON_FORMATS if all(_reads(text, fmt) for text in texts)]
