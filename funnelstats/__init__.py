@@ -88,7 +88,7 @@ _HOMES = {
     "showing.money_notes": "attribution_sentences money_limits money_rules",
     "showing.base_advice": "base_sentences",
     "showing.money_charts": "returns_chart",
-    "showing.contact_charts": "contact_chart show_if_any speed_chart",
+    "showing.contact_charts": "contact_chart speed_chart",
     "showing.plan_advice": "plan_sentences",
     "showing.plan_notes": "aim_notes money_notes plan_rules work_notes",
     "showing.plan_charts": "arithmetic_chart deals_chart",
@@ -96,8 +96,7 @@ _HOMES = {
     "showing.refusal_limits": "month_after refusal_rules refusals_not_told",
     "showing.refusal_findings": "association_sentence top_sentence tried_sentence",
     "showing.refusal_advice": "refusal_sentences",
-    "showing.reason_charts": "CHANGE_WORDS LOOK_WORDS loss_chart reason_chart show_rows",
-    "showing.parts": "show_part",
+    "showing.reason_charts": "CHANGE_WORDS LOOK_WORDS loss_chart reason_chart",
     "showing.loop_advice": "acceptance_sentences loop_limits loop_rules loop_sentences reconciliation won_sentence",
     "showing.loop_charts": "state_chart",
 }

@@ -31,7 +31,6 @@ from funnelstats.showing.loop_advice import (
     won_sentence,
 )
 from funnelstats.showing.loop_charts import STATE_COLOURS, state_chart
-from funnelstats.showing.parts import PART_WORDS, show_part
 from funnelstats.stated.funnel import MISSING, FunnelError
 from funnelstats.stated.intervals import mover_ratio, wilson_interval
 from funnelstats.stated.words import _spoken, day
@@ -452,14 +451,6 @@ def test_limits_name_what_is_missing_and_rules_the_days_agreed():
         "“paid” within 44 days",
     ):
         assert any(words in rule for rule in rules), words
-
-
-def test_a_part_that_is_missing_is_one_sentence_and_a_table_otherwise():
-    frame = pd.DataFrame({"manager": ["A"], "leads": [3]})
-    assert "<table" in show_part(frame, "load", title="Load", name="load").data["text/html"]
-    assert show_part(frame.iloc[:0], "load", title="Load", name="load").data["text/plain"] == PART_WORDS["load"]
-    with pytest.raises(ValueError, match='did you mean "load"'):
-        show_part(frame, "laod", title="Load", name="load")
 
 
 def test_the_chart_draws_the_numbers_of_the_table_and_says_them():

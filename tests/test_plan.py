@@ -535,8 +535,8 @@ def test_the_methods_quote_the_samples_plan() -> None:
         f"{total['expected']:.0f} deals to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
         f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
         f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
-        f"presented: {needs['entries']:,.0f} leads must enter it, {np.ceil(needs['a_week']):.0f} a week, the last ones by "
-        f"{needs['enter_by']:%Y-%m-%d}.",
+        f"presented: {needs['entries']:,.0f} leads must enter it, {np.ceil(needs['a_week']):.0f} a week, the last ones "
+        f"by {needs['enter_by']:%Y-%m-%d}.",
         f"As agreed {hundred['agreed']:.0f} of 100 pay; really {hundred['really']:.0f} ({lower:.0f} to {upper:.0f}).",
         f"leads cost {money['cost']:.1f} million RUB; {1e6 * money['expected']:,.0f} deals to expect bring "
         f"{money['revenue']:.1f} million.",

@@ -25,10 +25,11 @@ from funnelstats.counting.ends import (
 )
 from funnelstats.counting.journeys import journeys, with_leads
 from funnelstats.reading.opening import open_funnel
-from funnelstats.showing.reason_charts import loss_chart, reason_chart, show_rows
+from funnelstats.showing.reason_charts import loss_chart, reason_chart
 from funnelstats.showing.refusal_advice import refusal_sentences
 from funnelstats.showing.refusal_findings import association_sentence, top_sentence, tried_sentence
 from funnelstats.showing.refusal_limits import NO_REFUSALS, month_after, refusal_rules, refusals_not_told
+from funnelstats.showing.tables import show_table
 from funnelstats.stated.practice import Refusals
 from funnelstats.statistics.associations import DRAWS, exact_p, reason_association, reason_patterns
 from funnelstats.statistics.incidence import incidence, incidence_at
@@ -503,7 +504,7 @@ def test_an_export_without_refusals_says_so_and_fails_nowhere():
     assert refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns) == [NO_REFUSALS]
     assert ["nothing to draw" in chart.data["text/plain"] for chart in charts] == [True, True]
     looks = second_looks(refusal_counts(prepared_tables, TOY, *WINDOW, by="manager"), "manager")
-    assert show_rows(looks, title="Looks", name="looks").data["text/plain"] == "Looks: nothing to list."
+    assert show_table(looks, title="Looks", name="looks").data["text/plain"] == "Looks: nothing to list."
 
 
 def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, monkeypatch):

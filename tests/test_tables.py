@@ -295,3 +295,21 @@ def test_rows_too_many_for_a_page_are_one_escaped_link(text):
     assert shown.data[CSV_MIME]["csv"].endswith("\n'=1+1,2\n")
     with pytest.raises(ValueError, match="name must be small letters"):
         show_csv(pd.DataFrame(), title="T", name="A b")
+
+
+def test_a_table_without_rows_is_a_sentence_or_nothing_where_others_say_why():
+    rows = pd.DataFrame({"manager": ["A"], "leads": [3]})
+    none = rows[:0]
+
+    def said(frame, **more):
+        return show_table(frame, title="Load <b>", name="load", **more).data
+
+    assert said(none)["text/plain"] == "Load <b>: nothing to list."
+    assert "Load &lt;b&gt;: nothing to list." in said(none)["text/html"]
+    assert said(none, empty="No lead came.")["text/plain"] == "No lead came."
+    assert said(none, empty="")["text/html"] == ""
+    assert CSV_MIME not in said(none)
+    for empty in ("", "No lead came."):
+        assert "<table" in said(rows, empty=empty)["text/html"]
+    with pytest.raises(ValueError, match="title must say"):
+        show_table(none, title=" ", name="load")

@@ -21,6 +21,7 @@ from funnelstats.stated.words import paragraphs
 ROOT = Path(__file__).parents[1]
 PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "stated" / "locale"
 KINDS = {"count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"}
+SAID = ("title", "empty")
 Text = str | tuple[str, str]
 
 
@@ -82,7 +83,7 @@ def _listed(tree: ast.Module) -> Iterator[Text]:
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:
-    """Prose, and of each cell's code the titles, labels and words for what is missing."""
+    """Prose, and of each cell's code the titles, labels and words for what is missing or empty."""
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -90,7 +91,7 @@ def _of_notebook(notebook: dict) -> Iterator[str]:
         if cell["cell_type"] != "code":
             continue
         for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.keyword) and node.arg == "title" and isinstance(node.value, ast.Constant):
+            if isinstance(node, ast.keyword) and node.arg in SAID and isinstance(node.value, ast.Constant):
                 yield node.value.value
             if isinstance(node, ast.keyword) and node.arg == "columns":
                 yield from _labels(node.value)

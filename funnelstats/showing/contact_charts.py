@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
@@ -20,10 +18,9 @@ from funnelstats.showing.panels import (
     text_width,
 )
 from funnelstats.showing.shown import Shown
-from funnelstats.showing.tables import show_table
+from funnelstats.showing.tables import NOTHING
 from funnelstats.stated.words import _, number, percent
 
-NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Shown where a figure or a table would be empty, below sentences that say what is missing."""
 MOST_ROWS = 12
 ROW = 0.33
@@ -31,11 +28,6 @@ ROW = 0.33
 NEAREST = 0.1
 """Share of a panel's height between two lines of words."""
 LONGEST_LABEL = 24
-
-
-def show_if_any(frame: pd.DataFrame, **table: Any) -> Shown:
-    """The frame as ``show_table`` shows it; nothing where it has no rows, since the sentences above say why."""
-    return NOTHING if frame.empty else show_table(frame, **table)
 
 
 @house_style

@@ -12,7 +12,6 @@ from funnelstats.showing.charts import LONGEST_LABEL, step_name
 from funnelstats.showing.figures import ACCENT, INK, NEUTRAL, SMALL, house_style, short_name, show_figure
 from funnelstats.showing.panels import ACROSS, MOST_IN_ALL, house_panels, name_rows, room_for, shares_along, text_width
 from funnelstats.showing.shown import Shown, show_text
-from funnelstats.showing.tables import show_table
 from funnelstats.stated.funnel import Funnel, Step
 from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _, number, percent
@@ -22,13 +21,6 @@ CHANGE_WORDS = {"higher": "more than before", "lower": "less than before", "unde
 LOOK_WORDS = {"excuse": "sounds like an excuse", "gap": "may be a gap of ours"}
 ROW = 0.29
 """Inches from bar to bar."""
-
-
-def show_rows(frame: pd.DataFrame, *, title: str, **table: Any) -> Shown:
-    """``show_table``, or one sentence where the frame has no rows."""
-    if len(frame):
-        return show_table(frame, title=title, **table)
-    return show_text(_("{title}: nothing to list.").format(title=_(title)), box="note")
 
 
 @house_style

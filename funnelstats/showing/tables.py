@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 
 from funnelstats.showing.kinds import Format, cells, column_kinds, headings, upper_of
-from funnelstats.showing.shown import CSV_MIME, Shown
+from funnelstats.showing.shown import CSV_MIME, Shown, show_text
 from funnelstats.showing.workbook import safe_csv
 from funnelstats.stated.funnel import suggestion
 from funnelstats.stated.words import _
@@ -22,6 +22,10 @@ OTHER_VERDICT_WORDS = (
     *("no channel", "no leads", "no spend", "no payments"),
 )
 """Verdicts without a mark."""
+
+NO_ROWS = "{title}: nothing to list."
+NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
+"""Takes the place of a table or a figure where a page has said already that there is nothing."""
 
 _LEFT = ("text", "verdict", "word")
 """Kinds that are read from the left, as words are."""
@@ -43,8 +47,11 @@ def show_table(
     formats: Mapping[str, Format] | None = None,
     group: str | None = None,
     currency: str = "",
+    empty: str = NO_ROWS,
 ) -> Shown:
     """The frame as an escaped HTML table, as text with its full numbers, and as a CSV beside the page.
+
+    Where it has no rows, ``empty`` is said in its place: what is missing; nothing where sentences above say it ("").
 
     ``columns`` chooses, orders and labels; the first one heads its row, ``group`` names a column that heads
     blocks of rows. ``formats`` says the kind of a column: count, number, exact, percent, interval, date, money,
@@ -54,6 +61,8 @@ def show_table(
     column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
     """
     _check_names(title, name)
+    if frame.empty:
+        return show_text(_(empty).format(title=_(title)), box="note") if empty else NOTHING
     labels = _labels(frame, columns)
     for column in [*labels, *(formats or {}), *([group] if group else [])]:
         if column not in frame.columns:
