@@ -85,7 +85,7 @@ EVEN = [(who, step, 200, 170) for who in ("Anna", "Boris", "Vera") for step in (
 def test_the_leak_is_named_with_its_rate_range_target_start_and_price() -> None:
     leak = said(LEAKING, EVEN, deal=1000.0, alarm_at="met")[0]
     assert leak.startswith("The team leaks most at met → paid: 59% pass (very likely 55–62%) ")
-    assert "where 80% are agreed. That began in 2026-W16, the week of 2026-04-13, and costs about 180 deals" in leak
+    assert "where 80% are agreed. That began in 2026-W16, the week of 13 Apr 2026, and costs about 180 deals" in leak
     assert f"or 180,000{THIN}RUB in 13 weeks" in leak
 
 

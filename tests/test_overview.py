@@ -220,7 +220,7 @@ def test_the_summary_has_the_sentences_the_verdicts_and_a_link(reports) -> None:
         "",
         "| who | lead → met | met → paid |",
         "| --- | --- | --- |",
-        "| The team | ▼ red 50\\% \\(new\\) | ● green 50\\% |",
+        "| The team | ▼ red 50\\% \\(new this week\\) | ● green 50\\% |",
         "| Anna | ● green 50\\% | not ranked 50\\% |",
         "",
         "[All pages](https://example.org/1)",

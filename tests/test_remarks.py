@@ -103,7 +103,7 @@ def test_a_week_without_new_leads_says_when_the_last_ones_came() -> None:
     old = [("2018-05-21", "lead", 9, 0), ("2018-05-28", "lead", 0, 3), ("2018-11-19", "met", 0, 4)]
     monday = date(2018, 11, 19)
     assert quiet_sentences(by_week(*old), FUNNEL, monday) == [
-        "No lead came in this week; the last ones came in the week of 2018-05-28."
+        "No lead came in this week; the last ones came in the week of 28 May 2018."
     ]
     assert quiet_sentences(by_week(*old, ("2018-11-19", "lead", 0, 1)), FUNNEL, monday) == []
     (never,) = quiet_sentences(by_week(old[-1]), FUNNEL, monday)

@@ -15,7 +15,7 @@ from funnelstats.showing.tables import VERDICT_MARKS
 from funnelstats.stated.dates import week_days, week_of
 from funnelstats.stated.words import _, percent
 
-WORDS = {"who": "who", "team": "The team", "all": "All pages", "new": "new"}
+WORDS = {"who": "who", "team": "The team", "all": "All pages", "new": "new this week"}
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 

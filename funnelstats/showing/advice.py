@@ -8,7 +8,7 @@ import pandas as pd
 from funnelstats.showing.remarks import NOT_RANKED, STEP, change_sentence, clear_changes, interval_words, step_words
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, number, percent, rough, short_day
+from funnelstats.stated.words import _, counted, day, number, percent, rough
 from funnelstats.statistics.leaks import worst_leak
 from funnelstats.statistics.managers import ALPHA
 
@@ -114,7 +114,7 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     price = _(
         "That began in {week}, the week of {day}, and costs {cost} in {weeks} weeks: look at this step first, with "
         "everybody."
-    ).format(week=began.strftime("%G-W%V"), day=short_day(began), cost=cost, weeks=funnel.window_weeks)
+    ).format(week=began.strftime("%G-W%V"), day=day(began), cost=cost, weeks=funnel.window_weeks)
     return f"{what} {price}"
 
 

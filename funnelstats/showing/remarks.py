@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
-from funnelstats.stated.words import _, counted, day, number, percent, rough, short_day
+from funnelstats.stated.words import _, counted, day, number, percent, rough
 from funnelstats.statistics.managers import visible_drop, weeks_to_tell
 
 STEP = ["from_stage", "to_stage"]
@@ -117,7 +117,7 @@ def quiet_sentences(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> list[s
     last = came["week"].max().date()
     if last >= monday:
         return []
-    return [_("No lead came in this week; the last ones came in the week of {day}.").format(day=short_day(last))]
+    return [_("No lead came in this week; the last ones came in the week of {day}.").format(day=day(last))]
 
 
 def rates_apart(team: pd.DataFrame) -> list[str]:
