@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -221,11 +220,6 @@ def fetch(counted: ir.Table) -> pd.DataFrame:
         elif kind.is_string():
             frame[name] = frame[name].astype("str")
     return frame
-
-
-def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
-    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
-    return rows.group_by(*keys) if keys else rows
 
 
 def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFrame:

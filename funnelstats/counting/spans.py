@@ -1,9 +1,10 @@
-"""Pieces that the count verbs of contacts share: days as numbers, a period's dates, a table kept, no rows."""
+"""Pieces that later count verbs share: days as numbers, rows in groups or in none, no rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -19,6 +20,11 @@ def day_number(day: ir.DateValue) -> ir.IntegerValue:
 def number_of(day: date) -> int:
     """The same for a date at hand."""
     return (pd.Timestamp(day) - pd.Timestamp(0)).days
+
+
+def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
+    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
+    return rows.group_by(*keys) if keys else rows
 
 
 def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:

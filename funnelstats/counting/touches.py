@@ -14,19 +14,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import (
-    fetch,
-    group_keys,
-    grouped,
-    in_order,
-    known_within,
-    named,
-    on_date,
-    whole_numbers,
-)
+from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, stays, visible
 from funnelstats.counting.shared import shared
-from funnelstats.counting.spans import day_number, nothing_counted, number_of
+from funnelstats.counting.spans import day_number, grouped, nothing_counted, number_of
 from funnelstats.stated.funnel import Funnel
 
 OUTSIDE = "(outside)"

@@ -13,8 +13,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, grouped, in_order, on_date, whole_numbers
+from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, with_leads
+from funnelstats.counting.spans import grouped
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING

@@ -209,10 +209,8 @@ def _make(
 
 def _reason(error: Exception) -> str:
     """One line of 200 characters at most: what the notebook said first; all it said lies under ``_failed``."""
-    said = f"{type(error).__name__}: {error}"
-    if hasattr(error, "ename"):
-        said = f"cell {error.exec_count}: {error.ename}: {error.evalue.strip()}"  # type: ignore[attr-defined]
-    return said.strip().splitlines()[0][:200]
+    kind = f"cell {error.exec_count}: {error.ename}" if hasattr(error, "ename") else type(error).__name__  # type: ignore[attr-defined]
+    return f"{kind}: {str(getattr(error, 'evalue', error)).strip()}".splitlines()[0][:200]
 
 
 def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
