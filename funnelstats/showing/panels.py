@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -97,22 +98,26 @@ def name_below(ax: Any, places: Iterable[float], words: Iterable[str]) -> None:
 
 
 def shares_along(ax: Any, axis: str, shares: Sequence[float] = (0, 0.5, 1), *, named: bool = True) -> None:
-    """Faint lines across a panel at these shares of an axis, and what they are beside it.
+    """Lines at these shares of an axis: the same on every page unless told, so that two managers' pages compare."""
+    lines_along(ax, axis, shares, [percent(share) for share in shares] if named else [])
 
-    The same ones on every panel of every page unless told, so that two managers' pages compare.
+
+def lines_along(ax: Any, axis: str, places: Sequence[float], words: Sequence[str]) -> None:
+    """Faint lines across a panel at these places of its x or y axis, all equally far apart, and their words beside it.
+
+    Below a panel that is too narrow for them every second, third, … word stands.
     """
-    ends = [[(share, 0), (share, 1)] if axis == "x" else [(0, share), (1, share)] for share in shares]
+    ends = [[(place, 0), (place, 1)] if axis == "x" else [(0, place), (1, place)] for place in places]
     across = ax.get_xaxis_transform() if axis == "x" else ax.get_yaxis_transform()
     ax.add_collection(LineCollection(ends, colors=GRID, linewidths=0.8, transform=across, zorder=0.5), autolim=False)
-    words = [percent(share) for share in shares]
-    if axis == "x":
+    if axis == "x" and words:
         apart = ax.get_position().width * WIDTH / max(len(words) - 1, 1)
-        step = 1 if text_width(words[-1], SMALL) < apart else len(words) - 1
-        name_below(ax, shares[::step], words[::step])
-    elif named:
+        step = math.ceil(max(text_width(word, SMALL) for word in words) / apart)
+        name_below(ax, places[::step], words[::step])
+    elif words:
         beside = right_of(ax, -PAD / 2)
-        for share, word in zip(shares, words, strict=True):
-            ax.text(0, share, word, transform=beside, ha="right", va="center", size=SMALL)
+        for place, word in zip(places, words, strict=True):
+            ax.text(0, place, word, transform=beside, ha="right", va="center", size=SMALL)
 
 
 def right_of(ax: Any, inches: float) -> Any:
