@@ -158,7 +158,7 @@ def test_a_column_with_a_hostile_name_is_called_so_beside_each_value(text):
         ({"verdict": ["red"], "m": [1], "k": [1], "l": [1]}, True),
         ({"where": ["met"], "next": ["call"], "k": [1], "l": [1]}, True),
         ({"where": ["what to do is told in words"], "m": [1], "k": [1], "l": [1]}, False),
-        ({"where": ["what to do is told in more words"], "m": [1], "k": [1], "l": [1]}, True),
+        ({"where": ["what to do is told in more words"]}, True),
     ],
 )
 def test_what_one_acts_on_is_read_by_rows_on_a_phone_and_numbers_are_compared_by_columns(columns, cards):

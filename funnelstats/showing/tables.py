@@ -168,7 +168,7 @@ def _is_read_by_rows(told: Mapping[str, Sequence[str]], kinds: Mapping[str, tupl
     verdicts = any(kinds[column][0] == "verdict" for column in told)
     words = sum(kinds[column][0] in _LEFT for column in told)
     longest = max((len(word) for column in told.values() for word in column), default=0)
-    return len(told) > NARROW and (verdicts or words >= WORDY or longest > SENTENCE)
+    return longest > SENTENCE or (len(told) > NARROW and (verdicts or words >= WORDY))
 
 
 def _words(text: str) -> str:
