@@ -234,10 +234,20 @@ def test_the_systems_own_leads_and_those_of_nobody_are_never_said_to_need_help()
 
 
 def test_what_cannot_be_told_is_counted_and_the_visible_drop_said() -> None:
-    rows = [*EVEN, ("Gleb", 0, 5, 3), ("Gleb", 1, 3, 2)]
+    rows = [*EVEN, ("Gleb", 0, 25, 19), ("Gleb", 1, 20, 15)]
     doubt = said(FINE, rows)[2]
     assert doubt.startswith("Leave the rest alone: ")
     assert re.search(r"of 8 results cannot be told from chance yet; differences below \d+ points may be luck\.", doubt)
+
+
+def test_where_next_to_nothing_can_be_told_no_points_are_said() -> None:
+    few = [(who, step, 4, 3) for who in ("Anna", "Boris") for step in (0, 1)]
+    assert said(FINE, few)[-1] == "Leave the rest alone: 4 of 4 results cannot be told from chance yet."
+
+
+def test_a_gain_of_next_to_nothing_is_up_to_one_deal() -> None:
+    rows = [*EVEN, ("Gleb", 0, 200, 120)]
+    assert help_of(rows, lesson("Gleb", "Anna", "lead", 0.1, 0.4))[0].endswith("can show how (up to 1 more deal).")
 
 
 def stratified(hard=0.5, anna_hard=180):

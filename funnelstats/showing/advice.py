@@ -12,8 +12,8 @@ from funnelstats.stated.words import _, counted, day, number, percent, rough
 from funnelstats.statistics.leaks import worst_leak
 from funnelstats.statistics.managers import ALPHA
 
-FEWEST_LEADS = 5
-"""Where no target is agreed, a lost lead or two are nobody's weakness, however rare they are elsewhere."""
+FEWEST_LEADS, MOST_POINTS = 5, 50
+"""Where no target is agreed, a lost lead or two are nobody's weakness; no difference is "below 70 points"."""
 
 
 def page_verdicts(
@@ -197,7 +197,7 @@ def _low_step(row: pd.Series, lessons: pd.DataFrame | None, funnel: Funnel) -> s
 
 def _gain(lesson: pd.Series, funnel: Funnel) -> str:
     """What a lesson would bring: 5 to 28 more deals, about 2,500,000 RUB."""
-    low, high = round(lesson["deals_lower"]), round(lesson["deals_upper"])
+    low, high = round(lesson["deals_lower"]), max(round(lesson["deals_upper"]), 1)
     deals = (
         _("{low} to {high} more deals")
         if 0 < low < high
@@ -224,7 +224,7 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
         drop = unsure["drop_visible"].median()
         said.append(
             _("Leave the rest alone: {unsure} of {all} results cannot be told from chance yet.").format(**counts)
-            if pd.isna(drop)
+            if not drop <= MOST_POINTS
             else counted(
                 "Leave the rest alone: {unsure} of {all} results cannot be told from chance yet; differences below "
                 "{drop} point may be luck.",

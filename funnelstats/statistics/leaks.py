@@ -127,9 +127,10 @@ def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) 
     ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out.
     """
     worst = worst_leak(team, leaks)
-    rows = strata.merge(worst[STEP], on=STEP).drop(columns="manager", errors="ignore")
-    many = [name for name in rows if name not in (*STEP, *COUNTS) and rows[name].nunique() >= MOST_VALUES]
-    found = drivers(rows.drop(columns=many))
+    rows = strata.merge(worst[STEP], on=STEP)
+    told = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
+    counts = ["entered", "converted"]
+    found = drivers(rows.groupby(told, dropna=False, as_index=False)[counts].sum() if told else rows[counts])
     return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
 
 
