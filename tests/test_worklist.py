@@ -125,8 +125,8 @@ def test_reasons_in_their_order() -> None:
     assert found["reason"].to_dict() == {
         "never": "never contacted",
         "unwritten": "no contact recorded",
-        "ends": "days end 2026-07-05",
-        "ends tomorrow": "days end 2026-06-29",
+        "ends": "days end 5 Jul 2026",
+        "ends tomorrow": "days end 29 Jun 2026",
         "idle": "idle for 15 days",
     }
     assert found["next_step"].to_dict() == {
@@ -182,7 +182,7 @@ def test_a_second_try_starts_anew_but_only_as_often_as_refused_leads_come_back()
     assert (rich["at_stake"], soon["at_stake"]) == pytest.approx((600 * rich["chance"], 100 * rich["chance"]))
     assert (rich["kind"], rich["company"], rich["stage"], rich["days_there"]) == ("second try", "Acme", "met", 64)
     assert [row["reason"] for row in (rich, soon)] == ["second try due: terms", "second try due"]
-    assert late["next_step"] == "call again by 2026-07-27"
+    assert late["next_step"] == "call again by 27 Jul 2026"
     assert again(DUE.head(0)).columns.tolist() == [*LISTED, "refusal", "lost_on", "due_from", "due_to"]
 
 
@@ -263,7 +263,7 @@ def test_a_manager_without_leads_or_without_anything_to_do() -> None:
 def test_without_contacts_or_money_the_list_says_so() -> None:
     leads = [lead("a", days=40, contacts=np.nan), lead("b", days=3, contacts=np.nan)]
     found = listed(*leads, deal=UNKNOWN)
-    assert found["reason"].tolist() == ["days end 2026-07-05", "idle for 40 days"]
+    assert found["reason"].tolist() == ["days end 5 Jul 2026", "idle for 40 days"]
     said = worklist_sentences(found, own(*leads), FUNNEL)
     assert said[1] == "Without contacts in the export nobody knows which leads were never called."
     assert said[2] == "Without amounts and payments the list is sorted by the chance to win, not by money."

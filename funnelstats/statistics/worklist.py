@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.stated.intervals import share
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, number, short_day
+from funnelstats.stated.words import _, day, number
 from funnelstats.statistics.incidence import life_table
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def with_retry_stake(
     staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
     again = retried["converted"].sum()
     back = float(share(again, retried["entered"].sum())) if again else np.nan
-    due = [_("call again by {day}").format(day=short_day(until)) for until in retries["due_to"]]
+    due = [_("call again by {day}").format(day=day(until)) for until in retries["due_to"]]
     why = [
         _("second try due") if refusal == MISSING else _("second try due: {refusal}").format(refusal=refusal)
         for refusal in retries["refusal"]
@@ -177,7 +177,7 @@ def _words(row: dict, funnel: Funnel) -> tuple[str, str]:
         # who came this far was talked to: what lacks is the record
         return _("no contact recorded"), _("call and write it down")
     if row["why"] == HORIZON:
-        reason = _("days end {day}").format(day=short_day(row["due"]))
+        reason = _("days end {day}").format(day=day(row["due"]))
         return reason, _("bring it to {stage}").format(stage=row["to_stage"])
     return _("idle for {n} days").format(n=number(row["silent"])), _("call or close it")
 
