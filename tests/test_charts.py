@@ -14,11 +14,12 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
-from funnelstats.showing import charts
+from funnelstats.showing import charts, reason_charts
 from funnelstats.showing.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
 from funnelstats.showing.figures import MAX_PNG_BYTES, MOST_COLOURS, _few_colours
 from funnelstats.showing.panels import MOST_IN_ALL, WIDTH
 from funnelstats.showing.peers import of_manager, peer_band
+from funnelstats.showing.reason_charts import loss_chart, reason_chart
 from funnelstats.stated.words import _spoken, percent
 from funnelstats.statistics.conversion import conversion_rates
 from funnelstats.statistics.managers import versus_target
@@ -320,6 +321,22 @@ def test_without_enough_colleagues_the_band_chart_has_only_ones_own_dots() -> No
 def test_the_same_frame_gives_the_same_picture() -> None:
     frame = page(["Anna", "Boris"], TWO)
     assert control_chart(frame, TWO).data == control_chart(frame, TWO).data
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_words_of_reasons_run_neither_into_each_other_nor_beyond_the_picture(monkeypatch, language) -> None:
+    monkeypatch.setitem(_spoken, "language", language)
+    figures = []
+    monkeypatch.setattr(reason_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
+    reasons = ["КОММЕРЧЕСКОЕ ПРЕДЛОЖЕНИЕ НЕ ПОДОШЛО", "price", "(missing)"]
+    one = pd.DataFrame({"refusal": reasons[:1], "lost": 132_600, "of": 132_600, "share": 1.0, "ci_lower": 0.99})
+    reason_chart(one.assign(ci_upper=1.0))
+    rows = [(reason, step.from_stage, step.to_stage) for step in FOUR.steps for reason in reasons]
+    rates = pd.DataFrame(rows, columns=["refusal", "from_stage", "to_stage"]).assign(entered=50)
+    total = rates.drop_duplicates("from_stage").assign(rate=0.512)
+    loss_chart(rates.assign(rate=np.resize([0.5, 0.01, 0.0], 12), ci_lower=0.0, ci_upper=0.6), total, FOUR)
+    for figure in figures:
+        assert_legible(figure)
 
 
 def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> None:

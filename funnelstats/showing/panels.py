@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -103,7 +104,7 @@ def shares_along(ax: Any, axis: str, shares: Sequence[float] = (0, 0.5, 1), *, n
 
 
 def lines_along(ax: Any, axis: str, places: Sequence[float], words: Sequence[str]) -> None:
-    """Faint lines across a panel at these places of its x or y axis, all equally far apart, and their words beside it.
+    """Faint lines across a panel at these places of its x or y axis, whose ends are set, and their words beside it.
 
     Below a panel that is too narrow for them every second, third, … word stands.
     """
@@ -111,7 +112,8 @@ def lines_along(ax: Any, axis: str, places: Sequence[float], words: Sequence[str
     across = ax.get_xaxis_transform() if axis == "x" else ax.get_yaxis_transform()
     ax.add_collection(LineCollection(ends, colors=GRID, linewidths=0.8, transform=across, zorder=0.5), autolim=False)
     if axis == "x" and words:
-        apart = ax.get_position().width * WIDTH / max(len(words) - 1, 1)
+        at = ax.transData.transform([(place, 0) for place in places])[:, 0] / DPI
+        apart = np.diff(at).min(initial=WIDTH)
         step = math.ceil(max(text_width(word, SMALL) for word in words) / apart)
         name_below(ax, places[::step], words[::step])
     elif words:

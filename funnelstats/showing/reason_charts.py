@@ -10,7 +10,16 @@ from matplotlib.ticker import MaxNLocator
 
 from funnelstats.showing.charts import LONGEST_LABEL, step_name
 from funnelstats.showing.figures import ACCENT, INK, NEUTRAL, SMALL, house_style, short_name, show_figure
-from funnelstats.showing.panels import ACROSS, MOST_IN_ALL, house_panels, name_rows, room_for, shares_along, text_width
+from funnelstats.showing.panels import (
+    ACROSS,
+    MOST_IN_ALL,
+    PAD,
+    house_panels,
+    name_rows,
+    room_for,
+    shares_along,
+    text_width,
+)
 from funnelstats.showing.shown import Shown, show_text
 from funnelstats.stated.funnel import Funnel, Step
 from funnelstats.stated.schema import MISSING
@@ -40,7 +49,7 @@ def reason_chart(shares: pd.DataFrame) -> Shown:
     if hidden:
         note += " " + _("{n} more reasons are in the table.").format(n=number(hidden))
     figure, (ax,) = house_panels(
-        height=ROW * len(drawn), left=room_for(names), right=text_width(max(words, key=len), SMALL), note=note
+        height=ROW * len(drawn), left=room_for(names), right=PAD + text_width(max(words, key=len), SMALL), note=note
     )
     _bars(ax, drawn.rename(columns={"share": "rate"}), words, limit=min(1.0, drawn["ci_upper"].max()))
     name_rows(ax, names)
@@ -84,7 +93,7 @@ def loss_chart(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> Show
         titles,
         height=ROW * len(names),
         left=room_for(labels),
-        right=text_width(max((word for part in words.values() for word in part), key=len), SMALL),
+        right=PAD + text_width(max((word for part in words.values() for word in part), key=len), SMALL),
         note=note,
     )
     for place, (ax, step) in enumerate(zip(panels, steps, strict=True)):
