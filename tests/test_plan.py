@@ -502,6 +502,7 @@ def chain(name, deals, by, as_of=""):
         "said": plan_sentences(plan, chance, forecast, paid, spec, goal),
         "notes": [*work_notes(contacts, shares), *aim_notes(spec), *money_notes(tables, cost, spec)],
         "rules": plan_rules(spec, goal),
+        "paid": paid,
     }
 
 
@@ -533,6 +534,7 @@ def test_the_methods_quote_the_samples_plan() -> None:
     for quoted in (
         f"{total['open']:.0f} leads are open, {total['too_old']:.0f} of them longer than agreed: "
         f"{total['expected']:.0f} deals to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
+        f"{found['paid']['open'].sum()} of them have paid",
         f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
         f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
         f"presented: {needs['entries']:,.0f} leads must enter it, {np.ceil(needs['a_week']):.0f} a week, the last ones "
