@@ -228,6 +228,14 @@ def test_without_a_sure_gain_both_ways_nobody_swaps_and_the_best_teaches() -> No
         assert (first["teacher"], first["swap"]) == ("C", False)
 
 
+def test_nobody_swaps_with_somebody_red_or_amber_at_the_step_shown() -> None:
+    team = shares_of(A=(0.5, 0.9), B=(0.8, 0.5), C=(0.95, 0.95)).assign(verdict="undecided", named=True)
+    assert coaching_pairs(team, FUNNEL)["swap"].tolist() == [True, True]
+    at = (team["manager"] == "B") & (team["from_stage"] == "lead")
+    for verdict in ("red", "amber"):
+        assert coaching_pairs(team.assign(verdict=team["verdict"].mask(at, verdict)), FUNNEL).empty
+
+
 def test_a_manager_swaps_with_one_other_only() -> None:
     team = shares_of(A=(0.3, 0.95), B=(0.9, 0.5), C=(0.9, 0.55), D=(0.9, 0.95))
     found = coaching_pairs(team.assign(named=True), FUNNEL)

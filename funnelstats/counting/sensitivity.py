@@ -130,5 +130,6 @@ def _long(counted: pd.DataFrame, ways: list[tuple[str, str]]) -> pd.DataFrame:
             **numbers,
         }
     )
-    won_only = (found["definition"] == "closed") & (found["entered"] > 0) & (found["entered"] == found["converted"])
-    return whole_numbers(found[~won_only].reset_index(drop=True), ["entered", "converted"])
+    found = whole_numbers(found, ["entered", "converted"])
+    nobody_lost = (found["definition"] == "closed") & (found["entered"] == found["converted"])
+    return found[~nobody_lost].reset_index(drop=True)
