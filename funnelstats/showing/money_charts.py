@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from funnelstats.showing.figures import (
     INK,
     QUIET,
+    SMALL,
     TARGET,
     VERDICT_COLOURS,
     VERDICT_MARKERS,
-    house_axes,
+    house_style,
     short_name,
     show_figure,
 )
+from funnelstats.showing.panels import PAD, house_panels, lines_along, name_rows, right_of, room_for, text_width
 from funnelstats.showing.shown import Shown, show_text
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -30,9 +31,10 @@ WORDS = {
 }
 TICKS = [1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64, 128]
 MOST_ROWS = 25
-LONGEST_LABEL = 26
+LONGEST_LABEL = 22
 
 
+@house_style
 def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     """One row for each channel with spend: what comes back for one unit spent, at maturity, with its range.
 
@@ -51,9 +53,23 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     high = max(2.0, *(seen * 1.15)) if len(seen) else 2.0
     nothing = low / 2
     edge = nothing if (drawn["back"] <= 0).any() else low
-    figure, ax = house_axes(height=1.15 + 0.42 * len(drawn))
-    rows = list(enumerate(drawn.to_dict("records")))
-    for place, row in rows:
+    names = [short_name(channel, LONGEST_LABEL) for channel in drawn["channel"]]
+    labels = [_label(row).replace(" (", "\n(", 1) for row in drawn.to_dict("records")]
+    shown = [verdict for verdict in WORDS if (drawn["verdict"] == verdict).any()]
+    marks = [
+        Line2D([], [], marker=VERDICT_MARKERS[v], color=VERDICT_COLOURS[v], markeredgecolor=INK, linestyle="none",
+               label=_(WORDS[v]))
+        for v in shown
+    ]  # fmt: skip
+    note = _("comes back for {unit} spent, young leads counted in; dashed line: as much as was spent")
+    figure, (ax,) = house_panels(
+        height=0.44 * len(drawn),
+        left=room_for(names),
+        right=PAD + max(text_width(label, SMALL) for label in labels),
+        marks=[*marks, Line2D([], [], color=INK, lw=1.3, label=_("range it is very likely in"))],
+        note=note.format(unit=money(1, funnel.currency)),
+    )
+    for place, (row, label) in enumerate(zip(drawn.to_dict("records"), labels, strict=True)):
         colour = VERDICT_COLOURS.get(row["verdict"], QUIET)
         at = row["back"] if row["back"] > 0 else nothing
         if row["verdict"] != "no leads":
@@ -61,32 +77,15 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
             ax.hlines(place, *ends, color=INK, linewidth=1.3)
         ax.plot(at, place, marker=VERDICT_MARKERS.get(row["verdict"], "X"), color=colour, markersize=9,
                 markeredgecolor=INK, markeredgewidth=0.6, linestyle="none", clip_on=False, zorder=3)  # fmt: skip
-        ax.annotate(_label(row), (1, place), (8, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points",
-                    va="center", fontsize=9, annotation_clip=False)  # fmt: skip
+        ax.text(1, place, label, transform=right_of(ax, PAD), va="center", size=SMALL)
     ax.axvline(1, color=TARGET, linewidth=1.2, linestyle="--")
     ax.set_xscale("log")
     # room at the edge, so that a channel that brought nothing does not stand on its own name
-    ax.set(xlim=(edge / 1.06, high), ylim=(len(drawn) - 0.4, -0.6))
-    ax.set_yticks(range(len(drawn)), [short_name(row["channel"], LONGEST_LABEL) for _place, row in rows])
-    ticks = {tick: number(tick, 0 if tick >= 1 else 2) for tick in TICKS if low <= tick <= high}
-    ticks |= {nothing: _("nothing")} if edge < low else {}
-    ax.set_xticks(list(ticks), list(ticks.values()))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.grid(visible=True, axis="x")
-    ax.grid(visible=False, axis="y")
-    ax.set_xlabel(
-        _("comes back for {unit} spent, young leads counted in; dashed line: as much as was spent").format(
-            unit=money(1, funnel.currency)
-        )
-    )
-    shown = [verdict for verdict in WORDS if (drawn["verdict"] == verdict).any()]
-    handles = [
-        Line2D([], [], marker=VERDICT_MARKERS[v], color=VERDICT_COLOURS[v], markeredgecolor=INK, linestyle="none",
-               label=_(WORDS[v]))
-        for v in shown
-    ]  # fmt: skip
-    handles.append(Line2D([], [], color=INK, lw=1.3, label=_("range it is very likely in")))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=9)
+    ax.set(xlim=(edge / 1.06, high), ylim=(len(drawn) - 0.45, -0.55))
+    name_rows(ax, names)
+    ticks = {nothing: _("nothing")} if edge < low else {}
+    ticks |= {tick: number(tick, 0 if tick >= 1 else 2) for tick in TICKS if low <= tick <= high}
+    lines_along(ax, "x", list(ticks), list(ticks.values()))
     alt = _(
         "What comes back for each unit spent, by channel, with its range and break-even. Less than was spent: {red}."
     ).format(red=", ".join(drawn.loc[drawn["verdict"] == "red", "channel"]) or _("none"))

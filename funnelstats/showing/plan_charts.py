@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelstats.showing.figures import ACCENT, FAINT, INK, NEUTRAL, QUIET, TARGET, house_axes, short_name, show_figure
+from funnelstats.showing.figures import (
+    ACCENT,
+    FAINT,
+    INK,
+    NEUTRAL,
+    QUIET,
+    SMALL,
+    TARGET,
+    house_axes,
+    short_name,
+    show_figure,
+)
+from funnelstats.showing.panels import WIDTH
 from funnelstats.showing.shown import Shown, show_text
 from funnelstats.stated.words import _, day, number
 from funnelstats.statistics.goals import Goal
@@ -30,7 +42,7 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
     kinds = {_("as agreed"): ("agreed", FAINT), _("as it really goes"): ("really", ACCENT)}
     kinds = kinds if agreed else dict(list(kinds.items())[1:])
     height = 0.38 if agreed else 0.56
-    figure, ax = house_axes(width=8.4, height=0.9 + (0.72 if agreed else 0.5) * len(known))
+    figure, ax = house_axes(width=WIDTH, height=0.9 + (0.72 if agreed else 0.5) * len(known))
     place = np.arange(len(known), dtype=float)
     for turn, (label, (column, colour)) in enumerate(kinds.items()):
         y = place + (height * (turn - 0.5) if agreed else 0)
@@ -41,13 +53,13 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
     names = [short_name(str(stage), LONGEST_LABEL) for stage in known["stage"]]
     ax.set_yticks(place, names)
     ax.set(
-        xlabel="", ylabel="", ylim=(len(known) - 0.4, -0.6), xlim=(0, known[["agreed", "really"]].max().max() * 1.22)
+        xlabel="", ylabel="", ylim=(len(known) - 0.4, -0.6), xlim=(0, known[["agreed", "really"]].max().max() * 1.35)
     )
     ax.xaxis.set_visible(False)
     ax.grid(visible=False)
     ax.spines["bottom"].set_visible(False)
     if agreed:
-        figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=SMALL, frameon=False)
     said = "; ".join(_said(row) for row in known.itertuples())
     return show_figure(figure, alt=_("Of 100 leads on the list: {stages}.").format(stages=said), numbers=known.round(4))
 
@@ -63,7 +75,8 @@ def _numbers_at(ax: Any, values: np.ndarray, y: np.ndarray, known: pd.DataFrame,
             ax.hlines(at, low, high, color=INK, linewidth=1.4)
         words = number(value) + (f"  ({number(low)}–{number(high)})" if ranged else "")
         ax.annotate(words, (max(value, high if ranged else 0), at), (6, 0), textcoords="offset points", va="center",
-                    fontsize=9, fontweight="bold" if really else "normal", color=INK if really else QUIET)  # fmt: skip
+                    fontsize=SMALL, fontweight="bold" if really else "normal",
+                    color=INK if really else QUIET)  # fmt: skip
 
 
 def _said(row: Any) -> str:
@@ -84,7 +97,7 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
     total = total.reset_index()
     ends = total[(total["on"].dt.day_of_week == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
     x = np.arange(len(ends))
-    figure, ax = house_axes(width=8.4, height=3.2)
+    figure, ax = house_axes(width=WIDTH, height=3.2)
     import seaborn as sns
 
     sns.barplot(x=x, y=ends["total"].to_numpy(), color=ACCENT, saturation=1, errorbar=None, width=0.7, ax=ax,
@@ -95,7 +108,7 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
     shown = np.unique(np.linspace(0, len(ends) - 1, min(len(ends), 7)).astype(int))
     ax.set_xticks(shown, [ends["on"].iloc[place].strftime("%d.%m.") for place in shown])
     ax.set(xlabel="", ylabel=_("deals in all"), ylim=(0, max(goal.deals, ends["total"].max()) * 1.12))
-    figure.legend(loc="outside upper left", ncols=3, fontsize=9, frameon=False)
+    figure.legend(loc="outside upper left", ncols=3, fontsize=SMALL, frameon=False)
     last = ends.iloc[-1]
     alt = _("Deals to expect by {by}: {old} from the leads open now, {all} with the new leads; the goal is {goal}.")
     return show_figure(
