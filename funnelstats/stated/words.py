@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -93,10 +94,8 @@ def percent(share: float, digits: int = 0) -> str:
     >>> percent(0.663), percent(-0.0512, 1), percent(float("nan"))
     ('66%', '−5.1%', 'n/a')
     """
-    from babel.numbers import format_percent
-
     space = "" if spoken() == "en" else "\u00a0"
-    return _(NOT_KNOWN) if pd.isna(share) else _signed(format_percent(share, f"{_PATTERNS[digits]}{space}%", spoken()))
+    return _(NOT_KNOWN) if pd.isna(share) else _written(share, f"{_PATTERNS[digits]}{space}%", spoken())
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -105,9 +104,7 @@ def number(value: float, digits: int = 0) -> str:
     >>> number(35324), number(-4.256, 1), number(float("nan"))
     ('35,324', '−4.3', 'n/a')
     """
-    from babel.numbers import format_decimal
-
-    return _(NOT_KNOWN) if pd.isna(value) else _signed(format_decimal(value, _PATTERNS[digits], spoken()))
+    return _(NOT_KNOWN) if pd.isna(value) else _written(value, _PATTERNS[digits], spoken())
 
 
 def exact(value: float) -> str:
@@ -116,20 +113,28 @@ def exact(value: float) -> str:
     >>> exact(1234.5), exact(0.98), exact(-0.01457), exact(1.57e-38)
     ('1,234', '0.98', '−0.0146', '<0.0001')
     """
-    from babel.numbers import format_decimal
-
     size = abs(value)
     if not 0 < size < math.inf:
         return number(value)
     if size < _TINY:
         return f"{'<' if value > 0 else '>'}{number(math.copysign(_TINY, value), 4)}"
     digits = max(0, 2 - math.floor(math.log10(size)))
-    return _signed(format_decimal(value, "#,##0." + "#" * digits, spoken()))
+    return _written(value, "#,##0." + "#" * digits, spoken())
 
 
-def _signed(written: str) -> str:
-    """With a true minus: a hyphen is shorter, and a line may end after it."""
-    return written.replace("-", MINUS)
+def _written(value: float, pattern: str, language: str) -> str:
+    """The number with a true minus: a hyphen is shorter, and a line may end after it."""
+    number_pattern, locale = _parsed(pattern, language)
+    return str(number_pattern.apply(value, locale)).replace("-", MINUS)
+
+
+@cache
+def _parsed(pattern: str, language: str) -> tuple[Any, Any]:
+    """Babel reads both anew for every number, which takes longer than the rest."""
+    from babel import Locale
+    from babel.numbers import parse_pattern
+
+    return parse_pattern(pattern), Locale.parse(language)
 
 
 def rough(value: float) -> str:
