@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,9 @@ _FLOAT = "%.10g"
 _LONGEST_SHEET = 31
 _WIDEST = 40
 _MADE = datetime(1980, 1, 1)
-"""The first day a zip can state: a file of the same tables has the same bytes on any day."""
+"""Stated as the day of making: a file of the same tables has the same bytes on any day."""
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Characters that XML forbids."""
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
@@ -73,47 +75,41 @@ def xlsx(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
     A table holds ``csv``, a ``safe_csv``, and may hold ``kinds``, one for each column (count, percent, date, ...
     as of ``show_table``), and ``currency``. Texts are texts, never formulas, whatever they begin with.
     """
-    from openpyxl import Workbook
-    from openpyxl.styles import Font
+    from xlsxwriter import Workbook
 
-    book = Workbook(write_only=True)
-    book.properties.creator = "funnelstats"
-    book.properties.created = _MADE
-    for number, (name, table) in enumerate(tables.items(), start=1):
-        header, *rows = read_csv(table["csv"]) or [[]]
-        kinds = [*table.get("kinds", ()), *["text"] * len(header)][: len(header)]
-        sheet = book.create_sheet(name if len(name) <= _LONGEST_SHEET else f"{name[: _LONGEST_SHEET - 3]}-{number}")
-        sheet.freeze_panes = "B2"
-        for place, column in enumerate(zip(header, *rows, strict=True)):
-            width = max(len(text) for text in column)
-            sheet.column_dimensions[_letters(place)].width = min(max(width, 8), _WIDEST) + 2
-        sheet.append([_cell(sheet, text, "text", "", font=Font(bold=True)) for text in header])
-        currency = str(table.get("currency", ""))
-        for row in rows:
-            sheet.append([_cell(sheet, text, kind, currency) for text, kind in zip(row, kinds, strict=True)])
-    if not book.worksheets:
-        book.create_sheet("empty")
-    return _without_clock(book)
+    made = io.BytesIO()
+    with Workbook(made, {"in_memory": True}) as book:
+        book.set_properties({"author": "funnelstats", "created": _MADE})
+        style = cache(lambda **style: book.add_format(style))
+        for number, (name, table) in enumerate(tables.items(), start=1):
+            header, *rows = read_csv(table["csv"]) or [[]]
+            kinds = [*table.get("kinds", ()), *["text"] * len(header)][: len(header)]
+            sheet = book.add_worksheet(
+                name if len(name) <= _LONGEST_SHEET else f"{name[: _LONGEST_SHEET - 3]}-{number}"
+            )
+            sheet.freeze_panes(1, 1)
+            unit = f'\\ "{table["currency"]}"' if table.get("currency") else ""
+            for place, (kind, texts) in enumerate(zip(kinds, zip(header, *rows, strict=True), strict=True)):
+                sheet.set_column(place, place, min(max(8, *map(len, texts)), _WIDEST) + 2)
+                known = style(num_format=_NUMBER_FORMATS.get(kind, "General") + (unit if kind == "money" else ""))
+                _write(sheet, 0, place, texts[0], {"bold": True}, style)
+                for row, text in enumerate(texts[1:], start=1):
+                    value = _value(text, kind)
+                    if isinstance(value, str):
+                        _write(sheet, row, place, value, {}, style)
+                    elif isinstance(value, date):
+                        sheet.write_datetime(row, place, value, known)
+                    elif value is not None:
+                        sheet.write_number(row, place, value, known)
+        if not tables:
+            book.add_worksheet("empty")
+    return made.getvalue()
 
 
-def _cell(sheet: Any, text: str, kind: str, currency: str, **style: Any) -> Any:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    value = _value(text, kind)
-    cell = WriteOnlyCell(sheet, value=None)
-    if isinstance(value, str):
-        # By itself openpyxl takes a text that begins with = for a formula.
-        cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)
-        cell.data_type = "s"
-        cell.quotePrefix = bool(_ACTIVE.match(value))
-    elif value is not None:
-        cell.value = value
-        unit = f'\\ "{currency}"' if kind == "money" and currency else ""
-        cell.number_format = _NUMBER_FORMATS[kind] + unit
-    for name, given in style.items():
-        setattr(cell, name, given)
-    return cell
+def _write(sheet: Any, row: int, place: int, text: str, look: dict[str, bool], style: Callable[..., Any]) -> None:
+    """A text, with what no spreadsheet can hold marked, and what would be a formula once it is edited quoted."""
+    look = look | ({"quote_prefix": True} if _ACTIVE.match(text) else {})
+    sheet.write_string(row, place, _ILLEGAL.sub("\ufffd", text), style(**look) if look else None)
 
 
 def _value(text: str, kind: str) -> str | float | date | None:
@@ -128,28 +124,6 @@ def _value(text: str, kind: str) -> str | float | date | None:
     except ValueError:
         pass
     return text
-
-
-def _letters(place: int) -> str:
-    from openpyxl.utils import get_column_letter
-
-    return str(get_column_letter(place + 1))
-
-
-def _without_clock(book: Any) -> bytes:
-    """The workbook's bytes, without the moment of saving that openpyxl writes into it and into the zip."""
-    from openpyxl.writer.excel import ExcelWriter
-
-    # Not compressed yet: it would be undone at once.
-    saved, fixed = io.BytesIO(), io.BytesIO()
-    ExcelWriter(book, zipfile.ZipFile(saved, "w")).save()
-    with zipfile.ZipFile(saved) as before, zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as after:
-        for name in before.namelist():
-            content = before.read(name)
-            if name == "docProps/core.xml":
-                content = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", content)
-            after.writestr(zipfile.ZipInfo(name, _MADE.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
-    return fixed.getvalue()
 
 
 def _inert(text: str) -> str:
