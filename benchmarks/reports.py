@@ -22,12 +22,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from funnelstats.counting.shared import FOLDER
 from funnelstats.reading.sources import prepare
 from funnelstats.reporting.kernels import cores
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.reports import render_many
 from funnelstats.reporting.warm import KERNEL_ENV
+from funnelstats.stated.shared import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST, LAST = "2026-W22", "2026-W26"

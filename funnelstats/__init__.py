@@ -14,7 +14,7 @@ _HOMES = {
     "reading.opening": (
         "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window window_before"
     ),
-    "counting.shared": "kept",
+    "stated.shared": "kept",
     "counting.journeys": "journeys stays with_cohort with_leads",
     "counting.counts": "deal_size outcome_days overall_counts stage_span step_counts",
     "counting.flows": "FLOW_WORDS stage_flow transitions",
@@ -78,8 +78,7 @@ _HOMES = {
     "showing.tables": "show_csv show_table",
     "showing.rules": "counting_rules fact_sentences missing_parts not_computable",
     "showing.remarks": (
-        "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table "
-        "with_remarks"
+        "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table with_remarks"
     ),
     "showing.advice": "page_verdicts what_to_do",
     "showing.peers": "of_manager of_manager_flow own_rows own_sentences peer_band peer_rows",

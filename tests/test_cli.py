@@ -340,7 +340,8 @@ def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monke
     assert "holds data/raw" in err
 
 
-def test_a_report_is_asked_for_its_language_like_every_other_page(run, project, monkeypatch) -> None:
+@pytest.mark.usefixtures("project")
+def test_a_report_is_asked_for_its_language_like_every_other_page(run, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr("funnelstats.reporting.periods.report_batch", lambda *given: asked.append(given))
     monkeypatch.setattr("funnelstats.cli._render", lambda *_given, **_how: None)

@@ -15,10 +15,10 @@ from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, 
 
 from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
 from funnelstats.counting.journeys import journeys
-from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import OUTSIDE, touches
 from funnelstats.counting.workclock import end_of_day, work_calendar, worked
 from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.shared import kept
 
 STAGES = ("new", "встреча", "offer", "paid")
 AS_OF = date(2026, 2, 10)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from backends import funnel_of
+from matplotlib.text import Text
 
 from funnelstats.counting.handover import hand_over_counts, handed_counts, handed_over, state_counts
 from funnelstats.counting.journeys import journeys
@@ -464,22 +465,16 @@ def test_the_chart_draws_the_numbers_of_the_table_and_says_them():
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_names_of_small_parts_run_neither_into_each_other_nor_into_a_bar(monkeypatch, language):
+def test_the_words_of_the_states_run_neither_into_each_other_nor_beyond_the_picture(monkeypatch, language):
     figures = []
     monkeypatch.setattr(loop_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
-    random = np.random.default_rng(4)
-    months = [[862, 447, 89, 72, 176, 628, 43], [10, 20, 30, 20, 900, 30, 20], [862, 447, 89, 72, 176, 28, 43]]
     monkeypatch.setitem(_spoken, "language", language)
-    for leads in [*months, *(random.lognormal(4, 1, 7).astype(int) for _month in range(6))]:
+    for leads in ([862, 447, 89, 72, 176, 628, 43], [10, 20, 30, 20, 123_456, 30, 0]):
         state_chart(pd.DataFrame({STATE: list(STATE_COLOURS), "leads": leads, "window_leads": leads, "share": 0.1}))
     for figure in figures:
-        figure.draw_without_rendering()
-        (ax,) = figure.axes
-        boxes = [text.get_window_extent() for text in ax.texts]
-        assert not [1 for one, other in combinations(boxes, 2) if one.overlaps(other)]
-        above = [box for text, box in zip(ax.texts, boxes, strict=True) if "\n" not in text.get_text()]
-        assert not [1 for box in above for bar in ax.patches if bar.get_window_extent().shrunk(1, 0.98).overlaps(box)]
-        assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        boxes = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text().strip()]
+        assert not [1 for one, other in combinations(boxes, 2) if one.shrunk(1, 0.8).overlaps(other)]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 @pytest.fixture

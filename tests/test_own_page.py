@@ -16,12 +16,12 @@ from funnelstats.counting.firsts import first_contacts, hours_to_contact, landma
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.journeys import journeys, with_leads
 from funnelstats.counting.ownleads import own_leads, own_wins
-from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import contact_counts, quiet_counts, touches
 from funnelstats.reading.opening import open_funnel, trailing_window, week_days
 from funnelstats.reading.sources import prepare
 from funnelstats.showing.peers import own_rows, peer_rows
 from funnelstats.stated.funnel import MISSING
+from funnelstats.stated.shared import kept
 from funnelstats.statistics.contacts import (
     beside_colleagues,
     contact_rates,

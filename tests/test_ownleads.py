@@ -13,9 +13,9 @@ from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, 
 
 from funnelstats.counting.journeys import journeys
 from funnelstats.counting.ownleads import OWN, WON, own_leads, own_wins
-from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import touches
 from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.shared import kept
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)

@@ -10,8 +10,9 @@ import ibis
 import pandas as pd
 import pytest
 
-from funnelstats.counting import counts, shared
-from funnelstats.counting.shared import FOLDER, kept
+from funnelstats.counting import counts
+from funnelstats.stated import shared
+from funnelstats.stated.shared import FOLDER, kept
 
 CALLS = "calls.txt"
 

@@ -12,9 +12,9 @@ from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, 
 
 from funnelstats.counting.counts import fetch
 from funnelstats.counting.journeys import journeys
-from funnelstats.counting.shared import kept
 from funnelstats.counting.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
 from funnelstats.stated.funnel import FunnelError
+from funnelstats.stated.shared import kept
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

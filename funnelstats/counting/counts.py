@@ -16,9 +16,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.journeys import stays
-from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
+from funnelstats.stated.shared import shared
 
 STEP_COUNTS = ["entered", "converted", "too_recent"]
 OUTCOMES = ["advanced", "lost", "open"]

@@ -10,9 +10,9 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date
 from funnelstats.counting.journeys import stays
-from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.shared import shared
 
 LEADS = ["lead_id", "episode", "from_stage", "to_stage", "entered_on", "outcome", "days", "judged"]
 OUTCOME_WORDS = {

@@ -15,10 +15,10 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
 from funnelstats.counting.journeys import EPISODE, stays, visible
-from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
+from funnelstats.stated.shared import shared
 
 NOT_REFUSED = ""
 PERIODS = {"week": "W", "month": "M"}

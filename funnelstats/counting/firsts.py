@@ -16,11 +16,11 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, on_date, whole_numbers, with_shown
 from funnelstats.counting.journeys import EPISODE
-from funnelstats.counting.shared import shared
 from funnelstats.counting.spans import day_number, nothing_counted
 from funnelstats.counting.touches import OUTSIDE, by_people
 from funnelstats.counting.workclock import end_of_day, work_calendar
 from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.shared import shared
 
 HOUR = 3600
 CLOCKS = ("calendar", "working")

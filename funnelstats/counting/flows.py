@@ -23,9 +23,9 @@ from funnelstats.counting.counts import (
     with_shown,
 )
 from funnelstats.counting.journeys import stage_entries, stays
-from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import ENDS, Funnel
+from funnelstats.stated.shared import shared
 
 FLOW_WORDS = {
     "stage": "stage",

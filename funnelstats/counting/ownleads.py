@@ -14,11 +14,11 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, on_date
 from funnelstats.counting.journeys import EPISODE, visible, with_leads
-from funnelstats.counting.shared import shared
 from funnelstats.counting.touches import by_people
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS, MISSING
+from funnelstats.stated.shared import shared
 
 OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
 WON = ["lead_id", "company", "won_on", "days", "amount"]

@@ -12,9 +12,9 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, journeys, stage_entries, with_episode
-from funnelstats.counting.shared import shared
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.shared import shared
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 

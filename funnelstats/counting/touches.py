@@ -16,9 +16,9 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, stays, visible
-from funnelstats.counting.shared import shared
 from funnelstats.counting.spans import day_number, grouped, nothing_counted, number_of
 from funnelstats.stated.funnel import Funnel
+from funnelstats.stated.shared import shared
 
 OUTSIDE = "(outside)"
 """The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""

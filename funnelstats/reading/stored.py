@@ -13,13 +13,14 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from openpyxl import load_workbook
 
 from funnelstats.reading.columns import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
 from funnelstats.stated.errors import FunnelError, suggestion
 
 
 def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, header_row: int = 1) -> Read:
+    from openpyxl import load_workbook  # no page reads a workbook, and each would import this
+
     try:
         # From memory, because openpyxl tells a path's kind by its name.
         book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)

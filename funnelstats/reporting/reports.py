@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelstats.counting.shared import FOLDER
 from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, versions
 from funnelstats.reporting.pages import faults, page_html, prepare_export, tables_of
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, set_aside
 from funnelstats.reporting.warm import Parent, warm_parent
+from funnelstats.stated.shared import FOLDER
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""

@@ -39,7 +39,6 @@ _HEAVY = (
     "ibis.backends.duckdb",
     "matplotlib.backends.backend_agg",
     "pandas",
-    "seaborn",
     "babel.numbers",
     "scipy.stats",
     "PIL.PngImagePlugin",

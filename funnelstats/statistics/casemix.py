@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import optimize, special
 
 from funnelstats.stated.intervals import Array, checked_level, poisson_ratio_interval, share, wilson_interval
+from funnelstats.stated.shared import shared
 from funnelstats.statistics.conversion import COUNTS
 
 STEP = ("from_stage", "to_stage")
@@ -17,6 +18,7 @@ FEWEST_COMPARABLE = 30
 """Effective leads at a step below which nobody teaches it or is said to need the lesson."""
 
 
+@shared
 def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Each manager's conversions beside those his leads would have brought the other managers.
 

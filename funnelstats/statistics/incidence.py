@@ -167,18 +167,16 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
     stay = at_risk - left
     hazard = (left / (at_risk * stay.where(stay > 0))).fillna(0.0)
     step = (share_won / at_risk).fillna(0.0)
-    daily = daily.assign(
-        at_risk=n,
-        survival=survival,
-        incidence=f,
-        risk=run(hazard),
-        risk_f=run(f * hazard),
-        risk_ff=run(f**2 * hazard),
-        gain=run(before**2 * step * (1 - share_won)),
-        gain_s=run(before * step),
-        gain_f=run(f * before * step),
-        unseen=run(daily["open"]),
-    )
+    sums = {
+        "risk": hazard,
+        "risk_f": f * hazard,
+        "risk_ff": f**2 * hazard,
+        "gain": before**2 * step * (1 - share_won),
+        "gain_s": before * step,
+        "gain_f": f * before * step,
+        "unseen": daily["open"],
+    }
+    daily = daily.assign(at_risk=n, survival=survival, incidence=f, **pd.DataFrame(sums).groupby(group).cumsum())
     won = f.to_numpy()
     variance = cumulative_variance(won, *(daily[name].to_numpy() for name in SUMS))
     known = (joined - daily["unseen"] + daily["open"]).to_numpy(dtype=float)

@@ -1,7 +1,7 @@
-"""What several pages of one run count alike is counted once: frames and tables kept in a folder of the run.
+"""What several pages of one run make alike is made once: frames and tables kept in a folder of the run.
 
 The runner names the folder in FUNNELSTATS_SHARED and removes it afterwards. Without it, as in JupyterLab, every
-verb counts for itself. The folder is private to the run, so what is pickled there is our own.
+verb works for itself. The folder is private to the run, so what is pickled there is our own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ P = ParamSpec("P")
 
 
 def shared(verb: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
-    """The count verb, run once for all pages that ask it the same of the same tables.
+    """The verb, run once for all pages that ask it the same of the same tables and frames.
 
     A lazy table is known by its operations, down to the prepared files and what ``kept`` made of them.
     """
