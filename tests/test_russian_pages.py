@@ -94,7 +94,9 @@ def test_a_russian_page_says_nothing_in_english(pages, names, page):
     for tag in soup(["script", "style"]):
         tag.decompose()
     said = [*soup.stripped_strings]
-    said += [tag[key] for key in ("alt", "title", "aria-label", "data-label") for tag in soup.find_all(attrs={key: True})]
+    said += [
+        tag[key] for key in ("alt", "title", "aria-label", "data-label") for tag in soup.find_all(attrs={key: True})
+    ]
     assert len(said) > 20
     assert [text for text in dict.fromkeys(said) if _english(text, names)] == []
 
