@@ -21,7 +21,7 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/python tests/golden/write.py
-	$(BIN)/python -m funnelstats.reporting.reports notebooks/*.ipynb tests/golden/*.ipynb
+	$(BIN)/python -m funnelstats.reporting.committed notebooks/*.ipynb tests/golden/*.ipynb
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
 	$(BIN)/python -m funnelstats.synthetic.sample data/raw/sample

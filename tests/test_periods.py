@@ -234,7 +234,7 @@ def test_a_page_without_a_week_is_of_the_last_complete_one(small, monkeypatch) -
 
 def test_what_a_notebook_defaults_to_must_exist_too(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    with pytest.raises(FunnelError, match='state -p manager; known: Anna'):
+    with pytest.raises(FunnelError, match="state -p manager; known: Anna"):
         report_batch("manager", NAME, {"week": "2026-W20"})
 
 

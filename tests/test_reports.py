@@ -17,9 +17,9 @@ from openpyxl import load_workbook
 
 from funnelstats.reporting import kernels
 from funnelstats.reporting.committed import reexecute
-from funnelstats.reporting.kernels import known_parameters, typed_parameters
+from funnelstats.reporting.kernels import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.pages import faults, page_html, page_name
-from funnelstats.reporting.reports import Job, fingerprint, render, render_many
+from funnelstats.reporting.reports import Job, _spread, render, render_many
 from funnelstats.stated.funnel import FunnelError
 
 PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
@@ -394,3 +394,11 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path):
         reexecute(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["own.ipynb"]
+
+
+def test_first_pages_of_all_folders_are_made_before_any_second_one() -> None:
+    targets = [Path(week, f"{page}.html") for week in ("W01", "W02") for page in ("team", "anna", "bob")]
+    jobs = [Job(Path("weekly.ipynb"), {}, target, "") for target in targets]
+    assert [str(targets[number]) for number in _spread(jobs)] == [
+        f"{week}/{page}.html" for page in ("team", "anna", "bob") for week in ("W01", "W02")
+    ]

@@ -88,7 +88,7 @@ def test_kernels_are_forked_from_one_thread_and_have_imported_everything(parent,
     first, second = (plain(execute(notebook, parent, tmp_path)[0])[0] for _ in range(2))
     assert first == second
     process, modules = first.split(maxsplit=1)
-    assert modules == "['duckdb', 'seaborn', 'babel']\n"
+    assert modules == "['duckdb', 'babel']\n"
     assert psutil.Process(int(process)).num_threads() == 1
     assert psutil.Process(int(process)).ppid() == os.getpid()
 

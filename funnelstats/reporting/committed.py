@@ -1,10 +1,11 @@
-"""Notebooks that are committed with their outputs, executed again in place."""
+"""Committed notebooks executed again in place: `python -m funnelstats.reporting.committed notebooks/*.ipynb`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,8 @@ def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:
         if isinstance(cell["source"], list):
             cell["source"] = "".join(cell["source"])
     return {**notebook, "nbformat": 4, "nbformat_minor": 5}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        reexecute(Path(name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -67,6 +69,21 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """Hash of all a page depends on: notebook, parameters, inputs (their hashes), this package, libraries."""
+    stated = json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str)
+    return hashlib.sha256(notebook.read_bytes() + _package() + stated.encode()).hexdigest()
+
+
+@cache
+def _package() -> bytes:
+    """Hash of this package's files, read once: a year of pages is thousands."""
+    digest, package = hashlib.sha256(), Path(__file__).parents[1]
+    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json", ".mo")):
+        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    return digest.digest()
 
 
 def cores() -> int:

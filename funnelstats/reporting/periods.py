@@ -13,9 +13,9 @@ from funnelstats.counting.journeys import journeys
 from funnelstats.reading.opening import last_day, open_funnel, trailing_window
 from funnelstats.reading.sources import prepared_fingerprint
 from funnelstats.reporting.asked import EACH_MANAGER, UNITS, asked_periods, check_values, checked_day
-from funnelstats.reporting.kernels import known_parameters, typed_parameters
+from funnelstats.reporting.kernels import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.pages import page_name
-from funnelstats.reporting.reports import Job, fingerprint
+from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
 from funnelstats.reporting.titles import SECTION_WORDS, UNIT_WORDS, asked_label, notebook_label
 from funnelstats.stated.dates import parse_day

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, versions
 from funnelstats.reporting.pages import faults, page_html, prepare_export, tables_of
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, set_aside
@@ -55,16 +53,6 @@ class Record:
     tables: tuple[str, ...] = ()
 
 
-def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """Hash of all a page depends on: notebook, parameters, inputs (their hashes), this package, libraries."""
-    digest = hashlib.sha256(notebook.read_bytes())
-    package = Path(__file__).parents[1]
-    for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".j2", ".css", ".json", ".mo")):
-        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
-    digest.update(json.dumps([dict(parameters), dict(inputs), versions()], sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
 def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title: str, **rest: Any) -> Record:
     """One page made and published, or the reason why not."""
     return render_many([Job(notebook, parameters, target, title, **rest)])[0]
@@ -86,7 +74,7 @@ def render_many(
     touched. Every folder written to gets ``run.json`` and ``index.html`` last, headed by ``title``. With
     ``whole`` the jobs are all the pages their folders should have, and other pages of earlier runs go.
     ``tell`` hears of each page as it is done; nobody listening any more stops no page. ``workers`` pages are
-    made at once, one more than there are cores unless given. From three pages on, kernels are forked from one
+    made at once, two more than there are cores unless given. From three pages on, kernels are forked from one
     process that has imported everything, unless ``cold``. Raises OSError where the lists of pages cannot be
     written, after everything that can. A KeyboardInterrupt ends the kernels, leaves no part folder behind and
     is raised again.
@@ -94,8 +82,8 @@ def render_many(
     stack = ExitStack()
     # It imports for seconds, so it begins while the jobs are checked.
     parent = None if cold or len(jobs) < WARM_FROM else stack.enter_context(warm_parent())
-    # One more than cores: a page that waits for its kernel leaves a core to another.
-    pool = ThreadPoolExecutor(workers or cores() + 1)
+    # Two more than cores: pages that wait for their kernels leave the cores to others.
+    pool = ThreadPoolExecutor(workers or cores() + 2)
     try:
         # In a thread, since an interrupt may get lost in what others do while they are imported.
         pool.submit(_check, jobs).result()
@@ -120,9 +108,9 @@ def render_many(
             parent = None
         if parent:
             pool.submit(prepare_export)
-        for number, job in enumerate(jobs):
+        for number in _spread(jobs):
             if number not in unchanged:
-                futures[pool.submit(_make, job, stop, running, parent, environment)] = number
+                futures[pool.submit(_make, jobs[number], stop, running, parent, environment)] = number
         waiting = set(futures)
         while waiting:
             # The system may hand an interrupt to another thread, and one that waits for ever would not see it.
@@ -163,6 +151,19 @@ def _tell(tell: Callable[[Record], None], record: Record) -> None:
     """Pages are made for readers of the pages, also when whoever read the progress has gone."""
     with suppress(BrokenPipeError):
         tell(record)
+
+
+def _spread(jobs: Sequence[Job]) -> list[int]:
+    """The jobs' numbers, the first page of each folder before any second one.
+
+    What pages share is the same for a folder's, and those made at once would wait for each other.
+    """
+    seen: Counter[Path] = Counter()
+    turns = []
+    for job in jobs:
+        turns.append(seen[job.target.parent])
+        seen[job.target.parent] += 1
+    return sorted(range(len(jobs)), key=turns.__getitem__)
 
 
 def _check(jobs: Sequence[Job]) -> None:
@@ -241,10 +242,3 @@ def _entry(record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "tables": list(record.tables),
     }
-
-
-if __name__ == "__main__":
-    import sys
-
-    for name in sys.argv[1:]:
-        reexecute(Path(name))
