@@ -68,9 +68,7 @@ def export(*tables, leads=80, managers=True, dated=True):
 
 EXPORTS = {
     "entries-alone": export(dated=False),
-    "leads-with-a-date": export(),
     "payments": export("payments"),
-    "contacts": export("contacts"),
     "costs": export("payments", "contacts", "costs"),
     "no-managers": export("payments", managers=False),
     "three-leads": export("payments", "contacts", "costs", leads=3),
