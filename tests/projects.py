@@ -39,6 +39,15 @@ FILES = {
 }
 
 
+COLUMN_STAGE = """
+[[entries]]
+files = ["leads.csv"]
+stage = "met"
+columns = { lead_id = "id", entered_at = "first_meeting" }
+"""
+"""A second source of entries: a column of dates in the leads' own file."""
+
+
 def write(toml=TOML, files=None, name=NAME):
     """The funnel's folder with this statement and the toy's files, some of them replaced or added."""
     folder = Path("data", "raw", name)

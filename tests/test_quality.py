@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from projects import FUNNEL, NAME, TOML, prepared, write
+from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
 
 from funnelstats.reading.account import FACTS
 from funnelstats.reading.opening import read_quality
@@ -216,14 +216,6 @@ def test_reasons_of_rows_set_aside_are_grouped_whatever_row_they_repeat():
 def test_no_rows_set_aside_have_no_reasons():
     found(CLEAN)
     assert set_aside_reasons(read_quality(NAME).set_aside).empty
-
-
-COLUMN_STAGE = """
-[[entries]]
-files = ["leads.csv"]
-stage = "met"
-columns = { lead_id = "id", entered_at = "first_meeting" }
-"""
 
 
 def test_why_a_row_is_left_out_is_said_in_the_language_of_the_page_and_values_stay():

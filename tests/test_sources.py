@@ -10,7 +10,7 @@ from datetime import datetime
 import ibis
 import pandas as pd
 import pytest
-from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
+from projects import COLUMN_STAGE, ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
 
 from funnelstats.counting.journeys import journeys
 from funnelstats.reading import sources
@@ -438,14 +438,6 @@ def test_a_stage_without_dates_is_kept_apart_and_the_others_still_need_one():
     assert kept["stage"].tolist() == ["listed", "listed"]
     assert kept["entered_at"].isna().tolist() == [True, False]
     assert made["set_aside"][["row", "column", "reason"]].values.tolist() == [[3, "at", "is missing"]]
-
-
-COLUMN_STAGE = """
-[[entries]]
-files = ["leads.csv"]
-stage = "met"
-columns = { lead_id = "id", entered_at = "first_meeting" }
-"""
 
 
 def test_an_entries_table_and_date_columns_of_a_snapshot_go_together():

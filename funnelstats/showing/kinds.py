@@ -11,7 +11,7 @@ import pandas as pd
 from funnelstats.stated.funnel import suggestion
 from funnelstats.stated.words import MINUS, _, exact, number, percent, short_day
 
-ROW_WORDS = ("(missing)", "(all)", "(start)", "all channels", "everybody", "lost", "nurture")
+ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
 
 NO_ENTRANTS = "no entrants"
