@@ -72,7 +72,7 @@ MAY_IMPORT = {
     ("click",): {"cli", "console"},
 }
 
-LONGEST = 250
+LONGEST = 400
 CLOCKS = {"now", "utcnow", "today", "localtime", "gmtime", "time"}
 MONOTONIC = {"reports"}
 """May measure how long a page took; never which day it is."""
