@@ -40,6 +40,7 @@ _HOMES = {
     ),
     "statistics.incidence": "days_in_stage days_to_convert incidence incidence_at",
     "statistics.managers": "rest_of versus_rest versus_target weeks_to_tell",
+    "statistics.scatter": "against_rest rates_over_weeks weeks_differ",
     "statistics.casemix": "at_equal_leads case_mix",
     "statistics.changes": "explain_change",
     "statistics.leaks": "drivers leak_drivers leak_sizes noticeable",

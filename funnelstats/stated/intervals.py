@@ -26,7 +26,7 @@ def wilson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: flo
     '0.2553 0.3662'
     """
     k, n = checked(converted, entered)
-    return _wilson(k, n, special.ndtri(0.5 + checked_level(level) / 2))
+    return score_interval(k, n, special.ndtri(0.5 + checked_level(level) / 2))
 
 
 def clopper_pearson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95) -> Interval:
@@ -119,7 +119,7 @@ def pooled_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: flo
     probability = 0.5 + checked_level(level) / 2
     student = stats.t.ppf(probability, np.maximum(weeks - 1, 1))
     quantile = np.where(dispersion > 1, student, special.ndtri(probability))
-    return _wilson(all_converted / dispersion, total / dispersion, quantile)
+    return score_interval(all_converted / dispersion, total / dispersion, quantile)
 
 
 def goodman_intervals(counts: npt.ArrayLike, level: float = 0.95) -> Interval:
@@ -130,7 +130,7 @@ def goodman_intervals(counts: npt.ArrayLike, level: float = 0.95) -> Interval:
     counts = np.asarray(counts, dtype=float)
     k, n = checked(counts, counts.sum(axis=-1, keepdims=True))
     error = (1 - checked_level(level)) / counts.shape[-1]
-    return _wilson(k, n, special.ndtri(1 - error / 2))
+    return score_interval(k, n, special.ndtri(1 - error / 2))
 
 
 def poisson_ratio_interval(observed: npt.ArrayLike, expected: npt.ArrayLike, level: float = 0.95) -> Interval:
@@ -166,7 +166,7 @@ def checked_level(level: float) -> float:
     return level
 
 
-def _wilson(k: Array, n: Array, z: npt.ArrayLike) -> Interval:
+def score_interval(k: Array, n: Array, z: npt.ArrayLike) -> Interval:
     """The score interval at the quantile z; this form needs no special case for n = 0."""
     z = np.asarray(z)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -8,7 +8,6 @@ import pandas as pd
 
 from funnelstats.stated.intervals import Array, checked_level, share
 from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.conversion import COUNTS, RATE
 from funnelstats.statistics.managers import effective_counts
 
 STEP = ["from_stage", "to_stage"]
@@ -115,8 +114,7 @@ def _two_periods(
     before: pd.DataFrame, after: pd.DataFrame
 ) -> tuple[tuple[str, list[str], list[tuple[str, str]]], tuple[Array, Array], Array]:
     """Segment column, segments and steps; conversions and leads by period, segment, step; segments' shares."""
-    measured = ("known", "n_eff", *STEP, *COUNTS, *RATE)
-    columns = [[str(column) for column in frame if column not in measured] for frame in (before, after)]
+    columns = [[str(column) for column in frame if column not in (*MEASURED, *STEP)] for frame in (before, after)]
     if columns[0] != columns[1] or len(columns[0]) > 1:
         raise ValueError(f"both periods need the same segment column, one or none, got {columns[0]} and {columns[1]}")
     segment = columns[0][0] if columns[0] else ""

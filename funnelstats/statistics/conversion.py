@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 COUNTS = ("entered", "converted", "too_recent")
 RATE = ("rate", "ci_lower", "ci_upper")
+MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df")
+"""Columns of a rate frame that are no keys."""
 
 
 def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -63,9 +65,8 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown.
     Source: Newcombe 1998, method 10 (MOVER).
     """
-    measured = {*COUNTS, *RATE, "known", "n_eff"}
-    keys = [str(column) for column in rates if column in other and column not in measured]
-    own = [str(column) for column in rates if column not in measured]
+    keys = [str(column) for column in rates if column in other and column not in MEASURED]
+    own = [str(column) for column in rates if column not in MEASURED]
     matched = rates[[*own, *RATE]].merge(other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"))
     if len(matched) != len(rates):
         raise ValueError(f"each row must match one row of the other frame; {', '.join(keys)} repeat there")

@@ -48,8 +48,8 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
 
     The rate is missing where nobody has been watched as long as the horizon and some are still open.
     Returns ``*keys, from_stage, to_stage, entered, known, rate, n_eff, ci_lower, ci_upper``: entered are all
-    leads, known those whose state at the horizon is known. The interval is Wilson's on n_eff leads, or on those
-    known where they are fewer (30 leads at 80 %, two thirds of them known: it then covers .93, without .90).
+    leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
+    known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
     Without further keys every step has a row.
     """
     keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
@@ -78,8 +78,8 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     n_eff = at_horizon["n_eff"].reindex(groups.index)
     n_eff = n_eff.mask(_certain(rate.to_numpy()), known).mask(nobody)
     # a variance estimated from few leads may be far too small: no rate is surer than the leads that are known allow
-    sure = n_eff.clip(upper=known)
-    lower, upper = wilson_interval(rate * sure, sure, level)
+    n_eff = n_eff.clip(upper=known)
+    lower, upper = wilson_interval(rate * n_eff, n_eff, level)
     found = groups.drop(columns="horizon").assign(
         entered=entered, known=known, rate=rate, n_eff=n_eff, ci_lower=lower, ci_upper=upper
     )

@@ -42,8 +42,7 @@ def leak_sizes(
 
     Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
     """
-    measured = ("known", "n_eff", *COUNTS, *RATE)
-    keys = [str(column) for column in rates if column not in measured]
+    keys = [str(column) for column in rates if column not in MEASURED]
     groups = [key for key in keys if key not in STEP]
     if rates.duplicated(keys).any():
         raise ValueError(f"one row per {', '.join(keys)} is needed, got several; sum the counts first")

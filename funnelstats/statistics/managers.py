@@ -11,30 +11,25 @@ from scipy import special, stats
 
 from funnelstats.stated.intervals import Array
 from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.conversion import COUNTS, RATE, conversion_rates, rate_difference
+from funnelstats.statistics.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
-RED, AMBER, GREEN = 0.07, 0.20, 0.90
-"""Share of false reds allowed on a page; the same for ambers; how sure a green must be.
-
-Red was .10: then .07 of reds were false where all good cells lie exactly at the floor, and .09 of pages without
-any bad one had a red. With .07 it is .045 and .06, and one leak of 20 points in 18 is found later.
-"""
+RED, AMBER, GREEN = 0.05, 0.20, 0.90
+"""Share of false reds allowed on a page; the same for ambers; how sure a green must be."""
 
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
-
-MEASURED = (*RATE, "n_eff", "known")
 
 
 def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Which cells of a page miss their target, and which are too small to tell.
 
-    Pass the **whole** page: of all cells it paints red, 7 in 100 may be so by chance (Benjamini–Hochberg).
-    Everything is tested against the floor, that is target − tolerance. Takes a count frame (entered,
-    converted) or a censored one (rate, n_eff). Returns its rows with ``rate, ci_lower, ci_upper`` and
+    Pass the **whole** page (``versus_targets``): of all cells it paints red, on average 5 in 100 are so by chance at
+    most (Benjamini–Hochberg). Everything is tested against the floor, that is target − tolerance. Takes a count frame
+    (entered, converted) or a censored one (rate, n_eff; with ``df`` by Student's quantile, as in
+    ``rates_over_weeks``). Returns its rows with ``rate, ci_lower, ci_upper`` and
 
     - ``target`` (the manager's own where one is agreed), ``floor``
     - ``p_mid``: chance of so few conversions, or fewer, at the floor (one-sided mid-p); ``p_holm``: the same for a
@@ -43,15 +38,13 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
       too few (even no conversion at all could not be red), no target, not ranked (system users, no manager)
     - ``drop_visible``: smallest drop below the floor, in points, that this many leads would show four
       times in five, taken alone
-    - ``leads_needed``: where undecided or too few, leads in all after which a rate like this would be
-      decided, taken alone
     """
     frame = rates if "rate" in rates else conversion_rates(rates)
     k, n = effective_counts(frame)
     target, floor = targets_and_floors(frame, funnel)
     ranked = is_ranked(frame, funnel)
     tested = ranked & ~np.isnan(floor) & (n > 0)
-    p_mid = np.where(tested, mid_p(k, n, floor), np.nan)
+    p_mid = np.where(tested, _as_known(mid_p(k, n, floor), frame), np.nan)
     adjusted = benjamini_hochberg(p_mid)
     with np.errstate(invalid="ignore"):
         sure = special.betaincc(k + 0.5, n - k + 0.5, floor) >= GREEN
@@ -63,12 +56,11 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
             adjusted <= RED,
             adjusted <= AMBER,
             sure,
-            ~_could_be_red(p_mid, mid_p(np.zeros_like(n), n, floor)),
+            ~_could_be_red(p_mid, _as_known(mid_p(np.zeros_like(n), n, floor), frame)),
         ],
         ["not ranked", "no target", "too few", "red", "amber", "green", "too few"],
         "undecided",
     )
-    open_question = tested & np.isin(verdict, ["undecided", "too few"])
     return frame.assign(
         target=target,
         floor=floor,
@@ -76,8 +68,16 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
         p_holm=holm(p_mid),
         verdict=verdict,
         drop_visible=np.where(ranked, visible_drop(n, floor), np.nan),
-        leads_needed=np.where(open_question, _leads_needed(k, n, floor), np.nan),
     )
+
+
+def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """``versus_target`` of the team's steps and of its managers' as one page, on which the reds are counted together.
+
+    Both are frames of ``rates_over_weeks``; returns both with their verdicts.
+    """
+    page = versus_target(pd.concat([team, managers], ignore_index=True), funnel)
+    return page.head(len(team)).drop(columns="manager"), page.iloc[len(team) :].reset_index(drop=True)
 
 
 def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -88,9 +88,15 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test.
     """
     own = rates if "rate" in rates else conversion_rates(rates)
-    others = conversion_rates(rest_of(rates.drop(columns=list(MEASURED), errors="ignore"))) if rest is None else rest
+    others = (
+        conversion_rates(
+            rest_of(rates.drop(columns=[name for name in MEASURED if name not in COUNTS], errors="ignore"))
+        )
+        if rest is None
+        else rest
+    )
     found = rate_difference(own, others)
-    keys = [column for column in found if column in others and column not in (*MEASURED, *COUNTS)]
+    keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")
     (k1, n1), (k2, n2) = effective_counts(own), effective_counts(matched)
     p_value = np.where(found["difference"].isna(), np.nan, score_p(k1, n1, k2, n2))
@@ -106,17 +112,6 @@ def score_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.Arr
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
     return np.asarray(2 * special.ndtr(-np.abs(np.nan_to_num(z))))
-
-
-def weeks_to_tell(verdicts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """How long until an undecided cell can be decided, and what a page sees meanwhile.
-
-    Takes a frame of ``versus_target`` on the funnel's window; adds ``leads_a_week`` and ``more_weeks``: weeks until
-    ``leads_needed`` have come at that pace, missing where the cell is decided or nobody comes.
-    """
-    pace = verdicts["entered"] / funnel.window_weeks
-    missing = (verdicts["leads_needed"] - effective_counts(verdicts)[1]).clip(lower=1)
-    return verdicts.assign(leads_a_week=pace, more_weeks=np.ceil(missing / pace.where(pace > 0)))
 
 
 def rest_of(counts: pd.DataFrame, by: str = "manager") -> pd.DataFrame:
@@ -205,6 +200,11 @@ def targets_and_floors(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Arra
     return target, np.round(target - tolerance, 12)
 
 
+def _as_known(p: Array, frame: pd.DataFrame) -> Array:
+    """One-sided p-values where the dispersion is known from ``df`` degrees of freedom only, not for certain."""
+    return stats.t.cdf(special.ndtri(p), frame["df"].clip(lower=1)) if "df" in frame else p
+
+
 def is_ranked(frame: pd.DataFrame, funnel: Funnel) -> npt.NDArray[np.bool_]:
     """Whether each row may be judged: not where its manager is a system user or missing."""
     if "manager" not in frame:
@@ -222,14 +222,3 @@ def _could_be_red(p: Array, lowest: Array) -> npt.NDArray[np.bool_]:
     best = np.append(0, np.maximum.accumulate(np.where(possible, ranks, 0)))
     below = np.clip(np.ceil(np.nan_to_num(p) * many / RED) - 1, 0, many).astype(int)
     return (benjamini_hochberg(p) <= RED) | (lowest <= RED * best[below] / max(many, 1))
-
-
-def _leads_needed(k: Array, n: Array, floor: Array) -> Array:
-    """Normal approximation: below the floor until it shows (ALPHA, POWER), above it until green is sure."""
-    chance, sure, power = (special.ndtri(level) for level in (1 - ALPHA, GREEN, POWER))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = k / n
-        noise = np.sqrt(floor * (1 - floor))
-        below = chance * noise + power * np.sqrt(rate * (1 - rate))
-        needed = np.ceil((np.where(rate < floor, below, sure * noise) / (rate - floor)) ** 2)
-    return np.where(np.isfinite(needed), np.maximum(needed, n + 1), np.nan)
