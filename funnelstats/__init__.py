@@ -17,6 +17,7 @@ _HOMES = {
     "stated.shared": "kept",
     "counting.journeys": "journeys stays with_cohort with_leads",
     "counting.counts": "deal_size outcome_days overall_counts stage_span step_counts",
+    "counting.fates": "step_fates",
     "counting.flows": "FLOW_WORDS stage_flow transitions",
     "counting.sensitivity": "rival_counts",
     "counting.money": (

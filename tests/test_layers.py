@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "journeys",
         "counts",
         "flows",
+        "fates",
         "sensitivity",
         "money",
         "pipeline",

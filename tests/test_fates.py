@@ -1,0 +1,78 @@
+"""What became of the leads of a step whose days are over: on a few leads, then against a plain loop."""
+
+from collections import Counter
+from datetime import date
+
+import pytest
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+
+from funnelstats.counting.counts import step_counts
+from funnelstats.counting.fates import FATES, step_fates
+from funnelstats.counting.journeys import journeys
+
+FUNNEL = funnel_of("lead", "met", "paid")
+STAGES = ("new", "встреча", "offer", "paid")
+RANDOM = funnel_of(*STAGES, days=[5, 9, 14])
+AS_OF = date(2026, 2, 10)
+
+
+def rows_of(frame):
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
+def test_late_is_not_lost_and_a_step_back_is_open(con):
+    rows = [
+        ("in time", "lead", "2026-01-01"),
+        ("in time", "met", "2026-01-08"),
+        ("late", "lead", "2026-01-01"),
+        ("late", "met", "2026-01-09"),
+        ("lost", "lead", "2026-01-01"),
+        ("lost", "lost", "2026-01-02"),
+        ("returned", "lead", "2026-01-01"),
+        ("returned", "nurture", "2026-01-20"),
+        ("waits", "lead", "2026-01-01"),
+        ("back", "met", "2026-01-01"),
+        ("back", "lead", "2026-01-03"),
+        ("too recent", "lead", "2026-02-04"),
+        ("too recent", "lost", "2026-02-05"),
+        ("lost tomorrow", "lead", "2026-01-01"),
+        ("lost tomorrow", "lost", "2026-02-11"),
+    ]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    frame = step_fates(lazy, FUNNEL, AS_OF)
+    assert frame.columns.tolist() == ["from_stage", "to_stage", "entered", *FATES]
+    assert rows_of(frame) == [("lead", "met", 7, 2, 1, 1, 1, 2), ("met", "paid", 3, 0, 0, 0, 0, 3)]
+    assert rows_of(step_fates(lazy, FUNNEL, date(2025, 1, 1))) == [
+        ("lead", "met", 0, 0, 0, 0, 0, 0),
+        ("met", "paid", 0, 0, 0, 0, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
+    frame = random_entries(seed, STAGES, leads=100)
+    window = (date(2026, 1, 5), date(2026, 2, 1))
+    expected = {}
+    for episode in episodes_of(frame, STAGES):
+        for step in RANDOM.steps:
+            stay = episode.stay(step.from_stage, STAGES)
+            if stay is None or not window[0] <= stay[0] <= window[1] or (AS_OF - stay[0]).days < step.horizon_days:
+                continue
+            on, owner, left_on, outcome = stay
+            counted = expected.setdefault((owner, step.from_stage), Counter())
+            gone = left_on is not None and left_on <= AS_OF
+            moved = "in_time" if gone and (left_on - on).days <= step.horizon_days else "late"
+            fate = {"advanced": moved, "lost": "lost", "nurture": "nurture"}.get(outcome, "open") if gone else "open"
+            counted.update(["entered", fate])
+    lazy = journeys(table(con, frame), RANDOM)
+    found = step_fates(lazy, RANDOM, AS_OF, by="manager", entered_between=window)
+    some = found[found["entered"] > 0].drop(columns="to_stage")
+    assert {row[:2]: row[2:] for row in rows_of(some)} == {
+        key: tuple(counted[name] for name in ["entered", *FATES]) for key, counted in expected.items()
+    }
+    assert found[FATES].sum().min() > 0
+    judged = step_counts(lazy, RANDOM, AS_OF, by="week")
+    weekly = step_fates(lazy, RANDOM, AS_OF, by="week").set_index(["week", "from_stage"])
+    judged = judged.set_index(["week", "from_stage"]).loc[weekly.index]
+    assert (weekly["in_time"] == judged["converted"]).all()
+    assert (weekly[FATES].sum(axis=1) == judged["entered"]).all()
