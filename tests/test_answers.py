@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.answers import POINTS, SIDED, THIRD, answers, log_limits, share_answers
+from funnelstats.statistics.answers import POINTS, SIDED, THIRD, answers, ratio_answers, share_answers, share_margin
 
 
 def test_no_difference_is_said_only_where_the_whole_range_lies_within_the_margin():
@@ -23,12 +23,15 @@ def test_what_is_not_known_cannot_be_told():
 
 
 def test_a_ratio_is_within_a_margin_up_as_far_as_down():
-    lower, upper = log_limits([0.76, 0.74, 0.0], [1.32, 1.1, 1.1])
-    assert answers(False, lower, upper, np.log1p(THIRD)).tolist() == ["no", "cannot tell", "cannot tell"]
+    assert ratio_answers(False, [0.76, 0.74, 0.0], [1.32, 1.1, 1.1], THIRD).tolist() == [
+        "no",
+        "cannot tell",
+        "cannot tell",
+    ]
 
 
 def test_where_only_more_matters_fewer_is_no_reason_to_doubt():
-    assert answers(False, 0.0, np.log([1.2, 1.5]), np.log1p(THIRD)).tolist() == ["no", "cannot tell"]
+    assert ratio_answers(False, 1.0, [1.2, 1.5], THIRD).tolist() == ["no", "cannot tell"]
 
 
 def test_a_margin_of_nothing_is_refused():
@@ -49,3 +52,7 @@ def test_the_answers_to_pairs_are_those_of_their_limits():
     low, high = newcombe_interval(k1, n1, k2, n2, SIDED)
     told = "yes" if lower > 0 or upper < 0 else "no" if low > -0.1 and high < 0.1 else "cannot tell"
     assert share_answers(k1, n1, k2, n2, 0.1).tolist() == told == "no"
+
+
+def test_a_rare_share_has_a_margin_of_its_own_and_never_none():
+    assert share_margin([0.0, 0.06, 0.10, 0.15, 0.9, np.nan]).tolist() == [0.001, 0.02, 0.033, 0.05, 0.05, 0.05]

@@ -21,8 +21,18 @@ POINTS = 0.05
 between two shares nobody would do anything else tomorrow."""
 
 THIRD = 1 / 3
-"""Margin on a rate, a number of moves or a time: up to a third more, or as much fewer as takes that back. Of four
-calls one more or one fewer: the least that anybody sees without counting."""
+"""Margin on a number of moves or leads, and on a share too rare for five points: up to a third more, or as much fewer
+as takes that back. One more or fewer of three: the least that anybody sees without counting."""
+
+HALF = 1 / 2
+"""Margin on a waiting time: hours differ by the tenfold from lead to lead, and half as long again is the same habit."""
+
+FIFTH = 1 / 5
+"""Margin on what nurtured leads buy and pay: less than half of the smallest claim of the trade, which is half more."""
+
+STRENGTH = 0.1
+"""Margin on Cramér's V, where 0 is no association and 1 a whole one: with ten managers and seven reasons a reason that
+a fifth of all leads give is then given by about 15 to 25 % of each manager's."""
 
 
 def answers(
@@ -32,9 +42,9 @@ def answers(
 
     ``yes`` is what the caller's own test says, with whatever control of errors applies. ``lower`` and ``upper`` are the
     limits of the difference at level .90 (``SIDED``): "no" where both lie within ±margin, which is two one-sided tests
-    at 5 %, so a difference as large as the margin is denied in at most one case of twenty. For a ratio pass logarithms
-    (``log_limits``). Where only "more" matters pass 0 as lower limit, where only "fewer" does 0 as upper one. A limit
-    that is missing denies nothing; a difference beyond chance is a yes, however small. Source: Schuirmann 1987.
+    at 5 %, so a difference as large as the margin is denied in at most one case of twenty. Limits at .95 are stricter.
+    Where only "more" matters pass 0 as lower limit, where only "fewer" does 0 as upper one. A limit that is missing
+    denies nothing; a difference beyond chance is a yes, however small. Source: Schuirmann 1987.
 
     >>> answers([True, False, False], [0.02, -0.03, -0.20], [0.09, 0.04, 0.04], POINTS).tolist()
     ['yes', 'no', 'cannot tell']
@@ -63,7 +73,27 @@ def share_answers(
     return answers((lower > 0) | (upper < 0), *newcombe_interval(k1, n1, k2, n2, SIDED), margin)
 
 
-def log_limits(lower: npt.ArrayLike, upper: npt.ArrayLike) -> tuple[Array, Array]:
-    """The limits of a ratio as limits of a difference, so that "a third more" and what takes it back are as far off."""
+def share_margin(rate: npt.ArrayLike) -> Array:
+    """How far two shares may be apart and still be called alike, to a tenth of a point: of rare ones a third.
+
+    Five points would call 4 % and 8 % alike. Takes the share that the other one is held against.
+
+    >>> share_margin([0.40, 0.06]).tolist()
+    [0.05, 0.02]
+    """
+    return np.fmax(np.fmin(np.round(np.asarray(rate, dtype=float) * THIRD, 3), POINTS), 0.001)
+
+
+def ratio_answers(
+    yes: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike, margin: npt.ArrayLike
+) -> npt.NDArray[np.str_]:
+    """The same for a ratio: "no" where it lies between 1 / (1 + margin) and 1 + margin, so up as far as down.
+
+    Where only "more" matters pass 1 as lower limit.
+
+    >>> ratio_answers(False, [0.8, 0.7, 1.0], [1.3, 1.3, 1.3], THIRD).tolist()
+    ['no', 'cannot tell', 'no']
+    """
     with np.errstate(divide="ignore"):
-        return np.log(np.asarray(lower, dtype=float)), np.log(np.asarray(upper, dtype=float))
+        low, high = np.log(np.asarray(lower, dtype=float)), np.log(np.asarray(upper, dtype=float))
+    return answers(yes, low, high, np.log1p(margin))
