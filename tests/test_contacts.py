@@ -19,6 +19,7 @@ from funnelstats.statistics.contacts import (
     contact_rates,
     contact_sentences,
     efforts,
+    moves_added,
     pooled_contacts,
     quiet_rates,
     rate_ratio,
@@ -165,7 +166,7 @@ def test_the_sentences_count_compare_and_always_say_that_it_is_no_effect() -> No
     )
     assert lines[1] == "Fewer of your contacts moved a lead than of the colleagues': 25% against 75%."
     assert lines[2].startswith(
-        "Leads moved no more often than without a contact, chance aside: call at lead (25 contacts, 4 moves; 5 in"
+        "Whether more leads moved than without a contact cannot be told yet: call at lead (25 contacts, 4 moves; 5 in"
     )
     assert lines[-1].startswith("This goes together, it is not shown to cause")
 
@@ -176,10 +177,36 @@ def test_one_contact_and_one_move_are_not_several() -> None:
     assert any("call at lead (25 contacts, 1 move; 5 in as many days without one)" in line for line in lines)
 
 
-@pytest.mark.parametrize(("effective", "word"), [(5, "Fewer"), (50, "about as often"), (95, "More")])
-def test_a_difference_is_named_only_beyond_chance(effective, word) -> None:
-    lines = said(counts_of(("call", "lead", 100, effective, 10)), counts_of(("call", "lead", 100, 50, 10)))
-    assert word in lines[1]
+@pytest.mark.parametrize(
+    ("own", "others", "word"),
+    [
+        ((5, 100), (50, 100), "Fewer of your"),
+        ((95, 100), (50, 100), "More of your"),
+        ((50, 100), (50, 100), "cannot be told yet: 50% against 50%"),
+        ((500, 1000), (5000, 10000), "about as often as the colleagues', no more than 5 points apart: 50% against 50%"),
+        ((40, 1000), (520, 10000), "cannot be told yet: 4% against 5%"),
+        ((600, 10000), (600, 10000), "no more than 2 points apart: 6% against 6%"),
+    ],
+)
+def test_a_difference_is_named_only_beyond_chance_and_denied_only_within_a_margin(own, others, word) -> None:
+    mine, theirs = (counts_of(("call", "lead", n, k, 10)) for k, n in (own, others))
+    assert word in said(mine, theirs)[1]
+
+
+@pytest.mark.parametrize(
+    ("effective", "answer", "begins"),
+    [
+        (60, "yes", "This goes together"),
+        (36, "no", "No more than a third more leads moved than in as many days without a contact: call at lead (200"),
+        (20, "no", "No more than a third more leads moved than in as many days without a contact: call at lead (200"),
+        (45, "cannot tell", "Whether more leads moved than without a contact cannot be told yet: call at lead (200"),
+    ],
+)
+def test_contacts_are_called_idle_only_where_a_third_more_moves_are_ruled_out(effective, answer, begins) -> None:
+    quiet = QUIET.assign(quiet_days=10000, quiet_moves=500)
+    counts = with_expected(counts_of(("call", "lead", 200, effective, 800)), quiet)
+    assert moves_added(counts)["answer"].tolist() == [answer]
+    assert contact_sentences(counts, counts.head(0), SOME, FUNNEL)[1].startswith(begins)
 
 
 def test_without_enough_colleagues_nobody_is_compared() -> None:

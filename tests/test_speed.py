@@ -156,14 +156,16 @@ def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> 
     # faster by the calendar, slower by working hours
     own, others = both_clocks([30, 32, 34], [11, 12, 13]), both_clocks([40, 42, 44], [5, 6, 7])
     stated = FUNNEL.model_validate({**FUNNEL.model_dump(exclude_unset=True), "work": {"holidays": ["2026-01-01"]}})
-    alike = others.assign(half=11.5, half_lower=10.0, half_upper=12.5)
-    for funnel, word, peers in (
-        (FUNNEL, "faster", others),
-        (stated, "slower", others),
-        (stated, "about as fast", alike),
+    alike = others.assign(half=12.0, half_lower=10.5, half_upper=13.5)
+    unsure = others.assign(half=11.5, half_lower=7.0, half_upper=19.0)
+    for funnel, words, peers in (
+        (FUNNEL, "That is faster than", others),
+        (stated, "That is slower than", others),
+        (stated, "about as fast as the colleagues do it (12), no more than half as long again either way.", alike),
+        (stated, "Whether that is faster or slower than the colleagues do it (12) cannot be told yet.", unsure),
     ):
         said = speed_sentences(own, peers, NO_MARKS, pd.DataFrame(), SOME, funnel)[0]
-        assert f"That is {word}" in said
+        assert words in said
     clock = "Half of your leads are contacted within 12 working hours (32 by the calendar). "
     said = speed_sentences(own, others, NO_MARKS, pd.DataFrame(), SOME, stated)[0]
     assert said == clock + "That is slower than the colleagues do it (6)."
@@ -173,4 +175,19 @@ def test_a_limit_that_was_not_reached_parts_nobody() -> None:
     own = both_clocks([4, 6, 8], [1, 2, 3])
     endless = own.assign(half=60.0, half_lower=5.0, half_upper=np.nan)
     said = speed_sentences(own, endless, NO_MARKS, pd.DataFrame(), SOME, FUNNEL)[0]
-    assert said.endswith("That is about as fast as the colleagues do it (60).")
+    assert said.endswith("Whether that is faster or slower than the colleagues do it (60) cannot be told yet.")
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "ends"),
+    [
+        ((50, 400), (250, 2000), "no more than 4.2 points apart."),
+        ((15, 100), (25, 200), "whether that is more than chance cannot be told yet."),
+        ((80, 400), (200, 2000), "it goes together, it is not shown to cause."),
+    ],
+)
+def test_a_landmark_without_a_verdict_is_no_proof_of_no_difference(early, late, ends) -> None:
+    marks = landmark_differences(
+        marks_of(("met", 1, True, early[1], early[0], 0), ("met", 1, False, late[1], late[0], 0))
+    )
+    assert landmark_sentences(marks, FUNNEL)[0].endswith(ends)

@@ -107,6 +107,16 @@ def number(value: float, digits: int = 0) -> str:
     return _(NOT_KNOWN) if pd.isna(value) else _written(value, _PATTERNS[digits], spoken())
 
 
+def points(share: float) -> str:
+    """A difference of two shares, in points.
+
+    >>> points(0.05), points(0.017), points(0.01)
+    ('5 points', '1.7 points', '1 point')
+    """
+    size = round(100 * share, 1)
+    return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
+
+
 def exact(value: float) -> str:
     """A number with the three digits that mean something, below 1,000; a tiny one is said to be below 0.0001.
 

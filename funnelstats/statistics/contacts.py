@@ -17,11 +17,11 @@ from funnelstats.stated.intervals import (
     Array,
     Interval,
     checked_level,
-    newcombe_interval,
     share,
     wilson_interval,
 )
-from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.stated.words import _, counted, number, percent, points
+from funnelstats.statistics.answers import NO, SIDED, THIRD, UNTOLD, YES, ratio_answers, share_answers, share_margin
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
@@ -186,44 +186,66 @@ def _of_kind(row: pd.Series) -> str:
 
 
 def _beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> list[str]:
+    """Whether more or fewer of the own contacts moved a lead; alike only where the margin is kept."""
     k1, n1, k2, n2 = (int(frame[name].sum()) for frame in (own, others) for name in ("effective", "contacts"))
     if n2 == 0:
         return []
-    (lower,), (upper,) = newcombe_interval([k1], [n1], [k2], [n2])
-    numbers = {"own": percent(k1 / n1), "others": percent(k2 / n2)}
-    if lower > 0:
-        return [
-            _("More of your contacts moved a lead than of the colleagues': {own} against {others}.").format(**numbers)
-        ]
-    if upper < 0:
-        return [
-            _("Fewer of your contacts moved a lead than of the colleagues': {own} against {others}.").format(**numbers)
-        ]
-    return [_("Your contacts moved leads about as often as the colleagues': {own} against {others}.").format(**numbers)]
+    margin = float(share_margin(k2 / n2))
+    answer = str(share_answers(k1, n1, k2, n2, margin))
+    text = {
+        NO: _(
+            "Your contacts moved leads about as often as the colleagues', no more than {margin} apart: {own} against "
+            "{others}."
+        ),
+        UNTOLD: _(
+            "Whether more or fewer of your contacts moved a lead than of the colleagues' cannot be told yet: {own} "
+            "against {others}."
+        ),
+        YES: _("More of your contacts moved a lead than of the colleagues': {own} against {others}.")
+        if k1 / n1 > k2 / n2
+        else _("Fewer of your contacts moved a lead than of the colleagues': {own} against {others}."),
+    }[answer]
+    return [text.format(own=percent(k1 / n1), others=percent(k2 / n2), margin=points(margin))]
+
+
+def moves_added(counts: pd.DataFrame) -> pd.DataFrame:
+    """``contact_rates`` with ``answer``: whether more leads moved after contacts than in as many days without one.
+
+    "yes" beyond chance at 95 %, "no" where a third more is ruled out at 95 % (fewer is a no too), else "cannot tell".
+    """
+    rates = contact_rates(counts)
+    _lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"], SIDED)
+    return rates.assign(answer=ratio_answers(rates["ratio_lower"] > 1, 1.0, upper, THIRD))
 
 
 def _idle(own: pd.DataFrame) -> list[str]:
-    """Kinds of contact, by stage, after which no more leads moved than without any."""
-    rates = contact_rates(own)
-    idle = rates[(rates["contacts"] >= FEWEST) & (rates["ratio_lower"] <= 1) & rates["ratio"].notna()]
-    if idle.empty:
-        return []
-    cells = "; ".join(
-        _("{kind} at {stage} ({contacts}, {moves}; {expected} in as many days without one)").format(
-            kind=row["kind"],
-            stage=row["stage"],
-            contacts=_contacts(row["contacts"]),
-            moves=counted("{n} move", "{n} moves", row["effective"]).format(n=number(row["effective"])),
-            expected=number(row["expected"]),
-        )
-        for _place, row in idle.sort_values("contacts", ascending=False).head(MOST_SAID).iterrows()
-    )
-    return [
-        _(
-            "Leads moved no more often than without a contact, chance aside: {cells}. "
+    """Kinds of contact, by stage, after which hardly more leads moved than without any, and those not known yet."""
+    rates = moves_added(own)
+    often = rates[(rates["contacts"] >= FEWEST) & rates["ratio"].notna()].sort_values("contacts", ascending=False)
+    texts = {
+        NO: _(
+            "No more than a third more leads moved than in as many days without a contact: {cells}. "
             "Before the next one, decide what it is for."
-        ).format(cells=cells)
+        ),
+        UNTOLD: _("Whether more leads moved than without a contact cannot be told yet: {cells}."),
+    }
+    return [
+        text.format(
+            cells="; ".join(_cell(row) for _place, row in often[often["answer"] == answer].head(MOST_SAID).iterrows())
+        )
+        for answer, text in texts.items()
+        if (often["answer"] == answer).any()
     ]
+
+
+def _cell(row: pd.Series) -> str:
+    return _("{kind} at {stage} ({contacts}, {moves}; {expected} in as many days without one)").format(
+        kind=row["kind"],
+        stage=row["stage"],
+        contacts=_contacts(row["contacts"]),
+        moves=counted("{n} move", "{n} moves", row["effective"]).format(n=number(row["effective"])),
+        expected=number(row["expected"]),
+    )
 
 
 def _contacts(made: float) -> str:

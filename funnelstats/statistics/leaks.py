@@ -12,7 +12,7 @@ from scipy import special
 from funnelstats.stated.funnel import FunnelError
 from funnelstats.stated.intervals import Array, checked_level, mover_difference, share, wilson_interval
 from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.conversion import COUNTS, RATE, conversion_rates
+from funnelstats.statistics.conversion import COUNTS, MEASURED, RATE, conversion_rates
 from funnelstats.statistics.managers import benjamini_hochberg, effective_counts, targets_and_floors
 
 if TYPE_CHECKING:

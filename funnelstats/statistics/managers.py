@@ -88,13 +88,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test.
     """
     own = rates if "rate" in rates else conversion_rates(rates)
-    others = (
-        conversion_rates(
-            rest_of(rates.drop(columns=[name for name in MEASURED if name not in COUNTS], errors="ignore"))
-        )
-        if rest is None
-        else rest
-    )
+    others = conversion_rates(rest_of(rates)) if rest is None else rest
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")

@@ -94,8 +94,8 @@ def _scattered(rates: pd.DataFrame, parts: pd.DataFrame, correlations: pd.DataFr
 def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """By step: correlation of two leads of one week, its degrees of freedom, and pairs of such leads.
 
-    From neighbouring weeks, of which both have leads: E[(difference of their rates)²] = p(1 - p)(1/a + 1/b + correlation
-    x (2 - 1/a - 1/b)) with a and b leads. A pair of weeks weighs as the leads it compares.
+    From neighbouring weeks, of which both have leads, a and b of them: the squared difference of their rates is on
+    average p(1 - p)(1/a + 1/b + correlation x (2 - 1/a - 1/b)). A pair of weeks weighs as the leads it compares.
     """
     keys = [column for column in parts if column not in ("week", "rate", "deviation", "leads")]
     ordered = parts[parts["leads"] > 0].sort_values([*keys, "week"])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.stated.intervals import mover_ratio, newcombe_interval
+from funnelstats.stated.words import _, counted, number, percent, points
+from funnelstats.statistics.answers import HALF, NO, SIDED, UNTOLD, YES, answers, ratio_answers, share_margin
 from funnelstats.statistics.conversion import conversion_rates
 from funnelstats.statistics.incidence import days_in_stage, incidence
 from funnelstats.statistics.managers import REST, benjamini_hochberg, score_p
@@ -137,14 +138,21 @@ def _wait(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> str:
 
 
 def _beside(own: pd.Series, others: pd.Series) -> str:
-    """Who is faster, where the limits of the two halves lie apart; a limit not reached is endless."""
-    if own["half_upper"] < others["half_lower"]:
-        text = _("That is faster than the colleagues do it ({others}).")
-    elif own["half_lower"] > others["half_upper"]:
-        text = _("That is slower than the colleagues do it ({others}).")
-    else:
-        text = _("That is about as fast as the colleagues do it ({others}).")
-    return text.format(others=number(others["half"]))
+    """Who is faster, by the limits of the ratio of the two halves; a limit not reached is endless."""
+    mine, peers = (
+        (row["half"], row["half_lower"], np.inf if pd.isna(row["half_upper"]) else row["half_upper"])
+        for row in (own, others)
+    )
+    lower, upper = mover_ratio(mine, peers)
+    texts = {
+        NO: _("That is about as fast as the colleagues do it ({others}), no more than half as long again either way."),
+        UNTOLD: _("Whether that is faster or slower than the colleagues do it ({others}) cannot be told yet."),
+        YES: _("That is faster than the colleagues do it ({others}).")
+        if upper < 1
+        else _("That is slower than the colleagues do it ({others})."),
+    }
+    answer = str(ratio_answers((upper < 1) | (lower > 1), lower, upper, HALF))
+    return texts[answer].format(others=number(others["half"]))
 
 
 def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
@@ -156,23 +164,31 @@ def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
         if rows.empty:
             continue
         row = (rows if clear.empty else clear).sort_values("landmark_days").iloc[0]
-        numbers = {
-            "day": number(row["landmark_days"]),
-            "stage": stage,
-            "early": percent(row["rate"]),
-            "late": percent(row["other_rate"]),
-        }
-        if clear.empty:
-            text = _(
-                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
-                "time, {late} of the others: no difference beyond chance."
+        compared = _(
+            "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
+            "time, {late} of the others: {answer}."
+        )
+        said.append(
+            compared.format(
+                day=number(row["landmark_days"]),
+                stage=stage,
+                early=percent(row["rate"]),
+                late=percent(row["other_rate"]),
+                answer=_answer(row),
             )
-        else:
-            text = _(
-                "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
-                "time, {late} of the others: it goes together, it is not shown to cause."
-            )
-        said.append(text.format(**numbers))
+        )
         if stage == funnel.stages[-1]:
             break
     return said or [_("Too few leads were still at the first stage to compare those called early with the others.")]
+
+
+def _answer(row: pd.Series) -> str:
+    """What a landmark shows: a difference, none beyond the margin, or nothing yet."""
+    margin = float(share_margin(row["other_rate"]))
+    numbers = (row[name] for name in ("converted", "entered", "other_converted", "other_entered"))
+    answer = str(answers(row["verdict"] != "undecided", *newcombe_interval(*numbers, SIDED), margin))
+    return {
+        YES: _("it goes together, it is not shown to cause"),
+        NO: _("no more than {margin} apart").format(margin=points(margin)),
+        UNTOLD: _("whether that is more than chance cannot be told yet"),
+    }[answer]
