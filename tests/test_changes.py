@@ -85,7 +85,7 @@ def test_the_steps_add_up_to_the_change_of_the_overall_conversion() -> None:
     assert found["effect"].sum() == pytest.approx(-0.1, abs=1e-15)
     assert list(found) == [
         *("part", "from_stage", "to_stage", "before", "after", "effect", "ci_lower", "ci_upper"),
-        *("overall_before", "overall_after"),
+        *("overall_before", "overall_after", "overall_lower", "overall_upper", "changed"),
     ]
 
 

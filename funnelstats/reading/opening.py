@@ -81,19 +81,19 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page judges."""
     _, sunday = week_days(week)
-    return sunday - timedelta(days=7 * funnel.window_weeks - 1), sunday
+    return sunday - timedelta(days=7 * funnel.judged_weeks - 1), sunday
 
 
 def window_before(week: str, funnel: Funnel) -> tuple[date, date]:
     """The window of the same length that ends where the one a week's page judges begins."""
     first, _ = trailing_window(week, funnel)
-    return first - timedelta(days=7 * funnel.window_weeks), first - timedelta(days=1)
+    return first - timedelta(days=7 * funnel.judged_weeks), first - timedelta(days=1)
 
 
 def trend_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page shows week by week: twice the judged ones."""
     _, sunday = week_days(week)
-    return sunday - timedelta(days=14 * funnel.window_weeks - 1), sunday
+    return sunday - timedelta(days=14 * funnel.judged_weeks - 1), sunday
 
 
 def alarm_window(week: str) -> tuple[date, date]:

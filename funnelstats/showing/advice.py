@@ -109,12 +109,12 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     )
     if run.empty:
         price = _("That costs {cost} in {weeks} weeks: look at this step first, with everybody.")
-        return f"{what} {price.format(cost=cost, weeks=funnel.window_weeks)}"
+        return f"{what} {price.format(cost=cost, weeks=funnel.judged_weeks)}"
     began = pd.Timestamp(run["since"].iloc[0])
     price = _(
         "That began in {week}, the week of {day}, and costs {cost} in {weeks} weeks: look at this step first, with "
         "everybody."
-    ).format(week=began.strftime("%G-W%V"), day=day(began), cost=cost, weeks=funnel.window_weeks)
+    ).format(week=began.strftime("%G-W%V"), day=day(began), cost=cost, weeks=funnel.judged_weeks)
     return f"{what} {price}"
 
 

@@ -95,7 +95,7 @@ def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
                 ).format(
                     points=number(seen),
                     step=" → ".join(map(str, step)),
-                    leads=rough(leads / funnel.window_weeks),
+                    leads=rough(leads / funnel.judged_weeks),
                 )
             )
     if not drops:
@@ -103,7 +103,7 @@ def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
     return _(
         "Smaller misses than these may be luck, or go unseen: {drops}. More cannot be told from a manager's usual "
         "leads of {weeks} weeks."
-    ).format(weeks=funnel.window_weeks, drops=", ".join(drops))
+    ).format(weeks=funnel.judged_weeks, drops=", ".join(drops))
 
 
 def quiet_sentences(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> list[str]:
@@ -169,7 +169,7 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     )
     stayed = _("The way from {first} to {last} stayed at {after}")
     whole = (stayed if not points else fell if after < before else rose).format(**ends)
-    when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.window_weeks)
+    when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.judged_weeks)
     limits = [_very_likely(row) for _row, row in clear.iterrows()]
     if len(change) == 1:
         return f"{whole}, {when} ({limits[0]})."

@@ -58,7 +58,7 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "all results painted red on a page, at most 7 in 100 are so by chance. A manager is named only where at "
             "most one page in twenty would name anybody by chance, and where the weeks since the half-year before "
             "say the same, however often one looks."
-        ).format(weeks=funnel.window_weeks, first=day(window[0]), last=day(window[1])),
+        ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
         *_tolerances(funnel),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
     ]

@@ -44,7 +44,7 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
         *_attribute_mistakes(stated),
         *_taken_attributes(stages, stated.get("leads")),
-        *_stage_mistakes(stages, undated, stated.get("step_into"), stated.get("window_weeks", 13)),
+        *_stage_mistakes(stages, undated, stated.get("step_into")),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
             for table in TABLES
@@ -103,7 +103,7 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
             yield f'{key}: no stage "{name}"; {suggestion(str(name), stages)}'
 
 
-def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, window_weeks: Any) -> Iterator[str]:
+def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:
     taken = {*OF_LEADS, *OF_ROWS, IGNORE, *ENDS}
     taken |= {_as_column(f"{stage}{end}") for stage in [*stages, *ENDS] for end in PER_STAGE}
     for number, stage in enumerate(stages):
@@ -123,13 +123,6 @@ def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any, windo
         for stage in stages[1:]:
             if stage not in step_into:
                 yield f"step_into.{stage}: must be stated, with horizon_days"
-        for stage, agreed in step_into.items():
-            days = _mapping(agreed).get("horizon_days")
-            if isinstance(days, int) and isinstance(window_weeks, int) and days >= 7 * window_weeks:
-                yield (
-                    f"step_into.{stage}.horizon_days: {days} days do not fit into window_weeks = {window_weeks}: "
-                    f"no lead could be judged; state at least window_weeks = {days // 7 + 1}"
-                )
 
 
 def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]) -> Iterator[str]:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from funnelstats.stated.intervals import Array, checked_level, share
 from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.answers import SIDED, UNTOLD, answers
+from funnelstats.statistics.conversion import MEASURED
 from funnelstats.statistics.managers import effective_counts
 
 STEP = ["from_stage", "to_stage"]
 DRAWS = 2000
+CHANGE = 0.005
+"""How often a page may say that the way changed where it did not: 26 pages in a row then say so in .02 to .07 of
+half-years, at .05 in .3 to .4."""
+
+ALIKE = 0.1
+"""Part of the overall conversion by which it may have changed and still be called the same."""
 
 
 def explain_change(before: pd.DataFrame, after: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
@@ -24,7 +33,11 @@ def explain_change(before: pd.DataFrame, after: pd.DataFrame, *, level: float = 
     (``part`` "rate") and one per segment (``part`` "mix", stages empty):
 
     ``[segment], part, from_stage, to_stage, before, after, effect, ci_lower, ci_upper, overall_before,
-    overall_after``; before and after are the step's rate, of a mix row the segment's share.
+    overall_after, overall_lower, overall_upper, changed``; before and after are the step's rate, of a mix row the
+    segment's share. ``changed`` is the page's one decision on the overall conversion: "yes" beyond chance at .005, so
+    that a half-year of weekly pages says so falsely in at most one case of ten; "no" where it changed by less than a
+    tenth of itself (two one-sided tests at 5 %); "cannot tell". Its limits are at ``level``. Only where it is "yes" do
+    the effects explain anything.
 
     Effects are Shapley values: they add up to the change, whatever the order in which steps are taken, and a
     step that did not change has none. The mix effect of a segment is the change of its share x how much better
@@ -36,10 +49,13 @@ def explain_change(before: pd.DataFrame, after: pd.DataFrame, *, level: float = 
     (segment, names, steps), (k, n), shares = _two_periods(before, after)
     found, overall = _effects(share(k, n), shares, k, n)
     posterior = np.random.default_rng(seed).beta(k + 0.5, n - k + 0.5, (DRAWS, *k.shape))
-    drawn, _ = _effects(posterior, shares, k, n)
+    drawn, overalls = _effects(posterior, shares, k, n)
     tail = (1 - checked_level(level)) / 2
     lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0) if drawn.size else (found, found)
     known = ~np.isnan(found)
+    whole = _whole_change(
+        overall, overalls, sum(frame["df"].min() for frame in (before, after) if "df" in frame), level
+    )
     # a rate of exactly 0 or 1 lies outside its own posterior's quantiles
     lower, upper = np.fmin(lower, found), np.fmax(upper, found)
 
@@ -57,11 +73,26 @@ def explain_change(before: pd.DataFrame, after: pd.DataFrame, *, level: float = 
             ci_upper=np.where(known, upper, 1.0).ravel(),
             overall_before=overall[0],
             overall_after=overall[1],
+            **whole,
         )
     )
     if segment:
         return frame
     return frame[frame["part"] == "rate"].drop(columns=segment).reset_index(drop=True)
+
+
+def _whole_change(overall: Array, drawn: Array, df: float, level: float) -> dict[str, float | str]:
+    """Limits of the change of the overall conversion, and whether it changed; Student's where scatter is estimated."""
+    change, error = overall[1] - overall[0], np.std(drawn[:, 1] - drawn[:, 0])
+
+    def limits(probability: float) -> Array:
+        return change + stats.t.ppf(0.5 + probability / 2, df or np.inf) * error * np.array([-1, 1])
+
+    beyond, sided, shown = limits(1 - CHANGE), limits(SIDED), limits(level)
+    margin = max(ALIKE * overall[0], np.finfo(float).tiny)
+    shifted = beyond[0] > 0 or beyond[1] < 0
+    changed = answers(shifted, sided[0], sided[1], margin).item() if np.isfinite(margin) else UNTOLD
+    return {"overall_lower": shown[0], "overall_upper": shown[1], "changed": changed}
 
 
 def shapley_effects(before: npt.ArrayLike, after: npt.ArrayLike) -> Array:

@@ -42,7 +42,7 @@ def plan_goal(deals: int, by: date | str, as_of: date, funnel: Funnel) -> Goal:
     latest = as_of + timedelta(days=TWO_YEARS)
     rule = f"by must be a day after {as_of} and not after {latest} (two years)"
     try:
-        end = as_of + timedelta(days=7 * funnel.window_weeks) if by == "" else date.fromisoformat(str(by))
+        end = as_of + timedelta(days=7 * funnel.judged_weeks) if by == "" else date.fromisoformat(str(by))
     except ValueError as error:
         raise FunnelError(f"{rule}, got {str(by)!r}; write it like {as_of + timedelta(days=91)}") from error
     if not as_of < end <= latest:
@@ -56,7 +56,7 @@ def plan_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     The window that pages judge, ending at ``as_of``; longer where a step's days would not fit into it twice.
     """
     longest = max(step.horizon_days for step in funnel.steps)
-    return as_of - timedelta(days=max(7 * funnel.window_weeks, 2 * longest) - 1), as_of
+    return as_of - timedelta(days=max(7 * funnel.judged_weeks, 2 * longest) - 1), as_of
 
 
 def scatter_window(as_of: date, funnel: Funnel) -> tuple[date, date]:

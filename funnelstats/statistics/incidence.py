@@ -76,9 +76,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     nobody = unseen.reindex(groups.index, fill_value=True)
     rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0).mask(nobody)
     n_eff = at_horizon["n_eff"].reindex(groups.index)
-    n_eff = n_eff.mask(_certain(rate.to_numpy()), known).mask(nobody)
-    # a variance estimated from few leads may be far too small: no rate is surer than the leads that are known allow
-    n_eff = n_eff.clip(upper=known)
+    n_eff = n_eff.mask(_certain(rate.to_numpy()), known).clip(upper=known).mask(nobody)
     lower, upper = wilson_interval(rate * n_eff, n_eff, level)
     found = groups.drop(columns="horizon").assign(
         entered=entered, known=known, rate=rate, n_eff=n_eff, ci_lower=lower, ci_upper=upper
@@ -191,10 +189,11 @@ def cumulative_variance(
 
 
 def effective(f: Array, variance: Array, known: Array) -> Array:
-    """How many fully watched leads would be as sure; for a share of 0 or 1, those whose state is known."""
+    """How many fully watched leads would be as sure: those whose state is known, where the share is 0 or 1, and never
+    more, since a variance estimated from few leads may be far too small."""
     spread = f * (1 - f)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(_certain(f) | (variance <= 1e-10 * spread), known, spread / variance)
+        return np.where(_certain(f) | (variance <= 1e-10 * spread), known, np.minimum(spread / variance, known))
 
 
 def _certain(f: Array) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from funnelstats.stated.intervals import Array
+from funnelstats.stated.intervals import Array, score_interval
 from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.answers import NO, POINTS, YES, answers
 from funnelstats.statistics.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES
 
@@ -21,6 +22,10 @@ RED, AMBER, GREEN = 0.05, 0.20, 0.90
 """Share of false reds allowed on a page; the same for ambers; how sure a green must be."""
 
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
+ALPHA_REST = 0.01
+"""Where no target is agreed there is no e-value, and a name must hold over the pages of a half-year by this alone."""
+
+STEP = ["from_stage", "to_stage"]
 
 
 def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -36,6 +41,8 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
       name, adjusted by Holm: named at .05, at most one page in twenty names anybody by chance
     - ``verdict``: red, amber (look here), green (at or above the floor, probability .9), undecided,
       too few (even no conversion at all could not be red), no target, not ranked (system users, no manager)
+    - ``below_at_most``: how far below the floor the rate is at most, in points (one-sided, 95 %); negative where it
+      is surely above
     - ``drop_visible``: smallest drop below the floor, in points, that this many leads would show four
       times in five, taken alone
     """
@@ -67,6 +74,7 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
         p_mid=p_mid,
         p_holm=holm(p_mid),
         verdict=verdict,
+        below_at_most=np.where(tested, 100 * (floor - _lowest(k, n, frame)), np.nan),
         drop_visible=np.where(ranked, visible_drop(n, floor), np.nan),
     )
 
@@ -80,6 +88,60 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     return page.head(len(team)).drop(columns="manager"), page.iloc[len(team) :].reset_index(drop=True)
 
 
+def page_verdicts(
+    verdicts: pd.DataFrame,
+    rest: pd.DataFrame,
+    mix: pd.DataFrame,
+    team: pd.DataFrame,
+    alarms: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Each cell's verdict, how it stands to the rest of the team, whose a miss is, and whether to name anybody.
+
+    ``verdicts`` and ``team`` come from ``versus_targets``, ``rest`` from ``against_rest``, ``mix`` from ``case_mix``.
+    Adds ``rest`` (higher, lower, undecided: against everybody else) and ``whose`` where something is missed, or where
+    no target is agreed and the manager is lower than the rest:
+
+    - "own": lower than the rest, and at equal leads as well
+    - "base": the leads are harder and account for half or more of what is missing, and at equal leads the manager is
+      no more than 5 points lower (one-sided, 95 %); red becomes amber there
+    - "team": neither, and the team as a whole is red at the step
+    - "unclear": neither can be told
+
+    and ``named``: red, own, and so by Holm's rule for the whole page at .05; where no target is agreed, own and lower
+    by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs an e-value of 20, where there is a
+    target. Adds their ``e_value``.
+    """
+    keys = ["manager", *STEP]
+    everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
+    others = (everybody["converted"] - mix["converted"]) / (everybody["entered"] - mix["entered"])
+    alike = mix[keys].assign(
+        weak=answers(mix["mix_upper"] < 0, mix["mix_lower90"], 0.0, POINTS),
+        harder_by=others - mix["expected"] / mix["entered"],
+    )
+    beside = rest[[*keys, "verdict", "p_holm"]].rename(columns={"verdict": "rest", "p_holm": "rest_holm"})
+    low_team = team.loc[team["verdict"] == "red", STEP].assign(team_low=True)
+    found = verdicts.merge(alike, how="left", on=keys).merge(beside, how="left", on=keys)
+    found = found.merge(low_team, how="left", on=STEP)
+    lower = found["rest"] == "lower"
+    missed = found["verdict"].isin(["red", "amber"]) | ((found["verdict"] == "no target") & lower)
+    gap = (found["floor"] - found["rate"]).fillna(0)
+    by_leads = (found["weak"] == NO) & (found["harder_by"] > 0) & (found["harder_by"] >= gap / 2)
+    whose = np.select(
+        [~missed, by_leads, lower & (found["weak"] == YES), found["team_low"].eq(True)],
+        ["", "base", "own", "team"],
+        "unclear",
+    )
+    verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
+    named = (verdict == "red") & (whose == "own") & (found["p_holm"] <= ALPHA)
+    if alarms is not None:
+        found = found.merge(alarms[[*keys, "e_value"]], how="left", on=keys)
+        named &= found["e_value"] >= 1 / ALPHA
+    named |= (verdict == "no target") & (whose == "own") & (found["rest_holm"] <= ALPHA_REST)
+    return found.drop(columns=["weak", "harder_by", "rest_holm", "team_low"]).assign(
+        verdict=verdict, whose=whose, named=named
+    )
+
+
 def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.DataFrame:
     """How each manager's rate differs from that of **all the others**, never from a total that holds him.
 
@@ -88,7 +150,8 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test.
     """
     own = rates if "rate" in rates else conversion_rates(rates)
-    others = conversion_rates(rest_of(rates)) if rest is None else rest
+    counts = rates[[column for column in rates if column in COUNTS or column not in MEASURED]]
+    others = conversion_rates(rest_of(counts)) if rest is None else rest
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")
@@ -192,6 +255,12 @@ def targets_and_floors(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Arra
             target[row], tolerance[row] = agreed, step.tolerance
     # .8 − .05 is not .75 in binary; a rate of exactly the floor must meet it
     return target, np.round(target - tolerance, 12)
+
+
+def _lowest(k: Array, n: Array, frame: pd.DataFrame) -> Array:
+    """The rate's lower limit, one-sided at 95 %."""
+    df = frame["df"].clip(lower=1) if "df" in frame else np.inf
+    return score_interval(k, n, stats.t.ppf(0.95, df))[0]
 
 
 def _as_known(p: Array, frame: pd.DataFrame) -> Array:

@@ -111,7 +111,7 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
             gain_s / s,
             (gain_f - f * gain_s) / s**2,
         )
-        known = after - (end["unseen"] - then["unseen"])
+        known = after - (end["unseen"] - then["unseen"]) + np.where(end["age_days"] == horizon, end["open"], 0)
         worth = effective(q, variance, known)
     usable = (group >= 0) & (start <= final) & watched_on & (s > 0) & (after > 0)
     return np.where(usable, q, np.nan), np.where(usable, worth, np.nan)

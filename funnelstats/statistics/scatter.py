@@ -79,7 +79,7 @@ def _summed(days: pd.DataFrame, over: str) -> pd.DataFrame:
 
 def _scattered(rates: pd.DataFrame, parts: pd.DataFrame, correlations: pd.DataFrame, level: float) -> pd.DataFrame:
     """The rates with their dispersion, their effective leads fewer and their interval wider by it."""
-    keys = [column for column in parts if column not in ("week", "rate", "deviation", "leads")]
+    keys = [str(column) for column in parts if column not in ("week", "rate", "deviation", "leads")]
     leads = parts.assign(pairs=parts["leads"] ** 2).groupby(keys, sort=False, dropna=False, as_index=False)
     found = rates.merge(leads[["leads", "pairs"]].sum(), how="left", on=keys)
     found = found.merge(correlations[[*STEP, "correlation", "df"]], how="left", on=STEP)
@@ -87,7 +87,7 @@ def _scattered(rates: pd.DataFrame, parts: pd.DataFrame, correlations: pd.DataFr
     dispersion = (1 + found["correlation"] * (alike - 1)).fillna(1).clip(lower=1)
     n_eff = found["n_eff"] / dispersion
     quantile = stats.t.ppf(0.5 + checked_level(level) / 2, found["df"].clip(lower=1))
-    lower, upper = score_interval(found["rate"] * n_eff, n_eff, quantile)
+    lower, upper = score_interval((found["rate"] * n_eff).to_numpy(), n_eff.to_numpy(), quantile)
     return rates.assign(n_eff=n_eff, ci_lower=lower, ci_upper=upper, dispersion=dispersion, df=found["df"])
 
 
@@ -97,7 +97,7 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     From neighbouring weeks, of which both have leads, a and b of them: the squared difference of their rates is on
     average p(1 - p)(1/a + 1/b + correlation x (2 - 1/a - 1/b)). A pair of weeks weighs as the leads it compares.
     """
-    keys = [column for column in parts if column not in ("week", "rate", "deviation", "leads")]
+    keys = [str(column) for column in parts if column not in ("week", "rate", "deviation", "leads")]
     ordered = parts[parts["leads"] > 0].sort_values([*keys, "week"])
     group = ordered.groupby(keys, dropna=False)
     before, leads = group["leads"].shift(), ordered["leads"]
@@ -116,7 +116,7 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     )
     steps = pd.DataFrame([step[:2] for step in funnel.steps], columns=STEP)
     sums = steps.merge(terms.groupby(STEP, as_index=False).sum(), how="left", on=STEP).fillna(0)
-    all_steps = share(sums["beyond"].sum(), sums["possible"].sum().clip(min=0))
+    all_steps = share(sums["beyond"].sum(), max(sums["possible"].sum(), 0))
     own = np.where(sums["possible"] > 0, share(sums["beyond"], sums["possible"].clip(lower=0)), all_steps)
     many = (sums["differences"] > 0).sum()
     # what a mean of the step's own estimate and that of all steps is worth, of as many steps that are worth the same
