@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import simulate_dating
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
 
@@ -496,6 +497,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     "Verdicts: how often they are false, how often they see": (false_reds, size_of_one_test, what_strictness_costs),
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
+    "Equal leads, and since when": simulate_dating.SIMULATIONS,
 }
 
 HEAD = """# Simulations behind the stated error rates

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import special, stats
 
-from funnelstats.stated.intervals import poisson_ratio_interval, wilson_interval
+from funnelstats.stated.intervals import newcombe_interval, poisson_ratio_interval, wilson_interval
 from funnelstats.statistics.casemix import at_equal_leads, case_mix
 
 
@@ -49,7 +49,7 @@ def test_equal_skill_with_easy_and_hard_leads_is_found_equal() -> None:
     np.testing.assert_allclose(found["expected"], [74, 26, 50], rtol=1e-5)
     np.testing.assert_allclose(found["ratio"], 1, rtol=1e-5)
     np.testing.assert_allclose(found["rate"], 0.5, rtol=1e-9)
-    np.testing.assert_allclose(found["adjusted"], 0.5, atol=1e-3)
+    np.testing.assert_allclose(found["mix_difference"], 0, atol=1e-9)
     assert found["shared"].tolist() == [1, 1, 1]
 
 
@@ -82,13 +82,48 @@ def test_one_kind_of_leads_leaves_the_plain_rate_and_wilsons_interval() -> None:
     pd.testing.assert_frame_equal(without, found)
 
 
-def test_the_standardised_rate_weighs_each_kind_as_the_team_has_it_with_movers_limits() -> None:
+def test_the_standardised_rate_weighs_each_kind_as_the_team_has_it() -> None:
     """A: 6 of 10 and 2 of 20, the team 40 and 60 leads: .4 · .6 + .6 · .1."""
     found = case_mix(strata_of([("a", "A", 10, 6), ("b", "A", 20, 2), ("a", "B", 30, 20), ("b", "B", 40, 9)])).iloc[0]
-    lower, upper = wilson_interval([6, 2], [10, 20])
     assert found["rate"] == pytest.approx(0.3)
-    assert found["ci_lower"] == pytest.approx(0.3 - np.hypot(0.4 * (0.6 - lower[0]), 0.6 * (0.1 - lower[1])))
-    assert found["ci_upper"] == pytest.approx(0.3 + np.hypot(0.4 * (upper[0] - 0.6), 0.6 * (upper[1] - 0.1)))
+    team = (np.array([26, 11]) + 4 * 0.37) / (np.array([40, 60]) + 4)
+    likely = (np.array([6, 2]) + 4 * team) / (np.array([10, 20]) + 4)
+    variance = np.sum(np.array([0.4, 0.6]) ** 2 * likely * (1 - likely) / [10, 20])
+    mean = likely @ [0.4, 0.6]
+    assert found["n_eff"] == pytest.approx(mean * (1 - mean) / variance)
+    limits = wilson_interval(0.3 * found["n_eff"], found["n_eff"])
+    np.testing.assert_allclose(found[["ci_lower", "ci_upper"]].astype(float), limits)
+
+
+def test_at_his_own_mix_a_manager_is_set_against_the_others_kind_by_kind() -> None:
+    """A has 10 of a kind that the others bring .6 of and 20 of one that they bring .3 of: .4 in all, he 9 of 30."""
+    strata = strata_of([("a", "A", 10, 5), ("b", "A", 20, 4), ("c", "A", 7, 7), ("a", "B", 30, 18), ("b", "B", 40, 12)])
+    found = case_mix(strata).set_index("manager")
+    assert found.loc["A", "mix_difference"] == pytest.approx(0.3 - 0.4)
+    assert found.loc["B", "mix_difference"] == pytest.approx(30 / 70 - (30 * 0.5 + 40 * 0.2) / 70)
+    a = found.loc["A"]
+    assert a["mix_lower"] < a["mix_lower90"] < a["mix_difference"] < a["mix_upper90"] < a["mix_upper"]
+    one = case_mix(strata_of([("all", "A", 40, 10), ("all", "B", 60, 30)])).iloc[0]
+    np.testing.assert_allclose([one["mix_lower"], one["mix_upper"]], newcombe_interval(10, 40, 30, 60))
+    np.testing.assert_allclose([one["mix_lower90"], one["mix_upper90"]], newcombe_interval(10, 40, 30, 60, 0.9))
+
+
+def test_weeks_that_scatter_are_worth_fewer_leads() -> None:
+    plain, found = case_mix(EASY_AND_HARD), case_mix(EASY_AND_HARD, dispersion=4)
+    same = ["expected", "ratio", "rate", "mix_difference", "shared"]
+    pd.testing.assert_frame_equal(found[same], plain[same])
+    np.testing.assert_allclose(found["n_eff"], plain["n_eff"] / 4)
+    for name in ("ci", "ratio", "mix"):
+        wide, narrow = (frame[f"{name}_upper"] - frame[f"{name}_lower"] for frame in (found, plain))
+        assert ((wide > 1.6 * narrow) & (wide < 2.6 * narrow)).all()
+
+
+def test_kinds_in_any_number_cost_no_certainty_where_all_convert_alike() -> None:
+    """Two hundred leads of two hundred kinds, each worked by both: as sure as 200 leads of one kind, nearly."""
+    rng = np.random.default_rng(3)
+    rows = [(f"k{kind}", who, 1, rng.binomial(1, 0.7)) for kind in range(200) for who in "AB"]
+    found = case_mix(strata_of(rows))
+    assert ((found["n_eff"] > 160) & (found["n_eff"] < 320)).all()
 
 
 def test_leads_that_nobody_else_works_are_named() -> None:
@@ -118,7 +153,7 @@ def test_managers_without_leads_and_empty_frames_are_unknown_not_zero() -> None:
     assert (found["ci_lower"], found["ci_upper"], found["ratio_upper"]) == (0, 1, np.inf)
     empty = strata_of([]).assign(from_stage=[], to_stage=[])
     assert case_mix(empty).empty
-    assert "adjusted" in case_mix(empty)
+    assert "mix_difference" in case_mix(empty)
 
 
 def test_a_manager_alone_has_no_one_to_be_compared_with() -> None:
@@ -126,19 +161,20 @@ def test_a_manager_alone_has_no_one_to_be_compared_with() -> None:
     assert found["shared"] == 0
     assert found["rate"] == 1
     assert np.isnan(found["expected"])
-    assert np.isnan(found["adjusted"])
-    assert (found["ratio_lower"], found["ratio_upper"], found["adjusted_upper"]) == (0, np.inf, 1)
+    assert np.isnan(found["mix_difference"])
+    assert (found["ratio_lower"], found["ratio_upper"]) == (0, np.inf)
+    assert (found["mix_lower"], found["mix_upper"], found["mix_lower90"], found["mix_upper90"]) == (-1, 1, -1, 1)
 
 
 @pytest.mark.simulation
-def test_adjusted_rates_rank_managers_nearer_to_their_skill_than_raw_ones() -> None:
-    raw, adjusted = [], []
+def test_rates_at_equal_leads_rank_managers_nearer_to_their_skill_than_raw_ones() -> None:
+    raw, equal = [], []
     for seed in range(60):
         strata, skill = random_team(seed)
         found = case_mix(strata)
         raw.append(stats.spearmanr(found["converted"] / found["entered"], skill)[0])
-        adjusted.append(stats.spearmanr(found["adjusted"], skill)[0])
-    assert np.mean(adjusted) > np.mean(raw) + 0.05
+        equal.append(stats.spearmanr(found["mix_difference"], skill)[0])
+    assert np.mean(equal) > np.mean(raw) + 0.05
 
 
 def test_the_marks_of_the_page_reach_the_rates_at_equal_leads() -> None:

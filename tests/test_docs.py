@@ -98,9 +98,10 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{100 * other['ci_upper']:.1f}): {other['verdict']}.",
         "base": f"Петрова, met → presented: {base['converted']} of {base['entered']} matured leads passed; of such "
         f"leads the others would have brought on {base['expected']:.1f}. Ratio {base['ratio']:.2f} "
-        f"({base['ratio_lower']:.2f} to {base['ratio_upper']:.2f}); at the team's mix of leads "
-        f"{percent(base['adjusted'])} ({between(base, 'adjusted_lower', 'adjusted_upper')}); {percent(base['shared'])} "
-        f"of the leads are of kinds that others work too. By the horizon {percent(visible['Петрова']['rate'])} pass, "
+        f"({base['ratio_lower']:.2f} to {base['ratio_upper']:.2f}); against the others with the same mix "
+        f"{100 * base['mix_difference']:+.1f} points ({100 * base['mix_lower']:.1f} to {100 * base['mix_upper']:.1f}); "
+        f"{percent(base['shared'])} of the leads are of kinds that others work too. By the horizon "
+        f"{percent(visible['Петрова']['rate'])} pass, "
         f"so the verdict is {visible['Петрова']['verdict']}, because of the leads.",
         "leak": f"presented → contracted: {leak['lost_deals']:.0f} deals ({leak['lost_lower']:.0f} to "
         f"{leak['lost_upper']:.0f}), {leak['lost_money'] / 1e6:.1f} million RUB "

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special
+from scipy import special
 
-from funnelstats.stated.intervals import Array, checked_level, poisson_ratio_interval, share, wilson_interval
+from funnelstats.stated.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
 from funnelstats.stated.shared import shared
 from funnelstats.statistics.conversion import COUNTS
 
 STEP = ("from_stage", "to_stage")
-NODES = 41
+
+OWN = 4
+"""Leads as the team's that stand beside a manager's own of a kind, for what chance does there.
+
+With none the range of a standardised rate holds .83 to .91 where kinds have a lead or two, with four .93 to .96.
+"""
 
 FEWEST_COMPARABLE = 30
 """Effective leads at a step below which nobody teaches it or is said to need the lesson."""
 
 
 @shared
-def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1.0) -> pd.DataFrame:
     """Each manager's conversions beside those his leads would have brought the other managers.
 
     Takes counts by attributes known at stage entry: ``*attributes, manager, from_stage?, to_stage?, entered,
@@ -28,21 +32,25 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     - ``entered, converted``, ``expected`` from a logistic model of the attributes fitted **without** the
       manager, ``ratio, ratio_lower, ratio_upper`` of observed to expected (exact Poisson limits)
     - ``rate, n_eff, ci_lower, ci_upper``: directly standardised, as if all had the leads of the whole team
-      (strata he never worked left out; MOVER), a rate frame for ``coaching_pairs`` or ``rate_difference``
-    - ``adjusted, adjusted_lower, adjusted_upper``: the same question with few leads drawn to the team
-      (random manager intercept, Gauss–Hermite quadrature, model's expectation as offset)
+      (kinds he never worked left out; Wilson on n_eff), a rate frame for ``coaching_pairs`` or ``rate_difference``
+    - ``mix_difference, mix_lower, mix_upper`` (MOVER) and ``mix_lower90, mix_upper90``: his rate less that of all
+      the others with **his** mix of leads, over the kinds that both worked: below 0 he is weak at equal leads,
+      and where the lower limit at 90 % lies above −m no weaker than by m (two one-sided tests at 5 %)
     - ``shared``: share of his leads in strata that other managers work too. Where it is low, skill and
       leads cannot be told apart, whatever the other columns say.
+
+    ``dispersion`` is that of the weeks the leads are from (at least 1): all limits are those of so many times
+    fewer leads. The model's own error is not in the limits of the ratio.
     """
     step = [column for column in STEP if column in strata]
     # without any attribute all leads are of one kind
     kinds = strata.assign(_kind=0)
     attributes = [str(c) for c in kinds if c not in (*STEP, "manager", *COUNTS)]
     if not step:
-        return _one_step(kinds, attributes, level)
+        return _one_step(kinds, attributes, level, dispersion)
     parts = []
     for _, part in kinds.groupby(step, sort=False) if len(kinds) else [((), kinds)]:
-        found = _one_step(part, attributes, level)
+        found = _one_step(part, attributes, level, dispersion)
         for place, column in enumerate(step, start=1):
             found.insert(place, column, part[column].iloc[0] if len(part) else part[column])
         parts.append(found)
@@ -62,7 +70,7 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != "not ranked"))
 
 
-def _one_step(strata: pd.DataFrame, attributes: list[str], level: float) -> pd.DataFrame:
+def _one_step(strata: pd.DataFrame, attributes: list[str], level: float, dispersion: float) -> pd.DataFrame:
     managers = pd.Index(strata["manager"].unique(), name="manager")
     kinds = strata[attributes].drop_duplicates()
     who = managers.get_indexer(strata["manager"])
@@ -76,7 +84,7 @@ def _one_step(strata: pd.DataFrame, attributes: list[str], level: float) -> pd.D
     others = n.sum(axis=0) - n
     comparable = (entered > 0) & (others.sum(axis=1) > 0)
     expected = np.where(comparable, (n * special.expit(logit)).sum(axis=1), np.nan)
-    ratio_lower, ratio_upper = poisson_ratio_interval(observed, expected, level)
+    ratio_lower, ratio_upper = poisson_ratio_interval(observed / dispersion, expected / dispersion, level)
     found = pd.DataFrame(
         {
             "manager": managers,
@@ -89,8 +97,8 @@ def _one_step(strata: pd.DataFrame, attributes: list[str], level: float) -> pd.D
         }
     )
     return found.assign(
-        **_standardised(k, n, level),
-        **_adjusted(k, n, logit, comparable, level),
+        **_standardised(k, n, level, dispersion),
+        **_at_own_mix(k, n, level, dispersion),
         shared=share((n * (others > 0)).sum(axis=1), entered),
     )
 
@@ -113,54 +121,52 @@ def _without_each(design: Array, k: Array, n: Array) -> Array:
     return np.clip(beta @ design.T, -15, 15)
 
 
-def _standardised(k: Array, n: Array, level: float) -> dict[str, Array]:
-    """Rates at the team's mix of leads, by MOVER over the strata that a manager worked."""
+def _standardised(k: Array, n: Array, level: float, dispersion: float) -> dict[str, Array]:
+    """Rates at the team's mix of leads, over the kinds that a manager worked."""
     worked = n > 0
     weight = worked * n.sum(axis=0)
-    weight = weight / np.where(worked.any(axis=1), weight.sum(axis=1), 1.0)[:, np.newaxis]
-    lower, upper = wilson_interval(k, n, level)
-    rates = np.where(worked, share(k, n), 0.0)
-    rate = np.minimum((weight * rates).sum(axis=1), 1.0)
-    down, up = (np.sqrt((weight**2 * (rates - limit) ** 2).sum(axis=1)) for limit in (lower, upper))
-    team = np.nan_to_num(share(k.sum(axis=0), n.sum(axis=0)))
-    mean = (weight * team).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(worked, weight**2 * team * (1 - team) / n, 0.0).sum(axis=1)
-        n_eff = np.where(variance > 0, mean * (1 - mean) / variance, n.sum(axis=1))
-    known = worked.any(axis=1)
-    return {
-        "rate": np.where(known, rate, np.nan),
-        "n_eff": np.where(known, n_eff, np.nan),
-        "ci_lower": np.where(known, np.maximum(rate - down, 0), 0.0),
-        "ci_upper": np.where(known, np.minimum(rate + up, 1), 1.0),
-    }
+    weight = share(weight, weight.sum(axis=1, keepdims=True))
+    rate, n_eff = _weighted(k, n, weight, _team(k, n))
+    n_eff = n_eff / dispersion
+    lower, upper = wilson_interval(np.nan_to_num(rate * n_eff), np.nan_to_num(n_eff), level)
+    return {"rate": rate, "n_eff": n_eff, "ci_lower": lower, "ci_upper": upper}
 
 
-def _adjusted(k: Array, n: Array, logit: Array, comparable: npt.NDArray[np.bool_], level: float) -> dict[str, Array]:
-    """Rates at the team's mix with a random intercept per manager, its spread by maximum likelihood."""
-    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
-    z, mass = np.sqrt(2) * nodes, weights / np.sqrt(np.pi)
-
-    def likelihood(spread: float) -> Array:
-        eta = logit[..., np.newaxis] + spread * z
-        return np.asarray((k[..., np.newaxis] * eta - n[..., np.newaxis] * np.logaddexp(0, eta)).sum(axis=1))
-
-    def cost(log_spread: float) -> float:
-        return -float(special.logsumexp(likelihood(np.exp(log_spread)), b=mass, axis=1)[comparable].sum())
-
-    spread = np.exp(optimize.minimize_scalar(cost, bounds=(-5, 1), method="bounded").x) if len(k) else 0.0
-    log = likelihood(spread) + np.log(mass)
-    posterior = np.exp(log - special.logsumexp(log, axis=1, keepdims=True))
-    mean = posterior @ (spread * z)
-    sd = np.sqrt(np.maximum(posterior @ (spread * z) ** 2 - mean**2, 0))
-    mix = n.sum(axis=0) / max(n.sum(), 1)
-    width = special.ndtri(0.5 + checked_level(level) / 2) * sd
-    found = {}
-    for name, shift, unknown in (
-        ("adjusted", 0.0, np.nan),
-        ("adjusted_lower", -width, 0.0),
-        ("adjusted_upper", width, 1.0),
-    ):
-        rate = (mix * special.expit(logit + (mean + shift)[:, np.newaxis])).sum(axis=1)
-        found[name] = np.where(comparable, rate, unknown)
+def _at_own_mix(k: Array, n: Array, level: float, dispersion: float) -> dict[str, Array]:
+    """Each manager's rate less that of all the others with his own mix, over the kinds that both worked."""
+    others_k, others_n = k.sum(axis=0) - k, n.sum(axis=0) - n
+    both = n * (others_n > 0)
+    leads = both.sum(axis=1)
+    own = share((k * (others_n > 0)).sum(axis=1), leads)
+    other, worth = _weighted(others_k, others_n, share(both, leads[:, np.newaxis]), _team(k, n))
+    found = {"mix_difference": own - other}
+    for name, certain in (("", level), ("90", 0.9)):
+        sides = [
+            (rate, *wilson_interval(np.nan_to_num(rate * size), np.nan_to_num(size), certain))
+            for rate, size in ((own, leads / dispersion), (other, worth / dispersion))
+        ]
+        found[f"mix_lower{name}"], found[f"mix_upper{name}"] = mover_difference(*sides)
     return found
+
+
+def _team(k: Array, n: Array) -> Array:
+    """The team's rate of each kind, a kind of few leads drawn to that of all."""
+    whole = np.nan_to_num(share(k.sum(), n.sum()))
+    return np.asarray((k.sum(axis=0) + OWN * whole) / (n.sum(axis=0) + OWN))
+
+
+def _weighted(k: Array, n: Array, weight: Array, team: Array) -> tuple[Array, Array]:
+    """Rates with kinds so weighted, and the leads of one kind that would tell them as surely.
+
+    What chance does to a kind of one or two leads is not told by its own rate, mostly 0 or 1: four leads that
+    convert as the team's stand beside them.
+    """
+    rate = np.clip((weight * np.nan_to_num(share(k, n))).sum(axis=1), 0, 1)
+    likely = (k + OWN * team) / (n + OWN)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = np.where(weight > 0, weight**2 / n, 0.0)
+        mean = (weight * likely).sum(axis=1)
+        variance = (each * likely * (1 - likely)).sum(axis=1)
+        worth = np.where(variance > 0, mean * (1 - mean) / variance, 1 / each.sum(axis=1))
+    known = ~np.isnan(weight).any(axis=1)
+    return np.where(known, rate, np.nan), np.where(known, worth, np.nan)
