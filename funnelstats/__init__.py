@@ -40,8 +40,8 @@ _HOMES = {
         "at_step cohort_table conversion_rates pooled_rates rate_difference with_matured rival_rates"
     ),
     "statistics.incidence": "days_in_stage days_to_convert incidence incidence_at",
-    "statistics.managers": "rest_of versus_rest versus_target weeks_to_tell",
-    "statistics.scatter": "against_rest rates_over_weeks weeks_differ",
+    "statistics.managers": "page_verdicts rest_of versus_rest versus_target versus_targets",
+    "statistics.scatter": "against_rest rates_over_weeks usual_dispersion",
     "statistics.casemix": "at_equal_leads case_mix",
     "statistics.changes": "explain_change",
     "statistics.leaks": "drivers leak_drivers leak_sizes noticeable",
@@ -80,9 +80,10 @@ _HOMES = {
     "showing.tables": "show_csv show_table",
     "showing.rules": "counting_rules fact_sentences missing_parts not_computable",
     "showing.remarks": (
-        "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table with_remarks"
+        "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table "
+        "scatter_sentences with_remarks"
     ),
-    "showing.advice": "page_verdicts what_to_do",
+    "showing.advice": "what_to_do",
     "showing.peers": "of_manager of_manager_flow own_rows own_sentences peer_band peer_rows",
     "showing.charts": "band_chart control_chart trend_chart",
     "showing.money_advice": "money_sentences",

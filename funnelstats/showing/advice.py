@@ -5,52 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from funnelstats.showing.remarks import NOT_RANKED, STEP, change_sentence, clear_changes, interval_words, step_words
+from funnelstats.showing.dating import began_words
+from funnelstats.showing.remarks import NOT_RANKED, change_sentence, interval_words, step_words
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, day, number, percent, rough
-from funnelstats.statistics.leaks import worst_leak
-from funnelstats.statistics.managers import ALPHA
+from funnelstats.stated.words import _, counted, number, percent, rough
+from funnelstats.statistics.answers import POINTS, YES
+from funnelstats.statistics.leaks import LEAST, worst_leak
 
-FEWEST_LEADS, MOST_POINTS = 5, 50
-"""Where no target is agreed, a lost lead or two are nobody's weakness; no difference is "below 70 points"."""
-
-
-def page_verdicts(
-    verdicts: pd.DataFrame, against_rest: pd.DataFrame, mix: pd.DataFrame, alarms: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Each cell's verdict, how it stands to the rest of the team, whose a miss is, and whether to name anybody.
-
-    ``mix`` is a frame of ``case_mix``: where colleagues would not surely have done better with a manager's
-    leads, and would have lost half or more of what is missing, the leads explain the miss, and red becomes
-    amber. Adds ``rest`` (higher, lower, undecided: against everybody else), ``whose``: "base" there, else "own"
-    where the manager is also below the rest of the team, "team" where not, blank where nothing is missed; and
-    ``named``: red, own, and so by Holm's rule for the whole page; where no target is agreed, below the rest by that
-    rule. With ``alarms``, a frame of ``e_alarms``, a name also needs an e-value of 20: twenty-six pages in a row
-    then name somebody by chance in 3 half-years of 100, without in a third. Adds its ``e_value`` and ``since``.
-    """
-    keys = ["manager", *STEP]
-    everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
-    rest = (everybody["converted"] - mix["converted"]) / (everybody["entered"] - mix["entered"])
-    costs = mix[[*keys, "ratio_upper"]].assign(harder_by=rest - mix["expected"] / mix["entered"])
-    found = verdicts.merge(costs, how="left", on=keys)
-    others = against_rest[[*keys, "verdict", "p_holm"]].rename(columns={"verdict": "rest", "p_holm": "rest_holm"})
-    found = found.merge(others, how="left", on=keys)
-    missed = found["verdict"].isin(["red", "amber"])
-    harder = (found["ratio_upper"] >= 1) & (found["harder_by"] >= (found["floor"] - found["rate"]) / 2)
-    whose = np.select(
-        [missed & harder, missed & (found["rest"] == "lower"), missed], ["base", "own", "team"], default=""
-    )
-    verdict = found["verdict"].mask((whose == "base") & (found["verdict"] == "red"), "amber")
-    named = (verdict == "red") & (whose == "own") & (found["p_holm"] <= ALPHA)
-    if alarms is not None:
-        found = found.merge(alarms[[*keys, "e_value", "since"]], how="left", on=keys)
-        named &= found["e_value"] >= 1 / ALPHA
-    lower = (found["rest"] == "lower") & (found["rest_holm"] <= ALPHA) & (found["entered"] >= FEWEST_LEADS)
-    named |= (verdict == "no target") & lower
-    return found.drop(columns=["ratio_upper", "harder_by", "rest_holm"]).assign(
-        verdict=verdict, whose=whose, named=named
-    )
+MOST_POINTS = 50
+"""No difference is "below 70 points"."""
 
 
 def what_to_do(
@@ -66,13 +30,12 @@ def what_to_do(
 ) -> list[str]:
     """What to do this week: the team's biggest leak, who needs whose help, what cannot be told yet.
 
-    ``team`` is a frame of ``versus_target``, ``managers`` one of ``page_verdicts``, ``since`` one of
+    ``team`` is a frame of ``versus_targets``, ``managers`` one of ``page_verdicts``, ``since`` one of
     ``since_when`` and ``leaks`` one of ``leak_sizes``, both of the team; ``change`` one of ``explain_change``,
-    said only where a step surely moved the whole way; ``lessons`` one of ``coaching_pairs``; ``drivers`` one of
-    ``leak_drivers``.
+    said only where the whole way changed; ``lessons`` one of ``coaching_pairs``; ``drivers`` one of ``leak_drivers``.
     """
     ranked = managers[managers["verdict"] != NOT_RANKED]
-    moved = change is not None and change["overall_before"].notna().all() and not clear_changes(change).empty
+    moved = change is not None and (change["changed"] == YES).any()
     return [
         " ".join([_leak_sentence(team, since, leaks, funnel), *_where_to_begin(team, leaks, drivers, funnel)]),
         *([change_sentence(change, funnel)] if change is not None and moved else []),
@@ -91,31 +54,82 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
             "Fewest leads pass at {step}: {rate} (very likely {interval}). No target is agreed, so nothing here is "
             "called good or bad: agree on one for each step."
         ).format(step=step_words(low), rate=percent(low["rate"]), interval=interval_words(low))
-    missed = worst_leak(team, leaks)
-    if missed.empty:
-        return _("No step of the team is below its target beyond chance: there is no leak to work on this week.")
-    worst = missed.iloc[0]
-    cost = _("about {deals} deals").format(deals=rough(worst["lost_deals"]))
-    if pd.notna(worst["lost_money"]):
-        cost = _("about {deals} deals or {money}").format(
-            deals=rough(worst["lost_deals"]), money=_rough_money(worst["lost_money"], funnel)
+    worst = worst_leak(team, leaks)
+    if worst.empty:
+        return _no_red_sentence(known[known["target"].notna()])
+    row = worst.iloc[0]
+    run = since[(since["from_stage"] == row["from_stage"]) & since["alarm"]]
+    said = [
+        _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.").format(
+            **_of_step(row)
+        ),
+        *(began_words(begun) for _row, begun in run.iterrows()),
+        _cost_sentence(row, funnel),
+        _("Look at this step first, with everybody."),
+    ]
+    return " ".join(said)
+
+
+def _of_step(row: pd.Series) -> dict[str, str]:
+    return {
+        "step": step_words(row),
+        "rate": percent(row["rate"]),
+        "interval": interval_words(row),
+        "target": percent(row["target"]),
+    }
+
+
+def _no_red_sentence(judged: pd.DataFrame) -> str:
+    """Where no step is red: one that may be low, that all are on target, that none is far below, or that none of it
+    can be told."""
+    amber = judged[judged["verdict"] == "amber"]
+    if not amber.empty:
+        lowest = amber.sort_values("below_at_most", ascending=False).iloc[0]
+        return _(
+            "The team may leak at {step}: {rate} pass (very likely {interval}) where {target} are agreed. That can "
+            "still be chance; look at this step first."
+        ).format(**_of_step(lowest))
+    if (judged["verdict"] == "green").all():
+        return _("Every step of the team meets what was agreed.")
+    # a green step has its own answer; what the others may lack decides
+    unsure = judged[judged["verdict"] != "green"].sort_values("below_at_most", na_position="last", kind="stable")
+    row = unsure.iloc[-1]
+    if row["below_at_most"] < 100 * POINTS:
+        return counted(
+            "No step of the team is {points} point or more below what was agreed: there is no leak of that size.",
+            "No step of the team is {points} points or more below what was agreed: there is no leak of that size.",
+            round(100 * POINTS),
+        ).format(points=number(100 * POINTS))
+    if pd.isna(row["below_at_most"]):
+        return _("Whether the team leaks at {step} cannot be told: too few leads are known there.").format(
+            step=step_words(row)
         )
-    run = since[(since["from_stage"] == worst["from_stage"]) & since["alarm"]]
-    what = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.").format(
-        step=step_words(worst),
-        rate=percent(worst["rate"]),
-        interval=interval_words(worst),
-        target=percent(worst["target"]),
-    )
-    if run.empty:
-        price = _("That costs {cost} in {weeks} weeks: look at this step first, with everybody.")
-        return f"{what} {price.format(cost=cost, weeks=funnel.judged_weeks)}"
-    began = pd.Timestamp(run["since"].iloc[0])
-    price = _(
-        "That began in {week}, the week of {day}, and costs {cost} in {weeks} weeks: look at this step first, with "
-        "everybody."
-    ).format(week=began.strftime("%G-W%V"), day=day(began), cost=cost, weeks=funnel.judged_weeks)
-    return f"{what} {price}"
+    points = int(np.ceil(row["below_at_most"]))
+    return counted(
+        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} point below what was agreed.",
+        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} points below what was agreed.",
+        points,
+    ).format(step=step_words(row), points=number(points))
+
+
+def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
+    """What the worst leak cost in the weeks judged; what came later than agreed is not lost."""
+    late = round(row["late_deals"])
+    if row["lost_deals"] < LEAST:
+        return _(
+            "What is missing in time came later than agreed: late, not lost, about {late} deals in {weeks} weeks."
+        ).format(late=rough(row["late_deals"]), weeks=funnel.judged_weeks)
+    cost = _("about {deals} deals").format(deals=rough(row["lost_deals"]))
+    if pd.notna(row["lost_money"]):
+        cost = _("about {deals} deals or {money}").format(
+            deals=rough(row["lost_deals"]), money=_rough_money(row["lost_money"], funnel)
+        )
+    said = _("That costs {cost} in {weeks} weeks.").format(cost=cost, weeks=funnel.judged_weeks)
+    if late < 1:
+        return said
+    return f"{said} " + counted(
+        "{late} deal more is late, not lost.", "{late} deals more are late, not lost.", late
+    ).format(late=number(late))
 
 
 def _where_to_begin(team: pd.DataFrame, leaks: pd.DataFrame, drivers: pd.DataFrame | None, funnel: Funnel) -> list[str]:
@@ -135,7 +149,7 @@ def _where_to_begin(team: pd.DataFrame, leaks: pd.DataFrame, drivers: pd.DataFra
                 other=percent(row["other_rate"]),
             )
             for _row, row in clear.head(1).iterrows()
-        ] or [_("No kind of lead stands out there.")]
+        ] or [_("With which kind of leads to begin cannot be told from these.")]
     if any("reason" in source.columns for source in funnel.entries):
         said.append(_("Why leads say no there: see the month's page of refusals."))
     return said
@@ -154,11 +168,14 @@ def _help_sentences(ranked: pd.DataFrame, lessons: pd.DataFrame | None, funnel: 
     if low.empty:
         return [
             _(
-                "No manager is below target through anything but chance, the team's own leak, or harder leads, as far "
-                "as can be told yet."
+                "Nobody is named this week: no manager is so surely below target that chance, the team's own leak and "
+                "harder leads are ruled out. That clears nobody."
             )
             if judged
-            else _("No manager is below the rest of the team beyond chance.")
+            else _(
+                "Nobody is named this week: no manager is so surely below the rest that chance and harder leads are "
+                "ruled out. That clears nobody."
+            )
         ]
     said = []
     for manager, rows in low.groupby("manager", sort=True):
@@ -210,16 +227,12 @@ def _gain(lesson: pd.Series, funnel: Funnel) -> str:
 
 
 def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
-    """What cannot be told yet; nothing where no target is agreed, since the first sentence says that."""
+    """What cannot be told yet, and where somebody is low without being named."""
     cells = ranked if ranked["rate"].notna().any() else team
     judged = cells[cells["target"].notna()]
-    if judged.empty:
-        return []
     said = []
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
-    if unsure.empty:
-        said.append(_("Every result is decided."))
-    else:
+    if not unsure.empty:
         counts = {"unsure": number(len(unsure)), "all": number(len(judged))}
         drop = unsure["drop_visible"].median()
         said.append(
@@ -233,17 +246,21 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
                 round(drop),
             ).format(**counts, drop=number(drop))
         )
-    early = ranked[(ranked["whose"] == "own") & ~ranked["named"]]
+    early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
     if not early.empty:
         said.append(
-            _("Low, but not yet surely enough to name anybody: {steps}.").format(
+            _("Low, but not surely enough to name anybody: {steps}.").format(
                 steps=", ".join(dict.fromkeys(step_words(row) for _row, row in early.iterrows()))
             )
         )
     said += [
-        _("{manager} is low at {step}, but the leads are harder too: that is no weakness.").format(
-            manager=row["manager"], step=step_words(row)
-        )
+        counted(
+            "{manager} is low at {step}; the leads are harder there, and with equal leads at most {points} point are "
+            "missing to colleagues: no weakness beyond that.",
+            "{manager} is low at {step}; the leads are harder there, and with equal leads at most {points} points are "
+            "missing to colleagues: no weakness beyond that.",
+            round(100 * POINTS),
+        ).format(manager=row["manager"], step=step_words(row), points=number(100 * POINTS))
         for _row, row in ranked[ranked["whose"] == "base"].iterrows()
     ]
-    return [" ".join(said)]
+    return [" ".join(said)] if said else []

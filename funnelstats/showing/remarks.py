@@ -9,12 +9,12 @@ import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.words import _, counted, day, number, percent, rough
-from funnelstats.statistics.managers import visible_drop, weeks_to_tell
+from funnelstats.statistics.answers import NO, UNTOLD
+from funnelstats.statistics.managers import effective_counts, visible_drop
+from funnelstats.statistics.scatter import weeks_differ
 
 STEP = ["from_stage", "to_stage"]
 NOT_RANKED = "not ranked"
-YEAR = 52
-"""Weeks beyond which nobody should be told to wait."""
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
 RIVAL_WORDS = {
@@ -37,42 +37,28 @@ def interval_words(row: pd.Series) -> str:
     return f"{number(100 * row['ci_lower'])}–{percent(row['ci_upper'])}"
 
 
-def with_remarks(managers: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+def with_remarks(managers: pd.DataFrame) -> pd.DataFrame:
     """What to make of each manager's result, in a few words: ``remark`` beside a frame of ``page_verdicts``."""
-    told = weeks_to_tell(managers, funnel)
-    return managers.assign(remark=[_remark(row) for _, row in told.iterrows()])
+    return managers.assign(remark=[_remark(row) for _, row in managers.iterrows()])
 
 
 def _remark(row: pd.Series) -> str:
     if pd.isna(row["rate"]) and row["entered"] > 0:
         return _("the days of these leads are not over yet")
     if row["verdict"] in ("undecided", "too few"):
-        return _undecided(row["entered"], row["more_weeks"])
-    if row["verdict"] in ("red", "amber"):
+        few = counted("{n} lead cannot tell yet", "{n} leads cannot tell yet", row["entered"])
+        return few.format(n=number(row["entered"])) if row["entered"] > 0 else ""
+    if row["whose"]:
+        below = row["verdict"] != "no target"
         return {
-            "own": _("below target, and lower than colleagues")
+            "own": (_("below target, and lower than colleagues") if below else _("below the rest"))
             if row["named"]
-            else _("low in these weeks, not yet sure"),
+            else _("low in these weeks, not sure enough to name"),
             "team": _("the whole team is low here"),
-            "base": _("the leads are harder too: no weakness"),
+            "base": _("the leads are harder: with equal leads not far behind"),
+            "unclear": _("low; whether by own doing cannot be told"),
         }[row["whose"]]
-    if row["verdict"] == "no target":
-        return {"higher": _("above the rest"), "lower": _("below the rest")}.get(row["rest"], "")
-    return ""
-
-
-def _undecided(leads: float, more_weeks: float) -> str:
-    """That leads are too few, and how long that will last at this pace."""
-    if not leads > 0:
-        return ""
-    few = counted("{n} lead cannot tell yet", "{n} leads cannot tell yet", leads).format(n=number(leads))
-    if pd.isna(more_weeks):
-        return few
-    if more_weeks > YEAR:
-        return few + _("; a year more would not be enough")
-    return few + counted("; about {n} more week should", "; about {n} more weeks should", more_weeks).format(
-        n=number(more_weeks)
-    )
+    return _("above the rest") if row["verdict"] == "no target" and row["rest"] == "higher" else ""
 
 
 def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
@@ -85,7 +71,7 @@ def power_sentence(managers: pd.DataFrame, funnel: Funnel) -> str:
     drops = []
     for step, rows in ranked[ranked["floor"].notna()].groupby(STEP, sort=False):
         leads, floor = rows["entered"].median(), rows["floor"].median()
-        seen = float(visible_drop(leads, floor))
+        seen = float(visible_drop(np.median(effective_counts(rows)[1]), floor))
         if not np.isnan(seen):
             drops.append(
                 counted(
@@ -140,23 +126,54 @@ def rates_apart(team: pd.DataFrame) -> list[str]:
     ]
 
 
+def scatter_sentences(team: pd.DataFrame) -> list[str]:
+    """That weeks differ by more than chance, where they do, and that ranges and verdicts allow for it."""
+    differ = team[weeks_differ(team)]
+    if differ.empty:
+        return []
+    steps = ", ".join(
+        _("{step} ({leads} leads tell as much as {worth} would)").format(
+            step=step_words(row), leads=number(row["entered"]), worth=rough(row["n_eff"])
+        )
+        for _row, row in differ.iterrows()
+    )
+    return [
+        _(
+            "Good and bad weeks differ by more than chance: {steps}. Leads of one week are alike; the ranges and "
+            "verdicts of this page allow for it."
+        ).format(steps=steps)
+    ]
+
+
 def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
-    """What moved the way from the first stage to the last between two periods, as far as that is sure.
+    """Whether the way from the first stage to the last changed between two periods, and what moved it if so.
 
     ``change`` is a frame of ``explain_change`` without segments. Points are those between the percentages shown.
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
     if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
         return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
-    before, after = change[["overall_before", "overall_after"]].iloc[0]
+    row = change.iloc[0]
+    before, after = row["overall_before"], row["overall_after"]
     points = abs(round(100 * after) - round(100 * before))
     ends |= {"before": percent(before), "after": percent(after), "points": number(points)}
+    if row["changed"] == NO:
+        return _(
+            "The share of leads that go from {first} to {last} has changed by less than a tenth of itself: {before} in "
+            "the {weeks} weeks before, {after} in these."
+        ).format(**ends, weeks=funnel.judged_weeks)
+    if row["changed"] == UNTOLD:
+        return _(
+            "Whether more or fewer leads go from {first} to {last} than before cannot be told: {before} in the {weeks} "
+            "weeks before, {after} in these; a change of {low} to {high} points is likely."
+        ).format(
+            **ends,
+            weeks=funnel.judged_weeks,
+            low=number(100 * row["overall_lower"]),
+            high=number(100 * row["overall_upper"]),
+        )
     clear = clear_changes(change)
     clear = clear[clear["effect"].abs() >= WORTH_SAYING * clear["effect"].abs().max()]
-    if clear.empty:
-        return _("No step changed the way from {first} to {last} beyond chance: {before} then, {after} now.").format(
-            **ends
-        )
     fell = counted(
         "The way from {first} to {last} fell by {points} point, from {before} to {after}",
         "The way from {first} to {last} fell by {points} points, from {before} to {after}",
@@ -167,19 +184,21 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
         "The way from {first} to {last} rose by {points} points, from {before} to {after}",
         points,
     )
-    stayed = _("The way from {first} to {last} stayed at {after}")
-    whole = (stayed if not points else fell if after < before else rose).format(**ends)
+    whole = (fell if after < before else rose).format(**ends)
     when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.judged_weeks)
-    limits = [_very_likely(row) for _row, row in clear.iterrows()]
-    if len(change) == 1:
-        return f"{whole}, {when} ({limits[0]})."
+    likely = _very_likely(row[["overall_lower", "overall_upper"]])
     rest = round(100 * change["effect"].drop(clear.index).sum())
-    parts = [_part(row, only=points > 0 and len(clear) == 1 and not rest) for _row, row in clear.iterrows()]
-    parts = [f"{part} ({range_})" for part, range_ in zip(parts, limits, strict=True)]
-    if rest:
+    parts = [
+        _part(effect, only=points > 0 and len(clear) == 1 and not rest)
+        + ("" if len(clear) == 1 and not rest else f" ({_very_likely(effect[['ci_lower', 'ci_upper']])})")
+        for _row, effect in clear.iterrows()
+    ]
+    if len(change) == 1:
+        parts = []
+    elif rest and parts:
         other = _("{points} lost at the other steps") if rest < 0 else _("{points} won at the other steps")
         parts.append(other.format(points=number(abs(rest))))
-    return f"{'; '.join([f'{whole}, {when}', *parts])}."
+    return f"{'; '.join([f'{whole}, {when} ({likely})', *parts])}."
 
 
 def _part(row: pd.Series, *, only: bool) -> str:
@@ -194,8 +213,10 @@ def _part(row: pd.Series, *, only: bool) -> str:
     return text.format(points=number(abs(row["effect"]) * 100), step=step_words(row))
 
 
-def _very_likely(row: pd.Series) -> str:
-    low, high = sorted(abs(100 * row[["ci_lower", "ci_upper"]].astype(float)))
+def _very_likely(limits: pd.Series) -> str:
+    """Both ends in points, told as sizes where both are on one side of nothing."""
+    ends = 100 * limits.to_numpy(dtype=float)
+    low, high = (float(end) for end in (sorted(abs(ends)) if ends[0] * ends[1] >= 0 else ends))
     return _("very likely {low} to {high} points").format(low=number(low), high=number(high))
 
 

@@ -54,13 +54,34 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "“reached in time”."
         ),
         _(
-            "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance. Of "
-            "all results painted red on a page, at most 7 in 100 are so by chance. A manager is named only where at "
-            "most one page in twenty would name anybody by chance, and where the weeks since the half-year before "
-            "say the same, however often one looks."
+            "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance, the "
+            "team's steps and the managers' together. Where every rate lies exactly at what was agreed, about one page "
+            "in twenty shows any red; where some are below, on average at most 5 in 100 reds are so by chance. Leads of "
+            "one week are alike: ranges and verdicts are those of as many fewer leads. A manager is named only where at "
+            "most one page in twenty would name anybody by chance, and where the weeks since the half-year before say "
+            "the same, however often one looks."
         ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
+        *_widened(funnel),
         *_tolerances(funnel),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
+    ]
+
+
+def _widened(funnel: Funnel) -> list[str]:
+    """That more weeks are judged than were stated, and why, where that is so."""
+    if funnel.judged_weeks == funnel.window_weeks:
+        return []
+    longest = max(funnel.steps, key=lambda step: step.horizon_days)
+    return [
+        _(
+            "{stated} weeks were agreed to be judged; {weeks} are, because {step} has {days} days, and with fewer "
+            "weeks too few leads would be known to the end of them."
+        ).format(
+            stated=funnel.window_weeks,
+            weeks=funnel.judged_weeks,
+            step=f"{longest.from_stage} → {longest.to_stage}",
+            days=longest.horizon_days,
+        )
     ]
 
 

@@ -25,18 +25,26 @@ STEP = ["from_stage", "to_stage"]
 
 
 def leak_sizes(
-    rates: pd.DataFrame, funnel: Funnel, *, deal: float | None = None, level: float = 0.95, seed: int = 0
+    rates: pd.DataFrame,
+    funnel: Funnel,
+    *,
+    fates: pd.DataFrame | None = None,
+    deal: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """What each step loses below its floor (target - tolerance), biggest leak first.
 
     Takes one row per group and step: counts (entered, converted) or a censored frame (entered, rate, n_eff);
-    ``deal`` is the mean deal. Returns its keys, entered and rate with
+    ``deal`` is the mean deal. ``fates``, a frame of ``step_fates`` with the same groups, tells the leads that moved
+    on after the horizon from those that did not: late is not lost. Returns its keys, entered and rate with
 
     - ``target``, ``floor``
     - ``shortfall``: expected share of the entered leads missing to the floor, E[(floor - p)+]. Not below 0,
       so a small group that seems on target still has some, and groups do not add up to the team's
-    - ``lost_deals, lost_lower, lost_upper``: entered x shortfall x the rates of the later steps (the group's
-      own, the team's where it has none), all else equal
+    - ``lost_deals, lost_lower, lost_upper``: entered x what of the shortfall did not move on later either x the rates
+      of the later steps (the group's own, the team's where it has none), all else equal
+    - ``late_deals``: the same of the part that moved on later than agreed; 0 without ``fates``
     - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without a ``deal``
       above 0
 
@@ -56,10 +64,13 @@ def leak_sizes(
     later = _later(share(won, leads))[group, step]
     shortfall = np.where(n > 0, expected_shortfall(k, n, floor), np.nan)
     entered = frame["entered"].to_numpy(dtype=float)
-    lost = entered * shortfall * later
+    late = _late_share(frame[keys], fates)
+    missing = np.where(n > 0, expected_shortfall(k + late * (n - k), n, floor), np.nan)
+    lost = entered * missing * later
 
     drawn = np.random.default_rng(seed).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, *won.shape))
-    losses = entered * np.maximum(floor - drawn[:, group, step], 0) * _later(drawn)[:, group, step]
+    moved = drawn[:, group, step] + late * (1 - drawn[:, group, step])
+    losses = entered * np.maximum(floor - moved, 0) * _later(drawn)[:, group, step]
     tail = (1 - checked_level(level)) / 2
     lower, upper = np.quantile(losses, [tail, 1 - tail], axis=0)
     known = ~np.isnan(lost)
@@ -74,11 +85,20 @@ def leak_sizes(
         lost_deals=lost,
         lost_lower=lower,
         lost_upper=upper,
+        late_deals=np.maximum(entered * shortfall * later - lost, 0),
         lost_money=lost * worth,
         lost_money_lower=lower * worth,
         lost_money_upper=upper * worth,
     )
     return found.sort_values("lost_deals", ascending=False, kind="stable", ignore_index=True)
+
+
+def _late_share(cells: pd.DataFrame, fates: pd.DataFrame | None) -> Array:
+    """Of the leads whose days are over and that did not move on in time, the share that did so later."""
+    if fates is None:
+        return np.zeros(len(cells))
+    found = cells.merge(fates, how="left", on=list(cells))
+    return np.nan_to_num(share(found["late"], found["entered"] - found["in_time"]))
 
 
 def expected_shortfall(
@@ -105,19 +125,25 @@ def _later(rates: Array) -> Array:
     return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
 
 
-def noticeable(leaks: pd.DataFrame) -> pd.DataFrame:
-    """The leaks worth a line of a page: of a step with a target, and half a deal or more; of ``leak_sizes``."""
-    return leaks[leaks["target"].notna() & (leaks["lost_deals"] >= LEAST)].reset_index(drop=True)
+def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
+    """The leaks worth a line of a page: of a step that is red, half a deal or more, lost or late.
+
+    Takes the team's frames of ``leak_sizes`` and ``versus_targets``.
+    """
+    red = team.loc[team["verdict"] == "red", STEP]
+    found = leaks.merge(red, on=STEP)
+    return found[found["lost_deals"] + found["late_deals"] >= LEAST].reset_index(drop=True)
 
 
 def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
-    """The step below its target that costs the team most deals: one row, or none where no step is below.
+    """The step that is red and costs the team most deals: one row, or none where no step is.
 
-    Takes the team's frames of ``versus_target`` and ``leak_sizes``; adds ``lost_deals, lost_money`` to the former's.
+    Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds ``lost_deals, late_deals, lost_money`` to the
+    former's.
     """
-    missed = team[team["rate"].notna() & team["verdict"].isin(["red", "amber"])]
-    sized = missed.merge(leaks[[*STEP, "lost_deals", "lost_money"]], on=STEP)
-    return sized.sort_values("lost_deals", ascending=False, kind="stable").head(1)
+    red = team[team["verdict"] == "red"]
+    sized = red.merge(leaks[[*STEP, "lost_deals", "late_deals", "lost_money"]], on=STEP)
+    return sized.sort_values(["lost_deals", "late_deals"], ascending=False, kind="stable").head(1)
 
 
 def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """``versus_rest`` of each manager's rates over weeks; ``days`` as for ``rates_over_weeks``, by manager and week.
 
     What all managers share of a good or bad week is in both sides of the comparison and cancels: only the part of the
-    correlation that a manager's leads have beyond that of all leads of the week widens it.
+    correlation that a manager's leads have beyond that of all leads of the week widens it. Adds that ``dispersion``.
     """
     parts = _weekly_parts(days, funnel)
     own = _correlations(parts, funnel)
@@ -59,7 +59,13 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     apart = own.assign(correlation=both["correlation"] - shared)
     others = rest_of(days)
     sides = [(days, parts), (others, _weekly_parts(others, funnel))]
-    return versus_rest(*(_scattered(_rates(side, funnel), weekly, apart, 0.95) for side, weekly in sides))
+    rates, rest = (_scattered(_rates(side, funnel), weekly, apart, 0.95) for side, weekly in sides)
+    return versus_rest(rates, rest).merge(rates[["manager", *STEP, "dispersion"]], how="left")
+
+
+def usual_dispersion(rest: pd.DataFrame) -> float:
+    """The median dispersion of managers beside their colleagues, for comparisons that know no weeks; 1 of none."""
+    return float(rest["dispersion"].median()) if len(rest) else 1.0
 
 
 def weeks_differ(rates: pd.DataFrame) -> pd.Series:
