@@ -56,10 +56,10 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
         _(
             "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance, the "
             "team's steps and the managers' together. Where every rate lies exactly at what was agreed, about one page "
-            "in twenty shows any red; where some are below, on average at most 5 in 100 reds are so by chance. Leads of "
-            "one week are alike: ranges and verdicts are those of as many fewer leads. A manager is named only where at "
-            "most one page in twenty would name anybody by chance, and where the weeks since the half-year before say "
-            "the same, however often one looks."
+            "in twenty shows any red; where some are below, on average at most 5 in 100 reds are so by chance. Leads "
+            "of one week are alike: ranges and verdicts are those of as many fewer leads. A manager is named only "
+            "where at most one page in twenty would name anybody by chance, and where the weeks since the half-year "
+            "before say the same, however often one looks."
         ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
         *_widened(funnel),
         *_tolerances(funnel),
