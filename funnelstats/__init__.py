@@ -36,9 +36,7 @@ _HOMES = {
     "counting.wins": "ticket_moments wins won_counts",
     "counting.records": "attribute_sizes record_counts",
     "counting.pipeline": "lead_cost open_leads paid_open_leads stage_contacts",
-    "statistics.conversion": (
-        "at_step cohort_table conversion_rates pooled_rates rate_difference with_matured rival_rates"
-    ),
+    "statistics.conversion": ("at_step cohort_table conversion_rates rate_difference with_matured rival_rates"),
     "statistics.incidence": "days_in_stage days_to_convert incidence incidence_at",
     "statistics.managers": "page_verdicts rest_of versus_rest versus_target versus_targets",
     "statistics.scatter": "against_rest rates_over_weeks usual_dispersion",

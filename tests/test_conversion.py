@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.stated.intervals import newcombe_interval, pooled_interval, wilson_interval
-from funnelstats.statistics.conversion import cohort_table, conversion_rates, pooled_rates, rate_difference
+from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.statistics.conversion import cohort_table, conversion_rates, rate_difference
 
 
 def counts_of(**columns) -> pd.DataFrame:
@@ -48,32 +48,11 @@ def test_where_nobody_entered_the_rate_is_missing_and_none_of_five_is_zero() -> 
 
 def test_an_empty_frame_stays_empty() -> None:
     assert conversion_rates(counts_of(entered=[], converted=[])).empty
-    assert pooled_rates(counts_of(cohort=[], entered=[], converted=[])).empty
 
 
 def test_more_converted_than_entered_is_refused() -> None:
     with pytest.raises(ValueError, match=r"between 0 and entered, got 5.0 of 3.0 at position 1"):
         conversion_rates(pd.DataFrame({"entered": [3, 3], "converted": [1, 5]}))
-
-
-def test_pooled_cohorts_add_up_and_take_the_interval_of_scattering_weeks() -> None:
-    counts = pd.DataFrame(
-        {
-            "manager": ["A", "A", "A", "B"],
-            "cohort": ["w1", "w2", "w3", "w2"],
-            "entered": [20, 20, 10, 7],
-            "converted": [2, 18, 5, 3],
-            "too_recent": [0, 0, 4, 0],
-        }
-    )
-    pooled = pooled_rates(counts)
-    assert pooled["manager"].tolist() == ["A", "B"]
-    assert pooled[["entered", "converted", "too_recent"]].to_numpy().tolist() == [[50, 25, 4], [7, 3, 0]]
-    np.testing.assert_allclose(
-        pooled[["ci_lower", "ci_upper"]], [pooled_interval([2, 18, 5], [20, 20, 10]), wilson_interval(3, 7)]
-    )
-    everything = pooled_rates(counts.drop(columns="manager").groupby("cohort", as_index=False).sum())
-    assert everything[["entered", "converted"]].to_numpy().tolist() == [[57, 28]]
 
 
 def test_a_difference_of_two_frames_is_newcombes_row_by_row() -> None:

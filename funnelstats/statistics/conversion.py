@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.stated.errors import FunnelError, suggestion
-from funnelstats.stated.intervals import mover_difference, pooled_interval, share, wilson_interval
+from funnelstats.stated.intervals import mover_difference, share, wilson_interval
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
@@ -31,30 +31,6 @@ def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """
     lower, upper = wilson_interval(counts["converted"], counts["entered"], level)
     return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
-
-
-def pooled_rates(counts: pd.DataFrame, over: str = "cohort", *, level: float = 0.95) -> pd.DataFrame:
-    """Share of entered leads that converted in all cohorts together, honest about good and bad weeks.
-
-    The interval is wider than Wilson's where cohorts differ by more than chance (``pooled_interval``).
-    Takes a count frame with a column named ``over``, one row per group and cohort; returns one row per
-    group: ``*keys, entered, converted, too_recent?, rate, ci_lower, ci_upper``.
-    """
-    present = [column for column in COUNTS if column in counts]
-    keys = [str(column) for column in counts if column not in (*present, over)]
-    constant = pd.Series(0, index=counts.index)
-    group = (counts.groupby(keys, sort=False, dropna=False).ngroup() if keys else constant).to_numpy()
-    week = counts.groupby(over, dropna=False).ngroup().to_numpy()
-    summed = counts[present].groupby(group).sum()
-    shape = (len(summed), week.max(initial=-1) + 1)
-    converted, entered = (
-        np.bincount(group * shape[1] + week, counts[column], shape[0] * shape[1]).reshape(shape)
-        for column in ("converted", "entered")
-    )
-    lower, upper = pooled_interval(converted, entered, level)
-    names = counts[keys][~pd.Series(group).duplicated().to_numpy()].reset_index(drop=True)
-    rate = share(summed["converted"], summed["entered"])
-    return names.join(summed).assign(rate=rate, ci_lower=lower, ci_upper=upper)
 
 
 def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

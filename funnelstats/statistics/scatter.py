@@ -14,7 +14,7 @@ from funnelstats.statistics.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.statistics.managers import rest_of, versus_rest
 
 if TYPE_CHECKING:
-    from funnelstats.stated.funnel import Funnel
+    from funnelstats.stated.funnel import Funnel, Step
 
 STEP = ["from_stage", "to_stage"]
 OWN_PART = 0.5
@@ -120,7 +120,7 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
             "pairs": leads**2,
         }
     )
-    steps = pd.DataFrame([step[:2] for step in funnel.steps], columns=STEP)
+    steps = pd.DataFrame([(step.from_stage, step.to_stage) for step in funnel.steps], columns=STEP)
     sums = steps.merge(terms.groupby(STEP, as_index=False).sum(), how="left", on=STEP).fillna(0)
     all_steps = share(sums["beyond"].sum(), max(sums["possible"].sum(), 0))
     own = np.where(sums["possible"] > 0, share(sums["beyond"], sums["possible"].clip(lower=0)), all_steps)
@@ -145,8 +145,8 @@ def _weekly_parts(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _parts_of_step(days: pd.DataFrame, groups: list[str], step: tuple) -> pd.DataFrame:
-    from_stage, to_stage, horizon, *_ = step
+def _parts_of_step(days: pd.DataFrame, groups: list[str], step: Step) -> pd.DataFrame:
+    horizon = step.horizon_days
     by = days.groupby(groups, sort=False, dropna=False) if groups else days.groupby(days["age_days"] * 0)
     cell, (week, weeks) = by.ngroup().to_numpy(), pd.factorize(days["week"], sort=True)
     names = days[groups][~pd.Series(cell).duplicated().to_numpy()] if groups else pd.DataFrame(index=range(len(by)))
@@ -167,8 +167,8 @@ def _parts_of_step(days: pd.DataFrame, groups: list[str], step: tuple) -> pd.Dat
     n_eff = np.minimum(n_eff, known.sum(axis=1, keepdims=True))
     rows = pd.DataFrame(
         {
-            "from_stage": from_stage,
-            "to_stage": to_stage,
+            "from_stage": step.from_stage,
+            "to_stage": step.to_stage,
             "week": np.tile(weeks, shape[0]),
             "rate": np.broadcast_to(rate, entered.shape).ravel(),
             "deviation": deviation.ravel(),
