@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import simulate_dating
+import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
 
@@ -480,6 +481,13 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
         what_moved_the_total,
     ),
     "Verdicts: how often they are false, how often they see": (false_reds, size_of_one_test, what_strictness_costs),
+    "Weeks that differ": (
+        simulate_scatter.weeks_that_scatter,
+        simulate_scatter.whole_way,
+        simulate_scatter.what_is_denied,
+        simulate_scatter.named_falsely,
+        simulate_scatter.weeks_until_named,
+    ),
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,

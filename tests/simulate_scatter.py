@@ -7,6 +7,7 @@ matured, so that a page costs little; ``leads_on_their_way`` in simulate.py has 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ def what_is_denied() -> list[Claim]:
             Claim("Pages that say it cannot be told", setting, "", np.mean(["nor ruled out" in text for text in said])),
         ]
     for harder, weak in ((0.15, 0.08), (0.15, 0.0)):
-        whose = _whose_with_harder_leads(np.random.default_rng(45), harder, weak, runs=300)
+        whose = np.array(list(_misses(np.random.default_rng(45), harder, weak, runs=300)))
         setting = f"150 leads, {100 * harder:.0f} points harder, {100 * weak:.0f} points weak at equal leads"
         claims += [
             Claim("No weakness beyond 5 points, of reds and ambers", setting, "≤ .05" * (weak > 0.05),
@@ -137,8 +138,7 @@ def named_falsely() -> list[Claim]:
         for run in range(runs):
             history = drawn(rng, managers, leads, correlation, np.array(FLOORS), WINDOW + HALF_YEAR - 1, own=True)
             for week in range(HALF_YEAR):
-                pages = [_named(history, week, funnel) for funnel in (FUNNEL, FREE)]
-                named[run] |= [page.any() for page in pages]
+                named[run] |= [_page(history, week, funnel)["named"].any() for funnel in (FUNNEL, FREE)]
         setting = (
             f"{managers} managers exactly at their floors, {leads} leads a week each, correlation {correlation}, own"
         )
@@ -228,41 +228,31 @@ def _change(counts: Counts, week: int) -> pd.Series:
 
 def _page(history: Counts, week: int, funnel: object) -> pd.DataFrame:
     """The managers of a page that begins with this week, with alarms from the first week on."""
-    entered, converted = history
-    days = days_of(entered[:, week : week + WINDOW], converted[:, week : week + WINDOW])
+    days = days_of(*(part[:, week : week + WINDOW] for part in history))
     team, people = versus_targets(rates_over_weeks(of_team(days), funnel), rates_over_weeks(days, funnel), funnel)
     rest = against_rest(days, funnel)
-    counts = days.assign(
-        entered=days["advanced"] + days["lost"], converted=days["advanced"], to_stage=days["from_stage"]
-    )
-    counts["to_stage"] = counts["from_stage"].map(dict(zip(STAGES, STAGES[1:], strict=False)))
-    sums = counts.groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
+    sums = _counts(days).groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
     mix = case_mix(sums, dispersion=usual_dispersion(rest))
-    return page_verdicts(people, rest, mix, team, _alarms(history, week + WINDOW, people, funnel))
+    alarms = e_alarms(_counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel)
+    return page_verdicts(people, rest, mix, team, alarms)
 
 
-def _alarms(history: Counts, until: int, people: pd.DataFrame, funnel: object) -> pd.DataFrame:
-    days = days_of(*(part[:, :until] for part in history))
-    weeks = days.assign(
-        entered=days["advanced"] + days["lost"],
-        converted=days["advanced"],
-        to_stage=days["from_stage"].map(dict(zip(STAGES, STAGES[1:], strict=False))),
-        week=pd.Timestamp("2026-01-05") + pd.to_timedelta(7 * days["week"], unit="D"),
+def _counts(days: pd.DataFrame) -> pd.DataFrame:
+    """Day counts of leads that are all matured as counts of each manager, week and step."""
+    return pd.DataFrame(
+        {
+            "manager": days["manager"],
+            "week": pd.Timestamp("2026-01-05") + pd.to_timedelta(7 * days["week"], unit="D"),
+            "from_stage": days["from_stage"],
+            "to_stage": days["from_stage"].map(dict(pairwise(STAGES))),
+            "entered": days["advanced"] + days["lost"],
+            "converted": days["advanced"],
+        }
     )
-    columns = ["manager", "week", "from_stage", "to_stage", "entered", "converted"]
-    return e_alarms(weeks[columns], funnel)
-
-
-def _named(history: Counts, week: int, funnel: object) -> pd.Series:
-    return _page(history, week, funnel)["named"]
-
-
-def _whose_with_harder_leads(rng: np.random.Generator, harder: float, weak: float, runs: int) -> npt.NDArray:
-    """Whose a miss is said to be, on pages where it is red or amber: one manager with mostly hard leads, nine others."""
-    return np.array(list(_misses(rng, harder, weak, runs)))
 
 
 def _misses(rng: np.random.Generator, harder: float, weak: float, runs: int) -> Iterator[str]:
+    """Whose a miss is said to be where it is red or amber, of one manager with mostly hard leads beside nine others."""
     funnel = funnel_of((0.80,))
     for _ in range(runs):
         rows = []
