@@ -79,6 +79,20 @@ FACTS = {
 }
 """The sentence of each fact, of one and of several."""
 
+TOUCHES: dict[str, tuple[str, ...]] = {
+    "no_rows": (),
+    "never_seen": (),
+    "costs_without_leads": ("money",),
+    "history_starts_late": ("conversion", "dates"),
+}
+"""Facts that make a number false or hide rows, each with the numbers it touches: warnings, told before all others.
+
+The numbers are "conversion" (rates by step), "dates" (weeks and durations), "people" (managers' rates and lists),
+"refusals", "money" and "leads" (lists to act on). A page tells a warning beside the numbers that it touches.
+"""
+NAMING = frozenset({"never_seen", "system_user_entries"})
+"""Facts that name people: on no page that one manager reads."""
+
 
 def left_out_words(funnel: Funnel) -> dict[str, str]:
     """What preparation writes of a row left out as declared, in the language of the page; values stay as they are."""

@@ -17,8 +17,8 @@ from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _
 
-WARNINGS = ("no_rows", "never_seen")
-"""Facts of which the count is 0, told as soon as the data is prepared: most often a slip in funnel.toml."""
+NEVER = ("no_rows", "never_seen")
+"""Facts of which the count is 0: most often a slip in funnel.toml."""
 
 REASON_WORDS = (
     "repeats {keys} of an earlier row",
@@ -38,7 +38,10 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 
 
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count``, only warnings with a count of 0."""
+    """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: the lines of funnel.toml that help.
+
+    Only facts of what never occurs have a count of 0.
+    """
     found = [
         *_of_statement(tables, funnel),
         *_of_leads(tables),
@@ -48,7 +51,7 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
     return [
         {"fact": fact, "detail": detail, "count": int(count)}
         for fact, detail, count in found
-        if int(count) > 0 or fact in WARNINGS
+        if int(count) > 0 or fact in NEVER
     ]
 
 
