@@ -59,8 +59,10 @@ def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line
     mend = 'stages = ["lead"]'
     odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_without_leads", "web")]
     first, second, last = fact_sentences(odd)
-    assert "had their whole time" in first and first.endswith(f"In funnel.toml:\n{mend}")
-    assert "web" in second and "same instant" in last
+    assert "had their whole time" in first
+    assert first.endswith(f"In funnel.toml:\n{mend}")
+    assert "web" in second
+    assert "same instant" in last
     assert cautions(odd, "dates", "refusals") == [first]
     assert cautions(odd, "money") == [second]
     assert cautions(odd, "people") == cautions([], "dates") == []
@@ -69,13 +71,16 @@ def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line
 def test_a_page_of_one_manager_has_no_warning_that_names_people(monkeypatch):
     monkeypatch.setitem(TOUCHES, "system_user_entries", ("people",))
     odd = [fact("system_user_entries", "Anna")]
-    assert cautions(odd, "people") and not cautions(odd, "people", unnamed=True)
+    assert cautions(odd, "people")
+    assert not cautions(odd, "people", unnamed=True)
     assert {*TOUCHES, *NAMING} <= {*FACTS}
 
 
 def test_of_many_warnings_of_a_kind_five_are_told_and_how_many_more():
     told = cautions([fact("costs_without_leads", f"channel {number}") for number in range(12)])
-    assert len(told) == 6 and "channel 4" in told[4] and told[5] == "7 more of this kind."
+    assert len(told) == 6
+    assert "channel 4" in told[4]
+    assert told[5] == "7 more of this kind."
 
 
 def test_leads_without_an_entry_or_a_date_of_creation_are_counted():
