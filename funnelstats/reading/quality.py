@@ -38,7 +38,7 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 
 
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count`` and, where one helps, ``mend``, lines of funnel.toml.
+    """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
 
     Only facts of what never occurs have a count of 0.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from funnelstats.counting.records import known_columns
 from funnelstats.reading.account import FACTS, NAMING, TOUCHES
 from funnelstats.stated.funnel import MISSING, Funnel
 from funnelstats.stated.words import _, counted, day, number, percent
@@ -132,11 +133,10 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
         "costs": _("No costs: what a lead or a sale costs, and what a channel returns cannot be told."),
     }
     said = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
-    ends = {stage for source in funnel.entries for stage in source.values.get("stage", {}).values()}
-    ends |= {source.stage for source in funnel.entries if source.stage}
-    if "lost" not in ends:
+    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    if "lead_id" not in refusals:
         said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
-    elif not any("reason" in source.columns for source in funnel.entries):
+    elif "reason" not in refusals:
         said.append(_("No reasons of refusal: why leads say no cannot be told."))
     return [*said, *funnel.notes] or [_("Nothing is missing.")]
 
