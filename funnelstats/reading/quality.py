@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.shapes import of_shapes
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
@@ -47,10 +48,11 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
         *_of_leads(tables),
         *_of_entries(tables, funnel),
         *_of_times(tables, funnel),
+        *of_shapes(tables, funnel),
     ]
     return [
-        {"fact": fact, "detail": detail, "count": int(count)}
-        for fact, detail, count in found
+        {"fact": fact, "detail": detail, "count": int(count)} | ({"mend": mend[0]} if any(mend) else {})
+        for fact, detail, count, *mend in found
         if int(count) > 0 or fact in NEVER
     ]
 

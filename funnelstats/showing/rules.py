@@ -143,7 +143,7 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
-    limiting = ("undated", "no_manager_at_stage")
+    limiting = ("undated", "no_manager_at_stage", "snapshot")
     said = _facts([fact for fact in facts if fact["fact"] in limiting])
     named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
     if not named:
