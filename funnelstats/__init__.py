@@ -76,7 +76,7 @@ _HOMES = {
     "statistics.notes": "month_notes notes_fingerprint",
     "showing.shown": "show_text",
     "showing.tables": "show_csv show_table",
-    "showing.rules": "counting_rules fact_sentences missing_parts not_computable",
+    "showing.rules": "cautions counting_rules fact_sentences missing_parts not_computable",
     "showing.remarks": (
         "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table "
         "scatter_sentences with_remarks"

@@ -224,6 +224,14 @@ def test_only_the_wanted_attributes_are_joined(con):
         with_toy_leads(con, ["chanel"])
 
 
+def test_a_stage_may_be_called_created(con):
+    schema = ibis.schema({"lead_id": "string", "created_on": "date", "amount": "float64"})
+    leads = table(con, pd.DataFrame({"lead_id": ["a"], "created_on": [None], "amount": [5.0]}), schema, "leads")
+    entries = table(con, entries_frame([("a", "created", "2026-01-05")]))
+    frame = with_leads(journeys(entries, funnel_of("created", "won")), leads).to_pandas()
+    assert (frame.at[0, "created_on"], frame.at[0, "amount"]) == (on(5), 5.0)
+
+
 def test_an_attribute_cannot_take_the_name_of_a_stage(con):
     schema = ibis.schema({"lead_id": "string", "met": "string"})
     leads = table(con, pd.DataFrame({"lead_id": ["a"], "met": ["yes"]}), schema, "leads")

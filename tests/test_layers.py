@@ -32,6 +32,8 @@ MAY_IMPORT = {
         "cells",
         "mapping",
         "canonical",
+        "outliers",
+        "shapes",
         "quality",
         "sources",
         "opening",

@@ -6,8 +6,8 @@ import os
 from datetime import date
 from itertools import combinations, pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -437,12 +437,14 @@ def test_wins_are_said_with_their_money_where_it_is_known():
 
 
 def test_limits_name_what_is_missing_and_rules_the_days_agreed():
-    bare = Tables(SimpleNamespace(columns=["lead_id"]), None, None, None, None)  # type: ignore[arg-type]
+    bare = Tables(ibis.memtable({"lead_id": ["a"]}), None, None, None, None)  # type: ignore[arg-type]
     said = loop_limits(FUNNEL, bare)
     assert len(said) == 9
     full = stated(loop={"wrongly_qualified": "x", "nurtured": "n", "needs": {"met": "amount"}}, notes="One note.")
-    leads = SimpleNamespace(columns=["channel", "amount", "ready_need"])
+    leads = ibis.memtable({"channel": ["web", ""], "amount": [None, 1.0], "ready_need": [True, None]})
     assert len(loop_limits(full, Tables(leads, None, 1, 1, 1))) == 2  # type: ignore[arg-type]
+    blank = leads.mutate(channel=ibis.null("string"))
+    assert any("No channel" in line for line in loop_limits(full, Tables(blank, None, 1, 1, 1)))  # type: ignore[arg-type]
     funnel = stated(loop={"idle_days": 5, "idle_days_at": {"met": 9}, "marketing": ["web"]}, base=["segment"])
     rules = loop_rules(funnel, date(2026, 6, 30), *((date(2026, 6, 1), date(2026, 6, 30)),) * 2)
     for words in (

@@ -3,6 +3,7 @@
 from datetime import date
 from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,9 +21,9 @@ from funnelstats.statistics.lead_base import score_groups, score_skill
 from funnelstats.statistics.revenue import returns
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
-COLUMNS = SimpleNamespace(columns=["lead_id", "channel"])
-FULL = SimpleNamespace(leads=COLUMNS, entries=None, contacts=COLUMNS, payments=COLUMNS, costs=COLUMNS)
-BARE = SimpleNamespace(leads=SimpleNamespace(columns=["lead_id"]), contacts=None, payments=None, costs=None)
+ROWS = ibis.memtable({"lead_id": ["a"], "channel": ["web"]})
+FULL = SimpleNamespace(leads=ROWS, entries=None, contacts=ROWS, payments=ROWS, costs=ROWS)
+BARE = SimpleNamespace(leads=ROWS.select("lead_id"), contacts=None, payments=None, costs=None)
 NO_STRAYS = pd.DataFrame({"payments": [0], "leads": [0], "amount": [0.0]})
 
 

@@ -211,9 +211,11 @@ def stays(journeys: ir.Table, funnel: Funnel, *, keep: Sequence[str] = ()) -> ir
 def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | None = None) -> ir.Table:
     """The journeys with the attributes of their leads; blank text shows as "(missing)", unknown leads too.
 
-    The lead's own manager arrives as `current_manager`: `manager` always means the owner at stage entry.
+    The lead's own manager arrives as `current_manager`: `manager` always means the owner at stage entry. Where no
+    columns are named the date of creation stays away: a stage called "created" has one of the same name.
     """
-    wanted = [name for name in leads.columns if name != "lead_id"] if columns is None else list(columns)
+    own = ("lead_id", "created_at", "created_on")
+    wanted = [name for name in leads.columns if name not in own] if columns is None else list(columns)
     for name in wanted:
         if name not in leads.columns:
             raise FunnelError(f'no column "{name}" in the leads; {suggestion(name, leads.columns)}')

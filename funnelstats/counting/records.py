@@ -16,6 +16,12 @@ from funnelstats.stated.schema import MISSING
 RECORD = ["stage", "field", "manager", "entered", "converted"]
 
 
+def known_columns(rows: ir.Table) -> set[str]:
+    """The columns that hold something in some row: what the export has, whatever funnel.toml states."""
+    held = fetch(rows.aggregate(**{name: rows[name].count() for name in rows.columns})).iloc[0]
+    return {str(name) for name, count in held.items() if count}
+
+
 def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """Leads that wait at a stage at the end of `as_of`, and those whose record has what its next step needs.
 

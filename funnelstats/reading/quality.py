@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.shapes import of_shapes
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _
 
-WARNINGS = ("no_rows", "never_seen")
-"""Facts of which the count is 0, told as soon as the data is prepared: most often a slip in funnel.toml."""
+NEVER = ("no_rows", "never_seen")
+"""Facts of which the count is 0: most often a slip in funnel.toml."""
 
 REASON_WORDS = (
     "repeats {keys} of an earlier row",
@@ -38,17 +39,21 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 
 
 def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count``, only warnings with a count of 0."""
+    """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
+
+    Only facts of what never occurs have a count of 0.
+    """
     found = [
         *_of_statement(tables, funnel),
         *_of_leads(tables),
         *_of_entries(tables, funnel),
         *_of_times(tables, funnel),
+        *of_shapes(tables, funnel),
     ]
     return [
-        {"fact": fact, "detail": detail, "count": int(count)}
-        for fact, detail, count in found
-        if int(count) > 0 or fact in WARNINGS
+        {"fact": fact, "detail": detail, "count": int(count)} | ({"mend": mend[0]} if any(mend) else {})
+        for fact, detail, count, *mend in found
+        if int(count) > 0 or fact in NEVER
     ]
 
 

@@ -19,7 +19,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading import canonical, cells, columns, mapping, quality, readers, stored
+from funnelstats.reading import canonical, cells, columns, mapping, outliers, quality, readers, shapes, stored
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
 from funnelstats.stated import dates, schema
@@ -133,7 +133,20 @@ def _made_from(name: str) -> dict[str, str]:
 
 
 def _code_fingerprint() -> str:
-    modules = (schema, dates, funnel_module, columns, stored, readers, cells, mapping, canonical, quality)
+    modules = (
+        schema,
+        dates,
+        funnel_module,
+        columns,
+        stored,
+        readers,
+        cells,
+        mapping,
+        canonical,
+        quality,
+        outliers,
+        shapes,
+    )
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from funnelstats.counting.records import known_columns
 from funnelstats.counting.states import STATE, hand_over_stage, way
 from funnelstats.stated.words import _, counted, day, money, number, percent
 from funnelstats.statistics.loop import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS, named_managers
@@ -173,7 +174,7 @@ def won_sentence(total: pd.DataFrame, funnel: Funnel) -> str:
 
 def loop_limits(funnel: Funnel, tables: Tables) -> list[str]:
     """What this export cannot tell about the closed loop, each in a sentence."""
-    leads = tables.leads.columns
+    leads = known_columns(tables.leads)
     checks = [
         (tables.contacts is None, _("No contacts: nobody can be told as never touched, and inactive means no move.")),
         ("channel" not in leads, _("No channel: which leads marketing handed over cannot be told apart.")),
@@ -183,7 +184,7 @@ def loop_limits(funnel: Funnel, tables: Tables) -> list[str]:
         ),
         ("amount" not in leads, _("No expected amount: what the leads in a state are worth cannot be told.")),
         (tables.payments is None, _("No payments: what won leads brought cannot be told.")),
-        (not set(READY_WORDS) & set(leads), _("No readiness: budget, authority, need and timing are not known.")),
+        (not set(READY_WORDS) & leads, _("No readiness: budget, authority, need and timing are not known.")),
         (not funnel.loop.nurtured, _("No mark of nurtured leads: whether nurturing pays cannot be told.")),
         (not funnel.loop.needs, _("Nobody stated what a record needs for the next step.")),
     ]
