@@ -40,7 +40,7 @@ def weeks_that_scatter() -> list[Claim]:
         (40, 3, 0.05, False),
         (40, 15, 0.02, False),
     ):
-        rng, runs = np.random.default_rng(41), 200
+        rng, runs = np.random.default_rng(41), 150
         found = np.zeros((runs, 6))
         for run in range(runs):
             counts = drawn(rng, managers, leads, correlation, np.array(FLOORS), WINDOW, own=own)
@@ -112,7 +112,7 @@ def what_is_denied() -> list[Claim]:
             nobody = people.head(0).assign(whose="", named=False, rest="")
             said.append(what_to_do(team, nobody, _no_alarm(), leak_sizes(together, FUNNEL), FUNNEL)[0])
         setting = f"{managers} managers, {leads} leads a week each, correlation {correlation}, a step 10 points low"
-        denied = np.mean([("there is no leak" in text) or ("Every step" in text) for text in said])
+        denied = np.mean([("no leak of that size" in text) or ("Every step" in text) for text in said])
         claims += [
             Claim("Pages that deny the leak", setting, "≤ .05", denied, 0, 0.05),
             Claim("Pages that tell it", setting, "", np.mean(["leaks most" in text for text in said])),

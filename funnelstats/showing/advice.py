@@ -9,8 +9,8 @@ from funnelstats.showing.dating import began_words
 from funnelstats.showing.remarks import NOT_RANKED, change_sentence, interval_words, step_words
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, number, percent, rough
-from funnelstats.statistics.answers import POINTS, YES
+from funnelstats.stated.words import _, counted, number, percent, points, rough
+from funnelstats.statistics.answers import YES, share_margin
 from funnelstats.statistics.leaks import LEAST, worst_leak
 
 MOST_POINTS = 50
@@ -59,10 +59,10 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
         return _no_red_sentence(known[known["target"].notna()])
     row = worst.iloc[0]
     run = since[(since["from_stage"] == row["from_stage"]) & since["alarm"]]
+    leaks_most = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.")
+    is_late = _("The team is slow at {step}: {rate} pass in time (very likely {interval}) where {target} are agreed.")
     said = [
-        _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.").format(
-            **_of_step(row)
-        ),
+        (is_late if row["lost_deals"] < LEAST else leaks_most).format(**_of_step(row)),
         *(began_words(begun) for _row, begun in run.iterrows()),
         _cost_sentence(row, funnel),
         _("Look at this step first, with everybody."),
@@ -94,22 +94,18 @@ def _no_red_sentence(judged: pd.DataFrame) -> str:
     # a green step has its own answer; what the others may lack decides
     unsure = judged[judged["verdict"] != "green"].sort_values("below_at_most", na_position="last", kind="stable")
     row = unsure.iloc[-1]
-    if row["below_at_most"] < 100 * POINTS:
-        return counted(
-            "No step of the team is {points} point or more below what was agreed: there is no leak of that size.",
-            "No step of the team is {points} points or more below what was agreed: there is no leak of that size.",
-            round(100 * POINTS),
-        ).format(points=number(100 * POINTS))
+    margin = float(share_margin(unsure["floor"].min()))
+    if row["below_at_most"] < 100 * margin:
+        return _(
+            "No step of the team is {points} or more below what was agreed: there is no leak of that size."
+        ).format(points=points(margin))
     if pd.isna(row["below_at_most"]):
         return _("Whether the team leaks at {step} cannot be told: too few leads are known there.").format(
             step=step_words(row)
         )
-    points = int(np.ceil(row["below_at_most"]))
-    return counted(
-        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} point below what was agreed.",
-        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} points below what was agreed.",
-        points,
-    ).format(step=step_words(row), points=number(points))
+    return _(
+        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} below what was agreed."
+    ).format(step=step_words(row), points=points(np.ceil(row["below_at_most"]) / 100))
 
 
 def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
@@ -254,13 +250,10 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
             )
         )
     said += [
-        counted(
-            "{manager} is low at {step}; the leads are harder there, and with equal leads at most {points} point are "
-            "missing to colleagues: no weakness beyond that.",
-            "{manager} is low at {step}; the leads are harder there, and with equal leads at most {points} points are "
-            "missing to colleagues: no weakness beyond that.",
-            round(100 * POINTS),
-        ).format(manager=row["manager"], step=step_words(row), points=number(100 * POINTS))
+        _(
+            "{manager} is low at {step}; the leads are harder there, and with equal leads less than {points} is "
+            "missing to colleagues: no weakness beyond that."
+        ).format(manager=row["manager"], step=step_words(row), points=points(row["margin"]))
         for _row, row in ranked[ranked["whose"] == "base"].iterrows()
     ]
     return [" ".join(said)] if said else []
