@@ -6,7 +6,7 @@ import pandas as pd
 
 from funnelstats.showing.remarks import NOT_RANKED, STEP, interval_words, step_words
 from funnelstats.stated.funnel import MISSING, Funnel
-from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.stated.words import _, counted, number, percent, points
 
 FEWEST_PEERS = 4
 """Below this a band would show single colleagues."""
