@@ -74,7 +74,7 @@ def weeks_that_scatter() -> list[Claim]:
 
 
 def whole_way() -> list[Claim]:
-    """The whole way of a team that does the same all the time, told on every other Monday of a half-year; and after a fall."""
+    """The whole way of a team that does the same all the time, told every other Monday; and after a fall."""
     claims = []
     for leads, correlation in ((30, 0.0), (100, 0.0), (100, 0.02), (200, 0.05)):
         rng, runs = np.random.default_rng(42), 60
@@ -133,7 +133,7 @@ def what_is_denied() -> list[Claim]:
 
 
 def named_falsely() -> list[Claim]:
-    """Half-years in which anybody is named, on every other Monday, of managers who all do the same, with and without targets."""
+    """Half-years in which anybody is named, every other Monday, of managers who all do the same; without targets too."""
     claims = []
     for managers, leads, correlation in ((10, 15, 0.0), (10, 15, 0.05), (40, 15, 0.02)):
         rng, runs = np.random.default_rng(46), 40 if managers == 10 else 20
