@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from funnelstats.stated.intervals import Array
 from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.conversion import COUNTS, RATE, conversion_rates, rate_difference
+from funnelstats.statistics.conversion import COUNTS, RATE, check_groups, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     """
     own = rates if "rate" in rates else conversion_rates(rates)
     others = conversion_rates(rest_of(rates.drop(columns=list(MEASURED), errors="ignore"))) if rest is None else rest
+    check_groups(own, others)
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in (*MEASURED, *COUNTS)]
     matched = found[keys].merge(others, on=keys, how="left")
