@@ -133,7 +133,7 @@ def what_is_denied() -> list[Claim]:
 
 
 def named_falsely() -> list[Claim]:
-    """Half-years in which anybody is named, every other Monday, of managers who all do the same; without targets too."""
+    """Half-years in which anybody is named, every other Monday, of managers who do the same; also without targets."""
     claims = []
     for managers, leads, correlation in ((10, 15, 0.0), (10, 15, 0.05), (40, 15, 0.02)):
         rng, runs = np.random.default_rng(46), 40 if managers == 10 else 20

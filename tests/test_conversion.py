@@ -10,7 +10,12 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.conversion import cohort_table, conversion_rates, rate_difference
+from funnelstats.statistics.conversion import (
+    cohort_table,
+    conversion_rates,
+    rate_difference,
+    with_matured,
+)
 
 
 def counts_of(**columns) -> pd.DataFrame:
@@ -84,6 +89,38 @@ def test_a_row_that_matches_two_is_refused() -> None:
     before = conversion_rates(counts_of(entered=[7, 8], converted=[5, 5]))
     with pytest.raises(ValueError, match="from_stage, to_stage repeat there"):
         rate_difference(now, before)
+
+
+def test_a_group_column_of_the_other_frame_alone_is_named() -> None:
+    now = conversion_rates(counts_of(entered=[70], converted=[56]))
+    before = conversion_rates(counts_of(manager=["A"], entered=[80], converted=[48]))
+    with pytest.raises(ValueError, match="split by manager and this one is not"):
+        rate_difference(now, before)
+
+
+def test_a_column_of_which_no_value_is_in_both_frames_is_named_instead_of_unknown_differences() -> None:
+    """A week left in both, each with its own, matches nothing."""
+    now = conversion_rates(counts_of(week=["2026-W26"], entered=[70], converted=[56]))
+    before = conversion_rates(counts_of(week=["2026-W13"], entered=[80], converted=[48]))
+    with pytest.raises(ValueError, match='no week is in both, such as "2026-W26" and "2026-W13"'):
+        rate_difference(now, before)
+    assert np.isnan(rate_difference(now, before[:0])["difference"].item())
+
+
+def test_measures_beside_the_rates_are_no_groups() -> None:
+    now = conversion_rates(counts_of(entered=[70], converted=[56])).assign(matured=60, matured_rate=0.8, named=True)
+    before = conversion_rates(counts_of(entered=[80], converted=[48])).assign(matured=70, matured_rate=0.5)
+    assert rate_difference(now, before)["difference"].item() == pytest.approx(0.2)
+
+
+def test_matured_leads_are_put_beside_rates_of_the_same_groups_only() -> None:
+    rates = conversion_rates(counts_of(manager=["A", "B"], entered=[70, 10], converted=[56, 9]))
+    counts = counts_of(entered=[80], converted=[65]).assign(too_recent=3)
+    with pytest.raises(ValueError, match="count both by manager, or neither"):
+        with_matured(rates, counts)
+    with pytest.raises(ValueError, match="count both by manager, or neither"):
+        with_matured(conversion_rates(counts), rates.assign(too_recent=0))
+    assert with_matured(conversion_rates(counts), counts)["matured"].item() == 80
 
 
 def cohorts_of(weeks: int, young: int, leads: int = 50) -> pd.DataFrame:

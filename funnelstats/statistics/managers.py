@@ -12,7 +12,7 @@ from scipy import special, stats
 from funnelstats.stated.intervals import Array, score_interval
 from funnelstats.stated.schema import MISSING
 from funnelstats.statistics.answers import NO, YES, answers, share_margin
-from funnelstats.statistics.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
+from funnelstats.statistics.conversion import COUNTS, MEASURED, check_groups, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     own = rates if "rate" in rates else conversion_rates(rates)
     counts = rates[[column for column in rates if column in COUNTS or column not in MEASURED]]
     others = conversion_rates(rest_of(counts)) if rest is None else rest
+    check_groups(own, others)
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")
