@@ -43,7 +43,12 @@ def loop_sentences(
         return said
     if states[states[STATE] == HANDED]["leads"].sum() == 0:
         return [_("No lead was handed over in this month: there is nothing to close the loop on.")]
-    return [_("Every lead handed over in this month is moving or has a result: there is nothing to chase.")]
+    return [
+        _(
+            "Every lead handed over in this month has a result, or moved or was contacted of late, as far as the "
+            "export knows: there is none to chase."
+        )
+    ]
 
 
 def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str:
