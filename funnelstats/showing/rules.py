@@ -15,6 +15,11 @@ from funnelstats.stated.words import _, counted, day, number, percent
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
 
+THREE_ANSWERS = (
+    "What is not shown is not denied. “About as”, “no more than” and “even” are said only where a test at 5% rules out "
+    "anything beyond the margin; elsewhere it cannot be told."
+)
+
 
 def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:
     """How the page was counted, one sentence for each rule."""
@@ -54,12 +59,14 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "“reached in time”."
         ),
         _(
-            "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance. Of "
-            "all results painted red on a page, at most 7 in 100 are so by chance. A manager is named only where at "
-            "most one page in twenty would name anybody by chance, and where the weeks since the half-year before "
-            "say the same, however often one looks."
+            "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance. "
+            "Averaged over many such pages, at most 7 in 100 of the results painted red are so by chance; that is an "
+            "average, not the odds of any single one. A manager is named only where at most one page in twenty would "
+            "name anybody by chance, and where the weeks since the half-year before say the same, however often one "
+            "looks."
         ).format(weeks=funnel.window_weeks, first=day(window[0]), last=day(window[1])),
         *_tolerances(funnel),
+        _(THREE_ANSWERS),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
     ]
 
