@@ -261,7 +261,7 @@ def test_a_difference_of_the_leads_alone_disappears_at_equal_leads():
     assert equal["nurtured"].tolist() == pytest.approx(equal["others"].tolist())
     assert (equal["ratio_lower"] < 1).all()
     assert (equal["ratio_upper"] > 1).all()
-    assert equal["says"].tolist() == ["not so here: no more than a fifth apart"] * 2
+    assert equal["says"].tolist() == ["not so here, the two are no more than a fifth apart"] * 2
     assert equal["compared"].tolist() == [1, 1]
 
 
@@ -333,10 +333,10 @@ def test_what_cannot_be_compared_is_unknown_and_without_a_mark_there_is_nothing(
         (100, (64, 40), "more; whether as much as claimed cannot be told yet"),
         (5000, (68, 40), "more, as much as claimed or above"),
         (5000, (43, 40), "more, but less than claimed"),
-        (1000, (41, 40), "not so here: no more than a fifth apart"),
+        (1000, (41, 40), "not so here, the two are no more than a fifth apart"),
         (150, (41, 40), "less than claimed; whether more at all cannot be told yet"),
         (30, (43, 40), "cannot be told yet"),
-        (100, (20, 40), "not so here: it is less, not more"),
+        (100, (20, 40), "not so here, it is less"),
     ],
 )
 def test_a_claim_is_held_against_the_whole_interval(size, won, says):
@@ -567,7 +567,7 @@ def test_nurtured_leads_do_no_better_at_equal_leads(sample):
     leads = handed_over(paths, tables.leads, funnel, day, months_to("2026-06", 12), keep=by)
     counted = hand_over_counts(leads, funnel, day, by, to_stage="paid")
     found = nurture_effects(counted, ticket_moments(leads, tables.payments, funnel, day, by), "nurtured")
-    assert found["says"].tolist() == ["not so here: no more than a fifth apart"] * 4
+    assert found["says"].tolist() == ["not so here, the two are no more than a fifth apart"] * 4
     assert (found["ratio_upper"] < found["claim"]).all()
     bought = found[found["measure"] == "bought"].set_index("held")["ratio"]
     assert bought["raw"] > 1.04

@@ -25,11 +25,11 @@ MEASURE_WORDS = {"bought": "share that bought", "ticket": "mean paid by who boug
 HELD_WORDS = {"raw": "as they are", "equal": "at equal leads"}
 CLAIM_WORDS = {
     "unknown": "cannot be told",
-    "fewer": "not so here: it is less, not more",
+    "fewer": "not so here, it is less",
     "as": "more, as much as claimed or above",
     "less": "more, but less than claimed",
     "more": "more; whether as much as claimed cannot be told yet",
-    "alike": "not so here: no more than a fifth apart",
+    "alike": "not so here, the two are no more than a fifth apart",
     "below": "less than claimed; whether more at all cannot be told yet",
     "open": "cannot be told yet",
 }
