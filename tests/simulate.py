@@ -18,6 +18,7 @@ import simulate_dating
 import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
+from simulate_wording import THREE_ANSWERS
 
 from funnelstats.stated.intervals import mover_difference, wilson_interval
 from funnelstats.statistics.changes import explain_change, shapley_effects
@@ -491,6 +492,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
+    "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
 }
 
 HEAD = """# Simulations behind the stated error rates

@@ -208,9 +208,10 @@ def test_the_lead_base_is_said_in_five_sentences(base):
 @pytest.mark.parametrize(
     ("rates", "verdict"),
     [
-        ({0.1: 100, 0.9: 100}, "no better than a coin"),
+        ({0.1: 90, 0.9: 100}, "Whether it sorts leads better than a coin cannot be told yet."),
+        ({0.1: 100, 0.9: 100}, "That is no more than 5 points from a coin: do not sort"),
         ({0.1: 150, 0.9: 50}, "points the wrong way"),
-        ({0.1: 60, 0.2: 100}, "As a probability it is wrong"),
+        ({0.1: 60, 0.2: 100}, "Read as a probability it is off, beyond chance"),
         ({10: 20, 90: 180}, "It sorts leads better than a coin."),
         ({10: 0, 90: 0}, "all judged leads ended alike"),
     ],

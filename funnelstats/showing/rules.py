@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MOST_TOLD = 5
 OUR_COLUMNS = ("blank",)
 """Facts whose detail is a column of ours."""
+THREE_ANSWERS = (
+    "What is not shown is not denied. “About as”, “no more than” and “even” are said only where a test at 5% rules out "
+    "anything beyond the margin; elsewhere it cannot be told."
+)
 
 
 def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:
@@ -68,6 +72,7 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
         ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
         *_widened(funnel),
         *_tolerances(funnel),
+        _(THREE_ANSWERS),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
     ]
 

@@ -190,5 +190,5 @@ def _answer(row: pd.Series) -> str:
     return {
         YES: _("it goes together, it is not shown to cause"),
         NO: _("no more than {margin} apart").format(margin=points(margin)),
-        UNTOLD: _("whether that is more than chance cannot be told yet"),
+        UNTOLD: _("whether they differ cannot be told yet"),
     }[answer]
