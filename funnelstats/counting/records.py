@@ -38,7 +38,7 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     if not needs:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
     there = stays(journeys, funnel)
-    gone = there.outcome.isin(["advanced", *ENDS]).fill_null(False)
+    gone = there.outcome.isin(["advanced", "won", *ENDS]).fill_null(False)
     there = there.filter(
         there.stage.isin([stage for stage, _ in needs])
         & (there.entered_on <= on_date(as_of))

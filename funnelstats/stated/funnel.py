@@ -139,6 +139,8 @@ class Funnel(Spec):
     system_users: Texts = ()
     base: Texts = ()
     undated: Texts = ()
+    correction_hours: Annotated[float, Field(ge=0)] = 1
+    owner_from: Literal["entry", "first_person"] = "first_person"
     stages: Annotated[tuple[str, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
     contact: Contact = Contact()
