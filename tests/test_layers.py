@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "canonical",
         "outliers",
         "shapes",
+        "repeats",
         "quality",
         "sources",
         "opening",

@@ -69,6 +69,36 @@ FACTS = {
         "{n} lead has an end and no stage: it is in no rate and in no table of refusals.",
         "{n} leads have an end and no stage: they are in no rate and in no table of refusals.",
     ),
+    "one_id_of_several": (
+        "{n} “{detail}” stands in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one is read and has the history of all. Another column must tell leads apart.",
+        "{n} “{detail}” stand in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one each is read and has the history of all. Another column must tell leads apart.",
+    ),
+    "repeated_ids_differ": (
+        "{n} lead stands in several rows that do not say the same of it, for example its {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+        "{n} leads stand in several rows that do not say the same of them, for example their {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+    ),
+    "payments_overlap": (
+        "{n} payment stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} payments stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "costs_overlap": (
+        "{n} row of costs stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} rows of costs stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "payments_twice": (
+        "{n} payment stands there again, word for word ({detail} with it and without): is it one payment or two? "
+        "With a number for each payment rows of one number count once.",
+        "{n} payments stand there again, word for word ({detail} with them and without): are they one payment or two? "
+        "With a number for each payment rows of one number count once.",
+    ),
+    "costs_twice": (
+        "{n} row of costs stands there again, word for word ({detail} with it and without): it is added up.",
+        "{n} rows of costs stand there again, word for word ({detail} with them and without): they are added up.",
+    ),
     "queue_first": (
         "{n} lead came to “{detail}” with no person (blank, or a system user) and was taken by one within a week: the "
         "step counts for nobody of the team.",
@@ -164,6 +194,10 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "stage_not_logged": ("conversion", "people"),
     "only_the_last_move": ("conversion", "people", "dates"),
     "ends_without_stage": ("conversion", "refusals"),
+    "one_id_of_several": ("conversion", "people", "leads", "money"),
+    "repeated_ids_differ": ("people", "leads", "money"),
+    "payments_twice": ("money",),
+    "costs_twice": ("money",),
     "queue_first": ("people",),
     "queue_like": ("people",),
     "inherited": ("people", "leads"),

@@ -56,10 +56,17 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
     columns |= {name: _text(raw, source, name, column) for name, column in source.attributes.items()}
+    latest = _null("timestamp")
+    if source.latest_by:
+        text = _text(raw, source, "latest_by", source.latest_by)
+        typed, wrong = _typed("latest_by", text, Column("instant", ""), source, funnel)
+        faults += [Fault(text.notnull() & when, source.latest_by, text, reason) for when, reason in wrong]
+        latest = typed["latest_by"]
     ignored = _ignored(raw, texts, source, funnel, unmapped)
     at_fault = [(ignored.isnull() & fault.when, fault) for fault in faults]
     return raw.select(
         **columns,
+        _latest=latest.cast("timestamp"),
         _source=ibis.literal(number, "int32"),
         _file="_file",
         **{ROW: ROW},

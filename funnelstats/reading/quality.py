@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
-from funnelstats.reading.shapes import of_shapes
+from funnelstats.reading.shapes import Found, of_shapes
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
@@ -23,6 +23,7 @@ NEVER = ("no_rows", "never_seen")
 
 REASON_WORDS = (
     "repeats {keys} of an earlier row",
+    "repeats a row of {file}",
     "belongs to no lead",
     "is missing",
     "is not a date written as {written}",
@@ -38,16 +39,17 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 """What the tables are called on a page."""
 
 
-def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
+def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()) -> list[dict[str, Any]]:
     """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
 
-    Only facts of what never occurs have a count of 0.
+    Only facts of what never occurs have a count of 0. ``odd`` is what was seen of rows that are in no table.
     """
     found = [
         *_of_statement(tables, funnel),
         *_of_leads(tables),
         *_of_entries(tables, funnel),
         *_of_times(tables, funnel),
+        *odd,
         *of_shapes(tables, funnel),
     ]
     return [
