@@ -13,6 +13,7 @@ import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
 from funnelstats.reading.shapes import Found, of_shapes
+from funnelstats.reading.spelling import of_spelling
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
@@ -51,6 +52,7 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()
         *_of_times(tables, funnel),
         *odd,
         *of_shapes(tables, funnel),
+        *of_spelling(tables, funnel),
     ]
     return [
         {"fact": fact, "detail": detail, "count": int(count)} | ({"mend": mend[0]} if any(mend) else {})

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.reading.columns import ROW
-from funnelstats.reading.shapes import Found, toml
+from funnelstats.reading.shapes import Found, toml, under
 from funnelstats.stated.funnel import Funnel
 
 UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id"]}
@@ -19,6 +19,8 @@ DAYS = {"payments": "paid_on", "costs": "date"}
 LATEST = "_latest"
 BLOCK = 5
 """Rows that two files must share to be two exports that overlap."""
+NOTICED = 0.005
+"""Share of the leads from which on rows that do not agree are a warning."""
 MANY = 10
 """Costs that look alike within one file are told from so many on: a day's small sums often do."""
 
@@ -112,7 +114,9 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Found]:
     declared = any(source.keep == "last" or source.latest_by for source in funnel.leads)
     if by_column and not declared and int(row["ids"]) > others:
         most = max(by_column, key=lambda name: by_column[name])
-        yield "repeated_ids_differ", most, int(row["ids"]) - others, '[leads]\nkeep = "last"'
+        ids = int(row["ids"]) - others
+        fact = "repeated_ids_differ" if ids >= NOTICED * int(rows.lead_id.nunique().execute()) else "few_ids_differ"
+        yield fact, most, ids, under("leads", 'keep = "last"')
 
 
 def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Found]:
@@ -138,4 +142,4 @@ def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Foun
     mend = toml({**source.columns, "payment_id": "(the header of its number)"}) if table == "payments" else ""
     numbers = f"{total:.0f} / {total - twice:.0f} {funnel.currency}"
     shown = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
-    yield f"{table}_twice", f"{shown}: {numbers}", again, f"[{table}]\ncolumns = {mend}" if mend else ""
+    yield f"{table}_twice", f"{shown}: {numbers}", again, under(table, f"columns = {mend}") if mend else ""

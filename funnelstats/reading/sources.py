@@ -19,7 +19,19 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading import canonical, cells, columns, mapping, outliers, quality, readers, repeats, shapes, stored
+from funnelstats.reading import (
+    canonical,
+    cells,
+    columns,
+    mapping,
+    outliers,
+    quality,
+    readers,
+    repeats,
+    shapes,
+    spelling,
+    stored,
+)
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
 from funnelstats.stated import dates, schema
@@ -135,7 +147,7 @@ def _made_from(name: str) -> dict[str, str]:
 
 def _code_fingerprint() -> str:
     own = (schema, dates, funnel_module, columns, stored, readers, cells, mapping)
-    modules = (*own, outliers, shapes, repeats, canonical, quality)
+    modules = (*own, outliers, shapes, repeats, spelling, canonical, quality)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
 
 MOST_TOLD = 5
-OUR_COLUMNS = ("blank", "repeated_ids_differ")
+OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
 """Facts whose detail is a column of ours."""
 
 
