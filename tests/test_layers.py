@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "outliers",
         "shapes",
         "repeats",
+        "spelling",
         "quality",
         "sources",
         "opening",
