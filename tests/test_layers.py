@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "shapes",
         "repeats",
         "spelling",
+        "currencies",
         "quality",
         "sources",
         "opening",

@@ -1,9 +1,11 @@
 """Exports whose shape lies: each told with its count and the line that mends it, and silence where nothing is odd."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import ibis
 import pytest
+from openpyxl import Workbook
 from projects import FUNNEL, NAME, prepared, tables
 
 from funnelstats.reading.opening import last_day, open_funnel, read_quality
@@ -302,6 +304,58 @@ def test_names_spelled_in_several_ways_are_told_with_the_lines_that_join_them():
     assert found["reasons_spelled_twice"]["count"] == 1
     joined = BASE.replace('"source" }', '"source" }\nvalues.channel = { WEB = "web", "Wеb" = "web" }')
     assert "channels_spelled_twice" not in told(rows, joined, leads=of_leads(channels={"L3": "WEB", "L5": "Wеb"}))
+
+
+def money(*sums, signs='["€", "$"]', column=""):
+    rows = [[f"L{4 * place + 3}", FIRST + timedelta(days=30 + place), *sum_] for place, sum_ in enumerate(sums)]
+    toml = BASE + PAYMENTS + f"currency_signs = {signs}\n"
+    return toml, text("id,at,sum" + column, rows)
+
+
+def test_two_currencies_in_a_column_are_told_with_their_counts_and_two_signs_of_one_are_not():
+    toml, paid = money(["€5"], ["7 €"], ["$5"])
+    found = told(moves(), toml, paid=paid)["mixed_currencies"]
+    assert (found["detail"], found["count"]) == ("payments, sum: € 2, $ 1", 1)
+    assert found["mend"].endswith('currency_signs = "€"')
+    assert "mixed_currencies" not in told(
+        moves(), *money(["€5"], ["7 EUR"], signs='["€", "EUR"]')[:1], paid=paid.replace("$", "€")
+    )
+    toml, paid = money(["US$5"], ["C$ 7"], signs='["US$", "C$", "$"]')
+    dollars = told(moves(), toml.replace('"EUR"', '"USD"'), paid=paid)["mixed_currencies"]
+    assert dollars["detail"] == "payments, sum: US$ 1, C$ 1"
+
+
+def test_amounts_all_of_another_currency_than_stated_are_told():
+    toml, paid = money(["$5"], ["$6"], signs='"$"')
+    assert told(moves(), toml, paid=paid)["mixed_currencies"]["count"] == 2
+    assert "mixed_currencies" not in told(moves(), toml.replace('"EUR"', '"CAD"'), paid=paid)
+
+
+def test_a_column_that_names_the_currency_is_looked_at_unless_it_is_stated():
+    toml, paid = money(["5", "EUR"], ["6", "USD"], column=",Currency")
+    found = told(moves(), toml, paid=paid)["mixed_currencies"]
+    assert (found["detail"], found["mend"].splitlines()[1]) == (
+        "payments, Currency: EUR 1, USD 1",
+        'only = { Currency = "EUR" }',
+    )
+    assert "mixed_currencies" not in told(moves(), toml + 'only = { Currency = "EUR" }\n', paid=paid)
+
+
+@pytest.mark.parametrize(
+    ("other", "count"), [('"$"#,##0.00', 1), ('#,##0.00 "руб."', 1), ("[$€-407] #,##0.00", 0), ("General", 0)]
+)
+def test_the_currency_of_a_workbook_is_that_of_its_formats(other, count):
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["id", "at", "sum"])
+    for place, shown in enumerate(("[$€-2] #,##0.00", other)):
+        sheet.append([f"L{4 * place + 3}", "2026-02-10", 5])
+        sheet.cell(place + 2, 3).number_format = shown
+    folder = Path("data", "raw", NAME)
+    folder.mkdir(parents=True)
+    book.save(folder / "paid.csv")
+    found = told(moves(), BASE + PAYMENTS)
+    assert found.get("mixed_currencies", {"count": 0})["count"] == count
 
 
 def test_blanks_within_a_name_are_one_blank_without_a_word():

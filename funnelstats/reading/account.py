@@ -121,6 +121,12 @@ FACTS = {
         "{n} value is spelled in several ways, each counted apart ({detail}).",
         "{n} values are spelled in several ways, each counted apart ({detail}).",
     ),
+    "mixed_currencies": (
+        "{n} amount is of another currency than the pages' ({detail}) and is added up as if it were of theirs: convert "
+        "it, or leave it out.",
+        "{n} amounts are of another currency than the pages' ({detail}) and are added up as if they were of theirs: "
+        "convert them, or leave them out.",
+    ),
     "queue_first": (
         "{n} lead came to “{detail}” with no person (blank, or a system user) and was taken by one within a week: the "
         "step counts for nobody of the team.",
@@ -224,6 +230,7 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "channels_spelled_twice": ("money", "conversion"),
     "reasons_spelled_twice": ("refusals",),
     "names_spelled_twice": ("conversion",),
+    "mixed_currencies": ("money", "leads"),
     "queue_first": ("people",),
     "queue_like": ("people",),
     "inherited": ("people", "leads"),

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from funnelstats.reading.cells import BLANKS, date_hint, instant_at, trimmed, wall_clock
 from funnelstats.reading.columns import ROW
+from funnelstats.reading.currencies import of_currencies
 from funnelstats.reading.mapping import mapped
 from funnelstats.reading.readers import read_file
 from funnelstats.reading.repeats import DAYS, LATEST, UNIQUE, conflicts, overlapped, repeats_first
@@ -30,7 +31,7 @@ def canonical_table(
     pieces: list[ir.Table] = []
     sources: tuple[Source, ...] = getattr(funnel, table)
     for number, source in enumerate(sources):
-        raw, broken = _read_source(con, funnel, source, files, f"raw_{table}_{number}", account)
+        raw, broken = _read_source(con, funnel, table, source, files, f"raw_{table}_{number}", account)
         aside.append(broken.assign(table=table))
         rows = con.create_table(f"mapped_{table}_{number}", mapped(raw, funnel, table, source, number))
         _refuse_unmapped(rows, table, source)
@@ -53,6 +54,7 @@ def canonical_table(
 def _read_source(
     con: ibis.BaseBackend,
     funnel: Funnel,
+    table: str,
     source: Source,
     files: dict[str, list[Path]],
     name: str,
@@ -90,6 +92,9 @@ def _read_source(
         parts.append(read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string())))
         broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
     raw = con.create_table(name, pa.concat_tables(parts))
+    if not source.database:
+        kinds = [(path, read.header, read.kind) for path, (_file, read) in zip(paths, reads, strict=True)]
+        account["odd"] += of_currencies(raw, funnel, table, source, kinds)
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
     return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})

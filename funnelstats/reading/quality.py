@@ -36,6 +36,8 @@ REASON_WORDS = (
     "is not a JSON object",
 )
 """Why a row is set aside, as preparation writes it."""
+LONGEST, LONGEST_MEND = 900, 2000
+"""Letters of a fact's names, and of the lines that help: longer ones help nobody."""
 TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 """What the tables are called on a page."""
 
@@ -55,10 +57,17 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()
         *of_spelling(tables, funnel),
     ]
     return [
-        {"fact": fact, "detail": detail, "count": int(count)} | ({"mend": mend[0]} if any(mend) else {})
+        {"fact": fact, "detail": _short(detail), "count": int(count)}
+        | ({"mend": mend[0]} if any(mend) and len(mend[0]) <= LONGEST_MEND else {})
         for fact, detail, count, *mend in found
         if int(count) > 0 or fact in NEVER
     ]
+
+
+def _short(detail: str) -> str:
+    """Names from the data as one line that no terminal obeys."""
+    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", detail)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 
 def _of_statement(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:

@@ -23,6 +23,7 @@ from funnelstats.reading import (
     canonical,
     cells,
     columns,
+    currencies,
     mapping,
     outliers,
     quality,
@@ -147,7 +148,7 @@ def _made_from(name: str) -> dict[str, str]:
 
 def _code_fingerprint() -> str:
     own = (schema, dates, funnel_module, columns, stored, readers, cells, mapping)
-    modules = (*own, outliers, shapes, repeats, spelling, canonical, quality)
+    modules = (*own, outliers, shapes, repeats, spelling, currencies, canonical, quality)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

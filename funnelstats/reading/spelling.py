@@ -18,7 +18,7 @@ LOOK_ALIKE = str.maketrans("аеорсухікмнтвгј", "aeopcyxikmhtbrj")
 MOST_VALUES = 20_000
 """Beyond this a column holds no names but texts."""
 MOST_LINES = 5
-SHORT = 60
+SHORT = 40
 SUBJECTS = {"manager": "people", "channel": "channels", "campaign": "channels", "reason": "reasons"}
 """Which numbers a column's names stand beside; others only group leads."""
 
