@@ -57,7 +57,7 @@ def fact(name, detail="", count=2, **more):
 
 def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line_that_mends_it():
     mend = 'stages = ["lead"]'
-    odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_without_leads", "web")]
+    odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_twice", "web")]
     first, second, last = fact_sentences(odd)
     assert "had their whole time" in first
     assert first.endswith(f"In funnel.toml:\n{mend}")
@@ -77,7 +77,7 @@ def test_a_page_of_one_manager_has_no_warning_that_names_people(monkeypatch):
 
 
 def test_of_many_warnings_of_a_kind_five_are_told_and_how_many_more():
-    told = cautions([fact("costs_without_leads", f"channel {number}") for number in range(12)])
+    told = cautions([fact("costs_twice", f"channel {number}") for number in range(12)])
     assert len(told) == 6
     assert "channel 4" in told[4]
     assert told[5] == "7 more of this kind."

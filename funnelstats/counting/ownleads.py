@@ -1,6 +1,6 @@
 """The leads of one manager: the only rows that are leads, for the page that only this manager reads.
 
-Whose a lead is now says the leads' own ``manager``; without that column, who had it when it entered its stage.
+Whose a lead is now says the leads' own ``manager``; where that is blank, who had it when it entered its stage.
 Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
 """
 
@@ -37,16 +37,26 @@ def own_leads(
     return _of(manager, _open_leads(journeys, leads, touches, funnel, as_of))
 
 
+def open_owners(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> list[str]:
+    """Who owns a lead that is open at the end of ``as_of``, sorted; neither system users nor nobody."""
+    owners = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of).select("owner").distinct()
+    return sorted({*fetch(owners)["owner"]} - {MISSING, *funnel.system_users})
+
+
+def _open(journeys: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
+    last = funnel.stages[-1]
+    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
+    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
+    began = (opening(journeys, funnel) <= on_date(as_of)).fill_null(False) & journeys.undated.isnull()
+    return journeys.filter(began & ~won & ~ended[0] & ~ended[1])
+
+
 @shared
 def _open_leads(
     journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date
 ) -> pd.DataFrame:
     """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
-    last = funnel.stages[-1]
-    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
-    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
-    began = (opening(journeys, funnel) <= on_date(as_of)).fill_null(False) & journeys.undated.isnull()
-    rows = _owned(journeys.filter(began & ~won & ~ended[0] & ~ended[1]), leads, funnel, as_of)
+    rows = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of)
     stood = funnel.stages[:-1]
     place = ibis.cases(*((_at(rows, stage, as_of), number) for number, stage in reversed(list(enumerate(stood)))))
     rows = rows.mutate(_place=place.fill_null(0))
@@ -98,11 +108,10 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
     company = funnel.lead_base.company
     wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
     rows = with_leads(journeys, leads, wanted)
+    reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
+    owner = ibis.cases(*reversed(reached), else_=MISSING)
     if "manager" in leads.columns:
-        owner = rows.current_manager
-    else:
-        reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
-        owner = ibis.cases(*reversed(reached), else_=MISSING)
+        owner = (rows.current_manager == MISSING).ifelse(owner, rows.current_manager)
     return rows.mutate(
         owner=owner,
         company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),

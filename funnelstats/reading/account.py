@@ -69,6 +69,64 @@ FACTS = {
         "{n} lead has an end and no stage: it is in no rate and in no table of refusals.",
         "{n} leads have an end and no stage: they are in no rate and in no table of refusals.",
     ),
+    "one_id_of_several": (
+        "{n} “{detail}” stands in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one is read and has the history of all. Another column must tell leads apart.",
+        "{n} “{detail}” stand in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one each is read and has the history of all. Another column must tell leads apart.",
+    ),
+    "repeated_ids_differ": (
+        "{n} lead stands in several rows that do not say the same of it, for example its {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+        "{n} leads stand in several rows that do not say the same of them, for example their {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+    ),
+    "few_ids_differ": (
+        "{n} of all leads stands in several rows that do not say the same of it, for example its {detail}: the first "
+        "row counts.",
+        "{n} of all leads stand in several rows that do not say the same of them, for example their {detail}: the "
+        "first row counts.",
+    ),
+    "payments_overlap": (
+        "{n} payment stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} payments stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "costs_overlap": (
+        "{n} row of costs stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} rows of costs stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "payments_twice": (
+        "{n} payment stands there again, word for word ({detail} with it and without): is it one payment or two? "
+        "With a number for each payment rows of one number count once.",
+        "{n} payments stand there again, word for word ({detail} with them and without): are they one payment or two? "
+        "With a number for each payment rows of one number count once.",
+    ),
+    "costs_twice": (
+        "{n} row of costs stands there again, word for word ({detail} with it and without): it is added up.",
+        "{n} rows of costs stand there again, word for word ({detail} with them and without): they are added up.",
+    ),
+    "people_spelled_twice": (
+        "{n} name of a person is spelled in several ways, each counted as somebody else ({detail}).",
+        "{n} names of people are spelled in several ways, each counted as somebody else ({detail}).",
+    ),
+    "channels_spelled_twice": (
+        "{n} name is spelled in several ways, each counted apart ({detail}): leads, money and spend do not meet.",
+        "{n} names are spelled in several ways, each counted apart ({detail}): leads, money and spend do not meet.",
+    ),
+    "reasons_spelled_twice": (
+        "{n} reason of refusal is spelled in several ways, each counted apart ({detail}).",
+        "{n} reasons of refusal are spelled in several ways, each counted apart ({detail}).",
+    ),
+    "names_spelled_twice": (
+        "{n} value is spelled in several ways, each counted apart ({detail}).",
+        "{n} values are spelled in several ways, each counted apart ({detail}).",
+    ),
+    "mixed_currencies": (
+        "{n} amount is of another currency than the pages' ({detail}) and is added up as if it were of theirs: convert "
+        "it, or leave it out.",
+        "{n} amounts are of another currency than the pages' ({detail}) and are added up as if they were of theirs: "
+        "convert them, or leave them out.",
+    ),
     "queue_first": (
         "{n} lead came to “{detail}” with no person (blank, or a system user) and was taken by one within a week: the "
         "step counts for nobody of the team.",
@@ -164,6 +222,15 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "stage_not_logged": ("conversion", "people"),
     "only_the_last_move": ("conversion", "people", "dates"),
     "ends_without_stage": ("conversion", "refusals"),
+    "one_id_of_several": ("conversion", "people", "leads", "money"),
+    "repeated_ids_differ": ("people", "leads", "money"),
+    "payments_twice": ("money",),
+    "costs_twice": ("money",),
+    "people_spelled_twice": ("people", "leads"),
+    "channels_spelled_twice": ("money", "conversion"),
+    "reasons_spelled_twice": ("refusals",),
+    "names_spelled_twice": ("conversion",),
+    "mixed_currencies": ("money", "leads"),
     "queue_first": ("people",),
     "queue_like": ("people",),
     "inherited": ("people", "leads"),
@@ -174,7 +241,9 @@ TOUCHES: dict[str, tuple[str, ...]] = {
 The numbers are "conversion" (rates by step), "dates" (weeks and durations), "people" (managers' rates and lists),
 "refusals", "money" and "leads" (lists to act on). A page tells a warning beside the numbers that it touches.
 """
-NAMING = frozenset({"never_seen", "system_user_entries", "queue_like", "inherited", "open_without_owner"})
+NAMING = frozenset(
+    {"never_seen", "system_user_entries", "queue_like", "inherited", "open_without_owner", "people_spelled_twice"}
+)
 """Facts that name people, or are about leads of others: on no page that one manager reads."""
 
 

@@ -188,6 +188,11 @@ def _entry_lines(source: Source, funnel: Funnel) -> str:
     return "\n".join([*lines, *([f"date_format = {toml(list(formats))}"] if formats else [])])
 
 
+def under(table: str, *lines: str) -> str:
+    """Lines to add to each source of a table."""
+    return "\n".join([f"# under [{table}] or [[{table}]]:", *lines])
+
+
 def toml(value: Any) -> str:
     """The value as one line of TOML writes it."""
     if isinstance(value, Mapping):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
 
 MOST_TOLD = 5
-OUR_COLUMNS = ("blank",)
+OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
 """Facts whose detail is a column of ours."""
 THREE_ANSWERS = (
     "What is not shown is not denied. “About as”, “no more than” and “even” are said only where a test at 5% rules out "
@@ -142,8 +142,7 @@ def _facts(facts: Sequence[dict]) -> list[str]:
     said = []
     for fact in facts:
         detail = _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else fact["detail"]
-        more = {name: number(value) for name, value in fact.get("numbers", {}).items()}
-        text = counted(*FACTS[fact["fact"]], fact["count"]).format(n=number(fact["count"]), detail=detail, **more)
+        text = counted(*FACTS[fact["fact"]], fact["count"]).format(n=number(fact["count"]), detail=detail)
         mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""
         said.append(f"{text} {mend}".rstrip())
     return said

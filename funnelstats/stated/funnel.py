@@ -99,6 +99,8 @@ class Source(Spec):
     without: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(_by_column)] = {}
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
+    keep: Literal["first", "last"] = "first"
+    latest_by: str | None = None
 
 
 class StepInto(Spec):
