@@ -48,7 +48,8 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     known = team[team["rate"].notna()]
     if known.empty:
         return _("No lead entered a step in the weeks judged, or none can be judged yet: there is no rate to act on.")
-    if not known["target"].notna().any():
+    judged = team[team["target"].notna()]
+    if judged.empty:
         low = known.sort_values("rate").iloc[0]
         return _(
             "Fewest leads pass at {step}: {rate} (very likely {interval}). No target is agreed, so nothing here is "
@@ -56,7 +57,7 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
         ).format(step=step_words(low), rate=percent(low["rate"]), interval=interval_words(low))
     worst = worst_leak(team, leaks)
     if worst.empty:
-        return _no_red_sentence(known[known["target"].notna()])
+        return _no_red_sentence(judged)
     row = worst.iloc[0]
     run = since[(since["from_stage"] == row["from_stage"]) & since["alarm"]]
     leaks_most = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.")
@@ -80,41 +81,49 @@ def _of_step(row: pd.Series) -> dict[str, str]:
 
 
 def _no_red_sentence(judged: pd.DataFrame) -> str:
-    """Where no step is red: one that may be low, that all are on target, that none is far below, or that none of it
-    can be told."""
+    """Where no step is red: one that may be low, that all are on target, that none is far below, or that this cannot be
+    told."""
     amber = judged[judged["verdict"] == "amber"]
     if not amber.empty:
         lowest = amber.sort_values("below_at_most", ascending=False).iloc[0]
         return _(
-            "The team may leak at {step}: {rate} pass (very likely {interval}) where {target} are agreed. That can "
+            "The team may leak at {step}: {rate} pass (very likely {interval}) where {target} are agreed. That may "
             "still be chance; look at this step first."
         ).format(**_of_step(lowest))
     if (judged["verdict"] == "green").all():
         return _("Every step of the team meets what was agreed.")
-    # a green step has its own answer; what the others may lack decides
-    unsure = judged[judged["verdict"] != "green"].sort_values("below_at_most", na_position="last", kind="stable")
-    row = unsure.iloc[-1]
-    margin = float(share_margin(unsure["floor"].min()))
-    if row["below_at_most"] < 100 * margin:
+    margin = float(share_margin(judged["floor"].min()))
+    unknown = judged[judged["below_at_most"].isna()]
+    far = judged[judged["below_at_most"] >= 100 * margin]
+    if far.empty and unknown.empty:
         return _(
             "No step of the team is {points} or more below what was agreed: there is no leak of that size."
         ).format(points=points(margin))
-    if pd.isna(row["below_at_most"]):
-        return _("Whether the team leaks at {step} cannot be told: too few leads are known there.").format(
-            step=step_words(row)
+    if far.empty:
+        return _("Whether the team leaks at {steps} cannot be told: no leads can be judged there yet.").format(
+            steps=", ".join(step_words(row) for _row, row in unknown.iterrows())
         )
+    # of a step that is green a reader knows that it is on target, most probably
+    unsure = far[far["verdict"] != "green"]
+    row = (far if unsure.empty else unsure).sort_values("below_at_most", kind="stable").iloc[-1]
     return _(
-        "No leak of the team can be shown, nor ruled out: {step} may be up to {points} below what was agreed."
+        "No leak of the team can be shown, and none ruled out: {step} may be up to {points} below what was agreed."
     ).format(step=step_words(row), points=points(np.ceil(row["below_at_most"]) / 100))
 
 
 def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
     """What the worst leak cost in the weeks judged; what came later than agreed is not lost."""
+    if pd.isna(row["lost_deals"]):
+        return _("What that costs cannot be told: no leads can be judged at a later step yet.")
     late = round(row["late_deals"])
     if row["lost_deals"] < LEAST:
-        return _(
-            "What is missing in time came later than agreed: late, not lost, about {late} deals in {weeks} weeks."
-        ).format(late=rough(row["late_deals"]), weeks=funnel.judged_weeks)
+        if late < 1:
+            return _("That costs less than one deal in {weeks} weeks.").format(weeks=funnel.judged_weeks)
+        return counted(
+            "About {late} deal in {weeks} weeks is late because of it, not lost.",
+            "About {late} deals in {weeks} weeks are late because of it, not lost.",
+            late,
+        ).format(late=number(late), weeks=funnel.judged_weeks)
     cost = _("about {deals} deals").format(deals=rough(row["lost_deals"]))
     if pd.notna(row["lost_money"]):
         cost = _("about {deals} deals or {money}").format(
@@ -124,7 +133,7 @@ def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
     if late < 1:
         return said
     return f"{said} " + counted(
-        "{late} deal more is late, not lost.", "{late} deals more are late, not lost.", late
+        "{late} more deal is late, not lost.", "{late} more deals are late, not lost.", late
     ).format(late=number(late))
 
 
@@ -145,7 +154,7 @@ def _where_to_begin(team: pd.DataFrame, leaks: pd.DataFrame, drivers: pd.DataFra
                 other=percent(row["other_rate"]),
             )
             for _row, row in clear.head(1).iterrows()
-        ] or [_("With which kind of leads to begin cannot be told from these.")]
+        ] or [_("With which kind of lead to begin cannot be told from these.")]
     if any("reason" in source.columns for source in funnel.entries):
         said.append(_("Why leads say no there: see the month's page of refusals."))
     return said
@@ -251,8 +260,8 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
         )
     said += [
         _(
-            "{manager} is low at {step}; the leads are harder there, and with equal leads less than {points} is "
-            "missing to colleagues: no weakness beyond that."
+            "{manager} is low at {step} but has harder leads there: with equal leads less than {points} behind the "
+            "colleagues."
         ).format(manager=row["manager"], step=step_words(row), points=points(row["margin"]))
         for _row, row in ranked[ranked["whose"] == "base"].iterrows()
     ]

@@ -9,7 +9,8 @@ import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.words import _, counted, day, number, percent, rough
-from funnelstats.statistics.answers import NO, UNTOLD
+from funnelstats.stated.words import points as said_points
+from funnelstats.statistics.answers import NO, POINTS, UNTOLD
 from funnelstats.statistics.managers import effective_counts, visible_drop
 from funnelstats.statistics.scatter import weeks_differ
 
@@ -55,8 +56,8 @@ def _remark(row: pd.Series) -> str:
             if row["named"]
             else _("low in these weeks, not sure enough to name"),
             "team": _("the whole team is low here"),
-            "base": _("the leads are harder: with equal leads not far behind"),
-            "unclear": _("low; whether by own doing cannot be told"),
+            "base": _("harder leads; with equal ones at most {points} behind").format(points=said_points(POINTS)),
+            "unclear": _("low; own work, leads or chance: cannot be told"),
         }[row["whose"]]
     return _("above the rest") if row["verdict"] == "no target" and row["rest"] == "higher" else ""
 
@@ -155,53 +156,59 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
         return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
     row = change.iloc[0]
     before, after = row["overall_before"], row["overall_after"]
-    points = abs(round(100 * after) - round(100 * before))
-    ends |= {"before": percent(before), "after": percent(after), "points": number(points)}
+    ends |= {"before": percent(before), "after": percent(after)}
     if row["changed"] == NO:
         return _(
-            "The share of leads that go from {first} to {last} has changed by less than a tenth of itself: {before} in "
-            "the {weeks} weeks before, {after} in these."
+            "The share of leads that go from {first} to {last} has changed by less than a tenth: {before} in the "
+            "{weeks} weeks before, {after} in these."
         ).format(**ends, weeks=funnel.judged_weeks)
     if row["changed"] == UNTOLD:
+        limits = 100 * row[["overall_lower", "overall_upper"]].astype(float)
+        digits = int(limits.abs().min() < 1)
         return _(
             "Whether more or fewer leads go from {first} to {last} than before cannot be told: {before} in the {weeks} "
-            "weeks before, {after} in these; a change of {low} to {high} points is likely."
+            "weeks before, {after} in these; the change is very likely between {low} and {high} points."
         ).format(
             **ends,
             weeks=funnel.judged_weeks,
-            low=number(100 * row["overall_lower"]),
-            high=number(100 * row["overall_upper"]),
+            low=number(limits.iloc[0], digits),
+            high=number(limits.iloc[1], digits),
         )
+    # a small change of a small share would be none in whole percent
+    digits = next((few for few in (0, 1, 2) if round(before, 2 + few) != round(after, 2 + few)), 2)
+    points = round(abs(round(after, 2 + digits) - round(before, 2 + digits)) * 100, digits)
+    ends |= {"before": percent(before, digits), "after": percent(after, digits), "points": number(points, digits)}
+    form = 2 if digits else points
     clear = clear_changes(change)
     clear = clear[clear["effect"].abs() >= WORTH_SAYING * clear["effect"].abs().max()]
     fell = counted(
         "The way from {first} to {last} fell by {points} point, from {before} to {after}",
         "The way from {first} to {last} fell by {points} points, from {before} to {after}",
-        points,
+        form,
     )
     rose = counted(
         "The way from {first} to {last} rose by {points} point, from {before} to {after}",
         "The way from {first} to {last} rose by {points} points, from {before} to {after}",
-        points,
+        form,
     )
     whole = (fell if after < before else rose).format(**ends)
     when = _("these {weeks} weeks against the {weeks} before").format(weeks=funnel.judged_weeks)
-    likely = _very_likely(row[["overall_lower", "overall_upper"]])
-    rest = round(100 * change["effect"].drop(clear.index).sum())
+    likely = _very_likely(row[["overall_lower", "overall_upper"]], digits)
+    rest = round(100 * change["effect"].drop(clear.index).sum(), digits)
     parts = [
-        _part(effect, only=points > 0 and len(clear) == 1 and not rest)
-        + ("" if len(clear) == 1 and not rest else f" ({_very_likely(effect[['ci_lower', 'ci_upper']])})")
+        _part(effect, digits, only=points > 0 and len(clear) == 1 and not rest)
+        + ("" if len(clear) == 1 and not rest else f" ({_very_likely(effect[['ci_lower', 'ci_upper']], digits)})")
         for _row, effect in clear.iterrows()
     ]
     if len(change) == 1:
         parts = []
     elif rest and parts:
         other = _("{points} lost at the other steps") if rest < 0 else _("{points} won at the other steps")
-        parts.append(other.format(points=number(abs(rest))))
+        parts.append(other.format(points=number(abs(rest), digits)))
     return f"{'; '.join([f'{whole}, {when} ({likely})', *parts])}."
 
 
-def _part(row: pd.Series, *, only: bool) -> str:
+def _part(row: pd.Series, digits: int, *, only: bool) -> str:
     """What a step took from the whole way or gave it; if it is the only one, no points that rounding sets apart."""
     text = (
         _("all of it at {step}")
@@ -210,14 +217,14 @@ def _part(row: pd.Series, *, only: bool) -> str:
         if row["effect"] < 0
         else _("{points} won at {step}")
     )
-    return text.format(points=number(abs(row["effect"]) * 100), step=step_words(row))
+    return text.format(points=number(abs(row["effect"]) * 100, digits), step=step_words(row))
 
 
-def _very_likely(limits: pd.Series) -> str:
+def _very_likely(limits: pd.Series, digits: int) -> str:
     """Both ends in points, told as sizes where both are on one side of nothing."""
     ends = 100 * limits.to_numpy(dtype=float)
     low, high = (float(end) for end in (sorted(abs(ends)) if ends[0] * ends[1] >= 0 else ends))
-    return _("very likely {low} to {high} points").format(low=number(low), high=number(high))
+    return _("very likely {low} to {high} points").format(low=number(low, digits), high=number(high, digits))
 
 
 def clear_changes(change: pd.DataFrame) -> pd.DataFrame:

@@ -64,11 +64,11 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
         ),
         _(
             "Judged are the entries of the {weeks} weeks {first} to {last}, against the target less its tolerance, the "
-            "team's steps and the managers' together. Where every rate lies exactly at what was agreed, about one page "
-            "in twenty shows any red; where some are below, on average at most 5 in 100 reds are so by chance. Leads "
-            "of one week are alike: ranges and verdicts are those of as many fewer leads. A manager is named only "
-            "where at most one page in twenty would name anybody by chance, and where the weeks since the half-year "
-            "before say the same, however often one looks."
+            "team's steps and the managers' together. Were every rate exactly at what was agreed, about one page in "
+            "twenty would show a red by chance; of all reds, on average at most 5 in 100 are chance. Leads of one week "
+            "are alike: ranges and verdicts count them as fewer leads. A manager is named by a rule under which chance "
+            "alone names somebody on at most one page in twenty; where a target is agreed, the weeks since the start "
+            "of the half-year before must show the same, by a test that holds however often one looks."
         ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
         *_widened(funnel),
         *_tolerances(funnel),
@@ -84,8 +84,8 @@ def _widened(funnel: Funnel) -> list[str]:
     longest = max(funnel.steps, key=lambda step: step.horizon_days)
     return [
         _(
-            "{stated} weeks were agreed to be judged; {weeks} are, because {step} has {days} days, and with fewer "
-            "weeks too few leads would be known to the end of them."
+            "This page judges {weeks} weeks, not the {stated} stated: {step} is given {days} days, and in fewer weeks "
+            "too few leads would have had all of them."
         ).format(
             stated=funnel.window_weeks,
             weeks=funnel.judged_weeks,

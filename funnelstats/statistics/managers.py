@@ -102,8 +102,9 @@ def page_verdicts(
     no target is agreed and the manager is lower than the rest:
 
     - "own": lower than the rest, and at equal leads as well
-    - "base": the leads are harder and account for half or more of what is missing, and at equal leads the manager is
-      lower by less than ``margin`` (one-sided, 95 %: 5 points, or a third of what is expected); red becomes amber
+    - "base": the leads are harder and account for half or more of what is missing to the floor (to the rest, where no
+      target is agreed), and at equal leads the manager is lower by less than ``margin`` (one-sided, 95 %: 5 points, or
+      a third of what is expected where that is less); red becomes amber
     - "team": neither, and the team as a whole is red at the step
     - "unclear": neither can be told
 
@@ -121,13 +122,13 @@ def page_verdicts(
         weak=answers(mix["mix_upper"] < 0, mix["mix_lower90"], 0.0, margin),
         harder_by=others - expected,
     )
-    beside = rest[[*keys, "verdict", "p_holm"]].rename(columns={"verdict": "rest", "p_holm": "rest_holm"})
+    beside = rest[[*keys, "difference", "verdict", "p_holm"]].rename(columns={"verdict": "rest", "p_holm": "rest_holm"})
     low_team = team.loc[team["verdict"] == "red", STEP].assign(team_low=True)
     found = verdicts.merge(alike, how="left", on=keys).merge(beside, how="left", on=keys)
     found = found.merge(low_team, how="left", on=STEP)
     lower = found["rest"] == "lower"
     missed = found["verdict"].isin(["red", "amber"]) | ((found["verdict"] == "no target") & lower)
-    gap = (found["floor"] - found["rate"]).fillna(0)
+    gap = (found["floor"] - found["rate"]).fillna(-found["difference"])
     by_leads = (found["weak"] == NO) & (found["harder_by"] > 0) & (found["harder_by"] >= gap / 2)
     whose = np.select(
         [~missed, by_leads, lower & (found["weak"] == YES), found["team_low"].eq(True)],
@@ -140,7 +141,7 @@ def page_verdicts(
         found = found.merge(alarms[[*keys, "e_value"]], how="left", on=keys)
         named &= found["e_value"] >= 1 / ALPHA
     named |= (verdict == "no target") & (whose == "own") & (found["rest_holm"] <= ALPHA_REST)
-    return found.drop(columns=["weak", "harder_by", "rest_holm", "team_low"]).assign(
+    return found.drop(columns=["weak", "harder_by", "difference", "rest_holm", "team_low"]).assign(
         verdict=verdict, whose=whose, named=named
     )
 
@@ -150,7 +151,8 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
 
     Takes rate frames: ``rest`` is made from ``rest_of`` counts; it may be left out for a count frame.
     Returns ``*keys, rate, other_rate, difference, ci_lower, ci_upper, p_value, p_holm, verdict``: higher, lower
-    (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test.
+    (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test, with ``df`` by
+    Student's quantile.
     """
     own = rates if "rate" in rates else conversion_rates(rates)
     counts = rates[[column for column in rates if column in COUNTS or column not in MEASURED]]
@@ -160,7 +162,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")
     (k1, n1), (k2, n2) = effective_counts(own), effective_counts(matched)
-    p_value = np.where(found["difference"].isna(), np.nan, score_p(k1, n1, k2, n2))
+    p_value = np.where(found["difference"].isna(), np.nan, 2 * _as_known(score_p(k1, n1, k2, n2) / 2, own))
     clear = benjamini_hochberg(p_value) <= REST
     sign = np.where(found["difference"] > 0, "higher", "lower")
     return found.assign(p_value=p_value, p_holm=holm(p_value), verdict=np.where(clear, sign, "undecided"))
@@ -263,13 +265,12 @@ def targets_and_floors(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Arra
 
 def _lowest(k: Array, n: Array, frame: pd.DataFrame) -> Array:
     """The rate's lower limit, one-sided at 95 %."""
-    df = frame["df"].clip(lower=1) if "df" in frame else np.inf
-    return score_interval(k, n, stats.t.ppf(0.95, df))[0]
+    return score_interval(k, n, stats.t.ppf(0.95, frame.get("df", np.inf)))[0]
 
 
 def _as_known(p: Array, frame: pd.DataFrame) -> Array:
     """One-sided p-values where the dispersion is known from ``df`` degrees of freedom only, not for certain."""
-    return stats.t.cdf(special.ndtri(p), frame["df"].clip(lower=1)) if "df" in frame else p
+    return stats.t.cdf(special.ndtri(p), frame["df"]) if "df" in frame else p
 
 
 def is_ranked(frame: pd.DataFrame, funnel: Funnel) -> npt.NDArray[np.bool_]:

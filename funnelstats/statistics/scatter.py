@@ -73,8 +73,7 @@ def usual_dispersion(rest: pd.DataFrame) -> float:
 
 def weeks_differ(rates: pd.DataFrame) -> pd.Series:
     """Whether a rate's weeks differ by more than chance alone explains, at 5 %; of ``rates_over_weeks``."""
-    df = rates["df"].clip(lower=1)
-    return rates["dispersion"] > stats.chi2.ppf(0.95, df) / df
+    return rates["dispersion"] > stats.chi2.ppf(0.95, rates["df"]) / rates["df"]
 
 
 def _rates(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -95,7 +94,7 @@ def _scattered(rates: pd.DataFrame, parts: pd.DataFrame, correlations: pd.DataFr
     alike = share(found["pairs"], found["leads"])
     dispersion = (1 + found["correlation"] * (alike - 1)).fillna(1).clip(lower=1)
     n_eff = found["n_eff"] / dispersion
-    quantile = stats.t.ppf(0.5 + checked_level(level) / 2, found["df"].clip(lower=1))
+    quantile = stats.t.ppf(0.5 + checked_level(level) / 2, found["df"])
     lower, upper = score_interval((found["rate"] * n_eff).to_numpy(), n_eff.to_numpy(), quantile)
     return rates.assign(n_eff=n_eff, ci_lower=lower, ci_upper=upper, dispersion=dispersion, df=found["df"])
 
@@ -132,7 +131,8 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     worth = 1 / (OWN_PART**2 + (1 - OWN_PART**2) / max(many, 1))
     return sums[[*STEP, "pairs"]].assign(
         correlation=np.nan_to_num(np.clip(OWN_PART * own + (1 - OWN_PART) * all_steps, 0, 1)),
-        df=KNOWN_PART * worth * share(sums["differences"].sum(), many),
+        # where nothing tells how the weeks scatter, one week say, next to nothing is known: one degree
+        df=np.fmax(KNOWN_PART * worth * share(sums["differences"].sum(), many), 1.0),
     )
 
 
