@@ -219,7 +219,7 @@ def _holds(page: pd.DataFrame) -> float:
 
 
 def _no_alarm() -> pd.DataFrame:
-    return pd.DataFrame({"from_stage": list(STAGES[:-1]), "alarm": False, "since": pd.NaT})
+    return pd.DataFrame({"from_stage": list(STAGES[:-1]), "alarm": False, "at_start": False})
 
 
 def _change(counts: Counts, week: int) -> pd.Series:
@@ -238,7 +238,9 @@ def _page(history: Counts, week: int, funnel: object) -> pd.DataFrame:
     rest = against_rest(days, funnel)
     sums = _counts(days).groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
     mix = case_mix(sums, dispersion=usual_dispersion(rest))
-    alarms = e_alarms(_counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel)
+    alarms = e_alarms(
+        _counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, dispersion=usual_dispersion(people)
+    )
     return page_verdicts(people, rest, mix, team, alarms)
 
 
