@@ -40,8 +40,8 @@ def step_fates(
 ) -> pd.DataFrame:
     """What had become by `as_of` of the leads of each step whose horizon is over.
 
-    `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and `nurture` ended at
-    the stage; `open` are the others, those that stepped back too. entered = in_time + late + lost + nurture + open.
+    `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and
+    `nurture` ended at the stage; `open` are the others, those that stepped back too. entered = in_time + late + lost + nurture + open.
 
     `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
     nurture, open; without `by`, every step.

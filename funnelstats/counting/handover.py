@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.counting.counts import fetch, group_keys, in_order, monday, on_date, whole_numbers
 from funnelstats.counting.ends import category_of
 from funnelstats.counting.journeys import EPISODE, earlier, not_before, visible, with_leads
 from funnelstats.counting.states import STATE, STATES, hand_over_stage, way
@@ -224,9 +224,10 @@ def hand_over_days(
     """Hand-overs that reached a stage, were sent back or refused before it, or are open, by days since hand-over.
 
     Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of
-    `outcome_days` with its lost leads in two.
+    `outcome_days` with its lost leads in two. `by="week"` is the Monday of the week of the hand-over.
     """
     aimed, _ = way(funnel, to_stage)
+    handed = handed.mutate(week=monday(handed.handed_on))
     keys = group_keys(by, handed.columns)
     reached = handed[f"{aimed}_on"]
     left = ibis.coalesce(reached, handed.ended_on, on_date(as_of))

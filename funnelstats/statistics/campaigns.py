@@ -21,7 +21,7 @@ def small_together(counts: pd.DataFrame) -> pd.DataFrame:
     lead once. A campaign that is not named stays what it is.
     """
     keys = ["channel", "campaign"]
-    numbers = [column for column in counts if column not in (*keys, "from_stage", "to_stage", "age_days")]
+    numbers = [column for column in counts if column not in (*keys, "from_stage", "to_stage", "week", "age_days")]
     leads = counts[[column for column in numbers if column != "converted"]].sum(axis=1)
     of_each = leads.groupby([counts[key] for key in keys]).transform("sum")
     small = (of_each < FEWEST_LEADS) & (counts["campaign"] != MISSING)

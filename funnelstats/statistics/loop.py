@@ -19,6 +19,7 @@ from funnelstats.statistics.answers import NO, SIDED, THIRD, ratio_answers
 from funnelstats.statistics.conversion import conversion_rates, with_matured
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.managers import REST, benjamini_hochberg, is_ranked
+from funnelstats.statistics.scatter import rates_over_weeks
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
@@ -120,10 +121,11 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     Accepted: sales moved the lead to the next stage within the days agreed for that. Sent back: within the same days
     it was returned to marketing or refused as wrongly qualified before the next stage. The others were refused for
     reasons of their own, or nothing happened. Leads whose days are not over count for as long as they were watched,
-    the other outcomes being rival ends (Aalen–Johansen, Wilson on the effective number).
+    the other outcomes being rival ends (Aalen–Johansen, Wilson on the effective number); with days by week the limits
+    are those of ``rates_over_weeks``.
 
-    Takes ``hand_over_days`` and ``hand_over_counts`` to the next stage with the same keys. Returns *keys, entered,
-    known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
+    Takes ``hand_over_days``, by week too, and ``hand_over_counts`` to the next stage with the same keys. Returns *keys,
+    entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
     matured_rate, too_recent.
     """
     keys = [column for column in counts if column not in ("from_stage", "to_stage", "entered", "converted")]
@@ -133,7 +135,12 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     moved = base.assign(advanced=ended["advanced"], lost=ended["sent_back"] + ended["refused"])
     back = base.assign(advanced=ended["sent_back"], lost=ended["advanced"] + ended["refused"])
     two_stages = _followed(funnel, *way(funnel))
-    accepted, returned = (incidence_at(incidence(part, level), two_stages, level=level) for part in (moved, back))
+    accepted, returned = (
+        rates_over_weeks(part, two_stages, level=level)
+        if "week" in part
+        else incidence_at(incidence(part, level), two_stages, level=level)
+        for part in (moved, back)
+    )
     names = {"rate": "sent_back", "ci_lower": "sent_back_lower", "ci_upper": "sent_back_upper"}
     returned = returned.rename(columns=names)[[*keys, *names.values()]]
     joined = accepted.merge(returned, on=keys) if keys else accepted.join(returned)
