@@ -90,7 +90,7 @@ def weak_with_hard_leads() -> list[Claim]:
 def weeks_of_a_fall() -> list[Claim]:
     """A step at 80 % falls below its floor in any week but the first and last four."""
     rng = np.random.default_rng(33)
-    runs, claims = 400, []
+    runs, claims = 1200, []
     for alike in (0, 0.02, 0.05):
         for leads, points, many in ((5, 20, 39), (15, 20, 39), (60, 8, 26), (60, 15, 26), (60, 20, 39), (200, 15, 26)):
             at = rng.integers(4, many - 3, runs)
