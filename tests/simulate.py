@@ -350,11 +350,11 @@ def ten_identical_managers() -> list[Claim]:
                 "Half-years with any “since when” of the team",
                 setting,
                 "≤ .10",
-                _cusum(*team),
+                _since(*team),
                 0,
                 0.06 if points else 0.1,
             ),
-            Claim("Half-years with any “since when” of a manager", setting, "", _cusum(entered, converted)),
+            Claim("Half-years with any “since when” of a manager", setting, "", _since(entered, converted)),
             Claim("Half-years with any e-alarm", setting, "≤ .05", _e_alarm(entered, converted), 0, 0.05),
         ]
     return claims
@@ -400,7 +400,7 @@ def _weeks(entered: npt.NDArray, converted: npt.NDArray) -> pd.DataFrame:
     return frame.assign(to_stage=frame["from_stage"].map(after), entered=entered.ravel(), converted=converted.ravel())
 
 
-def _cusum(entered: npt.NDArray, converted: npt.NDArray) -> float:
+def _since(entered: npt.NDArray, converted: npt.NDArray) -> float:
     """Share of half-years in which an alarm stands in any week."""
     weeks = _weeks(entered, converted)
     ever = np.zeros(len(entered), dtype=bool)

@@ -1,14 +1,15 @@
-"""Rates at equal leads: how often their ranges hold, and what is said of weak managers with hard leads."""
+"""Rates at equal leads, what is said of weak managers, since when a step leaks, alarms of weeks that scatter."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from claims import Claim
+from claims import FLOORS, HALF_YEAR, STAGES, Claim, funnel_of
 from scipy import special
 
 from funnelstats.stated.intervals import wilson_interval
 from funnelstats.statistics.casemix import case_mix
+from funnelstats.statistics.monitoring import e_alarms, e_benjamini_hochberg, since_when
 
 MANAGERS, RUNS = 8, 150
 
@@ -86,6 +87,143 @@ def weak_with_hard_leads() -> list[Claim]:
     return claims
 
 
+def weeks_of_a_fall() -> list[Claim]:
+    """A step at 80 % falls below its floor in any week but the first and last four."""
+    rng = np.random.default_rng(33)
+    runs, claims = 1200, []
+    for alike in (0, 0.02, 0.05):
+        for leads, points, many in ((5, 20, 39), (15, 20, 39), (60, 8, 26), (60, 15, 26), (60, 20, 39), (200, 15, 26)):
+            at = rng.integers(4, many - 3, runs)
+            rates = np.where(np.arange(many) < at[:, None], 0.8, 0.8 - points / 100)
+            weeks = _weeks_of(*_scattered(rng, rng.poisson(leads, rates.shape)[:, None], rates[:, None], alike), 1)
+            found = since_when(weeks, funnel_of((0.8,)))
+            first, last, week = (
+                (found[name] - weeks["week"].min()).dt.days / 7 for name in ("since_lower", "since_upper", "since")
+            )
+            alarm = found["alarm"].to_numpy()
+            held = ((first <= at) & (at <= last))[alarm].mean()
+            off = ((week - at).abs() >= 4)[alarm].mean()
+            setting = f"{leads} leads a week, {points} points, {many} weeks, correlation {alike}"
+            old = _cusum_off(weeks, at, many)
+            claims += [
+                Claim("Falls that alarm at the end of the weeks", setting, "", alarm.mean()),
+                *(
+                    [Claim("Alarms whose range holds the week", setting, ".95", held, 0.88, 1.0)]
+                    if alarm.sum() > 60
+                    else []
+                ),
+                Claim("Alarms whose likeliest week is 4 or more off", setting, "", off),
+                Claim("— by the last 0 of a cumulated sum, as it was before", setting, "", old),
+            ]
+    return claims
+
+
+def false_beginnings() -> list[Claim]:
+    """Teams of four steps exactly at their floors, or 10 points below all along: half-years of looking each week."""
+    rng = np.random.default_rng(34)
+    runs, claims = 250, []
+    for alike in (0, 0.02, 0.05):
+        for leads in (15, 200):
+            shape = (runs, 4, 2 * HALF_YEAR - 1)
+            rates = np.broadcast_to(np.array(FLOORS)[:, None], shape)
+            entered, converted = _scattered(rng, rng.poisson(leads, shape), rates, alike)
+            ever = np.zeros(runs, dtype=bool)
+            early = []
+            for week in range(HALF_YEAR):
+                part = np.s_[:, :, week : week + HALF_YEAR]
+                found = since_when(_weeks_of(entered[part], converted[part], 4), funnel_of(FLOORS))
+                ever |= found["alarm"].to_numpy().reshape(runs, 4).any(axis=1)
+                early.append(found["at_start"].mean())
+            setting = f"four steps at their floors, {leads} leads a week, correlation {alike}"
+            below = _scattered(rng, rng.poisson(leads, (runs, 4, HALF_YEAR)), rates[:, :, :HALF_YEAR] - 0.1, alike)
+            found = since_when(_weeks_of(*below, 4), funnel_of(FLOORS))
+            claims += [
+                Claim("Half-years with any “since when” of the team", setting, "≤ .10", ever.mean(), 0, 0.14),
+                Claim("Steps said to be low from the first weeks on", setting, "≤ .05", float(np.mean(early)), 0, 0.09),
+                Claim(
+                    "Dates given to a step that was 10 points below all along",
+                    f"{leads} leads a week, correlation {alike}",
+                    "",
+                    found["alarm"].mean(),
+                    0,
+                    0.03,
+                ),
+            ]
+    return claims
+
+
+def e_alarms_of_scattering_weeks() -> list[Claim]:
+    """Half-years of forty cells exactly at their floors, weeks of a correlation; counts as they are, and divided."""
+    rng = np.random.default_rng(35)
+    runs, claims = 60, []
+    for leads in (15, 200):
+        for alike in (0.01, 0.02, 0.05):
+            shape = (runs, 40, 2 * HALF_YEAR)
+            rates = np.broadcast_to(np.repeat(FLOORS, 10)[:, None], shape)
+            entered, converted = _scattered(rng, rng.poisson(leads, shape), rates, alike)
+            spread = 1 + leads * alike
+            ever = np.zeros((2, runs), dtype=bool)
+            for week in range(HALF_YEAR, 2 * HALF_YEAR, 3):
+                part = np.s_[:, :, : week + 1]
+                weeks = _weeks_of(entered[part], converted[part], 40)
+                for way, dispersion in enumerate((spread, 1.0)):
+                    value = e_alarms(weeks, funnel_of(FLOORS), dispersion=dispersion)["e_value"].to_numpy()
+                    ever[way] |= [bool(e_benjamini_hochberg(page).any()) for page in value.reshape(runs, 40)]
+            setting = f"forty cells at their floors, {leads} leads a week, correlation {alike}"
+            claims += [
+                Claim(
+                    "Half-years with any e-alarm, leads divided by the dispersion",
+                    setting,
+                    "≤ .05",
+                    ever[0].mean(),
+                    0,
+                    0.1,
+                ),
+                Claim("— leads as they are, as it was before", setting, "≤ .05", ever[1].mean()),
+            ]
+    return claims
+
+
+def _scattered(
+    rng: np.random.Generator, entered: np.ndarray, rates: np.ndarray, alike: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leads and conversions of weeks whose leads are alike: beta-binomial with that correlation."""
+    size = 1 / alike - 1 if alike else 0
+    own = rng.beta(rates * size, (1 - rates) * size) if alike else rates
+    return entered, rng.binomial(entered, own)
+
+
+def _weeks_of(entered: np.ndarray, converted: np.ndarray, cells: int) -> pd.DataFrame:
+    """Counts (run, cell, week) as the frame of since_when; a fourth of the cells for each of four steps."""
+    runs, _, weeks = entered.shape
+    step = np.arange(cells) * 4 // cells if cells > 1 else np.zeros(1, dtype=int)
+    mondays = pd.date_range("2026-01-05", periods=weeks, freq="7D")
+    # the cell's number comes first, so that rows go by run and cell
+    return pd.DataFrame(
+        {
+            "case": np.repeat(np.arange(runs * cells), weeks),
+            "week": np.tile(mondays, runs * cells),
+            "from_stage": np.repeat(np.tile(np.array(STAGES)[step], runs), weeks),
+            "to_stage": np.repeat(np.tile(np.array(STAGES)[step + 1], runs), weeks),
+            "entered": entered.ravel(),
+            "converted": converted.ravel(),
+        }
+    )
+
+
+def _cusum_off(weeks: pd.DataFrame, at: np.ndarray, many: int) -> float:
+    """Of sums for halved odds that end above 5: the share whose last 0 is 4 or more weeks from the beginning."""
+    entered, converted = (weeks[name].to_numpy().reshape(-1, many) for name in ("entered", "converted"))
+    scores = np.log(2) * (entered - converted) - np.log(1.2) * entered
+    sums, first = np.zeros(len(at)), np.zeros(len(at), dtype=int)
+    stands = np.zeros(len(at), dtype=bool)
+    for week in range(many):
+        sums = np.clip(sums + scores[:, week], 0, 5)
+        stands = (stands | (sums >= 5)) & (sums > 0)
+        first = np.where(sums > 0, first, week + 1)
+    return float((np.abs(first - at) >= 4)[stands].mean())
+
+
 def _team_of(
     rng: np.random.Generator, leads: int, kinds: int, base: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,4 +248,10 @@ def _mover_held(entered: np.ndarray, converted: np.ndarray, weight: np.ndarray, 
     return (rate - down <= truth) & (truth <= rate + up)
 
 
-SIMULATIONS = (rates_at_equal_leads, weak_with_hard_leads)
+SIMULATIONS = (
+    rates_at_equal_leads,
+    weak_with_hard_leads,
+    weeks_of_a_fall,
+    false_beginnings,
+    e_alarms_of_scattering_weeks,
+)

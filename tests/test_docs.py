@@ -107,8 +107,9 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{leak['lost_upper']:.0f}), {leak['lost_money'] / 1e6:.1f} million RUB "
         f"({leak['lost_money_lower'] / 1e6:.1f} to {leak['lost_money_upper'] / 1e6:.1f}) at a mean deal of "
         f"{deal:,.0f}.",
-        "since": f"presented → contracted stands in alarm since {since['since'].strftime('%G-W%V')}: "
-        f"{percent(since['before_rate'])} before, {percent(since['after_rate'])} since.",
+        "since": f"presented → contracted fell with probability {since['fell']:.3f}, between the weeks of "
+        f"{since['since_lower']:%Y-%m-%d} and {since['since_upper']:%Y-%m-%d}: {percent(since['before_rate'])} before, "
+        f"{percent(since['after_rate'])} since.",
         "teacher": f"met → presented: Сидоров's lower limit of {percent(teacher['ci_lower'])} is above Иванов's "
         f"upper one of {percent(visible['Иванов']['ci_upper'])}.",
         "band": f"Иванов, met → presented: {percent(visible['Иванов']['rate'])}; colleagues "

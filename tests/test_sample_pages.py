@@ -208,12 +208,19 @@ def test_before_the_leak_can_be_seen_no_page_shows_one(pages, week) -> None:
     assert sentences(page)[0].startswith("No step of the team is below its target beyond chance")
 
 
-@pytest.mark.parametrize("week", [week for week in WEEKS if week > "2026-W16"])
+@pytest.mark.parametrize("week", [week for week in WEEKS if week > "2026-W20"])
 def test_once_seen_the_leak_is_dated_to_its_week_in_every_later_report(pages, week) -> None:
     since = pages[week]["since"]
     assert since.loc[since["alarm"], ["from_stage", "since"]].to_numpy().tolist() == [
         ["presented", pd.Timestamp("2026-04-13")]
     ]
+    assert since.loc[since["alarm"], ["since_lower", "since_upper"]].eq(pd.Timestamp("2026-04-13")).all(axis=None)
+
+
+def test_two_matured_weeks_of_a_leak_give_no_date_yet(pages) -> None:
+    since = pages["2026-W20"]["since"]
+    assert not since["alarm"].any()
+    assert since.set_index("from_stage")["fell"].idxmax() == "presented"
 
 
 def test_the_planted_teachers_are_better_at_what_they_could_show(pages) -> None:
