@@ -78,7 +78,10 @@ def test_four_times_as_many_idle_contacts_bring_nothing(sample, made) -> None:
     assert own["ratio_lower"] <= 1 <= own["ratio_upper"]
     assert (others["ratio_lower"] <= 1.15).all()
     said = contact_sentences(own_rows(made, BUSY), peer_rows(made, BUSY, funnel), _tables(sample), funnel)
-    assert said == 0
+    assert any(
+        line.startswith("No more than a third more leads moved than in as many days without a contact: call at met")
+        for line in said
+    )
     assert any(line.startswith("Fewer of your contacts moved a lead") for line in said)
     assert "not shown to cause" in said[-1]
 
@@ -128,7 +131,9 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
     assert (marks["difference_lower"] < 0).all()
     assert (marks["difference_upper"] > 0).all()
     assert (marks[["entered", "other_entered"]] > 100).all(axis=None)
-    assert landmark_sentences(marks, funnel) == 0
+    met, paid = landmark_sentences(marks, funnel)
+    assert met.endswith("92% of the others: no more than 5 points apart.")
+    assert paid.endswith("56% of the others: whether they differ cannot be told yet.")
     # the usual comparison: leads contacted within a day against those contacted later
     rows = fetch(firsts.select("lead_id", "lead_on", "contacted_on", "paid_on"))
     old = rows[(rows["lead_on"] < "2026-04-01") & rows["contacted_on"].notna()]
@@ -257,5 +262,5 @@ def test_a_page_without_contacts_payments_or_amounts_says_so_once_each_and_shows
 def test_a_page_without_managers_holds_no_lead(tmp_path) -> None:
     files = {"entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09\nb,lead,2026-01-06\n"}
     text = "\n".join(outputs(tmp_path, FUNNEL + LEADS + ENTRIES, files))
-    assert "You have no open lead." in text
+    assert "The export knows no open lead of yours." in text
     assert "No lead entered a step with this manager" in text
