@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
 ALL = "(all)"
-FEWEST_WATCHED = 10
+FEWEST_WATCHED = 3
 """Days later than agreed are known while so many leads are still watched there."""
 
 
@@ -53,8 +53,8 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
 
     ``days`` are the ``outcome_days`` of the stage entries in ``plan_window``, ``weeks`` the ``step_counts`` by week
     of those in ``scatter_window``. Returns ``from_stage, to_stage, entered, rate, n_eff, ci_lower, ci_upper, moved``
-    (in time), ``dispersion`` (Pearson's of the weeks, at least 1) and ``weeks`` (average ones that n_eff is worth).
-    The limits are Wilson's on n_eff / dispersion.
+    (in time), ``dispersion`` (Pearson's of the weeks, a step's own and all together, at least 1) and ``weeks``
+    (average ones that n_eff is worth). The limits are Wilson's on n_eff / dispersion.
     """
     rates = incidence_at(incidence(days), funnel).drop(columns="known")
     stage, known = rates["from_stage"], weeks[weeks["entered"] > 0]
@@ -62,8 +62,10 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     pooled = by["converted"].transform("sum") / by["entered"].transform("sum")
     spread = known["entered"] * pooled * (1 - pooled)
     squares = (known["converted"] - known["entered"] * pooled) ** 2 / spread.where(spread > 0)
-    free = (by.size() - 1).where(by.size() > 1)
-    dispersion = stage.map(squares.groupby(known["from_stage"]).sum() / free).astype(float).fillna(1.0).clip(lower=1.0)
+    free = (by.size() - 1).where(squares.groupby(known["from_stage"]).count() > 1)
+    found = squares.groupby(known["from_stage"]).sum().where(free.notna())
+    # a step's own dozen weeks say little: those of all steps count with them as much again
+    dispersion = stage.map((found + found.sum()) / (free + free.sum())).astype(float).fillna(1.0).clip(lower=1.0)
     in_time = days["age_days"] <= days["from_stage"].map(
         {step.from_stage: step.horizon_days for step in funnel.steps}
     ).astype(float)
