@@ -129,7 +129,7 @@ def _open_sentence(old: pd.Series, goal: Goal) -> str:
             "{n} of them stand at their stage longer than agreed: going by past leads, {deals} deals come of them.",
             late,
         )
-        said += " " + text.format(n=number(late), deals=number(old["deals_late"], 1 if old["deals_late"] < 10 else 0))
+        said += " " + text.format(n=number(late), deals=number(old["deals_late"], 1 if old["deals_late"] < 1 else 0))
     if old["not_known"] > 0:
         text = counted(
             "{n} stands longer than past leads were watched: what comes of it is not known, and nothing is counted.",
