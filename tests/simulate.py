@@ -18,6 +18,7 @@ import simulate_dating
 import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
+from simulate_money import colours_of_campaigns, money_at_maturity, plans
 from simulate_wording import THREE_ANSWERS
 
 from funnelstats.stated.intervals import mover_difference, wilson_interval
@@ -493,6 +494,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
     "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
+    "Money and plans": (money_at_maturity, colours_of_campaigns, plans),
 }
 
 HEAD = """# Simulations behind the stated error rates

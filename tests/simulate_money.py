@@ -233,3 +233,24 @@ def planned(random: np.random.Generator, truth: Way, a_day: float, ahead: int) -
         made = distribution([*waiting["open"], plan[sure]], [*old, new])
         found |= {sure: made[goal.deals :].sum(), f"leads {sure}": plan[sure] / (a_day * ahead)}
     return found
+
+
+def plans() -> list[Claim]:
+    """Whole plans of three steps, some leads later than agreed: what open leads bring, and how often the goal is made.
+
+    The deals that come are summed over their true chances; only the past is drawn.
+    """
+    claims, random = [], np.random.default_rng(33)
+    for a_day, ahead in ((2, 60), (6, 60)):
+        found = pd.DataFrame([planned(random, way(), a_day, ahead) for _ in range(30)])
+        setting = f"{a_day} leads a day, {ahead} days ahead"
+        share = float(found["expected"].sum() / found["true"].sum())
+        claims.append(Claim("Deals of open leads: forecast / truth", setting, "1", share, 0.95, 1.05))
+        claims.append(Claim("Deals of open leads: range", setting, ".95", float(found["held"].mean()), 0.93, 0.99))
+        for sure in ("80%", "90%", "95%"):
+            asked = float(sure.strip("%")) / 100
+            made = float(found[sure].mean())
+            claims.append(
+                Claim(f"Plans of {sure} certainty make the goal", setting, f"{asked:g}", made, asked - 0.03, 0.99)
+            )
+    return claims

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
 ALL = "(all)"
-FEWEST_WATCHED = 10
+FEWEST_WATCHED = 3
 """Days later than agreed are known while so many leads are still watched there."""
 
 
@@ -53,8 +53,8 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
 
     ``days`` are the ``outcome_days`` of the stage entries in ``plan_window``, ``weeks`` the ``step_counts`` by week
     of those in ``scatter_window``. Returns ``from_stage, to_stage, entered, rate, n_eff, ci_lower, ci_upper, moved``
-    (in time), ``dispersion`` (Pearson's of the weeks, at least 1) and ``weeks`` (average ones that n_eff is worth).
-    The limits are Wilson's on n_eff / dispersion.
+    (in time), ``dispersion`` (Pearson's of the weeks, a step's own and all together, at least 1) and ``weeks``
+    (average ones that n_eff is worth). The limits are Wilson's on n_eff / dispersion.
     """
     rates = incidence_at(incidence(days), funnel).drop(columns="known")
     stage, known = rates["from_stage"], weeks[weeks["entered"] > 0]
@@ -62,8 +62,13 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     pooled = by["converted"].transform("sum") / by["entered"].transform("sum")
     spread = known["entered"] * pooled * (1 - pooled)
     squares = (known["converted"] - known["entered"] * pooled) ** 2 / spread.where(spread > 0)
-    free = (by.size() - 1).where(by.size() > 1)
-    dispersion = stage.map(squares.groupby(known["from_stage"]).sum() / free).astype(float).fillna(1.0).clip(lower=1.0)
+    free = (by.size() - 1).where(squares.groupby(known["from_stage"]).count() > 1)
+    found = squares.groupby(known["from_stage"]).sum().where(free.notna())
+    # a step's own dozen weeks say little: those of all steps count with them as much again
+    weeks_free = free + free.sum()
+    ratio, error = (found + found.sum()) / weeks_free, np.sqrt(2 * (3 * free + free.sum())) / weeks_free
+    # half of the teams whose weeks differ by chance alone show some excess: within its error it is none
+    dispersion = stage.map(ratio.where(ratio > 1 + error)).astype(float).fillna(1.0)
     in_time = days["age_days"] <= days["from_stage"].map(
         {step.from_stage: step.horizon_days for step in funnel.steps}
     ).astype(float)
@@ -216,10 +221,17 @@ def new_lead_chance(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goa
     worth = worth_ahead(rates, np.full(len(shares), goal.days / 7))
     p, n = np.append(shares, in_time), np.append(worth, moved.min())
     mean = (p * n + PRIOR) / (n + 2 * PRIOR)
+    # each deal seen tells of all days on which new leads come: by its days, the share of them that is early enough
+    early = (
+        (left >= np.arange(curves.won.shape[1])[:, None]).mean(axis=1) if len(left) else np.zeros(curves.won.shape[1])
+    )
+    days_variance = np.maximum(np.diff(share_in_time, prepend=0) @ early**2 - in_time**2, 0)
     mean[-1] = in_time
-    a, b = beta_of_product(mean, mean * (1 - mean) / (n + 2))
+    variance = np.append(mean[:-1] * (1 - mean[:-1]), days_variance) / (n + 2)
+    a, b = beta_of_product(mean, variance)
     chance = float(curves.won[0][left].mean()) if len(left) else 0.0 * rate
-    errors = chance * np.append(_relative_error(shares, worth), _relative_error(in_time, moved.min(), prior=0))
+    days_error = np.sqrt(variance[-1]) / in_time if in_time > 0 else 0.0
+    errors = chance * np.append(_relative_error(shares, worth), days_error)
     useful = worked[share_in_time[left] >= 0.5]
     first, last = plan_window(goal.as_of, funnel)
     half = np.flatnonzero(share_in_time >= 0.5 - 1e-9)
