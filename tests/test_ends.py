@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
 from funnelstats.counting.counts import outcome_days, overall_counts
 from funnelstats.counting.ends import (
@@ -64,10 +64,10 @@ class Refusal:
     def __init__(self, episode, stages, lead=None):
         reached = [stage for stage in stages if episode.first(stage, stages)]
         self.stage = reached[-1]
-        entry = episode.first(self.stage, stages)
-        self.manager = owner(entry)
+        entry = episode.entry(self.stage, stages)
+        self.manager = episode.holder(self.stage, stages)
         self.lost_on = max(entry.entered_on, episode.end("lost").entered_on)
-        said = reason(episode.end("lost"))
+        said = episode.reason()
         self.refusal = PRACTICE.categories.get(said, said)
         self.lead_id, self.number = episode.lead_id, episode.number
         self.excuse = self.refusal == "too dear"

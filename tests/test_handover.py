@@ -7,7 +7,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, reason, table
 
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.handover import hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts
@@ -139,7 +139,7 @@ def test_a_robots_contact_touches_nobody_and_a_contact_on_the_day_of_the_hand_ov
 
 
 def test_a_step_back_is_a_move(con):
-    rows = [("a", "met", "2026-02-01"), ("a", "lead", "2026-02-12")]
+    rows = [("a", "lead", "2026-02-01"), ("a", "met", "2026-02-01"), ("a", "lead", "2026-02-12")]
     assert states_of(toy(con, rows)) == {"a": "active and moving"}
 
 
@@ -261,7 +261,7 @@ def loop_over(frames, between):
         end = min(ends, key=lambda e: (e.entered_at, e.stage != "lost", reason(e)), default=None)
         stage = max((stage for stage in STAGES if on[stage]), key=STAGES.index)
         last = max([handed, *touched, *moves])
-        wrong = end is not None and end.stage == "lost" and reason(end) in ("terms", "no fit")
+        wrong = end is not None and end.stage == "lost" and episode.reason() in ("terms", "no fit")
         if on["paid"]:
             state = "won"
         elif wrong:
@@ -275,8 +275,8 @@ def loop_over(frames, between):
         yield {
             "lead": episode.lead_id,
             "number": episode.number,
-            "manager": owner(firsts[STAGES[0]]),
-            "closer": owner(firsts["paid"]) if firsts["paid"] else None,
+            "manager": episode.holder(STAGES[0], STAGES),
+            "closer": episode.holder("paid", STAGES) if firsts["paid"] else None,
             "state": state,
             "stage": stage,
             "on": on,

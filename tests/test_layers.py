@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "cells",
         "mapping",
         "canonical",
+        "ends_told",
         "quality",
         "sources",
         "opening",

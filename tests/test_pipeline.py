@@ -117,7 +117,7 @@ def test_contacts_by_stage_equal_a_loop_over_random_histories(con, seed):
             ends = [end.entered_at for kind_ in ENDS if (end := episode.end(kind_)) and end.entered_at >= start]
             if pd.Timestamp(moment) < start or (ends and pd.Timestamp(moment) > min(ends)):
                 continue
-            before = [stage for stage, entered in times if entered < pd.Timestamp(moment)] or [STAGES[0]]
+            before = [stage for stage, entered in times if entered < pd.Timestamp(moment)] or [times[0][0]]
             expected[before[-1], kind or "(missing)"] += before[-1] != STAGES[-1]
     lazy = journeys(table(con, frame), RANDOM)
     found = stage_contacts(contacts_table(con, made), lazy, RANDOM, (date(2026, 1, 10), date(2026, 2, 20)))

@@ -1,4 +1,4 @@
 """From a CRM's raw export to canonical tables, and from those to an opened funnel.
 
-Read in this order: columns, stored, readers, cells, mapping, canonical, quality, account, sources, opening.
+Read in this order: columns, stored, readers, cells, mapping, canonical, ends_told, quality, account, sources, opening.
 """

@@ -20,8 +20,28 @@ FACTS = {
         "{n} rows of costs are of the channel “{detail}”, which no lead has.",
     ),
     "undated": (
-        "{n} lead stands at the stage “{detail}”, for which the export has no date: it is in no rate.",
-        "{n} leads stand at the stage “{detail}”, for which the export has no date: they are in no rate.",
+        "{n} lead stands at the stage “{detail}”, for which the export has no date: that stage is in no rate.",
+        "{n} leads stand at the stage “{detail}”, for which the export has no date: that stage is in no rate.",
+    ),
+    "ends_undated": (
+        "{n} lead came to “{detail}” on a day that the export does not hold: it is not open, and not known to be in "
+        "time.",
+        "{n} leads came to “{detail}” on a day that the export does not hold: they are not open, and not known to be "
+        "in time.",
+    ),
+    "payments_undated": (
+        "{n} payment has no date: it counts in what its lead paid, and in no month.",
+        "{n} payments have no date: they count in what their leads paid, and in no month.",
+    ),
+    "ends_corrected": (
+        "{n} end was put right within the hours stated for it ({detail}): it is no end.",
+        "{n} ends were put right within the hours stated for it ({detail}): they are no ends.",
+    ),
+    "ends_soon_reopened": (
+        "{n} lead was reopened within a day after it was lost or returned, and counts as refused and tried again: if "
+        "that put a slip right, state more hours for it.",
+        "{n} leads were reopened within a day after they were lost or returned, and count as refused and tried again: "
+        "if that put slips right, state more hours for it.",
     ),
     "leads_without_entry": (
         "{n} lead never entered a stage: it is in no rate.",
@@ -78,6 +98,13 @@ FACTS = {
     ),
 }
 """The sentence of each fact, of one and of several."""
+
+TOUCHES: dict[str, tuple[str, ...]] = {
+    "ends_undated": ("conversion", "dates", "refusals", "money", "leads"),
+    "payments_undated": ("money",),
+    "ends_soon_reopened": ("conversion", "refusals"),
+}
+"""Which numbers a fact makes doubtful: those facts are warnings."""
 
 
 def left_out_words(funnel: Funnel) -> dict[str, str]:

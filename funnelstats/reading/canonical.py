@@ -160,7 +160,9 @@ def _with_repeats_and_orphans(
     keys = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"]}.get(table)
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
-        alike = ibis.window(group_by=[*keys, "_good"], order_by=["_source", "_file", ROW])
+        # Of two rows of one refusal the one that says why is kept, whichever was written first.
+        told = [rows["reason"].isnull()] if table == "entries" else []
+        alike = ibis.window(group_by=[*keys, "_good"], order_by=[*told, "_source", "_file", ROW])
         rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
         reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
         rows = _blamed(rows, rows["_place"] > 0, reason, ids).drop("_good", "_first", "_place")

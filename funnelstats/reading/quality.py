@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.ends_told import facts_of_ends
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
@@ -49,7 +50,7 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
         {"fact": fact, "detail": detail, "count": int(count)}
         for fact, detail, count in found
         if int(count) > 0 or fact in WARNINGS
-    ]
+    ] + facts_of_ends(tables, funnel)
 
 
 def _of_statement(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:

@@ -70,14 +70,19 @@ def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
     known = success[success["difference"].notna()]
     if known.empty:
         return said + " " + _("How second tries do cannot be told yet.")
-    last = known.iloc[-1]
+    # Where most of them began again: that is where the comparison tells most.
+    last = known.loc[known["again_entered"].idxmax()]
     clear = last["ci_lower"] > 0 or last["ci_upper"] < 0
     worth = _("Clearly better than first tries") if last["ci_lower"] > 0 else _("Clearly worse than first tries")
     compared = worth if clear else _("No clear difference from first tries")
-    found = _("{compared}: {n} of {of} second tries came to {stage} ({rate}, first ones {other}).").format(
+    found = _(
+        "{compared}: {n} of {of} second tries that began again at {start} came to {stage} in time ({rate}, first ones "
+        "from there {other})."
+    ).format(
         compared=compared,
         n=number(last["again_converted"]),
         of=number(last["again_entered"]),
+        start=last["from_stage"],
         stage=last["to_stage"],
         rate=percent(last["rate"]),
         other=percent(last["other_rate"]),
