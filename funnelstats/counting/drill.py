@@ -38,7 +38,8 @@ def cell_leads(
     advanced in time as its numerator; the others are the page's too recent ones, whatever they did meanwhile.
 
     Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
-    left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step, then by day of entry.
+    left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
+    then by day of entry.
     """
     leads = _all_leads(journeys, funnel, as_of, entered_between)
     return leads.loc[leads["manager"] == manager, LEADS].reset_index(drop=True)

@@ -41,7 +41,7 @@ def step_fates(
     """What had become by `as_of` of the leads of each step whose horizon is over.
 
     `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and
-    `nurture` ended at the stage; `open` are the others, those that stepped back too. entered = in_time + late + lost + nurture + open.
+    `nurture` ended at the stage; `open` are the others, those that stepped back too. All five are the entered.
 
     `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
     nurture, open; without `by`, every step.
@@ -95,7 +95,7 @@ def undated_counts(
     *,
     entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
-    """The counts of `step_counts`, and beside them the leads that came to an end on a day that the export does not hold.
+    """The counts of `step_counts`, and beside them the leads that ended on a day that the export does not hold.
 
     `won` are among entered and not among converted, since nobody knows that they were in time; `unseen` were won too,
     and have no date at from_stage either: they are in neither number. `ended` were lost or returned: among entered,

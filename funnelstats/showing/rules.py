@@ -21,8 +21,8 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
     horizons = ", ".join(f"{step.from_stage} → {step.to_stage} {step.horizon_days}" for step in funnel.steps)
     return [
         _(
-            "Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt, which "
-            "begins at the stage it was reopened at."
+            "Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt, "
+            "which begins at the stage it was reopened at."
         ),
         *_corrections(funnel),
         _(
