@@ -111,7 +111,10 @@ def test_ends_without_a_date_stand_beside_the_counts(con):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_undated_counts_hold_the_counts_of_the_steps_and_a_loop_finds_the_wins(con, seed):
-    frame = random_entries(seed, STAGES, leads=100, undated=30)
+    frame = random_entries(seed, STAGES, leads=100, undated=60)
+    # few rows each, so that leads are open where their history ends
+    early = frame["stage"].isin(STAGES[:2]) & (frame.index % 3 == 0)
+    frame = frame[frame["entered_at"].isna() | early | (frame.index % 11 == 0)]
     lazy = journeys(table(con, frame), RANDOM)
     found = undated_counts(lazy, RANDOM, AS_OF)
     assert (found[["entered", "converted"]] == step_counts(lazy, RANDOM, AS_OF)[["entered", "converted"]]).all(
@@ -132,4 +135,4 @@ def test_undated_counts_hold_the_counts_of_the_steps_and_a_loop_finds_the_wins(c
         for name in ("won", "unseen")
         if getattr(row, name)
     }
-    assert sum(expected.values()) > 3
+    assert {name for _, name in expected} == {"won", "unseen"}
