@@ -109,7 +109,8 @@ def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFr
         )
         for place, stage in enumerate(funnel.stages)
     }
-    last, left, pairs = funnel.stages[-1], 0, []
+    last, left = funnel.stages[-1], 0
+    pairs: list[tuple[str, str, int]] = []
     for step in reversed(funnel.steps):
         left += step.horizon_days
         pairs.insert(0, (step.from_stage, last, left))

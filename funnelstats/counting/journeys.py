@@ -112,7 +112,7 @@ def _reached(rows: ir.Table, funnel: Funnel) -> ir.Table:
             f"{first}_on": ibis.coalesce(found[f"{first}_own_on"], found[f"{first}_on"]),
         },
     )
-    of_episode = {}
+    of_episode: dict[str, ir.Value] = {}
     for position, stage in enumerate(funnel.stages):
         there = found._opened <= position
         of_episode |= {

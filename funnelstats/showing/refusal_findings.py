@@ -71,7 +71,7 @@ def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
     if known.empty:
         return said + " " + _("How second tries do cannot be told yet.")
     # Where most of them began again: that is where the comparison tells most.
-    last = known.loc[known["again_entered"].idxmax()]
+    last = known.sort_values("again_entered", kind="stable").iloc[-1]
     clear = last["ci_lower"] > 0 or last["ci_upper"] < 0
     worth = _("Clearly better than first tries") if last["ci_lower"] > 0 else _("Clearly worse than first tries")
     compared = worth if clear else _("No clear difference from first tries")

@@ -47,7 +47,7 @@ def without_stage_sentence(refused: pd.DataFrame) -> list[str]:
     lost = refused["lost"].sum()
     if not lost:
         return []
-    reasons = ", ".join(f"{row.refusal} {number(row.lost)}" for row in refused.itertuples())
+    reasons = ", ".join(f"{why} {number(many)}" for why, many in zip(refused["refusal"], refused["lost"], strict=True))
     return [
         counted(
             "{n} more lead was refused that the export never shows at a stage (no stage): {reasons}. It is in no other "
