@@ -16,8 +16,8 @@ _HOMES = {
     ),
     "stated.shared": "kept",
     "counting.journeys": "journeys stays with_cohort with_leads",
-    "counting.counts": "deal_size outcome_days overall_counts stage_span step_counts",
-    "counting.fates": "step_fates",
+    "counting.counts": "deal_size outcome_days overall_counts stage_days stage_span step_counts",
+    "counting.fates": "step_fates undated_counts",
     "counting.flows": "FLOW_WORDS stage_flow transitions",
     "counting.sensitivity": "rival_counts",
     "counting.money": (
@@ -31,7 +31,10 @@ _HOMES = {
     "counting.firsts": "first_contacts hours_to_contact landmark_counts",
     "counting.ownleads": "own_leads own_wins",
     "counting.drill": "cell_leads",
-    "counting.ends": "refusal_counts refusal_totals retried_counts retries_due retry_counts with_attempt with_refusal",
+    "counting.ends": (
+        "attempt_counts refusal_counts refusal_totals retried_counts retries_due retry_counts with_attempt "
+        "with_refusal without_stage"
+    ),
     "counting.handover": "hand_over_counts hand_over_days hand_overs handed_counts handed_over state_counts",
     "counting.wins": "ticket_moments wins won_counts",
     "counting.records": "attribute_sizes record_counts",
@@ -82,6 +85,7 @@ _HOMES = {
         "scatter_sentences with_remarks"
     ),
     "showing.advice": "what_to_do",
+    "showing.undated_notes": "undated_sentences without_stage_sentence",
     "showing.peers": "of_manager of_manager_flow own_rows own_sentences peer_band peer_rows",
     "showing.charts": "band_chart control_chart trend_chart",
     "showing.money_advice": "money_sentences",

@@ -45,8 +45,14 @@ def entries_frame(rows):
 
 def table(con, frame, schema=ENTRIES_SCHEMA, name="entries"):
     """The frame as a table of the engine."""
+    blank = {column for column, kind in schema.items() if kind.is_timestamp() and frame[column].isna().any()}
+    # SQLite's driver cannot write a missing time: a far one stands for it, and is read as none.
+    never = pd.Timestamp("2200-01-01")
+    frame = frame.assign(**{column: frame[column].fillna(never) for column in blank})
     typed = pa.Table.from_pandas(frame, schema=schema.to_pyarrow(), preserve_index=False)
-    return con.create_table(name, typed, overwrite=True)
+    made = con.create_table(name, typed, overwrite=True)
+    known = {column: (made[column] < never).ifelse(made[column], ibis.null("timestamp")) for column in blank}
+    return made.mutate(**known) if blank else made
 
 
 def funnel_of(*stages, days=7):
@@ -129,6 +135,20 @@ class Episode:
             return None
         own = self.own(stage, stages) if stage == stages[0] else None
         return own or self.earliest(self.beyond(stage, stages), stages)
+
+    def began(self, stages):
+        """The entry by which the episode began: at the first stage, or where it was reopened."""
+        return self.first(stages[self.opened(stages)], stages)
+
+    def timed(self, stage, stages):
+        """Whether its stay at the stage has a duration."""
+        own = self.own(stage, stages)
+        following = stages[stages.index(stage) + 1 :]
+        moved = self.first(following[0], stages) if following else None
+        if own is None or (self.undated and not moved and not self.end()):
+            return False
+        left = moved or self.end()
+        return left is None or left.entered_on >= own.entered_on
 
     def entry(self, stage, stages):
         """The stage's own entry, or of a skipped stage the one by which it was reached."""

@@ -94,14 +94,15 @@ def _touch(row, following, episodes, stages, follow_up_days, conversation_s):
     who = (row.at, row.on, row.kind, manager, bool(conversation))
     if not episodes:
         return Touch(row.lead_id, None, *who, OUTSIDE, 0, False, 0, following and following[1])
-    begun = [episode for episode in episodes if episode.first(stages[0], stages).entered_at <= row.at]
+    begun = [episode for episode in episodes if episode.began(stages).entered_at <= row.at]
     episode = (begun or episodes[:1])[-1]
     entry = [episode.first(stage, stages) for stage in stages]
     ended = episode.end()
-    if ended and ended.entered_at < entry[0].entered_at:
+    if ended and ended.entered_at < episode.began(stages).entered_at:
         ended = None
     stood = [place for place, e in enumerate(entry) if e and e.entered_at < row.at]
-    place = stood[-1] if stood else 0 if entry[0].entered_at <= row.at else None
+    began = episode.began(stages).entered_at
+    place = stood[-1] if stood else episode.opened(stages) if began <= row.at else None
     if place is None or (ended and ended.entered_at < row.at):
         place = len(stages)
     ahead = entry[place + 1 :]

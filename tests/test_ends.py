@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
 from funnelstats.counting.counts import outcome_days, overall_counts
 from funnelstats.counting.ends import (
+    attempt_counts,
     refusal_counts,
     refusal_totals,
     retried_counts,
@@ -17,6 +18,7 @@ from funnelstats.counting.ends import (
     retry_counts,
     with_attempt,
     with_refusal,
+    without_stage,
 )
 from funnelstats.counting.flows import stage_flow
 from funnelstats.counting.journeys import journeys, with_cohort, with_leads
@@ -64,10 +66,10 @@ class Refusal:
     def __init__(self, episode, stages, lead=None):
         reached = [stage for stage in stages if episode.first(stage, stages)]
         self.stage = reached[-1]
-        entry = episode.first(self.stage, stages)
-        self.manager = owner(entry)
+        entry = episode.entry(self.stage, stages)
+        self.manager = episode.holder(self.stage, stages)
         self.lost_on = max(entry.entered_on, episode.end("lost").entered_on)
-        said = reason(episode.end("lost"))
+        said = episode.reason()
         self.refusal = PRACTICE.categories.get(said, said)
         self.lead_id, self.number = episode.lead_id, episode.number
         self.excuse = self.refusal == "too dear"
@@ -296,10 +298,48 @@ def test_attempts_and_refusals_can_be_grouped_by_in_every_count(con, seed):
     episodes = episodes_of(frame, STAGES)
     ended = {(e.lead_id, e.number): e.end().stage for e in episodes if e.end()}
     kinds = {"lost": "second try", "nurture": "back from marketing", None: "first try"}
-    expected = Counter(kinds[ended.get((e.lead_id, e.number - 1))] for e in episodes)
+    # the whole way is gone by those that began it
+    whole = [e for e in episodes if not e.opened(STAGES)]
+    expected = Counter(kinds[ended.get((e.lead_id, e.number - 1))] for e in whole)
     attempts = overall_counts(with_attempt(lazy, RANDOM), RANDOM, day, by="attempt").query("to_stage == 'встреча'")
     sizes = attempts.set_index("attempt")[["entered", "too_recent"]].sum(axis=1)
     assert sizes.to_dict() == dict(expected)
     days = outcome_days(with_refusal(lazy, RANDOM), RANDOM, day, by="refusal")
     lost = Counter(lost.refusal for lost in refusals_of(frame, STAGES) if lost.stage != "paid")
     assert days[days["refusal"] != ""].groupby("refusal")["lost"].sum().to_dict() == lost
+
+
+def test_second_tries_are_judged_from_where_they_began_again_against_first_ones_from_there(con):
+    rows = [
+        ("a", "lead", "2026-01-01"),
+        ("a", "met", "2026-01-02"),
+        ("a", "lost", "2026-01-03"),
+        ("a", "met", "2026-01-05"),
+        ("a", "paid", "2026-01-06"),
+        ("b", "lead", "2026-01-01"),
+        ("b", "lost", "2026-01-03"),
+        ("b", "lead", "2026-01-05"),
+    ]
+    found = attempt_counts(toy(con, rows), FUNNEL, date(2026, 3, 31))
+    assert rows_of(found) == [
+        ("first try", "lead", "paid", 2, 0, 0),
+        ("first try", "met", "paid", 1, 0, 0),
+        ("second try", "lead", "paid", 1, 0, 0),
+        ("second try", "met", "paid", 1, 1, 0),
+    ]
+
+
+def test_refusals_of_no_stage_and_of_no_day_are_told_apart(con):
+    rows = [
+        ("a", "lead", "2026-02-01"),
+        ("a", "lost", None, None, "price"),
+        ("b", "lost", "2026-02-02"),
+        ("b", "lost", "2026-02-03", None, "price"),
+        ("c", "lost", "2026-03-02", None, "price"),
+    ]
+    entries = table(con, entries_frame(rows))
+    assert refusal_counts(journeys(entries, FUNNEL), FUNNEL, *FEBRUARY).empty
+    assert refusal_totals(journeys(entries, FUNNEL), FUNNEL)[["episodes", "refused"]].iloc[0].tolist() == [1, 1]
+    refusal = PRACTICE.categories.get("price", "price")
+    assert rows_of(without_stage(entries, FUNNEL, *FEBRUARY)) == [(refusal, 1)]
+    assert retry_counts(journeys(entries, FUNNEL), FUNNEL, *FEBRUARY).empty

@@ -7,7 +7,7 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
 from funnelstats.counting.counts import step_counts
-from funnelstats.counting.fates import FATES, step_fates
+from funnelstats.counting.fates import FATES, UNDATED, step_fates, undated_counts
 from funnelstats.counting.journeys import journeys
 
 FUNNEL = funnel_of("lead", "met", "paid")
@@ -50,7 +50,7 @@ def test_late_is_not_lost_and_a_step_back_is_open(con):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
-    frame = random_entries(seed, STAGES, leads=100)
+    frame = random_entries(seed, STAGES, leads=100, undated=20)
     window = (date(2026, 1, 5), date(2026, 2, 1))
     expected = {}
     for episode in episodes_of(frame, STAGES):
@@ -62,7 +62,11 @@ def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
             counted = expected.setdefault((owner, step.from_stage), Counter())
             gone = left_on is not None and left_on <= AS_OF
             moved = "in_time" if gone and (left_on - on).days <= step.horizon_days else "late"
-            fate = {"advanced": moved, "lost": "lost", "nurture": "nurture"}.get(outcome, "open") if gone else "open"
+            fate = (
+                {"advanced": moved, "won": "late", "lost": "lost", "nurture": "nurture"}.get(outcome, "open")
+                if gone
+                else "open"
+            )
             counted.update(["entered", fate])
     lazy = journeys(table(con, frame), RANDOM)
     found = step_fates(lazy, RANDOM, AS_OF, by="manager", entered_between=window)
@@ -76,3 +80,59 @@ def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
     judged = judged.set_index(["week", "from_stage"]).loc[weekly.index]
     assert (weekly["in_time"] == judged["converted"]).all()
     assert (weekly[FATES].sum(axis=1) == judged["entered"]).all()
+
+
+def test_ends_without_a_date_stand_beside_the_counts(con):
+    rows = [
+        ("in time", "lead", "2026-01-01"),
+        ("in time", "met", "2026-01-02"),
+        ("in time", "paid", "2026-01-03"),
+        ("unseen", "lead", "2026-01-01", "Anna"),
+        ("unseen", "paid", None),
+        ("met", "lead", "2026-01-01"),
+        ("met", "met", "2026-01-02"),
+        ("met", "paid", None),
+        ("lost", "lead", "2026-01-01"),
+        ("lost", "lost", None),
+        ("again", "lead", "2026-01-01"),
+        ("again", "lost", "2026-01-02"),
+        ("again", "met", "2026-01-05"),
+        ("again", "paid", None),
+        ("recent", "lead", "2026-02-09"),
+        ("recent", "paid", None),
+    ]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    found = undated_counts(lazy, FUNNEL, AS_OF)
+    assert found.columns.tolist() == ["from_stage", "to_stage", *UNDATED]
+    assert rows_of(found) == [("lead", "met", 5, 2, 1, 0, 1), ("met", "paid", 3, 1, 2, 1, 0)]
+    anna = undated_counts(lazy, FUNNEL, AS_OF, by="manager").query("manager == 'Anna'")
+    assert rows_of(anna.drop(columns="manager")) == [("lead", "met", 1, 0, 1, 0, 0), ("met", "paid", 0, 0, 0, 1, 0)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_undated_counts_hold_the_counts_of_the_steps_and_a_loop_finds_the_wins(con, seed):
+    frame = random_entries(seed, STAGES, leads=100, undated=60)
+    # few rows each, so that leads are open where their history ends
+    early = frame["stage"].isin(STAGES[:2]) & (frame.index % 3 == 0)
+    frame = frame[frame["entered_at"].isna() | early | (frame.index % 11 == 0)]
+    lazy = journeys(table(con, frame), RANDOM)
+    found = undated_counts(lazy, RANDOM, AS_OF)
+    assert (found[["entered", "converted"]] == step_counts(lazy, RANDOM, AS_OF)[["entered", "converted"]]).all(
+        axis=None
+    )
+    expected = Counter()
+    for episode in episodes_of(frame, STAGES):
+        if episode.undated != "paid":
+            continue
+        place = max(n for n, stage in enumerate(STAGES) if episode.first(stage, STAGES))
+        on = episode.entry(STAGES[place], STAGES).entered_on
+        for n, step in enumerate(RANDOM.steps):
+            if n >= place and (AS_OF - on).days >= step.horizon_days:
+                expected[step.from_stage, "won" if n == place else "unseen"] += 1
+    assert expected == {
+        (row.from_stage, name): getattr(row, name)
+        for row in found.itertuples()
+        for name in ("won", "unseen")
+        if getattr(row, name)
+    }
+    assert {name for _, name in expected} == {"won", "unseen"}

@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "repeats",
         "spelling",
         "currencies",
+        "ends_told",
         "quality",
         "sources",
         "opening",

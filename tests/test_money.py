@@ -193,11 +193,11 @@ def expected_values(entries, leads, payments, as_of):
     """What `lead_values` must say of every lead, by a loop."""
     episodes = {}
     for episode in episodes_of(entries, STAGES):
-        if episode.first(STAGES[0], STAGES).entered_on <= as_of:
+        if episode.began(STAGES).entered_on <= as_of:
             episodes.setdefault(episode.lead_id, []).append(episode)
     found = {}
     for lead, own in episodes.items():
-        entered = min(episode.first(STAGES[0], STAGES).entered_on for episode in own)
+        entered = min(episode.began(STAGES).entered_on for episode in own)
         paid = [(pd.Timestamp(day).date(), amount) for name, day, amount in payments if name == lead]
         paid = [(day, amount) for day, amount in paid if day <= as_of]
         days = [day for day, amount in paid if amount > 0]

@@ -139,6 +139,21 @@ def test_leads_at_an_undated_stage_are_counted():
     assert told["undated", "listed"] == 1
 
 
+def test_ends_and_wins_without_a_date_are_kept_and_counted():
+    told = found([*CLEAN, "a,paid,", "b,lost,"], TOML)
+    assert (told["ends_undated", "paid"], told["ends_undated", "lost"]) == (1, 1)
+
+
+def test_ends_put_right_are_counted_and_those_that_may_be_name_the_line_to_add():
+    slips = ["a,lost,2026-01-10 10:00", "a,met,2026-01-10 10:59", "b,lost,2026-01-10 10:00", "b,lead,2026-01-10 12:00"]
+    told = found([*CLEAN, *slips], TOML)
+    assert (told["ends_corrected", "1"], told["ends_soon_reopened", ""]) == (1, 1)
+    assert {fact.get("mend") for fact in read_quality(NAME).facts} == {None, "correction_hours = 24"}
+    told = found([*CLEAN, *slips], "correction_hours = 24\n" + TOML)
+    assert told["ends_corrected", "24"] == 2
+    assert ("ends_soon_reopened", "") not in told
+
+
 def history(start_of_met, converted=0.3, per_day=4, days=100):
     """Leads from 1 January on; their meetings, two days later, are recorded from a day on only."""
     first = date(2026, 1, 1)

@@ -71,11 +71,11 @@ def by_loop(frame, funnel, as_of, between):
         path = [place for _, place in logged]
         moves = set(pairwise(path))
         for first, last in ways:
-            start, end = (episode.stay(stages[place], stages) for place in (first, last))
+            start, end = episode.stay(stages[first], stages), episode.first(stages[last], stages)
             if start is None or not between[0] <= start[0] <= between[1]:
                 continue
             reached, horizon = end is not None, sum(days[first:last])
-            in_time = reached and (end[0] - start[0]).days <= horizon
+            in_time = reached and (end.entered_on - start[0]).days <= horizon
             matured = (as_of - start[0]).days >= horizon
             whole = all(place in path for place in range(first, last + 1))
             direct = all((place, place + 1) in moves for place in range(first, last))

@@ -440,6 +440,41 @@ def test_a_stage_without_dates_is_kept_apart_and_the_others_still_need_one():
     assert made["set_aside"][["row", "column", "reason"]].values.tolist() == [[3, "at", "is missing"]]
 
 
+SNAPSHOT = """
+[[entries]]
+files = ["leads.csv"]
+stage = "paid"
+columns = { lead_id = "id", entered_at = "closed" }
+ONLY
+
+[payments]
+files = ["leads.csv"]
+columns = { lead_id = "id", paid_at = "closed", amount = "sum" }
+only = { status = "Won" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("only", "paid"),
+    [('only = { status = "Won" }', ["a", "b"]), ("", ["a"]), ('only = { status = ["Won", ""] }', ["a"])],
+)
+def test_a_win_that_its_status_tells_is_one_without_its_date_too(only, paid):
+    text = "id,created,status,closed,sum\na,2026-01-05,Won,2026-01-09,7\nb,2026-01-06,Won,,8\nc,2026-01-07,,,\n"
+    made = prepared(TOML + SNAPSHOT.replace("ONLY", only), {"leads.csv": text})
+    entries = made["entries"]
+    assert entries[entries["stage"] == "paid"]["lead_id"].tolist() == paid
+    assert made["payments"]["amount"].tolist() == [7, 8]
+    assert made["payments"]["paid_at"].isna().tolist() == [False, True]
+
+
+def test_of_two_rows_of_one_refusal_the_one_with_the_reason_stays():
+    toml = TOML.replace('entered_at = "at"', 'entered_at = "at", reason = "why"')
+    lines = "id,stage,at,why\na,lead,2026-01-05,\na,lost,2026-01-09,\na,lost,2026-01-09,price\n"
+    made = prepared(toml, {"entries.csv": lines})
+    assert made["entries"]["reason"].dropna().tolist() == ["price"]
+    assert made["set_aside"]["row"].tolist() == [3]
+
+
 def test_an_entries_table_and_date_columns_of_a_snapshot_go_together():
     text = "id,created,first_meeting\na,2026-01-05,2026-01-09\nb,2026-01-06,2026-01-12\nc,2026-01-07,\n"
     made = prepared(TOML + COLUMN_STAGE, {"leads.csv": text})

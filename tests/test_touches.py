@@ -145,7 +145,10 @@ def test_an_export_with_nothing_but_lead_time_and_kind_will_do(con):
     bare = contacts_frame([("a", "2026-01-06")])[["lead_id", "at", "kind"]]
     paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
     schema = {name: CONTACTS_SCHEMA[name] for name in bare}
-    lazy = touches(table(con, bare, type(CONTACTS_SCHEMA)(schema), "contacts"), paths, FUNNEL)
+    contacts = table(con, bare, type(CONTACTS_SCHEMA)(schema), "contacts")
+    lazy = touches(contacts, paths, FUNNEL.model_copy(update={"timezone": "UTC"}))
+    with pytest.raises(FunnelError, match='no column "on": it must hold the date of at in Europe/Moscow'):
+        touches(contacts, paths, FUNNEL)
     assert contact_counts(lazy, FUNNEL, AS_OF).iloc[0].tolist() == ["(missing)", "call", "lead", 1, 0, 0, 0, 0, 8, 0]
 
 

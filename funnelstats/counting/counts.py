@@ -43,7 +43,7 @@ def step_counts(
     Returns *by, from_stage, to_stage, entered, converted, too_recent; without `by`, every step.
     """
     steps = [(step.from_stage, step.to_stage, step.horizon_days) for step in funnel.steps]
-    return _pair_counts(journeys, steps, as_of, by, entered_between)
+    return pair_counts(journeys, steps, as_of, by, entered_between)
 
 
 @shared
@@ -65,16 +65,17 @@ def overall_counts(
     for step in funnel.steps:
         days += step.horizon_days
         pairs.append((first, step.to_stage, days))
-    return _pair_counts(journeys, pairs, as_of, by, entered_between)
+    return pair_counts(journeys, pairs, as_of, by, entered_between)
 
 
-def _pair_counts(
+def pair_counts(
     journeys: ir.Table,
     pairs: Sequence[tuple[str, str, int]],
     as_of: date,
     by: str | Sequence[str],
     entered_between: tuple[date, date] | None,
 ) -> pd.DataFrame:
+    """The counts of `step_counts` for any pairs of stages with the days a lead gets from one to the other."""
     keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
     # One scan of the journeys serves every step: a step is a row of a tiny table, not a query.
     grid = ibis.memtable({"_step": range(len(pairs)), "_horizon": [days for *_, days in pairs]})

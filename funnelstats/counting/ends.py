@@ -13,8 +13,17 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import EPISODE, opening, stays, visible
+from funnelstats.counting.counts import (
+    fetch,
+    group_keys,
+    in_order,
+    named,
+    on_date,
+    pair_counts,
+    whole_numbers,
+    with_shown,
+)
+from funnelstats.counting.journeys import EPISODE, opening, stage_entries, stays, visible
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -84,6 +93,44 @@ def with_attempt(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     rows = rows.mutate(refused_before=rows.refused_before.fill_null(NOT_REFUSED))
     again = ibis.cases((rows.refused_before != NOT_REFUSED, AGAIN), (rows.episode > 1, RETURNED), else_=FIRST)
     return rows.mutate(attempt=again)
+
+
+def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """Tries that came to the last stage in time, from the stage they began again at; first ones from the same stage.
+
+    A second try counts at the one stage it was reopened at, a first one at each that it entered; horizons of the way
+    summed. Returns attempt, from_stage, to_stage (the last), entered, converted, too_recent.
+    """
+    tries = with_attempt(journeys, funnel)
+    opened = ibis.cases(*((tries[stage].notnull(), place) for place, stage in enumerate(funnel.stages)))
+    counts = {
+        f"{stage}_entered_on": ((tries.attempt == FIRST) | (opened == place)).ifelse(
+            tries[f"{stage}_entered_on"], ibis.null("date")
+        )
+        for place, stage in enumerate(funnel.stages)
+    }
+    last, left = funnel.stages[-1], 0
+    pairs: list[tuple[str, str, int]] = []
+    for step in reversed(funnel.steps):
+        left += step.horizon_days
+        pairs.insert(0, (step.from_stage, last, left))
+    return pair_counts(tries.mutate(**counts), pairs, as_of, "attempt", None)
+
+
+def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> pd.DataFrame:
+    """Leads lost from `start` to `end` that have no dated stage: refusals of no stage and in no other table.
+
+    Returns refusal (the category of the first reason given), lost.
+    """
+    rows = stage_entries(entries, funnel)
+    staged = rows.filter(rows.stage.isin(funnel.stages)).select("lead_id").distinct()
+    lost = rows.filter(rows.stage == "lost").anti_join(staged, "lead_id")
+    reason = (lost.reason != MISSING).ifelse(lost.reason, ibis.null("string"))
+    each = lost.group_by("lead_id").aggregate(lost_on=lost.entered_on.min(), reason=reason.min())
+    each = each.mutate(refusal=category_of(each.reason, funnel).fill_null(MISSING))
+    each = each.filter(_within(each.lost_on, start, end))
+    counted = each.group_by("refusal").aggregate(lost=each.count())
+    return whole_numbers(in_order(fetch(counted), ["refusal"]), ["lost"])
 
 
 def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:

@@ -1,5 +1,5 @@
 """From a CRM's raw export to canonical tables, and from those to an opened funnel.
 
 Read in this order: columns, stored, readers, cells, mapping, outliers, shapes, repeats, spelling, currencies,
-canonical, quality, account, sources, opening.
+canonical, ends_told, quality, account, sources, opening.
 """

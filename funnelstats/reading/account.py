@@ -155,6 +155,26 @@ FACTS = {
         "{n} leads have their stages from their own rows, a snapshot: steps back, stages entered twice and earlier "
         "owners cannot be told, and each step counts for the owner whom that row names.",
     ),
+    "ends_undated": (
+        "{n} lead came to “{detail}” on a day that the export does not hold: it is not open, and not known to be in "
+        "time.",
+        "{n} leads came to “{detail}” on a day that the export does not hold: they are not open, and not known to be "
+        "in time.",
+    ),
+    "payments_undated": (
+        "{n} payment has no date: it counts in what its lead paid, and in no month.",
+        "{n} payments have no date: they count in what their leads paid, and in no month.",
+    ),
+    "ends_corrected": (
+        "{n} end was put right within the hours stated for it ({detail}): it is no end.",
+        "{n} ends were put right within the hours stated for it ({detail}): they are no ends.",
+    ),
+    "ends_soon_reopened": (
+        "{n} lead was reopened within a day after it was lost or returned, and counts as refused and tried again: if "
+        "that put a slip right, state more hours for it.",
+        "{n} leads were reopened within a day after they were lost or returned, and count as refused and tried again: "
+        "if that put slips right, state more hours for it.",
+    ),
     "leads_without_entry": (
         "{n} lead never entered a stage: it is in no rate.",
         "{n} leads never entered a stage: they are in no rate.",
@@ -235,6 +255,9 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "queue_like": ("people",),
     "inherited": ("people", "leads"),
     "open_without_owner": ("leads",),
+    "ends_undated": ("conversion", "dates", "refusals", "money", "leads"),
+    "payments_undated": ("money",),
+    "ends_soon_reopened": ("conversion", "refusals"),
 }
 """Facts that make a number false or hide rows, each with the numbers it touches: warnings, told before all others.
 

@@ -166,7 +166,10 @@ def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads:
     keys = [key for key in UNIQUE.get(table, []) if key in rows.columns]
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
-        alike = ibis.window(group_by=[*keys, "_good"], order_by=repeats_first(table, funnel))
+        # Of two rows of one refusal the one that says why is kept, whichever was written first.
+        told = [rows["reason"].isnull()] if table == "entries" else []
+        order = [*told, *repeats_first(table, funnel)]
+        alike = ibis.window(group_by=[*keys, "_good"], order_by=order)
         rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
         reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
         again = (rows["_place"] > 0) & rows[keys[0]].notnull()

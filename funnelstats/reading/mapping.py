@@ -50,7 +50,7 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
             typed, wrong = _typed(column, text, spec, source, funnel)
             faults += [Fault(text.notnull() & when, named, text, reason) for when, reason in wrong]
         if spec.required and not (column == "entered_at" and source.stage is not None):
-            needed = ~stage.isin(funnel.undated) if column == "entered_at" else ibis.literal(True)
+            needed = _needs_date(stage, funnel) if column == "entered_at" else ibis.literal(column != "paid_at")
             faults.append(Fault(text.isnull() & needed, named, text, "is missing"))
         columns |= typed
     if source.stage is not None:
@@ -75,6 +75,25 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
         _column=_first([(when, ibis.literal(fault.column)) for when, fault in at_fault]),
         _value=_first([(when, fault.value) for when, fault in at_fault]),
         _reason=_first([(when, ibis.literal(fault.reason)) for when, fault in at_fault]),
+    )
+
+
+def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
+    """Whether an entry is none without its date: an end or a win that nobody dated has happened all the same."""
+    return ~stage.isin([*funnel.undated, funnel.stages[-1], *ENDS]).fill_null(False)
+
+
+def _claims_its_end(source: Source, funnel: Funnel) -> bool:
+    """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
+
+    Rows chosen by a column that the other sources of entries do not choose by: `only = { Status = "Won" }`.
+    """
+    if source.stage not in (funnel.stages[-1], *ENDS):
+        return False
+    others = [other for other in funnel.entries if other is not source]
+    return any(
+        "" not in values and not (others and all(other.only.get(column) == values for other in others))
+        for column, values in source.only.items()
     )
 
 
@@ -128,7 +147,7 @@ def _ignored(
         for name, values in filters.items():
             text = trimmed(raw[name].fill_null(""), BLANKS)
             reasons.append((text.isin(values) != wanted, ibis.literal(f"{name} = ") + text))
-    if source.stage is not None and source.stage not in funnel.undated:
+    if source.stage is not None and source.stage not in funnel.undated and not _claims_its_end(source, funnel):
         reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
     ignored = [value for value, stage in source.values.get("stage", {}).items() if stage == IGNORE]
     if ignored:

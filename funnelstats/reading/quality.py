@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.ends_told import facts_of_ends
 from funnelstats.reading.shapes import Found, of_shapes
 from funnelstats.reading.spelling import of_spelling
 from funnelstats.stated.errors import nearest
@@ -61,7 +62,7 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()
         | ({"mend": mend[0]} if any(mend) and len(mend[0]) <= LONGEST_MEND else {})
         for fact, detail, count, *mend in found
         if int(count) > 0 or fact in NEVER
-    ]
+    ] + facts_of_ends(tables, funnel)
 
 
 def _short(detail: str) -> str:

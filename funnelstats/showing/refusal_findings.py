@@ -81,7 +81,8 @@ def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
     known = success[success["difference"].notna()]
     if known.empty:
         return said + " " + _("How second tries do cannot be told yet.")
-    return said + " " + _compared(known.iloc[-1])
+    # Where most of them began again: that is where the comparison tells most.
+    return said + " " + _compared(known.sort_values("again_entered", kind="stable").iloc[-1])
 
 
 def _compared(last: pd.Series) -> str:
@@ -96,10 +97,14 @@ def _compared(last: pd.Series) -> str:
         NO: _("About as good as first tries, no more than {margin} apart").format(margin=points(margin)),
         UNTOLD: _("Whether they do better or worse than first tries cannot be told yet"),
     }[str(answer)]
-    return _("{compared}: {n} of {of} second tries came to {stage} ({rate}, first ones {other}).").format(
+    return _(
+        "{compared}: {n} of {of} second tries that began again at {start} came to {stage} in time ({rate}, first ones "
+        "from there {other})."
+    ).format(
         compared=compared,
         n=number(last["again_converted"]),
         of=number(last["again_entered"]),
+        start=last["from_stage"],
         stage=last["to_stage"],
         rate=percent(last["rate"]),
         other=percent(last["other_rate"]),

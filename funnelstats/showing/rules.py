@@ -29,7 +29,11 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
     """How the page was counted, one sentence for each rule."""
     horizons = ", ".join(f"{step.from_stage} → {step.to_stage} {step.horizon_days}" for step in funnel.steps)
     return [
-        _("Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt."),
+        _(
+            "Unit: one attempt to sell to a lead. A lead reopened after it was lost or returned is a new attempt, "
+            "which begins at the stage it was reopened at."
+        ),
+        *_corrections(funnel),
         _(
             "Reached: a lead that stood at a stage or beyond it has reached it. Skipped stages count as reached, and a "
             "step back takes nothing away."
@@ -38,7 +42,10 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             "Ties: entries at one instant, and on one day where the hour is not known, are ordered as the funnel "
             "orders its stages, ends last."
         ),
-        _("Backdated rows stay in the counts, are left out of durations, and are listed in the data check."),
+        _(
+            "Backdated rows stay in the counts, are left out of durations as skipped stages are, and are listed in the "
+            "data check. An end without a date is an end: not open, and not known to be in time."
+        ),
         _("Cohorts are by entry; the flow of a week is a table of its own and carries no rates."),
         _(
             "A lead is judged by whether it moves on within so many days of entering the stage: {horizons}. “By the "
@@ -52,6 +59,11 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
         _(
             "Managers: each step counts for who owned the lead when it entered the step. System users and leads "
             "without a manager are counted and never ranked."
+        ),
+        *(
+            [_("A lead that came to a system user or to nobody counts for the first person who took it at that stage.")]
+            if funnel.owner_from == "first_person"
+            else []
         ),
         _(
             "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved "
@@ -93,6 +105,18 @@ def _widened(funnel: Funnel) -> list[str]:
             days=longest.horizon_days,
         )
     ]
+
+
+def _corrections(funnel: Funnel) -> list[str]:
+    hours = funnel.correction_hours
+    if not hours:
+        return []
+    text = counted(
+        "An end that a stage entry follows within {hours} hour put a slip right and is none.",
+        "An end that a stage entry follows within {hours} hours put a slip right and is none.",
+        int(hours) if hours == int(hours) else 2,
+    )
+    return [text.format(hours=number(hours, 0 if hours == int(hours) else 1))]
 
 
 def _tolerances(funnel: Funnel) -> list[str]:

@@ -170,9 +170,9 @@ def second_looks(counts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
 
 
 def retry_success(counts: pd.DataFrame, first: str = "first try", again: str = "second try") -> pd.DataFrame:
-    """How second tries did against first ones, from the first stage to each later one.
+    """How second tries did against first ones, from the stage they began again at to the last.
 
-    Takes ``overall_counts`` by ``attempt``. Returns ``from_stage, to_stage, again_entered, again_converted,
+    Takes ``attempt_counts``. Returns ``from_stage, to_stage, again_entered, again_converted,
     rate, first_entered, other_rate, difference, ci_lower, ci_upper`` (limits by Newcombe's method 10). Leads
     that are tried again were chosen by somebody: a comparison, no effect.
     """
