@@ -99,6 +99,8 @@ def test_limits_name_what_is_missing_and_the_payments_of_nobody():
     said = money_limits(FULL, NO_STRAYS, FUNNEL, set_aside)
     assert "1 payments of leads it does not hold, 1 rows of payments and costs" in said[0]
     assert len(money_limits(FULL, NO_STRAYS, FUNNEL, set_aside.iloc[2:])) == 2
+    repeats = set_aside.assign(reason="repeats a row of paid.csv")
+    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, repeats)) == 2
 
 
 def test_the_rules_name_the_days_the_stages_and_the_currency():

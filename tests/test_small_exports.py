@@ -105,9 +105,7 @@ def shown(notebook, parameters):
         exec(compile(tree, notebook.name, "exec"), room)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), room)
-            # A warning of nothing is nothing.
-            bundle = ("doubts",) if value is None else value._repr_mimebundle_()[0].values()
-            texts.append("".join(map(str, bundle)))
+            texts.append("".join(map(str, value._repr_mimebundle_()[0].values())))
         if "parameters" in cell["metadata"].get("tags", []):
             room.update(parameters)
     return texts

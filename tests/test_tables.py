@@ -271,7 +271,7 @@ def test_sentences_are_escaped_and_compared_as_text():
     assert html_of(show_text("One.", box="note")).find("p").get_text() == "One."
     with pytest.raises(ValueError, match="at least one sentence"):
         show_text([])
-    assert show_text([], title="Doubts", box="warning") is None
+    assert show_text([], title="Doubts", box="warning").data == {"text/html": "", "text/plain": "(nothing)"}
     assert "One.<br>two = 2" in show_text(["One.\ntwo = 2"], box="warning").data["text/html"]
 
 

@@ -265,7 +265,15 @@ The numbers are "conversion" (rates by step), "dates" (weeks and durations), "pe
 "refusals", "money" and "leads" (lists to act on). A page tells a warning beside the numbers that it touches.
 """
 NAMING = frozenset(
-    {"never_seen", "system_user_entries", "queue_like", "inherited", "open_without_owner", "people_spelled_twice"}
+    {
+        "never_seen",
+        "system_user_entries",
+        "queue_like",
+        "inherited",
+        "open_without_owner",
+        "people_spelled_twice",
+        "names_spelled_twice",
+    }
 )
 """Facts that name people, or are about leads of others: on no page that one manager reads."""
 

@@ -57,12 +57,17 @@ def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()
         *of_shapes(tables, funnel),
         *of_spelling(tables, funnel),
     ]
-    return [
-        {"fact": fact, "detail": _short(detail), "count": int(count)}
-        | ({"mend": mend[0]} if any(mend) and len(mend[0]) <= LONGEST_MEND else {})
-        for fact, detail, count, *mend in found
-        if int(count) > 0 or fact in NEVER
-    ] + facts_of_ends(tables, funnel)
+    records, told = [], {""}
+    for fact, detail, count, *mend in found:
+        if int(count) > 0 or fact in NEVER:
+            lines = mend[0] if mend and len(mend[0]) <= LONGEST_MEND else ""
+            # Two facts that the same lines mend name them once.
+            records.append(
+                {"fact": fact, "detail": _short(detail), "count": int(count)}
+                | ({} if lines in told else {"mend": lines})
+            )
+            told.add(lines)
+    return records + facts_of_ends(tables, funnel)
 
 
 def _short(detail: str) -> str:

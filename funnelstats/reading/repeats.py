@@ -115,8 +115,10 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Found]:
     if by_column and not declared and int(row["ids"]) > others:
         most = max(by_column, key=lambda name: by_column[name])
         ids = int(row["ids"]) - others
-        fact = "repeated_ids_differ" if ids >= NOTICED * int(rows.lead_id.nunique().execute()) else "few_ids_differ"
-        yield fact, most, ids, under("leads", 'keep = "last"')
+        if ids < NOTICED * int(rows.lead_id.nunique().execute()):
+            yield "few_ids_differ", most, ids
+        else:
+            yield "repeated_ids_differ", most, ids, under("leads", 'keep = "last"')
 
 
 def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Found]:
@@ -139,7 +141,7 @@ def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Foun
     files = sorted({*same["_one"], *same["_other"]})
     total, twice = float(good.amount.sum().execute()), float(((same["_rows"] - 1) * same["amount"]).sum())
     source = getattr(funnel, table)[0]
-    mend = toml({**source.columns, "payment_id": "(the header of its number)"}) if table == "payments" else ""
+    mend = toml({**source.columns, "payment_id": "№"}) if table == "payments" else ""
     numbers = f"{total:.0f} / {total - twice:.0f} {funnel.currency}"
     shown = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
     yield f"{table}_twice", f"{shown}: {numbers}", again, under(table, f"columns = {mend}") if mend else ""

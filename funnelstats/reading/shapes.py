@@ -171,7 +171,7 @@ def _creation_lines(funnel: Funnel) -> str:
     """The entry of the first stage from the date of creation, for each source of leads that has one."""
     blocks = [_entry_lines(source, funnel) for source in funnel.leads if "created_at" in source.columns]
     if blocks and len(funnel.entries) == 1:
-        blocks.append("# a single [entries] becomes [[entries]] then")
+        blocks.append("# [entries] → [[entries]]")
     return "\n".join(blocks)
 
 
@@ -189,8 +189,8 @@ def _entry_lines(source: Source, funnel: Funnel) -> str:
 
 
 def under(table: str, *lines: str) -> str:
-    """Lines to add to each source of a table."""
-    return "\n".join([f"# under [{table}] or [[{table}]]:", *lines])
+    """Lines to add to each source of a table, which a comment names."""
+    return "\n".join([f"# [{table}]", *lines])
 
 
 def toml(value: Any) -> str:

@@ -15,8 +15,8 @@ from funnelstats.stated.schema import TABLES
 
 LOOK_ALIKE = str.maketrans("аеорсухікмнтвгј", "aeopcyxikmhtbrj")
 """Cyrillic letters, and the Latin ones that one takes them for; ё is е to whoever types in a hurry."""
-MOST_VALUES = 20_000
-"""Beyond this a column holds no names but texts."""
+MOST_VALUES, MOST_GROUPS = 20_000, 200
+"""Beyond the first a column holds no names but texts; beyond the second an attribute groups no leads."""
 MOST_LINES = 5
 SHORT = 40
 SUBJECTS = {"manager": "people", "channel": "channels", "campaign": "channels", "reason": "reasons"}
@@ -50,7 +50,7 @@ def of_spelling(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Found]:
         for table, rows in homes:
             found = rows.group_by(_name=rows[column]).aggregate(_rows=rows.count()).limit(MOST_VALUES + 1).execute()
             found = found.dropna(subset=["_name"])
-            if len(found) > MOST_VALUES:
+            if len(found) > (MOST_VALUES if column in SUBJECTS else MOST_GROUPS):
                 break
             held[table] = {str(name) for name in found["_name"]}
             counts.update({str(name): int(n) for name, n in zip(found["_name"], found["_rows"], strict=True)})

@@ -31,7 +31,9 @@ def money_limits(
         said.append(_("Leads carry no channel: returns cannot be told apart by channel."))
     if tables.costs is not None and "channel" not in known_columns(tables.costs):
         said.append(_("Costs carry no channel: only the return of all channels together can be told."))
-    if set_aside is not None and len(rows := set_aside[set_aside["table"].isin(["payments", "costs"])]):
+    # Rows that repeat others are counted: once.
+    lacking = set_aside[~set_aside["reason"].str.startswith("repeats ")] if set_aside is not None else None
+    if lacking is not None and len(rows := lacking[lacking["table"].isin(["payments", "costs"])]):
         nobody = rows["reason"] == "belongs to no lead"
         said.append(
             _(

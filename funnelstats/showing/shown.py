@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, overload
+from typing import Any
 
 from funnelstats.stated.words import _
 
@@ -24,23 +24,18 @@ class Shown:
         return dict(self.data), dict(self.metadata)
 
 
-@overload
-def show_text(sentences: str, *, title: str | None = None, box: str = "lead") -> Shown: ...
-@overload
-def show_text(sentences: Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown | None: ...
-def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown | None:
+def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown:
     """Plain sentences in a box of their own, each escaped, so that a lead's name stays a name.
 
     One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week,
-    "note" for how it was counted and limits, "warning" for what the data cannot tell: without a sentence there is
-    nothing to warn of and nothing is shown. A lead's sentence that begins with what it is about and a colon has that
-    part bold.
+    "note" for how it was counted and limits, "warning" for what the data cannot tell: of no sentence a page shows
+    nothing. A lead's sentence that begins with what it is about and a colon has that part bold.
     """
     if box not in ("lead", "note", "warning"):
         raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
     lines = [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
     if not lines and box == "warning":
-        return None
+        return Shown({"text/html": "", "text/plain": "(nothing)"})
     if not lines:
         raise ValueError("show_text needs at least one sentence, got none")
     title = _(title) if title else title
