@@ -78,7 +78,7 @@ def test_four_times_as_many_idle_contacts_bring_nothing(sample, made) -> None:
     assert own["ratio_lower"] <= 1 <= own["ratio_upper"]
     assert (others["ratio_lower"] <= 1.15).all()
     said = contact_sentences(own_rows(made, BUSY), peer_rows(made, BUSY, funnel), _tables(sample), funnel)
-    assert said == 0
+    assert any(line.startswith("No more than a third more leads moved than in as many days without") for line in said)
     assert any(line.startswith("Fewer of your contacts moved a lead") for line in said)
     assert "not shown to cause" in said[-1]
 
@@ -128,7 +128,9 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
     assert (marks["difference_lower"] < 0).all()
     assert (marks["difference_upper"] > 0).all()
     assert (marks[["entered", "other_entered"]] > 100).all(axis=None)
-    assert landmark_sentences(marks, funnel) == 0
+    early, late = landmark_sentences(marks, funnel)
+    assert early.endswith("no more than 5 points apart.")
+    assert late.endswith("whether that is more than chance cannot be told yet.")
     # the usual comparison: leads contacted within a day against those contacted later
     rows = fetch(firsts.select("lead_id", "lead_on", "contacted_on", "paid_on"))
     old = rows[(rows["lead_on"] < "2026-04-01") & rows["contacted_on"].notna()]

@@ -175,8 +175,8 @@ def test_a_way_of_one_step_is_not_explained_by_itself() -> None:
 def test_a_change_that_cannot_be_told_is_said_with_how_large_it_may_be() -> None:
     same = steps((100, 80), (80, 40))
     assert change_sentence(explain_change(same, same), FUNNEL) == (
-        "Whether more or fewer leads go from lead to paid than before cannot be told: 40% in the 13 weeks before, 40% in "
-        "these; the change is very likely between −14 and 14 points."
+        "Whether more or fewer leads go from lead to paid than before cannot be told: 40% in the 13 weeks before, 40% "
+        "in these; the change is very likely between −14 and 14 points."
     )
     rare = explain_change(steps((4000, 2000), (2000, 20)), steps((4000, 2000), (2000, 22)))
     assert change_sentence(rare, FUNNEL).endswith("the change is very likely between −0.3 and 0.4 points.")
@@ -185,8 +185,8 @@ def test_a_change_that_cannot_be_told_is_said_with_how_large_it_may_be() -> None
 def test_no_change_is_said_with_its_margin_and_only_where_a_larger_one_is_ruled_out() -> None:
     was, now = steps((10_000, 8000), (8000, 4000)), steps((10_000, 8000), (8000, 4060))
     assert change_sentence(explain_change(was, now), FUNNEL) == (
-        "The share of leads that go from lead to paid has changed by less than a tenth: 40% in the 13 weeks before, 41% "
-        "in these."
+        "The share of leads that go from lead to paid has changed by less than a tenth: 40% in the 13 weeks before, "
+        "41% in these."
     )
 
 
