@@ -36,9 +36,7 @@ _HOMES = {
     "counting.wins": "ticket_moments wins won_counts",
     "counting.records": "attribute_sizes record_counts",
     "counting.pipeline": "lead_cost open_leads paid_open_leads stage_contacts",
-    "statistics.conversion": (
-        "at_step cohort_table conversion_rates pooled_rates rate_difference with_matured rival_rates"
-    ),
+    "statistics.conversion": ("at_step cohort_table conversion_rates rate_difference with_matured rival_rates"),
     "statistics.incidence": "days_in_stage days_to_convert incidence incidence_at",
     "statistics.managers": "page_verdicts rest_of versus_rest versus_target versus_targets",
     "statistics.scatter": "against_rest rates_over_weeks usual_dispersion",
@@ -78,7 +76,7 @@ _HOMES = {
     "statistics.notes": "month_notes notes_fingerprint",
     "showing.shown": "show_text",
     "showing.tables": "show_csv show_table",
-    "showing.rules": "counting_rules fact_sentences missing_parts not_computable",
+    "showing.rules": "cautions counting_rules fact_sentences missing_parts not_computable",
     "showing.remarks": (
         "RIVAL_WORDS change_sentence power_sentence quiet_sentences rates_apart rival_sentence rival_table "
         "scatter_sentences with_remarks"

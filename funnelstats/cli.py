@@ -135,15 +135,13 @@ def report(
 
 def _prepare(funnel: str) -> None:
     from funnelstats.reading.opening import read_quality
-    from funnelstats.reading.quality import WARNINGS
     from funnelstats.reading.sources import prepare
-    from funnelstats.showing.rules import fact_sentences
+    from funnelstats.showing.rules import cautions
 
     made = prepare(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
-    if odd := [fact for fact in read_quality(funnel).facts if fact["fact"] in WARNINGS]:
-        for sentence in fact_sentences(odd):
-            say(f"warning: {sentence}")
+    for warning in cautions(read_quality(funnel).facts):
+        say("warning: " + warning.replace("\n", "\n    "))
 
 
 def _make(

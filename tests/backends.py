@@ -65,8 +65,9 @@ def funnel_of(*stages, days=7):
     )
 
 
-def random_entries(seed, stages, leads=40):
-    """Histories with repeats, skips, returns, reopenings, early ends, ties, hand-overs and blank managers."""
+def random_entries(seed, stages, leads=40, *, undated=0):
+    """Histories with repeats, skips, returns, reopenings, early ends, ties, hand-overs, blank managers, wins dated
+    before all else, and as many ends without a date as asked for."""
     random = np.random.default_rng(seed)
     lead = random.integers(0, leads, size=leads * 5)
     # Times on a grid of eight hours, so that many entries of one lead are at the same instant.
@@ -84,7 +85,13 @@ def random_entries(seed, stages, leads=40):
             "reason": random.choice(np.array(["price", "terms", None]), size=len(lead)),
         }
     )
-    return frame[list(ENTRIES_SCHEMA)]
+    frame = frame[list(ENTRIES_SCHEMA)]
+    if undated:
+        late = frame.sample(undated, random_state=seed).assign(
+            stage=random.choice([stages[-1], *ENDS], size=undated), entered_at=pd.NaT, entered_on=None
+        )
+        frame = pd.concat([frame, late], ignore_index=True)
+    return frame
 
 
 @dataclass
@@ -95,23 +102,65 @@ class Episode:
     number: int
     entries: list = field(default_factory=list)
     ends: list = field(default_factory=list)
+    undated: str | None = None
+
+    def opened(self, stages):
+        """Where a reopened episode begins: the stages before that are none of its own."""
+        if self.number == 1:
+            return 0
+        began = min(entry.entered_at for entry in self.entries)
+        return min(stages.index(entry.stage) for entry in self.entries if entry.entered_at == began)
 
     def beyond(self, stage, stages):
         return [entry for entry in self.entries if stages.index(entry.stage) >= stages.index(stage)]
 
+    def earliest(self, entries, stages):
+        return min(entries, key=lambda entry: (entry.entered_at, stages.index(entry.stage), owner(entry)), default=None)
+
+    def own(self, stage, stages):
+        """The stage's own first entry, None if it was skipped or lies before the reopening."""
+        if stages.index(stage) < self.opened(stages):
+            return None
+        return self.earliest([entry for entry in self.entries if entry.stage == stage], stages)
+
     def first(self, stage, stages):
-        return min(
-            self.beyond(stage, stages),
-            key=lambda entry: (entry.entered_at, stages.index(entry.stage), owner(entry)),
-            default=None,
-        )
+        """The entry by which the stage was reached: the first at it or beyond it, of the first stage its own."""
+        if stages.index(stage) < self.opened(stages):
+            return None
+        own = self.own(stage, stages) if stage == stages[0] else None
+        return own or self.earliest(self.beyond(stage, stages), stages)
+
+    def entry(self, stage, stages):
+        """The stage's own entry, or of a skipped stage the one by which it was reached."""
+        return self.own(stage, stages) or self.first(stage, stages)
+
+    def holder(self, stage, stages):
+        """The first person who had it at the stage before it moved on, or whoever had it at its entry."""
+        following = stages[stages.index(stage) + 1 :]
+        moved = self.first(following[0], stages) if following else None
+        people = [
+            entry
+            for entry in self.entries
+            if entry.stage == stage and owner(entry) != MISSING and not (moved and entry.entered_at > moved.entered_at)
+        ]
+        return owner(self.earliest(people, stages) or self.entry(stage, stages))
 
     def back_on(self, stage, stages):
         beyond = self.beyond(stage, stages)
         if not beyond:
             return None
         last = max(entry.entered_at for entry in beyond)
-        return min((e.entered_on for e in self.entries if e.entered_at > last and e not in beyond), default=None)
+        # The lead's coming in is no step back, nor is, from a win, the first entry of any stage.
+        begins = stages if stage == stages[-1] else stages[:1]
+        firsts = [(entry.stage, entry.entered_at) for entry in (self.own(name, stages) for name in begins) if entry]
+        return min(
+            (
+                entry.entered_on
+                for entry in self.entries
+                if entry.entered_at > last and entry not in beyond and (entry.stage, entry.entered_at) not in firsts
+            ),
+            default=None,
+        )
 
     def end(self, kind=None):
         return min(
@@ -120,20 +169,27 @@ class Episode:
             default=None,
         )
 
+    def reason(self):
+        """The first reason given while the episode stays lost."""
+        given = [end for end in self.ends if end.stage == "lost" and reason(end) != MISSING]
+        return reason(min(given, key=lambda end: (end.entered_at, reason(end)))) if given else MISSING
+
     def stay(self, stage, stages):
         """Entry date, owner, date of leaving and outcome at a stage, or None if it was never reached."""
-        entry = self.first(stage, stages)
+        entry = self.entry(stage, stages)
         if entry is None:
             return None
-        on, end = entry.entered_on, self.end()
+        on, end, who = entry.entered_on, self.end(), self.holder(stage, stages)
         following = stages[stages.index(stage) + 1 :]
         if following and self.first(following[0], stages):
-            return on, owner(entry), self.first(following[0], stages).entered_on, "advanced"
+            return on, who, max(on, self.first(following[0], stages).entered_on), "advanced"
         if end:
-            return on, owner(entry), max(on, end.entered_on), end.stage
+            return on, who, max(on, end.entered_on), end.stage
+        if self.undated:
+            return on, who, on, self.undated if self.undated in ENDS else "won"
         if self.back_on(stage, stages):
-            return on, owner(entry), self.back_on(stage, stages), "moved_away"
-        return on, owner(entry), None, None
+            return on, who, max(on, self.back_on(stage, stages)), "moved_away"
+        return on, who, None, None
 
 
 def owner(entry):
@@ -144,17 +200,27 @@ def reason(entry):
     return entry.reason if isinstance(entry.reason, str) else MISSING
 
 
-def episodes_of(frame, stages):
-    """Every lead episode of the entries, by a loop."""
+def episodes_of(frame, stages, hours=1):
+    """Every lead episode of the entries, by a loop; an end put right within the hours is none."""
     found = []
     places = [*stages, *ENDS]
-    for lead, rows in frame.groupby("lead_id"):
+    dated = frame[frame["entered_at"].notna()]
+    for lead, rows in dated.groupby("lead_id"):
         history = list(rows.itertuples(index=False))
         times = [entry.entered_at for entry in history if entry.stage in stages]
         if not times:
             continue
         began, latest = min(times), max(times)
-        history.sort(key=lambda e: (latest if e.entered_at < began else e.entered_at, places.index(e.stage)))
+
+        def counts_at(entry, began=began, latest=latest):
+            return latest if entry.entered_at < began else entry.entered_at
+
+        def put_right(entry, times=times, counts_at=counts_at):
+            after = min((at for at in times if at > counts_at(entry)), default=pd.Timestamp.max)
+            return entry.stage in ENDS and after - counts_at(entry) <= pd.Timedelta(hours=hours)
+
+        history = [entry for entry in history if not put_right(entry)]
+        history.sort(key=lambda e: (counts_at(e), places.index(e.stage)))
         current = Episode(lead, 1)
         found.append(current)
         for entry in history:
@@ -165,4 +231,9 @@ def episodes_of(frame, stages):
                 current = Episode(lead, current.number + 1)
                 found.append(current)
             current.entries.append(entry)
+        undated = set(frame[(frame["lead_id"] == lead) & frame["entered_at"].isna()]["stage"])
+        unwon = not any(entry.stage == stages[-1] for entry in current.entries)
+        ways = [kind for kind in (stages[-1], *ENDS) if kind in undated]
+        if ways and unwon and (not current.ends or ways[0] == stages[-1]):
+            current.undated = ways[0]
     return found

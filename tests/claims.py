@@ -33,7 +33,9 @@ def funnel_of(floors: tuple[float, ...], horizon: int = 30) -> SimpleNamespace:
         )
         for before, after, floor in zip(STAGES[: len(floors)], STAGES[1:], floors, strict=False)
     )
-    return SimpleNamespace(steps=steps, stages=STAGES[: len(floors) + 1], system_users=())
+    return SimpleNamespace(
+        steps=steps, stages=STAGES[: len(floors) + 1], system_users=(), judged_weeks=WINDOW, entries=()
+    )
 
 
 def page_of(entered: npt.ArrayLike, converted: npt.ArrayLike, steps: int = 1) -> pd.DataFrame:

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import simulate_dating
+import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
+from simulate_wording import THREE_ANSWERS
 
-from funnelstats.stated.intervals import mover_difference, pooled_interval, wilson_interval
+from funnelstats.stated.intervals import mover_difference, wilson_interval
 from funnelstats.statistics.changes import explain_change, shapley_effects
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.leaks import leak_sizes
@@ -74,20 +76,6 @@ def difference_of_two() -> list[Claim]:
         setting = f"{first} and {second} leads, rates 50 to 95 %"
         claims.append(Claim("Difference of two rates", setting, ".95", float(np.mean(held)), 0.93, 0.97))
     return claims
-
-
-def several_weeks() -> list[Claim]:
-    """Thirteen weeks together when good and bad weeks differ by more than chance."""
-    rng = np.random.default_rng(11)
-    weekly = rng.beta(0.8 * 49, 0.2 * 49, (4000, WINDOW))
-    won = rng.binomial(50, weekly)
-    pooled = pooled_interval(won, np.full(won.shape, 50))
-    plain = wilson_interval(won.sum(axis=1), 50 * WINDOW)
-    setting = "13 weeks of 50 leads, correlation .02"
-    return [
-        Claim("Weeks pooled", setting, ".95", _held(*pooled, 0.8), 0.93, 0.97),
-        Claim("Weeks pooled, plain Wilson instead", setting, ".95", _held(*plain, 0.8)),
-    ]
 
 
 def leads_on_their_way() -> list[Claim]:
@@ -486,7 +474,6 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     "Intervals: how often they hold the truth": (
         one_conversion,
         difference_of_two,
-        several_weeks,
         leads_on_their_way,
         usual_rates,
         cohorts_still_young,
@@ -495,9 +482,17 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
         what_moved_the_total,
     ),
     "Verdicts: how often they are false, how often they see": (false_reds, size_of_one_test, what_strictness_costs),
+    "Weeks that differ": (
+        simulate_scatter.weeks_that_scatter,
+        simulate_scatter.whole_way,
+        simulate_scatter.what_is_denied,
+        simulate_scatter.named_falsely,
+        simulate_scatter.weeks_until_named,
+    ),
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
+    "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
 }
 
 HEAD = """# Simulations behind the stated error rates

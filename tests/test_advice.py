@@ -6,6 +6,7 @@ import re
 from datetime import date
 from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -362,7 +363,7 @@ def test_a_miss_that_harder_leads_explain_is_amber_and_theirs() -> None:
     assert found.loc["Anna", ["verdict", "rest", "whose"]].tolist() == ["amber", "lower", "base"]
     assert (found.drop(index="Anna")["whose"] == "").all()
     assert _doubt(found) == (
-        "Anna is low at lead → met but has harder leads there: with equal leads at most 5 points behind the colleagues."
+        "Anna is low at lead → met but has harder leads there: with equal leads less than 5 points behind the colleagues."
     )
 
 
@@ -391,7 +392,7 @@ def test_harder_leads_that_explain_less_than_half_of_a_miss_excuse_nobody() -> N
 def test_without_targets_equal_leads_explain_a_manager_as_well() -> None:
     found = of_strata(stratified(), FREE)
     assert found.loc["Anna", ["verdict", "rest", "whose", "named"]].tolist() == ["no target", "lower", "base", False]
-    assert with_remarks(found).loc["Anna", "remark"] == "harder leads; with equal ones at most 5 points behind"
+    assert with_remarks(found).loc["Anna", "remark"] == "harder leads; with equal ones less than 5 points behind"
     told = what_to_do(team(FINE, FREE), found.reset_index(), since(), leak_sizes(team(FINE, FREE), FREE), FREE)
     assert told[1].startswith("Nobody is named this week")
     assert told[2].startswith("Anna is low at lead → met but has harder leads there")
@@ -480,7 +481,7 @@ def own(*rows, **columns):
     [
         ("own", "work on this step first"),
         ("team", "the whole team is below target here, so look at it together"),
-        ("base", "your leads are harder here: with equal leads no more than 5 points behind colleagues"),
+        ("base", "your leads are harder here: with equal leads you are less than 5 points behind colleagues"),
         ("unclear", "whether that is your work, your leads or chance cannot be told yet"),
     ],
 )
@@ -512,25 +513,26 @@ def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> N
     assert fact_sentences([]) == ["Nothing odd was found."]
 
 
+def with_entries(stages, reasons, **tables):
+    rows = {"lead_id": list("abc"[: len(stages)]), "stage": stages, "reason": reasons}
+    schema = ibis.schema(dict.fromkeys(rows, "string"))
+    return SimpleNamespace(entries=ibis.memtable(pd.DataFrame(rows), schema=schema), **tables)
+
+
 def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
-    tables = SimpleNamespace(contacts=None, payments=None, costs=object())
+    tables = with_entries(["lead"], [None], contacts=None, payments=None, costs=object())
     found = missing_parts(AIMED, tables)
     assert [sentence.split(":")[0] for sentence in found] == ["No contacts", "No payments", "No refusals"]
 
 
-def source(**parts):
-    return SimpleNamespace(**{"columns": {"stage": "s"}, "values": {}, "stage": None, **parts})
-
-
-def test_refusals_without_reasons_are_said_and_with_reasons_nothing_is_missing() -> None:
-    tables = SimpleNamespace(contacts=1, payments=1, costs=1)
-    refused = source(values={"stage": {"Отказ": "lost"}})
-    funnel = SimpleNamespace(entries=(refused,), notes=())
-    assert missing_parts(funnel, tables) == ["No reasons of refusal: why leads say no cannot be told."]
-    with_reason = SimpleNamespace(entries=(source(stage="lost", columns={"reason": "r"}),), notes=())
-    assert missing_parts(with_reason, tables) == ["Nothing is missing."]
-    noted = SimpleNamespace(entries=with_reason.entries, notes=("Calls are not logged.",))
-    assert missing_parts(noted, tables) == ["Calls are not logged."]
+def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -> None:
+    whole = {"contacts": 1, "payments": 1, "costs": 1}
+    funnel = SimpleNamespace(notes=())
+    silent = with_entries(["lead", "lost"], ["price", None], **whole)
+    assert missing_parts(funnel, silent) == ["No reasons of refusal: why leads say no cannot be told."]
+    told = with_entries(["lead", "lost"], [None, "price"], **whole)
+    assert missing_parts(funnel, told) == ["Nothing is missing."]
+    assert missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), told) == ["Calls are not logged."]
 
 
 def test_what_the_export_cannot_tell_is_said_or_that_it_tells_all() -> None:

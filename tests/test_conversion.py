@@ -9,8 +9,13 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.stated.intervals import newcombe_interval, pooled_interval, wilson_interval
-from funnelstats.statistics.conversion import cohort_table, conversion_rates, pooled_rates, rate_difference
+from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.statistics.conversion import (
+    cohort_table,
+    conversion_rates,
+    rate_difference,
+    with_matured,
+)
 
 
 def counts_of(**columns) -> pd.DataFrame:
@@ -48,32 +53,11 @@ def test_where_nobody_entered_the_rate_is_missing_and_none_of_five_is_zero() -> 
 
 def test_an_empty_frame_stays_empty() -> None:
     assert conversion_rates(counts_of(entered=[], converted=[])).empty
-    assert pooled_rates(counts_of(cohort=[], entered=[], converted=[])).empty
 
 
 def test_more_converted_than_entered_is_refused() -> None:
     with pytest.raises(ValueError, match=r"between 0 and entered, got 5.0 of 3.0 at position 1"):
         conversion_rates(pd.DataFrame({"entered": [3, 3], "converted": [1, 5]}))
-
-
-def test_pooled_cohorts_add_up_and_take_the_interval_of_scattering_weeks() -> None:
-    counts = pd.DataFrame(
-        {
-            "manager": ["A", "A", "A", "B"],
-            "cohort": ["w1", "w2", "w3", "w2"],
-            "entered": [20, 20, 10, 7],
-            "converted": [2, 18, 5, 3],
-            "too_recent": [0, 0, 4, 0],
-        }
-    )
-    pooled = pooled_rates(counts)
-    assert pooled["manager"].tolist() == ["A", "B"]
-    assert pooled[["entered", "converted", "too_recent"]].to_numpy().tolist() == [[50, 25, 4], [7, 3, 0]]
-    np.testing.assert_allclose(
-        pooled[["ci_lower", "ci_upper"]], [pooled_interval([2, 18, 5], [20, 20, 10]), wilson_interval(3, 7)]
-    )
-    everything = pooled_rates(counts.drop(columns="manager").groupby("cohort", as_index=False).sum())
-    assert everything[["entered", "converted"]].to_numpy().tolist() == [[57, 28]]
 
 
 def test_a_difference_of_two_frames_is_newcombes_row_by_row() -> None:
@@ -105,6 +89,38 @@ def test_a_row_that_matches_two_is_refused() -> None:
     before = conversion_rates(counts_of(entered=[7, 8], converted=[5, 5]))
     with pytest.raises(ValueError, match="from_stage, to_stage repeat there"):
         rate_difference(now, before)
+
+
+def test_a_group_column_of_the_other_frame_alone_is_named() -> None:
+    now = conversion_rates(counts_of(entered=[70], converted=[56]))
+    before = conversion_rates(counts_of(manager=["A"], entered=[80], converted=[48]))
+    with pytest.raises(ValueError, match="split by manager and this one is not"):
+        rate_difference(now, before)
+
+
+def test_a_column_of_which_no_value_is_in_both_frames_is_named_instead_of_unknown_differences() -> None:
+    """A week left in both, each with its own, matches nothing."""
+    now = conversion_rates(counts_of(week=["2026-W26"], entered=[70], converted=[56]))
+    before = conversion_rates(counts_of(week=["2026-W13"], entered=[80], converted=[48]))
+    with pytest.raises(ValueError, match='no week is in both, such as "2026-W26" and "2026-W13"'):
+        rate_difference(now, before)
+    assert np.isnan(rate_difference(now, before[:0])["difference"].item())
+
+
+def test_measures_beside_the_rates_are_no_groups() -> None:
+    now = conversion_rates(counts_of(entered=[70], converted=[56])).assign(matured=60, matured_rate=0.8, named=True)
+    before = conversion_rates(counts_of(entered=[80], converted=[48])).assign(matured=70, matured_rate=0.5)
+    assert rate_difference(now, before)["difference"].item() == pytest.approx(0.2)
+
+
+def test_matured_leads_are_put_beside_rates_of_the_same_groups_only() -> None:
+    rates = conversion_rates(counts_of(manager=["A", "B"], entered=[70, 10], converted=[56, 9]))
+    counts = counts_of(entered=[80], converted=[65]).assign(too_recent=3)
+    with pytest.raises(ValueError, match="count both by manager, or neither"):
+        with_matured(rates, counts)
+    with pytest.raises(ValueError, match="count both by manager, or neither"):
+        with_matured(conversion_rates(counts), rates.assign(too_recent=0))
+    assert with_matured(conversion_rates(counts), counts)["matured"].item() == 80
 
 
 def cohorts_of(weeks: int, young: int, leads: int = 50) -> pd.DataFrame:

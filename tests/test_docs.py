@@ -126,12 +126,6 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
 def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     window, before = fs.trailing_window("2026-W26", spec), fs.window_before("2026-W26", spec)
     paths = fs.journeys(tables.entries, spec).cache()
-    matured = fs.step_counts(paths, spec, day, entered_between=window)
-    weeks = fs.step_counts(paths, spec, day, by="week", entered_between=window)
-    pooled, plain = (
-        row_of(frame, to_stage="contracted")
-        for frame in (fs.pooled_rates(weeks, over="week"), fs.conversion_rates(matured))
-    )
     days = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
     own = fs.versus_target(fs.incidence_at(fs.incidence(days), spec), spec)
     steadier = fs.rank_intervals(fs.shrunken_rates(own))
@@ -158,7 +152,6 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     left = fs.at_step(fs.days_in_stage(of_team), spec, "contracted")["days"]
     half = fs.at_step(fs.days_to_convert(fs.incidence(of_team)), spec, "contracted").iloc[0]
     return {
-        "pooled": f"presented → contracted, matured: {between(pooled)} instead of {between(plain)}.",
         "shrunken": f"Novák, presented → contracted: {percent(novak['rate'])} of {novak['entered']} leads become "
         f"{percent(novak['shrunken'])} ({between(novak, 'shrunken_lower', 'shrunken_upper')}).",
         "ranks": f"presented → contracted, nine managers: Novák may hold any place from {novak['rank_lower']:.0f} to "

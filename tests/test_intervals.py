@@ -23,7 +23,6 @@ from funnelstats.stated.intervals import (
     mover_ratio,
     newcombe_interval,
     poisson_ratio_interval,
-    pooled_interval,
     wilson_interval,
 )
 
@@ -194,32 +193,6 @@ def test_an_effective_number_of_leads_need_not_be_whole() -> None:
     assert wilson_interval(3, 15)[0] > halfway[0] > wilson_interval(2, 10)[0]
 
 
-def test_weeks_that_scatter_like_coins_pool_to_the_plain_interval() -> None:
-    converted, entered = [3, 3, 3, 0], [10, 10, 10, 0]
-    np.testing.assert_allclose(pooled_interval(converted, entered), wilson_interval(9, 30))
-    np.testing.assert_allclose(pooled_interval([4], [9]), wilson_interval(4, 9))
-    np.testing.assert_array_equal(pooled_interval([0, 0], [0, 0]), (0, 1))
-
-
-def test_weeks_that_scatter_more_widen_the_interval_by_dispersion_and_students_quantile() -> None:
-    """Two weeks, 0 and 20 of 20: X² = 40, one degree of freedom, so half a lead's worth of 40."""
-    t = stats.t.ppf(0.975, 1)
-    spread = t * np.sqrt(0.5 * 0.5 / 1 + t**2 / 4)
-    np.testing.assert_allclose(
-        pooled_interval([0, 20], [20, 20]),
-        ((0.5 + t**2 / 2 - spread) / (1 + t**2), (0.5 + t**2 / 2 + spread) / (1 + t**2)),
-    )
-
-
-def test_pooling_is_vectorised_and_indifferent_to_the_order_of_weeks() -> None:
-    rng = np.random.default_rng(1)
-    entered = rng.integers(0, 20, (5, 13))
-    converted = rng.binomial(entered, 0.3)
-    together = np.array(pooled_interval(converted, entered))
-    one_by_one = np.array([pooled_interval(k[::-1], n[::-1]) for k, n in zip(converted, entered, strict=True)])
-    np.testing.assert_allclose(together, one_by_one.T)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -248,18 +221,6 @@ def test_mean_coverage_is_the_exact_one(interval, expected) -> None:
         lower, upper = interval(k, n)
         held = stats.beta.cdf(upper, k + 1, n - k + 1) - stats.beta.cdf(lower, k + 1, n - k + 1)
         assert held.mean() == pytest.approx(coverage, abs=1e-4)
-
-
-def test_pooled_weeks_cover_where_plain_wilson_does_not() -> None:
-    """13 weeks of 50 leads, correlation .02 within a week."""
-    rng = np.random.default_rng(13)
-    size = 1 / 0.02 - 1
-    rate = rng.beta(0.3 * size, 0.7 * size, (20_000, 13))
-    converted = rng.binomial(50, rate)
-    lower, upper = pooled_interval(converted, np.full(13, 50))
-    plain_lower, plain_upper = wilson_interval(converted.sum(axis=1), 650)
-    assert np.mean((lower <= 0.3) & (upper >= 0.3)) == pytest.approx(0.95, abs=0.02)
-    assert np.mean((plain_lower <= 0.3) & (plain_upper >= 0.3)) < 0.90
 
 
 @pytest.mark.parametrize("call", [wilson_interval, lambda k, n: newcombe_interval(k, n, k, n)])

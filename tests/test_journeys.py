@@ -5,7 +5,7 @@ from datetime import date
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, owner, random_entries, reason, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
 from funnelstats.counting.journeys import journeys, stays, with_cohort, with_leads
 from funnelstats.stated.funnel import FunnelError
@@ -34,7 +34,107 @@ def test_the_unit_is_the_lead_episode(con):
         ],
     )
     assert (first["episode"], first["lead_on"], first["lost_on"]) == (1, on(5), on(6))
-    assert (second["episode"], second["lead_on"], second["lost_on"]) == (2, on(20), None)
+    assert (second["episode"], second["met_on"], second["lost_on"]) == (2, on(20), None)
+
+
+def test_a_reopened_lead_is_in_no_stage_before_the_one_it_reopens_at(con):
+    days = {5: "lead", 6: "lost", 9: "met", 12: "lead", 15: "paid"}
+    entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
+    lazy = journeys(entries, FUNNEL)
+    again = lazy.filter(lazy.episode == 2)
+    frame = again.to_pandas().astype(object)
+    (one,) = frame.where(frame.notna(), None).to_dict("records")
+    assert [one[name] for name in ("lead", "lead_on", "lead_entered_on", "lead_manager", "met_on", "paid_on")] == [
+        *[None] * 4,
+        on(9),
+        on(15),
+    ]
+    found = stays(again, FUNNEL).to_pandas()
+    assert found.sort_values("entered_on")["stage"].tolist() == ["met", "paid"]
+    assert with_cohort(again, FUNNEL).to_pandas()["cohort"].tolist() == [on(5)]
+
+
+@pytest.mark.parametrize(("minutes", "hours", "episodes"), [(60, 1, 1), (61, 1, 2), (61, 24, 1), (1, 0, 2)])
+def test_an_end_put_right_within_the_stated_hours_is_none(con, minutes, hours, episodes):
+    back = pd.Timestamp("2026-01-06 10:00") + pd.Timedelta(minutes=minutes)
+    rows = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "lost", "2026-01-06 10:00", "Anna", "price"),
+        ("a", "lead", str(back)),
+        ("a", "met", "2026-01-20"),
+        ("a", "nurture", "2026-01-22"),
+    ]
+    found = journeys_of(con, rows, FUNNEL.model_copy(update={"correction_hours": hours}))
+    assert len(found) == episodes
+    if episodes == 1:
+        assert (found[0]["lead_on"], found[0]["lost_on"], found[0]["reason"]) == (on(5), None, None)
+        assert (found[0]["met_on"], found[0]["nurture_on"]) == (on(20), on(22))
+
+
+def test_a_reason_written_later_is_the_reason_while_the_lead_stays_lost(con):
+    rows = [
+        ("a", "lead", "2026-01-05"),
+        ("a", "lost", "2026-01-06"),
+        ("a", "lost", "2026-01-07", None, "price"),
+        ("a", "lost", "2026-01-08", None, "budget"),
+        ("b", "lead", "2026-01-05"),
+        ("b", "lost", "2026-01-06"),
+        ("b", "lead", "2026-01-08"),
+        ("b", "lost", "2026-01-09", None, "terms"),
+    ]
+    found = journeys_of(con, rows)
+    assert [(one["lead_id"], one["lost_on"], one["reason"]) for one in found] == [
+        ("a", on(6), "price"),
+        ("b", on(6), "(missing)"),
+        ("b", on(9), "terms"),
+    ]
+
+
+def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(con):
+    rows = [
+        ("taken", "lead", "2026-01-05 10:00", "Queue"),
+        ("taken", "lead", "2026-01-05 10:05", "Boris"),
+        ("taken", "lead", "2026-01-06", "Anna"),
+        ("blank", "lead", "2026-01-05", None),
+        ("blank", "lead", "2026-01-06", "Anna"),
+        ("too late", "lead", "2026-01-05", "Queue"),
+        ("too late", "met", "2026-01-06", "Anna"),
+        ("too late", "lead", "2026-01-07", "Anna"),
+        ("never", "lead", "2026-01-05", "Queue"),
+        ("own", "lead", "2026-01-05", "Claire"),
+        ("own", "lead", "2026-01-06", "Anna"),
+    ]
+    queue = FUNNEL.model_copy(update={"system_users": ("Queue",)})
+    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, queue)}
+    assert found == {"taken": "Boris", "blank": "Anna", "too late": "Queue", "never": "Queue", "own": "Claire"}
+    strict = queue.model_copy(update={"owner_from": "entry"})
+    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, strict)}
+    assert [found["taken"], found["blank"]] == ["Queue", "(missing)"]
+
+
+def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(con):
+    rows = [
+        ("won", "lead", "2026-01-05"),
+        ("won", "paid", None),
+        ("lost", "lead", "2026-01-05"),
+        ("lost", "lost", None, None, "price"),
+        ("known", "lead", "2026-01-05"),
+        ("known", "lost", "2026-01-06"),
+        ("known", "lost", None, None, "price"),
+        ("again", "lead", "2026-01-05"),
+        ("again", "lost", "2026-01-06"),
+        ("again", "lead", "2026-01-08"),
+        ("again", "nurture", None),
+        ("nothing else", "paid", None),
+    ]
+    found = journeys_of(con, rows)
+    assert [(one["lead_id"], one["undated"], one["reason"]) for one in found] == [
+        ("again", None, "(missing)"),
+        ("again", "nurture", None),
+        ("known", None, "(missing)"),
+        ("lost", "lost", "price"),
+        ("won", "paid", None),
+    ]
 
 
 def test_a_stage_logged_again_is_collapsed_into_its_first_entry(con):
@@ -75,9 +175,24 @@ def test_a_backdated_closing_before_the_first_entry_still_ends_the_lead(con):
     assert (one["lead_on"], one["lost_on"], one["reason"]) == (on(5), on(3), "price")
 
 
-def test_a_backdated_win_still_counts_at_every_stage(con):
-    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-03")])
-    assert (one["lead_on"], one["paid_on"]) == (on(3), on(3))
+def test_a_backdated_win_still_counts_and_moves_no_entry(con):
+    rows = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-07"), ("a", "paid", "2026-01-03")]
+    (one,) = journeys_of(con, rows)
+    assert (one["lead_on"], one["met_entered_on"], one["paid_on"]) == (on(5), on(7), on(3))
+    assert (one["met_back_on"], one["paid_back_on"]) == (None, None)
+    frame = stays(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL).to_pandas()
+    frame = frame.sort_values("stage").astype(object).where(lambda found: found.notna(), None)
+    assert frame[["stage", "entered_on", "left_on", "outcome", "timed"]].to_numpy().tolist() == [
+        ["lead", on(5), on(5), "advanced", False],
+        ["met", on(7), on(7), "advanced", False],
+        ["paid", on(3), None, None, True],
+    ]
+
+
+def test_a_skipped_stage_has_no_duration_and_the_one_before_it_has(con):
+    entries = table(con, entries_frame([("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-08")]))
+    found = stays(journeys(entries, FUNNEL), FUNNEL).to_pandas().set_index("stage")["timed"]
+    assert found.to_dict() == {"lead": True, "met": False, "paid": True}
 
 
 def test_a_second_end_belongs_to_the_episode_before_it(con):
@@ -119,12 +234,14 @@ def test_the_manager_of_a_stage_is_its_owner_at_entry(con):
     assert (one["lead_manager"], one["met_manager"], one["paid_manager"]) == ("Anna", "Claire", None)
 
 
-def test_entries_need_neither_date_nor_manager_nor_reason(con):
+def test_entries_need_no_manager_and_no_reason_and_a_date_unless_days_are_those_of_utc(con):
     bare = entries_frame([("a", "lead", "2026-01-05 23:30"), ("a", "lost", "2026-01-07")])
     schema = ibis.schema({"lead_id": "string", "stage": "string", "entered_at": "timestamp"})
     entries = table(con, bare[list(schema)], schema)
-    one = journeys(entries, FUNNEL).to_pandas().iloc[0]
+    one = journeys(entries, FUNNEL.model_copy(update={"timezone": "UTC"})).to_pandas().iloc[0]
     assert (one["lead_on"], one["lead_manager"], one["reason"]) == (on(5), "(missing)", "(missing)")
+    with pytest.raises(FunnelError, match='no column "entered_on": it must hold the date of entered_at in Europe/Mos'):
+        journeys(entries, FUNNEL)
 
 
 def test_stays_are_left_by_advancing_going_back_or_ending(con):
@@ -224,6 +341,14 @@ def test_only_the_wanted_attributes_are_joined(con):
         with_toy_leads(con, ["chanel"])
 
 
+def test_a_stage_may_be_called_created(con):
+    schema = ibis.schema({"lead_id": "string", "created_on": "date", "amount": "float64"})
+    leads = table(con, pd.DataFrame({"lead_id": ["a"], "created_on": [None], "amount": [5.0]}), schema, "leads")
+    entries = table(con, entries_frame([("a", "created", "2026-01-05")]))
+    frame = with_leads(journeys(entries, funnel_of("created", "won")), leads).to_pandas()
+    assert (frame.at[0, "created_on"], frame.at[0, "amount"]) == (on(5), 5.0)
+
+
 def test_an_attribute_cannot_take_the_name_of_a_stage(con):
     schema = ibis.schema({"lead_id": "string", "met": "string"})
     leads = table(con, pd.DataFrame({"lead_id": ["a"], "met": ["yes"]}), schema, "leads")
@@ -232,27 +357,32 @@ def test_an_attribute_cannot_take_the_name_of_a_stage(con):
         with_leads(journeys(entries, FUNNEL), leads)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_journeys_and_stays_equal_a_loop_over_random_histories(con, seed):
-    funnel = funnel_of("new", "встреча", "offer", "paid")
-    frame = random_entries(seed, funnel.stages)
+@pytest.mark.parametrize(("seed", "hours"), [(0, 1), (1, 8), (2, 30)])
+def test_journeys_and_stays_equal_a_loop_over_random_histories(con, seed, hours):
+    funnel = funnel_of("new", "встреча", "offer", "paid").model_copy(update={"correction_hours": hours})
+    frame = random_entries(seed, funnel.stages, undated=15)
+    frame["reason"] = frame["reason"].where(frame["entered_at"].notna(), None)
     expected, expected_stays = {}, {}
-    for episode in episodes_of(frame, funnel.stages):
+    for episode in episodes_of(frame, funnel.stages, hours):
         key = (episode.lead_id, episode.number)
         row = []
         for stage in funnel.stages:
             first, back = episode.first(stage, funnel.stages), episode.back_on(stage, funnel.stages)
-            row += [first and first.entered_at, first and first.entered_on, first and owner(first), back]
+            entry = episode.entry(stage, funnel.stages)
+            row += [first and first.entered_at, first and first.entered_on, entry and entry.entered_on]
+            row += [entry and episode.holder(stage, funnel.stages), back]
+            row += [bool(first and not episode.own(stage, funnel.stages))]
             if stay := episode.stay(stage, funnel.stages):
                 expected_stays[(*key, stage)] = stay
         lost, nurture = episode.end("lost"), episode.end("nurture")
         row += [lost and lost.entered_at, lost and lost.entered_on]
-        row += [nurture and nurture.entered_at, nurture and nurture.entered_on, lost and reason(lost)]
+        row += [nurture and nurture.entered_at, nurture and nurture.entered_on]
+        row += [episode.reason() if lost or episode.undated == "lost" else None, episode.undated]
         expected[key] = row
     lazy = journeys(table(con, frame), funnel)
     assert records(lazy, ["lead_id", "episode"]) == expected
     kept = lazy.columns[2:]
-    wanted = [name for name in stays(lazy, funnel).columns if name not in kept]
+    wanted = [name for name in stays(lazy, funnel).columns if name not in (*kept, "timed")]
     assert records(stays(lazy, funnel).select(*wanted), ["lead_id", "episode", "stage"]) == {
         key: list(stay) for key, stay in expected_stays.items()
     }

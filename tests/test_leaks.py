@@ -311,6 +311,22 @@ def test_a_value_that_always_or_never_converts_has_finite_odds_and_wide_limits()
     assert never["verdict"] == "undecided"
 
 
+def test_limits_that_no_number_can_hold_are_none() -> None:
+    # A value that hardly anybody has, beside another attribute that decides nearly everything.
+    sizes = {("a", "yes"): (300, 60), ("b", "yes"): (300, 70), ("a", "no"): (900, 0), ("b", "no"): (900, 1)}
+    rows = [(x, y, entered, converted) for (x, y), (entered, converted) in sizes.items()] + [("c", "no", 3, 0)]
+    found = drivers(pd.DataFrame(rows, columns=["x", "y", "entered", "converted"])).set_index("value")
+    assert (found.at["c", "odds_lower"], found.at["c", "odds_upper"]) == (0, np.inf)
+    assert 0 < found.at["a", "odds_lower"] < found.at["a", "odds_upper"] < 10
+    assert found["verdict"].to_dict() == {
+        "a": "undecided",
+        "b": "undecided",
+        "c": "undecided",
+        "no": "lower",
+        "yes": "higher",
+    }
+
+
 def test_two_attributes_that_never_part_have_no_effect_of_their_own() -> None:
     found = drivers(strata_of()[["segment", "entered", "converted"]].assign(copy=strata_of()["segment"]))
     assert found["odds_ratio"].isna().all()

@@ -256,6 +256,12 @@ def test_against_the_rest_under_censoring_takes_the_incidence_of_the_others() ->
     assert found["p_value"].between(0, 1).all()
 
 
+def test_a_rest_that_is_not_told_by_manager_is_refused_since_it_may_hold_him() -> None:
+    rates = conversion_rates(counts_of([70, 80], [56, 48]))
+    with pytest.raises(ValueError, match="count both by manager, or neither"):
+        versus_rest(rates, rates[1:].drop(columns="manager"))
+
+
 def test_a_manager_alone_or_without_leads_cannot_be_compared() -> None:
     assert versus_rest(counts_of([10], [5]))["verdict"].tolist() == ["undecided"]
     found = versus_rest(counts_of([0, 10], [0, 5]))

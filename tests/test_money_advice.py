@@ -3,12 +3,13 @@
 from datetime import date
 from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
 from matplotlib.text import Text
-from test_revenue import FEW, MANY, by_channel, counted, spent
+from test_revenue import FEW, MANY, by_channel, counted, matured, spent
 
 from funnelstats.showing import money_charts
 from funnelstats.showing.base_advice import base_sentences
@@ -17,12 +18,11 @@ from funnelstats.showing.money_charts import returns_chart
 from funnelstats.showing.money_notes import attribution_sentences, money_limits, money_rules
 from funnelstats.stated.words import day
 from funnelstats.statistics.lead_base import score_groups, score_skill
-from funnelstats.statistics.revenue import returns
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
-COLUMNS = SimpleNamespace(columns=["lead_id", "channel"])
-FULL = SimpleNamespace(leads=COLUMNS, entries=None, contacts=COLUMNS, payments=COLUMNS, costs=COLUMNS)
-BARE = SimpleNamespace(leads=SimpleNamespace(columns=["lead_id"]), contacts=None, payments=None, costs=None)
+ROWS = ibis.memtable({"lead_id": ["a"], "channel": ["web"]})
+FULL = SimpleNamespace(leads=ROWS, entries=None, contacts=ROWS, payments=ROWS, costs=ROWS)
+BARE = SimpleNamespace(leads=ROWS.select("lead_id"), contacts=None, payments=None, costs=None)
 NO_STRAYS = pd.DataFrame({"payments": [0], "leads": [0], "amount": [0.0]})
 
 
@@ -31,7 +31,7 @@ def plain(sentences):
 
 
 def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
-    rows = returns(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=2500, Mail=1000))
+    rows = matured(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=2500, Mail=1000))
     first, second, third, fourth = money_sentences(rows, FUNNEL)
     assert plain([first]).startswith("Cut or change Ads: of each 1 RUB spent 0.25 come back (very likely 0.2")
     assert "About 15,000 RUB are lost" in plain([first])
@@ -45,24 +45,24 @@ def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
 
 
 def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
-    rows = returns(by_channel(Fair=MANY, Mail=MANY), spent(Fair=1100, Mail=1000))
+    rows = matured(by_channel(Fair=MANY, Mail=MANY), spent(Fair=1100, Mail=1000))
     assert "Whether Fair bring more cannot be told yet." in money_sentences(rows, FUNNEL)[0]
 
 
 def test_what_cannot_be_told_yet_is_left_alone_and_few_deals_are_not_judged():
-    rows = returns(by_channel(Ads=MANY, Fair=[*[0.0] * 9, 100.0]), spent(Ads=5000, Fair=50))
+    rows = matured(by_channel(Ads=MANY, Fair=[*[0.0] * 9, 100.0]), spent(Ads=5000, Fair=50))
     said = money_sentences(rows, FUNNEL)
     assert said[0].startswith("Cannot be told yet: Ads may bring more or less than was spent.")
     assert said[1] == "Too few deals to judge: Fair."
 
 
 def test_a_return_that_hangs_on_one_deal_says_so():
-    rows = returns(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
+    rows = matured(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
     assert "Ads hangs on one deal, 64% of its revenue" in plain(money_sentences(rows, FUNNEL))
 
 
 def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
-    rows = returns(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(**{"Radio": 700, "(missing)": 15}))
+    rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(**{"Radio": 700, "(missing)": 15}))
     said = plain(money_sentences(rows, FUNNEL))
     assert "Radio: 700 RUB spent and no lead came." in said
     assert "No spend is written down for Partner: 100 leads brought about 5,000 RUB." in said
@@ -70,18 +70,18 @@ def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
 
 
 def test_exports_without_costs_payments_or_channels_say_it_in_one_sentence_each():
-    said = money_sentences(returns(by_channel(Ads=MANY, Fair=FEW), None), FUNNEL)
+    said = money_sentences(matured(by_channel(Ads=MANY, Fair=FEW), None), FUNNEL)
     assert [sentence.split(":")[0] for sentence in said] == ["No costs", "Most money so far"]
-    alone = returns(by_channel(**{"(missing)": MANY}), None)
+    alone = matured(by_channel(**{"(missing)": MANY}), None)
     assert money_sentences(alone, FUNNEL)[1] == "Leads carry no channel: all are one group."
     unpaid = by_channel(Ads=MANY).assign(revenue=np.nan, deals=0)
-    assert money_sentences(returns(unpaid, None), FUNNEL)[1] == "No payments: revenue cannot be told either."
-    assert plain(money_sentences(returns(unpaid, spent(Ads=5)), FUNNEL)).startswith("No payments: revenue and what")
-    assert len(money_sentences(returns(by_channel(Ads=[]).iloc[:0], None), FUNNEL)) == 1
+    assert money_sentences(matured(unpaid, None), FUNNEL)[1] == "No payments: revenue cannot be told either."
+    assert plain(money_sentences(matured(unpaid, spent(Ads=5)), FUNNEL)).startswith("No payments: revenue and what")
+    assert len(money_sentences(matured(by_channel(Ads=[]).iloc[:0], None), FUNNEL)) == 1
 
 
 def test_where_costs_and_leads_carry_no_channel_all_of_them_are_judged_together():
-    rows = returns(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 20000}))
+    rows = matured(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 20000}))
     assert money_sentences(rows, FUNNEL)[0].startswith("Cut or change all channels: ")
     assert "all channels" in returns_chart(rows, FUNNEL).data["text/plain"]
 
@@ -114,7 +114,7 @@ def test_the_rules_name_the_days_the_stages_and_the_currency():
 
 
 def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
-    rows = returns(
+    rows = matured(
         by_channel(Ads=MANY, Mail=MANY, Partner=MANY, Few=[0.0, 9.0]), spent(Ads=20000, Mail=500, Radio=9, Few=9)
     )
     shown = returns_chart(rows, FUNNEL)
@@ -122,15 +122,15 @@ def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
     assert [name in drawn for name in ("Ads", "Mail", "Radio", "Few", "Partner")] == [True] * 4 + [False]
     assert "Less than was spent: Ads" in shown.metadata["image/png"]["alt"]
     assert shown.data["image/png"][:4] == b"\x89PNG"
-    nothing = returns_chart(returns(by_channel(Ads=MANY), None), FUNNEL)
+    nothing = returns_chart(matured(by_channel(Ads=MANY), None), FUNNEL)
     assert nothing.data["text/plain"].startswith("There is nothing to draw")
 
 
 def test_what_brought_nothing_stands_left_of_all_that_brought_something(monkeypatch):
     drawn = []
     monkeypatch.setattr(money_charts, "show_figure", lambda figure, **_rest: drawn.append(figure))
-    halved = returns(by_channel(Ads=MANY), spent(Ads=10000))
-    returns_chart(returns(by_channel(Ads=MANY), spent(Ads=10000, Radio=9)), FUNNEL)
+    halved = matured(by_channel(Ads=MANY), spent(Ads=10000))
+    returns_chart(matured(by_channel(Ads=MANY), spent(Ads=10000, Radio=9)), FUNNEL)
     returns_chart(halved, FUNNEL)
     for figure in drawn:
         figure.draw_without_rendering()
@@ -145,7 +145,7 @@ def test_what_brought_nothing_stands_left_of_all_that_brought_something(monkeypa
 
 
 def test_a_channel_s_name_is_drawn_as_it_is_written():
-    rows = returns(by_channel(**{"$x^$ <b> & a very long name of a channel": MANY}), spent(Ads=1))
+    rows = matured(by_channel(**{"$x^$ <b> & a very long name of a channel": MANY}), spent(Ads=1))
     rows = rows.assign(verdict=["green", "no leads"])
     rows[["back", "back_lower", "back_upper"]] = [[2.0, 1.5, 3.0], [0.0, 0.0, np.inf]]
     assert returns_chart(rows, FUNNEL).data["image/png"]
@@ -207,9 +207,10 @@ def test_the_lead_base_is_said_in_five_sentences(base):
 @pytest.mark.parametrize(
     ("rates", "verdict"),
     [
-        ({0.1: 100, 0.9: 100}, "no better than a coin"),
+        ({0.1: 90, 0.9: 100}, "Whether it sorts leads better than a coin cannot be told yet."),
+        ({0.1: 100, 0.9: 100}, "That is no more than 5 points from a coin: do not sort"),
         ({0.1: 150, 0.9: 50}, "points the wrong way"),
-        ({0.1: 60, 0.2: 100}, "As a probability it is wrong"),
+        ({0.1: 60, 0.2: 100}, "Read as a probability it is off, beyond chance"),
         ({10: 20, 90: 180}, "It sorts leads better than a coin."),
         ({10: 0, 90: 0}, "all judged leads ended alike"),
     ],
@@ -233,5 +234,5 @@ def test_each_missing_part_of_the_base_is_one_sentence(base):
 
 
 def test_sentences_take_names_from_the_data_as_they_are():
-    rows = returns(pd.DataFrame([counted(MANY, channel="<b>{x}</b>")]), spent(**{"<b>{x}</b>": 20000}))
+    rows = matured(pd.DataFrame([counted(MANY, channel="<b>{x}</b>")]), spent(**{"<b>{x}</b>": 20000}))
     assert "Cut or change <b>{x}</b>" in money_sentences(rows, FUNNEL)[0]

@@ -48,14 +48,14 @@ def test_open_leads_are_neither_won_nor_ended_and_known_by_the_day(con):
     assert found["since"].dt.day.tolist() == [5, 5, 7, 20]
 
 
-def test_a_lead_is_its_owners_of_now_and_without_that_column_of_its_stage(con):
+def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_stage(con):
     entries = [
         ("a", "lead", "2026-01-05", "Boris"),
         ("a", "met", "2026-01-08", "Vera"),
         ("b", "lead", "2026-01-05", "Anna"),
     ]
     leads = [("a", "Anna", None, None), ("b", None, None, None)]
-    assert own(con, entries, leads)["lead_id"].tolist() == ["a"]
+    assert own(con, entries, leads)["lead_id"].tolist() == ["b", "a"]
     paths = journeys(table(con, entries_frame(entries)), PLAIN)
     bare = table(con, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
     found = {

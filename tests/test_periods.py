@@ -47,6 +47,20 @@ def exported(rows, **more):
         f"{lead},2026-01-01\n" for lead in dict.fromkeys(row[0] for row in rows)), **more})  # fmt: skip
 
 
+def test_who_owns_open_leads_by_now_has_a_page_without_an_entry_of_their_own():
+    owned = TOML.replace('created_at = "created"', 'created_at = "created", manager = "owner"')
+    rows = [
+        ("a", "lead", "2026-05-05", "Anna"),
+        ("b", "lead", "2026-05-05", "Anna"),
+        ("b", "paid", "2026-05-06", "Anna"),
+    ]
+    leads = "id,created,owner\na,2026-05-05,Clara\nb,2026-05-05,Dan\n"
+    prepared(owned, {"entries.csv": entries(*rows), "leads.csv": leads})
+    jobs = period_batch(NAME, "week", period="2026-W20").jobs
+    assert [job.parameters["manager"] for job in jobs if "manager" in job.parameters] == ["Anna", "Clara"]
+    assert report_batch("manager", NAME, {"manager": "Clara"}).jobs
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A project of one manager, one robot and a lead of nobody, for tests that change nothing."""
@@ -95,16 +109,25 @@ def test_system_users_and_leads_of_nobody_get_no_page(small, monkeypatch) -> Non
     assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
 
 
-def test_only_managers_with_leads_in_the_window_get_a_page() -> None:
+def test_only_managers_with_leads_in_the_window_or_open_ones_get_a_page() -> None:
     exported(
         [
             ("a", "lead", "2026-05-05", "Anna"),
             ("b", "lead", "2026-01-05", "Gone"),
+            ("b", "lost", "2026-03-01", "Gone"),
             ("c", "lead", "2026-06-02", "Later"),
         ]
     )
     assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
     assert managers(period_batch(NAME, period="2026-W02")) == ["Gone"]
+    exported(
+        [
+            ("a", "lead", "2026-05-05", "Anna"),
+            ("b", "lead", "2026-01-05", "Silent"),
+            ("c", "lead", "2026-06-02", "Later"),
+        ]
+    )
+    assert managers(period_batch(NAME, period="2026-W20")) == ["Anna", "Silent"]
 
 
 def test_a_manager_of_the_last_stage_alone_judges_no_step_and_gets_no_page() -> None:

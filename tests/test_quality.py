@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
 
-from funnelstats.reading.account import FACTS
+from funnelstats.reading.account import FACTS, NAMING, TOUCHES
 from funnelstats.reading.opening import read_quality
 from funnelstats.reading.quality import facts, set_aside_reasons
 from funnelstats.reading.sources import prepare
-from funnelstats.showing.rules import fact_sentences
+from funnelstats.showing.rules import cautions, fact_sentences
 from funnelstats.stated.funnel import read_funnel
 from funnelstats.stated.words import speak
 
@@ -49,6 +49,38 @@ def test_both_forms_of_a_fact_tell_its_count_and_end_in_a_full_stop():
     forms = [form for pair in FACTS.values() for form in pair]
     assert all(form.startswith("{n} ") and form.endswith(".") for form in forms)
     assert len(set(forms)) == 2 * len(FACTS)
+
+
+def fact(name, detail="", count=2, **more):
+    return {"fact": name, "detail": detail, "count": count, **more}
+
+
+def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line_that_mends_it():
+    mend = 'stages = ["lead"]'
+    odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_twice", "web")]
+    first, second, last = fact_sentences(odd)
+    assert "had their whole time" in first
+    assert first.endswith(f"In funnel.toml:\n{mend}")
+    assert "web" in second
+    assert "same instant" in last
+    assert cautions(odd, "dates", "refusals") == [first]
+    assert cautions(odd, "money") == [second]
+    assert cautions(odd, "people") == cautions([], "dates") == []
+
+
+def test_a_page_of_one_manager_has_no_warning_that_names_people(monkeypatch):
+    monkeypatch.setitem(TOUCHES, "system_user_entries", ("people",))
+    odd = [fact("system_user_entries", "Anna")]
+    assert cautions(odd, "people")
+    assert not cautions(odd, "people", unnamed=True)
+    assert {*TOUCHES, *NAMING} <= {*FACTS}
+
+
+def test_of_many_warnings_of_a_kind_five_are_told_and_how_many_more():
+    told = cautions([fact("costs_twice", f"channel {number}") for number in range(12)])
+    assert len(told) == 6
+    assert "channel 4" in told[4]
+    assert told[5] == "7 more of this kind."
 
 
 def test_leads_without_an_entry_or_a_date_of_creation_are_counted():

@@ -279,8 +279,40 @@ def test_a_manager_is_named_only_where_the_name_would_hold(sample):
         assert ("Сидоров" in " ".join(said)) == named
     assert association_sentence(reason_association(counts, funnel, "manager")).startswith("Managers do hear different")
     assert "cannot be told" in association_sentence(reason_association(counts.iloc[:0], funnel, "manager"))
-    alike = reason_association(counts_of(np.full((3, 3), 20)), funnel, "manager")
-    assert "not told from chance" in association_sentence(alike)
+
+
+@pytest.mark.parametrize(
+    ("table", "begins"),
+    [
+        (np.array([[22, 20, 22], [20, 22, 22], [22, 22, 20]]), "Whether managers hear different reasons cannot be"),
+        (np.array([[440, 400, 400], [400, 440, 400], [400, 400, 440]]), "Managers hear much the same reasons: the"),
+        (np.array([[600, 400, 400], [400, 600, 400], [400, 400, 600]]), "Managers do hear different reasons"),
+    ],
+)
+def test_reasons_are_called_the_same_only_where_a_strength_of_a_tenth_is_ruled_out(table, begins):
+    association = reason_association(counts_of(table), TOY, "manager")
+    assert association_sentence(association).startswith(begins)
+    row = association.iloc[0]
+    excess = row["v_upper"] ** 2 * row["refusals"] * 2
+    assert stats.ncx2.cdf(max(row["chi2"], row["dof"]), row["dof"], excess) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("again", "first", "begins"),
+    [
+        ((90, 100), (600, 1000), "Better than first tries, beyond chance: 90 of 100"),
+        ((30, 100), (600, 1000), "Worse than first tries, beyond chance: 30 of 100"),
+        ((600, 1000), (6000, 10000), "About as good as first tries, no more than 5 points apart: 600 of"),
+        ((9, 17), (620, 1000), "Whether they do better or worse than first tries cannot be told yet: 9 of 17"),
+    ],
+)
+def test_second_tries_are_called_alike_only_within_a_margin(again, first, begins):
+    tried = pd.DataFrame({"refusal": ["price"], "entered": [50], "converted": [20], "too_recent": [0]})
+    counts = pd.DataFrame(
+        [("lead", "met", name, n, k, 0) for name, (k, n) in (("second try", again), ("first try", first))],
+        columns=["from_stage", "to_stage", "attempt", "entered", "converted", "too_recent"],
+    )
+    assert begins in tried_sentence(tried, retry_success(counts))
 
 
 def test_days_to_a_second_try_are_a_range_without_a_word_before_it():
@@ -480,7 +512,7 @@ def test_the_page_says_what_to_do_and_names_one_manager(sample):
     )
     assert findings[0].startswith("Most often heard this month: “price”, 91 of 266 refusals (34%")
     assert "39 were tried" in findings[1]
-    assert "No clear difference from first tries" in findings[1]
+    assert "Whether they do better or worse than first tries cannot be told yet: 9 of 17" in findings[1]
     # no lead by name
     assert not re.search(r"\b1\d{5}\b", text)
     shares, losses = charts

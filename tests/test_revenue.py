@@ -10,7 +10,7 @@ from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from funnelstats.statistics.maturity import deals_to_come, named_quarters, payback, whole_way
-from funnelstats.statistics.revenue import relative_variance, returns, told, with_total
+from funnelstats.statistics.revenue import relative_variance, returns, rivals, told, with_total
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 Z = special.ndtri(0.975)
@@ -43,6 +43,12 @@ def spent(**amounts):
     return pd.DataFrame({"channel": list(amounts), "spend": [float(amount) for amount in amounts.values()]})
 
 
+def matured(counts, spend):
+    """The returns of leads none of which is young any more."""
+    keys = [name for name in ("channel", "campaign") if name in counts]
+    return returns(counts, spend, counts[keys].assign(open=0, to_come=0.0, to_come_error=0.0))
+
+
 def row_of(frame, channel):
     return frame.set_index("channel").loc[channel]
 
@@ -52,7 +58,7 @@ MANY = [*[0.0] * 50, *[80.0] * 25, *[120.0] * 25]
 
 
 def test_the_limits_are_those_of_the_formula():
-    rows = returns(by_channel(Ads=FEW, Fair=MANY), spent(Ads=200, Fair=1000))
+    rows = matured(by_channel(Ads=FEW, Fair=MANY), spent(Ads=200, Fair=1000))
     deals = np.array([paid for paid in FEW + MANY if paid > 0])
     cv2 = deals.var(ddof=1) / deals.mean() ** 2
     n, k, s1, s2 = 20, 4, sum(FEW), sum(paid**2 for paid in FEW)
@@ -75,7 +81,7 @@ def test_deals_that_happen_to_be_alike_do_not_promise_more_than_so_few_can():
 def test_with_many_deals_the_limits_are_those_of_resampling():
     random = np.random.default_rng(7)
     paid = random.lognormal(4, 0.8, 3000) * (random.random(3000) < 0.2)
-    rows = returns(by_channel(Ads=paid), spent(Ads=paid.sum()))
+    rows = matured(by_channel(Ads=paid), spent(Ads=paid.sum()))
     resampled = stats.bootstrap(
         (paid,), np.mean, n_resamples=2000, batch=200, method="percentile", rng=np.random.default_rng(8)
     ).confidence_interval
@@ -84,7 +90,7 @@ def test_with_many_deals_the_limits_are_those_of_resampling():
 
 
 def test_the_cost_of_a_sale_inverts_wilson_s_limits_of_the_conversion():
-    row = returns(by_channel(Ads=FEW), spent(Ads=200)).iloc[0]
+    row = matured(by_channel(Ads=FEW), spent(Ads=200)).iloc[0]
     low, high = proportion_confint(4, 20, method="wilson")
     assert row[["cost_per_sale_lower", "cost_per_sale_upper"]].tolist() == pytest.approx(
         [200 / (20 * high), 200 / (20 * low)]
@@ -92,7 +98,7 @@ def test_the_cost_of_a_sale_inverts_wilson_s_limits_of_the_conversion():
 
 
 def test_without_a_deal_revenue_may_still_be_the_upper_conversion_times_the_mean_deal_of_all():
-    rows = returns(by_channel(Ads=[0.0] * 30, Fair=MANY), spent(Ads=100, Fair=100))
+    rows = matured(by_channel(Ads=[0.0] * 30, Fair=MANY), spent(Ads=100, Fair=100))
     ads = row_of(rows, "Ads")
     _, most = proportion_confint(0, 30, method="wilson")
     assert ads[["roi", "roi_lower"]].tolist() == [-1, -1]
@@ -103,7 +109,7 @@ def test_without_a_deal_revenue_may_still_be_the_upper_conversion_times_the_mean
 
 
 def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows():
-    rows = returns(by_channel(Partner=MANY, Ads=FEW), spent(Radio=70, Ads=100))
+    rows = matured(by_channel(Partner=MANY, Ads=FEW), spent(Radio=70, Ads=100))
     assert rows["channel"].tolist() == ["Partner", "Ads", "Radio"]
     partner, radio = row_of(rows, "Partner"), row_of(rows, "Radio")
     assert (partner["spend"], partner["verdict"]) == (0, "no spend")
@@ -115,11 +121,11 @@ def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows(
 
 
 def test_spend_and_leads_without_a_channel_are_not_each_other_s():
-    rows = returns(by_channel(**{"(missing)": MANY, "Ads": FEW}), spent(**{"(missing)": 1, "Ads": 100}))
+    rows = matured(by_channel(**{"(missing)": MANY, "Ads": FEW}), spent(**{"(missing)": 1, "Ads": 100}))
     assert rows["channel"].tolist() == ["Ads", "(missing)"]
     assert rows["verdict"].tolist() == ["green", "no channel"]
     assert np.isnan(rows["roi"].iloc[1])
-    alone = returns(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 100}))
+    alone = matured(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 100}))
     assert alone["verdict"].tolist() == ["green"]
 
 
@@ -127,31 +133,31 @@ def test_unknown_payments_or_costs_are_unknown_and_not_zero():
     counts = by_channel(Ads=FEW)
     counts[["revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]] = np.nan
     counts["deals"] = 0
-    row = returns(counts, spent(Ads=100, Radio=5)).set_index("channel").loc["Ads"]
+    row = matured(counts, spent(Ads=100, Radio=5)).set_index("channel").loc["Ads"]
     assert row[["revenue", "revenue_final", "roi", "back", "biggest_share"]].isna().all()
     assert (row["roi_lower"], row["roi_upper"], row["verdict"]) == (-1, np.inf, "no payments")
     assert row["cost_per_sale"] == 25
-    row = returns(by_channel(Ads=FEW), None).iloc[0]
+    row = matured(by_channel(Ads=FEW), None).iloc[0]
     assert row["revenue"] == 400
     assert row[["spend", "roi", "cost_per_lead"]].isna().all()
 
 
 def test_more_given_back_than_paid_has_no_limits_and_is_no_gain():
-    row = returns(by_channel(Ads=[*FEW, -900.0]), spent(Ads=100)).iloc[0]
+    row = matured(by_channel(Ads=[*FEW, -900.0]), spent(Ads=100)).iloc[0]
     assert row["roi"] == -6
     assert (row["roi_lower"], row["roi_upper"], row["verdict"]) == (-1, np.inf, "undecided")
     assert np.isnan(row["biggest_share"])
 
 
 def test_losing_and_earning_are_said_only_beyond_chance():
-    rows = returns(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=5000, Mail=500))
+    rows = matured(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=20000, Fair=5000, Mail=500))
     assert rows.set_index("channel")["verdict"].to_dict() == {"Ads": "red", "Fair": "undecided", "Mail": "green"}
     assert rows["channel"].tolist() == ["Ads", "Fair", "Mail"]
 
 
 def test_a_total_stands_below_its_channels():
-    rows = returns(by_channel(Ads=MANY, Fair=FEW), spent(Ads=100, Fair=50))
-    whole = returns(pd.DataFrame([counted(MANY + FEW)]), pd.DataFrame({"spend": [150.0]}))
+    rows = matured(by_channel(Ads=MANY, Fair=FEW), spent(Ads=100, Fair=50))
+    whole = matured(pd.DataFrame([counted(MANY + FEW)]), pd.DataFrame({"spend": [150.0]}))
     shown = with_total(rows, whole)
     assert shown["channel"].tolist() == ["Ads", "Fair", "(all)"]
     assert shown["revenue"].tolist() == [5000, 400, 5400]
@@ -159,12 +165,12 @@ def test_a_total_stands_below_its_channels():
 
 def test_no_leads_at_all_are_no_rows():
     none = by_channel(Ads=[]).iloc[:0]
-    assert returns(none, spent(Ads=1).iloc[:0]).empty
-    assert returns(none, spent(Ads=1))[["channel", "leads", "spend", "verdict"]].to_numpy().tolist() == [
+    assert matured(none, spent(Ads=1).iloc[:0]).empty
+    assert matured(none, spent(Ads=1))[["channel", "leads", "spend", "verdict"]].to_numpy().tolist() == [
         ["Ads", 0, 1, "no leads"]
     ]
-    assert returns(by_channel(Ads=FEW), spent(Ads=1).iloc[:0])["verdict"].tolist() == ["no spend"]
-    whole = returns(pd.DataFrame([counted([])]).assign(revenue=np.nan), None)
+    assert matured(by_channel(Ads=FEW), spent(Ads=1).iloc[:0])["verdict"].tolist() == ["no spend"]
+    whole = matured(pd.DataFrame([counted([])]).assign(revenue=np.nan), None)
     assert whole[["leads", "verdict"]].to_numpy().tolist() == [[0, "no leads"]]
 
 
@@ -218,6 +224,51 @@ def test_revenue_at_maturity_adds_what_a_won_lead_of_the_channel_pays():
     assert ads["cost_per_sale"] == pytest.approx(200 / 8)
     assert ads["roi_final_lower"] < ads["roi_final"] < ads["roi_final_upper"]
     assert ads["roi_final"] == pytest.approx(ads["back"] - 1)
+
+
+def test_without_what_is_to_come_all_is_only_so_far_and_nobody_is_judged():
+    rows = returns(by_channel(Ads=MANY, Fair=MANY), spent(Ads=20000, Fair=500))
+    assert rows["roi"].tolist() == [-0.75, 9]
+    assert rows[["open", "to_come", "revenue_final", "roi_final", "back", "cost_per_sale"]].isna().all(axis=None)
+    assert rows["verdict"].tolist() == ["undecided"] * 2
+    assert rows["cost_per_sale_lower"].tolist() == pytest.approx([200, 5])
+    part = returns(
+        by_channel(Ads=MANY, Fair=MANY),
+        spent(Ads=20000, Fair=500),
+        pd.DataFrame({"channel": ["Ads"], "open": [0], "to_come": [0.0], "to_come_error": [0.0]}),
+    )
+    assert row_of(part, "Ads")["verdict"] == "red"
+    assert row_of(part, "Fair")[["revenue_final", "verdict"]].tolist() == pytest.approx(
+        [np.nan, "undecided"], nan_ok=True
+    )
+
+
+def test_the_error_of_the_mean_deal_is_on_what_is_to_come_too():
+    to_come = pd.DataFrame({"channel": ["Ads"], "open": [50], "to_come": [50.0], "to_come_error": [0.0]})
+    row = returns(by_channel(Ads=MANY), spent(Ads=10000), to_come).iloc[0]
+    deals = np.array([paid for paid in MANY if paid > 0])
+    cv2 = deals.var(ddof=1) / deals.mean() ** 2
+    floor = (1 + cv2) / 50 - 1 / 100
+    v = max(floor, np.var(MANY, ddof=1) / 100 / np.mean(MANY) ** 2)
+    mean_deal = v - (1 / 50 - 1 / 100)
+    assert row["back"] == 1
+    assert row["back_upper"] == pytest.approx(np.exp(Z * np.sqrt((1 / 50 - 1 / 100) / 4 + mean_deal)), rel=1e-3)
+
+
+def test_among_many_groups_a_range_that_leaves_out_break_even_is_no_colour_yet():
+    alone = matured(by_channel(Ads=MANY), spent(Ads=6500))
+    many = matured(by_channel(**{f"c{place}": MANY for place in range(25)}), spent(c0=6500, **{
+        f"c{place}": 5000 for place in range(1, 25)
+    }))  # fmt: skip
+    assert alone["verdict"].tolist() == ["red"]
+    assert row_of(many, "c0")["back_upper"] < 1
+    assert set(many["verdict"]) == {"undecided"}
+
+
+def test_the_best_has_rivals_unless_it_is_better_beyond_chance():
+    rows = matured(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=2500, Fair=1100, Mail=1000))
+    assert rivals(rows)["channel"].tolist() == ["Fair"]
+    assert rivals(rows[rows["channel"] == "Mail"]).empty
 
 
 def covered(draw, channels=5, leads=150, chance=0.1, runs=1000, seed=1):

@@ -106,6 +106,18 @@ def test_weeks_of_unequal_size_weigh_as_their_leads_in_pairs() -> None:
     assert found["df"] == 1
 
 
+def test_a_pair_of_weeks_weighs_as_the_leads_it_compares() -> None:
+    """20, 20 and 80 leads, of which 10, 14 and 48 pass: F = .6, differences of .2 and .1, and of 20·20/40 = 10 and
+    20·80/100 = 16 leads, so weights of 100 and 256.
+
+    100·(.04 − .24·.1) + 256·(.01 − .24·.0625) = 1.6 − 1.28 = .32 beyond chance, of 100·.24·1.9 + 256·.24·1.9375 =
+    164.64 that are possible: r = .0019436, where weights of 10 and 16 would give .08/10 = .007. A lead shares its week
+    with (400 + 400 + 6400)/120 = 60.
+    """
+    found = rates_over_weeks(complete([20, 20, 80], [10, 14, 48]), ONE).iloc[0]
+    assert found["dispersion"] == pytest.approx(1 + 59 * 0.32 / 164.64)
+
+
 def test_weeks_that_differ_by_less_than_chance_have_a_dispersion_of_1() -> None:
     found = rates_over_weeks(complete([100] * 4, [60, 61, 60, 61]), ONE).iloc[0]
     assert found["dispersion"] == 1

@@ -105,7 +105,9 @@ def shown(notebook, parameters):
         exec(compile(tree, notebook.name, "exec"), room)
         if last is not None:
             value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), room)
-            texts.append("".join(map(str, value._repr_mimebundle_()[0].values())))
+            # A warning of nothing is nothing.
+            bundle = ("doubts",) if value is None else value._repr_mimebundle_()[0].values()
+            texts.append("".join(map(str, bundle)))
         if "parameters" in cell["metadata"].get("tags", []):
             room.update(parameters)
     return texts

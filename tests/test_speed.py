@@ -182,7 +182,7 @@ def test_a_limit_that_was_not_reached_parts_nobody() -> None:
     ("early", "late", "ends"),
     [
         ((50, 400), (250, 2000), "no more than 4.2 points apart."),
-        ((15, 100), (25, 200), "whether that is more than chance cannot be told yet."),
+        ((15, 100), (25, 200), "whether they differ cannot be told yet."),
         ((80, 400), (200, 2000), "it goes together, it is not shown to cause."),
     ],
 )

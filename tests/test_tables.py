@@ -271,6 +271,8 @@ def test_sentences_are_escaped_and_compared_as_text():
     assert html_of(show_text("One.", box="note")).find("p").get_text() == "One."
     with pytest.raises(ValueError, match="at least one sentence"):
         show_text([])
+    assert show_text([], title="Doubts", box="warning") is None
+    assert "One.<br>two = 2" in show_text(["One.\ntwo = 2"], box="warning").data["text/html"]
 
 
 def test_the_kinds_of_the_columns_travel_beside_the_csv(control):

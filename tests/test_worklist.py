@@ -27,6 +27,10 @@ FUNNEL = funnel_of("lead", "met", "paid", days=[10, 20])
 MEAN = pd.DataFrame({"deals": [3], "mean_deal": [100.0]})
 UNKNOWN = pd.DataFrame({"deals": [0], "mean_deal": [np.nan]})
 DAY = pd.Timedelta(days=1)
+QUIET_WEEK = (
+    "Nothing is due on your open leads this week: as far as the export knows, none lacks a contact, stands still, or "
+    "comes to the end of its days."
+)
 
 
 def days_of(stage, advanced, lost, still=()):
@@ -169,33 +173,34 @@ DUE = pd.DataFrame(
         "due_to": pd.to_datetime(["2026-07-27", "2026-07-19", "2026-07-24"]),
     }
 )
-RETRIED = pd.DataFrame({"refusal": ["price", "terms"], "entered": [30, 10], "converted": [3, 1], "too_recent": [1, 1]})
+SUCCESS = pd.DataFrame({"to_stage": ["met", "paid"], "again_entered": [20, 20], "again_converted": [12, 5]})
+FEW = SUCCESS.assign(again_entered=9)
 
 
-def again(due=DUE, retried=RETRIED, deal=MEAN):
-    return with_retry_stake(due, retried, chances(DAYS, RATES, FUNNEL), deal, FUNNEL, AS_OF)
+def again(due=DUE, success=SUCCESS, deal=MEAN):
+    return with_retry_stake(due, success, deal, AS_OF)
 
 
-def test_a_second_try_starts_anew_but_only_as_often_as_refused_leads_come_back() -> None:
-    rich, soon, late = again().to_dict("records")
-    assert rich["chance"] == pytest.approx(0.1 * 4 / 6 / 2)
-    assert (rich["at_stake"], soon["at_stake"]) == pytest.approx((600 * rich["chance"], 100 * rich["chance"]))
+def test_a_second_try_has_the_chance_of_those_that_were_tried() -> None:
+    rich, soon, late = again(DUE.iloc[::-1]).to_dict("records")
+    assert {row["chance"] for row in (rich, soon, late)} == {5 / 20}
+    assert (rich["at_stake"], soon["at_stake"]) == pytest.approx((600 / 4, 100 / 4))
     assert (rich["kind"], rich["company"], rich["stage"], rich["days_there"]) == ("second try", "Acme", "met", 64)
     assert [row["reason"] for row in (rich, soon)] == ["second try due: terms", "second try due"]
     assert late["next_step"] == "call again by 27 Jul 2026"
     assert again(DUE.head(0)).columns.tolist() == [*LISTED, "refusal", "lost_on", "due_from", "due_to"]
 
 
-@pytest.mark.parametrize("retried", [RETRIED.assign(converted=0), RETRIED.head(0)])
-def test_where_no_second_try_was_ever_seen_its_worth_is_unknown_and_those_ending_first_come_first(retried) -> None:
-    found = again(retried=retried)
+@pytest.mark.parametrize("success", [FEW, SUCCESS.assign(again_entered=0), SUCCESS.head(0)])
+def test_below_ten_second_tries_their_worth_is_unknown_and_those_ending_first_come_first(success) -> None:
+    found = again(success=success)
     assert found[["chance", "at_stake"]].isna().all(axis=None)
     assert found["lead_id"].tolist() == ["soon", "rich", "late"]
 
 
 def test_open_leads_come_before_second_tries_whatever_is_at_stake() -> None:
     hopeless = staked(lead("old", days=400, silent=400), lead("new", contacts=0.0, amount=1.0))
-    for retries in (again(), again(retried=RETRIED.assign(converted=0))):
+    for retries in (again(), again(success=FEW)):
         both = worklist(hopeless, retries, FUNNEL, AS_OF)
         assert both["lead_id"].tolist() == ["new", "old", *retries["lead_id"]]
         assert both["kind"].tolist() == ["open"] * 2 + ["second try"] * 3
@@ -225,7 +230,7 @@ def test_those_never_contacted_come_longest_wait_first() -> None:
 
 def test_open_leads_and_second_tries_are_counted_apart_and_the_rest_is_in_the_file() -> None:
     leads = [lead(f"L{n:02}", contacts=0.0, amount=100.0 + n) for n in range(23)]
-    opened, tries = worklist_sentences(worklist(staked(*leads), again(), FUNNEL, AS_OF), own(*leads), FUNNEL)
+    opened, tries = worklist_sentences(worklist(staked(*leads), again(), FUNNEL, AS_OF), own(*leads), SUCCESS, FUNNEL)
     assert opened.startswith(
         "Your list: 23 open leads wait for you this week; begin with L22 at lead (never contacted)."
     )
@@ -233,45 +238,49 @@ def test_open_leads_and_second_tries_are_counted_apart_and_the_rest_is_in_the_fi
     assert opened.endswith("The first 20 are listed below, all 23 are in the file.")
     assert tries == (
         "Second tries: 3 refused leads of yours are due to be called again this week, after the open ones. "
-        "About 3% of such leads are won. In all 27\xa0RUB are at stake."
+        "Of the team's 20 second tries whose days are over 5 were won (25%, very likely 11% to 47%); somebody chose "
+        "which to try. If all are tried and do as well, 200\xa0RUB are at stake."
     )
     many = pd.concat([DUE.assign(lead_id=DUE["lead_id"] + str(n)) for n in range(8)], ignore_index=True)
-    unseen = worklist(staked(*leads), again(many, RETRIED.assign(converted=0)), FUNNEL, AS_OF)
-    assert worklist_sentences(unseen, own(*leads), FUNNEL)[1].endswith(
-        "What they may bring is not known: the data shows no second try. "
-        "The first 20 are listed below, all 24 are in the file."
-    )
+    for success, known in (
+        (SUCCESS.head(0), "What they may bring is not known: the data shows no second try whose days are over."),
+        (FEW, "Of the team's 9 second tries whose days are over 5 were won: too few to tell what these may bring."),
+    ):
+        unseen = worklist(staked(*leads), again(many, success), FUNNEL, AS_OF)
+        assert worklist_sentences(unseen, own(*leads), success, FUNNEL)[1].endswith(
+            known + " The first 20 are listed below, all 24 are in the file."
+        )
 
 
 def test_a_lead_is_called_by_its_company_where_that_is_known() -> None:
     for company, called in (("Acme", "Acme (L1)"), ("", "L1"), ("(missing)", "L1")):
         one = lead("L1", contacts=0.0, company=company)
-        assert f"begin with {called} at lead" in worklist_sentences(listed(one), own(one), FUNNEL)[0]
+        assert f"begin with {called} at lead" in worklist_sentences(listed(one), own(one), SUCCESS, FUNNEL)[0]
 
 
 def test_a_manager_without_leads_or_without_anything_to_do() -> None:
-    assert worklist_sentences(listed(), own(), FUNNEL) == ["You have no open lead."]
+    assert worklist_sentences(listed(), own(), SUCCESS, FUNNEL) == ["The export knows no open lead of yours."]
     assert listed().empty
     assert stalled(own(), FUNNEL, AS_OF)["leads"].tolist() == [0, 0]
     busy = lead("a", days=2, silent=1)
-    assert worklist_sentences(listed(busy), own(busy), FUNNEL) == ["None of your open leads waits for you this week."]
+    assert worklist_sentences(listed(busy), own(busy), SUCCESS, FUNNEL) == [QUIET_WEEK]
     only_tries = worklist(staked(busy), again(), FUNNEL, AS_OF)
-    said = worklist_sentences(only_tries, own(busy), FUNNEL)
-    assert [line.split(":")[0] for line in said] == ["None of your open leads waits for you this week.", "Second tries"]
+    said = worklist_sentences(only_tries, own(busy), SUCCESS, FUNNEL)
+    assert [line.split(":")[0] for line in said] == [QUIET_WEEK.split(":")[0], "Second tries"]
 
 
 def test_without_contacts_or_money_the_list_says_so() -> None:
     leads = [lead("a", days=40, contacts=np.nan), lead("b", days=3, contacts=np.nan)]
     found = listed(*leads, deal=UNKNOWN)
     assert found["reason"].tolist() == ["days end 5 Jul 2026", "idle for 40 days"]
-    said = worklist_sentences(found, own(*leads), FUNNEL)
+    said = worklist_sentences(found, own(*leads), SUCCESS, FUNNEL)
     assert said[1] == "Without contacts in the export nobody knows which leads were never called."
     assert said[2] == "Without amounts and payments the list is sorted by the chance to win, not by money."
 
 
 def test_where_nobody_was_ever_won_after_as_long_the_list_says_so_and_promises_no_money() -> None:
     old = lead("old", days=400, silent=400)
-    (line,) = worklist_sentences(listed(old), own(old), FUNNEL)
+    (line,) = worklist_sentences(listed(old), own(old), SUCCESS, FUNNEL)
     assert line.endswith(
-        "(idle for 400 days). No lead of the team was won after as long a wait: call them or close them."
+        "(idle for 400 days). No lead of the team has been won after as long a wait so far: call them or close them."
     )

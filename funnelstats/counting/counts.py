@@ -55,7 +55,10 @@ def overall_counts(
     *,
     entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
-    """The counts of `step_counts` from the first stage to each later one, horizons of the way summed."""
+    """The counts of `step_counts` from the first stage to each later one, horizons of the way summed.
+
+    A lead reopened at a later stage went no whole way and is in none of them.
+    """
     first = funnel.stages[0]
     days = 0
     pairs = []
@@ -85,8 +88,8 @@ def _pair_counts(
         "_horizon",
         *(key for key in keys if key not in STAGE_KEYS),
         **({"manager": of(0, "_manager")} if "manager" in keys else {}),
-        **({"week": monday(of(0, "_on"))} if "week" in keys else {}),
-        _entered_on=of(0, "_on"),
+        **({"week": monday(of(0, "_entered_on"))} if "week" in keys else {}),
+        _entered_on=of(0, "_entered_on"),
         _reached_on=of(1, "_on"),
     )
     dated = with_shown(dates, keys).filter(known_within(ibis._._entered_on, as_of, entered_between))
@@ -116,16 +119,46 @@ def outcome_days(
 ) -> pd.DataFrame:
     """Leads that advanced, were lost or returned to nurture, or are still open, by days since stage entry.
 
-    A lead that only stepped back is open: it can still advance, and it is lost once its episode ends.
+    A lead that only stepped back is open: it can still advance, and it is lost once its episode ends. One won on a
+    day that is not known is open here too: nobody knows that it was in time (`undated_counts` says how many).
     An open lead's age is that at `as_of`, a day wholly observed, so it is at risk on that day too.
 
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
     """
+    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=False)
+
+
+@shared
+def stage_days(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """The counts of `outcome_days`, of the stays that have a duration: what `days_in_stage` takes.
+
+    Skipped stages, and those left before they were entered or on a day not known, are in every rate at 0 days; they
+    were not left after 0 days.
+    """
+    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=True)
+
+
+def _day_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str],
+    entered_between: tuple[date, date] | None,
+    *,
+    timed: bool,
+) -> pd.DataFrame:
     keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
     at_stage = stays(journeys, funnel, keep=keys)
     if "week" in keys:
         at_stage = at_stage.mutate(week=monday(at_stage.entered_on))
-    at_stage = with_shown(at_stage, keys)
+    at_stage = with_shown(at_stage.filter(at_stage.timed) if timed else at_stage, keys)
     position = at_stage.stage.cases(*((step.from_stage, n) for n, step in enumerate(funnel.steps)))
     gone_for_good = at_stage.outcome.isin(["advanced", *ENDS]).fill_null(False)
     judged = at_stage.filter(

@@ -21,6 +21,7 @@ OUTCOME_WORDS = {
     "lost": "lost",
     "nurture": "returned to marketing",
     "moved_away": "went back",
+    "won": "won, the day is not known",
     "still_there": "still there",
     "too_recent": "too recent",
 }
@@ -37,7 +38,7 @@ def cell_leads(
     advanced in time as its numerator; the others are the page's too recent ones, whatever they did meanwhile.
 
     Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
-    left, or until ``as_of``), judged; by step, then by day of entry.
+    left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step, then by day of entry.
     """
     leads = _all_leads(journeys, funnel, as_of, entered_between)
     return leads.loc[leads["manager"] == manager, LEADS].reset_index(drop=True)
@@ -60,12 +61,12 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
         step=rows.stage.cases(*((step.from_stage, place) for place, step in steps)),
         horizon=rows.stage.cases(*((step.from_stage, step.horizon_days) for _, step in steps)),
         gone=gone,
-        days=gone.ifelse(rows.left_on, today).delta(rows.entered_on, unit="day"),
+        left_days=gone.ifelse(rows.left_on, today).delta(rows.entered_on, unit="day"),
         age=today.delta(rows.entered_on, unit="day"),
     )
     advanced = rows.gone & (rows.outcome == "advanced")
     outcome = ibis.cases(
-        (advanced & (rows.days <= rows.horizon), "in_time"),
+        (advanced & (rows.left_days <= rows.horizon), "in_time"),
         (advanced, "late"),
         (rows.gone & rows.outcome.notnull(), rows.outcome),
         (rows.age >= rows.horizon, "still_there"),
@@ -73,8 +74,9 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
     )
     frame = fetch(
         rows.select(
-            *("lead_id", "episode", "manager", "step", "entered_on", "days"),
+            *("lead_id", "episode", "manager", "step", "entered_on"),
             outcome=outcome,
+            days=rows.timed.ifelse(rows.left_days, ibis.null("int64")),
             judged=rows.age >= rows.horizon,
         )
     )
@@ -83,7 +85,7 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
         from_stage=named(frame["step"], [step.from_stage for _, step in steps]),
         to_stage=named(frame["step"], [step.to_stage for _, step in steps]),
         outcome=frame["outcome"].map(OUTCOME_WORDS).astype("str"),
-        days=frame["days"].astype("int64"),
+        days=frame["days"].astype("float64"),
         episode=frame["episode"].astype("int64"),
         judged=frame["judged"].astype("bool"),
     )

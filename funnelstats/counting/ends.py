@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import EPISODE, stays, visible
+from funnelstats.counting.journeys import EPISODE, opening, stays, visible
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -34,7 +34,8 @@ def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     """
     lost_first = journeys.lost.notnull() & (journeys.nurture.isnull() | (journeys.lost <= journeys.nurture))
     category = category_of(journeys.reason, funnel).fill_null(MISSING)
-    return journeys.mutate(refusal=lost_first.fill_null(False).ifelse(category, NOT_REFUSED))
+    refused = lost_first.fill_null(False) | (journeys.undated == "lost").fill_null(False)
+    return journeys.mutate(refusal=refused.ifelse(category, NOT_REFUSED))
 
 
 def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
@@ -44,14 +45,14 @@ def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
 
 
 def refusals(journeys: ir.Table, funnel: Funnel) -> ir.Table:
-    """One row per refused episode: its stage, whose it was there, when it was lost, for what.
+    """One row per episode refused on a known day: its stage, whose it was there, when it was lost, for what.
 
     Returns the journey's own columns, stage, entered_on, manager, `lost_on` (never before entered_on),
     refusal, and two flags: `excuse` (the category is listed as sounding like one) and `gap` (it is listed as
     a manager's gap, and each attribute listed with it holds one of its values).
     """
     at_stage = stays(with_refusal(journeys, funnel), funnel)
-    rows = at_stage.filter((at_stage.outcome == "lost").fill_null(False))
+    rows = at_stage.filter((at_stage.outcome == "lost").fill_null(False) & at_stage.undated.isnull())
     gap = ibis.literal(False)
     for category, attributes in told_gaps(rows.columns, funnel).items():
         own = rows.refusal == category
@@ -174,8 +175,7 @@ def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Se
     Final categories are left out. Returns *by, refusal, entered (days for a second try over at `as_of`),
     converted (reopened until then, early ones included), too_recent (days not over).
     """
-    starts = f"{funnel.stages[0]}_on"
-    after = journeys.select("lead_id", episode=ibis._.episode - 1, _again_on=journeys[starts])
+    after = journeys.select("lead_id", episode=ibis._.episode - 1, _again_on=opening(journeys, funnel))
     waiting = _with_retry_days(refusals(journeys, funnel), funnel)
     rows = waiting.left_join(after, EPISODE).select(*waiting.columns, "_again_on")
     rows = rows.filter(rows.lost_on <= on_date(as_of))

@@ -40,7 +40,7 @@ def step_fates(
 ) -> pd.DataFrame:
     """What had become by `as_of` of the leads of each step whose horizon is over.
 
-    `in_time` is what `step_counts` calls converted; `late` moved on after the horizon; `lost` and `nurture` ended at
+    `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and `nurture` ended at
     the stage; `open` are the others, those that stepped back too. entered = in_time + late + lost + nurture + open.
 
     `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
@@ -65,7 +65,7 @@ def step_fates(
     in_time = rows.left_on.delta(rows.entered_on, unit="day") <= rows._horizon
     fate = ibis.cases(
         (rows._gone & (rows.outcome == "advanced") & in_time, "in_time"),
-        (rows._gone & (rows.outcome == "advanced"), "late"),
+        (rows._gone & rows.outcome.isin(["advanced", "won"]), "late"),
         *((rows._gone & (rows.outcome == end), end) for end in ENDS),
         else_="open",
     )

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import EPISODE
+from funnelstats.counting.journeys import EPISODE, opening
 from funnelstats.counting.spans import day_number, nothing_counted
 from funnelstats.counting.touches import OUTSIDE, by_people
 from funnelstats.counting.workclock import end_of_day, work_calendar
@@ -35,8 +35,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     """
     if touches is None:
         return None
-    first = funnel.stages[0]
-    began = journeys.select(*EPISODE, _began=first, _began_on=f"{first}_on")
+    began = journeys.select(*EPISODE, _began=opening(journeys, funnel, ""), _began_on=opening(journeys, funnel))
     rows = by_people(touches, funnel).join(began, EPISODE)
     rows = rows.filter((rows.stage != OUTSIDE) | (rows.at < rows._began))
     found = rows.group_by(EPISODE).aggregate(
@@ -58,7 +57,8 @@ def hours_to_contact(
     """Leads by the hours they waited for their first contact, on the calendar's clock and on that of working hours.
 
     Contacted within 40 minutes is 1 hour. A lead never contacted was waiting for the whole hours until its end, its
-    last stage, or the end of ``as_of``; it is never left out. ``by`` may name manager (owner when it came in) and
+    last stage, or the end of ``as_of``; it is never left out. One whose end has no date was waiting until it came in;
+    one reopened at a later stage did not come in. ``by`` may name manager (owner when it came in) and
     columns of the leads; ``entered_between`` holds the first and last date of coming in.
 
     Returns *by, clock ("calendar", "working"), hours, contacted, waiting.
@@ -76,6 +76,9 @@ def hours_to_contact(
     known = [((on <= on_date(as_of)).fill_null(False), on, at) for on, at in until]
     days = ibis.least(*(there.ifelse(day_number(on), day_number(day_of_end)) for there, on, _ in known))
     seconds = ibis.least(*(there.ifelse(at, second_of_end) for there, _, at in known))
+    unknown = rows.undated.notnull() & ~contacted
+    days = unknown.ifelse(day_number(rows[f"{first}_on"]), days)
+    seconds = unknown.ifelse(rows[first].epoch_seconds(), seconds)
     waits = rows.select(
         *(key for key in keys if key != "manager"),
         **({"manager": rows[f"{first}_manager"]} if "manager" in keys else {}),
@@ -131,7 +134,8 @@ def landmark_counts(
 
     A comparison of leads by their time to first contact would credit contact with the leads that were fast anyway;
     at a landmark both groups have the same past. Judged are leads whose horizon is over, once for the second stage
-    and once for the last one (horizons of the way summed); landmarks not before the horizon are left out.
+    and once for the last one (horizons of the way summed); landmarks not before the horizon, and leads that ended on a
+    day not known, are left out.
 
     Returns *by, to_stage, landmark_days, contacted (bool), entered, converted, too_recent: every combination that has
     a lead.
@@ -147,7 +151,7 @@ def landmark_counts(
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )
-    came = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between))
+    came = firsts.filter(firsts.undated.isnull() & known_within(firsts[f"{first}_on"], as_of, entered_between))
     rows = came.mutate(_came_on=came[f"{first}_on"]).cross_join(grid)
     rows = rows.mutate(
         _to_on=rows._pair.cases(*((number, rows[f"{pair[0]}_on"]) for number, pair in enumerate(pairs))),

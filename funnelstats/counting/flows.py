@@ -49,7 +49,8 @@ def stage_flow(
     """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
 
     opening + entered = advanced + lost + nurture + moved_away + still_there, for every stage and group;
-    still_there is the opening of the next period.
+    still_there is the opening of the next period. A lead won on a day not known advanced, on the day of its last
+    known entry.
 
     Returns *by, stage, opening, entered, advanced, lost, nurture, moved_away, still_there: every stage for
     each group that had anything to count.
@@ -68,8 +69,8 @@ def stage_flow(
             opening=ibis._.count(where=ibis._.entered_on < first),
             entered=ibis._.count(where=ibis._.entered_on >= first),
             **{
-                outcome: ibis._.count(where=ibis._._left & (ibis._.outcome == outcome))
-                for outcome in ("advanced", "lost", "nurture", "moved_away")
+                names[0]: ibis._.count(where=ibis._._left & ibis._.outcome.isin(names))
+                for names in (("advanced", "won"), ("lost",), ("nurture",), ("moved_away",))
             },
             still_there=ibis._.count(where=~ibis._._left),
         )

@@ -50,7 +50,7 @@ def hand_overs(
         raise FunnelError("loop.marketing names channels, but the leads of this export have no channel")
     rows = with_leads(journeys, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
     rows = rows.mutate(
-        handed_on=rows[f"{hand_over_stage(funnel)}_on"],
+        handed_on=rows[f"{hand_over_stage(funnel)}_entered_on"],
         **{name: _answer(rows[name]) for name in wanted if name in leads.columns and rows[name].type().is_boolean()},
         **{name: ibis.literal(MISSING) for name in SOURCE[:2] if name not in leads.columns},
         **({} if "amount" in leads.columns else {"amount": ibis.null("float64")}),
@@ -103,6 +103,11 @@ def handed_over(
     back = {f"{stage}_back_on": _until(rows[f"{stage}_back_on"], as_of) for stage in ahead}
     rows = rows.mutate(**known, **back)
     lost = rows.lost_on.notnull() & (rows.nurture_on.isnull() | (rows.lost <= rows.nurture))
+    # An end without a date is one: it counts from the hand-over on.
+    lost |= (rows.undated == "lost").fill_null(False)
+    returned = rows.nurture_on.notnull() | (rows.undated == "nurture").fill_null(False)
+    won = rows[f"{funnel.stages[-1]}_on"].notnull() | (rows.undated == funnel.stages[-1]).fill_null(False)
+    ended_on = not_before(earlier(rows.lost_on, rows.nurture_on), rows.handed_on)
     wrong = (
         category_of(rows.reason, funnel).isin(funnel.loop.wrongly_qualified).fill_null(False)
         if funnel.loop.wrongly_qualified
@@ -114,9 +119,11 @@ def handed_over(
     rows = rows.mutate(
         stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
         idle_days=on_date(as_of).delta(last_on, unit="day"),
-        ended_on=not_before(earlier(rows.lost_on, rows.nurture_on), rows.handed_on),
-        sent_back=(rows.nurture_on.notnull() & ~lost) | (lost & wrong),
+        ended_on=(lost | returned).ifelse(ended_on.fill_null(rows.handed_on), ended_on),
+        sent_back=(returned & ~lost) | (lost & wrong),
         _lost=lost,
+        _returned=returned,
+        _won=won,
         _wrong=wrong,
         _untouched=(rows.contacted_on.isnull() & unmoved) if contacts is not None else ibis.literal(False),
     )
@@ -126,10 +133,10 @@ def handed_over(
         else ibis.literal(funnel.loop.idle_days)
     )
     state = ibis.cases(
-        (rows[f"{funnel.stages[-1]}_on"].notnull(), "won"),
+        (rows._won, "won"),
         (rows._lost & rows._wrong, "wrongly qualified"),
         (rows._lost, "refused"),
-        (rows.nurture_on.notnull(), "to nurture"),
+        (rows._returned, "to nurture"),
         (rows._untouched, "never touched"),
         (rows.idle_days > idle, "inactive"),
         else_="active and moving",
@@ -224,7 +231,7 @@ def hand_over_days(
     reached = handed[f"{aimed}_on"]
     left = ibis.coalesce(reached, handed.ended_on, on_date(as_of))
     rows = handed.mutate(
-        age_days=left.delta(handed.handed_on, unit="day"),
+        age_days=not_before(left, handed.handed_on).delta(handed.handed_on, unit="day"),
         _reached=reached.notnull(),
         _ended=reached.isnull() & handed.ended_on.notnull(),
         **_ends_of(funnel, aimed),

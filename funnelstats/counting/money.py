@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import earlier, not_before, visible
+from funnelstats.counting.journeys import earlier, not_before, opening, visible
 from funnelstats.stated.dates import quarter_days
 from funnelstats.stated.funnel import MISSING, Funnel, FunnelError
 
@@ -33,26 +33,31 @@ def lead_values(
     """One row per lead: when it came, from where, whether it was won, and what it has paid so far.
 
     A lead is won when it first reaches the last stage or first pays, whichever is earlier; several payments of one
-    lead are one deal, and money given back lowers it. A lead that was lost or returned and has not been reopened is
+    lead are one deal, and money given back lowers it. A win or payment without a date counts as won, from the day the
+    lead came in. A lead that was lost or returned and has not been reopened is
     ended. Nothing after `as_of` exists. Without payments the money is null: unknown, not zero.
 
     Returns lead_id, entered_on, cohort (first day of the quarter), won_on, state (won, ended, open), left_on, paid,
     returned (the negative payments), first_paid_on, channel, campaign ("(missing)" where the export has none).
     """
-    first, last = funnel.stages[0], funnel.stages[-1]
+    last = funnel.stages[-1]
     today = on_date(as_of)
-    episodes = journeys.filter(journeys[f"{first}_on"] <= today).select(
+    began = opening(journeys, funnel)
+    episodes = journeys.filter(began <= today).select(
         "lead_id",
-        entered_on=ibis._[f"{first}_on"],
+        entered_on=began,
         reached_on=ibis._[f"{last}_on"],
+        undated="undated",
         # Whichever end came first; null only where there is none.
         ended_on=earlier(ibis._.lost_on, ibis._.nurture_on),
     )
-    known_end = (episodes.ended_on <= today).fill_null(False)
+    undated = episodes.undated.notnull()
+    known_end = (episodes.ended_on <= today).fill_null(False) | undated
     lead = episodes.group_by("lead_id").aggregate(
         entered_on=episodes.entered_on.min(),
         reached_on=episodes.reached_on.min(where=episodes.reached_on <= today),
-        ended_on=episodes.ended_on.max(where=known_end),
+        ended_on=episodes.ended_on.fill_null(episodes.entered_on).max(where=known_end),
+        won_undated=episodes.count(where=(episodes.undated == last).fill_null(False)),
         # An episode is followed by another only after its end, so it takes only one without an end to be open.
         unended=episodes.count(where=~known_end),
     )
@@ -60,7 +65,9 @@ def lead_values(
     money_known = payments is not None
     won_on = not_before(earlier(rows.reached_on, rows.first_paid_on), rows.entered_on)
     rows = rows.mutate(won_on=won_on)
-    state = ibis.cases((rows.won_on.notnull(), "won"), (rows.unended == 0, "ended"), else_="open")
+    # Won on a day not known: nothing is still to come of it.
+    won = rows.won_on.notnull() | (rows.won_undated > 0) | rows.paid_undated.fill_null(False)
+    state = ibis.cases((won, "won"), (rows.unended == 0, "ended"), else_="open")
     rows = rows.mutate(state=state).select(
         "lead_id",
         "entered_on",
@@ -69,7 +76,8 @@ def lead_values(
         "first_paid_on",
         cohort=rows.entered_on.truncate("Q").cast("date"),
         left_on=ibis.cases(
-            (rows.won_on.notnull(), rows.won_on), (rows.unended == 0, not_before(rows.ended_on, rows.entered_on))
+            (won, rows.won_on.fill_null(rows.entered_on)),
+            (rows.unended == 0, not_before(rows.ended_on, rows.entered_on)),
         ),
         paid=rows.paid.fill_null(0.0) if money_known else rows.paid,
         returned=rows.returned.fill_null(0.0) if money_known else rows.returned,
@@ -80,18 +88,22 @@ def lead_values(
 def _with_payments(lead: ir.Table, payments: ir.Table | None, as_of: date) -> ir.Table:
     if payments is None:
         unknown = ibis.null("float64")
-        return lead.mutate(paid=unknown, returned=unknown, first_paid_on=ibis.null("date"))
+        return lead.mutate(
+            paid=unknown, returned=unknown, first_paid_on=ibis.null("date"), paid_undated=ibis.literal(False)
+        )
     known = _until(payments, as_of)
     paid = known.group_by("lead_id").aggregate(
         paid=known.amount.sum(),
         returned=known.amount.sum(where=known.amount < 0),
         first_paid_on=known.paid_on.min(where=known.amount > 0),
+        paid_undated=known.count(where=known.paid_on.isnull() & (known.amount > 0)) > 0,
     )
-    return lead.left_join(paid, "lead_id").select(*lead.columns, "paid", "returned", "first_paid_on")
+    return lead.left_join(paid, "lead_id").select(*lead.columns, "paid", "returned", "first_paid_on", "paid_undated")
 
 
 def _until(payments: ir.Table, as_of: date) -> ir.Table:
-    return payments.filter(payments.paid_on <= on_date(as_of))
+    """The payments known at the end of a day; one without a date always is."""
+    return payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
 
 
 def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
@@ -208,7 +220,7 @@ def paid_by_month(
 ) -> pd.DataFrame:
     """What each cohort paid in each month since its quarter began: *by, cohort, month (1 is the first), revenue.
 
-    A payment dated before its lead's quarter counts in month 1. Empty without payments.
+    A payment dated before its lead's quarter counts in month 1, one without a date in none. Empty without payments.
     """
     keys = [key for key in group_keys(by, values.columns) if key != "cohort"]
     names = [*keys, "cohort", "month", "revenue"]
@@ -216,7 +228,7 @@ def paid_by_month(
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
     rows = with_shown(values, keys)
     known = (
-        _until(payments, as_of)
+        payments.filter(payments.paid_on <= on_date(as_of))
         .select("lead_id", "paid_on", "amount")
         .join(rows.select("lead_id", "cohort", *keys), "lead_id")
     )

@@ -1,6 +1,6 @@
 """The leads of one manager: the only rows that are leads, for the page that only this manager reads.
 
-Whose a lead is now says the leads' own ``manager``; without that column, who had it when it entered its stage.
+Whose a lead is now says the leads' own ``manager``; where that is blank, who had it when it entered its stage.
 Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
 """
 
@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, on_date
-from funnelstats.counting.journeys import EPISODE, visible, with_leads
+from funnelstats.counting.journeys import EPISODE, opening, visible, with_leads
 from funnelstats.counting.touches import by_people
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
@@ -27,7 +27,7 @@ WON = ["lead_id", "company", "won_on", "days", "amount"]
 def own_leads(
     journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date, *, manager: str
 ) -> pd.DataFrame:
-    """A manager's leads that are open at the end of ``as_of``: neither at the last stage nor ended.
+    """A manager's leads that are open at the end of ``as_of``: neither at the last stage nor ended, dated or not.
 
     ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
     none. Returns lead_id, company ("" unless ``lead_base.company`` is stated), stage (where it stands, for one that
@@ -37,16 +37,26 @@ def own_leads(
     return _of(manager, _open_leads(journeys, leads, touches, funnel, as_of))
 
 
+def open_owners(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> list[str]:
+    """Who owns a lead that is open at the end of ``as_of``, sorted; neither system users nor nobody."""
+    owners = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of).select("owner").distinct()
+    return sorted({*fetch(owners)["owner"]} - {MISSING, *funnel.system_users})
+
+
+def _open(journeys: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
+    last = funnel.stages[-1]
+    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
+    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
+    began = (opening(journeys, funnel) <= on_date(as_of)).fill_null(False) & journeys.undated.isnull()
+    return journeys.filter(began & ~won & ~ended[0] & ~ended[1])
+
+
 @shared
 def _open_leads(
     journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date
 ) -> pd.DataFrame:
     """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
-    first, last = funnel.stages[0], funnel.stages[-1]
-    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
-    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
-    began = (journeys[f"{first}_on"] <= on_date(as_of)).fill_null(False)
-    rows = _owned(journeys.filter(began & ~won & ~ended[0] & ~ended[1]), leads, funnel, as_of)
+    rows = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of)
     stood = funnel.stages[:-1]
     place = ibis.cases(*((_at(rows, stage, as_of), number) for number, stage in reversed(list(enumerate(stood)))))
     rows = rows.mutate(_place=place.fill_null(0))
@@ -56,8 +66,9 @@ def _open_leads(
     found = rows.select(
         *("lead_id", "episode", "company", "amount", "owner"),
         stage=rows._place.cases(*enumerate(stood)),
-        entered_on=entered,
-        since=ibis.coalesce(back, entered),
+        # A lead reopened further on stands at a stage before that since it went back.
+        entered_on=ibis.coalesce(entered, back, opening(rows, funnel)),
+        since=ibis.coalesce(back, entered, opening(rows, funnel)),
     )
     if touches is None:
         found = found.mutate(contacts=ibis.null("int64"), last_contact_on=ibis.null("date"))
@@ -74,21 +85,21 @@ def own_wins(
 ) -> pd.DataFrame:
     """A manager's leads that entered the last stage in a period, the first day and the last one included.
 
-    Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since the first stage),
-    amount.
+    Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since it came in or
+    was reopened; missing where the win is dated before that), amount.
     """
     return _of(manager, _leads_won(journeys, leads, funnel, between))
 
 
 @shared
 def _leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
-    first, last = funnel.stages[0], funnel.stages[-1]
+    last = funnel.stages[-1]
     won = journeys[f"{last}_on"].between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1])
     won_on = rows[f"{last}_on"]
-    found = rows.select(
-        "lead_id", "company", "amount", "owner", won_on=won_on, days=won_on.delta(rows[f"{first}_on"], unit="day")
-    )
+    days = won_on.delta(opening(rows, funnel), unit="day")
+    days = (days >= 0).ifelse(days, ibis.null("int64"))
+    found = rows.select("lead_id", "company", "amount", "owner", won_on=won_on, days=days)
     return _typed(found, WON).sort_values(["won_on", "lead_id"], ignore_index=True)
 
 
@@ -97,11 +108,10 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
     company = funnel.lead_base.company
     wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
     rows = with_leads(journeys, leads, wanted)
+    reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
+    owner = ibis.cases(*reversed(reached), else_=MISSING)
     if "manager" in leads.columns:
-        owner = rows.current_manager
-    else:
-        reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
-        owner = ibis.cases(*reversed(reached), else_=MISSING)
+        owner = (rows.current_manager == MISSING).ifelse(owner, rows.current_manager)
     return rows.mutate(
         owner=owner,
         company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),
@@ -117,7 +127,7 @@ def _at(rows: ir.Table, stage: str, as_of: date) -> ir.BooleanValue:
 
 def _typed(found: ir.Table, columns: list[str]) -> pd.DataFrame:
     frame = fetch(found.select(*columns, "owner"))
-    return frame.astype({name: "float64" for name in ("contacts", "amount") if name in columns})
+    return frame.astype({name: "float64" for name in ("contacts", "amount", "days") if name in columns})
 
 
 def _of(manager: str, leads: pd.DataFrame) -> pd.DataFrame:

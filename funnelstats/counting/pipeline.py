@@ -14,7 +14,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, outcome_days
 from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.journeys import visible, with_leads
+from funnelstats.counting.journeys import opening, visible, with_leads
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
@@ -23,10 +23,11 @@ STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Leads that are neither won nor ended at the end of `as_of`, each once: at the furthest stage it reached.
 
-    A lead that stepped back is still open there. Leads without any dated stage are in no stage.
+    A lead that stepped back is still open there. Leads without any dated stage are in no stage, and those won, lost
+    or returned on a day not known are not open.
     Returns *by, from_stage, age_days (since the entry of that stage), open; `by` as in `outcome_days`.
     """
-    days = outcome_days(journeys, funnel, as_of, by)
+    days = outcome_days(journeys.filter(journeys.undated.isnull()), funnel, as_of, by)
     return days[days["open"] > 0].drop(columns=["advanced", "lost"]).reset_index(drop=True)
 
 
@@ -40,7 +41,8 @@ def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funne
         return pd.DataFrame({"from_stage": pd.Series(dtype="str"), "open": pd.Series(dtype="int64")})
     known = payments.filter((payments.paid_on <= on_date(as_of)) & (payments.amount > 0))
     latest = known.group_by("lead_id").aggregate(_paid_on=known.paid_on.max())
-    rows = journeys.join(latest, "lead_id").filter(ibis._._paid_on >= ibis._[f"{funnel.stages[0]}_on"])
+    rows = journeys.join(latest, "lead_id")
+    rows = rows.filter(rows._paid_on >= opening(rows, funnel))
     waiting = open_leads(rows.select(*journeys.columns), funnel, as_of)
     return waiting.groupby("from_stage", sort=False)["open"].sum().reset_index()
 
@@ -65,16 +67,19 @@ def stage_contacts(
     made = contacts.filter(contacts.on.between(on_date(first), on_date(last))).select(
         "lead_id", "at", kind=visible(contacts.kind)
     )
-    opening = journeys[funnel.stages[0]]
+    began = opening(journeys, funnel, "")
     # an end typed before the lead itself says nothing about when work ended
-    lost, nurture = ((journeys[end] >= opening).ifelse(journeys[end], ibis.null("timestamp")) for end in ENDS)
+    lost, nurture = ((journeys[end] >= began).ifelse(journeys[end], ibis.null("timestamp")) for end in ENDS)
     closed = ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
     entered = {f"entered_{place}": journeys[stage] for place, stage in enumerate(funnel.stages)}
-    rows = made.join(journeys.select("lead_id", closed=closed, **entered), "lead_id")
-    rows = rows.filter((rows.at >= rows.entered_0) & (rows.closed.isnull() | (rows.at <= rows.closed)))
+    opened = ibis.cases(*((journeys[stage].notnull(), place) for place, stage in enumerate(funnel.stages)))
+    rows = made.join(journeys.select("lead_id", closed=closed, began=began, opened=opened, **entered), "lead_id")
+    rows = rows.filter((rows.at >= rows.began) & (rows.closed.isnull() | (rows.at <= rows.closed)))
     place = ibis.literal(0)
     for ahead in range(1, len(funnel.stages)):
-        place += (rows[f"entered_{ahead}"] < rows.at).fill_null(False).cast("int64")
+        # A reopened lead is at the stage it reopened at, or further on.
+        passed = (rows[f"entered_{ahead}"] < rows.at).fill_null(False) | (rows.opened >= ahead)
+        place += passed.cast("int64")
     placed = rows.select("kind", _place=place)
     frame = fetch(placed.group_by("kind", "_place").aggregate(contacts=placed.count()))
     frame = frame[frame["_place"] < len(funnel.steps)]

@@ -16,6 +16,12 @@ from funnelstats.stated.schema import MISSING
 RECORD = ["stage", "field", "manager", "entered", "converted"]
 
 
+def known_columns(rows: ir.Table) -> set[str]:
+    """The columns that hold something in some row: what the export has, whatever funnel.toml states."""
+    held = fetch(rows.aggregate(**{name: rows[name].count() for name in rows.columns})).iloc[0]
+    return {str(name) for name, count in held.items() if count}
+
+
 def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """Leads that wait at a stage at the end of `as_of`, and those whose record has what its next step needs.
 
@@ -32,7 +38,7 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     if not needs:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
     there = stays(journeys, funnel)
-    gone = there.outcome.isin(["advanced", *ENDS]).fill_null(False)
+    gone = there.outcome.isin(["advanced", "won", *ENDS]).fill_null(False)
     there = there.filter(
         there.stage.isin([stage for stage, _ in needs])
         & (there.entered_on <= on_date(as_of))

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, whole_numbers
-from funnelstats.counting.journeys import EPISODE, journeys, stage_entries, with_episode
+from funnelstats.counting.journeys import EPISODE, journeys, local_day, stage_entries, with_episode
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.shared import shared
@@ -33,14 +33,18 @@ def rival_counts(
     - ``direct``: as touched, and every step made by a move straight from one stage to the next
     - ``closed``: those reached or lost by ``as_of``, whenever; converted if reached (of the whole way: win rate)
 
-    ``so_far`` asks for no horizon and takes leads of any age. ``entered_between`` holds the first and last day of
-    the entries at ``from_stage``. Returns ``definition, from_stage, to_stage, entered, converted``: the whole way
-    first, then the steps, each under all definitions; without ``closed`` where no lead was lost short of the later
-    stage, since it would be 100 % of whatever the export holds.
+    ``so_far`` asks for no horizon and takes leads of any age. These two count what was won or lost on a day not known,
+    the others cannot. A lead reopened at a later stage has not gone the steps before it, nor the whole way.
+
+    ``entered_between`` holds the first and last day of the entries at ``from_stage``. Returns ``definition,
+    from_stage, to_stage, entered, converted``: the whole way first, then the steps, each under all definitions;
+    without ``closed`` where no lead was lost short of the later stage, since it would be 100 % of whatever the export
+    holds.
     """
     if entered_between:
         checked_between(entered_between, "entered_between")
-    known = stage_entries(entries, funnel).filter(ibis._.entered_on <= on_date(as_of))
+    on = local_day(entries, "entered_at", "entered_on", funnel)
+    known = entries.filter(entries.entered_at.isnull() | (on <= on_date(as_of)))
     rows = journeys(known, funnel).join(_moves(known, funnel), EPISODE)
     stages, last = funnel.stages, len(funnel.steps)
     ways = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
@@ -58,16 +62,17 @@ def rival_counts(
     dated = each.select(
         "_way",
         "_horizon",
-        _entered_on=of(lambda first, _: each[f"{stages[first]}_on"]),
+        _entered_on=of(lambda first, _: each[f"{stages[first]}_entered_on"]),
         _reached_on=of(lambda _, until: each[f"{stages[until]}_on"]),
-        _lost=each.lost_on.notnull(),
+        _won=(each.undated == stages[-1]).fill_null(False),
+        _lost=each.lost_on.notnull() | (each.undated == "lost").fill_null(False),
         _began=of(lambda first, _: every("touched", first, first + 1)),
         _touched=of(lambda first, until: every("touched", first, until + 1)),
         _direct=of(lambda first, until: every("direct", first, until)),
     ).filter(ibis._._entered_on.notnull())
     if entered_between:
         dated = dated.filter(dated._entered_on.between(*map(on_date, entered_between)))
-    reached = dated._reached_on.notnull()
+    reached = dated._reached_on.notnull() | dated._won
     matured = on_date(as_of).delta(dated._entered_on, unit="day") >= dated._horizon
     in_time = (dated._reached_on.delta(dated._entered_on, unit="day") <= dated._horizon).fill_null(False)
     groups = {
@@ -88,7 +93,7 @@ def rival_counts(
 def _moves(known: ir.Table, funnel: Funnel) -> ir.Table:
     """By episode: how often it was logged at each stage, and moved straight from each stage to the next."""
     # A time's text sorts as the time does: "time place" is one key for (time, stage index), see flows.transitions.
-    rows = with_episode(known).filter(ibis._.stage.isin(funnel.stages))
+    rows = with_episode(stage_entries(known, funnel), funnel).filter(ibis._.stage.isin(funnel.stages))
     keyed = rows.mutate(key=rows.entered_at.cast("string") + " " + rows.place).select(*EPISODE, "key", "place")
     logged = keyed.distinct()
     earlier = logged.select(*EPISODE, before="key")

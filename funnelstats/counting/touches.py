@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
-from funnelstats.counting.journeys import EPISODE, stays, visible
+from funnelstats.counting.journeys import EPISODE, local_day, opening, stays, visible
 from funnelstats.counting.spans import day_number, grouped, nothing_counted, number_of
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.shared import shared
@@ -46,7 +46,7 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     """
     if contacts is None:
         return None
-    first, last = funnel.stages[0], funnel.stages[-1]
+    last = funnel.stages[-1]
     rows = _rows(contacts, funnel)
     times = rows.select("lead_id", "at", "on").distinct()
     following = (
@@ -60,12 +60,12 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     rows = rows.left_join(following, ["lead_id", "at"]).select(*rows.columns, "next_at", "next_on")
     paths = _episodes(journeys, funnel)
     rows = rows.left_join(paths, "lead_id").select(*rows.columns, *(c for c in paths.columns if c != "lead_id"))
-    begun = (rows.episode == 1) | (rows[first] <= rows.at)
+    begun = (rows.episode == 1) | (rows.began <= rows.at)
     rows = rows.filter(rows.episode.isnull() | (begun & (rows.until.isnull() | (rows.at < rows.until))))
     place = ibis.cases(
         ((rows.ended < rows.at).fill_null(False), len(funnel.stages)),
         *((rows[stage] < rows.at, place) for place, stage in reversed(list(enumerate(funnel.stages)))),
-        (rows[first] <= rows.at, 0),
+        (rows.began <= rows.at, rows.opened),
         else_=len(funnel.stages),
     )
     rows = rows.mutate(_place=place)
@@ -103,7 +103,7 @@ def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
     return contacts.select(
         "lead_id",
         "at",
-        on=contacts.on if "on" in columns else contacts.at.date(),
+        on=local_day(contacts, "at", "on", funnel),
         kind=visible(contacts.kind),
         manager=visible(contacts.manager if "manager" in columns else ibis.null("string")),
         conversation=ibis.coalesce(long >= funnel.contact.conversation_s, answered, ibis.literal(False)),
@@ -114,7 +114,7 @@ def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
 
 def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     """The journeys with the instant they ended, and the one at which the lead's next episode began."""
-    following = journeys.select("lead_id", episode=journeys.episode - 1, until=funnel.stages[0])
+    following = journeys.select("lead_id", episode=journeys.episode - 1, until=opening(journeys, funnel, ""))
     paths = journeys.left_join(following, EPISODE)
     dated = [name for stage in funnel.stages for name in (stage, f"{stage}_on")]
 
@@ -123,11 +123,14 @@ def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
 
     ended, ended_on = first_end(paths.lost, paths.nurture), first_end(paths.lost_on, paths.nurture_on)
     # An end dated before the first stage entry was typed too early: it closes the episode, nobody knows when.
-    right = ended >= paths[funnel.stages[0]]
+    began = opening(paths, funnel, "")
+    right = ended >= began
     return paths.select(
         *EPISODE,
         *dated,
         "until",
+        began=began,
+        opened=ibis.cases(*((paths[stage].notnull(), place) for place, stage in enumerate(funnel.stages))),
         ended=right.ifelse(ended, ibis.null("timestamp")),
         ended_on=right.ifelse(ended_on, ibis.null("date")),
     )

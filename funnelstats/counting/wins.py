@@ -85,5 +85,5 @@ def ticket_moments(
 
 
 def _paid(payments: ir.Table, as_of: date) -> ir.Table:
-    known = payments.filter(payments.paid_on <= on_date(as_of))
+    known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
     return known.group_by("lead_id").aggregate(paid=known.amount.sum())

@@ -20,8 +20,140 @@ FACTS = {
         "{n} rows of costs are of the channel “{detail}”, which no lead has.",
     ),
     "undated": (
-        "{n} lead stands at the stage “{detail}”, for which the export has no date: it is in no rate.",
-        "{n} leads stand at the stage “{detail}”, for which the export has no date: they are in no rate.",
+        "{n} lead stands at “{detail}”, which the export does not date: an end without a date is an end, a stage "
+        "without one is in no rate.",
+        "{n} leads stand at “{detail}”, which the export does not date: an end without a date is an end, a stage "
+        "without one is in no rate.",
+    ),
+    "far_after": (
+        "{n} entry is dated as far as {detail}, long after all others, most likely by a slip: the data is read as "
+        "ending before it. If the date is true, state it as exported_on.",
+        "{n} entries are dated as far as {detail}, long after all others, most likely by a slip: the data is read as "
+        "ending before them. If the date is true, state it as exported_on.",
+    ),
+    "far_before": (
+        "{n} entry is dated {detail} or earlier, long before all others: most likely a slip.",
+        "{n} entries are dated {detail} or earlier, long before all others: most likely a slip.",
+    ),
+    "leads_after_the_end": (
+        "{n} lead was created after the last day of the data, {detail}: until that day nothing is known of it.",
+        "{n} leads were created after the last day of the data, {detail}: until that day nothing is known of them.",
+    ),
+    "contacts_after_the_end": (
+        "{n} contact is dated after the last day of the data, {detail}: no page counts it.",
+        "{n} contacts are dated after the last day of the data, {detail}: no page counts them.",
+    ),
+    "payments_after_the_end": (
+        "{n} payment is dated after the last day of the data, {detail}: its money is in no figure.",
+        "{n} payments are dated after the last day of the data, {detail}: their money is in no figure.",
+    ),
+    "first_stage_not_logged": (
+        "{n} lead stands beyond “{detail}” without an entry of its own there: the history seems to log changes only. "
+        "Leads that never moved on are then in no rate, and the step from “{detail}” looks better than it is.",
+        "{n} leads stand beyond “{detail}” without an entry of their own there: the history seems to log changes only. "
+        "Leads that never moved on are then in no rate, and the step from “{detail}” looks better than it is.",
+    ),
+    "stage_not_logged": (
+        "{n} lead went past “{detail}” without an entry of its own there, as nearly all do: those who fail at it are "
+        "not seen, and the step from it looks like 100%. Log it, or leave it out.",
+        "{n} leads went past “{detail}” without an entry of their own there, as nearly all do: those who fail at it "
+        "are not seen, and the step from it looks like 100%. Log it, or leave it out.",
+    ),
+    "only_the_last_move": (
+        "{n} lead has a date for the stage where it stands now and none for those before: the export is a snapshot of "
+        "today. When leads entered the stages in between is not known; a date column for each would tell.",
+        "{n} leads have a date for the stage where they stand now and none for those before: the export is a snapshot "
+        "of today. When leads entered the stages in between is not known; a date column for each would tell.",
+    ),
+    "ends_without_stage": (
+        "{n} lead has an end and no stage: it is in no rate and in no table of refusals.",
+        "{n} leads have an end and no stage: they are in no rate and in no table of refusals.",
+    ),
+    "one_id_of_several": (
+        "{n} “{detail}” stands in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one is read and has the history of all. Another column must tell leads apart.",
+        "{n} “{detail}” stand in several rows with different dates of creation: these seem to be different leads, of "
+        "which only one each is read and has the history of all. Another column must tell leads apart.",
+    ),
+    "repeated_ids_differ": (
+        "{n} lead stands in several rows that do not say the same of it, for example its {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+        "{n} leads stand in several rows that do not say the same of them, for example their {detail}: the first row "
+        "counts. If the last one, or the latest by a column, should, state keep or latest_by.",
+    ),
+    "few_ids_differ": (
+        "{n} of all leads stands in several rows that do not say the same of it, for example its {detail}: the first "
+        "row counts.",
+        "{n} of all leads stand in several rows that do not say the same of them, for example their {detail}: the "
+        "first row counts.",
+    ),
+    "payments_overlap": (
+        "{n} payment stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} payments stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "costs_overlap": (
+        "{n} row of costs stands in two files, as when two exports overlap: it counts once (left out in {detail}).",
+        "{n} rows of costs stand in two files, as when two exports overlap: they count once (left out in {detail}).",
+    ),
+    "payments_twice": (
+        "{n} payment stands there again, word for word ({detail} with it and without): is it one payment or two? "
+        "With a number for each payment rows of one number count once.",
+        "{n} payments stand there again, word for word ({detail} with them and without): are they one payment or two? "
+        "With a number for each payment rows of one number count once.",
+    ),
+    "costs_twice": (
+        "{n} row of costs stands there again, word for word ({detail} with it and without): it is added up.",
+        "{n} rows of costs stand there again, word for word ({detail} with them and without): they are added up.",
+    ),
+    "people_spelled_twice": (
+        "{n} name of a person is spelled in several ways, each counted as somebody else ({detail}).",
+        "{n} names of people are spelled in several ways, each counted as somebody else ({detail}).",
+    ),
+    "channels_spelled_twice": (
+        "{n} name is spelled in several ways, each counted apart ({detail}): leads, money and spend do not meet.",
+        "{n} names are spelled in several ways, each counted apart ({detail}): leads, money and spend do not meet.",
+    ),
+    "reasons_spelled_twice": (
+        "{n} reason of refusal is spelled in several ways, each counted apart ({detail}).",
+        "{n} reasons of refusal are spelled in several ways, each counted apart ({detail}).",
+    ),
+    "names_spelled_twice": (
+        "{n} value is spelled in several ways, each counted apart ({detail}).",
+        "{n} values are spelled in several ways, each counted apart ({detail}).",
+    ),
+    "mixed_currencies": (
+        "{n} amount is of another currency than the pages' ({detail}) and is added up as if it were of theirs: convert "
+        "it, or leave it out.",
+        "{n} amounts are of another currency than the pages' ({detail}) and are added up as if they were of theirs: "
+        "convert them, or leave them out.",
+    ),
+    "queue_first": (
+        "{n} lead came to “{detail}” with no person (blank, or a system user) and was taken by one within a week: the "
+        "step counts for nobody of the team.",
+        "{n} leads came to “{detail}” with no person (blank, or a system user) and were taken by one within a week: "
+        "the step counts for nobody of the team.",
+    ),
+    "queue_like": (
+        "{n} entry of “{detail}” was passed on to another owner within the hour, as nearly all of this owner's: if "
+        "that is a queue and no seller, its steps count for the wrong one.",
+        "{n} entries of “{detail}” were passed on to another owner within the hour, as nearly all of this owner's: if "
+        "that is a queue and no seller, its steps count for the wrong one.",
+    ),
+    "inherited": (
+        "{n} open lead belongs by now to another than at its last move ({detail}): rates count it for who had it then, "
+        "lists of leads to act on for who has it now.",
+        "{n} open leads belong by now to others than at their last move ({detail}): rates count them for who had them "
+        "then, lists of leads to act on for who has them now.",
+    ),
+    "open_without_owner": (
+        "{n} open lead belongs to nobody, or to a system user: it is on no list of leads to act on.",
+        "{n} open leads belong to nobody, or to a system user: they are on no list of leads to act on.",
+    ),
+    "snapshot": (
+        "{n} lead has its stages from its own row, a snapshot: steps back, stages entered twice and earlier owners "
+        "cannot be told, and each step counts for the owner whom that row names.",
+        "{n} leads have their stages from their own rows, a snapshot: steps back, stages entered twice and earlier "
+        "owners cannot be told, and each step counts for the owner whom that row names.",
     ),
     "leads_without_entry": (
         "{n} lead never entered a stage: it is in no rate.",
@@ -78,6 +210,41 @@ FACTS = {
     ),
 }
 """The sentence of each fact, of one and of several."""
+
+TOUCHES: dict[str, tuple[str, ...]] = {
+    "no_rows": (),
+    "never_seen": (),
+    "history_starts_late": ("conversion", "dates"),
+    "far_after": ("conversion", "dates"),
+    "far_before": ("dates",),
+    "payments_after_the_end": ("money",),
+    "first_stage_not_logged": ("conversion", "people"),
+    "stage_not_logged": ("conversion", "people"),
+    "only_the_last_move": ("conversion", "people", "dates"),
+    "ends_without_stage": ("conversion", "refusals"),
+    "one_id_of_several": ("conversion", "people", "leads", "money"),
+    "repeated_ids_differ": ("people", "leads", "money"),
+    "payments_twice": ("money",),
+    "costs_twice": ("money",),
+    "people_spelled_twice": ("people", "leads"),
+    "channels_spelled_twice": ("money", "conversion"),
+    "reasons_spelled_twice": ("refusals",),
+    "names_spelled_twice": ("conversion",),
+    "mixed_currencies": ("money", "leads"),
+    "queue_first": ("people",),
+    "queue_like": ("people",),
+    "inherited": ("people", "leads"),
+    "open_without_owner": ("leads",),
+}
+"""Facts that make a number false or hide rows, each with the numbers it touches: warnings, told before all others.
+
+The numbers are "conversion" (rates by step), "dates" (weeks and durations), "people" (managers' rates and lists),
+"refusals", "money" and "leads" (lists to act on). A page tells a warning beside the numbers that it touches.
+"""
+NAMING = frozenset(
+    {"never_seen", "system_user_entries", "queue_like", "inherited", "open_without_owner", "people_spelled_twice"}
+)
+"""Facts that name people, or are about leads of others: on no page that one manager reads."""
 
 
 def left_out_words(funnel: Funnel) -> dict[str, str]:

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from funnelstats.reading.cells import BLANKS, date_hint, instant_at, trimmed, wall_clock
 from funnelstats.reading.columns import ROW
+from funnelstats.reading.currencies import of_currencies
 from funnelstats.reading.mapping import mapped
 from funnelstats.reading.readers import read_file
+from funnelstats.reading.repeats import DAYS, LATEST, UNIQUE, conflicts, overlapped, repeats_first
 from funnelstats.reading.stored import read_database
 from funnelstats.stated.funnel import ENDS, Funnel, FunnelError, Join, Source, project_root, suggestion
 
@@ -24,12 +26,12 @@ def canonical_table(
     con: ibis.BaseBackend, funnel: Funnel, table: str, files: dict[str, list[Path]], leads: ir.Table | None
 ) -> tuple[ir.Table, dict[str, Any], pd.DataFrame]:
     """One canonical table with ``_source, _file, _row``, its account, and its rows set aside."""
-    account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": []}
+    account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": [], "odd": []}
     aside: list[pd.DataFrame] = []
     pieces: list[ir.Table] = []
     sources: tuple[Source, ...] = getattr(funnel, table)
     for number, source in enumerate(sources):
-        raw, broken = _read_source(con, funnel, source, files, f"raw_{table}_{number}", account)
+        raw, broken = _read_source(con, funnel, table, source, files, f"raw_{table}_{number}", account)
         aside.append(broken.assign(table=table))
         rows = con.create_table(f"mapped_{table}_{number}", mapped(raw, funnel, table, source, number))
         _refuse_unmapped(rows, table, source)
@@ -39,11 +41,12 @@ def canonical_table(
         pieces.append(rows.filter(rows["_ignored"].isnull()).drop("_ignored", "_unmapped"))
     account["rows_ignored"] = sum(account["ignored"].values())
     united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
-    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, sources, leads))
+    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, funnel, leads))
     bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
     aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
     rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
     _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
+    account["odd"] += conflicts(checked, table, funnel)
     good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
     return _days_as_ties(good, funnel) if table == "entries" else good, account, rows_aside
 
@@ -51,6 +54,7 @@ def canonical_table(
 def _read_source(
     con: ibis.BaseBackend,
     funnel: Funnel,
+    table: str,
     source: Source,
     files: dict[str, list[Path]],
     name: str,
@@ -58,6 +62,7 @@ def _read_source(
 ) -> tuple[ir.Table, pd.DataFrame]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
     named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
+    named |= {source.latest_by} if source.latest_by else set()
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
     wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
@@ -87,6 +92,9 @@ def _read_source(
         parts.append(read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string())))
         broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
     raw = con.create_table(name, pa.concat_tables(parts))
+    if not source.database:
+        kinds = [(path, read.header, read.kind) for path, (_file, read) in zip(paths, reads, strict=True)]
+        account["odd"] += of_currencies(raw, funnel, table, source, kinds)
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
     return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
@@ -152,18 +160,22 @@ def _rows(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
-def _with_repeats_and_orphans(
-    rows: ir.Table, table: str, sources: tuple[Source, ...], leads: ir.Table | None
-) -> ir.Table:
-    """Rows that stand there twice, or belong to no lead, get a reason too. The first in the file stays."""
-    ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(sources)]
-    keys = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"]}.get(table)
+def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads: ir.Table | None) -> ir.Table:
+    """Rows that stand there twice, or belong to no lead, get a reason too. The first stays, or the one stated."""
+    ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(getattr(funnel, table))]
+    keys = [key for key in UNIQUE.get(table, []) if key in rows.columns]
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
-        alike = ibis.window(group_by=[*keys, "_good"], order_by=["_source", "_file", ROW])
+        alike = ibis.window(group_by=[*keys, "_good"], order_by=repeats_first(table, funnel))
         rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
         reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
-        rows = _blamed(rows, rows["_place"] > 0, reason, ids).drop("_good", "_first", "_place")
+        again = (rows["_place"] > 0) & rows[keys[0]].notnull()
+        rows = _blamed(rows, again, reason, ids).drop("_good", "_first", "_place")
+    rows = rows.drop(LATEST)
+    if table in DAYS:
+        rows = overlapped(rows, table)
+        reason = ibis.literal("repeats a row of ") + rows["_again"]
+        rows = _blamed(rows, rows["_again"].notnull(), reason, ids).drop("_again")
     if leads is not None and "lead_id" in rows.columns:
         rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
         rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead"), ids).drop("_lead")
@@ -176,7 +188,7 @@ def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue, ids: 
     return rows.mutate(
         _reason=ibis.ifelse(new, reason, rows["_reason"]),
         _column=ibis.ifelse(new, rows["_source"].cases(*ids), rows["_column"]),
-        _value=ibis.ifelse(new, rows["lead_id"], rows["_value"]),
+        _value=ibis.ifelse(new, rows["lead_id"] if "lead_id" in rows.columns else "", rows["_value"]),
     )
 
 

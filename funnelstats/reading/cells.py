@@ -71,6 +71,11 @@ def trimmed(text, characters):  # type: ignore[no-untyped-def]
     """DuckDB: text without these characters at its ends."""
 
 
+def one_blank(text: ir.StringValue) -> ir.StringValue:
+    """The text with one blank where several stand, or one of another kind: nobody sees the difference."""
+    return text.re_replace(r"[\s\x{00A0}\x{2009}\x{202F}]+", " ")
+
+
 def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: str) -> ir.TimestampValue:
     """The instant a text names: by the stated formats, else ISO; without an offset, the time is that of ``clock``.
 

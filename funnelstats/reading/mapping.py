@@ -12,7 +12,7 @@ from typing import NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.reading.cells import BLANKS, instant_of, number_of, trimmed, wall_clock
+from funnelstats.reading.cells import BLANKS, instant_of, number_of, one_blank, trimmed, wall_clock
 from funnelstats.reading.columns import ROW
 from funnelstats.stated.funnel import EVERY_COLUMN, Funnel, Source
 from funnelstats.stated.schema import ENDS, IGNORE, TABLES, Column, date_column
@@ -55,11 +55,18 @@ def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: in
         columns |= typed
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
-    columns |= {name: _text(raw, source, name, column) for name, column in source.attributes.items()}
+    columns |= {name: one_blank(_text(raw, source, name, column)) for name, column in source.attributes.items()}
+    latest = _null("timestamp")
+    if source.latest_by:
+        text = _text(raw, source, "latest_by", source.latest_by)
+        typed, wrong = _typed("latest_by", text, Column("instant", ""), source, funnel)
+        faults += [Fault(text.notnull() & when, source.latest_by, text, reason) for when, reason in wrong]
+        latest = typed["latest_by"]
     ignored = _ignored(raw, texts, source, funnel, unmapped)
     at_fault = [(ignored.isnull() & fault.when, fault) for fault in faults]
     return raw.select(
         **columns,
+        _latest=latest.cast("timestamp"),
         _source=ibis.literal(number, "int32"),
         _file="_file",
         **{ROW: ROW},
@@ -153,4 +160,4 @@ def _typed(
         return {column: flag}, [(flag.isnull(), f"is neither yes nor no; map it with values.{column}")]
     if spec.kind == "id":
         return {column: text}, [(text.re_search(LOST_DIGITS), "has lost digits; export ids as text")]
-    return {column: text}, []
+    return {column: one_blank(text)}, []

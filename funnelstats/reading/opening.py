@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.reading.account import left_out_words
+from funnelstats.reading.outliers import usual_days
 from funnelstats.reading.sources import input_fingerprint, prepared_fingerprint
 from funnelstats.stated.dates import parse_day, week_days
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root, read_funnel
@@ -69,13 +70,16 @@ def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_fro
 
 
 def last_day(tables: Tables, funnel: Funnel) -> date:
-    """The last day the data knows: that of the export where it is stated, else of the last stage entry."""
+    """The last day the data knows: that of the export where it is stated, else of the last stage entry.
+
+    A few entries far after all others, which are mistyped, are not the last.
+    """
     if funnel.exported_on:
         return funnel.exported_on
-    last: date | None = tables.entries.entered_on.max().to_pyarrow().as_py()
-    if last is None:
+    days = usual_days(tables.entries.entered_on)
+    if days is None:
         raise FunnelError(f"{funnel.name}: no stage entry has a date; state exported_on, or see what was set aside")
-    return last
+    return days[1]
 
 
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:

@@ -12,16 +12,19 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.shapes import Found, of_shapes
+from funnelstats.reading.spelling import of_spelling
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
 from funnelstats.stated.words import _
 
-WARNINGS = ("no_rows", "never_seen")
-"""Facts of which the count is 0, told as soon as the data is prepared: most often a slip in funnel.toml."""
+NEVER = ("no_rows", "never_seen")
+"""Facts of which the count is 0: most often a slip in funnel.toml."""
 
 REASON_WORDS = (
     "repeats {keys} of an earlier row",
+    "repeats a row of {file}",
     "belongs to no lead",
     "is missing",
     "is not a date written as {written}",
@@ -33,23 +36,38 @@ REASON_WORDS = (
     "is not a JSON object",
 )
 """Why a row is set aside, as preparation writes it."""
+LONGEST, LONGEST_MEND = 900, 2000
+"""Letters of a fact's names, and of the lines that help: longer ones help nobody."""
 TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 """What the tables are called on a page."""
 
 
-def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count``, only warnings with a count of 0."""
+def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()) -> list[dict[str, Any]]:
+    """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
+
+    Only facts of what never occurs have a count of 0. ``odd`` is what was seen of rows that are in no table.
+    """
     found = [
         *_of_statement(tables, funnel),
         *_of_leads(tables),
         *_of_entries(tables, funnel),
         *_of_times(tables, funnel),
+        *odd,
+        *of_shapes(tables, funnel),
+        *of_spelling(tables, funnel),
     ]
     return [
-        {"fact": fact, "detail": detail, "count": int(count)}
-        for fact, detail, count in found
-        if int(count) > 0 or fact in WARNINGS
+        {"fact": fact, "detail": _short(detail), "count": int(count)}
+        | ({"mend": mend[0]} if any(mend) and len(mend[0]) <= LONGEST_MEND else {})
+        for fact, detail, count, *mend in found
+        if int(count) > 0 or fact in NEVER
     ]
+
+
+def _short(detail: str) -> str:
+    """Names from the data as one line that no terminal obeys."""
+    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", detail)
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 
 def _of_statement(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, str, int]]:

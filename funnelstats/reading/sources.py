@@ -19,7 +19,20 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading import canonical, cells, columns, mapping, quality, readers, stored
+from funnelstats.reading import (
+    canonical,
+    cells,
+    columns,
+    currencies,
+    mapping,
+    outliers,
+    quality,
+    readers,
+    repeats,
+    shapes,
+    spelling,
+    stored,
+)
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
 from funnelstats.stated import dates, schema
@@ -56,7 +69,8 @@ def prepare(name: str) -> bool:
         account["rows_set_aside"] = int((aside["table"] == table).sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
-    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel)}
+    odd = [fact for account in accounts.values() for fact in account.pop("odd")]
+    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel, odd)}
     _publish(folder, tables, aside, report)
     return True
 
@@ -133,7 +147,8 @@ def _made_from(name: str) -> dict[str, str]:
 
 
 def _code_fingerprint() -> str:
-    modules = (schema, dates, funnel_module, columns, stored, readers, cells, mapping, canonical, quality)
+    own = (schema, dates, funnel_module, columns, stored, readers, cells, mapping)
+    modules = (*own, outliers, shapes, repeats, spelling, currencies, canonical, quality)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

@@ -119,8 +119,11 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], type
     if {"deals", "by"} <= values.keys():
         plan_goal(values["deals"], values["by"], day, funnel)
     if "manager" in values:
-        there = tables.entries.filter(tables.entries.manager.notnull()).select("manager").distinct()
-        known = sorted(set(there.to_pyarrow()["manager"].to_pylist()) - {*funnel.system_users})
+        homes = [rows for rows in (tables.entries, tables.leads) if "manager" in rows.columns]
+        there = {
+            name for rows in homes for name in rows.select("manager").distinct().to_pyarrow()["manager"].to_pylist()
+        }
+        known = sorted(there - {None, *funnel.system_users})
         if values["manager"] not in known:
             words = f'no manager "{values["manager"]}" in {funnel.name}'
             raise _unknown("manager", words, values["manager"], known, typed)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from funnelstats.counting.counts import outcome_days
 from funnelstats.counting.journeys import journeys
+from funnelstats.counting.ownleads import open_owners
 from funnelstats.reading.opening import last_day, open_funnel, trailing_window
 from funnelstats.reading.sources import prepared_fingerprint
 from funnelstats.reporting.asked import EACH_MANAGER, UNITS, asked_periods, check_values, checked_day
@@ -114,11 +115,12 @@ def _notes(funnel: Funnel, parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
-    """Who owned a lead that entered a step in the window a week judges, system users and nobody left out."""
+    """Who owned a lead that entered a step in the window a week judges, or owns an open one now; people only."""
     _funnel, known = open_funnel(funnel.name, day, language)
     window = trailing_window(week, funnel)
-    owners = outcome_days(journeys(known.entries, funnel), funnel, day, by="manager", entered_between=window)
-    return sorted(set(owners["manager"].unique()) - {MISSING, *funnel.system_users})
+    paths = journeys(known.entries, funnel)
+    owners = outcome_days(paths, funnel, day, by="manager", entered_between=window)["manager"].unique()
+    return sorted({*owners, *open_owners(paths, known.leads, funnel, day)} - {MISSING, *funnel.system_users})
 
 
 def _named(job: Job, what: str) -> bool:

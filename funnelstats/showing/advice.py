@@ -9,8 +9,8 @@ from funnelstats.showing.dating import began_words
 from funnelstats.showing.remarks import NOT_RANKED, change_sentence, interval_words, step_words
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, number, percent, rough
-from funnelstats.statistics.answers import POINTS, YES
+from funnelstats.stated.words import _, counted, number, percent, points, rough
+from funnelstats.statistics.answers import YES, share_margin
 from funnelstats.statistics.leaks import LEAST, worst_leak
 
 MOST_POINTS = 50
@@ -59,12 +59,12 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     if worst.empty:
         return _no_red_sentence(judged)
     row = worst.iloc[0]
-    run = since[(since["from_stage"] == row["from_stage"]) & since["alarm"]]
+    begun = since[since["from_stage"] == row["from_stage"]]
+    leaks_most = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.")
+    is_late = _("The team is slow at {step}: {rate} pass in time (very likely {interval}) where {target} are agreed.")
     said = [
-        _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.").format(
-            **_of_step(row)
-        ),
-        *(began_words(begun) for _row, begun in run.iterrows()),
+        (is_late if row["lost_deals"] < LEAST else leaks_most).format(**_of_step(row)),
+        *(began_words(run) for _row, run in begun.iterrows()),
         _cost_sentence(row, funnel),
         _("Look at this step first, with everybody."),
     ]
@@ -92,14 +92,13 @@ def _no_red_sentence(judged: pd.DataFrame) -> str:
         ).format(**_of_step(lowest))
     if (judged["verdict"] == "green").all():
         return _("Every step of the team meets what was agreed.")
+    margin = float(share_margin(judged["floor"].min()))
     unknown = judged[judged["below_at_most"].isna()]
-    far = judged[judged["below_at_most"] >= 100 * POINTS]
+    far = judged[judged["below_at_most"] >= 100 * margin]
     if far.empty and unknown.empty:
-        return counted(
-            "No step of the team is {points} point or more below what was agreed: there is no leak of that size.",
-            "No step of the team is {points} points or more below what was agreed: there is no leak of that size.",
-            round(100 * POINTS),
-        ).format(points=number(100 * POINTS))
+        return _(
+            "No step of the team is {points} or more below what was agreed: there is no leak of that size."
+        ).format(points=points(margin))
     if far.empty:
         return _("Whether the team leaks at {steps} cannot be told: no leads can be judged there yet.").format(
             steps=", ".join(step_words(row) for _row, row in unknown.iterrows())
@@ -107,14 +106,9 @@ def _no_red_sentence(judged: pd.DataFrame) -> str:
     # of a step that is green a reader knows that it is on target, most probably
     unsure = far[far["verdict"] != "green"]
     row = (far if unsure.empty else unsure).sort_values("below_at_most", kind="stable").iloc[-1]
-    points = int(np.ceil(row["below_at_most"]))
-    return counted(
-        "No leak of the team can be shown, and none ruled out: {step} may be up to {points} point below what was "
-        "agreed.",
-        "No leak of the team can be shown, and none ruled out: {step} may be up to {points} points below what was "
-        "agreed.",
-        points,
-    ).format(step=step_words(row), points=number(points))
+    return _(
+        "No leak of the team can be shown, and none ruled out: {step} may be up to {points} below what was agreed."
+    ).format(step=step_words(row), points=points(np.ceil(row["below_at_most"]) / 100))
 
 
 def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
@@ -265,13 +259,10 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
             )
         )
     said += [
-        counted(
-            "{manager} is low at {step} but has harder leads there: with equal leads at most {points} point behind the "
-            "colleagues.",
-            "{manager} is low at {step} but has harder leads there: with equal leads at most {points} points behind "
-            "the colleagues.",
-            round(100 * POINTS),
-        ).format(manager=row["manager"], step=step_words(row), points=number(100 * POINTS))
+        _(
+            "{manager} is low at {step} but has harder leads there: with equal leads less than {points} behind the "
+            "colleagues."
+        ).format(manager=row["manager"], step=step_words(row), points=points(row["margin"]))
         for _row, row in ranked[ranked["whose"] == "base"].iterrows()
     ]
     return [" ".join(said)] if said else []

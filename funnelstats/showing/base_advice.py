@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from funnelstats.stated.funnel import Funnel
-from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.stated.words import _, counted, number, percent, points
+from funnelstats.statistics.answers import NO, POINTS, UNTOLD, YES, answers
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
+
+COIN = 0.5
 
 
 def base_sentences(
@@ -112,12 +115,12 @@ def _skill(skill: pd.DataFrame) -> list[str]:
         "Score: of a won lead and another, the won one has the higher score in {share} of cases (very likely {low} to "
         "{high}; a coin has 50%)."
     ).format(share=percent(row["auc"]), low=percent(row["auc_lower"]), high=percent(row["auc_upper"]))
-    if row["auc_upper"] < 0.5:
-        verdict = _("It points the wrong way: do not use it.")
-    elif row["auc_lower"] <= 0.5:
-        verdict = _("That is no better than a coin: do not sort leads by it.")
-    else:
-        verdict = _("It sorts leads better than a coin.")
+    better, worse = row["auc_lower"] > COIN, row["auc_upper"] < COIN
+    verdict = {
+        YES: _("It points the wrong way: do not use it.") if worse else _("It sorts leads better than a coin."),
+        NO: _("That is no more than {margin} from a coin: do not sort leads by it.").format(margin=points(POINTS)),
+        UNTOLD: _("Whether it sorts leads better than a coin cannot be told yet."),
+    }[str(answers(better or worse, row["auc_lower"] - COIN, row["auc_upper"] - COIN, POINTS))]
     if pd.notna(row["calibration_p"]) and row["calibration_p"] < 0.05:
-        verdict += " " + _("As a probability it is wrong: see the table.")
+        verdict += " " + _("Read as a probability it is off, beyond chance: see the table.")
     return [f"{told} {verdict}"]

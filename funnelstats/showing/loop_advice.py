@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from funnelstats.counting.records import known_columns
 from funnelstats.counting.states import STATE, hand_over_stage, way
+from funnelstats.showing.rules import THREE_ANSWERS
 from funnelstats.stated.words import _, counted, day, money, number, percent
 from funnelstats.statistics.loop import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS, named_managers
 
@@ -43,7 +45,12 @@ def loop_sentences(
         return said
     if states[states[STATE] == HANDED]["leads"].sum() == 0:
         return [_("No lead was handed over in this month: there is nothing to close the loop on.")]
-    return [_("Every lead handed over in this month is moving or has a result: there is nothing to chase.")]
+    return [
+        _(
+            "Every lead handed over in this month has a result, or moved or was contacted of late, as far as the "
+            "export knows: there is none to chase."
+        )
+    ]
 
 
 def _state_sentence(row: pd.Series, owners: pd.DataFrame, funnel: Funnel) -> str:
@@ -173,7 +180,7 @@ def won_sentence(total: pd.DataFrame, funnel: Funnel) -> str:
 
 def loop_limits(funnel: Funnel, tables: Tables) -> list[str]:
     """What this export cannot tell about the closed loop, each in a sentence."""
-    leads = tables.leads.columns
+    leads = known_columns(tables.leads)
     checks = [
         (tables.contacts is None, _("No contacts: nobody can be told as never touched, and inactive means no move.")),
         ("channel" not in leads, _("No channel: which leads marketing handed over cannot be told apart.")),
@@ -183,7 +190,7 @@ def loop_limits(funnel: Funnel, tables: Tables) -> list[str]:
         ),
         ("amount" not in leads, _("No expected amount: what the leads in a state are worth cannot be told.")),
         (tables.payments is None, _("No payments: what won leads brought cannot be told.")),
-        (not set(READY_WORDS) & set(leads), _("No readiness: budget, authority, need and timing are not known.")),
+        (not set(READY_WORDS) & leads, _("No readiness: budget, authority, need and timing are not known.")),
         (not funnel.loop.nurtured, _("No mark of nurtured leads: whether nurturing pays cannot be told.")),
         (not funnel.loop.needs, _("Nobody stated what a record needs for the next step.")),
     ]
@@ -232,6 +239,10 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
         _("At equal leads: both groups weighted to the same mix of {base}.").format(base=", ".join(map(_, funnel.base)))
         if funnel.base
         else _("No attributes are stated in base: leads cannot be made equal."),
-        _("Of all attributes called higher or lower, at most one in ten is so by chance; the same holds for loads."),
+        _(
+            "Averaged over many such tables, at most one in ten of the attributes called higher or lower is called so "
+            "by chance; the same holds for loads. That is an average, not the odds of any single one."
+        ),
+        _(THREE_ANSWERS),
         _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=day(as_of)),
     ]

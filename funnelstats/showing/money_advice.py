@@ -7,6 +7,7 @@ import pandas as pd
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _, counted, money, number, percent, rough
+from funnelstats.statistics.revenue import rivals
 
 BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""
@@ -89,14 +90,14 @@ def _cut(row: pd.Series, funnel: Funnel) -> str:
 def _raise(green: pd.DataFrame, funnel: Funnel) -> list[str]:
     if green.empty:
         return []
-    best, others = green.nlargest(1, "back").iloc[0], green[green["back"] < green["back"].max()]
-    rivals = others[others["back_upper"] >= best["back_lower"]]
+    best = green.nlargest(1, "back").iloc[0]
+    others, close = green.drop(index=best.name), rivals(green)
     first = _(
         "Raise {channel} first: each {unit} spent brings {back} ({range}). Chance does not explain that; but more "
         "money need not bring as much again: raise it in steps and look again next quarter."
     ).format(channel=best["channel"], unit=money(1, funnel.currency), back=number(best["back"], 2), range=_range(best))
-    if not rivals.empty:
-        first += " " + _("Whether {channels} bring more cannot be told yet.").format(channels=_names(rivals))
+    if not close.empty:
+        first += " " + _("Whether {channels} bring more cannot be told yet.").format(channels=_names(close))
     if others.empty:
         return [first]
     keep = ", ".join(

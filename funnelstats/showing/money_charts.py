@@ -42,7 +42,8 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     break-even as a gain by double. That axis has no nothing: what brought nothing stands beyond its left end, at a mark
     of its own.
     """
-    drawn = by_channel[by_channel["verdict"].isin([*WORDS, "no leads"])].head(MOST_ROWS)
+    known = by_channel["verdict"].isin([*WORDS, "no leads"]) & by_channel["back"].notna()
+    drawn = by_channel[known].head(MOST_ROWS)
     if drawn.empty:
         return show_text(_("There is nothing to draw: no channel has leads, payments and spend."), box="note")
     drawn = drawn.assign(channel=drawn["channel"].replace(MISSING, _("all channels")))

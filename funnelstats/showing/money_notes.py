@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from funnelstats.counting.records import known_columns
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.words import _, day, money, number, percent
 
@@ -26,9 +27,9 @@ def money_limits(
         said.append(_("No costs: cost of a lead, cost of a sale, return and payback cannot be told."))
     if tables.payments is None:
         said.append(_("No payments: revenue, return and payback cannot be told."))
-    if "channel" not in tables.leads.columns:
+    if "channel" not in known_columns(tables.leads):
         said.append(_("Leads carry no channel: returns cannot be told apart by channel."))
-    if tables.costs is not None and "channel" not in tables.costs.columns:
+    if tables.costs is not None and "channel" not in known_columns(tables.costs):
         said.append(_("Costs carry no channel: only the return of all channels together can be told."))
     if set_aside is not None and len(rows := set_aside[set_aside["table"].isin(["payments", "costs"])]):
         nobody = rows["reason"] == "belongs to no lead"

@@ -6,8 +6,7 @@ import pandas as pd
 
 from funnelstats.showing.remarks import NOT_RANKED, STEP, interval_words, step_words
 from funnelstats.stated.funnel import MISSING, Funnel
-from funnelstats.stated.words import _, counted, number, percent
-from funnelstats.statistics.answers import POINTS
+from funnelstats.stated.words import _, counted, number, percent, points
 
 FEWEST_PEERS = 4
 """Below this a band would show single colleagues."""
@@ -81,8 +80,8 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
             "own": _("then work on this step") if said else _("work on this step first"),
             "team": _("the whole team is below target here, so look at it together"),
             "base": _(
-                "your leads are harder here: with equal leads no more than {points} points behind colleagues"
-            ).format(points=number(100 * POINTS)),
+                "your leads are harder here: with equal leads you are less than {points} behind colleagues"
+            ).format(points=points(row["margin"])),
             "unclear": _("whether that is your work, your leads or chance cannot be told yet"),
         }[row["whose"]]
         said.append(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 MOST_NAMED, MOST_SAID = 3, 2
 """Groups named in a sentence; sentences of one kind on the first screen, the tables below hold the others."""
-NOTHING = "Nothing stands out among the refusals of this month: there is nothing to act on here."
+UNSEEN = (
+    "Nothing is due and no comparison is beyond chance among the refusals of this month. What so many refusals do not "
+    "show may be there all the same."
+)
 
 
 def refusal_sentences(
@@ -45,7 +48,7 @@ def refusal_sentences(
         *_looks(looks, named),
         *_blank(shares),
     ]
-    return said or [_(NOTHING) if (shares["lost"] > 0).any() else _(NONE)]
+    return said or [_(UNSEEN) if (shares["lost"] > 0).any() else _(NONE)]
 
 
 def _grown(changes: pd.DataFrame, drivers: pd.DataFrame) -> list[str]:

@@ -6,7 +6,8 @@ import pandas as pd
 
 from funnelstats.stated.intervals import wilson_interval
 from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import _, counted, number, percent
+from funnelstats.stated.words import _, counted, number, percent, points
+from funnelstats.statistics.answers import NO, STRENGTH, UNTOLD, YES, answers, share_answers, share_margin
 from funnelstats.statistics.managers import ALPHA
 
 NONE = "No lead was refused in this month: there is nothing to talk about here."
@@ -34,12 +35,22 @@ def association_sentence(association: pd.DataFrame) -> str:
     row = association.iloc[0]
     if pd.isna(row["p_value"]):
         return _("Whether managers hear different reasons cannot be told: fewer than two managers or reasons.")
-    if row["p_value"] > ALPHA:
-        return _("Managers hear much the same reasons: the differences are not told from chance.")
-    return _(
-        "Managers do hear different reasons, beyond chance; strength {strength}, where 0 is no difference and 1 is a "
-        "reason of one's own for each."
-    ).format(strength=number(row["cramers_v"], 2))
+    text = {
+        NO: _(
+            "Managers hear much the same reasons: the strength of any difference is below {margin}, where 0 is no "
+            "difference and 1 is a reason of one's own for each."
+        ),
+        UNTOLD: counted(
+            "Whether managers hear different reasons cannot be told yet from {n} refusal.",
+            "Whether managers hear different reasons cannot be told yet from {n} refusals.",
+            row["refusals"],
+        ),
+        YES: _(
+            "Managers do hear different reasons, beyond chance; strength {strength}, where 0 is no difference and 1 is "
+            "a reason of one's own for each."
+        ),
+    }[str(answers(row["p_value"] <= ALPHA, 0.0, row["v_upper"], STRENGTH))]
+    return text.format(margin=number(STRENGTH, 1), n=number(row["refusals"]), strength=number(row["cramers_v"], 2))
 
 
 def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
@@ -70,11 +81,22 @@ def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
     known = success[success["difference"].notna()]
     if known.empty:
         return said + " " + _("How second tries do cannot be told yet.")
-    last = known.iloc[-1]
-    clear = last["ci_lower"] > 0 or last["ci_upper"] < 0
-    worth = _("Clearly better than first tries") if last["ci_lower"] > 0 else _("Clearly worse than first tries")
-    compared = worth if clear else _("No clear difference from first tries")
-    found = _("{compared}: {n} of {of} second tries came to {stage} ({rate}, first ones {other}).").format(
+    return said + " " + _compared(known.iloc[-1])
+
+
+def _compared(last: pd.Series) -> str:
+    """Second tries against first ones: better or worse beyond chance, alike within a margin, or not told yet."""
+    margin = float(share_margin(last["other_rate"]))
+    first = round(last["other_rate"] * last["first_entered"])
+    answer = share_answers(last["again_converted"], last["again_entered"], first, last["first_entered"], margin)
+    compared = {
+        YES: _("Better than first tries, beyond chance")
+        if last["difference"] > 0
+        else _("Worse than first tries, beyond chance"),
+        NO: _("About as good as first tries, no more than {margin} apart").format(margin=points(margin)),
+        UNTOLD: _("Whether they do better or worse than first tries cannot be told yet"),
+    }[str(answer)]
+    return _("{compared}: {n} of {of} second tries came to {stage} ({rate}, first ones {other}).").format(
         compared=compared,
         n=number(last["again_converted"]),
         of=number(last["again_entered"]),
@@ -82,7 +104,6 @@ def tried_sentence(tried: pd.DataFrame, success: pd.DataFrame) -> str:
         rate=percent(last["rate"]),
         other=percent(last["other_rate"]),
     )
-    return said + " " + found
 
 
 def _interval(lower: float, upper: float) -> str:

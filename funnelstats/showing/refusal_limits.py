@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from funnelstats.counting.ends import told_gaps
+from funnelstats.showing.rules import THREE_ANSWERS
 from funnelstats.stated.words import _, day
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ def refusal_rules(
         ),
         _("Shares of refusals add up to one, and their ranges hold for all of them together."),
         _("Shares of a stage's leads use leads still on their way; the reasons of a stage add up to all it loses."),
-        _("“More often” is said beyond chance only: of all that is named so on a page, at most one in ten is chance."),
+        _(
+            "“More often” is said beyond chance only: averaged over many such tables, at most one in ten of what is "
+            "called so is chance. That is an average, not the odds of any single one."
+        ),
+        _(THREE_ANSWERS),
         _("System users and refusals without a manager are counted and never compared."),
         _("Excuses and gaps are the categories that funnel.toml lists: to look at again, not a judgement."),
         _(

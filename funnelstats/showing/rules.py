@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from funnelstats.reading.account import FACTS
+from funnelstats.counting.records import known_columns
+from funnelstats.reading.account import FACTS, NAMING, TOUCHES
 from funnelstats.stated.funnel import MISSING, Funnel
 from funnelstats.stated.words import _, counted, day, number, percent
 
 if TYPE_CHECKING:
     from funnelstats.reading.opening import Tables
+
+MOST_TOLD = 5
+OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
+"""Facts whose detail is a column of ours."""
+THREE_ANSWERS = (
+    "What is not shown is not denied. “About as”, “no more than” and “even” are said only where a test at 5% rules out "
+    "anything beyond the margin; elsewhere it cannot be told."
+)
 
 
 def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:
@@ -63,6 +72,7 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
         ).format(weeks=funnel.judged_weeks, first=day(window[0]), last=day(window[1])),
         *_widened(funnel),
         *_tolerances(funnel),
+        _(THREE_ANSWERS),
         _("Days and weeks are counted on local dates; instants are kept in UTC."),
     ]
 
@@ -99,17 +109,43 @@ def _tolerances(funnel: Funnel) -> list[str]:
 
 
 def fact_sentences(facts: Sequence[dict]) -> list[str]:
-    """What is odd about the data, each fact a sentence that begins with its count."""
-    return _facts(facts) or [_("Nothing odd was found.")]
+    """What is odd about the data, each fact a sentence that begins with its count; warnings first."""
+    return [*cautions(facts), *_facts([fact for fact in facts if fact["fact"] not in TOUCHES])] or [
+        _("Nothing odd was found.")
+    ]
+
+
+def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> list[str]:
+    """The warnings about the data that touch these numbers, all where none is named; empty where there is none.
+
+    Each is a sentence with the lines of funnel.toml that put it right. ``unnamed`` leaves out those that name
+    people, for a page that one manager reads. Of one kind at most five are told, and how many more there are.
+    """
+    touching = [
+        fact
+        for fact in facts
+        if fact["fact"] in TOUCHES
+        and (not subjects or {*subjects} & {*TOUCHES[fact["fact"]]})
+        and not (unnamed and fact["fact"] in NAMING)
+    ]
+    said = []
+    for kind in dict.fromkeys(fact["fact"] for fact in touching):
+        alike = [fact for fact in touching if fact["fact"] == kind]
+        said += _facts(alike[:MOST_TOLD])
+        if more := len(alike) - MOST_TOLD if len(alike) > MOST_TOLD else 0:
+            said.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
+    return said
 
 
 def _facts(facts: Sequence[dict]) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
-    known = [
-        (fact["count"], FACTS[fact["fact"]], _(fact["detail"]) if fact["fact"] == "blank" else fact["detail"])
-        for fact in facts
-    ]
-    return [counted(*forms, n).format(n=number(n), detail=detail) for n, forms, detail in known]
+    said = []
+    for fact in facts:
+        detail = _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else fact["detail"]
+        text = counted(*FACTS[fact["fact"]], fact["count"]).format(n=number(fact["count"]), detail=detail)
+        mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""
+        said.append(f"{text} {mend}".rstrip())
+    return said
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
@@ -122,18 +158,17 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
         "costs": _("No costs: what a lead or a sale costs, and what a channel returns cannot be told."),
     }
     said = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
-    ends = {stage for source in funnel.entries for stage in source.values.get("stage", {}).values()}
-    ends |= {source.stage for source in funnel.entries if source.stage}
-    if "lost" not in ends:
+    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    if "lead_id" not in refusals:
         said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
-    elif not any("reason" in source.columns for source in funnel.entries):
+    elif "reason" not in refusals:
         said.append(_("No reasons of refusal: why leads say no cannot be told."))
     return [*said, *funnel.notes] or [_("Nothing is missing.")]
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
-    limiting = ("undated", "no_manager_at_stage", "history_starts_late")
+    limiting = ("undated", "no_manager_at_stage", "snapshot")
     said = _facts([fact for fact in facts if fact["fact"] in limiting])
     named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
     if not named:

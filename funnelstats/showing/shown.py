@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, overload
 
 from funnelstats.stated.words import _
 
@@ -24,16 +24,23 @@ class Shown:
         return dict(self.data), dict(self.metadata)
 
 
-def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown:
+@overload
+def show_text(sentences: str, *, title: str | None = None, box: str = "lead") -> Shown: ...
+@overload
+def show_text(sentences: Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown | None: ...
+def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown | None:
     """Plain sentences in a box of their own, each escaped, so that a lead's name stays a name.
 
     One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week,
-    "note" for how it was counted and limits, "warning" for what the data cannot tell. A lead's sentence
-    that begins with what it is about and a colon has that part bold.
+    "note" for how it was counted and limits, "warning" for what the data cannot tell: without a sentence there is
+    nothing to warn of and nothing is shown. A lead's sentence that begins with what it is about and a colon has that
+    part bold.
     """
     if box not in ("lead", "note", "warning"):
         raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
     lines = [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
+    if not lines and box == "warning":
+        return None
     if not lines:
         raise ValueError("show_text needs at least one sentence, got none")
     title = _(title) if title else title
@@ -56,5 +63,5 @@ def _line(sentence: str, box: str) -> str:
     head, colon, rest = sentence.partition(": ")
     parts = [escape(part).replace(" → ", "\u00a0→ ") for part in (head, rest)]
     if box != "lead" or not colon or len(head) > 80:
-        return escape(sentence).replace(" → ", "\u00a0→ ")
+        return escape(sentence).replace(" → ", "\u00a0→ ").replace("\n", "<br>")
     return f"<b>{parts[0]}:</b> {parts[1]}"

@@ -99,6 +99,8 @@ class Source(Spec):
     without: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(_by_column)] = {}
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
+    keep: Literal["first", "last"] = "first"
+    latest_by: str | None = None
 
 
 class StepInto(Spec):
@@ -139,6 +141,8 @@ class Funnel(Spec):
     system_users: Texts = ()
     base: Texts = ()
     undated: Texts = ()
+    correction_hours: Annotated[float, Field(ge=0)] = 1
+    owner_from: Literal["entry", "first_person"] = "first_person"
     stages: Annotated[tuple[str, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
     contact: Contact = Contact()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 Interval = tuple[Array, Array]
@@ -99,27 +99,6 @@ def mover_ratio(first: Estimate, second: Estimate) -> Interval:
     missing = np.isnan(product)
     lower = np.where(missing | (l1 <= 0), 0.0, lower)
     return lower, np.where(missing | (l2 <= 0), np.inf, upper)
-
-
-def pooled_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Limits of the conversion of several weeks together, weeks along the last axis.
-
-    Weeks scatter more than binomial draws do: the number of leads is divided by Pearson's dispersion
-    (at least 1), and the quantile is then Student's for the number of weeks. Weeks without entrants do not
-    count.
-    """
-    k, n = checked(converted, entered)
-    k, n = np.where(n > 0, k, 0.0), np.where(n > 0, n, 0.0)
-    weeks = np.sum(n > 0, axis=-1)
-    total, all_converted = n.sum(axis=-1), k.sum(axis=-1)
-    pooled = share(all_converted, total)[..., np.newaxis]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        squares = np.nansum((k - n * pooled) ** 2 / (n * pooled * (1 - pooled)), axis=-1)
-        dispersion = np.maximum(np.where(weeks > 1, squares / (weeks - 1), 1.0), 1.0)
-    probability = 0.5 + checked_level(level) / 2
-    student = stats.t.ppf(probability, np.maximum(weeks - 1, 1))
-    quantile = np.where(dispersion > 1, student, special.ndtri(probability))
-    return score_interval(all_converted / dispersion, total / dispersion, quantile)
 
 
 def goodman_intervals(counts: npt.ArrayLike, level: float = 0.95) -> Interval:

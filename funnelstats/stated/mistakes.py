@@ -12,7 +12,7 @@ from funnelstats.stated.schema import ENDS, IGNORE, TABLES
 OF_LEADS = frozenset({
     "lead_id", "episode", "reason", "manager", "current_manager", "owner", "stage", "cohort", "entered_on",
     "left_on", "outcome", "refusal", "lost_on", "nurture_on", "excuse", "gap", "attempt", "refused_before",
-    "handed_on", "lead_state", "contacted_on", "idle_days", "ended_on", "sent_back", "created_on",
+    "undated", "handed_on", "lead_state", "contacted_on", "idle_days", "ended_on", "sent_back", "created_on", "timed",
 })  # fmt: skip
 """What reports say of each lead beside its stages and attributes; neither can have such a name."""
 
@@ -29,7 +29,10 @@ OF_ROWS = frozenset({*TABLES["leads"], *TABLES["entries"], *TABLES["contacts"], 
 OWN = frozenset({*TABLES["leads"], "created_on"})
 """What leads have of themselves."""
 
-PER_STAGE = ("_on", "_manager", "_back_on", "_last", "_unowned")
+PER_STAGE = (
+    *("_on", "_entered_on", "_manager", "_back_on", "_skipped"),
+    *("_last", "_own", "_own_on", "_person", "_unowned"),
+)
 """Ends of the columns that a journey has for each stage, beside the one of the stage's own name."""
 
 # Engines do not tell "Won" from "won": as names of columns they are one.

@@ -52,6 +52,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "lead_id": Column("id", "who paid", required=True),
         "paid_at": Column("instant", "when", required=True),
         "amount": Column("number", "how much", required=True),
+        "payment_id": Column("id", "its own number; rows of one number are one payment"),
     },
     "costs": {
         "date": Column("day", "the day the money was spent", required=True),

@@ -24,6 +24,8 @@ NOT_KNOWN = "n/a"
 MINUS = "\u2212"
 _PATTERNS = ("#,##0", "#,##0.0", "#,##0.00", "#,##0.000", "#,##0.0000")
 _TINY = 0.0001
+_ENDLESS = 1e21
+"""From here on a number is shown as endless: Babel refuses it, and no digit of it would mean anything."""
 _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 """How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
@@ -101,8 +103,8 @@ def percent(share: float, digits: int = 0) -> str:
 def number(value: float, digits: int = 0) -> str:
     """A number with its thousands set apart.
 
-    >>> number(35324), number(-4.256, 1), number(float("nan"))
-    ('35,324', '−4.3', 'n/a')
+    >>> number(35324), number(-4.256, 1), number(float("nan")), number(7.6e44)
+    ('35,324', '−4.3', 'n/a', '∞')
     """
     return _(NOT_KNOWN) if pd.isna(value) else _written(value, _PATTERNS[digits], spoken())
 
@@ -135,6 +137,8 @@ def exact(value: float) -> str:
 def _written(value: float, pattern: str, language: str) -> str:
     """The number with a true minus: a hyphen is shorter, and a line may end after it."""
     number_pattern, locale = _parsed(pattern, language)
+    if abs(value) >= _ENDLESS:
+        value = math.copysign(math.inf, value)
     return str(number_pattern.apply(value, locale)).replace("-", MINUS)
 
 

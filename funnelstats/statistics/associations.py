@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from funnelstats.stated.intervals import Array, share
 from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.answers import SIDED
 from funnelstats.statistics.managers import REST, benjamini_hochberg, holm, is_ranked
 
 if TYPE_CHECKING:
@@ -51,16 +52,17 @@ def reason_association(
     """Whether reasons differ at all between managers, or values of another attribute, and how much.
 
     Takes what ``reason_patterns`` takes. Returns one row for each of ``by``: ``attribute, refusals, rows,
-    columns, chi2, dof, smallest_expected, p_value, simulated, cramers_v``. Where an expected count is below 5
+    columns, chi2, dof, smallest_expected, p_value, simulated, cramers_v, v_upper``. Where an expected count is below 5
     the p-value is that of ``draws`` seeded tables with the same margins. Missing where there is nothing to
-    compare. Cramér's V is corrected for bias. Source: Pearson 1900; Hope 1968; Bergsma 2013.
+    compare. Cramér's V is corrected for bias; ``v_upper`` is the strength that so small a chi-square rules out at 5 %
+    (the non-central chi-square). Source: Pearson 1900; Hope 1968; Bergsma 2013; Smithson 2003.
     """
     rows = []
     for name, table in _tables(counts, funnel, by):
         n, (r, c) = table.sum().sum(), table.shape
         row = {"attribute": name, "refusals": int(n), "rows": r, "columns": c}
         if min(r, c) < 2:
-            unknown = dict.fromkeys(("chi2", "smallest_expected", "p_value", "cramers_v"), np.nan)
+            unknown = dict.fromkeys(("chi2", "smallest_expected", "p_value", "cramers_v", "v_upper"), np.nan)
             rows.append({**row, **unknown, "dof": 0, "simulated": False})
             continue
         observed = table.to_numpy(dtype=float)
@@ -77,10 +79,11 @@ def reason_association(
                 "p_value": float(p),
                 "simulated": simulated,
                 "cramers_v": _cramers_v(chi2, n, r, c),
+                "v_upper": _strongest(chi2, n, r, c),
             }
         )
     order = ["attribute", "refusals", "rows", "columns", "chi2", "dof", "smallest_expected", "p_value", "simulated"]
-    return pd.DataFrame(rows, columns=[*order, "cramers_v"])
+    return pd.DataFrame(rows, columns=[*order, "cramers_v", "v_upper"])
 
 
 def exact_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike) -> Array:
@@ -157,3 +160,14 @@ def _cramers_v(chi2: float, n: float, r: int, c: int) -> float:
     spread = max(0.0, chi2 / n - (r - 1) * (c - 1) / (n - 1))
     smaller = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
     return float(np.sqrt(spread / smaller)) if smaller > 0 else float("nan")
+
+
+def _strongest(chi2: float, n: float, r: int, c: int) -> float:
+    """Cramér's V at which so small a chi-square, or a smaller one, comes about in one case of twenty.
+
+    A table more even than chance makes them counts as one that is as even as chance: it is luck, not proof.
+    """
+    dof, tail = (r - 1) * (c - 1), (1 - SIDED) / 2
+    seen = max(chi2, dof)
+    excess = optimize.brentq(lambda more: stats.ncx2.cdf(seen, dof, more) - tail, 0.0, seen + 20 + 10 * np.sqrt(seen))
+    return float(np.sqrt(excess / (n * (min(r, c) - 1))))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_float_dtype
 
 from funnelstats.stated.errors import FunnelError, suggestion
-from funnelstats.stated.intervals import mover_difference, pooled_interval, share, wilson_interval
+from funnelstats.stated.intervals import mover_difference, share, wilson_interval
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
@@ -33,39 +34,22 @@ def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
 
 
-def pooled_rates(counts: pd.DataFrame, over: str = "cohort", *, level: float = 0.95) -> pd.DataFrame:
-    """Share of entered leads that converted in all cohorts together, honest about good and bad weeks.
-
-    The interval is wider than Wilson's where cohorts differ by more than chance (``pooled_interval``).
-    Takes a count frame with a column named ``over``, one row per group and cohort; returns one row per
-    group: ``*keys, entered, converted, too_recent?, rate, ci_lower, ci_upper``.
-    """
-    present = [column for column in COUNTS if column in counts]
-    keys = [str(column) for column in counts if column not in (*present, over)]
-    constant = pd.Series(0, index=counts.index)
-    group = (counts.groupby(keys, sort=False, dropna=False).ngroup() if keys else constant).to_numpy()
-    week = counts.groupby(over, dropna=False).ngroup().to_numpy()
-    summed = counts[present].groupby(group).sum()
-    shape = (len(summed), week.max(initial=-1) + 1)
-    converted, entered = (
-        np.bincount(group * shape[1] + week, counts[column], shape[0] * shape[1]).reshape(shape)
-        for column in ("converted", "entered")
-    )
-    lower, upper = pooled_interval(converted, entered, level)
-    names = counts[keys][~pd.Series(group).duplicated().to_numpy()].reset_index(drop=True)
-    rate = share(summed["converted"], summed["entered"])
-    return names.join(summed).assign(rate=rate, ci_lower=lower, ci_upper=upper)
-
-
 def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
 
     Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or
-    standardised; rows match on the key columns that both have. Returns
-    ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown.
+    standardised; rows match on the group columns that both have, and one row for all groups matches each. Returns
+    ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Frames that
+    cannot be meant for one another are refused: the other split finer, or a column of which no value is in both.
     Source: Newcombe 1998, method 10 (MOVER).
     """
-    keys = [str(column) for column in rates if column in other and column not in MEASURED]
+    keys = [column for column in group_columns(rates) if column in other]
+    if finer := [column for column in group_columns(other) if column not in rates]:
+        raise ValueError(
+            f"each row must match one row of the other frame, which is split by {', '.join(finer)} and this one is "
+            "not; sum the other one over it, or drop the column"
+        )
+    check_meeting(rates, other, keys)
     own = [str(column) for column in rates if column not in MEASURED]
     matched = rates[[*own, *RATE]].merge(other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"))
     if len(matched) != len(rates):
@@ -83,6 +67,37 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         ci_lower=np.where(known, lower, -1.0),
         ci_upper=np.where(known, upper, 1.0),
     )
+
+
+def group_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that tell groups apart: neither counts and rates nor other measures, flags or fractions."""
+    measured = {*MEASURED, "matured"}
+    return [
+        str(column)
+        for column, values in frame.items()
+        if column not in measured and not (is_float_dtype(values) or is_bool_dtype(values))
+    ]
+
+
+def check_groups(frame: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Two frames go row by row: a ValueError names the group columns that only one of them has."""
+    groups = group_columns(frame), group_columns(other)
+    if apart := sorted(set(groups[0]) ^ set(groups[1])):
+        raise ValueError(
+            f"both frames need the same groups, got {', '.join(groups[0])} and {', '.join(groups[1])}; count both by "
+            f"{', '.join(apart)}, or neither"
+        )
+    check_meeting(frame, other, groups[1])
+
+
+def check_meeting(frame: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
+    """A ValueError names the first column of which no value is in both frames, so that no row can match."""
+    for key in keys if len(frame) and len(other) else []:
+        if not frame[key].isin(other[key]).any():
+            raise ValueError(
+                f'rows match on {", ".join(keys)}, but no {key} is in both, such as "{frame[key].iloc[0]}" and '
+                f'"{other[key].iloc[0]}"; drop that column from both, or choose the same ones'
+            )
 
 
 def rival_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
@@ -103,6 +118,7 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
     ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
     """
+    check_groups(rates, counts)
     keys = [column for column in counts if column not in COUNTS]
     matured = counts[keys].assign(
         matured=counts["entered"],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Places = npt.NDArray[np.integer]
 
 PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
+UNLIMITED = 1e6
+"""Odds so many times as high or as low limit nothing: a value without a conversion has no limit below."""
 STEP = ["from_stage", "to_stage"]
 
 
@@ -170,7 +172,7 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
     - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
       attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
-      per parameter is added, spread over all strata at the common rate
+      per parameter is added, spread over all strata at the common rate. A limit of a million or more is none
     - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
     - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
       the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
@@ -221,8 +223,8 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         difference_lower=np.where(known, lower, -1.0),
         difference_upper=np.where(known, upper, 1.0),
         odds_ratio=np.exp(effect),
-        odds_lower=np.nan_to_num(np.exp(effect - width), nan=0.0),
-        odds_upper=np.nan_to_num(np.exp(effect + width), nan=np.inf),
+        odds_lower=np.where(effect - width > -np.log(UNLIMITED), np.exp(effect - width), 0.0),
+        odds_upper=np.where(effect + width < np.log(UNLIMITED), np.exp(effect + width), np.inf),
         p_value=p_value,
         attribute_p=found["attribute"].map(attribute_p).astype(float),
         verdict=np.select([clear & (effect > 0), clear], ["higher", "lower"], "undecided"),

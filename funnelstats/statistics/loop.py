@@ -15,6 +15,7 @@ from funnelstats.stated.dates import month_days
 from funnelstats.stated.intervals import poisson_ratio_interval, share
 from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _
+from funnelstats.statistics.answers import NO, SIDED, THIRD, ratio_answers
 from funnelstats.statistics.conversion import conversion_rates, with_matured
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.managers import REST, benjamini_hochberg, is_ranked
@@ -183,7 +184,7 @@ def _in_words(fields: pd.Series) -> pd.Series:
 
 
 def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
-    """What else won leads have in common: the rows of ``drivers`` surely higher or lower, strongest first.
+    """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
     Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
     """
@@ -197,7 +198,8 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
 
     Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
     without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
-    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), else even.
+    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third
+    more and as much fewer are ruled out (the same limits at 90 %), else undecided.
     """
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
@@ -207,6 +209,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
     tails = np.minimum(stats.poisson.cdf(leads, even), stats.poisson.sf(leads - 1, even))
     p_value = np.where(even > 0, np.minimum(2 * tails, 1.0), np.nan)
     clear = benjamini_hochberg(p_value) <= REST
+    alike = ratio_answers(clear, *poisson_ratio_interval(leads, even, SIDED), THIRD) == NO
     table = pd.DataFrame(
         {
             "manager": handed.index.astype("str"),
@@ -216,7 +219,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
             "ratio_lower": lower,
             "ratio_upper": upper,
             "p_value": p_value,
-            "verdict": np.select([clear & (leads < even), clear], ["fewer", "more"], "even"),
+            "verdict": np.select([clear & (leads < even), clear, alike], ["fewer", "more", "even"], "undecided"),
         }
     )
     return table.sort_values(["leads", "manager"], ignore_index=True)

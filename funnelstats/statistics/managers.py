@@ -11,8 +11,8 @@ from scipy import special, stats
 
 from funnelstats.stated.intervals import Array, score_interval
 from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.answers import NO, POINTS, YES, answers
-from funnelstats.statistics.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
+from funnelstats.statistics.answers import NO, YES, answers, share_margin
+from funnelstats.statistics.conversion import COUNTS, MEASURED, check_groups, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def page_verdicts(
 
     - "own": lower than the rest, and at equal leads as well
     - "base": the leads are harder and account for half or more of what is missing to the floor (to the rest, where no
-      target is agreed), and at equal leads the manager is no more than 5 points lower (one-sided, 95 %); red becomes
-      amber there
+      target is agreed), and at equal leads the manager is lower by less than ``margin`` (one-sided, 95 %: 5 points, or
+      a third of what is expected where that is less); red becomes amber
     - "team": neither, and the team as a whole is red at the step
     - "unclear": neither can be told
 
@@ -115,9 +115,12 @@ def page_verdicts(
     keys = ["manager", *STEP]
     everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
     others = (everybody["converted"] - mix["converted"]) / (everybody["entered"] - mix["entered"])
+    expected = mix["expected"] / mix["entered"]
+    margin = share_margin(expected)
     alike = mix[keys].assign(
-        weak=answers(mix["mix_upper"] < 0, mix["mix_lower90"], 0.0, POINTS),
-        harder_by=others - mix["expected"] / mix["entered"],
+        margin=margin,
+        weak=answers(mix["mix_upper"] < 0, mix["mix_lower90"], 0.0, margin),
+        harder_by=others - expected,
     )
     beside = rest[[*keys, "difference", "verdict", "p_holm"]].rename(columns={"verdict": "rest", "p_holm": "rest_holm"})
     low_team = team.loc[team["verdict"] == "red", STEP].assign(team_low=True)
@@ -154,6 +157,7 @@ def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.Dat
     own = rates if "rate" in rates else conversion_rates(rates)
     counts = rates[[column for column in rates if column in COUNTS or column not in MEASURED]]
     others = conversion_rates(rest_of(counts)) if rest is None else rest
+    check_groups(own, others)
     found = rate_difference(own, others)
     keys = [column for column in found if column in others and column not in MEASURED]
     matched = found[keys].merge(others, on=keys, how="left")

@@ -5,70 +5,85 @@ Everything is computed anew from the weeks given; no state is kept between repor
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from funnelstats.stated.intervals import Array, checked, share
 from funnelstats.stated.schema import MISSING
 from funnelstats.statistics.conversion import COUNTS
-from funnelstats.statistics.managers import is_ranked, targets_and_floors
+from funnelstats.statistics.managers import is_ranked, mid_p, targets_and_floors
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
-WEEKS_TO_FALSE_ALARM = 1560
-"""A step that converts exactly at its floor alarms once in so many weeks (thirty years).
+FELL = 0.98
+"""How probable a fall within the weeks must be for an alarm.
 
-With five years one of four steps exactly at their floors alarms in a third of half-years, with thirty in about one
-of fifteen; a leak of 17 points is dated as before.
+So four steps exactly at their floors alarm falsely in at most one of ten half-years, weeks scattering or not; with
+.95 in one of six.
 """
+
+RANGE, FIRST, SURE = 0.95, 8, 0.05
+"""Probability of the weeks between which a fall began; weeks that tell "from the first on", at a one-sided 5 %."""
 
 MEAN_START = 26
 """Weeks until a leak begins that was not there from the start, on average, before anything is seen."""
 
-GRID, LATTICE = 0.05, 0.025
-
 
 def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """Which steps stand in alarm, and since which week: a CUSUM of each group and step.
+    """Which steps fell below their floor within the weeks given, and between which weeks that began.
 
-    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is the
-    week's Monday). Every miss adds log 2, every lead takes away log(2 - floor), never below 0: the evidence
-    that the odds of a conversion have halved from the floor (target - tolerance), the drop that Steiner and
-    others watch for. At the limit an alarm stands, and it stands until the sum is back at 0; the sum stops
-    growing at the limit, so that a repaired step is soon seen to be.
+    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is the week's
+    Monday). Two hypotheses, equally likely beforehand: one rate in all weeks, or a fall from one to another in a week
+    of which each is as likely as any other. Leads of one week are alike: counts are divided by Pearson's dispersion of
+    the weeks around the best fall (at least 1), and evidence is Student's, since that is estimated too.
 
-    Returns ``*keys, from_stage, to_stage, alarm, since, before_rate, after_rate, statistic, limit``. ``since``
-    is the week after the last 0, the likeliest start; the rate after it was chosen for being low, so expect
-    somewhat better. Nothing is watched without a floor between 0 and 1, for system users or where no manager
-    is named. Sources: Page 1954; Steiner, Cook, Farewell and Treasure 2000.
+    Returns ``*keys, from_stage, to_stage, alarm, since, since_lower, since_upper, at_start, before_rate, after_rate,
+    fell, dispersion``. ``fell`` is the probability of a fall, ``alarm`` that it is .98 and the rate afterwards below
+    the floor; only then there are dates: ``since``, the likeliest first week, and the first and last of the weeks that
+    hold it with probability .95. ``at_start``: the weeks before these, without an alarm the first eight, were below
+    the floor already (one-sided 5 %). The rate after was chosen for being low: expect somewhat better. Nothing is
+    watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
+    Zacks 1964; Smith 1975.
     """
     cells, mondays, entered, converted = _by_week(weeks, funnel)
     floor = _watched_floor(cells, funnel)
-    limit = np.array([_limit(*design) for design in zip(floor, _usual_week(entered), strict=True)])
-    scores = np.log(2) * (entered - converted) - np.log(2 - floor)[:, None] * entered
-    sums, first = np.zeros(len(cells)), np.zeros(len(cells), dtype=int)
-    stands = np.zeros(len(cells), dtype=bool)
-    for week, score in enumerate(scores.T):
-        sums = np.clip(sums + score, 0.0, limit)
-        stands = (stands | (sums >= limit)) & (sums > 0)
-        first = np.where(sums > 0, first, week + 1)
-    after = stands[:, None] & (np.arange(len(mondays)) >= first[:, None])
+    floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
+    chance, dispersion = _beginnings(converted, entered)
+    fell = np.where(np.isnan(floor), np.nan, chance.sum(axis=1))
+    week = np.arange(len(mondays))
+    first = chance.argmax(axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
+    after = (week >= first[:, None]) & (fell >= FELL)[:, None]
+    low = share((converted * after).sum(axis=1), (entered * after).sum(axis=1))
+    alarm = low < floor
+    after &= alarm[:, None]
+    likely = _likeliest(chance) & alarm[:, None]
+    lower, upper = (
+        (likely.argmax(axis=1), len(mondays) - 1 - likely[:, ::-1].argmax(axis=1)) if len(mondays) else (first, first)
+    )
+    early = week < np.where(alarm, lower, FIRST)[:, None]
+    k, n = ((counts * early).sum(axis=1) / dispersion for counts in (converted, entered))
     rates = {
         name: share((converted * part).sum(axis=1), (entered * part).sum(axis=1))
         for name, part in {"before_rate": ~after, "after_rate": after}.items()
     }
-    begun = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(stands, first, len(mondays))]
-    return cells.assign(alarm=stands, since=begun, **rates, statistic=sums, limit=limit)
+    days = mondays.append(pd.DatetimeIndex([pd.NaT]))
+    dates = {"since": first, "since_lower": lower, "since_upper": upper}
+    return cells.assign(
+        alarm=alarm,
+        **{name: days[np.where(alarm, place, len(mondays))] for name, place in dates.items()},
+        at_start=mid_p(k, n, floor) <= SURE,
+        **rates,
+        fell=fell,
+        dispersion=dispersion,
+    )
 
 
-def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05) -> pd.DataFrame:
+def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05, dispersion: float = 1.0) -> pd.DataFrame:
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
     Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
@@ -84,7 +99,7 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05) -> pd.
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
     since = np.arange(len(mondays))
     weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
-    begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
+    begun = e_values(k / dispersion, n / dispersion, _watched_floor(cells, funnel)[:, None]) * weight
     value = begun.sum(axis=1) + 1 - weight.sum()
     alarm = e_benjamini_hochberg(value, alpha)
     likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
@@ -126,47 +141,58 @@ def e_benjamini_hochberg(values: npt.ArrayLike, alpha: float = 0.05) -> npt.NDAr
     return e >= np.min(ordered[enough], initial=np.inf) if enough.any() else np.zeros(e.shape, dtype=bool)
 
 
-def cusum_arl(rate: float, leads: int, *, floor: float, worse: float, limit: float, states: int = 1000) -> float:
-    """Weeks on average until the CUSUM for ``worse`` against ``floor`` first alarms at a true ``rate``.
+def _beginnings(converted: Array, entered: Array) -> tuple[Array, Array]:
+    """For each cell the probability that it fell from each week on, and the dispersion of its weeks around that.
 
-    Weeks have the same number of leads. The sum is a Markov chain on a lattice of ``states`` points; a score
-    between two points is shared out between them. Source: Brook and Evans 1972.
+    What is missing to 1 is the probability of one rate throughout. Jeffreys' prior for each rate; the weeks before
+    the first lead and those after the last are no beginnings.
     """
-    won = np.arange(leads + 1)
-    missed = leads - won
-    chance = stats.binom.pmf(won, leads, rate)
-    scores = won * np.log(worse / floor) + missed * np.log((1 - worse) / (1 - floor))
-    place = scores * states / limit
-    below = np.floor(place)
-    jumps = np.clip(np.concatenate([below, below + 1]), -states, states).astype(int) + states
-    shares = np.concatenate([chance * (below + 1 - place), chance * (place - below)])
-    of_jump = np.bincount(jumps, shares, 2 * states + 1)
-    state = np.arange(states)
-    moves = of_jump[states + state[None, :] - state[:, None]]
-    moves[:, 0] = np.cumsum(of_jump)[states - state]
-    return float(np.linalg.solve(np.eye(states) - moves, np.ones(states))[0])
+    k, n = (np.cumsum(counts, axis=1) for counts in (converted, entered))
+    if not n.shape[1]:
+        return n, np.ones(len(n))
+    before = k - converted, n - entered
+    after = k[:, -1:] - before[0], n[:, -1:] - before[1]
+    possible = (before[1] > 0) & (after[1] > 0)
+    rates = [share(*part) for part in (before, after)]
+    fit = sum(
+        special.xlogy(won, p) + special.xlog1py(leads - won, -p)
+        for p, (won, leads) in zip(rates, (before, after), strict=True)
+    )
+    falls = np.where(possible & (rates[1] < rates[0]), fit, -np.inf)
+    best = falls.argmax(axis=1)[:, None]
+    one = share(k[:, -1:], n[:, -1:])
+    fallen = np.isfinite(falls.max(axis=1))[:, None]
+    low, high = (np.where(fallen, np.take_along_axis(rate, best, axis=1), one) for rate in rates[::-1])
+    expected = np.where(np.arange(n.shape[1]) < best, high, low)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = (converted - entered * expected) ** 2 / (entered * expected * (1 - expected))
+    # two rates and a week were fitted
+    free = np.maximum((entered > 0).sum(axis=1) - 3, 1)
+    dispersion = np.maximum(np.where(np.isfinite(squares), squares, 0.0).sum(axis=1) / free, 1.0)
+
+    worth = dispersion[:, None]
+    (a, b), (c, d) = ((won / worth + 0.5, (leads - won) / worth + 0.5) for won, leads in (before, after))
+    spread = a * b / ((a + b) ** 2 * (a + b + 1)) + c * d / ((c + d) ** 2 * (c + d + 1))
+    # of both directions the share that is a fall, twice since only falls are asked for
+    fall = np.log(2) + special.log_ndtr((a / (a + b) - c / (c + d)) / np.sqrt(spread))
+    two = special.betaln(a, b) + special.betaln(c, d) - special.betaln(0.5, 0.5) + fall
+    same = special.betaln(k[:, -1:] / worth + 0.5, (n[:, -1:] - k[:, -1:]) / worth + 0.5)
+    log = np.concatenate([same, np.where(possible, two, -np.inf)], axis=1)
+    log = log - log.max(axis=1, keepdims=True)
+    student = -(free[:, None] + 1) / 2 * np.log1p(-2 * log / free[:, None])
+    prior = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1)
+    chance = np.exp(student) * np.concatenate([np.ones_like(worth), prior], axis=1)
+    return chance[:, 1:] / chance.sum(axis=1, keepdims=True), dispersion
 
 
-@lru_cache(maxsize=4096)
-def _limit(floor: float, leads: int) -> float:
-    """The lowest limit at which a step exactly at its floor runs long enough without an alarm."""
-    if not 0 < floor < 1 or leads < 1:
-        return np.nan
-
-    def rare_enough(steps: int) -> bool:
-        limit = GRID * steps
-        states = max(round(limit / LATTICE), 20)
-        worse = floor / (2 - floor)
-        arl = cusum_arl(floor, leads, floor=floor, worse=worse, limit=limit, states=states)
-        return arl >= WEEKS_TO_FALSE_ALARM
-
-    steps = range(1, 161)
-    return GRID * steps[min(bisect_left(steps, True, key=rare_enough), len(steps) - 1)]
-
-
-def _usual_week(entered: Array) -> list[int]:
-    """Mean number of leads of the weeks that have any: a limit in weeks must not count empty ones."""
-    return np.rint(np.nan_to_num(share(entered.sum(axis=1), (entered > 0).sum(axis=1)))).astype(int).tolist()
+def _likeliest(chance: Array) -> npt.NDArray[np.bool_]:
+    """The likeliest weeks that together hold the beginning with probability .95, if there was one."""
+    order = np.argsort(-chance, axis=1, kind="stable")
+    summed = np.cumsum(np.take_along_axis(chance, order, axis=1), axis=1)
+    enough = summed - np.take_along_axis(chance, order, axis=1) < RANGE * chance.sum(axis=1, keepdims=True)
+    found = np.zeros(chance.shape, dtype=bool)
+    np.put_along_axis(found, order, enough, axis=1)
+    return found
 
 
 def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.DatetimeIndex, Array, Array]:

@@ -11,6 +11,7 @@ from scipy import special
 
 from funnelstats.stated.intervals import checked_level, mover_ratio, share
 from funnelstats.stated.words import _, money, percent
+from funnelstats.statistics.answers import FIFTH, NO, SIDED, ratio_answers
 from funnelstats.statistics.casemix import case_mix
 from funnelstats.statistics.conversion import COUNTS, conversion_rates
 
@@ -23,11 +24,17 @@ CLAIMS = {"bought": 1.55, "ticket": 1.47}
 MEASURE_WORDS = {"bought": "share that bought", "ticket": "mean paid by who bought"}
 HELD_WORDS = {"raw": "as they are", "equal": "at equal leads"}
 CLAIM_WORDS = {
-    "no": "not confirmed here",
-    "less": "more, but less than claimed",
-    "as": "more, as claimed or nearly so",
     "unknown": "cannot be told",
+    "fewer": "not so here, it is less",
+    "as": "more, as much as claimed or above",
+    "less": "more, but less than claimed",
+    "more": "more; whether as much as claimed cannot be told yet",
+    "alike": "not so here, the two are no more than a fifth apart",
+    "below": "less than claimed; whether more at all cannot be told yet",
+    "open": "cannot be told yet",
 }
+"""How a claim of the trade stands, by the range of the ratio; alike by that of the equivalence test."""
+
 KIND = "_kind_of_lead"
 EFFECTS = ["measure", "held", "nurtured", "others", "ratio", "ratio_lower", "ratio_upper", "claim", "says", "compared"]
 
@@ -40,7 +47,8 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
     standardised to the leads (or deals) of the two together, over those kinds of leads that both have. Returns four
     rows: measure (bought, ticket), held (raw, equal), nurtured, others (rate or mean), ratio, ratio_lower,
     ratio_upper, claim (the trade's ratio), says (how the claim stands, in words), compared (share of leads, or deals,
-    in kinds that both have). Empty where nothing is called nurtured.
+    in kinds that both have). Empty where nothing is called nurtured. More or less is said beyond chance, "no more than
+    a fifth apart" where the limits at 90 % lie within that; a claim is refuted where the range does not reach it.
 
     Sources: MOVER for the ratio of rates (Donner and Zou 2012); of means the delta method on the log scale.
     """
@@ -52,16 +60,32 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
         ("bought", strata, _rates, "entered"),
         ("ticket", moments, _tickets, "deals"),
     ):
-        kinds = _pooled(frame.drop(columns=base), [nurtured], size)
-        rows.append([measure, "raw", *compare(kinds.assign(**{KIND: 0}), nurtured, level), 1.0])
+        raw = _pooled(frame.drop(columns=base), [nurtured], size).assign(**{KIND: 0})
         kinds, compared = _shared(_pooled(frame, [nurtured, *base], size), nurtured, base, size)
-        rows.append([measure, "equal", *compare(kinds, nurtured, level), compared])
-    table = pd.DataFrame(rows, columns=[name for name in EFFECTS if name not in ("claim", "says")])
+        for held, part, used in (("raw", raw, 1.0), ("equal", kinds, compared)):
+            narrow = compare(part, nurtured, SIDED)[-2:]
+            rows.append([measure, held, *compare(part, nurtured, level), used, *narrow])
+    names = [name for name in EFFECTS if name not in ("claim", "says")]
+    table = pd.DataFrame(rows, columns=[*names, "narrow_lower", "narrow_upper"])
     claim = table["measure"].map(CLAIMS)
-    unknown = table["ratio"].isna()
-    more = table["ratio_lower"] > 1
-    says = np.select([unknown, ~more, table["ratio_upper"] < claim], ["unknown", "no", "less"], "as")
-    return table.assign(claim=claim, says=pd.Series(says).map(CLAIM_WORDS))[EFFECTS]
+    return table.assign(claim=claim, says=_says(table, claim).map(CLAIM_WORDS))[EFFECTS]
+
+
+def _says(table: pd.DataFrame, claim: pd.Series) -> pd.Series:
+    """The key of how a claim stands, for each row."""
+    lower, upper = table["ratio_lower"], table["ratio_upper"]
+    more, short = lower > 1, upper < claim
+    alike = ratio_answers(more, table["narrow_lower"], table["narrow_upper"], FIFTH) == NO
+    cases = {
+        "unknown": table["ratio"].isna(),
+        "fewer": upper < 1,
+        "as": lower >= claim,
+        "less": more & short,
+        "more": more,
+        "alike": alike,
+        "below": short,
+    }
+    return pd.Series(np.select(list(cases.values()), list(cases), "open"), index=table.index)
 
 
 def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
@@ -180,18 +204,27 @@ def _sentence(row: pd.Series, funnel: Funnel) -> str:
         what = _(MEASURE_WORDS[row["measure"]])
         text = _("{what}: cannot be compared, the claim of +{claim} stays a claim.")
         return text.format(what=what[:1].upper() + what[1:], claim=claim)
-    change = percent(abs(row["ratio"] - 1))
-    if row["measure"] == "bought":
-        more, less = _("bought {change} more often than"), _("bought {change} less often than")
-        same, trade = _("bought as often as"), _("The trade claims {claim} more often: {says}.")
-    else:
-        more, less = _("paid {change} more than"), _("paid {change} less than")
-        same, trade = _("paid as much as"), _("The trade claims {claim} more: {says}.")
-    what = same if change == percent(0) else more if row["ratio"] > 1 else less
-    found = _(
-        "At equal leads, nurtured leads {what} the others ({own} against {other}; very likely {low} to {high})."
-    ).format(
-        what=what.format(change=change),
+    more, less, same, untold, trade = (
+        (
+            _("At equal leads, nurtured leads bought {change} more often than the others"),
+            _("At equal leads, nurtured leads bought {change} less often than the others"),
+            _("At equal leads, nurtured leads bought about as often as the others"),
+            _("Whether nurtured leads buy more often than the others cannot be told yet, at equal leads"),
+            _("The trade claims {claim} more often: {says}."),
+        )
+        if row["measure"] == "bought"
+        else (
+            _("At equal leads, nurtured leads paid {change} more than the others"),
+            _("At equal leads, nurtured leads paid {change} less than the others"),
+            _("At equal leads, nurtured leads paid about as much as the others"),
+            _("Whether nurtured leads pay more than the others cannot be told yet, at equal leads"),
+            _("The trade claims {claim} more: {says}."),
+        )
+    )
+    alike = row["says"] == CLAIM_WORDS["alike"]
+    what = more if row["ratio_lower"] > 1 else less if row["ratio_upper"] < 1 else same if alike else untold
+    found = _("{what} ({own} against {other}; very likely {low} to {high}).").format(
+        what=what.format(change=percent(abs(row["ratio"] - 1))),
         own=_told(row["measure"], row["nurtured"], funnel),
         other=_told(row["measure"], row["others"], funnel),
         low=_signed(row["ratio_lower"]),

@@ -28,6 +28,24 @@ def project(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel, *, level: f
     interval says where the final rate will lie: beta-binomial over the open leads. Unknown where no past
     lead was watched from that age to the horizon.
     """
+    found = hopes(young, past, funnel)
+    low, high = _open_that_advance(found, level)
+    expected = found["converted"] + found["hoped"]
+    return found.drop(columns=["hoped", "worth", "error", "doubt"]).assign(
+        expected=expected,
+        rate=share(expected, found["entered"]),
+        ci_lower=share(found["converted"] + low, found["entered"]),
+        ci_upper=share(found["converted"] + high, found["entered"]),
+    )
+
+
+def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """What ``project`` goes by: ``hoped``, how many of the open leads will advance, if all goes as in the past.
+
+    Returns ``*keys, from_stage, to_stage, entered, converted, open, hoped``; ``worth``, past leads behind it, summed
+    over the open ones; ``error``, the standard error of ``hoped``, and ``doubt``, the same with a rate of 0 or 1
+    not taken for sure.
+    """
     keys = [str(column) for column in young if column not in ("age_days", *OUTCOMES, "joined")]
     steps = {step.from_stage: step for step in funnel.steps}
     rows = young[young["from_stage"].isin(list(steps))].reset_index(drop=True)
@@ -35,6 +53,7 @@ def project(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel, *, level: f
     waiting = rows["open"].where(age < horizon, 0).to_numpy()
     chance, worth = _chance(rows, horizon.to_numpy(), past)
     some = waiting > 0
+    careful = (chance * worth + 0.5) / (worth + 1)
     rows = rows.assign(
         entered=rows[list(OUTCOMES)].sum(axis=1),
         converted=rows["advanced"].where(age <= horizon, 0),
@@ -43,20 +62,14 @@ def project(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel, *, level: f
         worth=np.where(some, waiting * worth, 0.0),
         # the open of all ages are judged by the same past leads, so their errors go together
         error=np.where(some, waiting * np.sqrt(chance * (1 - chance) / worth), 0.0),
+        doubt=np.where(some, waiting * np.sqrt(careful * (1 - careful) / (worth + 2)), 0.0),
     )
-    numbers = ["entered", "converted", "open", "hoped", "worth", "error"]
+    numbers = ["entered", "converted", "open", "hoped", "worth", "error", "doubt"]
     unknown = rows["hoped"].isna().groupby([rows[key] for key in keys], sort=False, dropna=False).any()
     found = rows.groupby(keys, sort=False, dropna=False)[numbers].sum().reset_index()
     found["hoped"] = found["hoped"].mask(unknown.to_numpy())
-    low, high = _open_that_advance(found, level)
-    expected = found["converted"] + found["hoped"]
     found.insert(len(keys), "to_stage", found["from_stage"].map(lambda stage: steps[stage].to_stage))
-    return found.drop(columns=["hoped", "worth", "error"]).assign(
-        expected=expected,
-        rate=share(expected, found["entered"]),
-        ci_lower=share(found["converted"] + low, found["entered"]),
-        ci_upper=share(found["converted"] + high, found["entered"]),
-    )
+    return found
 
 
 def _open_that_advance(found: pd.DataFrame, level: float) -> tuple[Array, Array]:

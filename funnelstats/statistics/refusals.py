@@ -16,7 +16,7 @@ import pandas as pd
 from funnelstats.stated.intervals import goodman_intervals, share, wilson_interval
 from funnelstats.stated.schema import MISSING
 from funnelstats.statistics.associations import exact_p
-from funnelstats.statistics.conversion import COUNTS, RATE, conversion_rates, rate_difference
+from funnelstats.statistics.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.statistics.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.statistics.managers import REST, benjamini_hochberg, effective_counts, rest_of
 
@@ -30,7 +30,6 @@ REASON_TABLE_WORDS = ("owner", "manager", "week", "total")
 """Columns of ``reason_table`` that are not reasons."""
 
 
-RATES = ("entered", "known", "n_eff", *RATE)
 DRIVERS = {
     **dict.fromkeys(("attribute", "value", "refusal", "from_stage", "to_stage"), "str"),
     **dict.fromkeys(("rate", "other_rate", "difference", "ci_lower", "ci_upper", "p_value"), "float64"),
@@ -97,12 +96,12 @@ def any_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
 def reason_changes(rates: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     """How much more, or fewer, of a stage's leads are lost for a reason than in another period or group.
 
-    Both are frames of ``incidence_at(incidence(by_reason(...)), funnel)``; rows match on the keys that both
-    have; a reason that only the other frame has stands at the end, at no lead of as many. Returns ``*keys, rate,
+    Both are frames of ``rates_over_weeks(by_reason(...), funnel)``, or of ``incidence_at``; rows match on the keys that
+    both have; a reason that only the other frame has stands at the end, at no lead of as many. Returns ``*keys, rate,
     other_rate, difference, ci_lower, ci_upper, p_value, verdict``: limits by MOVER, Fisher's exact test on the
     effective leads, higher or lower (Benjamini–Hochberg .10 over the rows) or undecided.
     """
-    keys = [str(column) for column in rates if column in before and column not in RATES]
+    keys = [str(column) for column in rates if column in before and column not in MEASURED]
     own, others = (_with_zeros(frame, other, keys) for frame, other in ((rates, before), (before, rates)))
     found = rate_difference(own, others)
     (k1, n1), (k2, n2) = effective_counts(own), effective_counts(found[keys].merge(others, on=keys, how="left"))
@@ -113,7 +112,8 @@ def reason_changes(rates: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
 def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]) -> pd.DataFrame:
     """Which leads a stage loses for a reason more often than all its other leads, one attribute at a time.
 
-    Takes ``outcome_days(with_refusal(...), by=[*attributes, "refusal"])``. Of **all** leads at the stage, not
+    Takes ``outcome_days(with_refusal(...), by=[*attributes, "week"?, "refusal"])``; what a good or bad week does to all
+    leads cancels here, so weeks are taken together. Of **all** leads at the stage, not
     of the refused ones: there one frequent reason makes every other one look rare. Returns ``attribute, value,
     refusal, from_stage, to_stage, rate, other_rate, difference, ci_lower, ci_upper, p_value, verdict``, as in
     ``reason_changes``, the rows of all attributes judged together. It is association: an attribute may stand
@@ -121,7 +121,7 @@ def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]
     """
     found = []
     for name in attributes:
-        others = [attribute for attribute in attributes if attribute != name]
+        others = [*(attribute for attribute in attributes if attribute != name), "week"]
         own = by_reason(days, others).rename(columns={name: "value"})
         rates, rest = (incidence_at(incidence(side), funnel) for side in (own, rest_of(own, by="value")))
         found.append(reason_changes(rates, rest).assign(attribute=name))
@@ -207,7 +207,8 @@ def _with_zeros(rates: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd
     zeros = absent.merge(sizes, on=step)
     lower, upper = wilson_interval(np.zeros(len(zeros)), zeros["known"])
     zeros = zeros.assign(rate=share(np.zeros(len(zeros)), zeros["known"]), n_eff=zeros["known"].astype(float))
-    zeros = zeros.assign(ci_lower=lower, ci_upper=upper)
+    # where nobody gave a reason, weeks cannot differ by it
+    zeros = zeros.assign(ci_lower=lower, ci_upper=upper, dispersion=1.0, df=np.nan)
     return pd.concat([rates, zeros[list(rates)]], ignore_index=True) if len(zeros) else rates
 
 

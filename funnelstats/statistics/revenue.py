@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
-from funnelstats.stated.intervals import Array, Interval, checked_level, share, wilson_interval
+from funnelstats.stated.intervals import Array, checked_level, share, wilson_interval
 from funnelstats.stated.schema import MISSING
+from funnelstats.statistics.managers import benjamini_hochberg
 
 FEW_DEALS = 3
 """Below so many deals a return is shown and not judged."""
+FALSE_COLOURS = 0.10
+"""Of the groups of a table that are said to lose or to earn, so large a share wrongly at most, on average."""
 
 ALL = "(all)"
 """Names of ours stand in brackets: a channel may really be called all channels."""
@@ -33,8 +36,9 @@ def returns(
 ) -> pd.DataFrame:
     """What each group of leads costs and brings, so far and at maturity, biggest money first.
 
-    Takes ``money_counts``, ``spend_counts`` by the same keys (None: no costs are known) and ``deals_to_come``
-    (without it every lead counts as done). Spend without leads and leads without spend keep their rows. Returns
+    Takes ``money_counts``, ``spend_counts`` by the same keys (None: no costs are known) and ``deals_to_come``.
+    Without the last, or for a group that is not in it, all is only so far: what is known at maturity is missing, and
+    nobody is judged. Spend without leads and leads without spend keep their rows. Returns
 
     - ``*keys, leads, won, deals, revenue, returned, spend, open, to_come``
     - ``revenue_final``: revenue + to_come x what a won lead pays on average, of the same channel if it has 3 deals
@@ -43,26 +47,27 @@ def returns(
     - ``back``: revenue at maturity for one unit spent, with limits
     - ``biggest_share``: of the biggest deal in the revenue so far
     - ``verdict`` on roi_final: red (loses, beyond chance), green (earns), undecided, too few (below 3 deals), or why
-      there is none: no spend, no leads, no channel, no payments
+      there is none: no spend, no leads, no channel, no payments. One decision for the frame: the group's own range
+      leaves out break-even, and so it does at the level of Benjamini and Hochberg (1995) over all groups judged
 
     Limits of the revenue: m exp(-+ z sqrt(v)), v the greater of the leads' own relative variance and
     (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit of the conversion
-    times the mean deal of all. Sold to come adds its own error.
+    times the mean deal of all. What is to come adds the error of its number, and shares that of the mean deal.
     """
     keys = [str(column) for column in counts if column not in (*COUNTS, *SUMS)]
     rows = _merged(counts, spend, to_come, keys)
     pooled = _all_deals(counts)
     sale = _worth_of_a_sale(rows, keys)
-    low, high = _revenue_limits(rows, pooled, level, sale=None)
-    final_low, final_high = _revenue_limits(rows, pooled, level, sale=sale)
+    low, high, _ = _revenue_limits(rows, pooled, level, sale=None)
+    final_low, final_high, v = _revenue_limits(rows, pooled, level, sale=sale)
     final = rows["revenue"] + (rows["to_come"] * sale["worth"]).where(rows["to_come"] > 0, rows["to_come"])
     spent = rows["spend"].where(rows["spend"] > 0)
     if "channel" in keys and rows["channel"].nunique() > 1:
         # what has no channel was not spent on the leads that have none
         spent = spent.mask(rows["channel"] == MISSING)
     sales = rows["won"] + rows["to_come"]
-    settled = rows["leads"] - rows["open"]
     part = share(sales, rows["leads"])
+    settled = np.where(np.isnan(part), 0, rows["leads"] - rows["open"])
     slow, fast = wilson_interval(np.nan_to_num(part) * settled, settled, level)
     with np.errstate(divide="ignore", invalid="ignore"):
         cheapest, dearest = spent / (rows["leads"] * fast), spent / (rows["leads"] * slow)
@@ -84,7 +89,7 @@ def returns(
         back_upper=final_high / spent,
         biggest_share=(rows["biggest"] / rows["revenue"]).where(rows["revenue"] > 0),
     )
-    found = found.assign(verdict=_verdict(found, spent, keys))
+    found = found.assign(verdict=_verdict(found, spent, v, keys))
     if "cohort" in keys:
         return found.sort_values(keys, key=lambda column: column.mask(column == MISSING), ignore_index=True)
     stake = found[["spend", "revenue_final"]].max(axis=1)
@@ -99,14 +104,12 @@ def _merged(
 ) -> pd.DataFrame:
     """One row for each group that has leads or spend; a group without leads brought nothing, surely."""
     rows = counts
-    if to_come is None:
-        rows = rows.assign(open=0, to_come=0.0, to_come_error=0.0)
+    if to_come is None or (not keys and to_come.empty):
+        rows = rows.assign(**dict.fromkeys(TO_COME, np.nan))
     elif keys:
         rows = rows.merge(to_come, how="left", on=keys)
     else:
-        rows = rows.assign(**{name: to_come[name].iloc[0] for name in TO_COME}) if len(to_come) else rows.assign(
-            open=0, to_come=0.0, to_come_error=0.0
-        )  # fmt: skip
+        rows = rows.assign(**{name: to_come[name].iloc[0] for name in TO_COME})
     paid = bool(counts["revenue"].notna().any())
     if spend is None:
         rows = rows.assign(spend=np.nan)
@@ -119,12 +122,12 @@ def _merged(
     else:
         rows = rows.assign(spend=spend["spend"].fillna(0.0).sum())
     empty = rows["leads"].isna() | (rows["leads"] == 0)
-    settled = rows["open"].isna()
     nothing = {"revenue": 0.0, "returned": 0.0} if paid else {}
     zeros = dict.fromkeys(COUNTS, 0) | nothing
     filled = rows.assign(**{name: rows[name].mask(empty, value) for name, value in zeros.items()})
-    filled = filled.assign(**{name: filled[name].mask(empty | settled, 0) for name in TO_COME})
-    return filled.astype(dict.fromkeys([*COUNTS, "open"], "int64"))
+    filled = filled.assign(**{name: filled[name].mask(empty, 0) for name in TO_COME})
+    whole = COUNTS if filled["open"].isna().any() else [*COUNTS, "open"]
+    return filled.astype(dict.fromkeys(whole, "int64"))
 
 
 def _all_deals(counts: pd.DataFrame) -> tuple[float, float]:
@@ -142,38 +145,39 @@ def _all_deals(counts: pd.DataFrame) -> tuple[float, float]:
 
 
 def _worth_of_a_sale(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """What one more won lead will pay, and the relative variance of that mean: of the same channel, else of all."""
+    """What one more won lead will pay, and the deals and sales it is the mean of: of the same channel, else of all."""
     channel = ["channel"] if "channel" in keys else []
     numbers = rows[["revenue", "won", "deals"]]
     own = numbers.groupby([rows[name] for name in channel]).transform("sum") if channel else numbers * 0
     total = pd.DataFrame(np.tile(numbers.sum().to_numpy(), (len(rows), 1)), columns=list(numbers), index=rows.index)
     used = own.where(own["deals"] >= FEW_DEALS, total)
-    _, cv2 = _all_deals(rows)
-    return pd.DataFrame(
-        {
-            "worth": share(used["revenue"], used["won"]),
-            "doubt": np.maximum(share(1 + cv2, used["deals"]) - share(1.0, used["won"]), 0),
-        },
-        index=rows.index,
-    )
+    return used.assign(worth=share(used["revenue"], used["won"]))
 
 
 def _revenue_limits(
     rows: pd.DataFrame, pooled: tuple[float, float], level: float, sale: pd.DataFrame | None
-) -> Interval:
-    """Limits of a group's revenue: so far, or with what is to come at the worth of a sale."""
+) -> tuple[Array, Array, Array]:
+    """Limits of a group's revenue, so far or with what is to come at the worth of a sale, and its log's variance."""
     leads, deals = (rows[name].to_numpy(dtype=float) for name in ("leads", "deals"))
     total = rows["revenue"].to_numpy(dtype=float)
     v = relative_variance(leads, deals, rows["lead_mean"], rows["lead_var"], pooled[1])
     settled = leads
     if sale is not None:
-        hoped, worth = rows["to_come"].to_numpy(dtype=float), sale["worth"].to_numpy()
-        error, doubt = rows["to_come_error"].to_numpy(dtype=float), sale["doubt"].to_numpy()
+        hoped, worth, behind, won = (
+            part.to_numpy(dtype=float) for part in (rows["to_come"], sale["worth"], sale["deals"], sale["won"])
+        )
+        error = rows["to_come_error"].to_numpy(dtype=float)
         more = np.where(hoped == 0, 0.0, hoped * worth)
-        # Where nothing is to come there may still be open leads, whose error counts.
-        extra = np.where(error == 0, 0.0, (worth * error) ** 2) + np.where(hoped == 0, 0.0, more**2 * doubt)
         with np.errstate(divide="ignore", invalid="ignore"):
-            v = (np.where(deals > 0, total**2 * v, 0.0) + extra) / (total + more) ** 2
+            number = np.where(deals > 0, 1 / deals - 1 / leads, 0.0)
+            # the mean deal of the past is in what is to come too: one error on both
+            spread = np.fmax(np.where(deals > 0, (v - number) * deals, 0.0), pooled[1])
+            doubt = np.maximum((1 + spread) / behind - 1 / won, 0)
+            so_far = np.where(deals > 0, total**2 * v, 0.0)
+            # where nothing is to come there may still be open leads, whose error counts
+            come = np.where(error == 0, 0.0, (worth * error) ** 2)
+            come = come + np.where(more == 0, 0.0, more * (more + 2 * total) * doubt)
+            v = (so_far + come) / (total + more) ** 2
         total, settled = total + more, leads - rows["open"].to_numpy()
     z = special.ndtri(0.5 + checked_level(level) / 2)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -183,7 +187,7 @@ def _revenue_limits(
     lower = np.where(no_deal, 0.0, lower)
     upper = np.where(no_deal, np.fmax(leads * most * pooled[0], np.nan_to_num(upper)), upper)
     known = (total >= 0) & ~np.isnan(lower) & ~np.isnan(upper) & (leads > 0)
-    return np.where(known, lower, 0.0), np.where(known, upper, np.inf)
+    return np.where(known, lower, 0.0), np.where(known, upper, np.inf), np.where(known & ~no_deal, v, np.nan)
 
 
 def relative_variance(
@@ -201,9 +205,15 @@ def relative_variance(
     return np.where(k > 0, np.fmax(own, np.where(np.isnan(c), np.nan, floor)), np.nan)
 
 
-def _verdict(found: pd.DataFrame, spent: pd.Series, keys: list[str]) -> np.ndarray:
+def _verdict(found: pd.DataFrame, spent: pd.Series, v: Array, keys: list[str]) -> np.ndarray:
     several = "channel" in keys and found["channel"].nunique() > 1
     nowhere = (found["channel"] == MISSING) if several else pd.Series(False, index=found.index)
+    judged = (found["deals"] >= FEW_DEALS) & found["back"].gt(0) & ~nowhere
+    with np.errstate(divide="ignore", invalid="ignore"):
+        away = np.abs(np.log(found["back"].where(judged).to_numpy())) / np.sqrt(v)
+    # few deals are skewed: far from break-even the normal distribution promises too much, Student's does not
+    p = 2 * stats.t.sf(away, found["deals"].clip(lower=1))
+    sure = benjamini_hochberg(p) <= FALSE_COLOURS
     return np.select(
         [
             nowhere,
@@ -211,12 +221,29 @@ def _verdict(found: pd.DataFrame, spent: pd.Series, keys: list[str]) -> np.ndarr
             spent.isna(),
             found["revenue"].isna(),
             found["deals"] < FEW_DEALS,
-            found["roi_final_upper"] < 0,
-            found["roi_final_lower"] > 0,
+            sure & (found["roi_final_upper"] < 0),
+            sure & (found["roi_final_lower"] > 0),
         ],
         ["no channel", "no leads", "no spend", "no payments", "too few", "red", "green"],
         "undecided",
     )
+
+
+def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
+    """Of the rows of ``returns`` that are green, those that may bring back as much as the best.
+
+    The best is the row that brings back most, and is none of them. Every pair of the rows might have been the one
+    compared, so the error is shared out over all pairs.
+    """
+    green = rows[rows["verdict"] == "green"]
+    if len(green) < 2:
+        return green.iloc[:0]
+    log = np.log(green["back"])
+    spread = (np.log(green["back_upper"]) - log) / special.ndtri(0.975)
+    best, pairs = log.idxmax(), len(green) * (len(green) - 1) / 2
+    apart = (log[best] - log) / np.hypot(spread, spread[best])
+    close = apart < stats.t.isf(error / 2 / pairs, np.minimum(green["deals"], green["deals"][best]))
+    return green[close & (green.index != best)]
 
 
 def with_total(rows: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:

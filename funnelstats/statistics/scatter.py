@@ -10,11 +10,12 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.stated.intervals import Array, checked_level, score_interval, share
+from funnelstats.stated.shared import shared
 from funnelstats.statistics.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.statistics.managers import rest_of, versus_rest
 
 if TYPE_CHECKING:
-    from funnelstats.stated.funnel import Funnel
+    from funnelstats.stated.funnel import Funnel, Step
 
 STEP = ["from_stage", "to_stage"]
 OWN_PART = 0.5
@@ -24,6 +25,7 @@ KNOWN_PART = 2 / 3
 """Degrees of freedom that a difference of neighbouring weeks is worth: the price of not minding a break."""
 
 
+@shared
 def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
     """Share of leads that advanced by the horizon, over all weeks given, honest about good and bad weeks.
 
@@ -42,6 +44,7 @@ def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95)
     return _scattered(_rates(days, funnel), parts, _correlations(parts, funnel), level)
 
 
+@shared
 def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """``versus_rest`` of each manager's rates over weeks; ``days`` as for ``rates_over_weeks``, by manager and week.
 
@@ -119,7 +122,7 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
             "pairs": leads**2,
         }
     )
-    steps = pd.DataFrame([step[:2] for step in funnel.steps], columns=STEP)
+    steps = pd.DataFrame([(step.from_stage, step.to_stage) for step in funnel.steps], columns=STEP)
     sums = steps.merge(terms.groupby(STEP, as_index=False).sum(), how="left", on=STEP).fillna(0)
     all_steps = share(sums["beyond"].sum(), max(sums["possible"].sum(), 0))
     own = np.where(sums["possible"] > 0, share(sums["beyond"], sums["possible"].clip(lower=0)), all_steps)
@@ -145,8 +148,8 @@ def _weekly_parts(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _parts_of_step(days: pd.DataFrame, groups: list[str], step: tuple) -> pd.DataFrame:
-    from_stage, to_stage, horizon, *_ = step
+def _parts_of_step(days: pd.DataFrame, groups: list[str], step: Step) -> pd.DataFrame:
+    horizon = step.horizon_days
     by = days.groupby(groups, sort=False, dropna=False) if groups else days.groupby(days["age_days"] * 0)
     cell, (week, weeks) = by.ngroup().to_numpy(), pd.factorize(days["week"], sort=True)
     names = days[groups][~pd.Series(cell).duplicated().to_numpy()] if groups else pd.DataFrame(index=range(len(by)))
@@ -167,8 +170,8 @@ def _parts_of_step(days: pd.DataFrame, groups: list[str], step: tuple) -> pd.Dat
     n_eff = np.minimum(n_eff, known.sum(axis=1, keepdims=True))
     rows = pd.DataFrame(
         {
-            "from_stage": from_stage,
-            "to_stage": to_stage,
+            "from_stage": step.from_stage,
+            "to_stage": step.to_stage,
             "week": np.tile(weeks, shape[0]),
             "rate": np.broadcast_to(rate, entered.shape).ravel(),
             "deviation": deviation.ravel(),

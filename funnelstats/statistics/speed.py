@@ -185,10 +185,10 @@ def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
 def _answer(row: pd.Series) -> str:
     """What a landmark shows: a difference, none beyond the margin, or nothing yet."""
     margin = float(share_margin(row["other_rate"]))
-    numbers = (row[name] for name in ("converted", "entered", "other_converted", "other_entered"))
-    answer = str(answers(row["verdict"] != "undecided", *newcombe_interval(*numbers, SIDED), margin))
+    k1, n1, k2, n2 = (row[name] for name in ("converted", "entered", "other_converted", "other_entered"))
+    answer = str(answers(row["verdict"] != "undecided", *newcombe_interval(k1, n1, k2, n2, SIDED), margin))
     return {
         YES: _("it goes together, it is not shown to cause"),
         NO: _("no more than {margin} apart").format(margin=points(margin)),
-        UNTOLD: _("whether that is more than chance cannot be told yet"),
+        UNTOLD: _("whether they differ cannot be told yet"),
     }[answer]

@@ -74,7 +74,7 @@ def coaching_pairs(
     Learners of a step are those marked in a column ``named``; without one, the manager with the lowest shrunken
     rate. A teacher passes it better with probability .9 and is good at it: in the upper half there and, where the
     frame has a ``verdict``, green or without a target. Shown is the best, unless learner and teacher can swap: each is
-    the better one at a step of the other's, beyond doubt and not red or amber there (one swap a manager, a step each
+    the better one at a step of the other's, range above 0 and not red or amber there (one swap a manager, a step each
     way). The uplift: the learner's own leads at the step, were they to pass it at the teacher's rate, all later steps
     as the learner does them. Pass ``at_equal_leads`` rates to compare at equal leads. Returns ``from_stage, to_stage,
     teacher, learner, teacher_rate, learner_rate, probability, swap, best, best_rate, other_teachers, deals,

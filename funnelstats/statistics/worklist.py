@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from funnelstats.stated.intervals import share
+from funnelstats.stated.intervals import Array
 from funnelstats.stated.schema import MISSING
 from funnelstats.stated.words import _, day, number
 from funnelstats.statistics.incidence import life_table
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
 
 MOST = 20
+FEWEST_TRIES = 10
+"""Second tries below which their share won is no chance to plan by: of 10, a half is very likely 24 to 76 %."""
 WEEK = 7
 NEVER, HORIZON, IDLE = "never contacted", "horizon ends", "idle"
 OPEN, AGAIN = "open", "second try"
@@ -70,9 +72,14 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     age = np.fmin(_days(own["entered_on"], as_of), known.fillna(0)).astype("int64")
     at = pd.MultiIndex.from_arrays([own["stage"], age])
     chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
+    return own.assign(days_there=days_there, chance=chance, at_stake=chance * _amounts(own, deal))
+
+
+def _amounts(leads: pd.DataFrame, deal: pd.DataFrame) -> Array:
+    """What each lead would bring: its own amount, or the mean deal; missing where neither is known."""
     mean = float(deal["mean_deal"].iloc[0])
-    amount = own["amount"].where(own["amount"] > 0).fillna(mean if mean > 0 else np.nan)
-    return own.assign(days_there=days_there, chance=chance, at_stake=chance * amount.to_numpy(dtype=float))
+    amount = leads["amount"].where(leads["amount"] > 0).fillna(mean if mean > 0 else np.nan)
+    return amount.to_numpy(dtype=float)
 
 
 def coming_week(as_of: date) -> tuple[date, date]:
@@ -134,34 +141,32 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     return pd.concat(both, ignore_index=True) if both else listed[LISTED]
 
 
-def with_retry_stake(
-    retries: pd.DataFrame,
-    retried: pd.DataFrame,
-    chances: pd.DataFrame,
-    deal: pd.DataFrame,
-    funnel: Funnel,
-    as_of: date,
-) -> pd.DataFrame:
-    """Refused leads due for a second try with what each may bring: most first, then those whose days end first.
+def second_tries(success: pd.DataFrame) -> tuple[int, int]:
+    """How many second tries the team made whose days are over, and how many of them were won; of ``retry_success``."""
+    last = success.tail(1)
+    return int(last["again_entered"].sum()), int(last["again_converted"].sum())
 
-    Takes ``retries_due`` of the manager and ``retried_counts`` of the team: such a lead comes back as often as those
-    did, and then has the chance of any new one. chance and at_stake are missing where no second try was ever seen: an
-    export that writes them down as new leads, or holds one row per lead, shows none. Returns the columns of
-    ``worklist`` (days_there counts from the refusal), then refusal, lost_on, due_from, due_to.
+
+def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Refused leads due for a second try with what each may bring if it is tried: most first, then by its last day.
+
+    Takes ``retries_due`` of the manager and ``retry_success`` of the team. The chance is that of leads that **were**
+    tried: those nobody called again say nothing of what a call brings. It is missing, and at_stake with it, below ten
+    such tries: an export that writes them down as new leads, or holds one row per lead, shows none. Returns the columns
+    of ``worklist`` (days_there counts from the refusal), then refusal, lost_on, due_from, due_to.
     """
-    anew = retries.assign(entered_on=pd.Timestamp(as_of), since=retries["lost_on"], kind=AGAIN)
-    staked = with_stake(anew.assign(stage=funnel.stages[0]), chances, deal, as_of)
-    again = retried["converted"].sum()
-    back = float(share(again, retried["entered"].sum())) if again else np.nan
+    tried, won = second_tries(success)
+    chance = won / tried if tried >= FEWEST_TRIES else np.nan
     due = [_("call again by {day}").format(day=day(until)) for until in retries["due_to"]]
     why = [
         _("second try due") if refusal == MISSING else _("second try due: {refusal}").format(refusal=refusal)
         for refusal in retries["refusal"]
     ]
-    found = staked.assign(
-        stage=retries["stage"],
-        chance=staked["chance"] * back,
-        at_stake=staked["at_stake"] * back,
+    found = retries.assign(
+        kind=AGAIN,
+        days_there=_days(retries["lost_on"], as_of),
+        chance=chance,
+        at_stake=chance * _amounts(retries, deal),
         reason=pd.Series(why, index=retries.index, dtype="str"),
         next_step=pd.Series(due, index=retries.index, dtype="str"),
     )[[*LISTED, "refusal", "lost_on", "due_from", "due_to"]]

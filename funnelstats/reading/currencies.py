@@ -1,0 +1,136 @@
+"""Amounts of several currencies in one column: told by the signs in its texts, by a workbook's formats, by a column."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from funnelstats.reading.readers import read_file
+from funnelstats.reading.shapes import Found, toml, under
+from funnelstats.stated.funnel import Funnel, Source
+
+DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "BRL", "ARS", "CLP", "COP"})
+SIGNS: dict[str, frozenset[str]] = {
+    "$": DOLLARS,
+    "€": frozenset({"EUR"}),
+    "£": frozenset({"GBP"}),
+    "¥": frozenset({"JPY", "CNY"}),
+    "₽": frozenset({"RUB"}),
+    "р": frozenset({"RUB", "BYN"}),
+    "руб": frozenset({"RUB", "BYN"}),
+    "₴": frozenset({"UAH"}),
+    "грн": frozenset({"UAH"}),
+    "₸": frozenset({"KZT"}),
+    "₹": frozenset({"INR"}),
+    "₺": frozenset({"TRY"}),
+    "₪": frozenset({"ILS"}),
+    "zł": frozenset({"PLN"}),
+    "kč": frozenset({"CZK"}),
+    "kr": frozenset({"SEK", "NOK", "DKK"}),
+    "chf": frozenset({"CHF"}),
+    "us$": frozenset({"USD"}),
+    "c$": frozenset({"CAD"}),
+    "a$": frozenset({"AUD"}),
+    "r$": frozenset({"BRL"}),
+    "евро": frozenset({"EUR"}),
+    "долл": frozenset({"USD"}),
+}
+"""Signs in small letters without full stops, and the currencies that each may mean."""
+COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
+FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴₸₹₺₪])")
+
+
+def meant(sign: str) -> frozenset[str]:
+    """The currencies that a sign or a code of three letters may mean; one that is not known means itself."""
+    plain = sign.strip().casefold().rstrip(".")
+    return SIGNS.get(plain, frozenset({plain.upper()}))
+
+
+def of_currencies(
+    raw: ir.Table, funnel: Funnel, table: str, source: Source, read: list[tuple[Path, list[str], str]]
+) -> Iterator[Found]:
+    """Amounts of a source in another currency than the funnel's, or in several; ``read`` has path, header and kind."""
+    column = source.columns.get("amount")
+    if column is None:
+        return
+    if source.currency_signs:
+        counts = _signs(raw, column, source.currency_signs)
+        own = [sign for sign in source.currency_signs if funnel.currency in meant(sign)]
+        yield from _told(counts, funnel, table, column, under(table, f"currency_signs = {toml(own)}") if own else "")
+    formats: Counter[str] = Counter()
+    for path, _header, kind in read:
+        if kind == "XLSX":
+            formats.update(_formats(path, column, source))
+    yield from _told(formats, funnel, table, column, "")
+    filtered = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
+    for path, header, _kind in read:
+        for name in header:
+            if COLUMN.match(name) and name not in filtered:
+                cells = read_file(
+                    path, [name], encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
+                ).columns[name]
+                counts = Counter(text for value in cells.to_pylist() if (text := (value or "").strip()))
+                own = [text for text in counts if funnel.currency in meant(text)]
+                mend = under(table, f"only = {toml({name: own})}") if own else ""
+                yield from _told(counts, funnel, table, name, mend)
+
+
+def _told(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: str) -> Iterator[Found]:
+    """A fact where amounts are of several currencies, or all of another than the funnel states."""
+    foreign = {sign: count for sign, count in counts.items() if count and funnel.currency not in meant(sign)}
+    known = [sign for sign in foreign if meant(sign) in SIGNS.values() or re.fullmatch("[A-Z]{3}", sign)]
+    if foreign and (known or len(foreign) < len(+counts)):
+        shown = ", ".join(f"{sign} {count}" for sign, count in counts.most_common(5))
+        yield "mixed_currencies", f"{table}, {column}: {shown}", sum(foreign.values()), mend
+
+
+def _signs(raw: ir.Table, column: str, signs: tuple[str, ...]) -> Counter[str]:
+    """Rows by the sign in them; of two that fit, the longer is meant."""
+    text = raw[column]
+    sign = ibis.cases(*((text.contains(sign), sign) for sign in sorted(signs, key=len, reverse=True)), else_="")
+    found = raw.select(_sign=sign).group_by("_sign").aggregate(_rows=ibis._.count()).execute()
+    return Counter({str(sign): int(rows) for sign, rows in zip(found["_sign"], found["_rows"], strict=True) if sign})
+
+
+def _formats(path: Path, column: str, source: Source) -> Counter[str]:
+    """A workbook's numbers by the currency that their format shows."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True)
+    counts: Counter[str] = Counter()
+    # Most workbooks format no cell as money: their rows need not be read once more.
+    if any(_currency(text) for text in [*book._number_formats, *_money_formats(book)]):
+        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
+        sheet.reset_dimensions()
+        rows = sheet.iter_rows(min_row=source.header_row)
+        header = [str(cell.value or "").strip() for cell in next(rows, ())]
+        place = header.index(column) if column in header else len(header)
+        cells = (row[place] for row in rows if len(row) > place)
+        counts.update(
+            sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
+        )
+    book.close()
+    return counts
+
+
+def _money_formats(book: Any) -> list[str]:
+    """The built-in formats of money that a workbook uses: Excel writes them by number alone."""
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+    return [BUILTIN_FORMATS.get(style.numFmtId, "") for style in book._cell_styles]
+
+
+def _currency(number_format: str) -> str:
+    """The sign of money in a number format, "" where there is none."""
+    for symbol, text, sign in FORMAT.findall(number_format or ""):
+        found = (symbol or text or sign).strip()
+        if meant(found) in SIGNS.values() or re.fullmatch("[A-Z]{3}", found):
+            return str(found)
+    return ""

@@ -1,0 +1,284 @@
+"""What a week's page says where leads of one week are alike: reds, ranges, names and the whole way, and the price.
+
+Correlation is that of two leads of one week at a step, shared by all managers or each manager's own. All leads are
+matured, so that a page costs little; ``leads_on_their_way`` in simulate.py has the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from claims import FLOORS, HALF_YEAR, STAGES, WINDOW, Claim, funnel_of
+from scipy import stats
+
+from funnelstats.showing.advice import what_to_do
+from funnelstats.statistics.casemix import case_mix
+from funnelstats.statistics.changes import explain_change
+from funnelstats.statistics.incidence import incidence, incidence_at
+from funnelstats.statistics.leaks import leak_sizes, noticeable
+from funnelstats.statistics.managers import page_verdicts, versus_target, versus_targets
+from funnelstats.statistics.monitoring import e_alarms
+from funnelstats.statistics.scatter import against_rest, rates_over_weeks, usual_dispersion
+
+FUNNEL = funnel_of(FLOORS)
+MONDAYS = range(0, HALF_YEAR, 2)
+"""Every other page of a half-year: its neighbours judge nearly the same leads."""
+
+Counts = tuple[npt.NDArray, npt.NDArray]
+
+
+def weeks_that_scatter() -> list[Claim]:
+    """Pages of a team exactly at its floors: any red, a leak of the team, losses listed, and the ranges."""
+    claims = []
+    for managers, leads, correlation, own in (
+        (10, 15, 0.0, False),
+        (10, 15, 0.02, False),
+        (10, 15, 0.05, False),
+        (10, 15, 0.05, True),
+        (10, 3, 0.02, False),
+        (40, 3, 0.05, False),
+        (40, 15, 0.02, False),
+    ):
+        rng, runs = np.random.default_rng(41), 150
+        found = np.zeros((runs, 6))
+        for run in range(runs):
+            counts = drawn(rng, managers, leads, correlation, np.array(FLOORS), WINDOW, own=own)
+            days = days_of(*counts)
+            together = rates_over_weeks(of_team(days), FUNNEL)
+            team, people = versus_targets(together, rates_over_weeks(days, FUNNEL), FUNNEL)
+            plain = incidence_at(incidence(of_team(days).drop(columns="week")), FUNNEL)
+            red = (team["verdict"] == "red").any()
+            found[run] = [
+                red or (people["verdict"] == "red").any(),
+                red,
+                len(noticeable(leak_sizes(together, FUNNEL), team)) > 0,
+                versus_target(plain, FUNNEL)["verdict"].isin(["red", "amber"]).any(),
+                _holds(team),
+                _holds(people),
+            ]
+        any_red, leaks, listed, before, ranges, own_ranges = found.mean(axis=0)
+        setting = f"{managers} managers, {leads} leads a week each, correlation {correlation}{', own' * own}"
+        claims += [
+            Claim("Pages with any red", setting, "≤ .07", any_red, 0, 0.10),
+            Claim("Pages on which the team leaks", setting, "≤ .07", leaks, 0, 0.07),
+            Claim("Pages that list a loss", setting, "≤ .07", listed, 0, 0.07),
+            Claim("— with leads taken for independent, the team leaks", setting, "", before),
+            Claim("The team's ranges", setting, ".95", ranges, 0.93, 0.98),
+            Claim("Managers' ranges", setting, ".95", own_ranges, 0.93, 0.98),
+        ]
+    return claims
+
+
+def whole_way() -> list[Claim]:
+    """The whole way of a team that does the same all the time, told every other Monday; and after a fall."""
+    claims = []
+    for leads, correlation in ((30, 0.0), (100, 0.0), (100, 0.02), (200, 0.05)):
+        rng, runs = np.random.default_rng(42), 60
+        said = np.zeros((runs, len(MONDAYS)))
+        for run in range(runs):
+            counts = drawn(rng, 1, leads, correlation, np.array(FLOORS), 2 * WINDOW + HALF_YEAR - 1, own=False)
+            said[run] = [_change(counts, week)["changed"] == "yes" for week in MONDAYS]
+        setting = f"{leads} leads a week, correlation {correlation}"
+        claims += [
+            Claim("Pages that say the way changed", setting, "≤ .02", said.mean(), 0, 0.02),
+            Claim("Half-years that say so at least once", setting, "≤ .10", said.any(axis=1).mean(), 0, 0.15),
+        ]
+    for correlation, points in ((0.0, 10), (0.0, 17), (0.02, 17)):
+        rng, runs = np.random.default_rng(43), 200
+        rates = np.tile(FLOORS, (2 * WINDOW, 1))
+        rates[WINDOW:, 2] -= points / 100
+        changes = [_change(drawn(rng, 1, 100, correlation, rates, 2 * WINDOW, own=False), 0) for _ in range(runs)]
+        setting = f"100 leads a week, correlation {correlation}, one step fell by {points} points 13 weeks ago"
+        seen = np.mean([change["changed"] == "yes" for change in changes])
+        claims.append(Claim("Falls of the whole way that are told", setting, "", seen))
+        denied = np.mean([change["changed"] == "no" for change in changes])
+        claims.append(Claim("Falls of the whole way that are denied", setting, "≤ .05", denied, 0, 0.05))
+    return claims
+
+
+def what_is_denied() -> list[Claim]:
+    """What a page denies although it is so: a leak of the team, a weakness behind harder leads."""
+    claims = []
+    for managers, leads, correlation in ((3, 5, 0.0), (10, 15, 0.0), (10, 15, 0.05)):
+        rng, runs = np.random.default_rng(44), 200
+        rates = np.array(FLOORS)
+        rates[1] -= 0.10
+        said = []
+        for _ in range(runs):
+            days = days_of(*drawn(rng, managers, leads, correlation, rates, WINDOW, own=False))
+            together = rates_over_weeks(of_team(days), FUNNEL)
+            team, people = versus_targets(together, rates_over_weeks(days, FUNNEL), FUNNEL)
+            nobody = people.head(0).assign(whose="", named=False, rest="")
+            said.append(what_to_do(team, nobody, _no_alarm(), leak_sizes(together, FUNNEL), FUNNEL)[0])
+        setting = f"{managers} managers, {leads} leads a week each, correlation {correlation}, a step 10 points low"
+        denied = np.mean([("no leak of that size" in text) or ("Every step" in text) for text in said])
+        claims += [
+            Claim("Pages that deny the leak", setting, "≤ .05", denied, 0, 0.05),
+            Claim("Pages that tell it", setting, "", np.mean(["leaks most" in text for text in said])),
+            Claim("Pages that say it cannot be told", setting, "", np.mean(["nor ruled out" in text for text in said])),
+        ]
+    for harder, weak in ((0.15, 0.08), (0.15, 0.0)):
+        whose = np.array(list(_misses(np.random.default_rng(45), harder, weak, runs=300)))
+        setting = f"150 leads, {100 * harder:.0f} points harder, {100 * weak:.0f} points weak at equal leads"
+        claims += [
+            Claim("No weakness beyond 5 points, of reds and ambers", setting, "≤ .05" * (weak > 0.05),
+                  np.mean(whose == "base"), *([0, 0.08] * (weak > 0.05))),
+            Claim("Cannot be told, of reds and ambers", setting, "", np.mean(whose == "unclear")),
+        ]  # fmt: skip
+    return claims
+
+
+def named_falsely() -> list[Claim]:
+    """Half-years in which anybody is named, every other Monday, of managers who do the same; also without targets."""
+    claims = []
+    for managers, leads, correlation in ((10, 15, 0.0), (10, 15, 0.05), (40, 15, 0.02)):
+        rng, runs = np.random.default_rng(46), 40 if managers == 10 else 20
+        named = np.zeros((runs, 2), dtype=bool)
+        for run in range(runs):
+            history = drawn(rng, managers, leads, correlation, np.array(FLOORS), WINDOW + HALF_YEAR - 1, own=True)
+            for week in MONDAYS:
+                named[run] |= [_page(history, week, funnel)["named"].any() for funnel in (FUNNEL, FREE)]
+        setting = (
+            f"{managers} managers exactly at their floors, {leads} leads a week each, correlation {correlation}, own"
+        )
+        for funnel, share in zip(("", ", no target agreed"), named.mean(axis=0), strict=True):
+            # 20 or 40 half-years are sure to about ±.05
+            claims.append(Claim("Half-years in which anybody is named", setting + funnel, "≤ .05", share, 0, 0.10))
+    return claims
+
+
+def weeks_until_named() -> list[Claim]:
+    """The price: when a manager who is low beside nine good ones is first red, and first named."""
+    claims = []
+    for points, correlation in ((10, 0.0), (10, 0.02), (20, 0.0)):
+        rng, runs = np.random.default_rng(47), 30
+        first = np.full((runs, 2), np.inf)
+        rates = np.tile(np.array(FLOORS) + 0.03, (10, 1, 1))
+        rates[0, 0, 1] = FLOORS[1] - points / 100
+        for run in range(runs):
+            history = drawn(rng, 10, 15, correlation, rates, 2 * HALF_YEAR, own=False)
+            for week in range(2 * HALF_YEAR - WINDOW):
+                page = _page(history, week, FUNNEL)
+                cell = page[(page["manager"] == 0) & (page["from_stage"] == STAGES[1])].iloc[0]
+                seen = np.array([cell["verdict"] == "red", cell["named"]])
+                first[run] = np.minimum(first[run], np.where(seen, week + WINDOW, np.inf))
+                if cell["named"]:
+                    break
+        setting = f"15 leads a week, {points} points low, correlation {correlation}, the first page after 13 weeks"
+        claims += [
+            Claim("Weeks until the weak manager is red, median", setting, "", float(np.median(first[:, 0]))),
+            Claim("Weeks until the weak manager is named, median", setting, "", float(np.median(first[:, 1]))),
+        ]
+    return claims
+
+
+FREE = funnel_of((None, None, None, None))  # type: ignore[arg-type]
+
+
+def drawn(
+    rng: np.random.Generator,
+    managers: int,
+    leads: float,
+    correlation: float,
+    rates: npt.NDArray,
+    weeks: int,
+    *,
+    own: bool,
+) -> Counts:
+    """Entered and converted, axes manager, week, step; ``rates`` are broadcast to that."""
+    entered = rng.poisson(leads, (managers, weeks, len(FLOORS)))
+    rate = np.broadcast_to(rates, entered.shape)
+    if correlation:
+        size = 1 / correlation - 1
+        luck = rng.random((managers if own else 1, weeks, len(FLOORS)))
+        rate = stats.beta.ppf(luck, rate * size, (1 - rate) * size)
+    return entered, rng.binomial(entered, rate)
+
+
+def days_of(entered: npt.NDArray, converted: npt.NDArray) -> pd.DataFrame:
+    """Day counts by manager and week of leads that all leave their stage on the day they enter it."""
+    places = [range(size) for size in entered.shape]
+    index = pd.MultiIndex.from_product(places, names=["manager", "week", "step"]).to_frame(index=False)
+    rows = index.assign(age_days=0, advanced=converted.ravel(), lost=(entered - converted).ravel(), open=0)
+    rows = rows.assign(from_stage=np.array(STAGES)[rows["step"]]).drop(columns="step")
+    return rows[rows["advanced"] + rows["lost"] > 0]
+
+
+def of_team(days: pd.DataFrame) -> pd.DataFrame:
+    keys = ["week", "from_stage", "age_days"]
+    return days.groupby(keys, as_index=False)[["advanced", "lost", "open"]].sum()
+
+
+def _holds(page: pd.DataFrame) -> float:
+    known = page[page["rate"].notna()]
+    return float(((known["ci_lower"] <= known["floor"]) & (known["floor"] <= known["ci_upper"])).mean())
+
+
+def _no_alarm() -> pd.DataFrame:
+    return pd.DataFrame({"from_stage": list(STAGES[:-1]), "alarm": False, "at_start": False})
+
+
+def _change(counts: Counts, week: int) -> pd.Series:
+    """The decision of the page that ends so many weeks after the first one that has weeks before it."""
+    windows = (slice(week, week + WINDOW), slice(week + WINDOW, week + 2 * WINDOW))
+    before, after = (rates_over_weeks(of_team(days_of(*(part[:, at] for part in counts))), FUNNEL) for at in windows)
+    return explain_change(before, after).iloc[0]
+
+
+def _page(history: Counts, week: int, funnel: object) -> pd.DataFrame:
+    """The managers of a page that begins with this week, with alarms from the first week on."""
+    days = days_of(*(part[:, week : week + WINDOW] for part in history))
+    team, people = versus_targets(rates_over_weeks(of_team(days), funnel), rates_over_weeks(days, funnel), funnel)
+    if funnel is FUNNEL and not (people["verdict"] == "red").any():
+        return people.assign(named=False)
+    rest = against_rest(days, funnel)
+    sums = _counts(days).groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
+    mix = case_mix(sums, dispersion=usual_dispersion(rest))
+    alarms = e_alarms(
+        _counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, dispersion=usual_dispersion(people)
+    )
+    return page_verdicts(people, rest, mix, team, alarms)
+
+
+def _counts(days: pd.DataFrame) -> pd.DataFrame:
+    """Day counts of leads that are all matured as counts of each manager, week and step."""
+    return pd.DataFrame(
+        {
+            "manager": days["manager"],
+            "week": pd.Timestamp("2026-01-05") + pd.to_timedelta(7 * days["week"], unit="D"),
+            "from_stage": days["from_stage"],
+            "to_stage": days["from_stage"].map(dict(pairwise(STAGES))),
+            "entered": days["advanced"] + days["lost"],
+            "converted": days["advanced"],
+        }
+    )
+
+
+def _misses(rng: np.random.Generator, harder: float, weak: float, runs: int) -> Iterator[str]:
+    """Whose a miss is said to be where it is red or amber, of one manager with mostly hard leads beside nine others."""
+    funnel = funnel_of((0.80,))
+    for _ in range(runs):
+        rows = []
+        for manager in range(10):
+            for hard, share in ((True, 0.75 if manager == 0 else 0.10), (False, 0.25 if manager == 0 else 0.90)):
+                entered = rng.poisson(150 * share / WINDOW, WINDOW)
+                rate = 0.85 - (harder if hard else 0) - (weak if manager == 0 else 0)
+                won = rng.binomial(entered, rate)
+                rows += [(manager, week, hard, n, k) for week, n, k in zip(range(WINDOW), entered, won, strict=True)]
+        frame = pd.DataFrame(rows, columns=["manager", "week", "hard", "entered", "converted"])
+        frame = frame.assign(from_stage="lead", to_stage="met", age_days=0, open=0, advanced=frame["converted"])
+        frame = frame.assign(lost=frame["entered"] - frame["converted"])
+        keys = ["manager", "week", "from_stage", "age_days"]
+        days = frame.groupby(keys, as_index=False)[["advanced", "lost", "open"]].sum()
+        team, people = versus_targets(rates_over_weeks(of_team(days), funnel), rates_over_weeks(days, funnel), funnel)
+        strata = frame.groupby(["manager", "hard", "from_stage", "to_stage"], as_index=False)[
+            ["entered", "converted"]
+        ].sum()
+        page = page_verdicts(people, against_rest(days, funnel), case_mix(strata), team)
+        own = page[page["manager"] == 0].iloc[0]
+        if own["verdict"] in ("red", "amber"):
+            yield own["whose"]
