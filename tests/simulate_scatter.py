@@ -119,7 +119,9 @@ def what_is_denied() -> list[Claim]:
         claims += [
             Claim("Pages that deny the leak", setting, "≤ .05", denied, 0, 0.05),
             Claim("Pages that tell it", setting, "", np.mean(["leaks most" in text for text in said])),
-            Claim("Pages that say it cannot be told", setting, "", np.mean(["nor ruled out" in text for text in said])),
+            Claim(
+                "Pages that say it cannot be told", setting, "", np.mean(["none ruled out" in text for text in said])
+            ),
         ]
     for harder, weak in ((0.15, 0.08), (0.15, 0.0)):
         whose = np.array(list(_misses(np.random.default_rng(45), harder, weak, runs=300)))

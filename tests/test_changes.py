@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from funnelstats.statistics.changes import explain_change, shapley_effects
 
@@ -179,6 +180,44 @@ def test_censored_rates_count_with_the_leads_they_are_worth() -> None:
     np.testing.assert_allclose(censored["effect"], plain["effect"])
     width = [(frame["ci_upper"] - frame["ci_lower"]).sum() for frame in (plain, censored)]
     assert 1.2 < width[1] / width[0] < 1.6
+
+
+def test_the_whole_changed_is_one_decision_at_half_a_percent_with_limits_of_its_own() -> None:
+    """500 of 1000 and so many of 1000: the difference of two shares, whose error is near enough √(Σ p(1 − p)/n)."""
+    for after, changed in (
+        (500, "cannot tell"),
+        (450, "cannot tell"),
+        (435, "cannot tell"),
+        (430, "yes"),
+        (570, "yes"),
+    ):
+        found = explain_change(team((500, 1000)), team((after, 1000))).iloc[0]
+        error = np.sqrt(0.25 / 1000 + after * (1000 - after) / 1e9)
+        z = abs(after / 1000 - 0.5) / error
+        assert (changed == "yes") == (z > stats.norm.ppf(1 - 0.005 / 2)), after
+        assert found["changed"] == changed
+        limits = after / 1000 - 0.5 + stats.norm.ppf(0.975) * error * np.array([-1, 1])
+        np.testing.assert_allclose(found[["overall_lower", "overall_upper"]].astype(float), limits, atol=0.002)
+
+
+def test_no_change_is_said_only_where_a_tenth_of_the_whole_is_ruled_out() -> None:
+    few, many = (explain_change(team((5 * n, 10 * n)), team((5 * n, 10 * n)))["changed"].iloc[0] for n in (100, 300))
+    # 1.645 standard deviations are 3.7 points of 1,000 leads each and 2.1 of 3,000; a tenth of 50 % is five
+    assert (few, many) == ("no", "no")
+    assert explain_change(team((250, 500)), team((250, 500)))["changed"].iloc[0] == "cannot tell"
+    # three points of 5 are ruled out for a rate of 30 % by as many leads no longer
+    assert explain_change(team((300, 1000)), team((300, 1000)))["changed"].iloc[0] == "cannot tell"
+
+
+def test_scatter_that_few_weeks_tell_widens_the_whole_and_an_unknown_whole_cannot_be_told() -> None:
+    was, now = (team((k, 1000)).assign(rate=k / 1000, n_eff=1000.0) for k in (500, 430))
+    plain, few = (explain_change(was.assign(df=df), now.assign(df=df)).iloc[0] for df in (1e9, 2.0))
+    assert (plain["changed"], few["changed"]) == ("yes", "cannot tell")
+    ratio = stats.t.ppf(0.975, 4) / stats.norm.ppf(0.975)
+    change = plain["overall_after"] - plain["overall_before"]
+    assert few["overall_upper"] - change == pytest.approx(ratio * (plain["overall_upper"] - change), rel=1e-6)
+    unseen = explain_change(team((5, 9), (0, 0)), team((5, 9), (0, 0)))
+    assert set(unseen["changed"]) == {"cannot tell"}
 
 
 def test_no_rows_give_none() -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 STATISTICS = [
-    *("counts", "flows", "intervals", "conversion", "incidence", "projection", "managers"),
+    *("counts", "fates", "flows", "intervals", "conversion", "incidence", "projection", "managers", "scatter"),
     *("teams", "casemix", "peers", "leaks", "changes", "monitoring"),
 ]
 NO_STATISTICS = {"FLOW_WORDS", "at_step", "of_manager", "of_manager_flow", "stage_span"}
@@ -57,21 +57,23 @@ def sample() -> dict[str, str]:
 def _on_the_pages(spec, tables, day) -> dict[str, str]:
     window = fs.trailing_window("2026-W26", spec)
     paths = fs.journeys(tables.entries, spec).cache()
-    rates = fs.incidence_at(fs.incidence(fs.outcome_days(paths, spec, day, entered_between=window)), spec)
-    team = fs.versus_target(fs.with_matured(rates, fs.step_counts(paths, spec, day, entered_between=window)), spec)
+    rates = fs.rates_over_weeks(fs.outcome_days(paths, spec, day, by="week", entered_between=window), spec)
+    matured = fs.with_matured(rates, fs.step_counts(paths, spec, day, entered_between=window))
+    days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+    team, own = fs.versus_targets(matured, fs.rates_over_weeks(days, spec), spec)
     step = row_of(team, to_stage="contracted")
-    days = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
-    own = fs.incidence_at(fs.incidence(days), spec)
-    rest = fs.versus_rest(own, fs.incidence_at(fs.incidence(fs.rest_of(days)), spec))
+    rest = fs.against_rest(days, spec)
     leads = fs.with_leads(paths, tables.leads, spec.base)
-    mix = fs.case_mix(fs.step_counts(leads, spec, day, by=["manager", *spec.base], entered_between=window))
-    managers = fs.page_verdicts(fs.versus_target(own, spec), rest, mix)
+    strata = fs.step_counts(leads, spec, day, by=["manager", *spec.base], entered_between=window)
+    mix = fs.case_mix(strata, dispersion=fs.usual_dispersion(rest))
+    managers = fs.page_verdicts(own, rest, mix, team)
     many = managers["verdict"].value_counts()
     visible = {name: row_of(managers, manager=name, to_stage="presented") for name in ("Novák", "Петрова", "Иванов")}
     other = row_of(rest, manager="Сидоров", to_stage="contracted")
     base = row_of(mix, manager="Петрова", to_stage="presented")
     deal = fs.deal_size(tables.payments).at[0, "mean_deal"]
-    leak = fs.leak_sizes(rates, spec, deal=deal).iloc[0]
+    fates = fs.step_fates(paths, spec, day, entered_between=window)
+    leak = row_of(fs.noticeable(fs.leak_sizes(rates, spec, fates=fates, deal=deal), team), to_stage="contracted")
     weeks = fs.step_counts(paths, spec, day, by="week", entered_between=fs.trend_window("2026-W26", spec))
     since = row_of(fs.since_when(weeks, spec), to_stage="contracted")
     teacher = row_of(managers, manager="Сидоров", to_stage="presented")
@@ -91,8 +93,7 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{visible['Novák']['drop_visible']:.0f} points, Петрова's {visible['Петрова']['entered']} one of "
         f"{visible['Петрова']['drop_visible']:.0f}, the team's "
         f"{row_of(team, to_stage='presented')['entered']:,} one of "
-        f"{row_of(team, to_stage='presented')['drop_visible']:.0f}. Novák would be decided after about "
-        f"{visible['Novák']['leads_needed']:.0f} leads.",
+        f"{row_of(team, to_stage='presented')['drop_visible']:.0f}.",
         "rest": f"Сидоров, presented → contracted: {percent(other['rate'])} against {percent(other['other_rate'])} "
         f"of all others, {100 * other['difference']:.1f} points ({100 * other['ci_lower']:.1f} to "
         f"{100 * other['ci_upper']:.1f}): {other['verdict']}.",
@@ -127,8 +128,8 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
 def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     window, before = fs.trailing_window("2026-W26", spec), fs.window_before("2026-W26", spec)
     paths = fs.journeys(tables.entries, spec).cache()
-    days = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
-    own = fs.versus_target(fs.incidence_at(fs.incidence(days), spec), spec)
+    days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+    own = fs.versus_target(fs.rates_over_weeks(days, spec), spec)
     steadier = fs.rank_intervals(fs.shrunken_rates(own))
     novak, sidorov = (row_of(steadier, manager=name, to_stage="contracted") for name in ("Novák", "Сидоров"))
     limits = fs.funnel_limits([30, 200], 0.8)
@@ -138,7 +139,7 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     found = fs.drivers(strata)
     product, call = (row_of(found, value=value) for value in ("Compressors", "Cold call"))
     then, now = (
-        fs.incidence_at(fs.incidence(fs.outcome_days(paths, spec, day, entered_between=weeks)), spec)
+        fs.rates_over_weeks(fs.outcome_days(paths, spec, day, by="week", entered_between=weeks), spec)
         for weeks in (before, window)
     )
     change = fs.explain_change(then, now)

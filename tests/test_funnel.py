@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from backends import funnel_of
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.stated.funnel import (
@@ -107,6 +108,18 @@ def test_a_manager_may_have_targets_of_his_own():
     assert read_funnel("team").steps[1] == Step("met", "paid", 30, 0.9, 0.0, {"Иванов": 0.95})
 
 
+@pytest.mark.parametrize(
+    ("stated", "days", "judged"),
+    [(13, 63, 13), (13, 64, 14), (13, 90, 17), (13, 91, 17), (2, 7, 5), (26, 90, 26), (520, 3650, 526)],
+)
+def test_at_least_four_of_the_weeks_judged_are_over_for_the_longest_step(stated, days, judged):
+    funnel = funnel_of("lead", "met", "paid", days=[7, days])
+    widened = funnel.model_copy(update={"window_weeks": stated}).judged_weeks
+    assert widened == judged
+    assert widened >= stated
+    assert 7 * widened - days >= 7 * 4
+
+
 TOP = {
     "title": (TOML.replace('title = "Team"', ""), "title: must be stated"),
     "title's kind": (TOML.replace('"Team"', "5"), "title: must be a valid string, got 5"),
@@ -121,6 +134,10 @@ TOP = {
     "a window": (
         with_line('window_weeks = "many"'),
         "window_weeks: must be a valid integer, unable to parse string as an integer, got 'many'",
+    ),
+    "a window of more than ten years": (
+        with_line("window_weeks = 521"),
+        "window_weeks: must be less than or equal to 520, got 521",
     ),
     "a share": (with_line("max_bad_share = 5"), "max_bad_share: must be less than or equal to 1, got 5"),
     "a day": (
@@ -174,10 +191,9 @@ TOP = {
         TOML.replace("horizon_days = 14", "horizon_days = 14, horison = 1"),
         'step_into.met.horison: unknown key; did you mean "horizon_days"?',
     ),
-    "a horizon longer than the window": (
-        TOML.replace("horizon_days = 14", "horizon_days = 91"),
-        "step_into.met.horizon_days: 91 days do not fit into window_weeks = 13: no lead could be judged; "
-        "state at least window_weeks = 14",
+    "a horizon of more than ten years": (
+        TOML.replace("horizon_days = 14", "horizon_days = 3651"),
+        "step_into.met.horizon_days: must be less than or equal to 3650, got 3651",
     ),
     "a base that no lead has": (
         with_line('base = ["created_at", "segmnt"]').replace("[leads]", '[leads]\nattributes = { segment = "s" }'),

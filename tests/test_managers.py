@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
-from funnelstats.stated.intervals import newcombe_interval
+from funnelstats.stated.intervals import newcombe_interval, score_interval, wilson_interval
 from funnelstats.statistics.conversion import conversion_rates
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.managers import (
@@ -23,8 +23,8 @@ from funnelstats.statistics.managers import (
     rest_of,
     versus_rest,
     versus_target,
+    versus_targets,
     visible_drop,
-    weeks_to_tell,
 )
 
 
@@ -167,6 +167,53 @@ def test_a_censored_rate_that_is_unknown_is_too_few() -> None:
     assert versus_target(incidence_at(incidence(days), funnel), funnel)["verdict"].tolist() == ["too few"]
 
 
+def test_below_at_most_is_the_one_sided_limit_of_the_rate_and_missing_where_nothing_is_tested() -> None:
+    counts = counts_of([400, 400, 0, 400], [300, 380, 0, 300], ["Anna", "Boris", "Vera", "import"])
+    found = versus_target(counts, funnel_of(step(), system_users=("import",)))
+    # Wilson's lower limits at 90 % two-sided: 71.3 % and 92.9 %
+    lower, _ = wilson_interval([300, 380], 400, 0.90)
+    np.testing.assert_allclose(found["below_at_most"][:2], 100 * (0.8 - lower))
+    assert found["below_at_most"].round(1).tolist()[:2] == [8.7, -12.9]
+    assert found["below_at_most"].isna().tolist() == [False, False, True, True]
+    assert versus_target(counts, funnel_of(step(None)))["below_at_most"].isna().all()
+
+
+def test_team_and_managers_are_one_family_and_come_back_apart() -> None:
+    funnel = funnel_of(step())
+    counts = counts_of([40] * 19, [26] + [33] * 18)
+    team = counts.groupby(["from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
+    judged, managers = versus_targets(conversion_rates(team), conversion_rates(counts), funnel)
+    assert len(judged) == 1
+    assert "manager" not in judged
+    assert managers["manager"].tolist() == counts["manager"].tolist()
+    assert managers.index.tolist() == list(range(19))
+    whole = holm(np.append(judged["p_mid"], managers["p_mid"]))
+    np.testing.assert_allclose(np.append(judged["p_holm"], managers["p_holm"]), whole)
+    assert versus_target(conversion_rates(counts.head(1)), funnel)["verdict"].tolist() == ["red"]
+    assert managers["verdict"][0] == "undecided"
+    # the team's row is nobody's: a target of a manager's own and the list of system users do not touch it
+    assert judged["target"].tolist() == [0.8]
+    nobody = versus_targets(conversion_rates(team), conversion_rates(counts.head(0)), funnel)
+    assert [len(frame) for frame in nobody] == [1, 0]
+
+
+def test_where_the_dispersion_is_estimated_p_and_limits_are_students() -> None:
+    rates = conversion_rates(counts_of([100], [70])).assign(n_eff=100.0)
+    sure, few = (versus_target(rates.assign(df=df), funnel_of(step())) for df in (1e9, 2.0))
+    assert sure["p_mid"].item() == pytest.approx(mid_p(70, 100, 0.8), rel=1e-5)
+    z = stats.norm.ppf(mid_p(70, 100, 0.8))
+    assert few["p_mid"].item() == pytest.approx(stats.t.cdf(z, 2))
+    lower = score_interval(70, 100, stats.t.ppf(0.95, 2))[0]
+    assert few["below_at_most"].item() == pytest.approx(100 * (0.8 - lower))
+    assert sure["below_at_most"].item() < few["below_at_most"].item()
+    assert (sure["verdict"].item(), few["verdict"].item()) == ("red", "amber")
+    both = pd.concat([rates, rates.assign(manager="Other", rate=0.9)], ignore_index=True)
+    rest = both.iloc[[1, 0]].assign(manager=both["manager"].to_numpy())
+    known, guessed = (versus_rest(both.assign(df=df), rest)["p_value"] for df in (1e9, 2.0))
+    np.testing.assert_allclose(known, proportions_ztest([70, 90], [100, 100])[1], rtol=1e-5)
+    np.testing.assert_allclose(guessed, 2 * stats.t.cdf(stats.norm.ppf(known / 2), 2), rtol=1e-5)
+
+
 def test_the_visible_drop_is_seen_four_times_in_five_and_a_smaller_one_is_not() -> None:
     for n, floor in ((15, 0.8), (60, 0.8), (195, 0.95), (400, 0.05)):
         drop = float(visible_drop(n, floor)) / 100
@@ -175,12 +222,6 @@ def test_the_visible_drop_is_seen_four_times_in_five_and_a_smaller_one_is_not() 
         assert seen == pytest.approx(0.8, abs=1e-6)
     assert np.isnan(visible_drop([0, 1, 10, np.nan], [0.8, 0.8, 0.05, 0.5])).all()
     assert visible_drop(30, 0.8) < visible_drop(15, 0.8)
-
-
-def test_leads_needed_grows_as_the_rate_nears_the_floor() -> None:
-    found = versus_target(counts_of([20, 20, 20, 90], [15, 16, 14, 10]), funnel_of(step()))
-    assert found["leads_needed"].isna().tolist() == [False, True, False, True]
-    assert found["leads_needed"][0] > found["leads_needed"][2] > 20
 
 
 def test_the_rest_is_everybody_else() -> None:
@@ -230,7 +271,7 @@ def test_a_manager_alone_or_without_leads_cannot_be_compared() -> None:
 
 @pytest.mark.simulation
 @pytest.mark.parametrize("floor", [0.5, 0.8, 0.95])
-@pytest.mark.parametrize(("above", "limit"), [(0.0, 0.08), (0.5, 0.06)])
+@pytest.mark.parametrize(("above", "limit"), [(0.0, 0.05), (0.5, 0.05)])
 def test_few_of_the_reds_are_false(floor, above, limit) -> None:
     """Pages of 40 cells with 5 to 60 leads, 10 of them 20 points below; the others at the floor or above."""
     rng = np.random.default_rng(4)
@@ -253,7 +294,7 @@ def test_ten_managers_who_meet_the_target_are_rarely_red() -> None:
     entered = rng.integers(5, 60, (500, 40))
     converted = rng.binomial(entered, 0.8)
     any_red = ["red" in verdicts(n, k) for n, k in zip(entered, converted, strict=True)]
-    assert np.mean(any_red) <= 0.12
+    assert np.mean(any_red) <= 0.07
 
 
 def test_holms_values_agree_with_statsmodels_and_leave_missing_ones_out() -> None:
@@ -272,12 +313,3 @@ def test_a_name_asks_for_more_than_a_red() -> None:
     np.testing.assert_allclose(found["p_holm"], expected)
     rest = versus_rest(counts_of([60] * 10, [30, 36, 37] + [54] * 7))
     np.testing.assert_allclose(rest["p_holm"], multipletests(rest["p_value"], method="holm")[1])
-
-
-def test_the_weeks_to_wait_are_the_missing_leads_at_the_pace_of_the_window() -> None:
-    found = versus_target(counts_of([26, 600, 0], [23, 300, 0]), funnel_of(step()))
-    told = weeks_to_tell(found, SimpleNamespace(window_weeks=13))
-    assert found["verdict"].tolist() == ["undecided", "red", "too few"]
-    assert told["leads_a_week"].tolist() == pytest.approx([2, 600 / 13, 0])
-    assert told["more_weeks"].iloc[0] == np.ceil((found["leads_needed"].iloc[0] - 26) / 2)
-    assert told["more_weeks"].iloc[1:].isna().all()

@@ -57,7 +57,7 @@ def test_a_miss_is_said_to_be_whose_it_is() -> None:
     found = page([*EVEN, ("Gleb", 0, 200, 100)]).assign(named=False)
     assert with_remarks(found)["remark"].iloc[-1] == "low in these weeks, not sure enough to name"
     hard = found.assign(whose=found["whose"].replace("own", "base"))
-    assert with_remarks(hard)["remark"].iloc[-1] == "harder leads; with equal ones at most 5 points behind"
+    assert with_remarks(hard)["remark"].iloc[-1] == "harder leads; with equal ones less than 5 points behind"
     unclear = found.assign(whose=found["whose"].replace("own", "unclear"))
     assert with_remarks(unclear)["remark"].iloc[-1] == "low; own work, leads or chance: cannot be told"
 

@@ -63,7 +63,7 @@ def _leak_sentence(team: pd.DataFrame, since: pd.DataFrame, leaks: pd.DataFrame,
     leaks_most = _("The team leaks most at {step}: {rate} pass (very likely {interval}) where {target} are agreed.")
     is_late = _("The team is slow at {step}: {rate} pass in time (very likely {interval}) where {target} are agreed.")
     said = [
-        (is_late if row["lost_deals"] < LEAST else leaks_most).format(**_of_step(row)),
+        (is_late if row["lost_deals"] < LEAST <= row["late_deals"] else leaks_most).format(**_of_step(row)),
         *(began_words(run) for _row, run in begun.iterrows()),
         _cost_sentence(row, funnel),
         _("Look at this step first, with everybody."),

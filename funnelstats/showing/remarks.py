@@ -10,7 +10,7 @@ import pandas as pd
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.words import _, counted, day, number, percent, rough
 from funnelstats.stated.words import points as said_points
-from funnelstats.statistics.answers import NO, POINTS, UNTOLD
+from funnelstats.statistics.answers import NO, UNTOLD
 from funnelstats.statistics.managers import effective_counts, visible_drop
 from funnelstats.statistics.scatter import weeks_differ
 
@@ -56,7 +56,9 @@ def _remark(row: pd.Series) -> str:
             if row["named"]
             else _("low in these weeks, not sure enough to name"),
             "team": _("the whole team is low here"),
-            "base": _("harder leads; with equal ones at most {points} behind").format(points=said_points(POINTS)),
+            "base": _("harder leads; with equal ones less than {points} behind").format(
+                points=said_points(row["margin"])
+            ),
             "unclear": _("low; own work, leads or chance: cannot be told"),
         }[row["whose"]]
     return _("above the rest") if row["verdict"] == "no target" and row["rest"] == "higher" else ""

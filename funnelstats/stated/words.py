@@ -115,7 +115,7 @@ def points(share: float) -> str:
     >>> points(0.05), points(0.017), points(0.01)
     ('5 points', '1.7 points', '1 point')
     """
-    size = round(100 * share, 1)
+    size = round(float(100 * share), 1)
     return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
 
 

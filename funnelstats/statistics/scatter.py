@@ -178,7 +178,7 @@ def _parts_of_step(days: pd.DataFrame, groups: list[str], step: Step) -> pd.Data
             "leads": np.nan_to_num(n_eff * weight).ravel(),
         }
     )
-    return pd.concat([names.loc[names.index.repeat(shape[1])].reset_index(drop=True), rows], axis=1)
+    return pd.concat([names.iloc[np.repeat(np.arange(len(names)), shape[1])].reset_index(drop=True), rows], axis=1)
 
 
 def _influence(at_risk: npt.NDArray, advanced: npt.NDArray, lost: npt.NDArray) -> tuple[Array, Array, Array]:
