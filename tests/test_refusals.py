@@ -13,14 +13,14 @@ from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
 
-from funnelstats.counting.counts import outcome_days, overall_counts
+from funnelstats.counting.counts import outcome_days
 from funnelstats.counting.ends import (
+    attempt_counts,
     refusal_counts,
     refusal_totals,
     retried_counts,
     retries_due,
     retry_counts,
-    with_attempt,
     with_refusal,
 )
 from funnelstats.counting.journeys import journeys, with_leads
@@ -450,7 +450,7 @@ def test_second_tries_of_the_sample_do_as_first_ones(sample):
     funnel, paths = sample
     tried = retried_counts(paths, funnel, DAY)[["entered", "converted"]].sum()
     assert tried["converted"] / tried["entered"] == pytest.approx(0.08, abs=0.03)
-    success = retry_success(overall_counts(with_attempt(paths, funnel), funnel, DAY, by="attempt"))
+    success = retry_success(attempt_counts(paths, funnel, DAY))
     assert ((success["ci_lower"] < 0) & (success["ci_upper"] > 0)).all()
 
 
@@ -488,7 +488,7 @@ def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
     )
     tried = tried_sentence(
         retried_counts(paths, funnel, last),
-        retry_success(overall_counts(with_attempt(paths, funnel), funnel, last, by="attempt")),
+        retry_success(attempt_counts(paths, funnel, last)),
     )
     return said, [top_sentence(shares), tried], charts
 
