@@ -134,16 +134,16 @@ def report(
 
 
 def _prepare(funnel: str) -> None:
+    from funnelstats.reading.account import TOUCHES
     from funnelstats.reading.opening import read_quality
-    from funnelstats.reading.quality import WARNINGS
     from funnelstats.reading.sources import prepare
     from funnelstats.showing.rules import fact_sentences
 
     made = prepare(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
-    if odd := [fact for fact in read_quality(funnel).facts if fact["fact"] in WARNINGS]:
-        for sentence in fact_sentences(odd):
-            say(f"warning: {sentence}")
+    for fact in read_quality(funnel).facts:
+        if fact["fact"] in TOUCHES:
+            say("\n    ".join([f"warning: {fact_sentences([fact])[0]}", *fact.get("mend", "").splitlines()]))
 
 
 def _make(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.reading.cells import instant_at, wall_clock
+from funnelstats.reading.doubts import Found
 from funnelstats.stated.errors import nearest
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import ENDS
@@ -31,23 +32,28 @@ REASON_WORDS = (
     "has {fields} fields where the header has {wanted}",
     "is not JSON: {error}",
     "is not a JSON object",
+    "is an error of a formula",
 )
 """Why a row is set aside, as preparation writes it."""
 TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 """What the tables are called on a page."""
 
 
-def facts(tables: dict[str, ir.Table], funnel: Funnel) -> list[dict[str, Any]]:
-    """Facts of the canonical tables as records ``fact, detail, count``, only warnings with a count of 0."""
+def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()) -> list[dict[str, Any]]:
+    """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
+
+    Only warnings have a count of 0. ``odd`` is what was seen of cells that are in no table.
+    """
     found = [
+        *odd,
         *_of_statement(tables, funnel),
         *_of_leads(tables),
         *_of_entries(tables, funnel),
         *_of_times(tables, funnel),
     ]
     return [
-        {"fact": fact, "detail": detail, "count": int(count)}
-        for fact, detail, count in found
+        {"fact": fact, "detail": detail, "count": int(count)} | ({"mend": mend[0]} if any(mend) else {})
+        for fact, detail, count, *mend in found
         if int(count) > 0 or fact in WARNINGS
     ]
 

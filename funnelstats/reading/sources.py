@@ -1,7 +1,7 @@
 """From a CRM's export to canonical tables: ``prepare`` reads, maps, checks and sets bad rows aside.
 
 Runs on DuckDB through ibis. For each table: rows in = rows kept + rows ignored as declared + rows set
-aside, asserted before anything is written.
+aside, asserted before anything is written. The mistakes of all tables are told at once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,24 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading import canonical, cells, columns, mapping, quality, readers, stored
+from funnelstats.reading import (
+    canonical,
+    cells,
+    columns,
+    doubts,
+    hints,
+    mapping,
+    quality,
+    readers,
+    stored,
+    strays,
+    too_many,
+)
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
 from funnelstats.stated import dates, schema
 from funnelstats.stated import funnel as funnel_module
+from funnelstats.stated.errors import gathered
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root, read_funnel, suggestion
 from funnelstats.stated.schema import TABLES
 
@@ -31,7 +44,7 @@ from funnelstats.stated.schema import TABLES
 def prepare(name: str) -> bool:
     """Whether ``data/processed/<name>`` was made anew; False where nothing had changed.
 
-    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason) and
+    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason, cost) and
     ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
     """
     funnel = read_funnel(name)
@@ -45,18 +58,22 @@ def prepare(name: str) -> bool:
     tables: dict[str, ir.Table] = {}
     accounts: dict[str, dict[str, Any]] = {}
     set_aside = [pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})]
-    for table in TABLES:
-        if getattr(funnel, table):
-            kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
-            tables[table] = con.create_table(table, kept)
-            set_aside.append(aside)
+
+    def read(table: str) -> None:
+        kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
+        tables[table] = con.create_table(table, kept)
+        set_aside.append(aside)
+
+    gathered([table for table in TABLES if getattr(funnel, table)], read)
     aside = pd.concat(set_aside, ignore_index=True)
     for table, account in accounts.items():
         account["rows_kept"] = int(tables[table].count().execute())
-        account["rows_set_aside"] = int((aside["table"] == table).sum())
+        account["rows_set_aside"] = int(((aside["table"] == table) & (aside["cost"] == "row")).sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
-    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel)}
+    odd = [found for account in accounts.values() for found in account.pop("odd")]
+    odd += doubts.of_tables(tables, funnel)
+    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel, odd)}
     _publish(folder, tables, aside, report)
     return True
 
@@ -133,7 +150,8 @@ def _made_from(name: str) -> dict[str, str]:
 
 
 def _code_fingerprint() -> str:
-    modules = (schema, dates, funnel_module, columns, stored, readers, cells, mapping, canonical, quality)
+    read = (columns, stored, readers, cells, mapping, hints, strays, too_many, doubts, canonical, quality)
+    modules = (schema, dates, funnel_module, *read)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from funnelstats.stated.dates import checked_format
+from funnelstats.stated.dates import checked_format, checked_formats
 from funnelstats.stated.errors import FunnelError, suggestion
 from funnelstats.stated.mistakes import contradictions
 from funnelstats.stated.practice import Contact, LeadBase, Loop, Refusals, Spec, Texts, Work
@@ -58,7 +58,7 @@ def _known_zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(_known_zone)]
 HeaderRow = Annotated[int, Field(ge=1)]
 DateFormat = Annotated[str, AfterValidator(checked_format)]
-DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple)]
+DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple), AfterValidator(checked_formats)]
 
 
 class Join(Spec):
