@@ -42,6 +42,9 @@ UNREAD = {
 }
 UNREAD_ROWS = {"payments": "unread_payments", "costs": "unread_costs"}
 
+FEW = 10
+"""Words without a digit that a line may declare to mean nothing."""
+
 HOUR = 3600
 LISTS = (";", "|", "\n", ",", "/")
 """What stands between several reasons in one cell."""
@@ -173,12 +176,10 @@ def _mend(name: str, table: str, source: Source, values: list[str]) -> str:
     """The line that reads these cells, or says that they mean nothing."""
     values = [value for value in values if value not in FORMULA_ERRORS]
     kind = TABLES[table][name].kind if name in TABLES[table] else "text"
-    if not values or len(values) > 10:
-        return ""
-    hint = number_hint(values, source.decimal, source.thousands) if kind == "number" else ""
+    hint = number_hint(values, source.decimal, source.thousands) if kind == "number" and values else ""
     if hint.endswith(" would read them"):
         return hint.removesuffix(" would read them").replace(" and ", "\n")
-    if not any(mark.isdigit() for value in values for mark in value):
+    if 0 < len(values) <= FEW and not any(mark.isdigit() for value in values for mark in value):
         return f"missing.{name} = [{', '.join(map(toml_text, values))}]"
     return ""
 
@@ -195,7 +196,7 @@ def of_tables(tables: dict[str, ir.Table], funnel: Funnel) -> list[Found]:
     if contacts is not None and "duration_s" in contacts.columns:
         took = contacts.filter(contacts.duration_s > 0)
         median, calls = took.aggregate(median=took.duration_s.median(), calls=took.count()).execute().iloc[0]
-        if calls and median > HOUR:
+        if calls and median > HOUR > funnel.contact.conversation_s:
             seconds = int(funnel.contact.conversation_s * 1000)
             odd.append(("long_calls", f"{median:,.0f}", calls, f"contact.conversation_s = {seconds}"))
     entries = tables["entries"]

@@ -51,7 +51,9 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, heade
     try:
         chosen = chosen_columns(path, header, wanted, header_row)
     except FunnelError as error:
-        raise FunnelError("\n".join([str(error), *_other_sheets(tables, name, wanted or (), header_row)])) from error
+        raise FunnelError(
+            "\n".join([str(error), *_other_sheets(path, tables, name, wanted or (), header_row)])
+        ) from error
     filled = (
         [number, *map(cell_text, row[: len(header)]), *[""] * (len(header) - len(row))]
         for number, row in enumerate(rows, start=header_row + 1)
@@ -59,7 +61,7 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, heade
     )
     columns = text_columns(filled, header, chosen)
     book.close()
-    _refuse_formulas(path, list(tables).index(name), header, chosen)
+    _refuse_formulas(path, table._worksheet_path, header, chosen, header_row)
     return Read(columns, [], "XLSX", header)
 
 
@@ -67,7 +69,7 @@ def _sheet_header(cells: Sequence[Any]) -> list[str]:
     return [composed(cell_text(value).strip()) for value in cells]
 
 
-def _other_sheets(tables: dict[str, Any], read: str, wanted: Sequence[str], header_row: int) -> list[str]:
+def _other_sheets(path: Path, tables: dict[str, Any], read: str, wanted: Sequence[str], header_row: int) -> list[str]:
     """That a sheet lacks what another one of the workbook has, and which one that is."""
     having = []
     for name, table in tables.items():
@@ -78,29 +80,26 @@ def _other_sheets(tables: dict[str, Any], read: str, wanted: Sequence[str], head
     if not having:
         return []
     lines = " or ".join(f'sheet = "{name}"' for name in having)
-    return [f'the sheet "{read}" was read; all these columns stand in another one: state {lines}']
+    return [f'{path.name}: the sheet "{read}" was read; all these columns stand in another one: state {lines}']
 
 
-def _refuse_formulas(path: Path, place: int, header: Sequence[str], chosen: Sequence[str]) -> None:
+def _refuse_formulas(path: Path, part: str, header: Sequence[str], chosen: Sequence[str], header_row: int) -> None:
     """Stop where wanted cells hold formulas whose results nobody has computed: a program wrote them and no Excel."""
-    with ZipFile(path) as archive:
-        sheets = sorted(
-            (name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)),
-            key=lambda name: int(re.sub(r"\D", "", name)),
-        )
-        text = archive.read(sheets[place]) if place < len(sheets) else b""
     from openpyxl.utils import get_column_letter
 
+    with ZipFile(path) as archive:
+        text = archive.read(part)
+    if b"<f" not in text:
+        return
     letters = {get_column_letter(header.index(name) + 1): name for name in chosen}
-    empty = [found for found in re.finditer(FORMULA_WITHOUT_RESULT, text) if found[1].decode() in letters]
+    cells = ((found[1].decode(), int(found[2])) for found in re.finditer(FORMULA_WITHOUT_RESULT, text))
+    empty = [(letter, row) for letter, row in cells if letter in letters and row > header_row]
     if empty:
-        column = letters[empty[0][1].decode()]
-        cells = (
-            f"{len(empty):,} {'cell holds a formula' if len(empty) == 1 else 'cells hold formulas'} without a result"
-        )
+        letter, row = empty[0]
+        count = "1 cell holds a formula" if len(empty) == 1 else f"{len(empty):,} cells hold formulas"
         raise FunnelError(
-            f'{path.name}: row {empty[0][2].decode()}, column "{column}": {cells}; open the file in Excel, save it '
-            "and put it here again"
+            f'{path.name}: row {row}, column "{letters[letter]}": {count} without a result; open the file in Excel, '
+            "save it and put it here again"
         )
 
 
@@ -125,7 +124,9 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     if not url:
         raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
     try:
-        rows = ibis.connect(url).table(table)
+        # DuckDB makes an empty file where none of this name is, unless it may only read.
+        only = {"read_only": True} if url.startswith("duckdb://") else {}
+        rows = ibis.connect(url, **only).table(table)
     except Exception as error:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     names = {composed(name): name for name in rows.columns}

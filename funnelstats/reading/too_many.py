@@ -9,6 +9,7 @@ import pandas as pd
 
 from funnelstats.reading.hints import date_hint, number_hint
 from funnelstats.reading.mapping import FORMULA_ERROR, Fault
+from funnelstats.reading.readers import DELIMITERS
 from funnelstats.reading.strays import id_hint
 from funnelstats.stated.errors import FunnelError, visible
 from funnelstats.stated.funnel import Funnel, Source
@@ -99,5 +100,14 @@ def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None
     elif reason == "belongs to no lead" and leads is not None:
         hint = id_hint(values, leads)
     elif " fields where the header has " in reason:
-        hint = "a cell that holds the delimiter must stand in quotes"
+        hint = _fields_hint(reason, values)
     return f"; {hint}" if hint else ""
+
+
+def _fields_hint(reason: str, values: Sequence[str]) -> str:
+    has, wanted = (int(word) for word in reason.split() if word.isdigit())
+    if has < wanted:
+        return "lines that are no rows of the table must go from the file, and cells left out at the end be written"
+    if all(value.endswith(tuple(DELIMITERS)) for value in values):
+        return "the rows end in a delimiter, and so must the header"
+    return "a cell that holds the delimiter must stand in quotes"

@@ -222,7 +222,9 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
         rule = 'must be three capital letters like "EUR"'
     if item["type"] == "too_short":
         rule = f"must name at least {item['ctx']['min_length']}"
-    return f"{key}: {rule}" if isinstance(offender, Mapping) else f"{key}: {rule}, got {offender!r}"
+    if isinstance(offender, Mapping) or places[-1:] == ["database"]:  # which may hold a password
+        return f"{key}: {rule}"
+    return f"{key}: {rule}, got {offender!r}"
 
 
 def _places(loc: Iterable[str | int], stated: Any) -> list[str]:
