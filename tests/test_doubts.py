@@ -1,6 +1,9 @@
 """Cells that say something else than they seem to: days stored as instants, swapped dates, groups, lists, units."""
 
+from datetime import datetime
+
 import openpyxl
+import pandas as pd
 import pytest
 from projects import NAME, RAW, TOML, prepared, write
 
@@ -30,8 +33,26 @@ def facts(*names):
 def history(end, toml=NEW_YORK):
     """Ten leads met at 15:00 on a day and refused on it, as a text made of the day; the ends' local dates."""
     leads = [f"d{n},{day}T10:00:00-05:00" for n, day in enumerate(DAYS)]
-    lines = [line for n, day in enumerate(DAYS) for line in (f"d{n},met,{day}T15:00:00-05:00", f"d{n},lost,{end(day)}")]
-    rows = [f"d{n},{text}" for n, text in enumerate(texts)]
+    lines = []
+    for n, day in enumerate(DAYS):
+        lines += [f"d{n},met,{day}T15:00:00-05:00", f"d{n},lost,{end(day)}"]
+    files = {"leads.csv": "\n".join(["id,created", *leads]), "entries.csv": "\n".join(["id,stage,at", *lines])}
+    entries = prepared(toml, files)["entries"]
+    ends = entries[entries["stage"] == "lost"].sort_values("lead_id")
+    met = entries[entries["stage"] == "met"].sort_values("lead_id")
+    assert (ends["entered_at"].values >= met["entered_at"].values).all(), "the end comes after the meeting of its day"
+    return ends["entered_on"].astype(str).tolist()
+
+
+@pytest.mark.parametrize("written", ["{}T00:00:00Z", "{}T00:00:00.000Z", "{}T03:00:00+03:00", "{} 00:00:00+00:00"])
+def test_a_stage_whose_rows_are_all_at_midnight_utc_holds_days(written):
+    assert history(written.format) == DAYS
+    assert facts("utc_days", "utc_midnights") == [("utc_days", "at", 10, None)]
+
+
+def test_a_column_of_milliseconds_that_are_all_midnight_utc_holds_days():
+    rows = [f"d{n},{1772409600000 + 86_400_000 * n}" for n in range(10)]
+    toml = NEW_YORK.replace("[leads]", '[leads]\ndate_format = "epoch_ms"')
     made = prepared(toml, {"leads.csv": "\n".join(["id,created", *rows]), "entries.csv": "id,stage,at\n"})
     assert made["leads"]["created_on"].astype(str).tolist() == DAYS
     assert facts("utc_days") == [("utc_days", "created", 10, None)]

@@ -491,8 +491,8 @@ def test_rows_without_a_match_are_left_out_and_counted_where_declared():
 def test_a_joined_file_may_hold_a_key_once_only():
     told = refused(**joined("key,name\n7,Anna\n8,B\n7,Boris\n"))
     assert told == (
-        'teams.csv: row 4: key "7" stands there again; a join needs it once, and 1 of 2 stand there several times. Join '
-        "by a key that names one row, such as the id of the deal itself, or join a file that holds each key once"
+        'teams.csv: row 4: key "7" stands there again; a join needs it once, and 1 of 2 stand there several times. '
+        "Join by a key that names one row, such as the id of the deal itself, or join a file that holds each key once"
     )
 
 

@@ -135,28 +135,41 @@ def _swapped(cells: ir.Table, funnel: Funnel, table: str, source: Source, sheets
 def _grouped(cells: ir.Table, source: Source) -> Iterator[Found]:
     """Columns that are filled in the first row of a group only, as spreadsheets print them."""
     for column in [name for name in ("manager", "channel", "campaign") if name in source.columns]:
-        filled = cells[column].notnull()
-        before = filled.lag().over(ibis.window(group_by="_file", order_by=ROW))
-        rows = cells.select("_file", ROW, _value=column, _filled=filled, _beside=filled & before.fill_null(False))
-        counts = rows.group_by("_file").aggregate(
-            rows=rows.count(),
-            filled=rows["_filled"].sum(),
-            names=rows["_value"].nunique(),
-            beside=rows["_beside"].sum(),
-            first=rows["_filled"].argmin(rows[ROW]),
+        in_file = ibis.window(group_by="_file", order_by=ROW)
+        rows = cells.select("_file", ROW, _value=column, _filled=cells[column].notnull())
+        rows = rows.mutate(_beside=rows["_filled"] & rows["_filled"].lag().over(in_file).fill_null(False))
+        filled = rows.filter(rows["_filled"])
+        again = filled.mutate(_again=filled["_value"] == filled["_value"].lag().over(in_file))
+        counts = (
+            rows.group_by("_file")
+            .aggregate(
+                rows=rows.count(),
+                filled=rows["_filled"].sum(),
+                names=rows["_value"].nunique(),
+                beside=rows["_beside"].sum(),
+                first=rows["_filled"].argmin(rows[ROW]),
+            )
+            .left_join(again.group_by("_file").aggregate(again=again["_again"].sum()), "_file")
+            .order_by("_file")
+            .execute()
         )
-        counts = counts.order_by("_file").execute()
         blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if _looks_grouped(file))
         if blank:
             yield ("grouped_managers" if column == "manager" else "grouped_cells"), source.columns[column], blank
 
 
 def _looks_grouped(file: Any) -> bool:
-    rows, filled = int(file.rows), int(file.filled)
-    if not file.first or rows < 10 or 2 * filled > rows + 1:
+    """Whether a file's first row is filled, most are not, and what is filled never stands twice running.
+
+    Each name stands once; or it would hardly happen by chance that no two filled rows are neighbours, and that each
+    name differs from the one before it.
+    """
+    rows, filled, names = int(file.rows), int(file.filled), int(file.names)
+    if not file.first or rows < 10 or 2 * filled > rows + 1 or file.beside or file.again > 0:
         return False
-    once = file.names == filled and 4 * filled <= rows
-    return once or (not file.beside and comb(rows - filled + 1, filled) < BY_CHANCE / 10 * comb(rows, filled))
+    apart = comb(rows - filled + 1, filled) / comb(rows, filled)
+    chance = filled / rows * apart * (1 - 1 / names) ** (filled - 1)
+    return (names == filled and 4 * filled <= rows) or chance < BY_CHANCE
 
 
 def cell_facts(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame, table: str, sources: tuple[Source, ...]) -> list[Found]:
