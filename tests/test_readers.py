@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import random
+import re
 import sqlite3
 import zipfile
 from datetime import date, datetime
@@ -18,7 +19,7 @@ import pytest
 import xlsxwriter
 
 from funnelstats.reading.readers import read_file
-from funnelstats.reading.stored import read_database
+from funnelstats.reading.stored import FORMULA_WITHOUT_RESULT, read_database
 from funnelstats.stated.funnel import FunnelError
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
@@ -293,11 +294,12 @@ def test_formulas_whose_results_nobody_computed_are_told_and_others_are_read(tmp
     results = xlsxwriter.Workbook(tmp_path / "computed.xlsx")
     sheet = results.add_worksheet()
     sheet.write_row(0, 0, ["id", "note"])
-    for row, value in enumerate(("x", "", "#REF!"), start=1):
+    for row, value in enumerate(("x", "#REF!"), start=1):
         sheet.write(row, 0, str(row))
         sheet.write_formula(row, 1, "=A1", None, value)
     results.close()
-    assert read_file(tmp_path / "computed.xlsx").columns["note"].to_pylist() == ["x", "", "#REF!"]
+    assert read_file(tmp_path / "computed.xlsx").columns["note"].to_pylist() == ["x", "#REF!"]
+    assert not re.search(FORMULA_WITHOUT_RESULT, b'<c r="B3" t="str"><f>A1</f><v></v></c>')
 
 
 APART = "Андреи\u0306"  # й of two characters, as some systems write it
