@@ -109,7 +109,7 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
         return "a number is needed, so 00:02:35 would be 155"
     if any(re.search(r"\d-$", text) for text in texts):
         return "a minus stands before its number"
-    signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+", text)}
+    signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
     if any(not (sign.isupper() and len(sign) == 3) and any(map(_no_currency, sign)) for sign in signs):
         return ""
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
