@@ -14,6 +14,9 @@ EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day")
 DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {"V"}, {"u"}), ({"Y"}, {"U", "W"}, {"w"})
 """Ways to name a day that every engine reads alike: of a week, the number of its day and not the name."""
 
+COUNTED_FROM = ({"d", "m", "b", "B"}, {"j"}, {"G", "V"}, {"U", "W"})
+"""What days are counted by: in a month, a year, an ISO week, a week; of two at once engines read one."""
+
 
 def checked_format(fmt: str) -> str:
     """A date format that names a whole day, as it is. Raises ValueError.
@@ -43,6 +46,8 @@ def checked_format(fmt: str) -> str:
         raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
     if not any(all(codes & part for part in way) for way in DAY_CODES):
         raise ValueError('must name the day of a week by its number: "%G-W%V-%u" or "%Y-%W-%w"')
+    if sum(bool(codes & way) for way in COUNTED_FROM) > 1:
+        raise ValueError('must count days in one way, by month, year or week, for example "%d.%m.%Y"')
     return fmt
 
 
