@@ -3,20 +3,23 @@
 import codecs
 import gzip
 import random
+import re
 import sqlite3
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import ibis
 import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from funnelstats.reading.readers import read_file
-from funnelstats.reading.stored import read_database
+from funnelstats.reading.stored import FORMULA_WITHOUT_RESULT, read_database
 from funnelstats.stated.funnel import FunnelError
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
@@ -245,6 +248,60 @@ def test_a_chart_is_no_table_of_a_spreadsheet(tmp_path):
         read_file(tmp_path / "deals.xlsx", sheet="Chart")
 
 
+def workbook(path, **sheets):
+    """A workbook of sheets by name; one whose name ends in _hidden is hidden."""
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name.removesuffix("_hidden"))
+        sheet.sheet_state = "hidden" if name.endswith("_hidden") else "visible"
+        for row in rows:
+            sheet.append(row)
+    made.save(path)
+    return path
+
+
+def test_a_hidden_sheet_is_read_only_where_it_is_stated(tmp_path):
+    path = workbook(tmp_path / "deals.xlsx", Lookup_hidden=[["id"], ["old"]], Data=[["id"], ["new"]])
+    assert read_file(path, ["id"]).columns["id"].to_pylist() == ["new"]
+    assert read_file(path, ["id"], sheet="Lookup").columns["id"].to_pylist() == ["old"]
+
+
+def test_a_cover_before_the_table_is_told_with_the_sheet_that_has_the_columns(tmp_path):
+    cover, data = [["Report", "Deals"]], [["id", "sum"], ["1", 5]]
+    path = workbook(tmp_path / "deals.xlsx", Cover=cover, Data=data, Notes=[["id"]], Old_hidden=data)
+    with pytest.raises(FunnelError) as told:
+        read_file(path, ["id", "sum"])
+    assert str(told.value).splitlines()[-1] == (
+        'deals.xlsx: the sheet "Cover" was read; all these columns stand in another one: state sheet = "Data" or '
+        'sheet = "Old"'
+    )
+    with pytest.raises(FunnelError) as told:
+        read_file(path, ["price"])
+    assert "stand in another one" not in str(told.value)
+
+
+def test_formulas_whose_results_nobody_computed_are_told_and_others_are_read(tmp_path):
+    rows = [["=1+1", "title"], ["id", "at"], ["1", "=DATE(2026,1,5)"], ["2", "=DATE(2026,1,6)"]]
+    path = workbook(tmp_path / "deals.xlsx", Notes=[["=1+1"]], Deals=rows)
+    with pytest.raises(FunnelError) as told:
+        read_file(path, ["id", "at"], sheet="Deals", header_row=2)
+    assert str(told.value) == (
+        'deals.xlsx: row 3, column "at": 2 cells hold formulas without a result; open the file in Excel, save it and '
+        "put it here again"
+    )
+    assert read_file(path, ["id"], sheet="Deals", header_row=2).columns["id"].to_pylist() == ["1", "2"]
+    results = xlsxwriter.Workbook(tmp_path / "computed.xlsx")
+    sheet = results.add_worksheet()
+    sheet.write_row(0, 0, ["id", "note"])
+    for row, value in enumerate(("x", "#REF!"), start=1):
+        sheet.write(row, 0, str(row))
+        sheet.write_formula(row, 1, "=A1", None, value)
+    results.close()
+    assert read_file(tmp_path / "computed.xlsx").columns["note"].to_pylist() == ["x", "#REF!"]
+    assert not re.search(FORMULA_WITHOUT_RESULT, b'<c r="B3" t="str"><f>A1</f><v></v></c>')
+
+
 APART = "Андреи\u0306"  # й of two characters, as some systems write it
 
 
@@ -393,6 +450,14 @@ def test_a_password_never_stands_in_a_message(url, monkeypatch):
             read_database(address, "deals", ["id"])
         assert "s3cret" not in str(told.value)
         assert told.value.__cause__ is None
+
+
+def test_a_duckdb_file_that_is_not_there_is_told_and_not_made(tmp_path):
+    with pytest.raises(FunnelError, match="cannot open table deals"):
+        read_database(f"duckdb://{tmp_path}/crm.duckdb", "deals", ["id"])
+    assert list(tmp_path.iterdir()) == []
+    ibis.duckdb.connect(tmp_path / "crm.duckdb").create_table("deals", pa.table({"id": ["1"]}))
+    assert read_database(f"duckdb://{tmp_path}/crm.duckdb", "deals", ["id"]).columns["id"].to_pylist() == ["1"]
 
 
 def test_a_variable_that_is_not_set_is_named(monkeypatch):

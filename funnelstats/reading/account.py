@@ -228,6 +228,72 @@ FACTS = {
         "{n} leads had their whole time for “{detail}” before the first entry there: the history of that stage seems "
         "to start later than the leads, so early cohorts look worse than they were.",
     ),
+    "unread_amounts": (
+        "{n} amount in the column “{detail}” cannot be read: the lead counts, its money is in no figure.",
+        "{n} amounts in the column “{detail}” cannot be read: the leads count, their money is in no figure.",
+    ),
+    "unread_managers": (
+        "{n} name in the column “{detail}” cannot be read: its row counts for nobody.",
+        "{n} names in the column “{detail}” cannot be read: their rows count for nobody.",
+    ),
+    "unread_reasons": (
+        "{n} reason in the column “{detail}” cannot be read: the refusal counts without one.",
+        "{n} reasons in the column “{detail}” cannot be read: the refusals count without one.",
+    ),
+    "unread_dates": (
+        "{n} date in the column “{detail}” cannot be read: the lead counts, without a day of its creation.",
+        "{n} dates in the column “{detail}” cannot be read: the leads count, without a day of their creation.",
+    ),
+    "unread_cells": (
+        "{n} cell of the column “{detail}” cannot be read: it counts as not known, its row stays.",
+        "{n} cells of the column “{detail}” cannot be read: they count as not known, their rows stay.",
+    ),
+    "unread_payments": (
+        "{n} payment cannot be read: its money is in no figure.",
+        "{n} payments cannot be read: their money is in no figure.",
+    ),
+    "unread_costs": (
+        "{n} row of costs cannot be read: its money is in no figure.",
+        "{n} rows of costs cannot be read: their money is in no figure.",
+    ),
+    "utc_days": (
+        "{n} date in the column “{detail}” is stored as midnight UTC: read as that day, without an hour.",
+        "{n} dates in the column “{detail}” are stored as midnight UTC: read as those days, without an hour.",
+    ),
+    "utc_midnights": (
+        "{n} date in the column “{detail}” is midnight UTC exactly: if it is a day and no instant, it may count on the "
+        "day before, and before what came earlier that day.",
+        "{n} dates in the column “{detail}” are midnight UTC exactly: if they are days and no instants, they may count "
+        "on the day before, and before what came earlier that day.",
+    ),
+    "dates_swapped": (
+        "{n} true date of the workbook, in the column “{detail}”, has a day of 12 or less, where others are text with "
+        "days above: Excel may have swapped day and month.",
+        "{n} true dates of the workbook, all in the column “{detail}”, have days of 12 or less, where others are text "
+        "with days above: Excel may have swapped day and month.",
+    ),
+    "grouped_managers": (
+        "{n} row is blank in the column “{detail}”, which is filled at the beginning of groups only: fill it down in "
+        "the spreadsheet, since the row counts for nobody.",
+        "{n} rows are blank in the column “{detail}”, which is filled at the beginning of groups only: fill it down in "
+        "the spreadsheet, since the rows count for nobody.",
+    ),
+    "grouped_cells": (
+        "{n} row is blank in the column “{detail}”, which is filled at the beginning of groups only: fill it down in "
+        "the spreadsheet.",
+        "{n} rows are blank in the column “{detail}”, which is filled at the beginning of groups only: fill it down in "
+        "the spreadsheet.",
+    ),
+    "long_calls": (
+        "{n} contact has a duration; half of them are above {detail} seconds: these are most likely milliseconds, and "
+        "every attempt counts as a conversation.",
+        "{n} contacts have a duration; half of them are above {detail} seconds: these are most likely milliseconds, "
+        "and every attempt counts as a conversation.",
+    ),
+    "several_reasons": (
+        "{n} refusal names several reasons in one cell, as “{detail}”: each such list counts as a reason of its own.",
+        "{n} refusals name several reasons in one cell, as “{detail}”: each such list counts as a reason of its own.",
+    ),
 }
 """The sentence of each fact, of one and of several."""
 
@@ -258,6 +324,20 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "ends_undated": ("conversion", "dates", "refusals", "money", "leads"),
     "payments_undated": ("money",),
     "ends_soon_reopened": ("conversion", "refusals"),
+    "unread_amounts": ("money",),
+    "unread_managers": ("people",),
+    "unread_reasons": ("refusals",),
+    "unread_dates": ("dates",),
+    "unread_cells": (),
+    "unread_payments": ("money",),
+    "unread_costs": ("money",),
+    "utc_days": (),
+    "utc_midnights": ("conversion", "dates"),
+    "dates_swapped": ("conversion", "dates", "people"),
+    "grouped_managers": ("people",),
+    "grouped_cells": (),
+    "long_calls": (),
+    "several_reasons": ("refusals",),
 }
 """Facts that make a number false or hide rows, each with the numbers it touches: warnings, told before all others.
 

@@ -3,52 +3,133 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from funnelstats.reading.cells import BLANKS, date_hint, instant_at, trimmed, wall_clock
-from funnelstats.reading.columns import ROW
+from funnelstats.reading.cells import BLANKS, instant_at, trimmed, wall_clock
+from funnelstats.reading.columns import ROW, Read
 from funnelstats.reading.currencies import of_currencies
-from funnelstats.reading.mapping import mapped
+from funnelstats.reading.doubts import cell_facts, of_cells, utc_days
+from funnelstats.reading.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
 from funnelstats.reading.readers import read_file
 from funnelstats.reading.repeats import DAYS, LATEST, UNIQUE, conflicts, overlapped, repeats_first
 from funnelstats.reading.stored import read_database
+from funnelstats.reading.too_many import bad_columns, refuse_too_many, rows_of
+from funnelstats.stated.errors import gathered, visible
 from funnelstats.stated.funnel import ENDS, Funnel, FunnelError, Join, Source, project_root, suggestion
 
-SET_ASIDE = ["table", "file", "row", "column", "value", "reason"]
+SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost"]
+"""A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays."""
+
+
+class Piece(NamedTuple):
+    """One source read: its mapped rows, its cells as typed, the faults that occur there, its broken lines."""
+
+    rows: ir.Table
+    cells: ir.Table
+    faults: list[Fault]
+    broken: pd.DataFrame
 
 
 def canonical_table(
     con: ibis.BaseBackend, funnel: Funnel, table: str, files: dict[str, list[Path]], leads: ir.Table | None
 ) -> tuple[ir.Table, dict[str, Any], pd.DataFrame]:
-    """One canonical table with ``_source, _file, _row``, its account, and its rows set aside."""
+    """One canonical table with ``_source, _file, _row``, its account, and its rows and cells set aside.
+
+    The mistakes of all its sources are told at once.
+    """
     account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": [], "odd": []}
-    aside: list[pd.DataFrame] = []
-    pieces: list[ir.Table] = []
     sources: tuple[Source, ...] = getattr(funnel, table)
-    for number, source in enumerate(sources):
-        raw, broken = _read_source(con, funnel, table, source, files, f"raw_{table}_{number}", account)
-        aside.append(broken.assign(table=table))
-        rows = con.create_table(f"mapped_{table}_{number}", mapped(raw, funnel, table, source, number))
-        _refuse_unmapped(rows, table, source)
-        ignored = rows.filter(rows["_ignored"].notnull()).group_by("_ignored").aggregate(rows=ibis._.count())
-        for value, count in ignored.order_by("_ignored").execute().itertuples(index=False):
+    pieces = gathered(
+        range(len(sources)), lambda number: _piece(con, funnel, table, number, files=files, account=account)
+    )
+    for piece in pieces:
+        ignored = piece.rows.filter(piece.rows["_ignored"].notnull()).group_by("_ignored")
+        counted = ignored.aggregate(rows=ibis._.count()).order_by("_ignored").execute()
+        for value, count in counted.itertuples(index=False):
             account["ignored"][value] = account["ignored"].get(value, 0) + int(count)
-        pieces.append(rows.filter(rows["_ignored"].isnull()).drop("_ignored", "_unmapped"))
     account["rows_ignored"] = sum(account["ignored"].values())
-    united = con.create_table(f"united_{table}", ibis.union(*_alike(pieces, table), distinct=False))
+    kept = [piece.rows.filter(piece.rows["_ignored"].isnull()).drop("_ignored", "_unmapped") for piece in pieces]
+    united = con.create_table(f"united_{table}", ibis.union(*_alike(kept, table), distinct=False))
     checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, funnel, leads))
     bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
-    aside.append(bad.select(file="_file", row=ROW, column="_column", value="_value", reason="_reason").execute())
-    rows_aside = pd.concat([frame.assign(table=table) for frame in aside], ignore_index=True)[SET_ASIDE]
-    _refuse_too_many(rows_aside, account["rows_in"], funnel, table)
+    bad_rows = bad.select(
+        "_source", file="_file", row=ROW, column="_column", value="_value", reason="_reason"
+    ).execute()
+    bad_cells = _bad_cells(pieces, bad_rows)
+    rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True).assign(cost="row")
     account["odd"] += conflicts(checked, table, funnel)
+    account["odd"] += cell_facts(bad_cells, rows_aside, table, sources)
+    refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, leads)
+    aside = pd.concat([rows_aside, bad_cells.assign(cost="cell")], ignore_index=True).assign(table=table)[SET_ASIDE]
     good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
-    return _days_as_ties(good, funnel) if table == "entries" else good, account, rows_aside
+    return _days_as_ties(good, funnel) if table == "entries" else good, account, aside
+
+
+def _piece(
+    con: ibis.BaseBackend,
+    funnel: Funnel,
+    table: str,
+    number: int,
+    *,
+    files: dict[str, list[Path]],
+    account: dict[str, Any],
+) -> Piece:
+    """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
+    source: Source = getattr(funnel, table)[number]
+    name = f"{table}_{number}"
+    raw, broken, sheets = _read_source(con, funnel, table, source, files, f"raw_{name}", account)
+    texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
+    con.drop_table(f"raw_{name}")
+    _refuse_unmapped(texts, table, source)
+    cells = con.create_table(f"cells_{name}", typed_cells(texts, funnel, table, source))
+    con.drop_table(f"texts_{name}")
+    selected = cells.filter(cells["_ignored"].isnull())
+    faults = faults_of(selected, funnel, table, source)
+    counts = selected.aggregate(
+        rows=selected.count(),
+        **{f"filled_{column}": selected[column].count() for column in source.columns},
+        **{f"_{place}": selected.count(where=fault.when) for place, fault in enumerate(faults)},
+    )
+    counted = counts.execute().iloc[0]
+    occurring = [(fault, int(counted[f"_{place}"])) for place, fault in enumerate(faults) if counted[f"_{place}"]]
+    filled = {column: int(counted[f"filled_{column}"]) for column in source.columns}
+    bad_columns(selected, occurring, filled, int(counted["rows"]), funnel, table, source)
+    days, odd = utc_days(selected, funnel, table, source)
+    account["odd"] += [*odd, *of_cells(selected, funnel, table, source, sheets)]
+    # Conditions of the rows that are selected, said of all of them.
+    occurs = {(fault.column, fault.reason, fault.costs_row) for fault, _ in occurring}
+    known = [f for f in faults_of(cells, funnel, table, source) if (f.column, f.reason, f.costs_row) in occurs]
+    rows = con.create_table(f"mapped_{name}", mapped(cells, funnel, table, source, number, faults=known, utc_days=days))
+    return Piece(rows, cells, [fault for fault in known if not fault.costs_row], broken)
+
+
+def _bad_cells(pieces: list[Piece], bad_rows: pd.DataFrame) -> pd.DataFrame:
+    """The cells that cannot be read in rows that stay, each a line as in the file, with its canonical ``name``."""
+    lines = [
+        piece.cells.filter(piece.cells["_ignored"].isnull() & fault.when)
+        .select(
+            _source=ibis.literal(number, "int32"),
+            file="_file",
+            row=ROW,
+            column=ibis.literal(fault.header),
+            value=fault.value,
+            reason=ibis.literal(fault.reason),
+            name=ibis.literal(fault.column),
+        )
+        .execute()
+        for number, piece in enumerate(pieces)
+        for fault in piece.faults
+    ]
+    empty = pd.DataFrame(columns=["_source", "file", "row", "column", "value", "reason", "name"], dtype="str")
+    found = pd.concat(lines, ignore_index=True) if lines else empty.astype({"row": "int64", "_source": "int32"})
+    place = ["_source", "file", "row"]
+    found = found.merge(bad_rows[place].drop_duplicates().astype(found[place].dtypes), "left", indicator="_in")
+    return found[found["_in"] == "left_only"].sort_values(place, kind="stable").drop(columns="_in")
 
 
 def _read_source(
@@ -59,45 +140,47 @@ def _read_source(
     files: dict[str, list[Path]],
     name: str,
     account: dict[str, Any],
-) -> tuple[ir.Table, pd.DataFrame]:
-    """The source's columns of text with ``_file`` and ``_row``, joined ones added, and its broken rows."""
+) -> tuple[ir.Table, pd.DataFrame, list[str]]:
+    """The source's columns of text with ``_file`` and ``_row``, joined ones added; broken rows; its workbooks."""
     named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
     named |= {source.latest_by} if source.latest_by else set()
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
     wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
+    reads: list[tuple[str, Read]]
     if source.database:
         reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
     else:
         folder = project_root() / "data" / "raw" / funnel.name
-        paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
-        reads = [
-            (
-                path.relative_to(folder).as_posix(),
-                read_file(path, wanted, encoding=source.encoding, sheet=source.sheet, header_row=source.header_row),
-            )
-            for path in paths
-        ]
+        paths = list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
+        read = gathered(
+            paths,
+            lambda path: read_file(
+                path, wanted, encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
+            ),
+        )
+        reads = [(path.relative_to(folder).as_posix(), found) for path, found in zip(paths, read, strict=True)]
     parts, broken = [], []
-    for file, read in reads:
-        folded = [name.casefold() for name in (*added, *read.columns.column_names)]
-        for column in sorted(name for name in added if name in read.header or folded.count(name.casefold()) > 1):
+    for file, found in reads:
+        folded = [name.casefold() for name in (*added, *found.columns.column_names)]
+        for column in sorted(name for name in added if name in found.header or folded.count(name.casefold()) > 1):
             raise FunnelError(
                 f'{file}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        rows = read.columns.num_rows + len(read.broken)
-        account["files"].append({"file": file, "kind": read.kind, "rows": rows})
+        rows = found.columns.num_rows + len(found.broken)
+        account["files"].append({"file": file, "kind": found.kind, "rows": rows})
         account["rows_in"] += rows
-        parts.append(read.columns.append_column("_file", pa.array([file] * read.columns.num_rows, pa.string())))
-        broken += [(file, row, None, value, reason) for row, value, reason in read.broken]
+        parts.append(found.columns.append_column("_file", pa.array([file] * found.columns.num_rows, pa.string())))
+        broken += [(file, row, None, value, reason) for row, value, reason in found.broken]
     raw = con.create_table(name, pa.concat_tables(parts))
     if not source.database:
         kinds = [(path, read.header, read.kind) for path, (_file, read) in zip(paths, reads, strict=True)]
         account["odd"] += of_currencies(raw, funnel, table, source, kinds)
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
-    return raw, pd.DataFrame(broken, columns=SET_ASIDE[1:]).astype({"row": "int64"})
+    lines = pd.DataFrame(broken, columns=SET_ASIDE[1:6]).astype({"row": "int64"})
+    return raw, lines, [file for file, found in reads if found.kind == "XLSX"]
 
 
 def _lookup(
@@ -118,8 +201,13 @@ def _lookup(
     match = f"_match{number}"
     rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)}).filter(ibis._[match] != "")
     twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
-    for value, _, row in twice.filter(twice["rows"] > 1).order_by("row").limit(1).execute().itertuples(index=False):
-        raise FunnelError(f'{file}: row {row}: {join.right} "{value}" stands there again; a join needs it once')
+    several = twice.filter(twice["rows"] > 1).order_by("row").execute()
+    for value, _, row in several.head(1).itertuples(index=False):
+        raise FunnelError(
+            f'{file}: row {row}: {join.right} "{visible(value)}" stands there again; a join needs it once, and '
+            f"{len(several):,} of {twice.count().execute():,} stand there several times. Join by a key that names one "
+            f"row, such as the id of the deal itself, or join a file that holds each {join.right} once"
+        )
     others = {f"{join.prefix}{column}": column for column in rows.columns if column not in (join.right, ROW, match)}
     return rows.select(match, **{new: column for new, column in others.items() if new in named})
 
@@ -133,8 +221,8 @@ def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
         column = source.columns["stage"]
         raise FunnelError(
             "\n".join(
-                f'{line.file}: row {line.row}, column "{column}": "{line.value}" ({_rows(line.rows)}) is mapped '
-                'to no stage; add it to values.stage, or state unmapped = "ignore"'
+                f'{line.file}: row {line.row}, column "{column}": "{visible(line.value)}" ({rows_of(line.rows)}) is '
+                'mapped to no stage; add it to values.stage, or state unmapped = "ignore"'
                 for line in counted.rename(columns={"_unmapped": "value", "_file": "file"}).itertuples()
             )
         )
@@ -154,10 +242,6 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
         )
         for piece in pieces
     ]
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads: ir.Table | None) -> ir.Table:
@@ -214,18 +298,3 @@ def _days_as_ties(rows: ir.Table, funnel: Funnel) -> ir.Table:
     return rows.mutate(entered_at=at).drop(
         "_hour_known", "_place", "_latest", *(f"{name}_right" for name in days.columns)
     )
-
-
-def _refuse_too_many(aside: pd.DataFrame, rows_in: int, funnel: Funnel, table: str) -> None:
-    """Stop where more than the declared share of a table's rows is bad; repeats are not counted as bad."""
-    bad = aside[~aside["reason"].str.startswith("repeats ")]
-    if len(bad) <= funnel.max_bad_share * rows_in:
-        return
-    allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
-    lines = [f"{table}: {len(bad):,} of {rows_in:,} rows cannot be used, more than {allowed}"]
-    for (column, reason), rows in bad.groupby(["column", "reason"], dropna=False, sort=False):
-        first = rows.iloc[0]
-        where = f"{first['file']}: row {first['row']}" + (f', column "{column}"' if isinstance(column, str) else "")
-        hint = f"; {date_hint(rows['value'].head(10_000).unique().tolist())}" if "not a date" in str(reason) else ""
-        lines.append(f'{where}: "{first["value"]}" {reason} ({_rows(len(rows))}){hint}')
-    raise FunnelError("\n".join(lines))

@@ -1,4 +1,4 @@
-"""What the text of a cell says: an instant, a number; and which date format would read it.
+"""What the text of a cell says: an instant, a number.
 
 Lazy verbs on DuckDB: null where the text does not say such a thing as declared, never a guess.
 """
@@ -30,15 +30,20 @@ EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$"}
 """From 1973 to 2286, so that neither is taken for the other, and 0 is no date."""
 
 MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
+WHOLE = 86_400_000_000
+"""Microseconds of a day."""
+
 TYPOGRAPHIC = "\u2212\u00a0\u2009\u202f\u2019", "-   '"
 """Minus, narrow and unbreakable blanks and apostrophe of typesetters, and those of a keyboard."""
 
-COMMON_FORMATS = [
-    f"{day}{clock}"
-    for day in ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d",
-                "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
-    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-]  # fmt: skip
+UTC_NAMES = ("UTC", "GMT", "Z")
+"""The only names of zones that name one clock: BST, AST or CST are several, and engines guess."""
+
+FORMULA_ERRORS = (
+    "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#N/A", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA",
+    "#BEZUG!", "#WERT!", "#NV", "#ZAHL!", "#ССЫЛКА!", "#ЗНАЧ!", "#ДЕЛ/0!", "#ИМЯ?", "#Н/Д", "#ЧИСЛО!", "#ПУСТО!",
+)  # fmt: skip
+"""What a spreadsheet writes where a formula has no result; in English whatever its language within XLSX."""
 
 
 @ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.timestamp))
@@ -79,9 +84,11 @@ def one_blank(text: ir.StringValue) -> ir.StringValue:
 def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: str) -> ir.TimestampValue:
     """The instant a text names: by the stated formats, else ISO; without an offset, the time is that of ``clock``.
 
-    A day without an hour begins at midnight in ``zone``, whose days are counted: it is nobody's instant.
+    A day without an hour begins at midnight in ``zone``, whose days are counted: it is nobody's instant. Formats of
+    such days alone, ``%Y-%m-%dT00:00:00Z``, leave the other texts to ISO.
     """
-    iso = text.re_search(ISO) & (text.contains("T") if formats else ibis.literal(True))
+    days = all(":" in fmt and not _codes(fmt) & {"H", "I"} for fmt in formats)
+    iso = text.re_search(ISO) & (ibis.literal(True) if days else text.contains("T"))
     day_or_time = instant_at(clock, _plausible(text.try_cast("timestamp")))
     if clock != zone:
         day = instant_at(zone, _plausible(text.try_cast("timestamp")))
@@ -92,15 +99,43 @@ def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: s
     return ibis.coalesce(*(_by_format(text, fmt, clock, zone) for fmt in formats), spreadsheet)
 
 
+def utc_midnight(text: ir.StringValue, instant: ir.TimestampValue, formats: Sequence[str]) -> ir.BooleanValue:
+    """Whether a text names an instant, by an offset or since 1970, that is midnight in UTC to the microsecond."""
+    named = text.re_search(ISO) & text.re_search(ZONED)
+    for fmt in formats:
+        if fmt in MICROSECONDS:
+            named |= text.re_search(EPOCH_DIGITS[fmt])
+        elif _codes(fmt) & {"z", "Z"}:
+            named |= _by_format(text, fmt, "UTC", "UTC").notnull()
+    at = wall_clock("UTC", instant)
+    return named & (at == at.truncate("D"))
+
+
+def _codes(fmt: str) -> set[str]:
+    return set(re.findall("%(.)", fmt))
+
+
 def _by_format(text: ir.StringValue, fmt: str, clock: str, zone: str) -> ir.TimestampValue:
     if fmt in EPOCHS:
-        digits = text.re_search(EPOCH_DIGITS[fmt])
-        since = (text.try_cast("float64") * MICROSECONDS[fmt]).round().cast("int64")
-        return instant_at("UTC", make_timestamp(ibis.ifelse(digits, since, ibis.null("int64"))))
-    codes = set(re.findall("%(.)", fmt))
-    if codes & {"z", "Z"}:
+        unit = fmt.removesuffix("_day")
+        digits = text.re_search(EPOCH_DIGITS[unit])
+        since = ibis.ifelse(
+            digits, (text.try_cast("float64") * MICROSECONDS[unit]).round().cast("int64"), ibis.null("int64")
+        )
+        if unit == fmt:
+            return instant_at("UTC", make_timestamp(since))
+        return instant_at(zone, make_timestamp(ibis.ifelse(since % WHOLE == 0, since, ibis.null("int64"))))
+    codes = _codes(fmt)
+    if "Z" in codes:
+        return ibis.coalesce(*(_by_format(text, _named(fmt, name), "UTC", "UTC") for name in UTC_NAMES))
+    if "z" in codes:
         return _plausible(try_strptime_zoned(text, fmt))
     return instant_at(clock if codes & {"H", "I"} else zone, _plausible(try_strptime(text, fmt)))
+
+
+def _named(fmt: str, zone: str) -> str:
+    """The format with a zone's name as it stands instead of %Z."""
+    return re.sub("%(.)", lambda code: zone if code[1] == "Z" else code[0], fmt)
 
 
 def _plausible(moment: ir.TimestampValue) -> ir.TimestampValue:
@@ -111,43 +146,21 @@ def _plausible(moment: ir.TimestampValue) -> ir.TimestampValue:
 
 def number_of(text: ir.StringValue, source: Source) -> ir.FloatingValue:
     """The number that digits say with the source's decimal, thousands and currency signs; "(5)" is minus five."""
-    digits = text
-    for sign in source.currency_signs:
-        digits = digits.replace(sign, "")
+    signs = sorted(source.currency_signs, key=len, reverse=True)
+    digits = text.re_replace("|".join(map(re.escape, signs)), "") if signs else text
     digits = trimmed(digits.translate(*TYPOGRAPHIC), BLANKS)
     digits = digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
     thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
-    mark, between = re.escape(source.decimal), re.escape(thousands)
+    plain = digits.re_search(number_pattern(source.decimal, thousands))
+    bare = digits.replace(thousands, "") if thousands else digits
+    number = bare.replace(source.decimal, ".").try_cast("float64")
+    # More digits than a float can hold are infinite there, and no amount.
+    return ibis.ifelse(plain & ~number.isinf(), number, ibis.null("float64"))
+
+
+def number_pattern(decimal: str, thousands: str) -> str:
+    """What a number looks like with this decimal sign and this one between groups of digits."""
+    mark, between = re.escape(decimal), re.escape(thousands)
     # Groups end in three digits (of two before that in India): "1,5" is no 15 where commas group.
     whole = rf"(\d+|\d{{1,3}}({between}\d{{2,3}})*{between}\d{{3}})" if between else r"\d+"
-    plain = digits.re_search(rf"^[-+]?{whole}({mark}\d+)?$")
-    bare = digits.replace(thousands, "") if between else digits
-    return ibis.ifelse(plain, bare.replace(source.decimal, ".").try_cast("float64"), ibis.null("float64"))
-
-
-def date_hint(texts: Sequence[str]) -> str:
-    """Which date formats would read all of these texts, and whether that is ambiguous.
-
-    >>> date_hint(["26-02-2018", "01-02-2018"])
-    'date_format = "%d-%m-%Y" would read them'
-    >>> date_hint(["01-02-2018"])
-    '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
-    >>> date_hint(["01.01.0001 00:00:00"])
-    'if it stands for no date, state missing = "01.01.0001 00:00:00"'
-    """
-    for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
-        if any(_reads(text, fmt, years=range(FIRST_YEAR)) for fmt in ["%Y-%m-%d", ISO_T, *COMMON_FORMATS]):
-            return f'if it stands for no date, state missing = "{text}"'
-    fitting = [fmt for fmt in COMMON_FORMATS if all(_reads(text, fmt) for text in texts)]
-    fitting += [fmt for fmt, digits in EPOCH_DIGITS.items() if all(re.search(digits, text) for text in texts)]
-    if len(fitting) > 1:
-        choices = " or ".join(f'"{fmt}"' for fmt in fitting)
-        return f'"{texts[0]}" is ambiguous: state date_format = {choices}'
-    return f'date_format = "{fitting[0]}" would read them' if fitting else "state date_format"
-
-
-def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
-    try:
-        return datetime.strptime(text, fmt).year in years
-    except ValueError:
-        return False
+    return rf"^[-+]?{whole}({mark}\d+)?$"

@@ -1,78 +1,197 @@
 """A source's columns of text become typed canonical columns, with what is wrong in each row.
 
-Lazy verbs on DuckDB. Every row keeps where it came from; a row that cannot be read carries the first
-column at fault, its text and the reason.
+Lazy verbs on DuckDB, each made from the materialised table of the one before, so that what is asked stays as long
+as the statement: ``cell_texts``, ``typed_cells``, ``mapped``. Every row keeps where it came from; a row that cannot
+be read carries the first column at fault, its text and the reason. A cell that its row can do without is missing
+where it cannot be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.reading.cells import BLANKS, instant_of, number_of, one_blank, trimmed, wall_clock
+from funnelstats.reading.cells import (
+    BLANKS,
+    FORMULA_ERRORS,
+    instant_at,
+    instant_of,
+    number_of,
+    one_blank,
+    trimmed,
+    utc_midnight,
+    wall_clock,
+)
 from funnelstats.reading.columns import ROW
 from funnelstats.stated.funnel import EVERY_COLUMN, Funnel, Source
 from funnelstats.stated.schema import ENDS, IGNORE, TABLES, Column, date_column
 
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
+FORMULA_ERROR = "is an error of a formula"
+DATES = ("instant", "day")
+LATEST_BY = "_latest_by"
 
 
 class Fault(NamedTuple):
-    """When a row is at fault, in which column of the file, with which text, why."""
+    """When a cell is at fault, why, where it stands, and whether it costs the row: its own column needs it."""
 
     when: ir.BooleanValue
     column: str
+    header: str
     value: ir.StringValue
     reason: str
+    costs_row: bool
 
 
-def mapped(raw: ir.Table, funnel: Funnel, table: str, source: Source, number: int) -> ir.Table:
+def cell_texts(raw: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+    """The texts of a source's canonical columns and attributes, and where each row came from.
+
+    ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value is
+    mapped to; ``_stage`` is the canonical stage of entries.
+    """
+    named = {**source.columns, **source.attributes, **_latest(source)}
+    texts = {column: _text(raw, source, column, header) for column, header in named.items()}
+    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (_null("string"), _null("string"))
+    shown = {column: one_blank(text) if _is_text(table, column) else text for column, text in texts.items()}
+    return raw.select(
+        **shown,
+        _stage=stage,
+        _unmapped=unmapped,
+        _ignored=_ignored(raw, texts, source, funnel, unmapped),
+        _file="_file",
+        **{ROW: ROW},
+    )
+
+
+def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+    """The texts, and beside each of a number, flag or date what it says: ``_typed_``, null where it says none.
+
+    A date's is its instant, and ``_utc_`` tells whether its text names midnight UTC.
+    """
+    typed: dict[str, ir.Value] = {}
+    for column, spec in _typed_columns(table, source):
+        text = texts[column]
+        if spec.kind == "number":
+            typed[f"_typed_{column}"] = number_of(text, source)
+        elif spec.kind == "flag":
+            word = text.lower()
+            typed[f"_typed_{column}"] = ibis.cases(
+                (word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean")
+            )
+        else:
+            formats = stated_for(source.date_format, column.removeprefix("_"))
+            instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
+            typed[f"_typed_{column}"] = wall_clock("UTC", instant)
+            typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
+    return texts.mutate(**typed)
+
+
+def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> list[Fault]:
+    """All that can be wrong with the cells of a source, in the order of its columns.
+
+    What a row is about costs the row: the columns that its table needs, such as an id, a stage, a date, or the
+    amount of a payment.
+    """
+    return [
+        *(fault for column in source.columns for fault in _column_faults(cells, column, funnel, table, source)),
+        *(
+            Fault(cells[name].isin(FORMULA_ERRORS), name, header, cells[name], FORMULA_ERROR, costs_row=False)
+            for name, header in source.attributes.items()
+        ),
+        *(
+            Fault(
+                cells[name].notnull() & cells[f"_typed_{name}"].isnull(),
+                name,
+                header,
+                cells[name],
+                _unread("latest_by", Column("instant", ""), source),
+                costs_row=False,
+            )
+            for name, header in _latest(source).items()
+        ),
+    ]
+
+
+def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, source: Source) -> Iterator[Fault]:
+    spec, header, text = TABLES[table][column], source.columns[column], cells[column]
+    error = text.isin(FORMULA_ERRORS)
+    wrong = [(error, FORMULA_ERROR)]
+    if spec.kind == "id":
+        wrong.append((text.re_search(LOST_DIGITS), "has lost digits; export ids as text"))
+    elif f"_typed_{column}" in cells.columns:
+        unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
+        wrong.append((unread, _unread(column, spec, source)))
+    needed = None
+    if column == "entered_at" and source.stage is None:
+        needed = _needs_date(cells["_stage"], funnel)
+    elif column == "entered_at" and source.stage in (*funnel.undated, funnel.stages[-1], *ENDS):
+        needed = ibis.literal(False)
+    for when, reason in wrong:
+        if needed is None:
+            yield Fault(when, column, header, text, reason, spec.required)
+        else:
+            yield Fault(when & needed, column, header, text, reason, costs_row=True)
+            yield Fault(when & ~needed, column, header, text, reason, costs_row=False)
+    # A payment whose day nobody wrote down was paid all the same.
+    if spec.required and column != "paid_at" and not (column == "entered_at" and source.stage is not None):
+        blank = text.isnull() if needed is None else text.isnull() & needed
+        yield Fault(blank, column, header, text, "is missing", costs_row=True)
+
+
+def _unread(column: str, spec: Column, source: Source) -> str:
+    if spec.kind == "number":
+        return f'is not a number with decimal "{source.decimal}"'
+    if spec.kind == "flag":
+        return f"is neither yes nor no; map it with values.{column}"
+    written = " or ".join(f'"{fmt}"' for fmt in stated_for(source.date_format, column))
+    return f"is not a date written as {written or 'ISO (2026-06-28 14:30)'}"
+
+
+def mapped(
+    cells: ir.Table,
+    funnel: Funnel,
+    table: str,
+    source: Source,
+    number: int,
+    *,
+    faults: Sequence[Fault],
+    utc_days: dict[str, Collection[str] | None],
+) -> ir.Table:
     """Canonical columns of one source, and where each row came from: ``_source, _file, _row``.
 
-    ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value
-    is mapped to, ``_reason`` why a row cannot be read, with ``_column`` and ``_value`` at
-    fault; all null in a good row.
+    ``_reason`` says why a row cannot be read, with ``_column`` and ``_value`` at fault; all null in a good row.
+    ``faults`` are those that occur; ``utc_days`` names the date columns whose midnights in UTC are days, with the
+    stages they are days of (None: of all rows).
     """
-    texts = {column: _text(raw, source, column, name) for column, name in source.columns.items()}
+    in_text = {fault.column for fault in faults if fault.reason == FORMULA_ERROR}
     columns: dict[str, ir.Value] = {}
-    faults: list[Fault] = []
-    no_stage = _null("string"), _null("string")
-    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else no_stage
-    for column, text in texts.items():
-        spec, named = TABLES[table][column], source.columns[column]
+    for column in source.columns:
+        spec = TABLES[table][column]
         if spec.kind == "stage":
-            typed = {column: stage}
+            columns[column] = cells["_stage"]
+        elif spec.kind in DATES:
+            columns |= _dated(cells, column, spec, funnel, utc_days)
+        elif f"_typed_{column}" in cells.columns:
+            columns[column] = cells[f"_typed_{column}"]
         else:
-            typed, wrong = _typed(column, text, spec, source, funnel)
-            faults += [Fault(text.notnull() & when, named, text, reason) for when, reason in wrong]
-        if spec.required and not (column == "entered_at" and source.stage is not None):
-            needed = _needs_date(stage, funnel) if column == "entered_at" else ibis.literal(column != "paid_at")
-            faults.append(Fault(text.isnull() & needed, named, text, "is missing"))
-        columns |= typed
+            columns[column] = _without_errors(cells, column, in_text)
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
-    columns |= {name: one_blank(_text(raw, source, name, column)) for name, column in source.attributes.items()}
-    latest = _null("timestamp")
-    if source.latest_by:
-        text = _text(raw, source, "latest_by", source.latest_by)
-        typed, wrong = _typed("latest_by", text, Column("instant", ""), source, funnel)
-        faults += [Fault(text.notnull() & when, source.latest_by, text, reason) for when, reason in wrong]
-        latest = typed["latest_by"]
-    ignored = _ignored(raw, texts, source, funnel, unmapped)
-    at_fault = [(ignored.isnull() & fault.when, fault) for fault in faults]
-    return raw.select(
+    columns |= {name: _without_errors(cells, name, in_text) for name in source.attributes}
+    at_fault = [(cells["_ignored"].isnull() & fault.when, fault) for fault in faults if fault.costs_row]
+    return cells.select(
         **columns,
-        _latest=latest.cast("timestamp"),
+        _latest=cells[f"_typed_{LATEST_BY}"] if source.latest_by else _null("timestamp"),
         _source=ibis.literal(number, "int32"),
         _file="_file",
         **{ROW: ROW},
-        _ignored=ignored,
-        _unmapped=unmapped,
-        _column=_first([(when, ibis.literal(fault.column)) for when, fault in at_fault]),
+        _ignored="_ignored",
+        _unmapped="_unmapped",
+        _column=_first([(when, ibis.literal(fault.header)) for when, fault in at_fault]),
         _value=_first([(when, fault.value) for when, fault in at_fault]),
         _reason=_first([(when, ibis.literal(fault.reason)) for when, fault in at_fault]),
     )
@@ -97,6 +216,42 @@ def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     )
 
 
+def _latest(source: Source) -> dict[str, str]:
+    """The column by which the latest of repeated rows is told, under a name of ours."""
+    return {LATEST_BY: source.latest_by} if source.latest_by else {}
+
+
+def _is_text(table: str, column: str) -> bool:
+    """Whether a column holds names, in which nobody sees how many blanks stand between two words."""
+    return column != LATEST_BY and (column not in TABLES[table] or TABLES[table][column].kind == "text")
+
+
+def _typed_columns(table: str, source: Source) -> Iterator[tuple[str, Column]]:
+    for column in source.columns:
+        if (spec := TABLES[table][column]).kind in ("number", "flag", *DATES):
+            yield column, spec
+    yield from ((column, Column("instant", "")) for column in _latest(source))
+
+
+def _without_errors(cells: ir.Table, column: str, in_text: set[str]) -> ir.Value:
+    text = cells[column]
+    return ibis.ifelse(text.isin(FORMULA_ERRORS), _null("string"), text) if column in in_text else text
+
+
+def _dated(
+    cells: ir.Table, column: str, spec: Column, funnel: Funnel, utc_days: dict[str, Collection[str] | None]
+) -> dict[str, ir.Value]:
+    """The instant and its date in the funnel's zone; the date alone where the column holds days."""
+    at = cells[f"_typed_{column}"]
+    instant = instant_at("UTC", at)
+    if column in utc_days:
+        stages = utc_days[column]
+        a_day = cells[f"_utc_{column}"] & (True if stages is None else cells["_stage"].isin(stages))
+        instant = ibis.ifelse(a_day, instant_at(funnel.timezone, at), instant)
+    local = wall_clock(funnel.timezone, instant).date()
+    return {column: local} if spec.kind == "day" else {column: wall_clock("UTC", instant), date_column(column): local}
+
+
 def _null(kind: str) -> ir.Value:
     return ibis.literal(None, kind)
 
@@ -106,18 +261,26 @@ def _first(branches: Iterable[tuple[ir.BooleanValue, ir.Value]]) -> ir.Value:
     return ibis.cases(*branches, else_=_null("string")) if branches else _null("string")
 
 
-def _stated(per_column: dict[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
+def stated_for(per_column: dict[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
+    """What is stated for a column, or for all of them."""
     return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
+
+
+def _bare(values: dict[str, str]) -> dict[str, str]:
+    return {value.strip(BLANKS): meant for value, meant in values.items()}
 
 
 def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringValue:
     """A cell's text without blanks around it, null where missing, replaced where ``values`` says so."""
     text = trimmed(raw[name], BLANKS)
-    text = text.nullif("")
-    for blank in _stated(source.missing, column):
-        text = text.nullif(blank)
-    values = source.values.get(column, {})
-    return text if column == "stage" or not values else text.substitute(values)
+    blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
+    text = ibis.ifelse(text.isin(blank), _null("string"), text)
+    values = _bare(source.values.get(column, {}))
+    if column == "stage":
+        return text.fill_null("") if "" in values else text
+    for_blank = values.pop("", None)
+    text = text.substitute(values) if values else text
+    return text if for_blank is None else text.fill_null(for_blank)
 
 
 def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> tuple[ir.StringValue, ir.StringValue]:
@@ -126,8 +289,9 @@ def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> 
         return ibis.literal(source.stage), _null("string")
     text = texts["stage"]
     own = {stage: stage for stage in (*funnel.stages, *funnel.undated, *ENDS)}
-    stage = text.substitute({**own, **source.values.get("stage", {})}, else_=_null("string"))
-    return stage, ibis.ifelse(text.notnull() & stage.isnull(), text, _null("string"))
+    stage = text.substitute({**own, **_bare(source.values.get("stage", {}))}, else_=_null("string"))
+    unknown = text.notnull() & stage.isnull() & ~text.isin(FORMULA_ERRORS)
+    return stage, ibis.ifelse(unknown, text, _null("string"))
 
 
 def _ignored(
@@ -146,37 +310,13 @@ def _ignored(
     for wanted, filters in ((True, source.only), (False, source.without)):
         for name, values in filters.items():
             text = trimmed(raw[name].fill_null(""), BLANKS)
-            reasons.append((text.isin(values) != wanted, ibis.literal(f"{name} = ") + text))
+            named = [value.strip(BLANKS) for value in values]
+            reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
     if source.stage is not None and source.stage not in funnel.undated and not _claims_its_end(source, funnel):
         reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
-    ignored = [value for value, stage in source.values.get("stage", {}).items() if stage == IGNORE]
+    ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]
     if ignored:
         reasons.append((texts["stage"].isin(ignored), texts["stage"]))
     if source.unmapped == "ignore":
         reasons.append((unmapped.notnull(), unmapped))
     return _first(reasons)
-
-
-def _typed(
-    column: str, text: ir.StringValue, spec: Column, source: Source, funnel: Funnel
-) -> tuple[dict[str, ir.Value], list[tuple[ir.BooleanValue, str]]]:
-    """The typed column (an instant with its date beside it), and what can be wrong with its text."""
-    if spec.kind in ("instant", "day"):
-        formats = _stated(source.date_format, column)
-        instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
-        local = wall_clock(funnel.timezone, instant).date()
-        wanted = " or ".join(f'"{fmt}"' for fmt in formats) or "ISO (2026-06-28 14:30)"
-        wrong = [(instant.isnull(), f"is not a date written as {wanted}")]
-        if spec.kind == "day":
-            return {column: local}, wrong
-        return {column: wall_clock("UTC", instant), date_column(column): local}, wrong
-    if spec.kind == "number":
-        number = number_of(text, source)
-        return {column: number}, [(number.isnull(), f'is not a number with decimal "{source.decimal}"')]
-    if spec.kind == "flag":
-        word = text.lower()
-        flag = ibis.cases((word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean"))
-        return {column: flag}, [(flag.isnull(), f"is neither yes nor no; map it with values.{column}")]
-    if spec.kind == "id":
-        return {column: text}, [(text.re_search(LOST_DIGITS), "has lost digits; export ids as text")]
-    return {column: one_blank(text)}, []

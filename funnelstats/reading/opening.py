@@ -116,24 +116,30 @@ def alarm_window(week: str) -> tuple[date, date]:
 
 
 class Quality(NamedTuple):
-    """What preparation found: rows by table, rows left out as declared, odd facts, rows set aside."""
+    """What preparation found: rows by table, rows left out as declared, odd facts, rows set aside, bad cells."""
 
     rows: pd.DataFrame
     ignored: pd.DataFrame
     facts: list[dict[str, Any]]
     set_aside: pd.DataFrame
+    bad_cells: pd.DataFrame
 
 
 def read_quality(name: str) -> Quality:
     """The account of a prepared funnel.
 
     ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``ignored``: table,
-    value, rows. ``facts``: fact, detail, count. ``set_aside``: table, file, row, column, value, reason.
+    value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps. ``set_aside``, and
+    ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason.
     """
     folder = project_root() / "data" / "processed" / name
     report = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
     rows = [{"table": table} | {key: account[key] for key in counts} for table, account in report["tables"].items()]
+    aside = pd.read_parquet(folder / "set_aside.parquet")
+    rows_aside, bad_cells = (
+        aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
+    )
     words = left_out_words(read_funnel(name))
     ignored = [
         {"table": table, "value": words.get(value, value), "rows": count}
@@ -144,5 +150,6 @@ def read_quality(name: str) -> Quality:
         pd.DataFrame(rows),
         pd.DataFrame(ignored, columns=["table", "value", "rows"]),
         report["facts"],
-        pd.read_parquet(folder / "set_aside.parquet"),
+        rows_aside,
+        bad_cells,
     )

@@ -35,6 +35,7 @@ REASON_WORDS = (
     "has {fields} fields where the header has {wanted}",
     "is not JSON: {error}",
     "is not a JSON object",
+    "is an error of a formula",
 )
 """Why a row is set aside, as preparation writes it."""
 LONGEST, LONGEST_MEND = 900, 2000
@@ -46,7 +47,7 @@ TABLE_WORDS = ("leads", "entries", "contacts", "payments", "costs")
 def facts(tables: dict[str, ir.Table], funnel: Funnel, odd: Iterable[Found] = ()) -> list[dict[str, Any]]:
     """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
 
-    Only facts of what never occurs have a count of 0. ``odd`` is what was seen of rows that are in no table.
+    Only facts of what never occurs have a count of 0. ``odd`` is what was seen of rows and cells that are in no table.
     """
     found = [
         *_of_statement(tables, funnel),

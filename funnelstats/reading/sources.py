@@ -1,7 +1,7 @@
 """From a CRM's export to canonical tables: ``prepare`` reads, maps, checks and sets bad rows aside.
 
 Runs on DuckDB through ibis. For each table: rows in = rows kept + rows ignored as declared + rows set
-aside, asserted before anything is written.
+aside, asserted before anything is written. The mistakes of all tables are told at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from funnelstats.reading import (
     cells,
     columns,
     currencies,
+    doubts,
+    hints,
     mapping,
     outliers,
     quality,
@@ -32,11 +34,14 @@ from funnelstats.reading import (
     shapes,
     spelling,
     stored,
+    strays,
+    too_many,
 )
 from funnelstats.reading.canonical import SET_ASIDE, canonical_table
 from funnelstats.reading.columns import ROW
 from funnelstats.stated import dates, schema
 from funnelstats.stated import funnel as funnel_module
+from funnelstats.stated.errors import gathered
 from funnelstats.stated.funnel import Funnel, FunnelError, project_root, read_funnel, suggestion
 from funnelstats.stated.schema import TABLES
 
@@ -44,7 +49,7 @@ from funnelstats.stated.schema import TABLES
 def prepare(name: str) -> bool:
     """Whether ``data/processed/<name>`` was made anew; False where nothing had changed.
 
-    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason) and
+    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason, cost) and
     ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
     """
     funnel = read_funnel(name)
@@ -58,18 +63,21 @@ def prepare(name: str) -> bool:
     tables: dict[str, ir.Table] = {}
     accounts: dict[str, dict[str, Any]] = {}
     set_aside = [pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})]
-    for table in TABLES:
-        if getattr(funnel, table):
-            kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
-            tables[table] = con.create_table(table, kept)
-            set_aside.append(aside)
+
+    def read(table: str) -> None:
+        kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
+        tables[table] = con.create_table(table, kept)
+        set_aside.append(aside)
+
+    gathered([table for table in TABLES if getattr(funnel, table)], read)
     aside = pd.concat(set_aside, ignore_index=True)
     for table, account in accounts.items():
         account["rows_kept"] = int(tables[table].count().execute())
-        account["rows_set_aside"] = int((aside["table"] == table).sum())
+        account["rows_set_aside"] = int(((aside["table"] == table) & (aside["cost"] == "row")).sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
-    odd = [fact for account in accounts.values() for fact in account.pop("odd")]
+    odd = [found for account in accounts.values() for found in account.pop("odd")]
+    odd += doubts.of_tables(tables, funnel)
     report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel, odd)}
     _publish(folder, tables, aside, report)
     return True
@@ -147,8 +155,9 @@ def _made_from(name: str) -> dict[str, str]:
 
 
 def _code_fingerprint() -> str:
-    own = (schema, dates, funnel_module, columns, stored, readers, cells, mapping)
-    modules = (*own, outliers, shapes, repeats, spelling, currencies, canonical, quality)
+    read = (columns, stored, readers, cells, mapping, hints, strays, too_many, doubts)
+    told = (outliers, shapes, repeats, spelling, currencies, canonical, quality)
+    modules = (schema, dates, funnel_module, *read, *told)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 
 

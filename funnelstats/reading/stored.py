@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import ibis
 import pyarrow as pa
@@ -16,6 +18,11 @@ import pyarrow.parquet as pq
 
 from funnelstats.reading.columns import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
 from funnelstats.stated.errors import FunnelError, suggestion
+
+FORMULA_WITHOUT_RESULT = (
+    rb'<c r="([A-Z]+)(\d+)"(?:(?! t="str")[^>])*>(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)\s*(?:<v ?/>|<v></v>)?\s*</c>'
+)
+"""A cell of a sheet's XML; a formula whose result is the empty text has the type of a text."""
 
 
 def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, header_row: int = 1) -> Read:
@@ -26,17 +33,27 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, heade
         book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
     except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
         raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+    tables = {table.title: table for table in book.worksheets}
+    # Hidden sheets hold lists for the others, and what the user does not see.
+    visible = [name for name, table in tables.items() if table.sheet_state == "visible"] or list(tables)
     if sheet is not None and sheet not in book.sheetnames:
         raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
-    tables = {table.title: table for table in book.worksheets}
     if sheet is not None and sheet not in tables:
         raise FunnelError(f'{path.name}: sheet "{sheet}" is a chart, not a table; {suggestion(sheet, tables)}')
-    table = tables[sheet] if sheet else book.worksheets[0]
+    if not tables:
+        raise FunnelError(f"{path.name}: the workbook has no sheet with a table")
+    name = sheet or visible[0]
+    table = tables[name]
     # A file may state a smaller size than it has, and the rows beyond it would be lost.
     table.reset_dimensions()
     rows = islice(table.iter_rows(values_only=True), header_row - 1, None)
-    header = [composed(cell_text(value).strip()) for value in next(rows, ())]
-    chosen = chosen_columns(path, header, wanted, header_row)
+    header = _sheet_header(next(rows, ()))
+    try:
+        chosen = chosen_columns(path, header, wanted, header_row)
+    except FunnelError as error:
+        raise FunnelError(
+            "\n".join([str(error), *_other_sheets(path, tables, name, wanted or (), header_row)])
+        ) from error
     filled = (
         [number, *map(cell_text, row[: len(header)]), *[""] * (len(header) - len(row))]
         for number, row in enumerate(rows, start=header_row + 1)
@@ -44,7 +61,46 @@ def read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, heade
     )
     columns = text_columns(filled, header, chosen)
     book.close()
+    _refuse_formulas(path, table._worksheet_path, header, chosen, header_row)
     return Read(columns, [], "XLSX", header)
+
+
+def _sheet_header(cells: Sequence[Any]) -> list[str]:
+    return [composed(cell_text(value).strip()) for value in cells]
+
+
+def _other_sheets(path: Path, tables: dict[str, Any], read: str, wanted: Sequence[str], header_row: int) -> list[str]:
+    """That a sheet lacks what another one of the workbook has, and which one that is."""
+    having = []
+    for name, table in tables.items():
+        if name != read:
+            table.reset_dimensions()
+            header = _sheet_header(next(islice(table.iter_rows(values_only=True), header_row - 1, None), ()))
+            having += [name] if wanted and set(wanted) <= set(header) else []
+    if not having:
+        return []
+    lines = " or ".join(f'sheet = "{name}"' for name in having)
+    return [f'{path.name}: the sheet "{read}" was read; all these columns stand in another one: state {lines}']
+
+
+def _refuse_formulas(path: Path, part: str, header: Sequence[str], chosen: Sequence[str], header_row: int) -> None:
+    """Stop where wanted cells hold formulas whose results nobody has computed: a program wrote them and no Excel."""
+    from openpyxl.utils import get_column_letter
+
+    with ZipFile(path) as archive:
+        text = archive.read(part)
+    if b"<f" not in text:
+        return
+    letters = {get_column_letter(header.index(name) + 1): name for name in chosen}
+    cells = ((found[1].decode(), int(found[2])) for found in re.finditer(FORMULA_WITHOUT_RESULT, text))
+    empty = [(letter, row) for letter, row in cells if letter in letters and row > header_row]
+    if empty:
+        letter, row = empty[0]
+        count = "1 cell holds a formula" if len(empty) == 1 else f"{len(empty):,} cells hold formulas"
+        raise FunnelError(
+            f'{path.name}: row {row}, column "{letters[letter]}": {count} without a result; open the file in Excel, '
+            "save it and put it here again"
+        )
 
 
 def read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
@@ -68,7 +124,9 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     if not url:
         raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
     try:
-        rows = ibis.connect(url).table(table)
+        # DuckDB makes an empty file where none of this name is, unless it may only read.
+        only = {"read_only": True} if url.startswith("duckdb://") else {}
+        rows = ibis.connect(url, **only).table(table)
     except Exception as error:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     names = {composed(name): name for name in rows.columns}

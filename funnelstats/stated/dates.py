@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 
 from funnelstats.stated.errors import FunnelError
 
-EPOCHS = ("epoch_s", "epoch_ms")
-"""In place of a date format: seconds or milliseconds since 1970 in UTC."""
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day")
+"""In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC."""
+
+DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {"V"}, {"u"}), ({"Y"}, {"U", "W"}, {"w"})
+"""Ways to name a day that every engine reads alike: of a week, the number of its day and not the name."""
+
+COUNTED_FROM = ({"d", "m", "b", "B"}, {"j"}, {"G", "V"}, {"U", "W"})
+"""What days are counted by: in a month, a year, an ISO week, a week; of two at once engines read one."""
 
 
 def checked_format(fmt: str) -> str:
     """A date format that names a whole day, as it is. Raises ValueError.
 
-    >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms")
-    ('%d.%m.%Y %H:%M %z', 'epoch_ms')
+    >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms"), checked_format("%Y-%m-%dT00:00:00Z")
+    ('%d.%m.%Y %H:%M %z', 'epoch_ms', '%Y-%m-%dT00:00:00Z')
     """
     if fmt in EPOCHS:
         return fmt
-    if "-" in re.findall("%(.)", fmt):
+    codes = set(re.findall("%(.)", fmt))
+    if "-" in codes:
         raise ValueError('must be without "-" after "%", since %d reads 5 and 05')
-    if text := re.search(r"(?<!%)(UTC|GMT|Z)$", fmt):
+    if local := sorted(codes & {"c", "x", "X"}):
+        raise ValueError(f"must name its parts instead of %{local[0]}, which every computer writes otherwise")
+    if codes & {"H", "I"} and (text := re.search(r"(?<!%)(UTC|GMT|Z)$", fmt)):
         raise ValueError(f'must not end in "{text[0]}", which would say nothing: %Z reads it, and ISO needs no format')
+    if codes & {"H", "I"} and (text := re.search(r"[+-]\d\d(:?\d\d)?$", fmt)):
+        raise ValueError(f'must not end in "{text[0]}", which would say nothing: %z reads it')
+    if ("I" in codes) != ("p" in codes):
+        raise ValueError("must have %I and %p together: twelve hours, and which half of the day")
     sample = datetime(2001, 12, 31, 13, 59, tzinfo=UTC)
     try:
         read = datetime.strptime(sample.strftime(fmt), fmt)
@@ -30,7 +44,29 @@ def checked_format(fmt: str) -> str:
         read = datetime.min
     if read.date() != sample.date():
         raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
+    if not any(all(codes & part for part in way) for way in DAY_CODES):
+        raise ValueError('must name the day of a week by its number: "%G-W%V-%u" or "%Y-%W-%w"')
+    if sum(bool(codes & way) for way in COUNTED_FROM) > 1:
+        raise ValueError('must count days in one way, by month, year or week, for example "%d.%m.%Y"')
     return fmt
+
+
+def checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Formats of one column, if no text is one day by one of them and another day by another. Raises ValueError.
+
+    >>> checked_formats(("%d.%m.%Y %H:%M", "%d.%m.%Y"))
+    ('%d.%m.%Y %H:%M', '%d.%m.%Y')
+    """
+    sample = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
+    for first, second in combinations([fmt for fmt in formats if fmt not in EPOCHS], 2):
+        text = sample.strftime(first)
+        try:
+            read = datetime.strptime(text, second)
+        except ValueError:
+            continue
+        if read.date() != sample.date():
+            raise ValueError(f'must not read "{text}" as one day by "{first}" and another by "{second}"')
+    return formats
 
 
 def parse_day(day: date | str) -> date:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+LONGEST = 200
+"""Characters of a cell that a message shows."""
 
 
 class FunnelError(ValueError):
@@ -25,4 +33,30 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """The end of an error message: the nearest known word, or all of them."""
     known = list(known)
     near = nearest(word, known)
-    return f'did you mean "{near}"?' if near else f"known: {', '.join(known) or 'none'}"
+    return f'did you mean "{visible(near)}"?' if near else f"known: {', '.join(map(visible, known)) or 'none'}"
+
+
+def visible(text: str) -> str:
+    """Text as a message shows it: blanks that look like a plain one, and what has no look, by their numbers; shortened.
+
+    >>> visible("05.01.2026\\u00a015:07")
+    '05.01.2026<U+00A0>15:07'
+    """
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+    return "".join(
+        f"<U+{ord(mark):04X}>" if mark != " " and unicodedata.category(mark) in ("Zs", "Zl", "Zp", "Cc", "Cf") else mark
+        for mark in cut
+    )
+
+
+def gathered(items: Iterable[Item], make: Callable[[Item], Made]) -> list[Made]:
+    """What is made of each item; the mistakes of all of them are told at once. Raises FunnelError."""
+    made, told = [], []
+    for item in items:
+        try:
+            made.append(make(item))
+        except FunnelError as error:
+            told.append(str(error))
+    if told:
+        raise FunnelError("\n".join(dict.fromkeys(told)))
+    return made

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from funnelstats.stated.dates import checked_format
+from funnelstats.stated.dates import checked_format, checked_formats
 from funnelstats.stated.errors import FunnelError, suggestion
 from funnelstats.stated.mistakes import contradictions
 from funnelstats.stated.practice import Contact, LeadBase, Loop, Refusals, Spec, Texts, Work
@@ -61,7 +61,7 @@ def _known_zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(_known_zone)]
 HeaderRow = Annotated[int, Field(ge=1)]
 DateFormat = Annotated[str, AfterValidator(checked_format)]
-DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple)]
+DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple), AfterValidator(checked_formats)]
 
 
 class Join(Spec):
@@ -239,7 +239,9 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
         rule = 'must be three capital letters like "EUR"'
     if item["type"] == "too_short":
         rule = f"must name at least {item['ctx']['min_length']}"
-    return f"{key}: {rule}" if isinstance(offender, Mapping) else f"{key}: {rule}, got {offender!r}"
+    if isinstance(offender, Mapping) or places[-1:] == ["database"]:  # which may hold a password
+        return f"{key}: {rule}"
+    return f"{key}: {rule}, got {offender!r}"
 
 
 def _places(loc: Iterable[str | int], stated: Any) -> list[str]:

@@ -142,7 +142,7 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "files: state either files or database with table"
     if ("database" in source) != ("table" in source):
         yield "table: database and table go together"
-    if re.search(r"://[^/@]*:[^/@]*@", str(source.get("database", ""))):
+    if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
     if "attributes" in source and table != "leads":
         yield "attributes: only leads have attributes"

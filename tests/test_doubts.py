@@ -1,0 +1,193 @@
+"""Cells that say something else than they seem to: days stored as instants, swapped dates, groups, lists, units."""
+
+from datetime import datetime
+
+import openpyxl
+import pandas as pd
+import pytest
+from projects import NAME, RAW, TOML, prepared, write
+
+from funnelstats.reading.opening import read_quality
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.errors import FunnelError
+from funnelstats.stated.words import speak
+
+NEW_YORK = TOML.replace("Europe/Moscow", "America/New_York")
+DAYS = [f"2026-03-{n:02}" for n in range(2, 12)]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    speak("en")
+
+
+def facts(*names):
+    found = [fact for fact in read_quality(NAME).facts if fact["fact"] in names]
+    return [(fact["fact"], fact["detail"], fact["count"], fact.get("mend")) for fact in found]
+
+
+# Days stored as midnight UTC
+
+
+def history(end, toml=NEW_YORK):
+    """Ten leads met at 15:00 on a day and refused on it, as a text made of the day; the ends' local dates."""
+    leads = [f"d{n},{day}T10:00:00-05:00" for n, day in enumerate(DAYS)]
+    lines = []
+    for n, day in enumerate(DAYS):
+        lines += [f"d{n},met,{day}T15:00:00-05:00", f"d{n},lost,{end(day)}"]
+    files = {"leads.csv": "\n".join(["id,created", *leads]), "entries.csv": "\n".join(["id,stage,at", *lines])}
+    entries = prepared(toml, files)["entries"]
+    ends = entries[entries["stage"] == "lost"].sort_values("lead_id")
+    met = entries[entries["stage"] == "met"].sort_values("lead_id")
+    assert (ends["entered_at"].values >= met["entered_at"].values).all(), "the end comes after the meeting of its day"
+    return ends["entered_on"].astype(str).tolist()
+
+
+@pytest.mark.parametrize("written", ["{}T00:00:00Z", "{}T00:00:00.000Z", "{}T03:00:00+03:00", "{} 00:00:00+00:00"])
+def test_a_stage_whose_rows_are_all_at_midnight_utc_holds_days(written):
+    assert history(written.format) == DAYS
+    assert facts("utc_days", "utc_midnights") == [("utc_days", "at", 10, None)]
+
+
+def test_a_column_of_milliseconds_that_are_all_midnight_utc_holds_days():
+    rows = [f"d{n},{1772409600000 + 86_400_000 * n}" for n in range(10)]
+    toml = NEW_YORK.replace("[leads]", '[leads]\ndate_format = "epoch_ms"')
+    made = prepared(toml, {"leads.csv": "\n".join(["id,created", *rows]), "entries.csv": "id,stage,at\n"})
+    assert made["leads"]["created_on"].astype(str).tolist() == DAYS
+    assert facts("utc_days") == [("utc_days", "created", 10, None)]
+
+
+def test_days_can_be_stated_and_the_other_texts_are_read_as_before():
+    toml = NEW_YORK + 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"\n'
+    assert history("{}T00:00:00Z".format, toml) == DAYS
+    assert facts("utc_days", "utc_midnights") == []
+    texts = ["1772409600000", "1772409600001"]
+    toml = NEW_YORK.replace("[leads]", '[leads]\ndate_format = ["epoch_ms_day", "epoch_ms"]')
+    made = prepared(toml, {"leads.csv": f"id,created\na,{texts[0]}\nb,{texts[1]}\n", "entries.csv": "id,stage,at\n"})
+    assert made["leads"]["created_on"].astype(str).tolist() == ["2026-03-02", "2026-03-01"]
+
+
+def test_some_dates_at_midnight_utc_are_told_with_the_line_that_makes_them_days():
+    rows = [f"d{n},lead,2026-03-{n % 9 + 1:02}T{'00:00:00' if n % 2 else '15:07:00'}Z" for n in range(20)]
+    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(20))])
+    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
+    line = 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"'
+    assert facts("utc_days", "utc_midnights") == [("utc_midnights", "at", 10, line)]
+    prepared(NEW_YORK + line, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
+    assert facts("utc_days", "utc_midnights") == []
+
+
+def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():
+    rows = [
+        "id,stage,at",
+        "d0,lead,2026-03-02T00:00:00Z",
+        "d1,lead,2026-03-03T00:00:00Z",
+        "d2,lead,2026-03-03T10:00:00Z",
+    ]
+    leads = "id,created\n" + "".join(f"d{n},2026-03-01\n" for n in range(9))
+    for toml in (NEW_YORK, TOML.replace("Europe/Moscow", "UTC")):
+        prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+        assert facts("utc_days", "utc_midnights") == []
+
+
+# Workbooks
+
+
+def workbook(header, rows, toml, file="entries.xlsx"):
+    write(
+        toml.replace("entries.csv", file),
+        {"leads.csv": "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(60))},
+    )
+    book = openpyxl.Workbook()
+    for row in [header, *rows]:
+        book.active.append(row)
+    book.save(RAW / file)
+    prepare(NAME)
+
+
+def spoilt(days):
+    """A month-first log opened in a day-first Excel: what could be a date is one, with day and month swapped."""
+    return [
+        [f"d{n}", "lead", datetime(2026, day.day, day.month) if day.day <= 12 else f"{day:%m/%d/%Y}"]
+        for n, day in enumerate(days)
+    ]
+
+
+MONTH_FIRST = TOML + 'date_format = "%m/%d/%Y"\n'
+
+
+def test_true_dates_that_are_all_swapped_stop_with_their_number():
+    rows = spoilt(pd.date_range("2026-01-01", periods=40))
+    with pytest.raises(FunnelError) as told:
+        workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+    true = sum(not isinstance(row[2], str) for row in rows)
+    assert str(told.value).startswith(
+        f'entries.xlsx: column "at" holds {true} true dates and {40 - true} texts; every true date has a day of 12 or '
+        "less and every text one above: Excel has most likely swapped day and month"
+    )
+
+
+def test_true_dates_of_a_whole_month_beside_texts_are_no_swap():
+    rows = [[f"d{n}", "lead", datetime(2026, 1, n + 1) if n % 2 else f"01/{n + 1:02}/2026"] for n in range(28)]
+    workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+    assert facts("dates_swapped") == []
+    rows = [[f"d{n}", "lead", datetime(2026, 1, n % 12 + 1) if n % 2 else f"01/{n + 1:02}/2026"] for n in range(28)]
+    workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+    assert facts("dates_swapped") == [("dates_swapped", "at", 14, None)]
+
+
+MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner", reason = "why"')
+
+
+def test_an_owner_who_stands_in_the_first_row_of_a_group_only_is_told():
+    for names in (["Anna", "Boris"], ["Anna", "Boris", "Anna", "Boris", "Anna", "Boris", "Anna", "Boris"]):
+        size = 40 // len(names)
+        rows = [f"d{n},lead,2026-01-{n % 28 + 1:02},{names[n // size] if n % size == 0 else ''}," for n in range(40)]
+        leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(40))
+        prepared(MANAGED, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at,owner,why", *rows])})
+        assert facts("grouped_managers") == [("grouped_managers", "owner", 40 - len(names), None)]
+
+
+def test_blanks_here_and_there_are_no_groups():
+    rows = [f"d{n},lead,2026-01-{n % 28 + 1:02},{'' if n % 5 in (1, 2, 4) else 'Anna'}," for n in range(40)]
+    leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(40))
+    prepared(MANAGED, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at,owner,why", *rows])})
+    assert facts("grouped_managers") == []
+
+
+# Units and lists
+
+
+def test_calls_of_more_than_an_hour_are_told_as_milliseconds_until_the_limit_is_stated_in_them():
+    calls = '\n[contacts]\nfiles = "calls.csv"\ncolumns = { lead_id = "id", at = "at", kind = "k", duration_s = "s" }\n'
+    for seconds, told in ((45, []), (45_000, [("long_calls", "45,000", 3, "contact.conversation_s = 60000")])):
+        rows = (
+            "id,at,k,s\n" + "".join(f"a,2026-01-0{n},call,{seconds}\n" for n in range(1, 4)) + "a,2026-01-05,call,0\n"
+        )
+        prepared(TOML + calls, {"calls.csv": rows})
+        assert facts("long_calls") == told
+    prepared("contact.conversation_s = 60000\n" + TOML + calls, {"calls.csv": rows})
+    assert facts("long_calls") == []
+
+
+def refusals(*reasons, more=""):
+    rows = "".join(f'd{n},lost,2026-01-05,Anna,"{why}"\n' for n, why in enumerate(reasons))
+    leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(len(reasons)))
+    prepared(more + MANAGED, {"leads.csv": leads, "entries.csv": "id,stage,at,owner,why\n" + rows})
+    return facts("several_reasons")
+
+
+def test_several_reasons_in_one_cell_are_told_whatever_stands_between_them():
+    assert refusals("price", "timing", "price;timing", "timing; price", "price/timing") == [
+        ("several_reasons", "price/timing", 3, 'values.reason = { "price/timing" = "price" }')
+    ]
+    assert refusals("price;timing", "price;timing", "other") == [
+        ("several_reasons", "price;timing", 2, 'values.reason = { "price;timing" = "price" }')
+    ]
+
+
+def test_a_comma_or_slash_within_one_reason_and_a_list_that_is_sorted_out_are_no_several_reasons():
+    assert refusals("no budget, not this year", "price/quality", "price") == []
+    stated = 'refusals.categories = { "price;timing" = "price", "timing; price" = "price" }\n'
+    assert refusals("price", "timing", "price;timing", "timing; price", more=stated) == []

@@ -1,0 +1,249 @@
+"""What would read the cells that cannot be read: each hint, stated, reads them."""
+
+import random
+from datetime import datetime
+
+import ibis
+import pandas as pd
+import pytest
+from projects import NAME, TOML, prepared, write
+
+from funnelstats.reading.cells import BLANKS, try_strptime
+from funnelstats.reading.hints import date_hint, number_hint
+from funnelstats.reading.sources import prepare
+from funnelstats.stated.dates import checked_format, checked_formats
+from funnelstats.stated.errors import FunnelError, visible
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def made(files, toml=TOML):
+    return prepared(toml, {"entries.csv": "id,stage,at\n", **files})
+
+
+def told(files, toml=TOML):
+    with pytest.raises(FunnelError) as error:
+        made(files, toml)
+    return str(error.value)
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("text", "fmt"),
+    [
+        ("2026-01-05 15:07:00 +0300", "%Y-%m-%d %H:%M:%S %z"),
+        ("2026-01-05 15:07:00 UTC", "%Y-%m-%d %H:%M:%S %Z"),
+        ("2026-01-05 15:07 GMT", "%Y-%m-%d %H:%M %Z"),
+        ("25.01.2026 15:07 +03:00", "%d.%m.%Y %H:%M %z"),
+        ("25.01.2026 15:07 GMT+03:00", "%d.%m.%Y %H:%M GMT%z"),
+        ("05 Jan 2026 15:07", "%d %b %Y %H:%M"),
+        ("Jan 05, 2026", "%b %d, %Y"),
+    ],
+)
+def test_an_offset_or_name_gets_the_format_that_reads_it(text, fmt):
+    assert date_hint([text]) == f'date_format = "{fmt}" would read them'
+    stated = TOML.replace("[leads]", f'[leads]\ndate_format = "{fmt}"')
+    day = made({"leads.csv": f'id,created\na,"{text}"\n'}, stated)["leads"]["created_on"][0]
+    assert str(day).startswith("2026-01-")
+
+
+@pytest.mark.parametrize(
+    "zone", ["BST", "AST", "PST", "CST", "EST", "EDT", "MSK", "IST", "CET", "GMT+3", "Europe/Berlin"]
+)
+def test_a_name_of_several_clocks_is_refused_with_the_word_to_state_timezone(zone):
+    toml = TOML + 'date_format = "%Y-%m-%d %H:%M %Z"\n'
+    files = {"entries.csv": f"id,stage,at\na,lead,2026-07-05 10:00 {zone}\n"}
+    message = told(files, toml)
+    assert "1 of 1 rows cannot be used" in message
+    if "/" not in zone:
+        assert f'"{zone}" is the name of several clocks or of none: state timezone, and date_format = ' in message
+        stated = message.rpartition("date_format = ")[2]
+        assert stated == f'"%Y-%m-%d %H:%M {zone}"'
+        read = made(files, TOML + f'date_format = {stated}\ntimezone = "America/Halifax"\n')["entries"]
+        assert str(read["entered_at"][0]) == "2026-07-05 13:00:00"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "GMT", "Z"])
+def test_the_names_of_one_clock_are_read(zone):
+    files = {"entries.csv": f"id,stage,at\na,lead,2026-07-05 10:00 {zone}\n"}
+    read = made(files, TOML + 'date_format = "%Y-%m-%d %H:%M %Z"\n')["entries"]
+    assert str(read["entered_at"][0]) == "2026-07-05 10:00:00"
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
+def test_a_blank_that_only_looks_like_one_is_shown_and_the_format_reads_it(blank):
+    toml = TOML + 'date_format = "%d.%m.%Y %H:%M"\n'
+    files = {"entries.csv": f"id,stage,at\na,lead,25.01.2026{blank}15:07\n"}
+    number = f"U+{ord(blank):04X}"
+    message = told(files, toml)
+    assert f'"25.01.2026<{number}>15:07" is not a date' in message
+    escaped = f"%d.%m.%Y\\u{ord(blank):04x}%H:%M"
+    look = f"they hold the blank {number}, which only looks like a plain one"
+    assert message.endswith(f'{look}: date_format = "{escaped}" would read them')
+    read = made(files, TOML + f'date_format = "{escaped}"\n')["entries"]
+    assert str(read["entered_on"][0])[:10] == "2026-01-25"
+
+
+def test_numbers_of_days_and_months_in_other_languages_are_told_as_such():
+    assert date_hint(["46027.63", "46028"]).startswith("they are numbers of days in a spreadsheet")
+    assert "names of months are read in English only" in date_hint(["5 янв 2026"])
+
+
+WRONG = [
+    ("%G-W%V-%a", "must name the day of a week by its number"),
+    ("%Y-%U-%A", "must name the day of a week by its number"),
+    ("%Y-W%W-%u", "must name the day of a week by its number"),
+    ("%Y-%j-%d", "must count days in one way"),
+    ("%x", "must name its parts instead of %x"),
+    ("%c", "must name its parts instead of %c"),
+    ("%d.%m.%Y %I:%M", "must have %I and %p together"),
+    ("%d.%m.%Y %H:%M %p", "must have %I and %p together"),
+    ("%Y-%m-%d %H:%M:%S+00:00", 'must not end in "+00:00", which would say nothing: %z reads it'),
+    ("%Y-%m-%dT%H:%M:%SZ", 'must not end in "Z", which would say nothing'),
+]
+
+
+@pytest.mark.parametrize(("fmt", "message"), WRONG)
+def test_formats_that_engines_read_otherwise_are_refused(fmt, message):
+    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
+        checked_format(fmt)
+    write(TOML + f'date_format = "{fmt}"\n')
+    with pytest.raises(FunnelError, match=r"entries.date_format.*must"):
+        prepare(NAME)
+
+
+PARTS = ["%d", "%m", "%b", "%B", "%Y", "%y", "%j", "%G", "%V", "%u", "%U", "%W", "%w", "%a", "%A"]
+
+
+def test_no_format_that_is_taken_is_read_by_the_engine_otherwise_than_by_python():
+    rng = random.Random(2)
+    con, taken = ibis.duckdb.connect(), 0
+    for _ in range(6000):
+        fmt = "-".join(rng.sample(PARTS, rng.randint(2, 4))) + rng.choice(["", " %H:%M", " %I:%M:%S %p"])
+        try:
+            checked_format(fmt)
+        except ValueError:
+            continue
+        at = datetime(
+            rng.randint(1971, 2060), rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23), rng.randint(0, 59)
+        )
+        text = at.strftime(fmt)
+        try:
+            known = datetime.strptime(text, fmt)
+        except ValueError:
+            continue
+        read = con.execute(try_strptime(ibis.literal(text), fmt))
+        assert pd.isna(read) or read == known, (fmt, text)
+        taken += read == known
+    assert taken > 100
+
+
+def test_two_formats_by_which_a_text_is_two_days_are_refused():
+    with pytest.raises(
+        ValueError, match='must not read "03/02/2001" as one day by "%d/%m/%Y" and another by "%m/%d/%Y"'
+    ):
+        checked_formats(("%d/%m/%Y", "%m/%d/%Y"))
+    for fine in (("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d.%m.%y"), ("epoch_ms_day", "epoch_ms"), ("%d.%m.%Y", "%m/%d/%Y")):
+        assert checked_formats(fine) == fine
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("texts", "line"),
+    [
+        (["1 234,50", "7"], 'decimal = "," and thousands = " "'),
+        (["1,234.50"], 'thousands = ","'),
+        (["1'234.50"], 'thousands = "\'"'),
+        (["5 ₽", "7 руб."], 'currency_signs = ["руб.", "₽"]'),
+        (["EUR 5,5"], 'decimal = "," and currency_signs = ["EUR"]'),
+    ],
+)
+def test_a_number_gets_the_lines_that_read_it(texts, line):
+    assert number_hint(texts, ".", "") == f"{line} would read them"
+    toml = TOML.replace('created_at = "created"', 'created_at = "created", amount = "sum"', 1)
+    toml = toml.replace("[leads]", "[leads]\n" + line.replace(" and ", "\n"))
+    rows = "".join(f'a{n},2026-01-05,"{text}"\n' for n, text in enumerate(texts))
+    assert made({"leads.csv": f"id,created,sum\n{rows}"}, toml)["leads"]["amount"].notna().all()
+
+
+def test_a_thousand_is_no_currency():
+    assert [number_hint([text], ".", "") for text in ("12k", "$12.5K", "~900", "5 тыс.")] == [""] * 4
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "-" + "9" * 400, "1" + "0" * 309])
+def test_more_digits_than_a_number_can_hold_are_no_number(digits):
+    toml = TOML.replace('created_at = "created"', 'created_at = "created", amount = "sum"', 1)
+    read = made({"leads.csv": f"id,created,sum\na,2026-01-05,{digits}\nb,2026-01-05,5\n"}, toml)["leads"]
+    assert read["amount"].tolist()[1:] == [5]
+    assert read["amount"].isna().tolist() == [True, False]
+
+
+# What a message shows
+
+
+def test_what_has_no_look_is_shown_by_its_number_and_long_cells_are_cut():
+    assert visible("a\u00a0b\x1b[2J\u200bc d") == "a<U+00A0>b<U+001B>[2J<U+200B>c d"
+    assert visible("x" * 300) == "x" * 200 + "... (300 characters)"
+    assert all(mark == " " or visible(mark) != mark for mark in BLANKS)
+
+
+def test_a_blank_cell_is_told_as_blank_and_a_header_shows_its_blanks():
+    rows = "".join(f",2026-01-0{n}\n" for n in range(1, 9))
+    message = told({"leads.csv": f"id,created\n{rows}"})
+    assert message.endswith('(8 rows); if these are no rows of the table, leave them out: without = { "id" = "" }')
+    assert 'row 2, column "id": is missing' in message
+    toml = TOML.replace('lead_id = "id", created_at', 'lead_id = "my id", created_at')
+    assert 'did you mean "my<U+00A0>id"?' in told({"leads.csv": "my\u00a0id,created\n"}, toml)
+
+
+def test_the_mistakes_of_all_tables_and_files_are_told_at_once():
+    calls = '\n[contacts]\nfiles = ["c1.csv", "c2.csv"]\ncolumns = { lead_id = "id", at = "at", kind = "k" }\n'
+    files = {"entries.csv": "id,stage,at\na,lead,02/01/2026\n", "c1.csv": "id,at\n", "c2.csv": "id,k\n"}
+    message = told({**files, "leads.csv": "id,made\n"}, TOML + calls)
+    assert message.splitlines()[1:] == [
+        "entries: 1 of 1 rows cannot be used, more than max_bad_share = 5%",
+        'entries.csv: row 2, column "at": "02/01/2026" is not a date written as ISO (2026-06-28 14:30) (1 row); '
+        '"02/01/2026" is ambiguous: state date_format = "%d/%m/%Y" or "%m/%d/%Y"',
+        'c1.csv: no column "k"; known: id, at',
+        'c2.csv: no column "at"; known: id, k',
+    ]
+
+
+# Ids
+
+
+@pytest.mark.parametrize(
+    ("leads", "stray", "lead", "matter"),
+    [
+        (["1", "2"], "1.0", "1", "decimals"),
+        (["0001", "0002"], "1", "0001", "lost the zeros"),
+        (["0068a00001D0001", "0068a00001D0002"], "0068a00001D0001AAH", "0068a00001D0001", "short ids of 15 letters"),
+        (["Ab1", "Ab2"], "AB1", "Ab1", "differ in capitals"),
+        (["D-17", "D-18"], "#17", "D-17", "around the same digits"),
+    ],
+)
+def test_an_id_of_no_lead_gets_the_nearest_and_what_is_the_matter(leads, stray, lead, matter):
+    text = "".join(f"{name},2026-01-05\n" for name in leads)
+    message = told({"leads.csv": f"id,created\n{text}", "entries.csv": f"id,stage,at\n{stray},lead,2026-01-05\n"})
+    assert f'"{stray}" belongs to no lead (1 row); the lead is most likely "{lead}" for "{stray}": ' in message
+    assert matter in message
+
+
+def test_ids_that_are_like_no_leads_get_an_example():
+    message = told({"entries.csv": "id,stage,at\nxyz,lead,2026-01-05\n"})
+    assert message.endswith('belongs to no lead (1 row); ids of leads look like "a"')
+
+
+def test_lines_around_a_table_get_what_is_right():
+    assert told({"leads.csv": "id,created\na,2026-01-05,\n"}).endswith(
+        "the rows end in a delimiter, and so must the header"
+    )
+    assert "lines that are no rows of the table must go" in told({"leads.csv": "id,created\nTotal\n"})
+    assert "must stand in quotes" in told({"leads.csv": "id,created\na,2026-01-05,b\n"})
