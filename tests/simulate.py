@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
+from simulate_money import colours_of_campaigns, money_at_maturity, plans
 
 from funnelstats.stated.intervals import mover_difference, pooled_interval, wilson_interval
 from funnelstats.statistics.changes import explain_change, shapley_effects
@@ -496,6 +497,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     "Verdicts: how often they are false, how often they see": (false_reds, size_of_one_test, what_strictness_costs),
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
+    "Money and plans": (money_at_maturity, colours_of_campaigns, plans),
 }
 
 HEAD = """# Simulations behind the stated error rates

@@ -227,6 +227,37 @@ def test_what_a_plan_is_said_to_deliver_is_what_was_asked_for():
     assert plan["leads"].iloc[1] > plan["leads"].iloc[0] > plan.set_index("plan").at[USUAL, "leads"]
 
 
+def test_leads_that_stand_longer_than_agreed_count_as_far_as_past_ones_were_watched():
+    late = [("met", 2, 40, 10, 0), ("met", 15, 20, 0, 0), ("met", 30, 0, 0, 20), ("met", 40, 0, 0, 10)]
+    days = pd.concat([past(400).query("from_stage == 'lead'"), pd.DataFrame(late, columns=list(past(1)))])
+    rows = waiting([("met", 12, 30), ("met", 20, 8), ("met", 45, 5)])
+    *_, forecast, rates = planned(days, rows)
+    total = forecast.set_index("stage").loc[ALL]
+    assert total[["open", "too_old", "not_known"]].tolist() == [43, 43, 5]
+    # of the 50 that were there on day 12, 20 moved on day 15, and none of those there on day 20
+    assert total["expected"] == total["deals_late"] == pytest.approx(30 * 20 / 50)
+    assert rates.set_index("from_stage").at["met", "rate"] == 0.4
+    said = plan_sentences(*planned(days, rows)[:3], NO_PAID, FUNNEL, GOAL)[1]
+    assert "38 of them stand at their stage longer than agreed: going by past leads, 12 deals come of them." in said
+    assert said.endswith(
+        "5 stand longer than past leads were watched: what comes of them is not known, and nothing is counted."
+    )
+
+
+def test_the_sum_of_open_and_new_leads_makes_the_goal_as_often_as_asked_for():
+    """Rates known: the luck of the open and of the new leads evens out, their 90 % do not add up."""
+    plan, chance, forecast, _ = planned(past(3_000_000))
+    old, new = forecast.iloc[-1], chance.iloc[0]
+    random = np.random.default_rng(9)
+    bring = stats.betabinom.rvs(int(old["trials"]), old["a"], old["b"], size=40_000, random_state=random)
+    for sure in (0.8, 0.9):
+        leads = int(plan.set_index("plan").at[f"{sure:.0%}", "leads"])
+        made = (bring + random.binomial(leads, new["chance"], 40_000) >= GOAL.deals).mean()
+        assert made == pytest.approx(sure, abs=0.015)
+        fewer = (bring + random.binomial(leads - 2, new["chance"], 40_000) >= GOAL.deals).mean()
+        assert fewer < sure + 0.005
+
+
 # properties
 
 
@@ -240,6 +271,14 @@ def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
     assert calm[0].equals(planned(days)[0])
     assert wild[0]["leads"].iloc[1] > calm[0]["leads"].iloc[1]
     assert wild[2]["deals_upper"].iloc[-1] > calm[2]["deals_upper"].iloc[-1]
+
+
+def test_a_step_s_dispersion_is_its_own_and_that_of_all_steps():
+    even = pd.DataFrame({"from_stage": "met", "entered": [50] * 8, "converted": [25] * 8})
+    odd = even.assign(from_stage="lead", converted=[12, 38] * 4)
+    found = planned(past(400), weeks=pd.concat([even, odd]))[3]["dispersion"]
+    squares = 8 * 13**2 / 12.5
+    assert found.tolist() == pytest.approx([2 * squares / (7 + 14), squares / (7 + 14)])
 
 
 def test_weeks_to_come_scatter_too_and_a_few_of_them_more_than_many():
@@ -441,7 +480,7 @@ def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
     plan, chance, forecast, rates = planned(days)
     assert np.isnan(chance.at[0, "chance"])
     total = forecast.iloc[-1]
-    assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 90)
+    assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 99)
     assert plan["leads"].iloc[:3].isna().all()
     said = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, GOAL)
     assert "cannot be told" in said[0]
@@ -513,7 +552,7 @@ def sample(monkeypatch):
 
 
 @pytest.mark.usefixtures("sample")
-@pytest.mark.parametrize(("then", "later"), [("2026-04-26", "2026-06-28"), ("2026-05-24", "2026-06-28")])
+@pytest.mark.parametrize(("then", "later"), [("2026-02-22", "2026-06-28"), ("2026-05-24", "2026-06-28")])
 def test_what_the_samples_open_leads_brought_lies_within_their_forecast(then, later):
     found = chain("sample", 100, later, then)["forecast"].loc[ALL]
     spec, tables = fs.open_funnel("sample")

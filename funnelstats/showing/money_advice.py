@@ -33,8 +33,8 @@ def money_sentences(by_channel: pd.DataFrame, funnel: Funnel) -> list[str]:
         )
     said += [
         _(
-            "{channel}: {spend} spent and no lead came. Stop it, or find out under which other name its leads are "
-            "written."
+            "{channel}: {spend} spent and no lead came. Find out whether its leads are written under another name; if "
+            "not, think about stopping it."
         ).format(channel=row["channel"], spend=money(row["spend"], funnel.currency))
         for _i, row in _with(rows, "no leads").iterrows()
     ]

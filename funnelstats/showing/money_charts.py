@@ -87,9 +87,13 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     ticks = {nothing: _("nothing")} if edge < low else {}
     ticks |= {tick: number(tick, 0 if tick >= 1 else 2) for tick in TICKS if low <= tick <= high}
     lines_along(ax, "x", list(ticks), list(ticks.values()))
-    alt = _(
-        "What comes back for each unit spent, by channel, with its range and break-even. Less than was spent: {red}."
-    ).format(red=", ".join(drawn.loc[drawn["verdict"] == "red", "channel"]) or _("none"))
+    alt = _("What comes back for each unit spent, by channel, with its range and break-even.")
+    red = ", ".join(drawn.loc[drawn["verdict"] == "red", "channel"])
+    alt += " " + (
+        _("Less than was spent: {red}.").format(red=red)
+        if red
+        else _("Of none can it be told that less came back than was spent.")
+    )
     columns = ["channel", "spend", "revenue_final", "back", "back_lower", "back_upper", "verdict"]
     return show_figure(figure, alt=alt, numbers=drawn[columns])
 

@@ -78,8 +78,14 @@ def money_rules(funnel: Funnel, as_of: date, between: tuple[date, date]) -> list
             "sales and open instalments are not added."
         ).format(days=days),
         _(
-            "Ranges hold the true value in 19 of 20 cases. Cost of a sale: sales to come counted in; its range is "
-            "that of the conversion."
+            "Ranges hold the true value in 19 of 20 cases, unless a few deals dwarf all others: then they are too "
+            "narrow and may hold it in 15 of 20 only. Cost of a sale: sales to come counted in; its range is that of "
+            "the conversion."
+        ),
+        _(
+            "More or less than was spent is said only where the range leaves out as much as was spent, and with so "
+            "many compared: of all in one table so told, on average at most 1 in 10 is wrong. The others cannot be "
+            "told yet; that does not mean that they bring as much as was spent."
         ),
         _(
             "Spend counts on its day, leads on theirs: a fair paid in one quarter brings leads in the next. The four "

@@ -44,7 +44,7 @@ def plan_sentences(
 def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -> str:
     deals = counted("{n} deal", "{n} deals", goal.deals).format(n=number(goal.deals))
     known = {"deals": deals, "by": day(goal.by), "sure": percent(sure["certainty"])}
-    if sure["remaining"] <= 0:
+    if sure["leads"] == 0:
         return _("For {deals} by {by} no new lead is needed, with {sure} certainty: the open ones bring them.").format(
             **known
         )
@@ -106,10 +106,12 @@ def _few_digits(value: float) -> str:
 def _open_sentence(old: pd.Series, goal: Goal) -> str:
     if old["open"] == 0:
         return _("No lead is open now: all deals must come from new ones.")
-    if old["too_old"] == old["open"]:
+    if old["not_known"] == old["open"]:
         text = counted(
-            "The {n} lead open now stands at its stage longer than agreed: expect no deal of it.",
-            "All {n} leads open now stand at their stage longer than agreed: expect no deal of them.",
+            "The {n} lead open now stands at its stage longer than agreed, and longer than past leads were watched: "
+            "what comes of it is not known, and nothing is counted.",
+            "All {n} leads open now stand at their stage longer than agreed, and longer than past leads were watched: "
+            "what comes of them is not known, and nothing is counted.",
             old["open"],
         )
         return text.format(n=number(old["open"]))
@@ -120,13 +122,21 @@ def _open_sentence(old: pd.Series, goal: Goal) -> str:
         old["open"],
     )
     said = text.format(n=number(old["open"]), low=low, high=high, by=day(goal.by))
-    if old["too_old"] > 0:
+    late = old["too_old"] - old["not_known"]
+    if late > 0 and pd.notna(old["deals_late"]):
         text = counted(
-            "{n} of them stands at its stage longer than agreed: expect nothing of it; try again or close it.",
-            "{n} of them stand at their stage longer than agreed: expect nothing of them; try again or close them.",
-            old["too_old"],
+            "{n} of them stands at its stage longer than agreed: going by past leads, {deals} deals come of it.",
+            "{n} of them stand at their stage longer than agreed: going by past leads, {deals} deals come of them.",
+            late,
         )
-        said += " " + text.format(n=number(old["too_old"]))
+        said += " " + text.format(n=number(late), deals=number(old["deals_late"], 1 if old["deals_late"] < 1 else 0))
+    if old["not_known"] > 0:
+        text = counted(
+            "{n} stands longer than past leads were watched: what comes of it is not known, and nothing is counted.",
+            "{n} stand longer than past leads were watched: what comes of them is not known, and nothing is counted.",
+            old["not_known"],
+        )
+        said += " " + text.format(n=number(old["not_known"]))
     return said
 
 

@@ -75,16 +75,16 @@ def plan_rules(funnel: Funnel, goal: Goal) -> list[str]:
             first=day(first), last=day(last)
         ),
         _(
-            "A lead counts as won only within the agreed days of every step: deals that come later are on top. "
-            "Open leads that stand longer than agreed count for nothing."
+            "A lead moves on as past leads of its stage and age did, later than agreed too, as far as past leads were "
+            "watched. What comes of open leads that stand longer than that is not known: they count for nothing."
         ),
         _("A deal is a lead that comes to stand at “{last}”, whenever it pays.").format(last=funnel.stages[-1]),
         _(
             "New leads come evenly on the working days from {first} to {last}; each needs its days until it is won."
         ).format(first=day(pd.Timestamp(goal.as_of) + pd.Timedelta(days=1)), last=day(goal.by)),
         _(
-            "The rates are known only so well, and weeks differ by more than chance: both make the number of leads "
-            "higher. 90% certainty means that in at least 9 of 10 such plans the goal is made."
+            "The rates are known only so well, and weeks may differ by more than chance: both make the number of "
+            "leads higher. 90% certainty means that in at least 9 of 10 such plans the goal is made."
         ),
         _("The plan knows no seasons and no changes to come: it goes on as the weeks above went."),
         _("Contacts are planned for the week in which a lead enters the stage at which they are made."),

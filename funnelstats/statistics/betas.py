@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
@@ -31,14 +33,21 @@ def leads_needed(deals: int, a: float, b: float, probability: float) -> float:
         return float("nan")
     if a <= 0:
         return float("inf")
-    enough, short = deals, deals - 1
-    while at_least(deals, enough, a, b) < probability:
+    return fewest(lambda leads: at_least(deals, leads, a, b) >= probability)
+
+
+def fewest(are_enough: Callable[[int], bool]) -> float:
+    """The smallest number of leads that are enough, if more always are; infinite if ten million are not."""
+    enough, short = 1, 0
+    if are_enough(0):
+        return 0.0
+    while not are_enough(enough):
         enough, short = 2 * enough, enough
         if enough > MOST_LEADS:
             return float("inf")
     while enough - short > 1:
         middle = (enough + short) // 2
-        enough, short = (middle, short) if at_least(deals, middle, a, b) >= probability else (enough, middle)
+        enough, short = (middle, short) if are_enough(middle) else (enough, middle)
     return float(enough)
 
 

@@ -63,11 +63,12 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
 
     Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, spend,
     revenue`` (so far), ``covered`` (their ratio), ``months`` (1 is the month of the first spend; missing: not yet),
-    ``watched`` (months so far, the present one included). Only groups with spend have a row.
+    ``watched`` (months so far, the present one included). Only groups with spend have a row; without payments
+    there are none, since nothing is known then.
     """
     keys = [str(column) for column in monthly if column not in ("month", "revenue")]
     names = [*keys, "spend", "revenue", "covered", "months", "watched"]
-    if spend is None or spend.empty:
+    if spend is None or spend.empty or monthly.empty:
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
     bought = spend[spend["spend"] > 0]
     if "channel" in keys and bought["channel"].nunique() > 1:

@@ -1,7 +1,7 @@
 """How many leads a plan needs, what the usual sum would deliver, and what becomes of 100 leads on the list.
 
-The open pipeline is credited with what it brings at the certainty asked for, new leads must bring the rest at
-the same certainty. Both hang on the same rates, so their bad cases come together: their quantiles add up.
+Deals of the open leads and of the new ones are one sum: they share the rates, whose errors add up, and not the
+luck, whose variances do. So many new leads are asked for that this sum makes the goal with the certainty asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from funnelstats.statistics.betas import beta_binomial_quantile, beta_of_product, leads_needed
+from funnelstats.statistics.betas import at_least, beta_binomial, beta_of_product, fewest
 from funnelstats.statistics.forecast import ALL
 from funnelstats.statistics.goals import Goal
 
@@ -34,31 +34,26 @@ def plan_leads(
     "deals ÷ rate", which divides what the pipeline is expected to leave by the plain rate; one for "as now", as
     many leads a week as of late:
 
-    - ``plan, certainty`` (missing in those two), ``pipeline`` (deals the open leads bring at that certainty, or
-      are expected to), ``remaining``, ``leads`` (infinite where no number is enough)
+    - ``plan, certainty`` (missing in those two), ``pipeline`` (deals the open leads are expected to bring),
+      ``remaining``, ``leads`` (infinite where no number is enough)
     - ``leads_lower, leads_upper``: only below five deals seen, where ``leads`` is missing: the remaining deals
-      over the limits of the chance at 95 %
+      over the limits of the chance at 95 %, the open ones bringing most or least
     - ``a_week, a_day``: of five working days, and of one
     - ``delivers``: probability that so many leads make the goal; ``expected``: deals, the pipeline's included
     """
     new, old = chance.iloc[0], forecast[forecast["stage"] == ALL].iloc[0]
     few = new["deals"] < FEWEST_DEALS
     mean = 0.0 if np.isnan(old["expected"]) else old["expected"]
-    rows = []
-    for probability in probabilities:
-        pipeline = float(beta_binomial_quantile(1 - probability, int(old["trials"]), old["a"], old["b"]))
-        rows.append((f"{probability:.0%}", probability, pipeline))
-    rows += [(USUAL, np.nan, mean), (AS_NOW, np.nan, mean)]
-    plans = pd.DataFrame(rows, columns=["plan", "certainty", "pipeline"])
+    plans = pd.DataFrame({"plan": [*(f"{sure:.0%}" for sure in probabilities), USUAL, AS_NOW]})
+    plans = plans.assign(certainty=[*probabilities, np.nan, np.nan], pipeline=mean)
     remaining = (goal.deals - plans["pipeline"]).clip(lower=0)
-    leads = [
-        leads_needed(int(rest), new["a"], new["b"], sure)
-        for rest, sure in zip(remaining, plans["certainty"].dropna(), strict=False)
-    ]
+    leads = [_leads(goal.deals, sure, new, old) for sure in probabilities]
     leads += [_plain(remaining.iloc[-1], new["rate"]), float(np.floor(new["leads_a_week"] * goal.days / 7))]
+    certain = pd.Series(leads)
+    certain = certain.mask((certain > 0) & few & (plans["plan"] != AS_NOW))
     limits = stats.beta.ppf([0.975, 0.025], new["a"], new["b"]) if new["a"] > 0 else np.array([0.0, 0.0])
-    lower, upper = ([_plain(rest, limit) if few else np.nan for rest in remaining] for limit in limits)
-    certain = pd.Series(leads).mask((remaining > 0) & few & (plans["plan"] != AS_NOW))
+    rest = (goal.deals - old[["deals_upper", "deals_lower"]].to_numpy(dtype=float)).clip(min=0)
+    lower, upper = (_plain(*pair) if few else np.nan for pair in zip(rest, limits, strict=True))
     days = float(new["working_days"]) or np.nan
     return plans.assign(
         remaining=remaining,
@@ -83,16 +78,31 @@ def _plain(deals: float, rate: float) -> float:
     return float(np.ceil(deals / rate - 1e-9)) if rate > 0 else float("inf")
 
 
+def _leads(deals: int, sure: float, new: pd.Series, old: pd.Series) -> float:
+    """The smallest number of new leads that makes the deals with this certainty; NaN where it cannot be told."""
+    if not 0 < sure < 1:
+        raise ValueError(f"probability must lie between 0 and 1, got {sure}; for 90 % write 0.9")
+    if _delivers(deals, 0, new, old) >= sure:
+        return 0.0
+    if np.isnan(new["chance"]) or new["chance"] <= 0:
+        return float("inf") if new["chance"] <= 0 else float("nan")
+    return fewest(lambda leads: _delivers(deals, leads, new, old) >= sure)
+
+
 def _delivers(deals: int, leads: float, new: pd.Series, old: pd.Series) -> float:
-    """Probability that pipeline and new leads together make the deals, their bad cases coming together."""
-    if not np.isfinite(leads) or np.isnan(new["a"]):
+    """Probability that pipeline and new leads together make the deals."""
+    if not np.isfinite(leads) or (leads > 0 and np.isnan(new["chance"])):
         return float("nan")
-    bad = np.linspace(0.0005, 0.9995, 1000)
-    total = beta_binomial_quantile(bad, int(old["trials"]), old["a"], old["b"])
-    if leads > 0 and new["a"] > 0:
-        below = stats.betabinom.pmf(np.arange(min(leads, deals) + 1), leads, new["a"], new["b"]).cumsum()
-        total = total + np.minimum(np.searchsorted(below, bad - 1e-12), min(leads, deals))
-    return float((total >= deals).mean())
+    names = [name for name in new.index if name.startswith("error_")]
+    mean, own, errors = 0.0, 0.0, np.zeros(len(names))
+    if pd.notna(old["expected"]):
+        mean, own, errors = float(old["expected"]), float(old["own"]), old[names].to_numpy(dtype=float)
+    if leads > 0:
+        mean, own = mean + leads * new["chance"], own + leads * new["chance"] * (1 - new["chance"])
+        errors = errors + leads * new[names].to_numpy(dtype=float)
+    if mean <= 0:
+        return float(deals <= 0)
+    return at_least(deals, *beta_binomial(mean, own, float((errors**2).sum())))
 
 
 def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel, *, listed: int = 100) -> pd.DataFrame:

@@ -42,7 +42,6 @@ def entries_ahead(
     plan has no number.
     """
     curves = day_curves(days, funnel, goal.days)
-    ahead = np.arange(1, goal.days + 1)
     on = pd.Timestamp(goal.as_of) + pd.to_timedelta(np.arange(goal.days + 1), unit="D")
     worked = on.isin(working_days(goal, funnel))
     leads = planned(plan)
@@ -53,13 +52,13 @@ def entries_ahead(
         rows.append(pd.DataFrame({"on": on, "stage": stage, "new": new, "open": waiting})[1:])
         if place == len(funnel.steps):
             break
-        moves, stays = curves.moves[place], curves.stays[place]
+        moves = curves.moves[place]
         here = open_leads[open_leads["from_stage"] == stage]
-        here = here[here["age_days"] < funnel.steps[place].horizon_days]
+        here = here[here["age_days"] < curves.reach[place]]
         age, many = (here[name].to_numpy() for name in ("age_days", "open"))
         own = np.zeros(len(on))
         if len(age):
-            own[1:] = many @ (moves[age[:, None] + ahead] / np.where(stays[age] == 0, 1.0, stays[age])[:, None])
+            own[1:] = many @ curves.ahead_of(place, age, goal.days)
         new, waiting = _then(new, moves), own + _then(waiting, moves)
     return pd.concat(rows, ignore_index=True)
 
