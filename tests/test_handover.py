@@ -275,7 +275,7 @@ def loop_over(frames, between, *, reopened=False):
         yield {
             "lead": episode.lead_id,
             "number": episode.number,
-            "manager": episode.holder(STAGES[0], STAGES),
+            "manager": episode.holder(STAGES[0], STAGES) if firsts[STAGES[0]] else None,
             "closer": episode.holder("paid", STAGES) if firsts["paid"] else None,
             "state": state,
             "stage": stage,
