@@ -57,7 +57,8 @@ def rows_of(frame):
 
 
 def toy(con, rows, funnel=FUNNEL):
-    return journeys(table(con, entries_frame(rows)), funnel)
+    # computed once: SQLite's parser has no room for a query as deep as some of these
+    return journeys(table(con, entries_frame(rows)), funnel).cache()
 
 
 class Refusal:
@@ -235,7 +236,7 @@ def test_a_try_after_a_refusal_is_a_second_one_and_one_after_marketing_is_not(co
 def test_refusals_equal_a_loop_over_random_histories(con, seed):
     frame = random_entries(seed, STAGES, leads=150)
     leads = leads_of(set(frame["lead_id"]))
-    lazy = with_leads(journeys(table(con, frame), RANDOM), table(con, leads, LEADS, "leads"))
+    lazy = with_leads(journeys(table(con, frame), RANDOM).cache(), table(con, leads, LEADS, "leads"))
     start, end = date(2026, 1, 8), date(2026, 2, 10)
     expected = {}
     for lost in refusals_of(frame, STAGES, leads):
@@ -256,7 +257,7 @@ def test_refusals_equal_a_loop_over_random_histories(con, seed):
 def test_second_tries_equal_a_loop_over_random_histories(con, seed):
     frame = random_entries(seed, STAGES, leads=150)
     leads = leads_of(set(frame["lead_id"]))
-    lazy = with_leads(journeys(table(con, frame), RANDOM), table(con, leads, LEADS, "leads"))
+    lazy = with_leads(journeys(table(con, frame), RANDOM).cache(), table(con, leads, LEADS, "leads"))
     start, end = date(2026, 2, 23), date(2026, 3, 8)
     began, last = {}, Counter()
     for episode in episodes_of(frame, STAGES):
@@ -294,7 +295,7 @@ def test_second_tries_equal_a_loop_over_random_histories(con, seed):
 @pytest.mark.parametrize("seed", range(2))
 def test_attempts_and_refusals_can_be_grouped_by_in_every_count(con, seed):
     frame = random_entries(seed, STAGES, leads=60)
-    lazy, day = journeys(table(con, frame), RANDOM), date(2026, 3, 20)
+    lazy, day = journeys(table(con, frame), RANDOM).cache(), date(2026, 3, 20)
     episodes = episodes_of(frame, STAGES)
     ended = {(e.lead_id, e.number): e.end().stage for e in episodes if e.end()}
     kinds = {"lost": "second try", "nurture": "back from marketing", None: "first try"}
@@ -338,8 +339,9 @@ def test_refusals_of_no_stage_and_of_no_day_are_told_apart(con):
         ("c", "lost", "2026-03-02", None, "price"),
     ]
     entries = table(con, entries_frame(rows))
-    assert refusal_counts(journeys(entries, FUNNEL), FUNNEL, *FEBRUARY).empty
-    assert refusal_totals(journeys(entries, FUNNEL), FUNNEL)[["episodes", "refused"]].iloc[0].tolist() == [1, 1]
+    paths = journeys(entries, FUNNEL).cache()
+    assert refusal_counts(paths, FUNNEL, *FEBRUARY).empty
+    assert refusal_totals(paths, FUNNEL)[["episodes", "refused"]].iloc[0].tolist() == [1, 1]
     refusal = PRACTICE.categories.get("price", "price")
     assert rows_of(without_stage(entries, FUNNEL, *FEBRUARY)) == [(refusal, 1)]
-    assert retry_counts(journeys(entries, FUNNEL), FUNNEL, *FEBRUARY).empty
+    assert retry_counts(paths, FUNNEL, *FEBRUARY).empty

@@ -124,7 +124,7 @@ def test_days_left_alone_and_moves_of_a_lead_seen_by_eye(con):
         ("b", "met", "2026-01-03"),
     ]
     contacts = [("a", "2026-01-04 10:00")]
-    paths = journeys(table(con, entries_frame(entries)), FUNNEL)
+    paths = journeys(table(con, entries_frame(entries)), FUNNEL).cache()
     lazy = kept(touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
     found = quiet_counts(lazy, paths, FUNNEL, date(2026, 1, 31))
     # a stood there on the 1st to 3rd and 12th to 20th without a contact, b on three days; both moved without one
@@ -132,7 +132,7 @@ def test_days_left_alone_and_moves_of_a_lead_seen_by_eye(con):
 
 
 def test_no_contacts_give_frames_of_the_same_shape(con):
-    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL).cache()
     lazy = kept(touches(table(con, contacts_frame([]), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
     for none, some in ((contact_counts(None, FUNNEL, AS_OF), contact_counts(lazy, FUNNEL, AS_OF)),):
         pd.testing.assert_frame_equal(none, some.astype(none.dtypes.to_dict()), check_index_type=False)
@@ -143,7 +143,7 @@ def test_no_contacts_give_frames_of_the_same_shape(con):
 
 def test_an_export_with_nothing_but_lead_time_and_kind_will_do(con):
     bare = contacts_frame([("a", "2026-01-06")])[["lead_id", "at", "kind"]]
-    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL).cache()
     schema = {name: CONTACTS_SCHEMA[name] for name in bare}
     contacts = table(con, bare, type(CONTACTS_SCHEMA)(schema), "contacts")
     lazy = touches(contacts, paths, FUNNEL.model_copy(update={"timezone": "UTC"}))
