@@ -19,10 +19,7 @@ import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
 from simulate_money import colours_of_campaigns, money_at_maturity, plans
-<<<<<<< HEAD
 from simulate_wording import THREE_ANSWERS
-=======
->>>>>>> money
 
 from funnelstats.stated.intervals import mover_difference, wilson_interval
 from funnelstats.statistics.changes import explain_change, shapley_effects
@@ -495,11 +492,8 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     ),
     "Half a year of Mondays, ten identical managers": (ten_identical_managers,),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
-<<<<<<< HEAD
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
     "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
-=======
->>>>>>> money
     "Money and plans": (money_at_maturity, colours_of_campaigns, plans),
 }
 
