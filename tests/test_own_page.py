@@ -260,5 +260,5 @@ def test_a_page_without_contacts_payments_or_amounts_says_so_once_each_and_shows
 def test_a_page_without_managers_holds_no_lead(tmp_path) -> None:
     files = {"entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09\nb,lead,2026-01-06\n"}
     text = "\n".join(outputs(tmp_path, FUNNEL + LEADS + ENTRIES, files))
-    assert "You have no open lead." in text
+    assert "The export knows no open lead of yours." in text
     assert "No lead entered a step with this manager" in text
