@@ -232,8 +232,9 @@ def outputs(folder, toml, files, week="2026-W06", manager="Anna"):
             *lines, last = source.split("\nfs.show_") if "\nfs.show_" in source else [source]
             tail = source if source.startswith("fs.") else f"fs.show_{last}" if lines else ""
             exec("" if source.startswith("fs.") else "\nfs.show_".join(lines) if lines else source, room)
-            if tail:
-                shown.append(eval(tail, room).data["text/plain"])
+            # nothing is shown where there is nothing to say, of cautions say
+            if tail and (page := eval(tail, room)) is not None:
+                shown.append(page.data["text/plain"])
         return shown
     finally:
         os.chdir(before)
