@@ -41,7 +41,7 @@ _HOMES = {
     "counting.pipeline": "lead_cost open_leads paid_open_leads stage_contacts",
     "statistics.conversion": ("at_step cohort_table conversion_rates rate_difference with_matured rival_rates"),
     "statistics.incidence": "days_in_stage days_to_convert incidence incidence_at",
-    "statistics.managers": "page_verdicts rest_of versus_rest versus_target versus_targets",
+    "statistics.managers": "page_verdicts rest_of versus_rest versus_target versus_targets with_undated",
     "statistics.scatter": "against_rest rates_over_weeks usual_dispersion",
     "statistics.casemix": "at_equal_leads case_mix",
     "statistics.changes": "explain_change",

@@ -25,6 +25,7 @@ from funnelstats.statistics.managers import (
     versus_target,
     versus_targets,
     visible_drop,
+    with_undated,
 )
 
 
@@ -313,3 +314,15 @@ def test_a_name_asks_for_more_than_a_red() -> None:
     np.testing.assert_allclose(found["p_holm"], expected)
     rest = versus_rest(counts_of([60] * 10, [30, 36, 37] + [54] * 7))
     np.testing.assert_allclose(rest["p_holm"], multipletests(rest["p_value"], method="holm")[1])
+
+
+def test_wins_without_a_date_that_could_lift_a_step_to_its_floor_leave_it_undecided() -> None:
+    """70 of 100 where 80 % are agreed; 15 more won some day would make it 85."""
+    counts = counts_of([400], [280]).drop(columns="manager")
+    verdicts = versus_target(counts, funnel_of(step(target=0.8)))
+    assert verdicts["verdict"].tolist() == ["red"]
+
+    def judged(won: int) -> str:
+        return with_undated(verdicts, counts.assign(won=won, unseen=0, ended=0))["verdict"].item()
+
+    assert [judged(won) for won in (0, 4, 60)] == ["red", "red", "undecided"]

@@ -88,6 +88,22 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     return page.head(len(team)).drop(columns="manager"), page.iloc[len(team) :].reset_index(drop=True)
 
 
+def with_undated(verdicts: pd.DataFrame, undated: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts, red and amber only where wins without a date do not matter: "undecided" elsewhere.
+
+    Takes a frame of ``versus_targets`` and ``undated_counts`` of the same groups. A step stays red or amber if it would
+    be below its floor, at 5 %, had all of them passed it in time.
+    """
+    keys = [column for column in undated if column in verdicts and column not in MEASURED]
+    more = verdicts[keys].merge(undated.assign(more=undated["won"] + undated["unseen"]), how="left", on=keys)
+    n = effective_counts(verdicts)[1]
+    added = np.nan_to_num(more["more"] / (more["entered"] + more["unseen"]))
+    at_most = np.clip(verdicts["rate"].fillna(0).to_numpy() + added, 0, 1)
+    below = _as_known(mid_p(at_most * n, n, verdicts["floor"]), verdicts) <= ALPHA
+    doubtful = verdicts["verdict"].isin(["red", "amber"]) & (added > 0) & ~below
+    return verdicts.assign(verdict=verdicts["verdict"].mask(doubtful, "undecided"))
+
+
 def page_verdicts(
     verdicts: pd.DataFrame,
     rest: pd.DataFrame,
