@@ -244,15 +244,15 @@ def false_reds() -> list[Claim]:
                 points.append(np.mean(~bad[converted / entered < floor]))
             spread = "spread above it" if above else "all exactly at it, the worst case"
             setting = f"floor {100 * floor:.0f} %, the good cells {spread}"
-            claims.append(Claim("Reds that are false", setting, "≤ .07", float(np.mean(false)), 0, highest))
+            claims.append(Claim("Reds that are false", setting, "≤ .05", float(np.mean(false)), 0, highest))
             if not above:
                 clean = [
                     (versus_target(page_of(n, rng.binomial(n, floor)), funnel_of((floor,)))["verdict"] == "red").any()
                     for n in rng.integers(5, 60, (600, 40))
                 ]
                 setting = f"floor {100 * floor:.0f} %, all 40 cells exactly at it"
-                # three standard errors of 600 pages above .07
-                claims.append(Claim("Pages with any red", setting, "≤ .07", float(np.mean(clean)), 0, 0.10))
+                # three standard errors of 600 pages above .05
+                claims.append(Claim("Pages with any red", setting, "≤ .05", float(np.mean(clean)), 0, 0.08))
                 setting = f"floor {100 * floor:.0f} %, the good cells {spread}"
                 claims.append(Claim("— if below the target were enough", setting, "", float(np.mean(points))))
             else:
@@ -272,11 +272,11 @@ def what_strictness_costs() -> list[Claim]:
         entered = rng.integers(5, 60, 40)
         page = versus_target(page_of(entered, rng.binomial(entered, np.where(bad, 0.6, 0.8))), funnel_of((0.8,)))
         adjusted = benjamini_hochberg(page["p_mid"])
-        red += [np.mean(rule[bad]) for rule in (adjusted <= 0.1, adjusted <= 0.07, page["p_holm"] <= 0.05)]
+        red += [np.mean(rule[bad]) for rule in (adjusted <= 0.1, adjusted <= 0.05, page["p_holm"] <= 0.05)]
     setting = "5 to 60 leads, 20 points below a floor of 80 %"
     claims = [
         Claim("Real leaks that are red, q = .10", setting, "", red[0] / 600),
-        Claim("Real leaks that are red, q = .07 (the page)", setting, "", red[1] / 600),
+        Claim("Real leaks that are red, q = .05 (the page)", setting, "", red[1] / 600),
         Claim("Real leaks that Holm's rule would name", setting, "", red[2] / 600),
     ]
     for points in (10, 20):
@@ -292,7 +292,7 @@ def what_strictness_costs() -> list[Claim]:
             evidence = e_alarms(weeks[weeks["week"] <= monday], funnel)["e_value"].to_numpy().reshape(runs, -1)
             p = mid_p(k, n, FLOORS).reshape(runs, -1)
             cell = 1
-            painted = np.array([benjamini_hochberg(page)[cell] <= 0.07 for page in p])
+            painted = np.array([benjamini_hochberg(page)[cell] <= 0.05 for page in p])
             named = painted & np.array([holm(page)[cell] <= 0.05 for page in p]) & (evidence[:, cell] >= 20)
             first = np.minimum(first, np.where([painted, named], week + 1, np.inf))
         setting = f"{LEADS} leads a week, {points} points below a floor of 80 %"
@@ -333,7 +333,7 @@ def ten_identical_managers() -> list[Claim]:
         red, named, usual = _red_pages(entered, converted)
         setting = f"every rate {points} points above its floor" if points else "every rate exactly at its floor"
         claims += [
-            Claim("Weeks with any red manager", setting, "≤ .07", red.mean(), 0, 0.09 if not points else 0.02),
+            Claim("Weeks with any red manager", setting, "≤ .05", red.mean(), 0, 0.09 if not points else 0.02),
             Claim("Half-years with any red manager", setting, "", red.any(axis=1).mean(), *([0, 0.06] * bool(points))),
             Claim("Half-years in which a manager is said to need help", setting, "≤ .05", named[2], 0, 0.05),
             Claim("— if every red below the rest were named", setting, "", named[0]),

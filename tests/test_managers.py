@@ -192,6 +192,10 @@ def test_team_and_managers_are_one_family_and_come_back_apart() -> None:
     np.testing.assert_allclose(np.append(judged["p_holm"], managers["p_holm"]), whole)
     assert versus_target(conversion_rates(counts.head(1)), funnel)["verdict"].tolist() == ["red"]
     assert managers["verdict"][0] == "undecided"
+    # a column of the one is none of the other's, and whole numbers stay whole
+    mixed = versus_targets(conversion_rates(team), conversion_rates(counts).assign(matured=7), funnel)
+    assert ["matured" in frame for frame in mixed] == [False, True]
+    assert mixed[1]["matured"].dtype.kind == "i"
     # the team's row is nobody's: a target of a manager's own and the list of system users do not touch it
     assert judged["target"].tolist() == [0.8]
     nobody = versus_targets(conversion_rates(team), conversion_rates(counts.head(0)), funnel)

@@ -85,7 +85,11 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     Both are frames of ``rates_over_weeks``; returns both with their verdicts.
     """
     page = versus_target(pd.concat([team, managers], ignore_index=True), funnel)
-    return page.head(len(team)).drop(columns="manager"), page.iloc[len(team) :].reset_index(drop=True)
+    told = page[page.columns.difference([*team, *managers], sort=False)]
+    return (
+        team.reset_index(drop=True).join(told.head(len(team))),
+        managers.reset_index(drop=True).join(told.iloc[len(team) :].reset_index(drop=True)),
+    )
 
 
 def with_undated(verdicts: pd.DataFrame, undated: pd.DataFrame) -> pd.DataFrame:
