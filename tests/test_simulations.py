@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from claims import Claim
 from simulate import PAGE, SIMULATIONS, page
 
 ALL = [simulation for simulations in SIMULATIONS.values() for simulation in simulations]
 
 
+def claims_of(number: int) -> list[Claim]:
+    return ALL[number]()
+
+
 @pytest.fixture(scope="module")
 def found():
-    """Claims by simulation; when all have run, the page is written from them."""
-    claims = {}
-    yield claims
-    if len(claims) == len(ALL):
-        PAGE.write_text(page(claims), encoding="utf-8")
+    """Claims by simulation, one process for each; the page is written from them."""
+    with ProcessPoolExecutor() as pool:
+        claims = dict(
+            zip([simulation.__name__ for simulation in ALL], pool.map(claims_of, range(len(ALL))), strict=True)
+        )
+    PAGE.write_text(page(claims), encoding="utf-8")
+    return claims
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("simulation", ALL, ids=lambda simulation: simulation.__name__)
-def test_what_is_stated_is_kept(simulation, found) -> None:
-    claims = found[simulation.__name__] = simulation()
+@pytest.mark.parametrize("name", [simulation.__name__ for simulation in ALL])
+def test_what_is_stated_is_kept(name, found) -> None:
+    claims = found[name]
     broken = [
         claim for claim in claims if claim.highest is not None and not claim.lowest <= claim.found <= claim.highest
     ]
