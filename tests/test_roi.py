@@ -159,7 +159,7 @@ def test_an_export_without_costs_payments_or_contacts_renders_with_a_sentence_fo
     _, shown = page(name, quarter)
     todo = shown[0].splitlines()
     assert [line[: len(start)] for line, start in zip(todo, said, strict=True)] == said
-    assert shown[1].startswith("There is nothing to draw")
+    assert shown[2].startswith("There is nothing to draw")
     assert any("Coverage: no contacts" in text for text in shown)
     assert any("No contact names a channel" in text for text in shown)
 

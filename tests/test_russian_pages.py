@@ -29,7 +29,7 @@ PAGES = {
     "leaks": {"week": "2026-W26", "step": "договор"},
 }
 TECHNICAL = ("в CRM", "XLSX", "ISO", "UTC", "mid-p")
-WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|loop\.\w+|\b\d{4}-W\d\d\b"
+WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|(?:loop|missing|values)\.\w+|\b\d{4}-W\d\d\b"
 """Names of files and keys, which people type as they are."""
 
 

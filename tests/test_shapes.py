@@ -174,7 +174,8 @@ def queued(first, minutes=5):
 
 def test_a_queue_that_gets_leads_first_is_told_whether_stated_as_no_person_or_not():
     for first, stated in (("", ""), ("Queue", 'system_users = "Queue"\n')):
-        found = told(list(queued(first)), stated + BASE)
+        assert "queue_first" not in told(list(queued(first)), stated + BASE)
+        found = told(list(queued(first)), 'owner_from = "entry"\n' + stated + BASE)
         assert (found["queue_first"]["detail"], found["queue_first"]["count"]) == ("lead", 40)
         assert found["queue_first"]["mend"] == 'owner_from = "first_person"'
     found = told(list(queued("Queue")))
@@ -221,7 +222,7 @@ def test_other_rows_that_stand_there_again_are_told_with_both_sums_and_counted()
     assert found["payments_twice"]["count"] == 4
     assert found["payments_twice"]["detail"] == "paid1.csv, paid2.csv: 3887 / 3435 EUR"
     assert len(tables()["payments"]) == 34
-    within = told(moves(), BASE + PAYMENTS, paid1=text("id,at,sum", [*rows, *again]))
+    within = told(moves(), BASE + PAYMENTS, paid1=text("id,at,sum", [*rows, *again]), paid2=text("id,at,sum", []))
     assert within["payments_twice"]["count"] == 4
 
 

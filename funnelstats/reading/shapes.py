@@ -104,8 +104,6 @@ def _ends_alone(entries: ir.Table, funnel: Funnel) -> Iterator[Found]:
 
 def _queues(dated: ir.Table, funnel: Funnel) -> Iterator[Found]:
     """Stages whose first owner is no person, or one who only passes leads on."""
-    if getattr(funnel, "owner_from", "entry") != "entry":
-        return
     rows = dated.filter(dated.stage.isin(funnel.stages)).select("lead_id", "stage", "entered_at", "manager")
     alike = ibis.window(group_by=["lead_id", "stage"], order_by=["entered_at", "manager"])
     rows = rows.mutate(
@@ -121,7 +119,7 @@ def _queues(dated: ir.Table, funnel: Funnel) -> Iterator[Found]:
     passed = taken & at_once & (first._next != first.manager)
     per_stage = first.group_by("stage").aggregate(leads=first.count(), taken=(nobody & taken & soon).sum())
     for stage, leads, count in per_stage.order_by("stage").execute().itertuples(index=False):
-        if count >= max(LEAST_LEADS, 0.05 * leads):
+        if funnel.owner_from == "entry" and count >= max(LEAST_LEADS, 0.05 * leads):
             yield "queue_first", stage, count, 'owner_from = "first_person"'
     per_owner = (
         first.filter(~nobody).group_by("manager").aggregate(leads=ibis._.count(), passed=passed.fill_null(False).sum())
@@ -129,7 +127,7 @@ def _queues(dated: ir.Table, funnel: Funnel) -> Iterator[Found]:
     for name, leads, count in per_owner.order_by("manager").execute().itertuples(index=False):
         if count >= 2 * LEAST_LEADS and count >= 0.9 * leads:
             users = toml([*funnel.system_users, name])
-            yield "queue_like", name, count, f'system_users = {users}\nowner_from = "first_person"'
+            yield "queue_like", name, count, f"system_users = {users}"
 
 
 def _inherited(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> Iterator[Found]:

@@ -106,7 +106,7 @@ class Source(Spec):
 class StepInto(Spec):
     """What was agreed about the step into one stage."""
 
-    horizon_days: Annotated[int, Field(ge=1, le=3650)]
+    horizon_days: Annotated[int, Field(ge=1, le=36_500)]
     target: Share | None = None
     tolerance: Share | None = None
     targets: dict[str, Share] = {}
