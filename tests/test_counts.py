@@ -181,8 +181,8 @@ def test_types_are_the_same_on_every_engine(con):
 @pytest.mark.parametrize("seed", range(2))
 def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
     # What is dated backwards may change what was known: a closing before the lead's last entry changes which entry it
-    # closes, an entry of the lead's own after one beyond it when it came in, a person who takes it whose it was. That is
-    # rule 11's restating; pages open their tables as of the day.
+    # closes, an entry of the lead's own after one beyond it when it came in; a person who takes it whose it was. That
+    # is rule 11's restating; pages open their tables as of the day.
     frame = random_entries(seed, STAGES, leads=300)
     times = frame.groupby(["lead_id", "stage"])["entered_at"].agg(["min", "max"]).unstack()
     first, last = times["min"][[*STAGES]], times["max"][[*STAGES]].max(axis=1)
