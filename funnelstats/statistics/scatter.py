@@ -21,6 +21,7 @@ STEP = ["from_stage", "to_stage"]
 OWN_PART = 0.5
 """Of a step's correlation, how much is its own; the rest is that of all steps, which few weeks know better."""
 
+AT_ONCE = 50
 KNOWN_PART = 2 / 3
 """Degrees of freedom that a difference of neighbouring weeks is worth: the price of not minding a break."""
 
@@ -144,8 +145,15 @@ def _weekly_parts(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     where no lead is open, simply its rate and its leads.
     """
     groups = [str(column) for column in days if column not in ("week", "from_stage", "age_days", *OUTCOMES)]
-    found = [_parts_of_step(days[days["from_stage"] == step.from_stage], groups, step) for step in funnel.steps]
-    return pd.concat(found, ignore_index=True)
+    # so many groups at once that a large team's days fit into memory
+    days = days.reset_index(drop=True)
+    number = days.groupby(groups, dropna=False).ngroup() if groups else days["age_days"] * 0
+    found = [
+        _parts_of_step(part, groups, step)
+        for step in funnel.steps
+        for _, part in days[days["from_stage"] == step.from_stage].groupby(number // AT_ONCE)
+    ]
+    return pd.concat(found or [_parts_of_step(days.head(0), groups, funnel.steps[0])], ignore_index=True)
 
 
 def _parts_of_step(days: pd.DataFrame, groups: list[str], step: Step) -> pd.DataFrame:
@@ -153,15 +161,17 @@ def _parts_of_step(days: pd.DataFrame, groups: list[str], step: Step) -> pd.Data
     by = days.groupby(groups, sort=False, dropna=False) if groups else days.groupby(days["age_days"] * 0)
     cell, (week, weeks) = by.ngroup().to_numpy(), pd.factorize(days["week"], sort=True)
     names = days[groups][~pd.Series(cell).duplicated().to_numpy()] if groups else pd.DataFrame(index=range(len(by)))
-    shape = (len(by), len(weeks), horizon + 2)
     # what happens after the horizon is all the same: the lead was there until then
-    place = np.ravel_multi_index((cell, week, np.minimum(days["age_days"], horizon + 1)), shape)
+    age = np.minimum(days["age_days"].to_numpy(), horizon + 1)
+    ages = np.union1d(age, [0, horizon + 1])
+    shape = (len(by), len(weeks), len(ages))
+    place = np.ravel_multi_index((cell, week, np.searchsorted(ages, age)), shape)
     advanced, lost, still = (np.bincount(place, days[name], np.prod(shape)).reshape(shape) for name in OUTCOMES)
     gone = advanced + lost + still
     at_risk = gone[..., ::-1].cumsum(axis=-1)[..., ::-1]
     entered = at_risk[..., 0]
     part, spread, rate = _influence(at_risk[..., :-1], advanced[..., :-1], lost[..., :-1])
-    known = entered - still[..., :horizon].sum(axis=-1)
+    known = entered - still[..., ages < horizon].sum(axis=-1)
     total = spread.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = np.where(total > 0, spread / total, known / known.sum(axis=1, keepdims=True))
