@@ -14,6 +14,8 @@ import ibis.expr.types as ir
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
 
 EPISODE = ["lead_id", "episode"]
+TAKEN_WITHIN = 7
+"""Days in which a lead that came to a queue, or to nobody, is taken by the person whose it was to move."""
 OF_STAGE = ("_on", "_entered_on", "_manager", "_back_on", "_skipped")
 """Ends of the columns that a journey has for each stage, beside the instant of the stage's own name."""
 
@@ -132,15 +134,17 @@ def _owners(entries: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
     first, *later = funnel.stages
     rows = entries.join(reached, EPISODE)
     person = (rows.manager != MISSING) & ~rows.manager.isin(funnel.system_users or ("",))
-    # Twelve digits: a time that sorts as text and can be cut off again.
-    taken = (rows.entered_at.epoch_seconds().cast("int64") + 10**11).cast("string") + rows.manager
+    # Twelve digits: a time that sorts as text and can be cut off again; before 1970 it is negative.
+    taken = (rows.entered_at.epoch_seconds().cast("int64") + 10**11).cast("string").lpad(12, "0") + rows.manager
     measures = {}
     for position, stage in enumerate(funnel.stages):
         beyond = rows.stage.isin(funnel.stages[position:])
         entered_at = ibis.coalesce(rows[f"{stage}_own"], rows[stage])
         # Smallest place, then smallest name: argmin would leave a tie between two managers to the engine.
         measures[f"{stage}_manager"] = (rows.place + rows.manager).min(where=beyond & (rows.entered_at == entered_at))
-        here = (rows.stage == stage) & person
+        # Who takes a lead after weeks did not have it when it was to be moved.
+        soon = rows.entered_on.delta(rows[f"{stage}_entered_on"], unit="day") <= TAKEN_WITHIN
+        here = (rows.stage == stage) & person & soon
         if position < len(later):
             # After a lead moved on, who has it then did not move it.
             here &= rows[later[position]].isnull() | (rows.entered_at <= rows[later[position]])

@@ -310,6 +310,8 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "ends_without_stage": ("conversion", "refusals"),
     "one_id_of_several": ("conversion", "people", "leads", "money"),
     "repeated_ids_differ": ("people", "leads", "money"),
+    "payments_overlap": ("money",),
+    "costs_overlap": ("money",),
     "payments_twice": ("money",),
     "costs_twice": ("money",),
     "people_spelled_twice": ("people", "leads"),

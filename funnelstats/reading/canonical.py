@@ -250,8 +250,11 @@ def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads:
     keys = [key for key in UNIQUE.get(table, []) if key in rows.columns]
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
-        # Of two rows of one refusal the one that says why is kept, whichever was written first.
-        told = [rows["reason"].isnull()] if table == "entries" else []
+        # Of two rows of one instant the one that says why, or whose it is, is kept, whichever was written first.
+        told = []
+        if table == "entries":
+            nobody = rows["manager"].isnull() | rows["manager"].isin(funnel.system_users or ("",))
+            told = [rows["reason"].isnull(), nobody]
         order = [*told, *repeats_first(table, funnel)]
         alike = ibis.window(group_by=[*keys, "_good"], order_by=order)
         rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))

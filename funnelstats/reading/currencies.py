@@ -74,11 +74,13 @@ def of_currencies(
         for name in header:
             if COLUMN.match(name) and name not in filtered:
                 cells = read_file(
-                    path, [name], encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
-                ).columns[name]
-                counts = Counter(text for value in cells.to_pylist() if (text := (value or "").strip()))
+                    path, [name, column], encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
+                ).columns
+                rows = zip(*(cells[each].to_pylist() for each in (name, column)), strict=True)
+                texts = ([(cell or "").strip() for cell in row] for row in rows)
+                counts = Counter(currency for currency, amount in texts if currency and amount)
                 own = [text for text in counts if funnel.currency in meant(text)]
-                mend = under(table, f"only = {toml({name: own})}") if own else ""
+                mend = under(table, f"only = {toml({name: own})}") if own and table != "leads" else ""
                 yield from _told(counts, funnel, table, name, mend)
 
 

@@ -128,7 +128,12 @@ def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, sou
     needed = None
     if column == "entered_at" and source.stage is None:
         needed = _needs_date(cells["_stage"], funnel)
-    elif column == "entered_at" and source.stage in (*funnel.undated, funnel.stages[-1], *ENDS):
+    elif column == "entered_at" and source.stage in funnel.undated:
+        needed = ibis.literal(False)
+    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS) and not _claims_its_end(source, funnel):
+        # Only its date says that it happened: one that is written wrong does, a dash or an error does not.
+        needed = ~text.re_search(r"\d").fill_null(False)
+    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS):
         needed = ibis.literal(False)
     for when, reason in wrong:
         if needed is None:
@@ -136,8 +141,9 @@ def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, sou
         else:
             yield Fault(when & needed, column, header, text, reason, costs_row=True)
             yield Fault(when & ~needed, column, header, text, reason, costs_row=False)
-    # A payment whose day nobody wrote down was paid all the same.
-    if spec.required and column != "paid_at" and not (column == "entered_at" and source.stage is not None):
+    # A row chosen because it was paid was paid, whether or not anybody wrote down when.
+    chosen = column == "paid_at" and any("" not in values for values in source.only.values())
+    if spec.required and not chosen and not (column == "entered_at" and source.stage is not None):
         blank = text.isnull() if needed is None else text.isnull() & needed
         yield Fault(blank, column, header, text, "is missing", costs_row=True)
 
@@ -205,13 +211,15 @@ def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
 def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
 
-    Rows chosen by a column that the other sources of entries do not choose by: `only = { Status = "Won" }`.
+    Rows chosen by the stage's own name, or by a column that no source of another stage chooses by in the same way:
+    `only = { Status = "Closed, paid" }`.
     """
     if source.stage not in (funnel.stages[-1], *ENDS):
         return False
-    others = [other for other in funnel.entries if other is not source]
+    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
     return any(
-        "" not in values and not (others and all(other.only.get(column) == values for other in others))
+        any(value.casefold() == source.stage for value in values)
+        or ("" not in values and others and not any(other.only.get(column) == values for other in others))
         for column, values in source.only.items()
     )
 

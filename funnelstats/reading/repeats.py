@@ -13,7 +13,7 @@ from funnelstats.reading.columns import ROW
 from funnelstats.reading.shapes import Found, toml, under
 from funnelstats.stated.funnel import Funnel
 
-UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id"]}
+UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id", "lead_id"]}
 """What stands once in a table; where it is blank nothing repeats."""
 DAYS = {"payments": "paid_on", "costs": "date"}
 LATEST = "_latest"
@@ -59,7 +59,8 @@ def _pairs(rows: ir.Table, day: str) -> list[tuple[str, str]]:
     """Pairs of files, the earlier first, that are exports which overlap."""
     if rows.aggregate(files=rows["_file"].nunique()).execute().iloc[0, 0] < 2:
         return []
-    frame = rows.order_by(ROW).select("_file", "_text", "_nth", _day=rows[day].cast("string")).execute()
+    frame = rows.order_by(ROW).select("_file", "_text", "_nth", _day=rows[day].cast("string"), _amount=rows.amount)
+    frame = frame.execute()
     files = {str(file): own for file, own in frame.groupby("_file", sort=True)}
     return [pair for pair in combinations(files, 2) if _overlap(*(files[file] for file in pair))]
 
@@ -68,7 +69,8 @@ def _overlap(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Whether what two files share is one block of each, by their order or by their days."""
     rows = [list(own[["_text", "_nth"]].itertuples(index=False, name=None)) for own in (one, other)]
     shared = {*rows[0]} & {*rows[1]}
-    if len(shared) < BLOCK:
+    # equal sums of every month are a budget, not an export taken twice
+    if len(shared) < BLOCK or one.loc[one["_text"].isin([text for text, _nth in shared]), "_amount"].nunique() < BLOCK:
         return False
     heads, tails = ([{*own[cut]} == shared for own in rows] for cut in (slice(len(shared)), slice(-len(shared), None)))
     if (heads[0] and tails[1]) or (tails[0] and heads[1]) or any(len(own) == len(shared) for own in rows):

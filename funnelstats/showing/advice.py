@@ -91,7 +91,7 @@ def _no_red_sentence(judged: pd.DataFrame) -> str:
             "still be chance; look at this step first."
         ).format(**_of_step(lowest))
     if (judged["verdict"] == "green").all():
-        return _("Every step of the team meets what was agreed.")
+        return _("Every step of the team that has a target meets it.")
     margin = float(share_margin(judged["floor"].min()))
     unknown = judged[judged["below_at_most"].isna()]
     far = judged[judged["below_at_most"] >= 100 * margin]
@@ -124,11 +124,11 @@ def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
             "About {late} deals in {weeks} weeks are late because of it, not lost.",
             late,
         ).format(late=number(late), weeks=funnel.judged_weeks)
-    cost = _("about {deals} deals").format(deals=rough(row["lost_deals"]))
+    many = round(row["lost_deals"])
+    cost = counted("about {deals} deal", "about {deals} deals", many).format(deals=rough(row["lost_deals"]))
     if pd.notna(row["lost_money"]):
-        cost = _("about {deals} deals or {money}").format(
-            deals=rough(row["lost_deals"]), money=_rough_money(row["lost_money"], funnel)
-        )
+        text = counted("about {deals} deal or {money}", "about {deals} deals or {money}", many)
+        cost = text.format(deals=rough(row["lost_deals"]), money=_rough_money(row["lost_money"], funnel))
     said = _("That costs {cost} in {weeks} weeks.").format(cost=cost, weeks=funnel.judged_weeks)
     if late < 1:
         return said
@@ -253,11 +253,12 @@ def _doubt_sentences(team: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
         )
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
     if not early.empty:
-        said.append(
-            _("Low, but not surely enough to name anybody: {steps}.").format(
-                steps=", ".join(dict.fromkeys(step_words(row) for _row, row in early.iterrows()))
-            )
+        low = (
+            _("Low, but not surely enough to name anybody else: {steps}.")
+            if ranked["named"].any()
+            else _("Low, but not surely enough to name anybody: {steps}.")
         )
+        said.append(low.format(steps=", ".join(dict.fromkeys(step_words(row) for _row, row in early.iterrows()))))
     said += [
         _(
             "{manager} is low at {step} but has harder leads there: with equal leads less than {points} behind the "

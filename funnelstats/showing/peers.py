@@ -77,7 +77,11 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
     for place in (missed["rate"] - missed["target"]).sort_values(kind="stable").index:
         row = missed.loc[place]
         because = {
-            "own": _("then work on this step") if said else _("work on this step first"),
+            "own": _("low in these weeks: look at it, it may still be chance")
+            if row["verdict"] == "amber"
+            else _("then work on this step")
+            if said
+            else _("work on this step first"),
             "team": _("the whole team is below target here, so look at it together"),
             "base": _(
                 "your leads are harder here: with equal leads you are less than {points} behind colleagues"
@@ -106,4 +110,4 @@ def own_sentences(own: pd.DataFrame) -> list[str]:
             for _row, row in unsure.iterrows()
         )
         said.append(_("Cannot be told from the target yet: {steps}.").format(steps=steps))
-    return said or [_("No step of yours has an agreed target: nothing is judged.")]
+    return said or [_("Nothing of yours is judged: no target is agreed for these steps, or you are not compared.")]

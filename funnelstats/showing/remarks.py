@@ -136,7 +136,7 @@ def scatter_sentences(team: pd.DataFrame) -> list[str]:
         return []
     steps = ", ".join(
         _("{step} ({leads} leads tell as much as {worth} would)").format(
-            step=step_words(row), leads=number(row["entered"]), worth=rough(row["n_eff"])
+            step=step_words(row), leads=number(round(row["n_eff"] * row["dispersion"])), worth=rough(row["n_eff"])
         )
         for _row, row in differ.iterrows()
     )
@@ -155,7 +155,11 @@ def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
     if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
-        return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
+        if change.empty or change["before"].isna().all():
+            return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
+        return _(
+            "Whether the way from {first} to {last} changed cannot be told: a step of it has no lead known."
+        ).format(**ends)
     row = change.iloc[0]
     before, after = row["overall_before"], row["overall_after"]
     ends |= {"before": percent(before), "after": percent(after)}

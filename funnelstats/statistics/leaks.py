@@ -128,13 +128,13 @@ def _later(rates: Array) -> Array:
 
 
 def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
-    """The leaks worth a line of a page: of a step that is red, half a deal or more, lost or late.
+    """The leaks worth a line of a page: of a step that is red, half a deal or more, lost or late, or not known.
 
     Takes the team's frames of ``leak_sizes`` and ``versus_targets``.
     """
     red = team.loc[team["verdict"] == "red", STEP]
     found = leaks.merge(red, on=STEP)
-    return found[found["lost_deals"] + found["late_deals"] >= LEAST].reset_index(drop=True)
+    return found[~(found["lost_deals"] + found["late_deals"] < LEAST)].reset_index(drop=True)
 
 
 def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:

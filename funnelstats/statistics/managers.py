@@ -105,7 +105,7 @@ def with_undated(verdicts: pd.DataFrame, undated: pd.DataFrame) -> pd.DataFrame:
     at_most = np.clip(verdicts["rate"].fillna(0).to_numpy() + added, 0, 1)
     below = _as_known(mid_p(at_most * n, n, verdicts["floor"]), verdicts) <= ALPHA
     doubtful = verdicts["verdict"].isin(["red", "amber"]) & (added > 0) & ~below
-    return verdicts.assign(verdict=verdicts["verdict"].mask(doubtful, "undecided"))
+    return verdicts.assign(verdict=verdicts["verdict"].mask(doubtful, "undecided"), undated=added > 0)
 
 
 def page_verdicts(
@@ -160,7 +160,10 @@ def page_verdicts(
     if alarms is not None:
         found = found.merge(alarms[[*keys, "e_value"]], how="left", on=keys)
         named &= found["e_value"] >= 1 / ALPHA
-    named |= (verdict == "no target") & (whose == "own") & (found["rest_holm"] <= ALPHA_REST)
+    without = (verdict == "no target") & (whose == "own") & (found["rest_holm"] <= ALPHA_REST)
+    if "undated" in found:  # nobody knows whether the others' leads had as many wins without a date in time
+        without &= ~found["undated"].eq(True)
+    named |= without
     return found.drop(columns=["weak", "harder_by", "difference", "rest_holm", "team_low"]).assign(
         verdict=verdict, whose=whose, named=named
     )
@@ -201,7 +204,8 @@ def rest_of(counts: pd.DataFrame, by: str = "manager") -> pd.DataFrame:
     """For each manager the counts of everybody else; takes count frames and day counts alike."""
     numbers = [column for column in (*COUNTS, *OUTCOMES) if column in counts]
     others = [str(column) for column in counts if column not in (by, *numbers)]
-    context = [column for column in others if column != "age_days"]
+    # the rest's leads of days and weeks in which the manager had none are the rest's all the same
+    context = [column for column in others if column not in ("age_days", "week")]
     total = counts.groupby(others, sort=False, dropna=False)[numbers].sum().reset_index()
     everybody = counts[[by, *context]].drop_duplicates().merge(total, on=context)
     own = everybody[[by, *others]].merge(counts, on=[by, *others], how="left")[numbers].fillna(0)

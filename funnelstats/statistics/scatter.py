@@ -73,8 +73,9 @@ def usual_dispersion(rest: pd.DataFrame) -> float:
 
 
 def weeks_differ(rates: pd.DataFrame) -> pd.Series:
-    """Whether a rate's weeks differ by more than chance alone explains, at 5 %; of ``rates_over_weeks``."""
-    return rates["dispersion"] > stats.chi2.ppf(0.95, rates["df"]) / rates["df"]
+    """Whether the weeks of a rate differ by more than chance alone explains, at 5 % for all rows together."""
+    df = rates["df"].clip(lower=1)
+    return rates["rate"].notna() & (rates["dispersion"] > stats.chi2.ppf(1 - 0.05 / max(len(rates), 1), df) / df)
 
 
 def _rates(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
