@@ -169,7 +169,7 @@ def test_a_step_that_may_be_low_by_chance_is_said_to_may_leak() -> None:
 
 
 def test_all_green_is_on_target_and_no_step_five_points_low_is_no_leak_of_that_size() -> None:
-    assert leak_of((1000, 820), (820, 700)) == "Every step of the team meets what was agreed."
+    assert leak_of((1000, 820), (820, 700)) == "Every step of the team that has a target meets it."
     assert leak_of((1000, 800), (820, 700)) == (
         "No step of the team is 5 points or more below what was agreed: there is no leak of that size."
     )
@@ -412,7 +412,7 @@ def test_table_and_sentences_name_the_same_managers() -> None:
     told = said(FINE, low, FREE)
     assert told[1:] == [
         "Gleb is below the rest of the team: 55% pass at met → paid.",
-        "Low, but not surely enough to name anybody: lead → met.",
+        "Low, but not surely enough to name anybody else: lead → met.",
     ]
 
 
@@ -435,7 +435,7 @@ def test_a_red_that_holms_rule_does_not_keep_names_nobody() -> None:
     assert found.index[found["named"]].tolist() == ["Zoe"]
     leak, zoe, doubt = said(FINE, weak(146))
     assert zoe.startswith("Zoe needs help: ")
-    assert "Low, but not surely enough to name anybody: lead → met." in doubt
+    assert "Low, but not surely enough to name anybody else: lead → met." in doubt
     assert "Gleb" not in leak + zoe + doubt
     assert page(weak(120)).set_index("manager").loc["Gleb", "named"]
 
@@ -507,7 +507,7 @@ def test_a_manager_without_leads_or_targets_reads_that() -> None:
     (nothing,) = own_sentences(own((0, 0, NAN, "too few", ""), (1, 0, NAN, "too few", "")))
     assert nothing.startswith("No lead entered a step with this manager")
     (free,) = own_sentences(own((0, 9, 0.7, "no target", ""), (1, 0, NAN, "no target", "")))
-    assert free == "No step of yours has an agreed target: nothing is judged."
+    assert free == "Nothing of yours is judged: no target is agreed for these steps, or you are not compared."
 
 
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:

@@ -238,3 +238,8 @@ def test_limits_of_a_steps_effect_hold_as_often_as_they_say() -> None:
         found = explain_change(*periods)
         held += (found["ci_lower"] <= true) & (true <= found["ci_upper"])
     np.testing.assert_allclose(held / 600, 0.95, atol=0.025)
+
+
+def test_a_way_that_nobody_went_before_or_could_go_is_not_called_unchanged() -> None:
+    for before, after in ((team((0, 5), (0, 0)), team((0, 6), (0, 0))), (team((0, 50), (0, 0)), team((0, 60), (0, 0)))):
+        assert set(explain_change(before, after)["changed"]) == {"cannot tell"}

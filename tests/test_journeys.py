@@ -103,10 +103,14 @@ def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(con):
         ("never", "lead", "2026-01-05", "Queue"),
         ("own", "lead", "2026-01-05", "Claire"),
         ("own", "lead", "2026-01-06", "Anna"),
+        ("weeks later", "lead", "2026-01-05", "Queue"),
+        ("weeks later", "lead", "2026-02-05", "Anna"),
+        ("long ago", "lead", "1926-01-05", "Anna"),
     ]
     queue = FUNNEL.model_copy(update={"system_users": ("Queue",)})
     found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, queue)}
-    assert found == {"taken": "Boris", "blank": "Anna", "too late": "Queue", "never": "Queue", "own": "Claire"}
+    first = {"taken": "Boris", "blank": "Anna", "too late": "Queue", "never": "Queue", "own": "Claire"}
+    assert found == {**first, "weeks later": "Queue", "long ago": "Anna"}
     strict = queue.model_copy(update={"owner_from": "entry"})
     found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, strict)}
     assert [found["taken"], found["blank"]] == ["Queue", "(missing)"]

@@ -198,14 +198,14 @@ def test_no_weeks_before_are_said() -> None:
 
 def test_weeks_that_differ_beyond_chance_are_told_with_what_their_leads_are_worth() -> None:
     rates = pd.DataFrame({"from_stage": ["lead", "met"], "to_stage": ["met", "paid"], "entered": [1200, 400]})
-    rates = rates.assign(n_eff=[412.0, 390.0], dispersion=[2.9, 1.0], df=30.0)
+    rates = rates.assign(rate=0.5, n_eff=[412.0, 390.0], dispersion=[2.9, 1.0], df=30.0)
     assert scatter_sentences(rates) == [
-        "Good and bad weeks differ by more than chance: lead → met (1,200 leads tell as much as 410 would). Leads of "
+        "Good and bad weeks differ by more than chance: lead → met (1,195 leads tell as much as 410 would). Leads of "
         "one week are alike; the ranges and verdicts of this page allow for it."
     ]
-    # 30 degrees of freedom: chance alone makes 1.46 of 1 in one case of twenty
-    assert scatter_sentences(rates.assign(dispersion=[1.4, 1.0])) == []
-    assert scatter_sentences(rates.assign(dispersion=[1.5, 1.0])) != []
+    # 30 degrees of freedom: chance alone makes 1.57 of 1 in one case of forty, at one of two steps in one of twenty
+    assert scatter_sentences(rates.assign(dispersion=[1.5, 1.0])) == []
+    assert scatter_sentences(rates.assign(dispersion=[1.6, 1.0])) != []
 
 
 def rivals(entered):

@@ -280,6 +280,23 @@ def test_what_all_managers_share_of_a_week_does_not_part_them_from_the_rest() ->
     assert apart.min() > 1.8
 
 
+def test_the_rest_is_all_others_also_of_weeks_in_which_a_manager_had_no_lead() -> None:
+    """20 of 100 in two weeks, 80 of 100 in six: 520 of 800, though the manager was there in the bad weeks only."""
+    others = complete(np.full(8, 100), [20, 20, 80, 80, 80, 80, 80, 80], "others")
+    found = against_rest(pd.concat([complete([5, 5], [3, 2], "here"), others]), ONE).set_index("manager")
+    assert found.loc["here", "other_rate"] == pytest.approx(520 / 800)
+
+
+def test_weeks_differ_is_said_for_all_rows_together_and_of_no_unknown_rate() -> None:
+    df = 20.0
+    limit = stats.chi2.ppf(0.95, df) / df
+    one = pd.DataFrame({"rate": [0.5], "dispersion": [limit * 1.01], "df": [df]})
+    assert weeks_differ(one).tolist() == [True]
+    four = pd.concat([one] * 4, ignore_index=True)
+    assert weeks_differ(four).tolist() == [False] * 4
+    assert weeks_differ(one.assign(rate=np.nan)).tolist() == [False]
+
+
 def test_without_scatter_against_the_rest_is_the_plain_comparison() -> None:
     converted = np.array([[20, 20, 19, 20, 20, 20, 19, 20], [14, 15, 14, 15, 14, 15, 14, 15]])
     days = by_manager(converted, 25)

@@ -89,9 +89,10 @@ def _whole_change(overall: Array, drawn: Array, df: float, level: float) -> dict
         return change + stats.t.ppf(0.5 + probability / 2, df or np.inf) * error * np.array([-1, 1])
 
     beyond, sided, shown = limits(1 - CHANGE), limits(SIDED), limits(level)
-    margin = max(ALIKE * overall[0], np.finfo(float).tiny)
-    shifted = beyond[0] > 0 or beyond[1] < 0
-    changed = answers(shifted, sided[0], sided[1], margin).item() if np.isfinite(margin) else UNTOLD
+    shifted = error > 0 and (beyond[0] > 0 or beyond[1] < 0)
+    # a tenth of nothing is no margin, and where nobody could pass nothing is ruled out
+    margin = ALIKE * overall[0] if error > 0 and overall[0] > 0 else np.finfo(float).tiny
+    changed = answers(shifted, sided[0], sided[1], margin).item() if error > 0 else UNTOLD
     return {"overall_lower": shown[0], "overall_upper": shown[1], "changed": changed}
 
 

@@ -1,0 +1,98 @@
+"""What says that a lead ended, was paid for or belongs to somebody: rows that prove it, and none that do not."""
+
+import pytest
+from projects import FUNNEL, prepared, tables
+
+LEADS = """
+[leads]
+files = "deals.csv"
+columns = { lead_id = "id", created_at = "created" }
+
+[[entries]]
+files = "deals.csv"
+stage = "lead"
+columns = { lead_id = "id", entered_at = "created" }
+"""
+WON = """
+[[entries]]
+files = "deals.csv"
+stage = "paid"
+columns = { lead_id = "id", entered_at = "won" }
+"""
+PAID = """
+[payments]
+files = "deals.csv"
+columns = { lead_id = "id", paid_at = "paid", amount = "amount" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def deals(*rows):
+    """Deals of id, created, met, won, status, pipe, paid, amount; what is not given is blank."""
+    header = "id,created,met,won,status,pipe,paid,amount"
+    keys = header.split(",")
+    return "\n".join([header, *(",".join(str(row.get(key, "")) for key in keys) for row in rows)]) + "\n"
+
+
+def deal(number, **more):
+    return {"id": f"L{number}", "created": f"2026-01-{number:02d}", "pipe": "Sales", **more}
+
+
+def wins():
+    entries = tables()["entries"]
+    return entries[entries["stage"] == "paid"]
+
+
+def test_a_filter_that_every_stage_shares_says_nothing_of_winning():
+    met = WON.replace('"paid"', '"met"').replace('"won"', '"met"')
+    toml = FUNNEL + LEADS + "".join(part + 'only = { pipe = "Sales" }\n' for part in (met, WON))
+    rows = [deal(n, won="2026-02-01" if n < 4 else "") for n in range(1, 11)]
+    prepared(toml, {"deals.csv": deals(*rows)})
+    assert len(wins()) == 3
+
+
+def test_a_status_that_only_wins_are_chosen_by_is_a_win_without_its_date_too():
+    lost = WON.replace('"paid"', '"lost"') + 'only = { status = "Refused" }\n'
+    toml = FUNNEL + LEADS + WON + 'only = { status = "Done" }\n' + lost
+    rows = [deal(n, status="Done", won="2026-02-01" if n < 4 else "") for n in range(1, 11)]
+    prepared(toml, {"deals.csv": deals(*rows)})
+    assert (len(wins()), wins()["entered_at"].isna().sum()) == (10, 7)
+
+
+@pytest.mark.parametrize("word", ["-", "no date"])
+def test_words_in_a_column_of_dates_are_no_wins(word):
+    rows = [deal(n, won=word if n == 3 else "2026-02-01") for n in range(1, 31)]
+    prepared(FUNNEL + "max_bad_share = 0.1\n" + LEADS + WON, {"deals.csv": deals(*rows)})
+    assert len(wins()) == 29
+
+
+def test_a_win_whose_date_is_written_wrong_is_a_win():
+    rows = [deal(n, won="2026-02-31" if n == 3 else "2026-02-01") for n in range(1, 31)]
+    prepared(FUNNEL + LEADS + WON, {"deals.csv": deals(*rows)})
+    assert (len(wins()), wins()["entered_at"].isna().sum()) == (30, 1)
+
+
+def test_an_amount_without_a_day_of_payment_was_paid_only_where_the_row_was_chosen_for_it():
+    rows = [deal(n, amount=100, paid="2026-02-01" if n < 30 else "", status="Paid") for n in range(1, 31)]
+    prepared(FUNNEL + LEADS + PAID, {"deals.csv": deals(*rows)})
+    assert len(tables()["payments"]) == 29
+    prepared(FUNNEL + LEADS + PAID + 'only = { status = "Paid" }\n', {"deals.csv": deals(*rows)})
+    assert len(tables()["payments"]) == 30
+
+
+def test_payments_of_one_number_by_two_leads_are_two():
+    numbered = PAID.replace('amount = "amount"', 'amount = "amount", payment_id = "pipe"')
+    rows = [deal(n, amount=100, paid="2026-02-01", pipe="1") for n in (1, 2)]
+    prepared(FUNNEL + LEADS + numbered, {"deals.csv": deals(*rows)})
+    assert tables()["payments"]["amount"].sum() == 200
+
+
+def test_equal_sums_of_every_month_in_two_files_are_two_budgets():
+    toml = FUNNEL + LEADS + '[costs]\nfiles = "costs*.csv"\ncolumns = { date = "day", amount = "sum" }\n'
+    months = "day,sum\n" + "".join(f"2026-{month:02d}-01,500\n" for month in range(1, 7))
+    prepared(toml, {"deals.csv": deals(deal(1)), "costs-a.csv": months, "costs-b.csv": months})
+    assert tables()["costs"]["amount"].sum() == 6000
