@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from funnelstats.counting.journeys import TAKEN_WITHIN
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
 ENGINES = ("duckdb", "polars")
@@ -152,12 +153,14 @@ class Episode:
         """The first person who had it at the stage before it moved on, or whoever had it at its entry."""
         following = stages[stages.index(stage) + 1 :]
         moved = self.first(following[0], stages) if following else None
+        own = self.entry(stage, stages)
         people = [
             entry
             for entry in self.entries
             if entry.stage == stage and owner(entry) != MISSING and not (moved and entry.entered_at > moved.entered_at)
+            if (entry.entered_on - own.entered_on).days <= TAKEN_WITHIN
         ]
-        return owner(self.earliest(people, stages) or self.entry(stage, stages))
+        return owner(self.earliest(people, stages) or own)
 
     def back_on(self, stage, stages):
         beyond = self.beyond(stage, stages)

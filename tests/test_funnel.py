@@ -191,9 +191,9 @@ TOP = {
         TOML.replace("horizon_days = 14", "horizon_days = 14, horison = 1"),
         'step_into.met.horison: unknown key; did you mean "horizon_days"?',
     ),
-    "a horizon of more than ten years": (
-        TOML.replace("horizon_days = 14", "horizon_days = 3651"),
-        "step_into.met.horizon_days: must be less than or equal to 3650, got 3651",
+    "a horizon of more than a hundred years": (
+        TOML.replace("horizon_days = 14", "horizon_days = 36501"),
+        "step_into.met.horizon_days: must be less than or equal to 36500, got 36501",
     ),
     "a base that no lead has": (
         with_line('base = ["created_at", "segmnt"]').replace("[leads]", '[leads]\nattributes = { segment = "s" }'),

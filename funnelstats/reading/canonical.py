@@ -247,7 +247,8 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
 def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads: ir.Table | None) -> ir.Table:
     """Rows that stand there twice, or belong to no lead, get a reason too. The first stays, or the one stated."""
     ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(getattr(funnel, table))]
-    keys = [key for key in UNIQUE.get(table, []) if key in rows.columns]
+    keys = UNIQUE.get(table, [])
+    keys = keys if {*keys} <= {*rows.columns} else []
     if keys:
         rows = rows.mutate(_good=rows["_reason"].isnull())
         # Of two rows of one instant the one that says why, or whose it is, is kept, whichever was written first.

@@ -34,6 +34,7 @@ YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
 FORMULA_ERROR = "is an error of a formula"
 DATES = ("instant", "day")
 LATEST_BY = "_latest_by"
+MOSTLY = 0.5
 
 
 class Fault(NamedTuple):
@@ -211,17 +212,18 @@ def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
 def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
 
-    Rows chosen by the stage's own name, or by a column that no source of another stage chooses by in the same way:
-    `only = { Status = "Closed, paid" }`.
+    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`.
     """
     if source.stage not in (funnel.stages[-1], *ENDS):
         return False
-    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
     return any(
-        any(value.casefold() == source.stage for value in values)
-        or ("" not in values and others and not any(other.only.get(column) == values for other in others))
+        "" not in values and not any(other.only.get(column) == values for other in _of_other_stages(source, funnel))
         for column, values in source.only.items()
     )
+
+
+def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
+    return [other for other in funnel.entries if other.stage not in (None, source.stage)]
 
 
 def _latest(source: Source) -> dict[str, str]:
@@ -320,7 +322,12 @@ def _ignored(
             text = trimmed(raw[name].fill_null(""), BLANKS)
             named = [value.strip(BLANKS) for value in values]
             reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
-    if source.stage is not None and source.stage not in funnel.undated and not _claims_its_end(source, funnel):
+    claims = _claims_its_end(source, funnel)
+    if claims and not _of_other_stages(source, funnel):
+        # Nothing tells a status from another column but this: most wins have their day, most deals of a country none.
+        chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
+        claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
+    if source.stage is not None and source.stage not in funnel.undated and not claims:
         reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
     ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]
     if ignored:

@@ -143,7 +143,8 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
 
 def second_tries(success: pd.DataFrame) -> tuple[int, int]:
     """How many second tries the team made whose days are over, and how many of them were won; of ``retry_success``."""
-    return int(success["again_entered"].sum()), int(success["again_converted"].sum())
+    won = success[success["to_stage"] == success["to_stage"].iloc[-1]] if len(success) else success
+    return int(won["again_entered"].sum()), int(won["again_converted"].sum())
 
 
 def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:
