@@ -48,10 +48,8 @@ _HOMES = {
     "statistics.leaks": "drivers leak_drivers leak_sizes noticeable",
     "statistics.monitoring": "e_alarms since_when",
     "statistics.projection": "project",
-    "statistics.teams": "coaching_pairs funnel_limits rank_intervals shrunken_rates",
-    "statistics.contacts": (
-        "beside_colleagues contact_rates contact_sentences efforts pooled_contacts quiet_rates with_expected"
-    ),
+    "statistics.teams": "coaching_pairs rank_intervals shrunken_rates",
+    "statistics.contacts": ("beside_colleagues contact_rates contact_sentences efforts pooled_contacts with_expected"),
     "statistics.speed": "contact_curve landmark_differences landmark_sentences speed_sentences waiting_times",
     "statistics.worklist": "chances coming_week stalled untouched with_retry_stake with_stake worklist",
     "statistics.associations": "reason_association reason_patterns",
@@ -63,7 +61,6 @@ _HOMES = {
     "statistics.campaigns": "money_of_campaigns of_campaigns small_together",
     "statistics.attribution": "attribution removal_effects",
     "statistics.lead_base": "renewal score_groups score_skill",
-    "statistics.chain_ladder": "chain_ladder paid_triangle",
     "statistics.goals": "plan_goal plan_window scatter_window working_days",
     "statistics.betas": "leads_needed",
     "statistics.forecast": "forecast_open new_lead_chance plan_rates",

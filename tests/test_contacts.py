@@ -21,7 +21,6 @@ from funnelstats.statistics.contacts import (
     efforts,
     moves_added,
     pooled_contacts,
-    quiet_rates,
     rate_ratio,
     with_expected,
 )
@@ -93,16 +92,6 @@ def test_pooling_adds_up_and_pooled_limits_lie_between_those_of_known_and_of_few
     assert pooled[["contacts", "effective", "expected"]].to_numpy().tolist() == [[40, 10, 6.0], [5, 0, 9 * 8 / 400]]
     rates = contact_rates(pooled).iloc[0]
     assert rates["ratio_lower"] < 10 / 6 < rates["ratio_upper"]
-
-
-def test_the_base_rate_is_that_of_a_follow_up_left_alone() -> None:
-    rates = quiet_rates(QUIET, FUNNEL)
-    np.testing.assert_allclose(rates["rate"], [1 - 0.95**8, 1 - 0.98**8])
-    assert (rates["ci_lower"] < rates["rate"]).all()
-    assert (rates["rate"] < rates["ci_upper"]).all()
-    nobody = quiet_rates(QUIET.assign(quiet_days=0, quiet_moves=0), FUNNEL)
-    assert nobody["rate"].isna().all()
-    assert nobody[["ci_lower", "ci_upper"]].to_numpy().tolist() == [[0, 1], [0, 1]]
 
 
 def test_contacts_for_a_step_and_for_a_sale_count_all_of_them() -> None:

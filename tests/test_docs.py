@@ -132,7 +132,6 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     own = fs.versus_target(fs.rates_over_weeks(days, spec), spec)
     steadier = fs.rank_intervals(fs.shrunken_rates(own))
     novak, sidorov = (row_of(steadier, manager=name, to_stage="contracted") for name in ("Novák", "Сидоров"))
-    limits = fs.funnel_limits([30, 200], 0.8)
     pairs = fs.coaching_pairs(own, spec, mean_deal=fs.deal_size(tables.payments).at[0, "mean_deal"])
     leads = fs.with_leads(paths, tables.leads, spec.base)
     strata = fs.at_step(fs.step_counts(leads, spec, day, by=spec.base, entered_between=window), spec, "contracted")
@@ -158,11 +157,6 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
         f"{percent(novak['shrunken'])} ({between(novak, 'shrunken_lower', 'shrunken_upper')}).",
         "ranks": f"presented → contracted, nine managers: Novák may hold any place from {novak['rank_lower']:.0f} to "
         f"{novak['rank_upper']:.0f}, Сидоров from {sidorov['rank_lower']:.0f} to {sidorov['rank_upper']:.0f}.",
-        "limits": "target 80 %: of managers who meet it, 19 of 20 lie within "
-        + ", ".join(
-            f"{between(row, 'limit_025', 'limit_975')} with {row['entered']:.0f} leads" for _, row in limits.iterrows()
-        )
-        + ".",
         "pairs": "; ".join(
             f"{row['teacher']} teaches {row['learner']} {row['from_stage']} → {row['to_stage']}: "
             f"{row['deals']:.0f} deals ({row['deals_lower']:.0f} to {row['deals_upper']:.0f})"

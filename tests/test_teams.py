@@ -12,10 +12,8 @@ from scipy import optimize, special, stats
 
 from funnelstats.statistics.teams import (
     coaching_pairs,
-    funnel_limits,
     hyper_posterior,
     log_likelihood,
-    overdispersion,
     rank_intervals,
     shrunken_rates,
 )
@@ -74,28 +72,6 @@ def test_batters_are_drawn_to_their_mean_about_as_far_as_efron_and_morris_found(
     kept = np.polyfit(np.array(hits) / 45, found["shrunken"], 1)[0]
     assert kept == pytest.approx(0.209, abs=0.12)
     assert found["shrunken"].between(0.21, 0.33).all()
-
-
-def test_funnel_limits_are_those_of_qbinom_with_interpolation() -> None:
-    found = funnel_limits([143, 187, 323, 581], 0.119614341669)
-    np.testing.assert_allclose(found["limit_025"], [0.06527892186, 0.07222074343, 0.08382993512, 0.09301057826])
-    np.testing.assert_allclose(found["limit_975"], [0.1719910731, 0.1653156314, 0.154541149, 0.1457758493])
-    np.testing.assert_allclose(found["limit_001"], [0.04048492753, 0.0496398728, 0.0657490519, 0.07913263416])
-    np.testing.assert_allclose(found["limit_999"], [0.2073171214, 0.1959094594, 0.1770762233, 0.1621674442])
-
-
-def test_funnel_limits_widen_with_dispersion_and_say_nothing_of_nobody() -> None:
-    plain, wide = funnel_limits([0, 100], 0.3), funnel_limits([0, 100], 0.3, dispersion=4)
-    assert plain.iloc[0].tolist() == [0, 0, 0, 1, 1]
-    assert wide["limit_975"][1] - 0.3 == pytest.approx(2 * (plain["limit_975"][1] - 0.3))
-
-
-def test_overdispersion_is_one_where_managers_differ_by_chance_only() -> None:
-    rng = np.random.default_rng(1)
-    entered = np.full(50, 100)
-    assert overdispersion(team_of(entered, rng.binomial(entered, 0.3)), 0.3) == 1
-    assert overdispersion(team_of(entered, rng.binomial(entered, rng.beta(6, 14, 50))), 0.3) > 2
-    assert overdispersion(team_of([0], [0]), 0.3) == 1
 
 
 def test_shrunken_rates_agree_with_integrating_over_the_grid() -> None:

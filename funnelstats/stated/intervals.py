@@ -39,14 +39,6 @@ def clopper_pearson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, l
     return _unknown(n, lower, upper)
 
 
-def jeffreys_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Equal-tailed limits of the posterior under Jeffreys' prior, without the rule for 0 and all."""
-    k, n = checked(converted, entered)
-    tail = (1 - checked_level(level)) / 2
-    lower, upper = (special.betaincinv(k + 0.5, n - k + 0.5, p) for p in (tail, 1 - tail))
-    return _unknown(n, lower, upper)
-
-
 def newcombe_interval(
     k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike, level: float = 0.95
 ) -> Interval:

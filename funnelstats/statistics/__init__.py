@@ -2,5 +2,5 @@
 
 Read in this order: answers, conversion, incidence, managers, scatter, casemix, changes, leaks, monitoring, projection,
 teams, contacts, speed, worklist, associations, refusals, maturity, revenue, campaigns, attribution, lead_base,
-chain_ladder, goals, betas, forecast, plan, plan_work, loop, nurture, notes.
+goals, betas, forecast, plan, plan_work, loop, nurture, notes.
 """

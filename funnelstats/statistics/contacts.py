@@ -14,7 +14,6 @@ from scipy import special
 
 from funnelstats.stated.errors import FunnelError
 from funnelstats.stated.intervals import (
-    Array,
     Interval,
     checked_level,
     share,
@@ -115,20 +114,6 @@ def rate_ratio(
         lower, upper = (part / (1 - part) * worth / base for part in (low, high))
     known = base > 0
     return np.where(known, lower, 0.0), np.where(known, upper, np.inf)
-
-
-def quiet_rates(quiet: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
-    """Share of leads that move on during a follow-up without any contact, stage by stage: the base rate.
-
-    A day moves a lead with the chance ``quiet_moves / quiet_days``; the follow-up has its own day and
-    ``contact.follow_up_days`` more. Returns ``*keys, stage, quiet_days, quiet_moves, rate, ci_lower, ci_upper``,
-    the limits those of Wilson for a day. Missing where no lead stood a day without a contact.
-    """
-    days, moves = (quiet[name].to_numpy(dtype=float) for name in ("quiet_days", "quiet_moves"))
-    lower, upper = wilson_interval(moves, days, level)
-    keys = [str(column) for column in quiet if column != "moves"]
-    rate, low, high = (_over(part, funnel.contact.follow_up_days + 1) for part in (share(moves, days), lower, upper))
-    return quiet[keys].assign(rate=rate, ci_lower=low, ci_upper=high)
 
 
 def pooled_contacts(counts: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
@@ -258,7 +243,3 @@ def _too_recent(recent: int, days: int) -> str:
         "{n} contacts are not counted yet: their {days} days are not over.",
         recent,
     ).format(n=number(recent), days=days)
-
-
-def _over(chance: Array, days: int) -> Array:
-    return 1 - (1 - chance) ** days

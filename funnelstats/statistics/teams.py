@@ -153,39 +153,6 @@ def _swapped(lessons: pd.DataFrame) -> list[bool]:
     return [lesson in swaps for lesson in zip(*(lessons[part] for part in LESSON_KEY), strict=True)]
 
 
-def funnel_limits(entered: npt.ArrayLike, target: float, *, dispersion: float = 1.0) -> pd.DataFrame:
-    """Between which rates managers who all meet the target would lie, by their number of leads.
-
-    Interpolated binomial limits ``limit_001, limit_025, limit_975, limit_999``, one row per number of
-    leads, widened by the square root of the dispersion. Source: Spiegelhalter 2005, appendix A.1.1.
-    """
-    n = np.asarray(entered, dtype=float)
-    found = pd.DataFrame({"entered": n})
-    for p in (0.001, 0.025, 0.975, 0.999):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r = stats.binom.ppf(p, n, target)
-            reached = stats.binom.cdf(r, n, target)
-            limit = (r - (reached - p) / stats.binom.pmf(r, n, target)) / n
-        spread = np.clip(target + (limit - target) * np.sqrt(max(dispersion, 1.0)), 0, 1)
-        found[f"limit_{round(p * 1000):03d}"] = np.where(n > 0, spread, float(p > 0.5))
-    return found
-
-
-def overdispersion(rates: pd.DataFrame, target: float) -> float:
-    """How much more managers scatter around the target than chance does; 1 where they do not.
-
-    Mean squared z-score, the outer tenths drawn in so that one outlier does not hide itself; 1 unless
-    beyond chance (1 + 2·sqrt(2/managers)). Source: Spiegelhalter 2005.
-    """
-    k, n = effective_counts(rates)
-    k, n = k[n > 0], n[n > 0]
-    if not len(n):
-        return 1.0
-    z = (k / n - target) / np.sqrt(target * (1 - target) / n)
-    phi = float(np.mean(np.clip(z, *np.quantile(z, [0.1, 0.9])) ** 2))
-    return phi if phi > 1 + 2 * np.sqrt(2 / len(n)) else 1.0
-
-
 def log_likelihood(a: Array, b: Array, k: Array, n: Array) -> Array:
     """Beta-binomial log-likelihood of all managers together, for each pair of a and b."""
     a, b = np.asarray(a)[..., np.newaxis], np.asarray(b)[..., np.newaxis]
