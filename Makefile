@@ -24,7 +24,7 @@ notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep 
 	$(BIN)/python -m funnelstats.reporting.committed notebooks/*.ipynb tests/golden/*.ipynb
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
-	$(BIN)/python -m funnelstats.synthetic.sample data/raw/sample
+	$(BIN)/python -m tools.sample data/raw/sample
 
 simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 	$(BIN)/pytest -m simulation

@@ -15,7 +15,7 @@ TREES = {
 }
 HOMES = {path.stem: path.parent.name for path in PACKAGE.glob("*/*.py")}
 
-LAYERS = ["stated", "reading", "counting", "statistics", "showing", "reporting", "synthetic"]
+LAYERS = ["stated", "reading", "counting", "statistics", "showing", "reporting"]
 
 
 def order_of(layer):
@@ -169,10 +169,6 @@ def test_the_statistics_know_neither_engine_nor_files_nor_pages() -> None:
     allowed = {"loop": {"states"}, "contacts": {"opening"}, "speed": {"opening"}}
     assert {module: names for module, names in strangers.items() if names} == allowed
     assert not set(order_of("statistics")) & MAY_IMPORT[("ibis",)]
-
-
-def test_the_invented_sample_knows_nothing_of_the_rest() -> None:
-    assert {HOMES[name] for module in order_of("synthetic") for name in own_imports(TREES[module])} <= {"synthetic"}
 
 
 def test_no_module_is_too_long_to_read() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, sample_project, write
+from sample.facts import BUSY, ROBOT
 
 from funnelstats.counting.counts import deal_size, fetch, outcome_days
 from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
@@ -33,7 +34,6 @@ from funnelstats.statistics.contacts import (
 from funnelstats.statistics.incidence import incidence, incidence_at
 from funnelstats.statistics.speed import landmark_differences, landmark_sentences, waiting_times
 from funnelstats.statistics.worklist import chances, with_stake
-from funnelstats.synthetic.facts import BUSY, ROBOT
 
 ROOT = Path(__file__).parents[1]
 WEEK = "2026-W26"

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sample.dirt import STAGE_WORDS
+from sample.drawn import clean_sample, facts, sample_files
+from sample.truth import money_by_channel, realised_steps
 from scipy.stats import binom, binomtest
-
-from funnelstats.synthetic.dirt import STAGE_WORDS
-from funnelstats.synthetic.sample import clean_sample, facts, sample_files
-from funnelstats.synthetic.truth import money_by_channel, realised_steps
 
 SAMPLE = Path(__file__).parents[1] / "data" / "raw" / "sample"
 WINDOW_FROM = "2026-03-30"  # the Monday of the first of the 13 weeks to 2026-W26
@@ -283,3 +282,9 @@ def test_the_dirt_changes_no_count_of_a_first_episode(
     assert set(dirty.index) == set(true.index)
     changed = (dirty.loc[true.index] != true).any(axis=1)
     assert changed.sum() <= facts.DIRT["won before created"][0]
+
+
+def test_the_invented_sample_knows_nothing_of_the_package() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(facts.__file__).parent.glob("*.py")]
+    assert len(sources) > 5
+    assert not [text for text in sources if "import funnelstats" in text or "from funnelstats" in text]

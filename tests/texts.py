@@ -28,7 +28,7 @@ Text = str | tuple[str, str]
 def texts() -> dict[Text, str]:
     """Every text with the file it is first found in; a text in two forms is a pair."""
     found: dict[Text, str] = {}
-    modules = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "synthetic"]
+    modules = sorted(PACKAGE.rglob("*.py"))
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in modules}
     constants = {
         target.id: node.value.value

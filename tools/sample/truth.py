@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from funnelstats.synthetic import facts
+from . import facts
 
 Frames = dict[str, pd.DataFrame]
 
@@ -55,7 +55,7 @@ def truth_page(frames: Frames, rows: Mapping[str, int]) -> str:
     weak, strong = facts.ARTICLE
     page = f"""# What is true in the sample
 
-Written by `python -m funnelstats.synthetic.sample` (seed {facts.SEED}); do not edit. An invented team sells
+Written by `python -m tools.sample` (seed {facts.SEED}); do not edit. An invented team sells
 equipment to companies: leads from {facts.FIRST_DAY}, exported {facts.EXPORTED_AT}, time zone Europe/Moscow,
 last complete week {facts.JUDGED_WEEK}. Percentages are shares of stage entries that make the next step within
 its horizon.

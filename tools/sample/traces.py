@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from funnelstats.synthetic import facts
+from . import facts
 
 DAY = pd.Timedelta(days=1)
 MINUTE = pd.Timedelta(minutes=1)

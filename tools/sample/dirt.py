@@ -10,7 +10,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from funnelstats.synthetic import facts
+from . import facts
 
 Frames = dict[str, pd.DataFrame]
 DAY, MINUTE = pd.Timedelta(days=1), pd.Timedelta(minutes=1)

@@ -1,20 +1,18 @@
 """The sample's sales team drawn from its planted numbers, and the files of its CRM export.
 
-`python -m funnelstats.synthetic.sample data/raw/sample` writes them; the same seed gives the same bytes. A step is
-drawn first and its delay after it, so that the share within the horizon is the planted rate.
+The same seed gives the same bytes. A step is drawn first and its delay after it, so that the share
+within the horizon is the planted rate.
 """
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from funnelstats.synthetic import facts
-from funnelstats.synthetic.dirt import export
-from funnelstats.synthetic.traces import contacts_of, costs_of_channels, payments_of
-from funnelstats.synthetic.truth import truth_page
+from . import facts
+from .dirt import export
+from .traces import contacts_of, costs_of_channels, payments_of
+from .truth import truth_page
 
 Frames = dict[str, pd.DataFrame]
 DAY = pd.Timedelta(days=1)
@@ -183,13 +181,3 @@ def sample_files(seed: int = facts.SEED) -> dict[str, str]:
         for name, text in files.items()
     }
     return {**files, "TRUTH.md": truth_page(clean, rows)}
-
-
-def main(folder: str) -> None:
-    """Write the sample's files into the folder."""
-    for name, text in sample_files().items():
-        (Path(folder) / name).write_bytes(text.encode("utf-8"))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,0 +1,4 @@
+"""The invented sample, whose truth is known; it knows nothing of the package.
+
+Read in this order: facts, dirt, traces, truth, drawn.
+"""
