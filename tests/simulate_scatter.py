@@ -240,7 +240,7 @@ def _page(history: Counts, week: int, funnel: object) -> pd.DataFrame:
     sums = _counts(days).groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
     mix = case_mix(sums, dispersion=usual_dispersion(rest))
     alarms = e_alarms(
-        _counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, dispersion=usual_dispersion(people)
+        _counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, rates=people
     )
     return page_verdicts(people, rest, mix, team, alarms)
 
