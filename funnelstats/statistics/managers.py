@@ -129,8 +129,8 @@ def page_verdicts(
     - "unclear": neither can be told
 
     and ``named``: red, own, and so by Holm's rule for the whole page at .05; where no target is agreed, own and lower
-    by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs, where there is a target, an e-value
-    of 20, or of as many as the page has e-values where these are more: at any time at most one of them is so high by
+    by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs, where there is a target, an
+    e-value of 20, or of as many as the page has e-values where these are more: at most one of them is ever so high by
     chance, on average. Adds their ``e_value``.
     """
     keys = ["manager", *STEP]
