@@ -166,8 +166,9 @@ def e_alarms_of_scattering_weeks() -> list[Claim]:
             for week in range(HALF_YEAR, 2 * HALF_YEAR, 3):
                 part = np.s_[:, :, : week + 1]
                 weeks = _weeks_of(entered[part], converted[part], 40)
-                for way, dispersion in enumerate((spread, 1.0)):
-                    value = e_alarms(weeks, funnel_of(FLOORS), dispersion=dispersion)["e_value"].to_numpy()
+                cells = weeks[["case", "from_stage", "to_stage"]].drop_duplicates()
+                for way, rates in enumerate((cells.assign(dispersion=spread), None)):
+                    value = e_alarms(weeks, funnel_of(FLOORS), rates=rates)["e_value"].to_numpy()
                     ever[way] |= [bool(e_benjamini_hochberg(page).any()) for page in value.reshape(runs, 40)]
             setting = f"forty cells at their floors, {leads} leads a week, correlation {alike}"
             claims += [

@@ -239,9 +239,7 @@ def _page(history: Counts, week: int, funnel: object) -> pd.DataFrame:
     rest = against_rest(days, funnel)
     sums = _counts(days).groupby(["manager", "from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
     mix = case_mix(sums, dispersion=usual_dispersion(rest))
-    alarms = e_alarms(
-        _counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, dispersion=usual_dispersion(people)
-    )
+    alarms = e_alarms(_counts(days_of(*(part[:, : week + WINDOW] for part in history))), funnel, rates=people)
     return page_verdicts(people, rest, mix, team, alarms)
 
 

@@ -449,6 +449,13 @@ def test_with_alarms_a_name_needs_evidence_that_holds_however_often_one_looks(e_
     assert found["verdict"].tolist()[-1] == "red"
 
 
+@pytest.mark.parametrize(("e_value", "named"), [(29.0, False), (30.0, True)])
+def test_among_many_a_name_needs_an_e_value_of_as_many_as_there_are(e_value, named) -> None:
+    rows = [*((f"M{number}", 0, 200, 170) for number in range(29)), ("Gleb", 0, 200, 110)]
+    alarms = counts(*rows)[["manager", *STEP]].assign(e_value=[1.0] * 29 + [e_value])
+    assert page(rows, alarms=alarms)["named"].tolist() == [False] * 29 + [named]
+
+
 def test_a_miss_that_all_share_is_the_teams() -> None:
     found = page([(who, 0, 300, 180) for who in ("Anna", "Boris", "Vera")])
     assert found["verdict"].tolist() == ["red"] * 3

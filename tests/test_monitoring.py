@@ -217,11 +217,17 @@ def test_half_a_year_of_looking_each_week_alarms_falsely_in_one_case_in_fifty() 
 
 
 def test_scattering_weeks_are_worth_fewer_leads_to_an_e_value() -> None:
-    weeks = weeks_of([20, 40], [9, 20])
-    half = weeks.assign(entered=weeks["entered"] / 2, converted=weeks["converted"] / 2)
-    found = e_alarms(weeks, funnel_of(), dispersion=2)
-    assert found["e_value"].item() == pytest.approx(e_alarms(half, funnel_of())["e_value"].item())
-    assert found["entered"].item() == 60
+    """Each row by its own dispersion; one that has left, and so has none, by the usual one."""
+    weeks = pd.concat([weeks_of([20, 40], [9, 20], manager=name) for name in ("A", "B", "C", "left")])
+    rates = pd.DataFrame({"manager": ["C", "B", "A"], "from_stage": "lead", "to_stage": "met"})
+    found = e_alarms(weeks, funnel_of(), rates=rates.assign(dispersion=[4.0, 2.0, 1.0]))
+    alone = weeks[weeks["manager"] == "A"]
+    fewer = [
+        e_alarms(alone.assign(entered=alone["entered"] / by, converted=alone["converted"] / by), funnel_of())
+        for by in (1, 2, 4, 2)
+    ]
+    assert found["e_value"].tolist() == pytest.approx([one["e_value"].item() for one in fewer])
+    assert found["entered"].tolist() == [60] * 4
 
 
 def test_an_alarm_is_dated_to_the_week_from_which_the_evidence_is_strongest() -> None:

@@ -129,8 +129,9 @@ def page_verdicts(
     - "unclear": neither can be told
 
     and ``named``: red, own, and so by Holm's rule for the whole page at .05; where no target is agreed, own and lower
-    by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs an e-value of 20, where there is a
-    target. Adds their ``e_value``.
+    by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs, where there is a target, an
+    e-value of 20, or of as many as the page has e-values where these are more: at most one of them is ever so high by
+    chance, on average. Adds their ``e_value``.
     """
     keys = ["manager", *STEP]
     everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
@@ -159,7 +160,7 @@ def page_verdicts(
     named = (verdict == "red") & (whose == "own") & (found["p_holm"] <= ALPHA)
     if alarms is not None:
         found = found.merge(alarms[[*keys, "e_value"]], how="left", on=keys)
-        named &= found["e_value"] >= 1 / ALPHA
+        named &= found["e_value"] >= max(1 / ALPHA, found["e_value"].count())
     without = (verdict == "no target") & (whose == "own") & (found["rest_holm"] <= ALPHA_REST)
     if "undated" in found:  # nobody knows whether the others' leads had as many wins without a date in time
         without &= ~found["undated"].eq(True)

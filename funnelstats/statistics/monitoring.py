@@ -16,6 +16,7 @@ from funnelstats.stated.intervals import Array, checked, share
 from funnelstats.stated.schema import MISSING
 from funnelstats.statistics.conversion import COUNTS
 from funnelstats.statistics.managers import is_ranked, mid_p, targets_and_floors
+from funnelstats.statistics.scatter import usual_dispersion
 
 if TYPE_CHECKING:
     from funnelstats.stated.funnel import Funnel
@@ -87,7 +88,9 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     )
 
 
-def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05, dispersion: float = 1.0) -> pd.DataFrame:
+def e_alarms(
+    weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
     Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
@@ -97,13 +100,20 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05, disper
     on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
     over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak (13
     leads a week, from .84 to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
+    With ``rates``, a frame of ``rates_over_weeks`` by the same keys, the leads of each row are divided by its
+    ``dispersion`` there; rows that it does not have take the usual one.
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
     cells, mondays, entered, converted = _by_week(weeks, funnel)
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
     since = np.arange(len(mondays))
     weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
-    begun = e_values(k / dispersion, n / dispersion, _watched_floor(cells, funnel)[:, None]) * weight
+    if rates is not None:
+        keys = [str(column) for column in cells]
+        own = cells.merge(rates[[*keys, "dispersion"]], how="left", on=keys)["dispersion"]
+        dispersion = own.fillna(usual_dispersion(rates)).to_numpy()[:, None]
+        k, n = k / dispersion, n / dispersion
+    begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
     value = begun.sum(axis=1) + 1 - weight.sum()
     alarm = e_benjamini_hochberg(value, alpha)
     likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
