@@ -26,7 +26,6 @@ import json, logging, os, resource, sys
 from pathlib import Path
 from funnelstats import cli
 from funnelstats.reporting import reports
-from funnelstats.reporting.processes import cores
 from funnelstats.reporting.reports import Job, render_many
 asked = json.loads(sys.argv[1])
 reports.CELL_SECONDS = asked.get("seconds", 60)
@@ -143,7 +142,11 @@ def test_every_fault_at_once_takes_only_its_own_page(start, tmp_path) -> None:
     )
     assert all(whole(week / f"{name}.html") for name in ("first", "last", "index"))
     reasons = next(tmp_path.glob("told-*")).read_text()
-    for words in ("wrong cell 4: ValueError: no such manager", "killed the page's process ended at cell 4, exit code -9", "full OSError: [Errno 27]"):
+    for words in (
+        "wrong cell 4: ValueError: no such manager",
+        "killed the page's process ended at cell 4, exit code -9",
+        "full OSError: [Errno 27]",
+    ):
         assert words in reasons
     assert "endless cell 4 took longer than 8 s" in reasons
     assert_nothing_is_left(tmp_path, *seen)

@@ -17,8 +17,8 @@ from openpyxl import load_workbook
 
 from funnelstats.reporting import reports
 from funnelstats.reporting.committed import reexecute
-from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.pages import faults, page_html, page_name
+from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job, _spread, render, render_many
 from funnelstats.stated.funnel import FunnelError
 

@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from multiprocessing import forkserver
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # Pages are made side by side, one core each: threads inside one would only take turns.
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
@@ -34,7 +34,7 @@ _HEAVY = (
 
 
 def _import_all() -> None:
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(ENVIRONMENT)
     os.environ.setdefault("MPLBACKEND", _INLINE)
     for name in _HEAVY:
         import_module(name)

@@ -112,14 +112,18 @@ def each_in_a_process(
 
 
 def _start(number: int, work: Any, arguments: tuple[Any, ...], environment: Mapping[str, str]) -> _Running:
-    start_importing()
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("forkserver").Process(
-        target=_work, args=(work, arguments, dict(environment), theirs), daemon=True
-    )
-    process.start()
-    theirs.close()
-    return _Running(number, process, ours, now := time.monotonic(), now)
+    while True:
+        start_importing()
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("forkserver").Process(
+            target=_work, args=(work, arguments, dict(environment), theirs), daemon=True
+        )
+        with theirs, suppress(ConnectionError, EOFError):
+            process.start()
+            return _Running(number, process, ours, now := time.monotonic(), now)
+        # The process to fork from was just ended from outside; in a moment that can be seen, and it is started again.
+        ours.close()
+        time.sleep(_LOOK_SECONDS)
 
 
 def _heard(run: _Running, seconds: float) -> Any:
