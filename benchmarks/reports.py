@@ -1,9 +1,9 @@
 """Seconds a page takes, made in three ways in one run: `python benchmarks/reports.py [pages]`.
 
 The pages are the team's and its managers' of the sample's last weeks. The usual recipe runs papermill's and
-nbconvert's commands one page after the other; this runner makes the same pages in forked processes; the floor runs the notebooks' cells as plain code in two processes that have imported
-everything, without notebook, kernel or page. Beside the seconds on the clock stand those of the processors,
-which other work on the machine hardly changes.
+nbconvert's commands one page after the other; this runner makes the same pages in forked processes; the floor
+runs the notebooks' cells as plain code in two processes that have imported everything, without notebook or page.
+Beside the seconds on the clock stand those of the processors, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations

@@ -186,6 +186,15 @@ def test_an_interrupt_ends_everything_at_once_and_keeps_what_was_there(moment, s
     assert_nothing_is_left(tmp_path, *processes)
 
 
+def test_no_process_outlives_a_run_that_is_killed(start, tmp_path) -> None:
+    run = start({name: {"fault": "time.sleep(600)"} for name in ("first", "second")})
+    until(lambda: pages_of(tmp_path) == min(2, cores()), run)
+    processes = family(run)
+    assert len(processes) > 2
+    run.kill()
+    assert psutil.wait_procs(processes, timeout=10)[1] == []
+
+
 def test_two_runs_at_once_that_nobody_listens_to_any_more_make_whole_pages(start, tmp_path) -> None:
     runs = [start({name: {"who": who} for name in ("left", "right")}) for who in ("Anna", "Boris")]
     for run in runs:
