@@ -1,17 +1,15 @@
-"""Seconds a page takes, made in four ways in one run: `python benchmarks/reports.py [pages]`.
+"""Seconds a page takes, made in three ways in one run: `python benchmarks/reports.py [pages]`.
 
 The pages are the team's and its managers' of the sample's last weeks. The usual recipe runs papermill's and
-nbconvert's commands one page after the other; this runner makes the same pages with a fresh kernel for each
-and with forked ones; the floor runs the notebooks' cells as plain code in two processes that have imported
-everything, without notebook, kernel or page. Beside the seconds on the clock stand those of the processors,
-which other work on the machine hardly changes.
+nbconvert's commands one page after the other; this runner makes the same pages in forked processes; the floor
+runs the notebooks' cells as plain code in two processes that have imported everything, without notebook or page.
+Beside the seconds on the clock stand those of the processors, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
@@ -22,11 +20,13 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import psutil
+
 from funnelstats.reading.sources import prepare
-from funnelstats.reporting.kernels import cores
 from funnelstats.reporting.periods import period_batch
+from funnelstats.reporting.preload import ENVIRONMENT
+from funnelstats.reporting.processes import cores
 from funnelstats.reporting.reports import render_many
-from funnelstats.reporting.warm import KERNEL_ENV
 from funnelstats.stated.shared import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,12 +46,9 @@ def main(pages: int = 24) -> None:
         print(f"{len(jobs)} pages on {cores()} cores, {os.getloadavg()[0]:.1f} processes wanting them already")
         print(f"{'way':<44} {'s':>7} {'s/page':>7} {'pages/min':>9} {'CPU s/page':>10}", flush=True)
         floor = timed("floor: cells in 2 warm processes", cells_alone, jobs)
-        warm = timed("this runner, forked kernels", render, jobs, cold=False)
-        before = digests(jobs)
-        cold = timed("this runner, a fresh kernel for each", render, jobs, cold=True)
+        warm = timed("this runner", render, jobs)
         usual = timed("papermill, then nbconvert, as commands", commands, jobs)
-        print(f"commands / warm {usual / warm:.1f}   cold / warm {cold / warm:.1f}   warm / floor {warm / floor:.2f}")
-        print(f"warm and cold pages the same bytes: {before == digests(jobs)}")
+        print(f"commands / runner {usual / warm:.1f}   runner / floor {warm / floor:.2f}")
         print(f"largest page {max(job.target.stat().st_size for job in jobs) / 1000:,.0f} kB")
 
 
@@ -65,20 +62,22 @@ def timed(way, make, jobs, **options):
 
 @contextlib.contextmanager
 def clocks():
-    """A list that then holds seconds on the clock, and of the processors: this process and those it waited for.
-
-    Forked kernels that end with their parent, three at most, are not among them.
-    """
+    """A list that then holds seconds on the clock, and of the processors: this process and all it started."""
     spent: list[float] = []
-    before = time.perf_counter(), sum(os.times()[:4])
+    before = time.perf_counter(), busy()
     yield spent
-    spent += [time.perf_counter() - before[0], sum(os.times()[:4]) - before[1]]
+    spent += [time.perf_counter() - before[0], busy() - before[1]]
 
 
-def render(jobs, *, cold):
-    """By this package's runner, its parent process' imports included."""
+def busy():
+    """Seconds of the processors so far: this process, those it waited for, the one that pages are forked from."""
+    return sum(os.times()[:4]) + sum(sum(child.cpu_times()[:4]) for child in psutil.Process().children())
+
+
+def render(jobs):
+    """By this package's runner, the imports of the process it forks from included."""
     with clocks() as spent:
-        records = render_many(list(map(anew, jobs)), cold=cold)
+        records = render_many(list(map(anew, jobs)))
     assert {record.state for record in records} == {"made"}, [record.reason for record in records if record.reason]
     return spent
 
@@ -106,7 +105,7 @@ def run(command, *words):
 
 def cells_alone(jobs):
     """By nothing but the cells, in processes that have imported all of them need."""
-    os.environ.update(KERNEL_ENV)
+    os.environ.update(ENVIRONMENT)
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as warming,
@@ -145,11 +144,6 @@ def cells(asked):
         if "parameters" in cell["metadata"].get("tags", []):
             room.update(parameters)
     return time.process_time() - started
-
-
-def digests(jobs):
-    """What the pages are, byte for byte."""
-    return [hashlib.sha256(job.target.read_bytes()).hexdigest() for job in jobs]
 
 
 if __name__ == "__main__":

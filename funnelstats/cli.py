@@ -35,7 +35,6 @@ def app() -> None:
 def _how(command: Command) -> Command:
     """Options of every command that makes pages."""
     for option in (
-        click.option("--cold", is_flag=True, help="A fresh process for every page: slower, the same pages."),
         click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pages made at once."),
         click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
     ):
@@ -119,7 +118,6 @@ def report(
     parameter: tuple[tuple[str, str], ...],
     language: str,
     jobs: int | None,
-    cold: bool,
 ) -> None:
     """Render one notebook of notebooks/ to reports/FUNNEL/NOTEBOOK."""
     given = [*parameter, *([("language", language)] if language else [])]
@@ -130,7 +128,7 @@ def report(
     from funnelstats.reporting.periods import report_batch
 
     batch = report_batch(notebook, funnel, dict(given))
-    _render(funnel, batch, whole=False, jobs=jobs, cold=cold)
+    _render(funnel, batch, whole=False, jobs=jobs)
 
 
 def _prepare(funnel: str) -> None:
@@ -150,7 +148,6 @@ def _make(
     *,
     only: tuple[str, ...],
     jobs: int | None,
-    cold: bool,
     team_needed: bool = False,
     **asked: str,
 ) -> Batch:
@@ -161,11 +158,11 @@ def _make(
     batch = period_batch(funnel, unit, only=only, **asked)
     if team_needed and not any(job.notebook.stem == "weekly" for job in batch.jobs):
         raise FunnelError("--fail-on judges the team's page, which --only leaves out: add --only weekly")
-    _render(funnel, batch, whole=not only, jobs=jobs, cold=cold)
+    _render(funnel, batch, whole=not only, jobs=jobs)
     return batch
 
 
-def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None, cold: bool) -> None:
+def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None) -> None:
     """Make pages, then the funnel's page of all; ends with exit 1 where one failed."""
     from funnelstats.reporting.overview import write_overview
     from funnelstats.reporting.reports import render_many
@@ -180,7 +177,6 @@ def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None, cold: b
             workers=jobs,
             whole=whole,
             tell=tell,
-            cold=cold,
         )
     write_overview(read_funnel(funnel))
     say(str((batch.jobs[-1].target.parent / "index.html").relative_to(project_root())), err=False)
@@ -219,7 +215,7 @@ def _is_input(filename: Any) -> bool:
 
 def main() -> None:
     """The command line, with mistakes as one message and without a traceback."""
-    # Who ends a run from outside gets what Ctrl-C gets: kernels ended, no half page left.
+    # Who ends a run from outside gets what Ctrl-C gets: pages in the making ended, no half page left.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=False)

@@ -73,18 +73,19 @@ MAY_IMPORT = {
         "reason_charts",
         "contact_charts",
     },
-    ("papermill", "nbclient", "nbconvert", "nbformat", "jupyter_client", "jupyter_core"): {
-        "kernels",
+    ("papermill", "IPython", "nbclient", "nbconvert", "nbformat", "jupyter_client"): {
+        "parameters",
+        "engine",
         "committed",
         "pages",
-        "reports",
     },
+    ("multiprocessing",): {"processes", "preload"},
     ("click",): {"cli", "console"},
 }
 
 LONGEST = 400
 CLOCKS = {"now", "utcnow", "today", "localtime", "gmtime", "time"}
-MONOTONIC = {"reports"}
+MONOTONIC = {"processes"}
 """May measure how long a page took; never which day it is."""
 
 

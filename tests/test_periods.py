@@ -9,7 +9,7 @@ import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
 from funnelstats.reporting.asked import UNITS
-from funnelstats.reporting.kernels import known_parameters
+from funnelstats.reporting.parameters import known_parameters
 from funnelstats.reporting.periods import notebook_path, period_batch, report_batch
 from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, asked_label
 from funnelstats.stated.funnel import FunnelError

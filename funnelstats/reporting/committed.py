@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.kernels import CELL_SECONDS, START_SECONDS, own_kernel
+CELL_SECONDS = 120
 
 
 def reexecute(path: Path) -> None:
@@ -22,15 +22,15 @@ def reexecute(path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = nbformat.from_dict(_with_ids(json.loads(path.read_text(encoding="utf-8"))))
-    with own_kernel(set()) as options:
-        NotebookClient(
-            notebook,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent.resolve())}},
-            startup_timeout=START_SECONDS,
-            timeout=CELL_SECONDS,
-            **options,
-        ).execute()
+    NotebookClient(
+        notebook,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent.resolve())}},
+        timeout=CELL_SECONDS,
+        coalesce_streams=True,
+        record_timing=False,
+        store_widget_state=False,
+    ).execute()
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     notebook.metadata = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
@@ -33,7 +32,7 @@ _FETCHING = ("src", "srcset", "background", "action", "formaction", "poster", "d
 
 
 @cache
-def _exporter(thread: int) -> Any:  # noqa: ARG001 (one for each thread: exporters keep state while they render)
+def _exporter() -> Any:
     from nbconvert import HTMLExporter
 
     return HTMLExporter(
@@ -42,12 +41,6 @@ def _exporter(thread: int) -> Any:  # noqa: ARG001 (one for each thread: exporte
         exclude_input=True,
         exclude_anchor_links=True,
     )
-
-
-def prepare_export() -> None:
-    """Import what pages are written and checked with, while their kernels still compute."""
-    import bs4  # noqa: F401
-    import nbconvert  # noqa: F401
 
 
 def page_words(language: str) -> dict[str, Any]:
@@ -61,7 +54,7 @@ def page_html(notebook: Any, *, title: str, language: str = "en", index: str | N
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
     """
-    html, _ = _exporter(threading.get_ident()).from_notebook_node(
+    html, _ = _exporter().from_notebook_node(
         notebook,
         resources={"page_title": title, "language": language, "words": page_words(language), "index": index},
     )

@@ -14,8 +14,8 @@ from funnelstats.counting.ownleads import open_owners
 from funnelstats.reading.opening import last_day, open_funnel, trailing_window
 from funnelstats.reading.sources import prepared_fingerprint
 from funnelstats.reporting.asked import EACH_MANAGER, UNITS, asked_periods, check_values, checked_day
-from funnelstats.reporting.kernels import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.pages import page_name
+from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
 from funnelstats.reporting.titles import SECTION_WORDS, UNIT_WORDS, asked_label, notebook_label

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import signal
 import tempfile
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, versions
-from funnelstats.reporting.pages import faults, page_html, prepare_export, tables_of
-from funnelstats.reporting.publishing import close_folder, open_folder, publish, set_aside
-from funnelstats.reporting.warm import Parent, warm_parent
+from funnelstats.reporting.pages import faults, page_html, tables_of
+from funnelstats.reporting.parameters import check_names, known_parameters, versions
+from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
+from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
 from funnelstats.stated.shared import FOLDER
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
 
-WARM_FROM = 3
-"""Pages from which the one import of everything is repaid."""
+CELL_SECONDS = 120
+"""What a cell may take before its page is given up."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def render_many(
     title: str | Mapping[Path, str] = "",
     inputs: Mapping[str, str] | None = None,
     workers: int | None = None,
-    cold: bool = False,
     whole: bool = False,
     tell: Callable[[Record], None] = lambda _: None,
 ) -> list[Record]:
@@ -74,67 +73,35 @@ def render_many(
     touched. Every folder written to gets ``run.json`` and ``index.html`` last, headed by ``title``. With
     ``whole`` the jobs are all the pages their folders should have, and other pages of earlier runs go.
     ``tell`` hears of each page as it is done; nobody listening any more stops no page. ``workers`` pages are
-    made at once, two more than there are cores unless given. From three pages on, kernels are forked from one
-    process that has imported everything, unless ``cold``. Raises OSError where the lists of pages cannot be
-    written, after everything that can. A KeyboardInterrupt ends the kernels, leaves no part folder behind and
-    is raised again.
+    made at once, as many as there are cores unless given, each in a process of its own. Raises OSError where the
+    lists of pages cannot be written, after everything that can. A KeyboardInterrupt ends these processes, leaves
+    no part folder behind and is raised again.
     """
-    stack = ExitStack()
-    # It imports for seconds, so it begins while the jobs are checked.
-    parent = None if cold or len(jobs) < WARM_FROM else stack.enter_context(warm_parent())
-    # Two more than cores: pages that wait for their kernels leave the cores to others.
-    pool = ThreadPoolExecutor(workers or cores() + 2)
+    current = [_is_current(job, read_run(job.target.parent).get("pages", {})) for job in jobs]
+    if not all(current):
+        # It imports for seconds, so it begins while the jobs are checked.
+        start_importing()
+    _check(jobs)
+    folders = {job.target.parent for job in jobs}
+    for folder in folders:
+        open_folder(folder)
+    records = {n: Record(job, "unchanged") for n, job in enumerate(jobs) if current[n]}
     try:
-        # In a thread, since an interrupt may get lost in what others do while they are imported.
-        pool.submit(_check, jobs).result()
-        before = {folder: open_folder(folder) for folder in {job.target.parent for job in jobs}}
-    except BaseException:
-        stack.close()
-        pool.shutdown(wait=False)
-        raise
-    records: dict[int, Record] = {}
-    stop, running = threading.Event(), set[Any]()
-    # What several pages count alike is counted by the first of them.
-    common = tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True)
-    environment = {FOLDER: common.name}
-    futures: dict[Future[Record], int] = {}
-    try:
-        unchanged = {n for n, job in enumerate(jobs) if _is_current(job, before[job.target.parent])}
-        for number in sorted(unchanged):
-            records[number] = Record(jobs[number], "unchanged")
-            _tell(tell, records[number])
-        if len(jobs) - len(unchanged) < WARM_FROM:
-            stack.close()
-            parent = None
-        if parent:
-            pool.submit(prepare_export)
-        for number in _spread(jobs):
-            if number not in unchanged:
-                futures[pool.submit(_make, jobs[number], stop, running, parent, environment)] = number
-        waiting = set(futures)
-        while waiting:
-            # The system may hand an interrupt to another thread, and one that waits for ever would not see it.
-            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                records[futures[future]] = future.result()
-                _tell(tell, records[futures[future]])
+        for record in records.values():
+            _tell(tell, record)
+        anew = [number for number in _spread(jobs) if number not in records]
+        with closing(_made([jobs[number] for number in anew], workers or cores())) as made:
+            for place, record in made:
+                records[anew[place]] = record
+                _tell(tell, record)
     finally:
-        stop.set()
-        stack.close()
-        while any(not future.done() for future in futures):
-            pool.shutdown(wait=False, cancel_futures=True)
-            for manager in list(running):
-                kill(manager)
-            wait(futures, timeout=0.2)
-        pool.shutdown()
-        common.cleanup()
         unlisted = []
-        for folder in before:
-            made = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
+        for folder in folders:
+            here = [records[n] for n in sorted(records) if jobs[n].target.parent == folder]
             try:
                 close_folder(
                     folder,
-                    {record.job.target.name: _entry(record) for record in made},
+                    {record.job.target.name: _entry(record) for record in here},
                     title=title,
                     inputs=inputs or {},
                     versions=versions(),
@@ -145,6 +112,27 @@ def render_many(
         if unlisted:
             raise unlisted[0]
     return [records[number] for number in range(len(jobs))]
+
+
+def _made(jobs: Sequence[Job], workers: int) -> Generator[tuple[int, Record]]:
+    """Place and record of each job as it is done; after a failure neither the old page nor its tables are left."""
+    # On the target's own disk, so that publishing is a renaming; a full one fails this page alone.
+    parts = [job.target.with_name(f".part-{job.target.stem}-{os.getpid()}") for job in jobs]
+    with ExitStack() as stack:
+        for part in parts:
+            stack.callback(shutil.rmtree, part, ignore_errors=True)
+        # What several pages count alike is counted by the first of them.
+        common = stack.enter_context(tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True))
+        tasks = list(zip(jobs, parts, strict=True))
+        results = each_in_a_process(_make, tasks, at_once=workers, seconds=CELL_SECONDS, environment={FOLDER: common})
+        for place, result, seconds in stack.enter_context(closing(results)):
+            job, part = tasks[place]
+            if isinstance(result, Failure):
+                set_aside(job.target, part / f"{job.target.stem}.ipynb", result.whole)
+                yield place, Record(job, "failed", seconds, result.line)
+            else:
+                yield place, Record(job, "made", seconds, tables=result)
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _tell(tell: Callable[[Record], None], record: Record) -> None:
@@ -179,33 +167,30 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(
-    job: Job, stop: threading.Event, running: set[Any], parent: Parent | None, environment: Mapping[str, str]
-) -> Record:
-    """Execute, check, publish; after a failure neither the old page nor its tables are left."""
-    start = time.monotonic()
-    with ExitStack() as stack:
-        executed = job.target.with_name(f".part-{job.target.stem}.ipynb")
-        try:
-            # On the target's own disk, so that publishing is a renaming; a full one fails this page alone.
-            folder = tempfile.TemporaryDirectory(prefix=".part-", dir=job.target.parent, ignore_cleanup_errors=True)
-            part = stack.enter_context(folder)
-            executed = Path(part) / f"{job.target.stem}.ipynb"
-            notebook = execute(job.notebook, job.parameters, executed, running, parent, environment)
-            tables = tables_of(notebook)
-            html = page_html(notebook, title=job.title, language=job.language)
-            if found := faults(html, notebook):
-                raise ValueError("; ".join(found))
-            publish(job.target, html, tables, Path(part))
-            return Record(job, "made", time.monotonic() - start, tables=tuple(tables))
-        except Exception as error:
-            if isinstance(error, OSError):
-                # Half a notebook is of no use, and a full disk needs room for the list of pages.
-                with suppress(OSError):
-                    executed.unlink()
-            if not stop.is_set():
-                set_aside(job.target, executed, f"{type(error).__name__}: {error}")
-            return Record(job, "failed", time.monotonic() - start, _reason(error))
+def _make(job: Job, part: Path, doing: Callable[[str], None]) -> tuple[str, ...] | Failure:
+    """Execute, check, publish, in a process of its own: the names of the page's tables, or why there is no page."""
+    from funnelstats.reporting.engine import execute
+
+    executed = part / f"{job.target.stem}.ipynb"
+    try:
+        part.mkdir(exist_ok=True)
+        os.environ["IPYTHONDIR"] = str(part)
+        notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
+        doing("its page")
+        tables = tables_of(notebook)
+        html = page_html(notebook, title=job.title, language=job.language)
+        if found := faults(html, notebook):
+            raise ValueError("; ".join(found))
+        # The run ends its pages by this signal, but never between two renamings.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        publish(job.target, html, tables, part)
+        return tuple(tables)
+    except Exception as error:
+        if isinstance(error, OSError):
+            # Half a notebook is of no use, and a full disk needs room for the list of pages.
+            with suppress(OSError):
+                executed.unlink()
+        return Failure(_reason(error), f"{type(error).__name__}: {error}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,176 @@
+"""Pieces of work, each in a process of its own that is forked from one which has imported everything."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, forkserver
+from typing import Any, NamedTuple
+
+_FORKSERVER_GONE = 255
+_LONGEST_SOCKET_FOLDER = 60
+_GRACE_SECONDS = 2
+_LOOK_SECONDS = 0.5
+_STARTS = 5
+
+
+class Failure(NamedTuple):
+    """Why a piece of work has no result: in a line, and all that is known."""
+
+    line: str
+    whole: str
+
+
+class _Running(NamedTuple):
+    number: int
+    process: Any
+    channel: connection.Connection
+    started: float
+    since: float
+    doing: str = "its start"
+
+
+def cores() -> int:
+    """Cores this process may use: in a container fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start_importing() -> None:
+    """Start the process that others are forked from; it imports while this one goes on."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["funnelstats.reporting.preload"])
+    with _short_temporary_folder():
+        # Until it has left the terminal's group, Ctrl-C would be for it too.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _short_temporary_folder() -> Iterator[None]:
+    """The path of a socket may not be longer than about a hundred characters."""
+    before = tempfile.tempdir
+    if len(tempfile.gettempdir()) > _LONGEST_SOCKET_FOLDER:
+        tempfile.tempdir = "/tmp"
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def each_in_a_process(
+    work: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    at_once: int,
+    seconds: float,
+    environment: Mapping[str, str],
+) -> Generator[tuple[int, Any, float]]:
+    """Number, result and seconds of each task as it is done; a Failure in place of the result where there is none.
+
+    ``work`` is called with a task's arguments and a function that it tells what it does next: a process that
+    says nothing for so many seconds is ended. All that still run are ended when this generator is closed.
+    """
+    waiting = list(range(len(tasks)))[::-1]
+    running: list[_Running] = []
+    tried: set[int] = set()
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                number = waiting.pop()
+                running.append(_start(number, work, tasks[number], environment))
+            first = min(run.since for run in running) + seconds
+            connection.wait(
+                [one for run in running for one in (run.channel, run.process.sentinel)],
+                max(0, first - time.monotonic()),
+            )
+            for place, run in enumerate(running):
+                result = _heard(run, seconds)
+                if isinstance(result, _Running):
+                    running[place] = result
+                    continue
+                del running[place]
+                _end(run)
+                # Not the page's fault: the process it was forked from was ended from outside.
+                if run.process.exitcode == _FORKSERVER_GONE and isinstance(result, Failure) and run.number not in tried:
+                    tried.add(run.number)
+                    waiting.append(run.number)
+                else:
+                    yield run.number, result, time.monotonic() - run.started
+                break
+    finally:
+        for run in running:
+            run.process.terminate()
+        for run in running:
+            _end(run)
+
+
+def _start(number: int, work: Any, arguments: tuple[Any, ...], environment: Mapping[str, str]) -> _Running:
+    for _again in range(_STARTS):
+        start_importing()
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("forkserver").Process(
+            target=_work, args=(work, arguments, dict(environment), theirs), daemon=True
+        )
+        with theirs, suppress(ConnectionError, EOFError):
+            process.start()
+            return _Running(number, process, ours, now := time.monotonic(), now)
+        # The process to fork from was just ended from outside; in a moment that can be seen, and it is started again.
+        ours.close()
+        time.sleep(_LOOK_SECONDS)
+    raise ChildProcessError(f"no process for a page could be started, tried {_STARTS} times")
+
+
+def _heard(run: _Running, seconds: float) -> Any:
+    """The result of a process, its Failure, or the process as it goes on."""
+    # Asked first: what it said before it ended can still be read.
+    ended = not run.process.is_alive()
+    with suppress(EOFError, OSError):
+        while run.channel.poll():
+            done, said = run.channel.recv()
+            if done:
+                return said
+            run = run._replace(since=time.monotonic(), doing=said)
+    if ended:
+        line = f"the page's process ended at {run.doing}, exit code {run.process.exitcode}"
+        return Failure(line, line)
+    if time.monotonic() - run.since > seconds:
+        line = f"{run.doing} took longer than {seconds:g} s"
+        return Failure(line, line)
+    return run
+
+
+def _end(run: _Running) -> None:
+    """End a process, at once but for the moment in which it puts its page in place."""
+    run.process.terminate()
+    run.process.join(_GRACE_SECONDS)
+    run.process.kill()
+    run.process.join()
+    run.channel.close()
+
+
+def _work(
+    work: Any, arguments: tuple[Any, ...], environment: Mapping[str, str], channel: connection.Connection
+) -> None:
+    import numpy as np
+
+    threading.Thread(target=_end_with_the_run, args=(os.getppid(),), daemon=True).start()
+    os.environ.update(environment)
+    # Python's own random state is seeded anew by the fork itself.
+    np.random.seed()  # noqa: NPY002 (the state that a notebook would use)
+    channel.send((True, work(*arguments, lambda doing: channel.send((False, doing)))))
+
+
+def _end_with_the_run(origin: int) -> None:
+    """No page outlives the process that asked for it, or the one it was forked from, whatever ended that."""
+    run = multiprocessing.parent_process()
+    while run and os.getppid() == origin and not connection.wait([run.sentinel], _LOOK_SECONDS):
+        pass
+    os._exit(1)
