@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from funnelstats.reporting.kernels import check_names, cores, execute, kill, known_parameters, versions
-from funnelstats.reporting.pages import faults, page_html, prepare_export, tables_of
+from funnelstats.reporting.pages import faults, lead_sentences, page_html, prepare_export, tables_of
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, set_aside
+from funnelstats.reporting.restated import verdict_rows
 from funnelstats.reporting.warm import Parent, warm_parent
 from funnelstats.stated.shared import FOLDER
 
@@ -51,6 +52,8 @@ class Record:
     seconds: float = 0.0
     reason: str = ""
     tables: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json keeps of what the page says: verdicts, sentences."""
 
 
 def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title: str, **rest: Any) -> Record:
@@ -197,7 +200,8 @@ def _make(
             if found := faults(html, notebook):
                 raise ValueError("; ".join(found))
             publish(job.target, html, tables, Path(part))
-            return Record(job, "made", time.monotonic() - start, tables=tuple(tables))
+            told = {"verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
+            return Record(job, "made", time.monotonic() - start, tables=tuple(tables), told=told)
         except Exception as error:
             if isinstance(error, OSError):
                 # Half a notebook is of no use, and a full disk needs room for the list of pages.
@@ -241,4 +245,5 @@ def _entry(record: Record) -> dict[str, Any]:
         "seconds": round(record.seconds, 2),
         "reason": record.reason,
         "tables": list(record.tables),
+        **record.told,
     }
