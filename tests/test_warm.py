@@ -28,7 +28,7 @@ SELF = [
     "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2]); plt.title('drawn')",
     "plt.get_backend(), plt.rcParams['figure.dpi']",
     "os.system('echo from below'); print('said'); print('wrong', file=sys.stderr)",
-    "fs.show_table(pd.DataFrame({'step': ['met'], 'rate': [0.5]}), name='t', title='T')",
+    "fs.show_table(pd.DataFrame({'step': ['met'], 'rate': [0.5]}), fs.Layout(name='t', title='T'))",
 ]
 
 

@@ -78,9 +78,8 @@ class Layout(BaseModel):
         if kind == "interval" and upper_of(name) not in frame:
             raise ValueError(f"an interval needs the column {upper_of(name)!r} beside {name!r}")
         missing = self.missing.get(name, stated.get("missing"))
-        if missing is None:
-            missing = NO_ENTRANTS if kind == "percent" else UNKNOWN
-        return kind, _(missing)
+        unknown = _(NO_ENTRANTS) if kind == "percent" else UNKNOWN
+        return kind, unknown if missing is None else _(missing)
 
 
 def layout(table: str) -> Layout:
