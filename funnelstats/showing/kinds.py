@@ -44,7 +44,8 @@ def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list
     return [missing if unknown else f"{_FORMATS[kind](value)}{unit}" for value, unknown in values]
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A name from the data as it is, a word of ours that stands among them in the language spoken."""
     if pd.api.types.is_bool(value):
         return _("yes") if value else _("no")
     return _(str(value)) if value in ROW_WORDS else str(value)
@@ -65,5 +66,5 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "date": short_day,
     "verdict": str,
     "word": _,
-    "text": _text,
+    "text": as_text,
 }

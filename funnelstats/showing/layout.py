@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from funnelstats.showing.kinds import NO_ENTRANTS, UNKNOWN, Column, Kind, upper_of
+from funnelstats.showing.kinds import NO_ENTRANTS, UNKNOWN, Column, Kind, as_text, upper_of
 from funnelstats.stated.funnel import suggestion
 from funnelstats.stated.words import _
 
@@ -59,7 +59,7 @@ class Layout(BaseModel):
         for name in asked:
             if name == OTHERS:
                 for other in (other for other in names if other not in asked):
-                    label = (labels or {}).get(other, other.replace("_", " "))
+                    label = (labels or {}).get(other, as_text(other).replace("_", " "))
                     fitting = {"kind": _fitting(self.kinds, other), "missing": _fitting(self.missing, other)}
                     found[other] = Column(label, *self._kind_and_missing(frame, other, fitting))
             else:
