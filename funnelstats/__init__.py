@@ -18,7 +18,7 @@ _HOMES = {
     "counting.journeys": "journeys stays with_cohort with_leads",
     "counting.counts": "deal_size outcome_days overall_counts stage_days stage_span step_counts",
     "counting.fates": "step_fates undated_counts",
-    "counting.flows": "FLOW_WORDS stage_flow transitions",
+    "counting.flows": "stage_flow transitions",
     "counting.sensitivity": "rival_counts",
     "counting.money": (
         "age_counts lead_values money_counts of_cohorts paid_by_month spend_counts stray_payments year_to"
@@ -69,12 +69,13 @@ _HOMES = {
         "calendar_labels entries_ahead manager_shares plan_calendar plan_money rounded_up stage_needs weeks_alike"
     ),
     "statistics.loop": (
-        "STATE_LABELS acceptance even_load followed_window in_common months_to named_managers "
+        "acceptance even_load followed_window in_common months_to named_managers "
         "readiness record_shares shared_attributes state_table states_by"
     ),
     "statistics.nurture": "compared_by nurture_effects nurture_sentences nurture_table",
     "statistics.notes": "month_notes notes_fingerprint",
     "showing.shown": "show_text",
+    "showing.layout": "Layout",
     "showing.tables": "show_csv show_table",
     "showing.rules": "cautions counting_rules fact_sentences missing_parts not_computable",
     "showing.remarks": (

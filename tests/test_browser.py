@@ -15,6 +15,7 @@ from funnelstats.reporting.overview import weeks_html
 from funnelstats.reporting.pages import faults, overview_html, page_html
 from funnelstats.showing.charts import control_chart, trend_chart
 from funnelstats.showing.figures import house_axes, show_figure
+from funnelstats.showing.layout import Layout
 from funnelstats.showing.shown import show_text
 from funnelstats.showing.tables import LONG, show_table
 from funnelstats.statistics.conversion import conversion_rates
@@ -62,8 +63,8 @@ def hostile_page():
         show_text([ATTRIBUTE], title=MANAGER, box="warning"),
         control_chart(managers, funnel),
         trend_chart(weeks, funnel),
-        show_table(managers, name="managers", title=f"{MANAGER} {STAGE}", group="manager"),
-        show_table(many.assign(**{f"wide {n}": "a number" for n in range(12)}), name="many", title=ATTRIBUTE),
+        show_table(managers, Layout(name="managers", title=f"{MANAGER} {STAGE}", group=["manager"])),
+        show_table(many.assign(**{f"wide {n}": "a number" for n in range(12)}), Layout(name="many", title=ATTRIBUTE)),
     ]
     return page_of(shown)
 
@@ -162,7 +163,8 @@ def test_a_phone_shows_verdicts_next_steps_and_whole_days_without_scrolling(brow
     picture = show_figure(figure, alt="Two bars", numbers=rows[["days"]])
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
-    shown = [show_table(rows, title="T", name="t"), show_table(numbers, title="N", name="n"), picture]
+    tables = [show_table(frame, Layout(name=name, title="T")) for name, frame in [("t", rows), ("n", numbers)]]
+    shown = [*tables, picture]
     (tmp_path / "page.html").write_text(page_of(shown), encoding="utf-8")
     page.goto((tmp_path / "page.html").as_uri())
     hidden = "all => all.filter(one => one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"

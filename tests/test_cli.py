@@ -238,8 +238,8 @@ if fault in week: raise ValueError("no such week")
 display(fs.show_text(["Call **Anna** | now."]))
 row = {"from_stage": "lead", "to_stage": "met", "entered": 9, "rate": 0.5, "target": 0.8}
 verdict = "red" if week >= red_from else "green"
-display(fs.show_table(pd.DataFrame([{**row, "verdict": verdict}]), name="team", title="Team"))
-fs.show_table(pd.DataFrame([{"manager": "Anna", **row, "verdict": "red"}]), name="managers", title="Managers")
+display(fs.show_table(pd.DataFrame([{**row, "verdict": verdict}]), fs.Layout(name="team", title="Team")))
+fs.show_table(pd.DataFrame([{"manager": "Anna", **row, "verdict": "red"}]), fs.Layout(name="managers", title="All"))
 """
 PARAMETERS = "funnel = 'team'\nweek = '2026-W03'\nas_of = ''\nred_from = '2026-W04'\nfault = 'no week'"
 QUICK = ["--only", "weekly", "--jobs", "2"]

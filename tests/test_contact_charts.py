@@ -70,7 +70,7 @@ def test_without_colleagues_or_without_anything() -> None:
     nothing = [
         speed_chart(curve_of().head(0), curve_of().head(0)),
         contact_chart(rates_of("call").head(0)),
-        show_table(rates_of("call").head(0), title="Contacts", name="contacts", empty=""),
+        show_table(rates_of("call").head(0), "manager.contacts"),
     ]
     assert {shown.data["text/html"] for shown in nothing} == {""}
 

@@ -18,7 +18,7 @@ STATISTICS = [
     *("counts", "fates", "flows", "intervals", "conversion", "incidence", "projection", "managers", "scatter"),
     *("teams", "casemix", "peers", "leaks", "changes", "monitoring"),
 ]
-NO_STATISTICS = {"FLOW_WORDS", "at_step", "of_manager", "of_manager_flow", "stage_span"}
+NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span"}
 
 
 def quoted() -> dict[str, str]:

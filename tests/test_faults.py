@@ -16,10 +16,11 @@ from funnelstats.reporting.reports import Job, render_many
 from funnelstats.stated.funnel import FunnelError
 
 CELLS = [
-    "import os, signal, sys, time\nfrom funnelstats.showing.shown import CSV_MIME, Shown, show_text",
+    "import os, signal, sys, time\nfrom funnelstats.showing.shown import TABLE_MIME, Shown, show_text",
     "exec(fault)",
     "show_text([f'Call {who}.', 'x' * weeks])",
-    'Shown({"text/html": "<table></table>", "text/plain": "", CSV_MIME: {"name": "who", "csv": who}})',
+    'Shown({"text/html": "<table></table>", "text/plain": "", TABLE_MIME: '
+    '{"name": "who", "currency": "", "columns": [{"name": who, "kind": "text"}], "rows": []}})',
 ]
 RUN = """
 import json, logging, os, resource, sys

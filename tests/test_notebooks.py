@@ -16,7 +16,7 @@ import pytest
 
 from funnelstats.reading.sources import prepare
 from funnelstats.reporting.committed import reexecute
-from funnelstats.showing.shown import CSV_MIME
+from funnelstats.showing.shown import TABLE_MIME
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])
@@ -27,9 +27,9 @@ DEMO = [
     ("markdown", "# How sure is a conversion?"),
     ("parameters", "converted = 81"),
     ("code", "import pandas as pd\n\nfrom funnelstats.statistics.conversion import conversion_rates\n"
-             "from funnelstats.showing.tables import show_table"),
+             "from funnelstats.showing.layout import Layout\nfrom funnelstats.showing.tables import show_table"),
     ("code", 'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))'),
-    ("code", 'show_table(rates, title="Conversion", name="rates")'),
+    ("code", 'show_table(rates, Layout(name="rates", title="Conversion"))'),
     ("code", "rates"),
 ]  # fmt: skip
 
@@ -149,7 +149,8 @@ def shows_something(source):
 def compared(output):
     """The text of an output that nbval compares."""
     data = output.get("data", {})
-    return "\n".join([data.get("text/plain", ""), data.get(CSV_MIME, {}).get("csv", ""), output.get("text", "")])
+    rows = json.dumps(data.get(TABLE_MIME, {}).get("rows", ""))
+    return "\n".join([data.get("text/plain", ""), rows, output.get("text", "")])
 
 
 def nbval(paths, folder, **environment):

@@ -14,6 +14,7 @@ from openpyxl import load_workbook
 
 from funnelstats.reporting.pages import faults, page_html, tables_of
 from funnelstats.reporting.publishing import locked, publish, unpublish
+from funnelstats.showing.layout import Layout
 from funnelstats.showing.tables import show_csv, show_table
 
 
@@ -21,8 +22,11 @@ from funnelstats.showing.tables import show_csv, show_table
 def page(tmp_path):
     """A published page of a manager with a table to read and one to open, and the path of it."""
     frame = pd.DataFrame({"lead_id": ["007", "=1+1"], "days": [3, 4]})
-    shown = [show_table(frame, title="My steps", name="steps"), show_csv(frame, title="My leads", name="leads")]
-    outputs = [nbformat.v4.new_output("display_data", dict(one.data), metadata=dict(one.metadata)) for one in shown]
+    shown = [
+        show_table(frame, Layout(name="steps", title="My steps")),
+        show_csv(frame, Layout(name="leads", title="My leads")),
+    ]
+    outputs = [nbformat.v4.new_output("display_data", dict(one.data)) for one in shown]
     cells = [nbformat.v4.new_markdown_cell("# Mine"), nbformat.v4.new_code_cell("", outputs=outputs)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     html = page_html(notebook, title="Mine")
@@ -47,7 +51,7 @@ def test_a_page_lies_beside_its_tables_and_goes_with_them(page) -> None:
 
 def test_no_page_and_no_table_is_put_there_while_another_run_puts_its_own(page) -> None:
     before = page.read_text(encoding="utf-8")
-    tables = {"steps": {"csv": "who\nAnna\n"}}
+    tables = {"steps": {"currency": "", "columns": [{"name": "who", "kind": "text"}], "rows": [["Anna"]]}}
     other = threading.Thread(target=publish, args=(page, "<p>of another run</p>", tables, page.parent / "part"))
     with locked(page.parent):
         other.start()

@@ -24,15 +24,18 @@ from funnelstats.stated.funnel import FunnelError
 
 PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
-TABLE = '{"name": "numbers", "csv": f"who,n\\n{who},{weeks}\\n"}'
+TABLE = (
+    '{"name": "numbers", "currency": "", "rows": [[who, weeks]], '
+    '"columns": [{"name": "who", "kind": "text"}, {"name": "n", "kind": "count"}]}'
+)
 CELLS = [
-    "from funnelstats.showing.shown import CSV_MIME, Shown, show_text\nimport base64, os, sys, time",
+    "from funnelstats.showing.shown import TABLE_MIME, Shown, show_text\nimport base64, os, sys, time",
     'show_text([f"Call {who}.", f"{who!r} {weeks!r}"], title="What to do")',
     'if fault == "error": raise ValueError("no <b>such</b> manager" + " Anna" * 99 + "\\nKnown.")\n'
     'if fault == "kernel": os._exit(1)\n'
     'if fault == "endless": time.sleep(600)\n'
     'if fault == "script": display(Shown({"text/html": "<script>alert(1)</script>"}))',
-    f'Shown({{"text/html": "<table><tr><td>7</td></tr></table>", "text/plain": "7", CSV_MIME: {TABLE}}})',
+    f'Shown({{"text/html": "<table><tr><td>7</td></tr></table>", "text/plain": "7", TABLE_MIME: {TABLE}}})',
     f'Shown({{"image/png": base64.b64decode("{PIXEL}"), "text/plain": "1"}}, '
     '{"image/png": {"alt": f"A dot of {who}"}})',
     'print("kept"); print("a warning", file=sys.stderr)',
@@ -131,14 +134,14 @@ def test_a_text_stays_a_text(week):
 
 def test_a_table_is_also_a_csv_beside_the_page(week):
     folder, records, _ = week
-    assert records[0].tables == ("numbers",)
+    assert records[0].told["tables"] == ["numbers"]
     assert (folder / "team.numbers.csv").read_text(encoding="utf-8-sig") == "who,n\nAnna,13\n"
 
 
 def test_the_tables_are_one_workbook_too_and_go_with_their_page(week):
     folder, _, _ = week
     book = load_workbook(folder / "team.xlsx")
-    assert [[cell.value for cell in row] for row in book["numbers"].iter_rows()] == [["who", "n"], ["Anna", "13"]]
+    assert [[cell.value for cell in row] for row in book["numbers"].iter_rows()] == [["who", "n"], ["Anna", 13]]
     assert not (folder / "killed.xlsx").exists()
 
 

@@ -6,84 +6,82 @@ import nbformat
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
-from funnelstats.reporting.pages import tables_of
-from funnelstats.reporting.restated import reasons, row_marks, verdict_rows, with_verdicts
+from funnelstats.reporting.pages import lead_sentences, tables_of
+from funnelstats.reporting.restated import reasons, row_marks, verdict_rows, with_restated
 from funnelstats.showing.tables import VERDICT_MARKS
 
-TEAM = "\ufefffrom_stage,to_stage,entered,rate,ci_lower,target,verdict\nlead,met,120,0.71,0.6,0.8,red\n"
-MANAGERS = (
-    "manager,from_stage,to_stage,entered,rate,target,verdict\n"
-    "'=Anna,lead,met,70,0.7512345678,0.8,amber\nБорис,lead,met,0,,,too few\n"
-)
-ROW = {"from_stage": "lead", "to_stage": "met", "target": 0.8}
+STEP = {"from_stage": "lead", "to_stage": "met"}
+
+
+def table(*rows):
+    """A table's data of rows by column."""
+    return {"columns": [{"name": name} for name in rows[0]], "rows": [list(row.values()) for row in rows]}
+
+
+def team(entered=120, rate=0.71, verdict="red"):
+    return {**STEP, "entered": entered, "rate": rate, "ci_lower": 0.6, "target": 0.8, "verdict": verdict}
+
+
+def manager(name, entered=70, rate=0.751235, target=0.8, verdict="amber"):
+    return {"manager": name, **STEP, "entered": entered, "rate": rate, "target": target, "verdict": verdict}
 
 
 def test_the_verdicts_of_a_page_are_those_of_its_tables() -> None:
-    assert verdict_rows({"team": TEAM, "managers": MANAGERS, "flow": TEAM}) == [
-        {"manager": "", **ROW, "entered": 120, "rate": 0.71, "verdict": "red"},
-        {"manager": "=Anna", **ROW, "entered": 70, "rate": 0.751235, "verdict": "amber"},
-        {"manager": "Борис", **ROW, "entered": 0, "rate": None, "target": None, "verdict": "too few"},
+    managers = [manager("=Anna", rate=0.7512345678), manager("Борис", 0, None, None, "too few")]
+    assert verdict_rows({"flow": table(team()), "managers": table(*managers), "team": table(team())}) == [
+        {"manager": "", **STEP, "target": 0.8, "entered": 120, "rate": 0.71, "verdict": "red"},
+        manager("=Anna"),
+        managers[1],
     ]
-
-
-def test_a_table_in_blocks_names_its_step_in_one_text() -> None:
-    blocks = MANAGERS.replace("from_stage,to_stage", "step").replace("lead,met", "lead → met")
-    assert verdict_rows({"team": TEAM, "managers": blocks}) == verdict_rows({"team": TEAM, "managers": MANAGERS})
 
 
 def test_the_weekly_notebook_shows_verdicts_of_the_team_and_of_managers() -> None:
     notebook = nbformat.read(REPOSITORY / "notebooks" / "weekly.ipynb", as_version=4)
-    found = verdict_rows({name: table["csv"] for name, table in tables_of(notebook).items()})
+    found = verdict_rows(tables_of(notebook))
     steps = {(row["from_stage"], row["to_stage"]) for row in found if not row["manager"]}
     judged = {row["manager"] for row in found if row["verdict"] in VERDICT_MARKS}
     assert len(steps) == 4
     assert len(judged) > 8
     assert {(row["from_stage"], row["to_stage"]) for row in found} == steps
+    assert lead_sentences(notebook)[0].startswith("The team leaks most at ")
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "verdict\nred\n"])
-def test_a_table_of_something_else_has_no_verdicts(text) -> None:
-    assert verdict_rows({"team": text}) == []
+@pytest.mark.parametrize("row", [{"a": 1}, {"verdict": "red"}, STEP])
+def test_a_table_of_something_else_has_no_verdicts(row) -> None:
+    assert verdict_rows({"team": table(row)}) == []
 
 
-def entry(state="made", as_of="2026-06-28"):
-    return {"state": state, "parameters": {"as_of": as_of}, "tables": ["team"]}
+def entry(*rows, as_of="2026-06-28"):
+    """What run.json says of a page with these verdicts; without any the page failed."""
+    page = {"state": "made" if rows else "failed", "parameters": {"as_of": as_of}, "tables": ["team"]}
+    return page | ({"verdicts": verdict_rows({"team": table(*rows)})} if rows else {})
 
 
 def test_the_first_time_nothing_is_restated_and_the_same_again_neither() -> None:
-    once = with_verdicts(entry(), {}, {"team": TEAM}, {"data": "1"})
+    once = with_restated(entry(team()), {}, {"data": "1"})
     assert (len(once["verdicts"]), once["restated"], once["made_from"]) == (1, [], {"data": "1"})
-    assert with_verdicts(entry(), once, {"team": TEAM}, {"data": "2"})["restated"] == []
+    assert with_restated(entry(team()), once, {"data": "2"})["restated"] == []
 
 
 def test_other_numbers_are_told_with_what_they_were() -> None:
-    once = with_verdicts(entry(), {}, {"team": TEAM, "managers": MANAGERS}, {"statement": "1"})
-    later = {
-        "team": TEAM.replace("0.71", "0.78").replace(",red", ",amber"),
-        "managers": MANAGERS.replace("=Anna", "=Ann"),
-    }
-    (told,) = with_verdicts(entry(), once, later, {"statement": "2"})["restated"]
+    once = with_restated(entry(manager(""), manager("=Anna")), {}, {"statement": "1"})
+    later = entry(manager("", rate=0.78, verdict="green"), manager("=Ann"))
+    (told,) = with_restated(later, once, {"statement": "2"})["restated"]
     assert told["why"] == [{"reason": "statement"}]
-    step = {"from_stage": "lead", "to_stage": "met"}
-    anna = {"entered": 70, "rate": 0.751235, "verdict": "amber"}
+    said = {"entered": 70, "rate": 0.751235, "verdict": "amber"}
     assert told["cells"] == [
-        {
-            **step,
-            "manager": "",
-            "was": {"entered": 120, "rate": 0.71, "verdict": "red"},
-            "is": {"entered": 120, "rate": 0.78, "verdict": "amber"},
-        },
-        {**step, "manager": "=Ann", "was": None, "is": anna},
-        {**step, "manager": "=Anna", "was": anna, "is": None},
+        {**STEP, "manager": "", "was": said, "is": {"entered": 70, "rate": 0.78, "verdict": "green"}},
+        {**STEP, "manager": "=Ann", "was": None, "is": said},
+        {**STEP, "manager": "=Anna", "was": said, "is": None},
     ]
 
 
 def test_a_failed_page_says_no_verdict_and_the_next_one_is_compared_with_the_last_made() -> None:
-    once = with_verdicts(entry(), {}, {"team": TEAM}, {"data": "1"})
-    failed = with_verdicts(entry("failed"), once, {}, {"data": "2"})
+    once = with_restated(entry(team()), {}, {"data": "1"})
+    failed = with_restated(entry(), once, {"data": "2"})
     assert "verdicts" not in failed
-    again = with_verdicts(entry("failed"), failed, {}, {"data": "3"})
-    made = with_verdicts(entry(), again, {"team": TEAM.replace("120", "121")}, {"data": "4"})
+    again = with_restated(entry(), failed, {"data": "3"})
+    made = with_restated(entry(team(entered=121)), again, {"data": "4"})
     assert [len(told["cells"]) for told in made["restated"]] == [1]
     assert "last_made" not in made
 
@@ -91,7 +89,7 @@ def test_a_failed_page_says_no_verdict_and_the_next_one_is_compared_with_the_las
 def test_every_restatement_is_kept_in_order() -> None:
     page = {}
     for entered in (120, 121, 121, 122):
-        page = with_verdicts(entry(), page, {"team": TEAM.replace("120", str(entered))}, {})
+        page = with_restated(entry(team(entered)), page, {})
     assert [(told["cells"][0]["was"]["entered"], told["cells"][0]["is"]["entered"]) for told in page["restated"]] == [
         (120, 121),
         (121, 122),

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,8 +13,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from funnelstats.showing.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
-from funnelstats.showing.shown import CSV_MIME, show_text
-from funnelstats.showing.tables import VERDICT_MARKS, safe_csv, show_csv, show_table
+from funnelstats.showing.layout import Layout, layout, tables
+from funnelstats.showing.shown import TABLE_MIME, TEXT_MIME, show_text
+from funnelstats.showing.tables import VERDICT_MARKS, show_csv, show_table
+from funnelstats.showing.workbook import csv_text, rows_of
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -37,17 +42,25 @@ def control():
     )
 
 
+def tabled(frame, currency="", **given):
+    return show_table(frame, Layout(**{"name": "t", "title": "T"} | given), currency=currency)
+
+
+def safe_csv(frame):
+    return csv_text(show_csv(frame, Layout(name="t", title="T")).data[TABLE_MIME])
+
+
 def html_of(shown):
     return BeautifulSoup(shown.data["text/html"], "html.parser")
 
 
-def rows_of(shown):
+def cells_of(shown):
     rows = html_of(shown).select("tbody tr")
     return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
 
 
 def test_a_table_shows_counts_percents_intervals_and_verdicts_in_words(control):
-    assert rows_of(show_table(control, title="Control", name="control")) == [
+    assert cells_of(tabled(control, title="Control", name="control")) == [
         ["Иванов", "12,345", "80.0%", "61–74%", "● green"],
         ["Сидоров", "20", "70.0%", "48–86%", "▼ red"],
         ["Anna", "0", "no entrants", "0–100%", "○ too few"],
@@ -55,30 +68,30 @@ def test_a_table_shows_counts_percents_intervals_and_verdicts_in_words(control):
 
 
 def test_the_words_for_a_missing_value_may_be_given(control):
-    shown = show_table(control, title="T", name="t", formats={"rate": ("percent", "not yet known")})
-    assert rows_of(shown)[2][2] == "not yet known"
+    shown = tabled(control, missing={"rate": "not yet known"})
+    assert cells_of(shown)[2][2] == "not yet known"
 
 
 def test_a_range_below_nothing_is_written_with_a_word_and_true_minus_signs():
     frame = pd.DataFrame({"who": list("abcd"), "d_lower": [-0.25, -0.04, 0.01, -0.001], "d_upper": [-0.17, 0.02, 1, 1]})
-    shown = [row[1] for row in rows_of(show_table(frame, title="T", name="t"))]
+    shown = [row[1] for row in cells_of(tabled(frame))]
     assert shown == ["\u221225 to \u221217%", "\u22124 to 2%", "1–100%", "\u22120 to 100%"]
 
 
 def test_a_number_and_a_range_below_nothing_have_the_same_minus():
     frame = pd.DataFrame({"who": ["a"], "rate": [-0.009], "d_lower": [-0.04], "d_upper": [0.02], "n": [-52750]})
-    assert rows_of(show_table(frame, title="T", name="t")) == [["a", "−0.9%", "−4 to 2%", "−52,750"]]
+    assert cells_of(tabled(frame)) == [["a", "−0.9%", "−4 to 2%", "−52,750"]]
     assert safe_csv(frame) == "who,rate,d_lower,d_upper,n\na,-0.009,-0.04,0.02,-52750\n"
 
 
 def test_the_table_is_written_as_it_is_read(control):
-    shown = show_table(
-        control.head(1), title="Control <all>", name="control", group="verdict", columns=["manager", "rate"]
+    shown = tabled(
+        control.head(1), title="Control <all>", name="control", group=["verdict"], columns=["manager", "rate"]
     )
     assert shown.data["text/html"] == (
         '<figure class="fs-table" id="table-control"><figcaption>Control &lt;all&gt;</figcaption>'
         '<div class="fs-scroll" role="region" tabindex="0" aria-label="Control &lt;all&gt;"><table>\n<thead>\n<tr>\n'
-        '<th scope="col">manager</th>\n<th class="gt_right" scope="col">rate</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
+        '<th scope="col">manager</th>\n<th class="gt_right" scope="col">share</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
         '<th class="gt_group_heading" colspan="2" scope="colgroup">green</th>\n</tr>\n<tr>\n'
         '<th scope="row" class="gt_stub">Иванов</th>\n<td class="gt_right">80.0%</td>\n</tr>\n'
         "</tbody>\n</table></div></figure>"
@@ -87,37 +100,37 @@ def test_the_table_is_written_as_it_is_read(control):
 
 def test_no_line_ends_within_a_day_or_a_week():
     frame = pd.DataFrame({"since": ["2026-W26"], "next": ["call <again> by 2026-03-30"], "n": ["x-2026"]})
-    page = html_of(show_table(frame, title="T", name="t"))
+    page = html_of(tabled(frame))
     assert [span.get_text() for span in page.select(".fs-day")] == ["2026-W26", "2026-03-30"]
-    assert rows_of(show_table(frame, title="T", name="t")) == [["2026-W26", "call <again> by 2026-03-30", "x-2026"]]
+    assert cells_of(tabled(frame)) == [["2026-W26", "call <again> by 2026-03-30", "x-2026"]]
 
 
 def test_rows_of_one_heading_stand_together_in_the_order_they_came():
     frame = pd.DataFrame({"who": list("abcd"), "team": ["x", None, "x", "y"]})
-    page = html_of(show_table(frame, title="T", name="t", group="team", columns=["who"]))
+    page = html_of(tabled(frame, group=["team"], columns=["who"]))
     assert [cell.get_text() for cell in page.select("tbody th")] == ["x", "a", "c", "–", "b", "y", "d"]
 
 
 def test_words_of_ours_stand_left_like_other_texts_and_numbers_right():
     frame = pd.DataFrame({"who": ["a"], "state": ["won"], "said": ["b"], "n": [3]})
-    page = html_of(show_table(frame, title="T", name="t", formats={"state": "word"}))
+    page = html_of(tabled(frame, kinds={"state": "word"}))
     assert ["gt_right" in cell.get("class", []) for cell in page.select("tbody td")] == [False, False, True]
 
 
 def test_money_dates_and_texts_have_their_own_format():
     frame = pd.DataFrame({"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]})
-    shown = show_table(frame, title="T", name="t", formats={"won": "money"}, currency="RUB")
-    assert rows_of(shown) == [["a", "1,234,567\u00a0RUB", "2026-07-20", "–"]]
+    shown = tabled(frame, kinds={"won": "money"}, currency="RUB")
+    assert cells_of(shown) == [["a", "1,234,567\u00a0RUB", "2026-07-20", "–"]]
 
 
 def test_columns_choose_order_and_label(control):
-    shown = show_table(control, title="T", name="t", columns={"manager": "Manager", "rate": "Moved on <i>"})
+    shown = tabled(control, columns=["manager", "rate"], labels={"manager": "Manager", "rate": "Moved on <i>"})
     assert [cell.get_text() for cell in html_of(shown).select("thead th")] == ["Manager", "Moved on <i>"]
     assert html_of(shown).find("i") is None
 
 
 def test_every_header_has_a_scope_and_the_table_its_own_scroll_box(control):
-    page = html_of(show_table(control, title="Control", name="control", group="verdict"))
+    page = html_of(tabled(control, title="Control", name="control", group=["verdict"]))
     assert all(header.get("scope") in ("col", "row", "colgroup") for header in page.find_all("th"))
     box = page.find(role="region")
     assert box["tabindex"] == "0"
@@ -133,7 +146,7 @@ def test_no_verdict_is_told_by_its_colour_alone():
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_name_stays_a_name_wherever_it_stands(text):
     frame = pd.DataFrame({text: [text, "b"], "verdict": [text, "red"], "n": [text, text], "g": [text, text]})
-    shown = show_table(frame, title=text, name="t", group="g", columns={text: text, "verdict": text, "n": text})
+    shown = tabled(frame, title=text, name="t", group=["g"], columns=[text, "verdict", "n"], labels={"n": text})
     page = html_of(shown)
     allowed = {"figure", "figcaption", "div", "table", "thead", "tbody", "tr", "th", "td", "span"}
     assert {tag.name for tag in page.find_all(True)} == allowed
@@ -146,7 +159,7 @@ def test_a_hostile_name_stays_a_name_wherever_it_stands(text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_column_with_a_hostile_name_is_called_so_beside_each_value(text):
     frame = pd.DataFrame({"who": ["a"], text: ["b"], "n": [1], "m": [2], "verdict": ["red"]})
-    cells = html_of(show_table(frame, title="T", name="t")).select("tbody td")
+    cells = html_of(tabled(frame)).select("tbody td")
     assert [cell["data-label"] for cell in cells] == [text.replace("_", " "), "n", "m", "verdict"]
 
 
@@ -162,7 +175,7 @@ def test_a_column_with_a_hostile_name_is_called_so_beside_each_value(text):
     ],
 )
 def test_what_one_acts_on_is_read_by_rows_on_a_phone_and_numbers_are_compared_by_columns(columns, cards):
-    shown = show_table(pd.DataFrame({"who": ["a"], **columns}), title="T", name="t")
+    shown = tabled(pd.DataFrame({"who": ["a"], **columns}))
     assert ("fs-cards" in html_of(shown).find("figure")["class"]) == cards
 
 
@@ -188,29 +201,30 @@ def test_a_limit_without_an_end_is_a_word_and_what_is_not_known_is_empty():
 
 
 def test_the_csv_holds_real_numbers(control):
-    shown = show_table(control, title="T", name="t", columns=["manager", "rate", "ci_lower"])
-    table = shown.data[CSV_MIME]
-    assert table["name"] == "t"
-    assert table["csv"].splitlines()[:2] == ["manager,rate,ci_lower,ci_upper", "Иванов,0.80004,0.61,0.74"]
+    shown = tabled(control, columns=["manager", "rate", "ci_lower"])
+    assert csv_text(shown.data[TABLE_MIME]).splitlines()[:2] == [
+        "manager,rate,ci_lower,ci_upper",
+        "Иванов,0.80004,0.61,0.74",
+    ]
 
 
 def test_the_plain_text_holds_the_numbers_behind_the_table(control):
-    text = show_table(control, title="T", name="t").data["text/plain"]
+    text = tabled(control).data["text/plain"]
     assert text == control.to_string(index=False)
 
 
 def test_the_same_frame_gives_the_same_table(control):
-    first, second = (show_table(control, title="T", name="t") for _ in range(2))
+    first, second = (tabled(control) for _ in range(2))
     assert first == second
 
 
 def test_a_table_without_rows_is_shown_without_rows(control):
-    assert rows_of(show_table(control.head(0), title="T", name="t")) == []
+    assert cells_of(tabled(control.head(0))) == []
 
 
 def test_the_frame_is_not_changed(control):
     before = control.copy()
-    show_table(control, title="T", name="t", group="verdict")
+    tabled(control, group=["verdict"])
     pd.testing.assert_frame_equal(control, before)
 
 
@@ -220,13 +234,14 @@ def test_the_frame_is_not_changed(control):
         ({"name": "A b"}, "name must be small letters"),
         ({"title": " "}, "title must say"),
         ({"columns": ["manger"]}, 'did you mean "manager"'),
-        ({"formats": {"rate": "percnt"}}, 'did you mean "percent"'),
-        ({"formats": {"rate": "interval"}}, "needs the column 'rate_upper'"),
+        ({"kinds": {"rate": "percnt"}}, "'percent'"),
+        ({"kinds": {"rate": "interval"}}, "needs the column 'rate_upper'"),
+        ({"labls": {"rate": "Rate"}}, "Extra inputs"),
     ],
 )
 def test_a_wrong_table_says_what_would_be_right(control, wrong, message):
     with pytest.raises(ValueError, match=message):
-        show_table(control, **({"title": "T", "name": "t"} | wrong))
+        tabled(control, **wrong)
 
 
 def bars():
@@ -275,28 +290,65 @@ def test_sentences_are_escaped_and_compared_as_text():
     assert "One.<br>two = 2" in show_text(["One.\ntwo = 2"], box="warning").data["text/html"]
 
 
-def test_the_kinds_of_the_columns_travel_beside_the_csv(control):
-    shown = show_table(control, title="T", name="t", group="manager", currency="RUB")
-    assert shown.metadata[CSV_MIME] == {
-        "kinds": ["text", "count", "percent", "interval", "interval", "verdict"],
+def test_a_table_carries_its_data_with_labels_and_kinds(control):
+    shown = tabled(control, group=["manager"], currency="RUB")
+    columns = [
+        ("manager", "manager", "text"),
+        ("entered", "leads", "count"),
+        ("rate", "share", "percent"),
+        ("ci_lower", "very likely within", "interval"),
+        ("ci_upper", "", "interval"),
+        ("verdict", "verdict", "verdict"),
+    ]
+    assert shown.data[TABLE_MIME] == {
+        "name": "t",
+        "title": "T",
         "currency": "RUB",
+        "columns": [dict(zip(("name", "label", "kind"), column, strict=True)) for column in columns],
+        "rows": [
+            ["Иванов", 12345, 0.80004, 0.61, 0.74, "green"],
+            ["Сидоров", 20, 0.7, 0.48, 0.86, "red"],
+            ["Anna", 0, None, 0.0, 1.0, "too few"],
+        ],
     }
-    header = shown.data[CSV_MIME]["csv"].splitlines()[0]
-    assert header == "manager,entered,rate,ci_lower,ci_upper,verdict"
+
+
+def test_data_is_what_json_holds_and_keeps_its_types():
+    frame = pd.DataFrame(
+        {
+            "text": ["007", None],
+            "flag": [True, False],
+            "n": pd.array([3, None], dtype="Int64"),
+            "on": pd.to_datetime(["2026-06-28", None]),
+            "mixed": pd.Series([np.int64(2), pd.Timestamp("2026-06-28").date()], dtype=object),
+            "x_upper": [-np.inf, 1 / 3],
+        }
+    )
+    rows = rows_of(frame)
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    assert rows == [
+        ["007", True, 3, "2026-06-28", 2, "unlimited"],
+        [None, False, None, None, "2026-06-28", 0.3333333333],
+    ]
+
+
+def test_a_box_carries_its_sentences():
+    assert show_text("One.").data[TEXT_MIME] == {"box": "lead", "sentences": ["One."]}
+    assert show_text(["One.\nTwo.", "<b>"], box="note").data[TEXT_MIME]["sentences"] == ["One.\nTwo.", "<b>"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_rows_too_many_for_a_page_are_one_escaped_link(text):
-    shown = show_csv(pd.DataFrame({text: [text, "=1+1"], "n": [1, 2]}), title=text, name="leads")
+    shown = show_csv(pd.DataFrame({text: [text, "=1+1"], "n": [1, 2]}), Layout(name="leads", title=text))
     assert html_of(shown).get_text() == f"{text} (2)"
     assert {tag.name: tag.attrs for tag in html_of(shown).find_all(True)} == {
         "p": {},
         "a": {"class": ["fs-csv"], "href": "leads.csv"},
     }
-    assert shown.data[CSV_MIME]["name"] == "leads"
-    assert shown.data[CSV_MIME]["csv"].endswith("\n'=1+1,2\n")
+    assert shown.data[TABLE_MIME]["name"] == "leads"
+    assert csv_text(shown.data[TABLE_MIME]).endswith("\n'=1+1,2\n")
     with pytest.raises(ValueError, match="name must be small letters"):
-        show_csv(pd.DataFrame(), title="T", name="A b")
+        show_csv(pd.DataFrame(), Layout(name="A b", title="T"))
 
 
 def test_a_table_without_rows_is_a_sentence_or_nothing_where_others_say_why():
@@ -304,14 +356,49 @@ def test_a_table_without_rows_is_a_sentence_or_nothing_where_others_say_why():
     none = rows[:0]
 
     def said(frame, **more):
-        return show_table(frame, title="Load <b>", name="load", **more).data
+        return tabled(frame, title="Load <b>", name="load", **more).data
 
     assert said(none)["text/plain"] == "Load <b>: nothing to list."
     assert "Load &lt;b&gt;: nothing to list." in said(none)["text/html"]
     assert said(none, empty="No lead came.")["text/plain"] == "No lead came."
     assert said(none, empty="")["text/html"] == ""
-    assert CSV_MIME not in said(none)
+    assert TABLE_MIME not in said(none)
     for empty in ("", "No lead came."):
         assert "<table" in said(rows, empty=empty)["text/html"]
     with pytest.raises(ValueError, match="title must say"):
-        show_table(none, title=" ", name="load")
+        tabled(none, title=" ", name="load")
+
+
+@pytest.mark.parametrize("table", tables())
+def test_every_section_is_well_formed(table):
+    stated = layout(table)
+    assert not {*stated.labels} - {*stated.columns}
+    assert "*" in stated.columns or not {*stated.kinds, *stated.missing} - {*stated.columns}
+
+
+def test_every_table_of_a_page_is_stated_and_every_stated_one_is_shown():
+    notebooks = Path(__file__).parents[1] / "notebooks"
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in notebooks.glob("*.ipynb")}
+    shown = {name for page, text in sources.items() for name in re.findall(rf'\\"({page}\.[a-z-]+)\\"', text)}
+    assert shown == {*tables()}
+
+
+def test_a_table_that_is_not_stated_is_refused_with_the_nearest(control):
+    with pytest.raises(ValueError, match=r'did you mean "weekly\.team"'):
+        show_table(control, "weekly.teem")
+
+
+def test_columns_named_by_the_data_are_shown_by_their_own_names_and_take_the_patterns_of_the_table():
+    frame = pd.DataFrame({"cohort": ["a"], "lost": [0.5], "into_won_deals": [2.0], "entered": [3]})
+    shown = tabled(frame, columns=["cohort", "*", "entered"], kinds={"into_*": "count", "*": "percent"})
+    assert [cell.get_text() for cell in html_of(shown).select("thead th")] == [
+        *("cohort", "lost", "into won deals", "leads"),
+    ]
+    assert cells_of(shown) == [["a", "50.0%", "2", "3"]]
+
+
+def test_a_group_of_two_columns_heads_its_rows_with_both():
+    frame = pd.DataFrame({"who": ["a", "b"], "from_stage": ["x", "y"], "to_stage": ["y", "z"]})
+    shown = tabled(frame, columns=["who"], group=["from_stage", "to_stage"])
+    assert [cell.get_text() for cell in html_of(shown).select("tbody th")] == ["x → y", "a", "y → z", "b"]
+    assert shown.data[TABLE_MIME]["rows"] == [["x", "y", "a"], ["y", "z", "b"]]

@@ -7,13 +7,12 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from funnelstats.showing.shown import CSV_MIME
+from funnelstats.showing.layout import Layout
+from funnelstats.showing.shown import TABLE_MIME
 from funnelstats.showing.tables import show_table
-from funnelstats.showing.workbook import read_csv, safe_csv, xlsx
+from funnelstats.showing.workbook import xlsx
 
 ACTIVE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\n=1", "\ufeff=1", "'=1", "''=1", '=HYPERLINK("//x","y")']
 
@@ -22,9 +21,12 @@ def sheets(content):
     return load_workbook(io.BytesIO(content))
 
 
-def table(frame, **given):
-    shown = show_table(frame, title="T", name="t", **given)
-    return {**shown.data[CSV_MIME], **shown.metadata[CSV_MIME]}
+def table(frame, currency="", **given):
+    return show_table(frame, Layout(name="t", title="T", **given), currency=currency).data[TABLE_MIME]
+
+
+def of_rows(*rows, kind="text"):
+    return {"name": "t", "currency": "", "columns": [{"name": "a", "kind": kind}], "rows": [[row] for row in rows]}
 
 
 @pytest.fixture
@@ -43,12 +45,12 @@ def team():
             "verdict": ["green", "too few"],
         }
     )
-    return table(frame, formats={"won": "money"}, currency="RUB")
+    return table(frame, kinds={"won": "money"}, currency="RUB")
 
 
 def test_a_number_is_a_number_a_day_a_day_and_an_id_a_text(team) -> None:
     (header, first, second) = sheets(xlsx({"team": team}))["team"].iter_rows()
-    assert [cell.value for cell in header] == read_csv(team["csv"])[0]
+    assert [cell.value for cell in header] == [column["name"] for column in team["columns"]]
     assert [cell.value for cell in first] == [
         *("Иванов", "0071234567890123456", 12345, 0.80004, 0.61, 0.74, 4.25, 1234567.4),
         *(datetime(2026, 6, 28), "green"),
@@ -71,13 +73,8 @@ def test_no_part_of_the_file_holds_a_formula() -> None:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), min_size=1), min_size=1))
-def test_a_safe_csv_reads_back_as_it_was(texts) -> None:
-    assert read_csv(safe_csv(pd.DataFrame({"a": texts}))) == [["a"], *([text] for text in texts)]
-
-
 def test_what_a_spreadsheet_cannot_hold_is_marked() -> None:
-    book = sheets(xlsx({"t": {"csv": "a\nx\x00\x0by\n"}}))
+    book = sheets(xlsx({"t": of_rows("x\x00\x0by")}))
     assert book["t"]["A2"].value == "x\ufffd\ufffdy"
 
 
@@ -105,4 +102,10 @@ def test_long_names_stay_apart_and_an_empty_page_is_a_workbook_too(team) -> None
     long = "managers-against-the-rest-of-the-team"
     assert len(set(sheets(xlsx({f"{long}-one": team, f"{long}-two": team})).sheetnames)) == 2
     assert sheets(xlsx({})).sheetnames == ["empty"]
-    assert sheets(xlsx({"t": {"csv": "rate\n"}}))["t"].max_row == 1
+    assert sheets(xlsx({"t": of_rows()}))["t"].max_row == 1
+
+
+def test_what_a_cell_holds_is_told_by_the_data_not_read_from_a_text() -> None:
+    cells = [[cell.value for cell in sheets(xlsx({"t": of_rows(row, kind=kind)}))["t"]["A"]][1]
+             for row, kind in [("007", "count"), ("2026-06-28", "text"), (7, "text"), (True, "text")]]  # fmt: skip
+    assert cells == ["007", "2026-06-28", 7, "True"]

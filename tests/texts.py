@@ -16,12 +16,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from funnelstats.showing.layout import STATED, stated, stated_column, tables
 from funnelstats.stated.words import paragraphs
 
 ROOT = Path(__file__).parents[1]
 PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "stated" / "locale"
-KINDS = {"count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"}
-SAID = ("title", "empty")
 Text = str | tuple[str, str]
 
 
@@ -44,6 +43,8 @@ def texts() -> dict[Text, str]:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
             found.setdefault(text, path.name)
+    for text in _of_tables():
+        found.setdefault(text, STATED.name)
     return {text: place for text, place in found.items() if text}
 
 
@@ -83,7 +84,7 @@ def _listed(tree: ast.Module) -> Iterator[Text]:
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:
-    """Prose, and of each cell's code the titles, labels and words for what is missing or empty."""
+    """Prose, and the titles of boxes."""
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -91,24 +92,25 @@ def _of_notebook(notebook: dict) -> Iterator[str]:
         if cell["cell_type"] != "code":
             continue
         for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.keyword) and node.arg in SAID and isinstance(node.value, ast.Constant):
+            if isinstance(node, ast.keyword) and node.arg == "title" and isinstance(node.value, ast.Constant):
                 yield node.value.value
-            if isinstance(node, ast.keyword) and node.arg == "columns":
-                yield from _labels(node.value)
-            if isinstance(node, ast.Tuple) and len(node.elts) == 2:
-                kind, words = (part.value if isinstance(part, ast.Constant) else None for part in node.elts)
-                if kind in KINDS and isinstance(words, str):
-                    yield words
 
 
-def _labels(columns: ast.expr) -> Iterator[str]:
-    if isinstance(columns, ast.Dict):
-        yield from (value.value for value in columns.values if isinstance(value, ast.Constant))
-    if isinstance(columns, ast.List):
-        names = [part.value for part in columns.elts if isinstance(part, ast.Constant)]
-        yield from (name.replace("_", " ") for name in names)
-        if any(name.endswith("_lower") for name in names):
-            yield "interval"
+def _of_tables() -> Iterator[str]:
+    """Titles, words for what is empty or missing, and labels, which are a column's name where none is stated."""
+    columns = {name: stated_column(name) for name in stated()["columns"]}
+    yield from (column[key] for column in columns.values() for key in ("label", "missing") if key in column)
+    for table in tables().values():
+        yield from (table[key] for key in ("title", "empty") if key in table)
+        yield from (words for key in ("labels", "missing") for words in table.get(key, {}).values())
+        unlabelled = {*table.get("columns", ())} - {name for name in columns if "label" in columns[name]}
+        yield from (
+            name.replace("_", " ") for name in table.get("columns", ()) if name in unlabelled and not _is_end(name)
+        )
+
+
+def _is_end(name: str) -> bool:
+    return name.endswith(("_lower", "_upper", "*"))
 
 
 def catalogue(language: str) -> Catalog:

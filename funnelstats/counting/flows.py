@@ -27,18 +27,6 @@ from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import ENDS, Funnel
 from funnelstats.stated.shared import shared
 
-FLOW_WORDS = {
-    "stage": "stage",
-    "opening": "there before",
-    "entered": "entered",
-    "advanced": "advanced",
-    "lost": "lost",
-    "nurture": "returned to marketing",
-    "moved_away": "moved away",
-    "still_there": "still there",
-}
-"""What the columns of a flow table are called on a page."""
-
 FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,17 @@ def reexecute(path: Path) -> None:
         "language_info": {"name": "python"},
     }
     part = path.with_name(f".{path.name}.part")
-    part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    part.write_text(_by_rows(nbformat.writes(notebook)) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def _by_rows(text: str) -> str:
+    """The JSON with each list and object in a list that holds no other on one line: a table's rows are read as such."""
+    return re.sub(
+        r"(?m)^( +)([\[{])\n((?:\1 \S.*(?<![\[{])\n)+)\1([\]}])",
+        lambda row: f"{row[1]}{row[2]}{' '.join(map(str.strip, row[3].splitlines()))}{row[4]}",
+        text,
+    )
 
 
 def _with_ids(notebook: dict[str, Any]) -> dict[str, Any]:

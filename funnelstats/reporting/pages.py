@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from funnelstats.showing.shown import CSV_MIME
+from funnelstats.showing.shown import TABLE_MIME, TEXT_MIME
 from funnelstats.stated.words import in_language, translations
 
 TEMPLATES = Path(__file__).parent / "page"
@@ -74,16 +74,18 @@ def overview_html(
 
 
 def tables_of(notebook: Any) -> dict[str, dict[str, Any]]:
-    """Every table the notebook shows, in order, by its name: csv (its text) and, where stated, kinds, currency."""
-    found = [
-        {**output["data"][CSV_MIME], **output.get("metadata", {}).get(CSV_MIME, {})}
-        for output in _outputs(notebook)
-        if CSV_MIME in output.get("data", {})
-    ]
+    """The data of every table the notebook shows, in order, by its name."""
+    found = [output["data"][TABLE_MIME] for output in _outputs(notebook) if TABLE_MIME in output.get("data", {})]
     names = [table["name"] for table in found]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"each table of a page needs a name of its own, repeated: {', '.join(repeated)}")
     return {table["name"]: table for table in found}
+
+
+def lead_sentences(notebook: Any) -> list[str]:
+    """What to do, as the notebook's first box of the kind says it."""
+    texts = [output["data"][TEXT_MIME] for output in _outputs(notebook) if TEXT_MIME in output.get("data", {})]
+    return next((list(text["sentences"]) for text in texts if text["box"] == "lead"), [])
 
 
 def faults(html: str, notebook: Any) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from funnelstats.reporting.pages import overview_html
-from funnelstats.reporting.restated import VERDICT_TABLES, with_verdicts
-from funnelstats.showing.workbook import xlsx
+from funnelstats.reporting.restated import with_restated
+from funnelstats.showing.workbook import csv_text, xlsx
 from funnelstats.stated.funnel import FunnelError
 
 _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
@@ -37,7 +37,7 @@ def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], pa
     The tables are a CSV each and one XLSX together, named after the page.
     """
     # Excel takes a CSV for UTF-8 only with this mark.
-    files = {f"{target.stem}.{name}.csv": ("\ufeff" + table["csv"]).encode() for name, table in tables.items()}
+    files = {f"{target.stem}.{name}.csv": ("\ufeff" + csv_text(table)).encode() for name, table in tables.items()}
     if tables:
         files[f"{target.stem}.xlsx"] = xlsx(tables)
     # A notebook does not know what its page will be called.
@@ -92,7 +92,7 @@ def close_folder(
         merged = {
             name: known[name] | {"state": "made"}
             if page["state"] == "unchanged"
-            else with_verdicts(page, known.get(name, {}), _verdict_tables(folder / name, page), inputs)
+            else with_restated(page, known.get(name, {}), inputs)
             for name, page in pages.items()
         }
         others = {name: page for name, page in known.items() if name not in pages}
@@ -132,16 +132,6 @@ def read_run(folder: Path) -> dict[str, Any]:
         return run if isinstance(run["pages"], dict) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def _verdict_tables(target: Path, page: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of the page's tables that hold verdicts, as they were just published."""
-    found = {}
-    for name in {*VERDICT_TABLES} & {*page["tables"]} if page["state"] == "made" else ():
-        # Gone where another run published the same page meanwhile.
-        with suppress(OSError):
-            found[name] = target.with_name(f"{target.stem}.{name}.csv").read_text(encoding="utf-8")
-    return found
 
 
 def _tables(target: Path) -> list[Path]:

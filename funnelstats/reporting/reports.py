@@ -10,14 +10,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.pages import faults, page_html, tables_of
+from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
+from funnelstats.reporting.restated import verdict_rows
 from funnelstats.stated.shared import FOLDER
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
@@ -50,7 +51,8 @@ class Record:
     state: str
     seconds: float = 0.0
     reason: str = ""
-    tables: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json keeps of what the page says: names of tables, verdicts, sentences."""
 
 
 def render(notebook: Path, parameters: Mapping[str, Any], target: Path, *, title: str, **rest: Any) -> Record:
@@ -131,7 +133,7 @@ def _made(jobs: Sequence[Job], workers: int) -> Generator[tuple[int, Record]]:
                 set_aside(job.target, part / f"{job.target.stem}.ipynb", result.whole)
                 yield place, Record(job, "failed", seconds, result.line)
             else:
-                yield place, Record(job, "made", seconds, tables=result)
+                yield place, Record(job, "made", seconds, told=result)
             shutil.rmtree(part, ignore_errors=True)
 
 
@@ -167,8 +169,8 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(job: Job, part: Path, doing: Callable[[str], None]) -> tuple[str, ...] | Failure:
-    """Execute, check, publish, in a process of its own: the names of the page's tables, or why there is no page."""
+def _make(job: Job, part: Path, doing: Callable[[str], None]) -> dict[str, Any] | Failure:
+    """Execute, check, publish, in a process of its own: what run.json keeps of the page, or why there is none."""
     from funnelstats.reporting.engine import execute
 
     executed = part / f"{job.target.stem}.ipynb"
@@ -184,7 +186,7 @@ def _make(job: Job, part: Path, doing: Callable[[str], None]) -> tuple[str, ...]
         # The run ends its pages by this signal, but never between two renamings.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         publish(job.target, html, tables, part)
-        return tuple(tables)
+        return {"tables": list(tables), "verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
     except Exception as error:
         if isinstance(error, OSError):
             # Half a notebook is of no use, and a full disk needs room for the list of pages.
@@ -225,5 +227,6 @@ def _entry(record: Record) -> dict[str, Any]:
         "state": record.state,
         "seconds": round(record.seconds, 2),
         "reason": record.reason,
-        "tables": list(record.tables),
+        "tables": [],
+        **record.told,
     }

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from funnelstats.showing.workbook import read_csv
 from funnelstats.stated.dates import week_of
 from funnelstats.stated.funnel import project_root
 from funnelstats.stated.schema import TABLES
@@ -53,46 +52,23 @@ def _short(digest: int) -> str:
     return hashlib.blake2b(str(digest % 2**64).encode(), digest_size=4).hexdigest()
 
 
-def verdict_rows(tables: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The verdicts of a page from the CSV texts of its tables by name; each row has its step, as two stages or in one.
+def verdict_rows(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The verdicts of a page from the data of its tables by name.
 
     Each: manager ("" for the team), from_stage, to_stage, entered, rate, target (None where there is none), verdict.
     """
-    found: list[dict[str, Any]] = []
-    steps: dict[str, tuple[str, str]] = {}
-    for name in VERDICT_TABLES:
-        header, *rows = read_csv(tables.get(name, "")) or [[]]
-        for values in rows if "verdict" in header else ():
-            row = dict(zip(header, values, strict=True))
-            # A table of blocks heads each with its step in one text; the team's has the two stages apart.
-            start, end = row.get("from_stage", ""), row.get("to_stage", "")
-            if not end:
-                start, end = steps.get(row.get("step", ""), ("", ""))
-            if not end:
-                continue
-            steps[f"{start} → {end}"] = (start, end)
-            found.append(
-                {
-                    "manager": row.get("manager", ""),
-                    "from_stage": start,
-                    "to_stage": end,
-                    "entered": int(float(row.get("entered") or 0)),
-                    "rate": _number(row.get("rate")),
-                    "target": _number(row.get("target")),
-                    "verdict": row["verdict"],
-                }
-            )
+    found = []
+    for table in (tables[name] for name in VERDICT_TABLES if name in tables):
+        columns = [column["name"] for column in table["columns"]]
+        for values in table["rows"] if {"from_stage", "verdict"} <= {*columns} else ():
+            row = {"manager": "", **dict(zip(columns, values, strict=True))}
+            shares = {name: None if row[name] is None else round(row[name], _DIGITS) for name in ("rate", "target")}
+            found.append({name: row[name] for name in (*KEY, "entered", "verdict")} | shares)
     return found
 
 
-def _number(text: str | None) -> float | None:
-    return round(float(text), _DIGITS) if text else None
-
-
-def with_verdicts(
-    page: Mapping[str, Any], before: Mapping[str, Any], tables: Mapping[str, str], inputs: Mapping[str, str]
-) -> dict[str, Any]:
-    """The page's entry of run.json with verdicts, what it was made_from, and restated: what changed, run by run.
+def with_restated(page: Mapping[str, Any], before: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The page's entry of run.json with what it was made_from, and restated: what changed in its verdicts, run by run.
 
     ``before`` is the entry of the former run. A page that failed has no verdicts, and keeps the last ones made under
     last_made, so that a later one is compared with what was last seen.
@@ -101,14 +77,13 @@ def with_verdicts(
     if page["state"] != "made":
         kept = {key: former[key] for key in ("parameters", "verdicts", "made_from", "restated") if key in former}
         return {**page, **({"last_made": kept} if kept else {})}
-    verdicts = verdict_rows(tables)
-    if not verdicts:
+    if not (verdicts := page["verdicts"]):
         return dict(page)
     restated = list(former.get("restated", []))
     if former and (cells := changed_cells(former["verdicts"], verdicts)):
         days = [str(entry["parameters"].get("as_of", "")) for entry in (former, page)]
         restated.append({"cells": cells, "why": reasons(former.get("made_from", {}), inputs, days)})
-    return {**page, "verdicts": verdicts, "made_from": dict(inputs), "restated": restated}
+    return {**page, "made_from": dict(inputs), "restated": restated}
 
 
 def changed_cells(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from funnelstats.reporting.overview import TEAM_PAGE, verdict_page
+from funnelstats.reporting.overview import verdict_page
 from funnelstats.reporting.publishing import read_run
 from funnelstats.reporting.restated import KEY
 from funnelstats.showing.tables import VERDICT_MARKS
@@ -60,7 +60,7 @@ def week_markdown(folder: Path, link: str = "") -> str:
         [_(WORDS["who"]), *(f"{start} → {end}" for start, end in steps)],
         *([who or _(WORDS["team"]), *(cells.get((who, *step), "–") for step in steps)] for who in people),
     ]
-    lines = [f"- {_escaped(sentence)}" for sentence in _sentences(folder / TEAM_PAGE)]
+    lines = [f"- {_escaped(sentence)}" for sentence in verdict_page(run).get("sentences", [])]
     index = f"reports/{folder.parent.name}/{folder.name}/index.html"
     return "\n".join(
         [
@@ -85,16 +85,6 @@ def _cell(row: Mapping[str, Any], fresh: bool) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
     return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
-
-
-def _sentences(page: Path) -> list[str]:
-    """What to do, as the first box of the page says it."""
-    from bs4 import BeautifulSoup
-
-    if not page.is_file():
-        return []
-    box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(".fs-lead")
-    return [] if box is None else [item.get_text() for item in box.select("li") or box.select("p:last-child")]
 
 
 def _escaped(text: str) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 
 from funnelstats.stated.words import _
 
-CSV_MIME = "application/vnd.funnelstats.csv+json"
-"""Carries a shown table's name and CSV text from the kernel to whoever renders the page."""
+TABLE_MIME = "application/vnd.funnelstats.table+json"
+"""Carries a shown table as data to whoever publishes the page: name, title, currency, columns (each its name, label
+and kind) and rows: numbers, texts, days in ISO form, null for what is not known."""
+
+TEXT_MIME = "application/vnd.funnelstats.text+json"
+"""Carries the sentences of a box as data: box, sentences."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
         {
             "text/html": f'<div class="fs-box fs-{box}">{heading}{body}</div>',
             "text/plain": "\n".join([title, *lines] if title else lines),
+            TEXT_MIME: {"box": box, "sentences": lines},
         }
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 
-from funnelstats.showing.kinds import Format, cells, column_kinds, headings, upper_of
-from funnelstats.showing.shown import CSV_MIME, Shown, show_text
-from funnelstats.showing.workbook import safe_csv
-from funnelstats.stated.funnel import suggestion
+from funnelstats.showing.kinds import cells, upper_of
+from funnelstats.showing.layout import Column, Layout, layout
+from funnelstats.showing.shown import TABLE_MIME, Shown, show_text
+from funnelstats.showing.workbook import rows_of
 from funnelstats.stated.words import _
 
 VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
@@ -23,7 +24,6 @@ OTHER_VERDICT_WORDS = (
 )
 """Verdicts without a mark."""
 
-NO_ROWS = "{title}: nothing to list."
 NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Takes the place of a table or a figure where a page has said already that there is nothing."""
 
@@ -39,134 +39,104 @@ FEW = 5
 
 
 def show_table(
-    frame: pd.DataFrame,
-    *,
-    title: str,
-    name: str,
-    columns: Mapping[str, str] | Sequence[str] | None = None,
-    formats: Mapping[str, Format] | None = None,
-    group: str | None = None,
-    currency: str = "",
-    empty: str = NO_ROWS,
+    frame: pd.DataFrame, table: str | Layout, *, currency: str = "", labels: Mapping[str, str] | None = None
 ) -> Shown:
-    """The frame as an escaped HTML table, as text with its full numbers, and as a CSV beside the page.
+    """The frame as an escaped HTML table, as text with its full numbers, and as data for the files beside the page.
 
-    Where it has no rows, ``empty`` is said in its place: what is missing; nothing where sentences above say it ("").
-
-    ``columns`` chooses, orders and labels; the first one heads its row, ``group`` names a column that heads
-    blocks of rows. ``formats`` says the kind of a column: count, number, exact, percent, interval, date, money,
-    verdict, word (one of ours, to be translated), text, or a pair of kind and the words for a missing value.
-    Unnamed columns follow their name and
-    type (``rate`` and ``target`` are percents, ``*_lower`` an interval). An interval is put on the lower
-    column and takes its ``*_upper`` partner with it: 61–74 %. ``name`` ends the CSV's name.
+    ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
+    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why.
     """
-    _check_names(title, name)
+    how = _checked(table)
     if frame.empty:
-        return show_text(_(empty).format(title=_(title)), box="note") if empty else NOTHING
-    labels = _labels(frame, columns)
-    for column in [*labels, *(formats or {}), *([group] if group else [])]:
-        if column not in frame.columns:
-            near = suggestion(column, map(str, frame))
-            raise ValueError(f"no column {column!r} in the table {name!r}; {near}")
-    kinds = column_kinds(frame, labels, formats or {})
-    ranges = [column for column, (kind, _) in kinds.items() if kind == "interval"]
-    if not isinstance(columns, Mapping):
-        labels |= dict.fromkeys(ranges, "interval")
-    uppers = {upper_of(column) for column in ranges}
-    shown = [column for column in labels if column not in uppers and column != group]
-    chosen = list(dict.fromkeys([*([group] if group else []), *labels, *sorted(uppers - set(labels))]))
-    stored = {column: kind for column, (kind, _) in kinds.items()} | dict.fromkeys(uppers, "interval")
-    told = frame[chosen]
+        return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NOTHING
+    columns = how.columns_of(frame, labels)
     return Shown(
         {
-            "text/html": _html(frame, _(title), name, {c: _(labels[c]) for c in shown}, kinds, group, currency),
-            "text/plain": told.to_string(index=False),
-            CSV_MIME: {"name": name, "csv": safe_csv(told)},
-        },
-        {CSV_MIME: {"kinds": [stored.get(column, "text") for column in chosen], "currency": currency}},
+            "text/html": _html(frame, how, columns, currency),
+            "text/plain": frame[list(columns)].to_string(index=False),
+            TABLE_MIME: _data(frame, how, columns, currency),
+        }
     )
 
 
-def show_csv(frame: pd.DataFrame, *, title: str, name: str) -> Shown:
+def show_csv(frame: pd.DataFrame, table: str | Layout) -> Shown:
     """A sentence that links to the frame as a CSV beside the page, for rows too many to be read there.
 
-    ``name`` ends the CSV's name. The link works on the published page; in a notebook the frame is its variable.
+    The link works on the published page; in a notebook the frame is its variable.
     """
-    _check_names(title, name)
-    kinds = [kind for kind, _missing in column_kinds(frame, frame.columns, {}).values()]
-    words = f"{_(title)} ({len(frame)})"
+    how = _checked(table)
+    words = f"{_(how.title)} ({len(frame)})"
     return Shown(
         {
-            "text/html": f'<p><a class="fs-csv" href="{name}.csv">{escape(words)}</a></p>',
+            "text/html": f'<p><a class="fs-csv" href="{how.name}.csv">{escape(words)}</a></p>',
             "text/plain": f"{words}\n{frame.head(FEW).to_string(index=False)}",
-            CSV_MIME: {"name": name, "csv": safe_csv(frame)},
-        },
-        {CSV_MIME: {"kinds": kinds}},
+            TABLE_MIME: _data(frame, how, how.columns_of(frame)),
+        }
     )
 
 
-def _check_names(title: str, name: str) -> None:
-    if not title.strip():
+def _data(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str = "") -> dict[str, Any]:
+    return {
+        "name": how.name,
+        "title": _(how.title),
+        "currency": currency,
+        "columns": [{"name": name, "label": column.label, "kind": column.kind} for name, column in columns.items()],
+        "rows": rows_of(frame[list(columns)]),
+    }
+
+
+def _checked(table: str | Layout) -> Layout:
+    how = table if isinstance(table, Layout) else layout(table)
+    if not how.title.strip():
         raise ValueError("title must say what the table shows, got an empty text")
-    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
-        raise ValueError(f"name must be small letters, digits, - and _, got {name!r}")
+    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", how.name):
+        raise ValueError(f"name must be small letters, digits, - and _, got {how.name!r}")
+    return how
 
 
-def _labels(frame: pd.DataFrame, columns: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
-    if isinstance(columns, Mapping):
-        return dict(columns)
-    chosen = list(frame.columns) if columns is None else list(columns)
-    return {column: str(column).replace("_", " ") for column in chosen}
-
-
-def _html(
-    frame: pd.DataFrame,
-    title: str,
-    name: str,
-    labels: dict[str, str],
-    kinds: dict[str, tuple[str, str]],
-    group: str | None,
-    currency: str,
-) -> str:
-    told = {column: cells(frame, column, *kinds[column], currency) for column in labels}
-    sides = {column: "" if kinds[column][0] in _LEFT else ' class="gt_right"' for column in labels}
-    cards = _is_read_by_rows(told, kinds)
-    named = {column: f' data-label="{escape(labels[column])}"' if cards else "" for column in labels}
-    first, *others = labels
-    columns = []
-    for column in others:
-        write = _verdict if kinds[column][0] == "verdict" else _words
-        columns.append([f"<td{sides[column]}{named[column]}>{write(word)}</td>\n" for word in told[column]])
+def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str) -> str:
+    uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
+    words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
+    told = {name: words[name] for name in words if name not in how.group}
+    sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in told}
+    labels = {name: escape(columns[name].label) for name in told}
+    cards = _is_read_by_rows(told, columns)
+    named = {name: f' data-label="{label}"' if cards else "" for name, label in labels.items()}
+    first, *others = told
+    values = []
+    for name in others:
+        write = _verdict if columns[name].kind == "verdict" else _words
+        values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
     rows = [
         f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
-        for head, *row in zip(told[first], *columns, strict=True)
+        for head, *row in zip(told[first], *values, strict=True)
     ]
-    if group:
+    if how.group:
         blocks: dict[str, list[str]] = {}
-        for heading, row in zip(headings(frame[group], kinds.get(group, ("text", ""))[0]), rows, strict=True):
-            blocks.setdefault(heading, []).append(row)
+        for row, *heads in zip(rows, *(words[name] for name in how.group), strict=True):
+            blocks.setdefault(" → ".join(heads), []).append(row)
         span = f'<th class="gt_group_heading" colspan="{len(labels)}" scope="colgroup">'
         rows = [f"<tr>\n{span}{escape(heading)}</th>\n</tr>\n" + "".join(own) for heading, own in blocks.items()]
-    head = f'<th scope="col">{escape(labels[first])}</th>\n'
-    head += "".join(f'<th{sides[column]} scope="col">{escape(labels[column])}</th>\n' for column in others)
+    head = f'<th scope="col">{labels[first]}</th>\n'
+    head += "".join(f'<th{sides[name]} scope="col">{labels[name]}</th>\n' for name in others)
     body = f"<table>\n<thead>\n<tr>\n{head}</tr>\n</thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>"
     # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned; a long one scrolls
     # under its header on a screen and breaks between its rows on paper.
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
     width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
-    label = escape(title)
+    title = escape(_(how.title))
     return (
-        f'<figure class="fs-table{width}" id="table-{name}"><figcaption>{label}</figcaption>'
-        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div></figure>'
+        f'<figure class="fs-table{width}" id="table-{how.name}"><figcaption>{title}</figcaption>'
+        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div></figure>'
     )
 
 
-def _is_read_by_rows(told: Mapping[str, Sequence[str]], kinds: Mapping[str, tuple[str, str]]) -> bool:
+def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
     """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
     step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
-    verdicts = any(kinds[column][0] == "verdict" for column in told)
-    words = sum(kinds[column][0] in _LEFT for column in told)
+    verdicts = any(columns[name].kind == "verdict" for name in told)
+    words = sum(columns[name].kind in _LEFT for name in told)
     longest = max((len(word) for column in told.values() for word in column), default=0)
     return longest > SENTENCE or (len(told) > NARROW and (verdicts or words >= WORDY))
 

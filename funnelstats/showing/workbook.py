@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
 
 _ACTIVE = re.compile(r"'*([ \n\ufeff]*[=+\-@\t\r])")
 """How a text begins that a spreadsheet takes for a formula; and such a text with apostrophes before it, so that
@@ -36,44 +38,52 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Characters that XML forbids."""
 
 
-def safe_csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV text that a spreadsheet opens without running anything.
+def rows_of(frame: pd.DataFrame) -> list[list[Any]]:
+    """The frame's rows as JSON holds them: numbers to ten digits, texts, days in ISO form, None for what is not known.
+
+    A limit without an end is the word "unlimited": JSON has no infinity, and to a spreadsheet it is no number either.
+
+    >>> rows_of(pd.DataFrame({"on": pd.to_datetime(["2026-06-28", None]), "n": [0.1 + 0.2, math.inf]}))
+    [['2026-06-28', 0.3], [None, 'unlimited']]
+    """
+    columns = [values.astype(str) if is_datetime64_any_dtype(values) else values for _name, values in frame.items()]
+    known = [values.notna().tolist() for _name, values in frame.items()]
+    cells = [
+        [_value(value) if there else None for value, there in zip(values.tolist(), known, strict=True)]
+        for values, known in zip(columns, known, strict=True)
+    ]
+    return [list(row) for row in zip(*cells, strict=True)]
+
+
+def _value(value: Any) -> str | int | float | bool:
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return UNLIMITED if math.isinf(value) else float(_FLOAT % value)
+    return value if isinstance(value, str | int) else str(value)
+
+
+def csv_text(table: Mapping[str, Any]) -> str:
+    """A table's data as CSV text that a spreadsheet opens without running anything.
 
     A text that starts like a formula gets a leading apostrophe, headers too; real numbers stay numbers. What is not
-    known is an empty cell, and a limit without an end the word "unlimited": to a spreadsheet "inf" is no number either.
+    known is an empty cell.
     """
-    columns = [_plain(values) for _name, values in frame.items()]
-    texts = pd.DataFrame(dict(enumerate(columns)), index=frame.index)
-    header = [_inert(str(column)) for column in frame.columns]
-    return texts.to_csv(index=False, header=header, float_format=_FLOAT, lineterminator="\n")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_inert(column["name"]) for column in table["columns"]])
+    for row in table["rows"]:
+        writer.writerow([_inert(value) if isinstance(value, str) else _text(value) for value in row])
+    return text.getvalue()
 
 
-def _plain(values: pd.Series) -> pd.Series:
-    """A column as it is written: texts inert, no number that is none."""
-    if pd.api.types.is_float_dtype(values):
-        if not np.isinf(values.to_numpy(float, na_value=np.nan)).any():
-            return values
-        return values.map(lambda value: UNLIMITED if np.isinf(value) else _FLOAT % value, na_action="ignore")
-    if values.dtype == object or pd.api.types.is_string_dtype(values):
-        return values.map(lambda value: _inert(value) if isinstance(value, str) else value)
-    return values
-
-
-def read_csv(text: str) -> list[list[str]]:
-    """The rows of a ``safe_csv``, the header first, every text as it was before it was made safe.
-
-    >>> read_csv("who,n\\n'=1+1,-3\\n")
-    [['who', 'n'], ['=1+1', '-3']]
-    """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    return [[cell[1:] if cell.startswith("'") and _ACTIVE.match(cell) else cell for cell in row] for row in rows]
+def _text(value: Any) -> str:
+    return "" if value is None else _FLOAT % value if isinstance(value, float) else str(value)
 
 
 def xlsx(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """A workbook with a sheet for each table, the same bytes for the same tables.
+    """A workbook with a sheet for each table's data, the same bytes for the same tables.
 
-    A table holds ``csv``, a ``safe_csv``, and may hold ``kinds``, one for each column (count, percent, date, ...
-    as of ``show_table``), and ``currency``. Texts are texts, never formulas, whatever they begin with.
+    Texts are texts, never formulas, whatever they begin with; numbers and days look as the kind of their column does.
     """
     from xlsxwriter import Workbook
 
@@ -82,25 +92,24 @@ def xlsx(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
         book.set_properties({"author": "funnelstats", "created": _MADE})
         style = cache(lambda **style: book.add_format(style))
         for number, (name, table) in enumerate(tables.items(), start=1):
-            header, *rows = read_csv(table["csv"]) or [[]]
-            kinds = [*table.get("kinds", ()), *["text"] * len(header)][: len(header)]
             sheet = book.add_worksheet(
                 name if len(name) <= _LONGEST_SHEET else f"{name[: _LONGEST_SHEET - 3]}-{number}"
             )
             sheet.freeze_panes(1, 1)
-            unit = f'\\ "{table["currency"]}"' if table.get("currency") else ""
-            for place, (kind, texts) in enumerate(zip(kinds, zip(header, *rows, strict=True), strict=True)):
+            unit = f'\\ "{table["currency"]}"' if table["currency"] else ""
+            for place, column in enumerate(table["columns"]):
+                values = [row[place] for row in table["rows"]]
+                texts = [column["name"], *(_text(value) for value in values)]
                 sheet.set_column(place, place, min(max(8, *map(len, texts)), _WIDEST) + 2)
-                known = style(num_format=_NUMBER_FORMATS.get(kind, "General") + (unit if kind == "money" else ""))
-                _write(sheet, 0, place, texts[0], {"bold": True}, style)
-                for row, text in enumerate(texts[1:], start=1):
-                    value = _value(text, kind)
-                    if isinstance(value, str):
-                        _write(sheet, row, place, value, {}, style)
-                    elif isinstance(value, date):
-                        sheet.write_datetime(row, place, value, known)
+                look = _NUMBER_FORMATS.get(column["kind"], "General") + (unit if column["kind"] == "money" else "")
+                _write(sheet, 0, place, column["name"], {"bold": True}, style)
+                for row, value in enumerate(values, start=1):
+                    if column["kind"] == "date" and isinstance(value, str):
+                        sheet.write_datetime(row, place, date.fromisoformat(value[:10]), style(num_format=look))
+                    elif isinstance(value, str | bool):
+                        _write(sheet, row, place, str(value), {}, style)
                     elif value is not None:
-                        sheet.write_number(row, place, value, known)
+                        sheet.write_number(row, place, value, style(num_format=look))
         if not tables:
             book.add_worksheet("empty")
     return made.getvalue()
@@ -110,20 +119,6 @@ def _write(sheet: Any, row: int, place: int, text: str, look: dict[str, bool], s
     """A text, with what no spreadsheet can hold marked, and what would be a formula once it is edited quoted."""
     look = look | ({"quote_prefix": True} if _ACTIVE.match(text) else {})
     sheet.write_string(row, place, _ILLEGAL.sub("\ufffd", text), style(**look) if look else None)
-
-
-def _value(text: str, kind: str) -> str | float | date | None:
-    """What a cell's text means; a text that is not what its column holds stays a text."""
-    if text == "":
-        return None
-    try:
-        if kind == "date":
-            return date.fromisoformat(text[:10])
-        if kind in _NUMBER_FORMATS and abs(number := float(text)) < float("inf"):
-            return int(number) if number.is_integer() else number
-    except ValueError:
-        pass
-    return text
 
 
 def _inert(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from funnelstats.counting.states import STATE, STATE_WORDS, STATES, hand_over_stage, way
+from funnelstats.counting.states import STATE, STATES, hand_over_stage, way
 from funnelstats.stated.dates import month_days
 from funnelstats.stated.intervals import poisson_ratio_interval, share
 from funnelstats.stated.schema import MISSING
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 HANDED = "handed over"
 NOTHING_EXPECTED = ("refused", "wrongly qualified")
 """States in which the amount in the record says nothing any more."""
-STATE_LABELS = {HANDED: "handed over", **STATE_WORDS}
-"""What the columns of ``states_by`` are called on a page."""
 
 ACCEPTED_BY_THE_TRADE = 0.27
 """Share of marketing's leads that sales accepts, in the trade's own figures."""

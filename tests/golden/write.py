@@ -27,7 +27,7 @@ names = ["<img src=x onerror=alert(1)>", '=HYPERLINK("http://x")', "$x^2$ _a_ **
 counts = pd.DataFrame({"manager": names, "from_stage": "lead", "to_stage": "met", "entered": 40, "converted": 36})
 verdicts = fs.versus_target(counts, spec)"""
 SHOWN = [
-    'fs.show_table(verdicts, name="hostile", title="<script>alert(1)</script>")',
+    'fs.show_table(verdicts, fs.Layout(name="hostile", title="<script>alert(1)</script>"))',
     "fs.control_chart(verdicts, spec)",
     "fs.show_text(names)",
 ]
