@@ -20,7 +20,7 @@ CELLS = [
     "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2]); plt.title('drawn')",
     "plt.get_backend(), plt.rcParams['figure.dpi']",
     "print('one'); print('wrong', file=sys.stderr); display(pd.DataFrame({'n': [1]})); print('two')",
-    "fs.show_table(pd.DataFrame({'step': ['met'], 'rate': [0.5]}), name='t', title='T')",
+    "fs.show_table(pd.DataFrame({'step': ['met'], 'rate': [0.5]}), fs.Layout(name='t', title='T'))",
     "import asyncio\nawait asyncio.sleep(0)\n_",
     "7;",
     "display({'text/plain': 'x', 'image/png': b'png'}, raw=True, metadata={'image/png': {'width': np.int64(3)}})",
