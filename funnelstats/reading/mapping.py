@@ -212,18 +212,27 @@ def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
 def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
 
-    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`.
+    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`, or
+    `without = { Status = ["Open", "Won"] }`, which leaves the refused.
     """
     if source.stage not in (funnel.stages[-1], *ENDS):
         return False
-    return any(
-        "" not in values and not any(other.only.get(column) == values for other in _of_other_stages(source, funnel))
-        for column, values in source.only.items()
+    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
+    chosen = [name for name, values in source.only.items() if "" not in values]
+    return any(all(other.only.get(name) != source.only[name] for other in others) for name in chosen) or any(
+        all(other.without.get(name) != values for other in others) for name, values in source.without.items()
     )
 
 
-def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
-    return [other for other in funnel.entries if other.stage not in (None, source.stage)]
+def _filters_tell(source: Source, funnel: Funnel) -> bool:
+    """Whether the filters tell a status from another column: sources of other stages choose by it another value.
+
+    Where they do not, the rows must say it: most wins have their day, most deals of a country, or not of a test, none.
+    """
+    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
+    return bool(others) and any("" not in values for values in source.only.values()) and not any(
+        {*other.without} & {*source.only} for other in others
+    )
 
 
 def _latest(source: Source) -> dict[str, str]:
@@ -323,8 +332,7 @@ def _ignored(
             named = [value.strip(BLANKS) for value in values]
             reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
     claims = _claims_its_end(source, funnel)
-    if claims and not _of_other_stages(source, funnel):
-        # Nothing tells a status from another column but this: most wins have their day, most deals of a country none.
+    if claims and not _filters_tell(source, funnel):
         chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
         claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
     if source.stage is not None and source.stage not in funnel.undated and not claims:
