@@ -87,9 +87,7 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     found = found.left_join(undated, EPISODE).select(*found.columns, "undated", "_reason")
     found = found.mutate(reason=found.reason.fill_null(found._reason)).drop("_reason")
     won = (found.undated == funnel.stages[-1]).fill_null(False)
-    return found.mutate(
-        **{name: won.ifelse(ibis.null(found[name].type()), found[name]) for name in (*ends, "reason")}
-    )
+    return found.mutate(**{name: won.ifelse(ibis.null(found[name].type()), found[name]) for name in (*ends, "reason")})
 
 
 def _reached(rows: ir.Table, funnel: Funnel) -> ir.Table:

@@ -28,7 +28,7 @@ Found = tuple[Any, ...]
 
 NEARLY_ALL, SOME, TIMES = 0.9, 0.2, 5
 """Shares of midnight UTC that no hour of work has, and how many times as often as the busiest other hour."""
-SURE_OF_DAYS, UNLIKELY = 0.001, 0.05
+SURE_OF_DAYS, UNLIKELY = 0.001, 0.01
 """As many at midnight UTC by chance: below the first they are days, below the second they may be."""
 
 UP_TO_12 = 0.39
@@ -67,7 +67,9 @@ def utc_days(
         elsewhere = (local.hour() != 0) | (local.minute() != 0)
         hours = cells.filter(at.notnull() & ~utc).select(_at=f"_typed_{column}")
         hours = hours.mutate(_whole=(hours["_at"] == hours["_at"].truncate("h")), _hour=hours["_at"].hour())
-        timed = hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
+        timed = (
+            hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
+        )
         # Of no other hour at all it is one of 24.
         chance = (timed["whole"].max() + 1 if len(timed) else 1) / (timed["rows"].sum() + 24)
         grouped = cells.group_by(_group=cells["_stage"] if staged else ibis.literal(""))

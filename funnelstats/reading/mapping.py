@@ -217,21 +217,33 @@ def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     """
     if source.stage not in (funnel.stages[-1], *ENDS):
         return False
-    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
-    chosen = [name for name, values in source.only.items() if "" not in values]
-    return any(all(other.only.get(name) != source.only[name] for other in others) for name in chosen) or any(
+    others = _of_other_stages(source, funnel)
+    return bool(_chosen_by(source, others)) or any(
         all(other.without.get(name) != values for other in others) for name, values in source.without.items()
     )
 
 
+def _chosen_by(source: Source, others: list[Source]) -> list[str]:
+    """The columns by whose values a source chooses its rows, and the others do not choose theirs by the same."""
+    return [
+        name
+        for name, values in source.only.items()
+        if "" not in values and all(other.only.get(name) != values for other in others)
+    ]
+
+
+def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
+    return [other for other in funnel.entries if other.stage not in (None, source.stage)]
+
+
 def _filters_tell(source: Source, funnel: Funnel) -> bool:
-    """Whether the filters tell a status from another column: sources of other stages choose by it another value.
+    """Whether the filters tell a status from another column: ``only`` does, beside sources of other stages.
 
     Where they do not, the rows must say it: most wins have their day, most deals of a country, or not of a test, none.
     """
-    others = [other for other in funnel.entries if other.stage not in (None, source.stage)]
-    return bool(others) and any("" not in values for values in source.only.values()) and not any(
-        {*other.without} & {*source.only} for other in others
+    others = _of_other_stages(source, funnel)
+    return bool(others) and not all(
+        any(name in other.without for other in others) for name in _chosen_by(source, others)
     )
 
 
