@@ -174,8 +174,8 @@ FACTS = {
         "{n} ends were put right within the hours stated for it ({detail}): they are no ends.",
     ),
     "most_ends_corrected": (
-        "{n} end, most of all there are, was followed by a stage entry within the hours stated ({detail}) and counts as "
-        "a slip put right: if leads are lost first and moved afterwards, state no hours.",
+        "{n} end, most of all there are, was followed by a stage entry within the hours stated ({detail}) and counts "
+        "as a slip put right: if leads are lost first and moved afterwards, state no hours.",
         "{n} ends, most of all there are, were followed by a stage entry within the hours stated ({detail}) and count "
         "as slips put right: if leads are lost first and moved afterwards, state no hours.",
     ),

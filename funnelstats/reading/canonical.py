@@ -82,7 +82,7 @@ def _piece(
     """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
     source: Source = getattr(funnel, table)[number]
     name = f"{table}_{number}"
-    raw, broken, read = _read_source(con, funnel, table, source, files, f"raw_{name}", account)
+    raw, broken, read = _read_source(con, funnel, source, files, f"raw_{name}", account)
     texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
     con.drop_table(f"raw_{name}")
     _refuse_unmapped(texts, table, source)
@@ -137,7 +137,6 @@ def _bad_cells(pieces: list[Piece], bad_rows: pd.DataFrame) -> pd.DataFrame:
 def _read_source(
     con: ibis.BaseBackend,
     funnel: Funnel,
-    table: str,
     source: Source,
     files: dict[str, list[Path]],
     name: str,
