@@ -70,8 +70,9 @@ def utc_days(
         timed = (
             hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
         )
-        # Of no other hour at all it is one of 24.
-        chance = (timed["whole"].max() + 1 if len(timed) else 1) / (timed["rows"].sum() + 24)
+        # How often an hour is a whole one, and which of the 24 that is: of no other row at all, any of them.
+        whole, busiest = timed["whole"].sum(), max(timed["whole"], default=0)
+        chance = (whole + 1) / (timed["rows"].sum() + 1) * (busiest + 1) / (whole + 24)
         grouped = cells.group_by(_group=cells["_stage"] if staged else ibis.literal(""))
         counts = grouped.aggregate(
             rows=at.count(),
