@@ -253,4 +253,6 @@ def episodes_of(frame, stages, hours=1):
         ways = [kind for kind in (stages[-1], *ENDS) if kind in undated]
         if ways and unwon and (not current.ends or ways[0] == stages[-1]):
             current.undated = ways[0]
+            # A win decides, whatever other end has a date.
+            current.ends = [] if ways[0] == stages[-1] else current.ends
     return found

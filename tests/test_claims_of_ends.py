@@ -96,3 +96,28 @@ def test_equal_sums_of_every_month_in_two_files_are_two_budgets():
     months = "day,sum\n" + "".join(f"2026-{month:02d}-01,500\n" for month in range(1, 7))
     prepared(toml, {"deals.csv": deals(deal(1)), "costs-a.csv": months, "costs-b.csv": months})
     assert tables()["costs"]["amount"].sum() == 6000
+
+
+LOST = WON.replace('"paid"', '"lost"')
+
+
+@pytest.mark.parametrize(
+    ("filters", "kept"),
+    [('without = { status = ["Open", "Done"] }', 8), ('without = { pipe = "Test" }', 6)],
+)
+def test_what_is_left_by_a_status_has_ended_without_its_date_too_and_what_is_left_by_another_column_has_not(
+    filters, kept
+):
+    rows = [
+        *(deal(n, status="Refused", won="2026-02-01" if n < 7 else "") for n in range(1, 9)),
+        *(deal(n, status="Open") for n in range(9, 29)),
+    ]
+    made = prepared(FUNNEL + LEADS + LOST + filters, {"deals.csv": deals(*rows)})["entries"]
+    assert (made["stage"] == "lost").sum() == kept
+
+
+def test_one_pipeline_chosen_in_two_ways_says_nothing_of_winning():
+    met = WON.replace('"paid"', '"met"').replace('"won"', '"met"') + 'without = { pipe = "Service" }\n'
+    rows = [deal(n, won="2026-02-01" if n < 4 else "") for n in range(1, 11)]
+    prepared(FUNNEL + LEADS + met + WON + 'only = { pipe = "Sales" }\n', {"deals.csv": deals(*rows)})
+    assert len(wins()) == 3

@@ -68,14 +68,32 @@ def test_days_can_be_stated_and_the_other_texts_are_read_as_before():
     assert made["leads"]["created_on"].astype(str).tolist() == ["2026-03-02", "2026-03-01"]
 
 
-def test_some_dates_at_midnight_utc_are_told_with_the_line_that_makes_them_days():
-    rows = [f"d{n},lead,2026-03-{n % 9 + 1:02}T{'00:00:00' if n % 2 else '15:07:00'}Z" for n in range(20)]
-    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(20))])
-    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
+def clocked(number, hour, stage="lead"):
+    return f"d{number},{stage},2026-03-{number % 9 + 1:02}T{hour}Z"
+
+
+def told_of(rows, toml=NEW_YORK):
+    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(60))])
+    made = prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
+    return facts("utc_days", "utc_midnights"), made["entries"]
+
+
+def test_dates_at_midnight_utc_among_whole_hours_are_told_with_the_line_that_makes_them_days():
+    rows = [clocked(n, "00:00:00" if n % 2 else ("15:00:00", "16:00:00")[n % 4 // 2]) for n in range(40)]
     line = 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"'
-    assert facts("utc_days", "utc_midnights") == [("utc_midnights", "at", 10, line)]
-    prepared(NEW_YORK + line, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
-    assert facts("utc_days", "utc_midnights") == []
+    assert told_of(rows)[0] == [("utc_midnights", "at", 20, line)]
+    assert told_of(rows, NEW_YORK + line)[0] == []
+
+
+def test_a_few_refusals_at_midnight_utc_among_timed_rows_are_days_and_reopen_nothing():
+    timed = [clocked(n, f"{14 + n % 5}:{n % 59 + 1:02}:07", ("lead", "met", "lost")[n % 3]) for n in range(60)]
+    rows = [*timed, *(f"d{n},lost,2026-04-0{n + 1}T00:00:00Z" for n in range(3))]
+    rows += [f"d{n},met,2026-04-0{n + 1}T15:20:00Z" for n in range(3)]
+    told, entries = told_of(rows)
+    assert told == [("utc_days", "at", 3, None)]
+    last = entries[entries["entered_on"].astype(str) > "2026-03-31"].groupby("lead_id")["entered_at"]
+    assert (last.nunique() == 1).all(), "a refusal of that day comes with the meeting, not before it"
+    assert facts("ends_soon_reopened") == []
 
 
 def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():

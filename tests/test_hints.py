@@ -216,6 +216,24 @@ def test_the_mistakes_of_all_tables_and_files_are_told_at_once():
     ]
 
 
+@pytest.mark.parametrize(
+    ("stated", "line"),
+    [
+        ("", 'missing.amount = ["by contract", "on request"]'),
+        ('missing.amount = "0"', 'missing.amount = ["0", "by contract", "on request"]'),
+        ('missing = "?"', 'missing = ["?", "by contract", "on request"]'),
+    ],
+)
+def test_words_among_amounts_get_the_line_by_which_they_are_blank_beside_those_stated_before(stated, line):
+    toml = TOML.replace('created_at = "created"', 'created_at = "created", amount = "sum"')
+    sums = ["by contract", "on request", "on request", '"7,5"']
+    files = {"leads.csv": "id,created,sum\n" + "".join(f"{n},2026-01-05,{cell}\n" for n, cell in enumerate(sums))}
+    message = told(files, toml.replace("[leads]", f"[leads]\n{stated}"))
+    assert message.endswith(f'; decimal = "," would read them; if words like these stand for nothing, state {line}')
+    amounts = made(files, toml.replace("[leads]", f'[leads]\ndecimal = ","\n{line}'))["leads"]["amount"]
+    assert (amounts.isna().sum(), amounts.sum()) == (3, 7.5)
+
+
 # Ids
 
 

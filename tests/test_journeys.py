@@ -116,6 +116,19 @@ def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(con):
     assert [found["taken"], found["blank"]] == ["Queue", "(missing)"]
 
 
+def test_a_win_without_a_date_decides_over_a_refusal_or_return_that_has_one(con):
+    rows = [
+        ("refused", "lead", "2026-01-05"),
+        ("refused", "lost", "2026-01-06", None, "price"),
+        ("refused", "paid", None),
+        ("returned", "lead", "2026-01-05"),
+        ("returned", "nurture", "2026-01-07"),
+        ("returned", "paid", None),
+    ]
+    kept = ("undated", "lost", "lost_on", "nurture", "nurture_on", "reason")
+    assert [[one[name] for name in kept] for one in journeys_of(con, rows)] == [["paid", *[None] * 5]] * 2
+
+
 def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(con):
     rows = [
         ("won", "lead", "2026-01-05"),

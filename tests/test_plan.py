@@ -238,7 +238,7 @@ def test_leads_that_stand_longer_than_agreed_count_as_far_as_past_ones_were_watc
     assert total["expected"] == total["deals_late"] == pytest.approx(30 * 20 / 50)
     assert rates.set_index("from_stage").at["met", "rate"] == 0.4
     said = plan_sentences(*planned(days, rows)[:3], NO_PAID, FUNNEL, GOAL)[1]
-    assert "38 of them stand at their stage longer than agreed: going by past leads, 12 deals come of them." in said
+    assert "38 of them stand at their stage longer than agreed: going by past leads, they bring 12 deals." in said
     assert said.endswith(
         "5 stand longer than past leads were watched: what comes of them is not known, and nothing is counted."
     )

@@ -154,6 +154,19 @@ def test_ends_put_right_are_counted_and_those_that_may_be_name_the_line_to_add()
     assert ("ends_soon_reopened", "") not in told
 
 
+def test_that_most_ends_were_put_right_is_a_warning_with_the_line_that_counts_them():
+    slips = [
+        f"a,{row},2026-02-{day:02} 10:{minute}"
+        for day in range(1, 7)
+        for row, minute in (("lost", "00"), ("met", "09"))
+    ]
+    told = found([*CLEAN, *slips], TOML)
+    assert told["most_ends_corrected", "1"] == 6
+    assert "correction_hours = 0" in cautions(read_quality(NAME).facts, "conversion")[0]
+    kept = [f"b,lost,2026-02-{day:02} 10:00" for day in range(1, 8)]
+    assert found([*CLEAN, *slips, *kept], TOML)["ends_corrected", "1"] == 6
+
+
 def history(start_of_met, converted=0.3, per_day=4, days=100):
     """Leads from 1 January on; their meetings, two days later, are recorded from a day on only."""
     first = date(2026, 1, 1)

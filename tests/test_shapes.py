@@ -95,6 +95,17 @@ def test_one_date_far_from_all_others_does_not_move_the_last_day():
     assert last_day(open_funnel(NAME)[1], open_funnel(NAME)[0]) == date(2062, 6, 1)
 
 
+def test_a_few_rows_after_a_holiday_may_be_true_and_no_line_offered_cuts_them_off():
+    rows = [*moves(), ["L0", "met", "2026-03-30 10:00", "Anna", ""]]
+    assert told(rows)["far_after"]["mend"] == "exported_on = 2026-03-30"
+
+
+def test_money_spent_after_the_last_day_is_told():
+    costs = FUNNEL + LEADS + ENTRIES + '[costs]\nfiles = "costs.csv"\ncolumns = { date = "on", amount = "sum" }\n'
+    found = told(moves(), costs, costs=text("on,sum", [["2026-02-01", 5], ["2062-02-01", 7]]))
+    assert (found["costs_after_the_end"]["count"], found["costs_after_the_end"]["detail"]) == (1, "2026-02-22")
+
+
 def days(*steps):
     found, day = [], FIRST
     for step in steps:
@@ -324,6 +335,21 @@ def test_two_currencies_in_a_column_are_told_with_their_counts_and_two_signs_of_
     toml, paid = money(["US$5"], ["C$ 7"], signs='["US$", "C$", "$"]')
     dollars = told(moves(), toml.replace('"EUR"', '"USD"'), paid=paid)["mixed_currencies"]
     assert dollars["detail"] == "payments, sum: US$ 1, C$ 1"
+
+
+def test_one_currency_written_in_several_ways_is_one():
+    toml, paid = money(["5", "EUR"], ["6", "Euro"], ["7", "€"], ["8", "евро"], column=",Currency")
+    assert "mixed_currencies" not in told(moves(), toml, paid=paid)
+    toml, paid = money(["5", "RUR"], ["6", "руб"], ["7", "rub."], ["8", "Российский рубль"], column=",Currency")
+    assert "mixed_currencies" not in told(moves(), toml.replace('"EUR"', '"RUB"'), paid=paid)
+
+
+def test_rows_that_are_left_out_have_no_currency():
+    toml, paid = money(["5", "EUR", ""], ["6", "USD", "yes"], column=",Currency,Test")
+    assert "mixed_currencies" in told(moves(), toml, paid=paid)
+    assert "mixed_currencies" not in told(moves(), toml + 'without = { Test = "yes" }\n', paid=paid)
+    toml, paid = money(["€5", ""], ["$6", "yes"], column=",Test")
+    assert "mixed_currencies" not in told(moves(), toml + 'without = { Test = "yes" }\n', paid=paid)
 
 
 def test_amounts_all_of_another_currency_than_stated_are_told():

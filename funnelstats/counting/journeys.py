@@ -74,7 +74,8 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     a skipped stage that of the next), `s_manager` (owner then, "(missing)" if blank, see `owner_from`), `s_back_on`
     (date it went below s for good), `s_skipped` (no entry of its own); then lost, lost_on, nurture, nurture_on,
     reason (of the refusal, the first one given; null if not lost) and undated: the last stage, lost or nurture, where
-    the export says that the episode came to it and not when.
+    the export says that the episode came to it and not when. Such a win decides, whatever refusal or return the last
+    episode has: that one is then no end of it.
     """
     rows = with_episode(stage_entries(entries, funnel), funnel)
     reached = _reached(rows, funnel)
@@ -84,7 +85,9 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     ends = [f"{end}{suffix}" for end in ENDS for suffix in ("", "_on")]
     found = reached.join(owners, EPISODE).select(*EPISODE, *per_stage, *ends, "reason")
     found = found.left_join(undated, EPISODE).select(*found.columns, "undated", "_reason")
-    return found.mutate(reason=found.reason.fill_null(found._reason)).drop("_reason")
+    found = found.mutate(reason=found.reason.fill_null(found._reason)).drop("_reason")
+    won = (found.undated == funnel.stages[-1]).fill_null(False)
+    return found.mutate(**{name: won.ifelse(ibis.null(found[name].type()), found[name]) for name in (*ends, "reason")})
 
 
 def _reached(rows: ir.Table, funnel: Funnel) -> ir.Table:
@@ -176,7 +179,8 @@ def _owners(entries: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
 def _undated(entries: ir.Table, reached: ir.Table, funnel: Funnel) -> ir.Table:
     """The end that a lead's last episode came to on a day that the export does not hold, and its reason.
 
-    A win where the episode has none, a refusal or a return where it has not ended at all.
+    A win where the episode has none, a refusal or a return where it has not ended at all: the export that calls a lead
+    won knows more than a dated loss, after which it may have come back.
     """
     last = funnel.stages[-1]
     known = (last, *ENDS)

@@ -47,6 +47,10 @@ FACTS = {
         "{n} payment is dated after the last day of the data, {detail}: its money is in no figure.",
         "{n} payments are dated after the last day of the data, {detail}: their money is in no figure.",
     ),
+    "costs_after_the_end": (
+        "{n} row of costs is dated after the last day of the data, {detail}: its money is in no figure.",
+        "{n} rows of costs are dated after the last day of the data, {detail}: their money is in no figure.",
+    ),
     "first_stage_not_logged": (
         "{n} lead stands beyond “{detail}” without an entry of its own there: the history seems to log changes only. "
         "Leads that never moved on are then in no rate, and the step from “{detail}” looks better than it is.",
@@ -168,6 +172,12 @@ FACTS = {
     "ends_corrected": (
         "{n} end was put right within the hours stated for it ({detail}): it is no end.",
         "{n} ends were put right within the hours stated for it ({detail}): they are no ends.",
+    ),
+    "most_ends_corrected": (
+        "{n} end, most of all there are, was followed by a stage entry within the hours stated ({detail}) and counts "
+        "as a slip put right: if leads are lost first and moved afterwards, state no hours.",
+        "{n} ends, most of all there are, were followed by a stage entry within the hours stated ({detail}) and count "
+        "as slips put right: if leads are lost first and moved afterwards, state no hours.",
     ),
     "ends_soon_reopened": (
         "{n} lead was reopened within a day after it was lost or returned, and counts as refused and tried again: if "
@@ -304,6 +314,7 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "far_after": ("conversion", "dates"),
     "far_before": ("dates",),
     "payments_after_the_end": ("money",),
+    "costs_after_the_end": ("money",),
     "first_stage_not_logged": ("conversion", "people"),
     "stage_not_logged": ("conversion", "people"),
     "only_the_last_move": ("conversion", "people", "dates"),
@@ -325,6 +336,7 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "open_without_owner": ("leads",),
     "ends_undated": ("conversion", "dates", "refusals", "money", "leads"),
     "payments_undated": ("money",),
+    "most_ends_corrected": ("conversion", "refusals"),
     "ends_soon_reopened": ("conversion", "refusals"),
     "unread_amounts": ("money",),
     "unread_managers": ("people",),

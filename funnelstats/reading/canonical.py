@@ -82,7 +82,7 @@ def _piece(
     """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
     source: Source = getattr(funnel, table)[number]
     name = f"{table}_{number}"
-    raw, broken, sheets = _read_source(con, funnel, table, source, files, f"raw_{name}", account)
+    raw, broken, read = _read_source(con, funnel, source, files, f"raw_{name}", account)
     texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
     con.drop_table(f"raw_{name}")
     _refuse_unmapped(texts, table, source)
@@ -100,7 +100,9 @@ def _piece(
     filled = {column: int(counted[f"filled_{column}"]) for column in source.columns}
     bad_columns(selected, occurring, filled, int(counted["rows"]), funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
+    sheets = [file for _path, file, _header, kind in read if kind == "XLSX"]
     account["odd"] += [*odd, *of_cells(selected, funnel, table, source, sheets)]
+    account["odd"] += of_currencies(selected, funnel, table, source, read)
     # Conditions of the rows that are selected, said of all of them.
     occurs = {(fault.column, fault.reason, fault.costs_row) for fault, _ in occurring}
     known = [f for f in faults_of(cells, funnel, table, source) if (f.column, f.reason, f.costs_row) in occurs]
@@ -135,19 +137,22 @@ def _bad_cells(pieces: list[Piece], bad_rows: pd.DataFrame) -> pd.DataFrame:
 def _read_source(
     con: ibis.BaseBackend,
     funnel: Funnel,
-    table: str,
     source: Source,
     files: dict[str, list[Path]],
     name: str,
     account: dict[str, Any],
-) -> tuple[ir.Table, pd.DataFrame, list[str]]:
-    """The source's columns of text with ``_file`` and ``_row``, joined ones added; broken rows; its workbooks."""
+) -> tuple[ir.Table, pd.DataFrame, list[tuple[Path, str, list[str], str]]]:
+    """The source's columns of text with ``_file`` and ``_row``, joined ones added; broken rows; its files.
+
+    A file has its path, its name in the account, its header and its kind; a database's table is none.
+    """
     named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
     named |= {source.latest_by} if source.latest_by else set()
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
     wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
     reads: list[tuple[str, Read]]
+    paths: list[Path] = []
     if source.database:
         reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
     else:
@@ -174,13 +179,11 @@ def _read_source(
         parts.append(found.columns.append_column("_file", pa.array([file] * found.columns.num_rows, pa.string())))
         broken += [(file, row, None, value, reason) for row, value, reason in found.broken]
     raw = con.create_table(name, pa.concat_tables(parts))
-    if not source.database:
-        kinds = [(path, read.header, read.kind) for path, (_file, read) in zip(paths, reads, strict=True)]
-        account["odd"] += of_currencies(raw, funnel, table, source, kinds)
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
     lines = pd.DataFrame(broken, columns=SET_ASIDE[1:6]).astype({"row": "int64"})
-    return raw, lines, [file for file, found in reads if found.kind == "XLSX"]
+    kinds = [(path, file, found.header, found.kind) for path, (file, found) in zip(paths, reads, strict=False)]
+    return raw, lines, kinds
 
 
 def _lookup(

@@ -6,12 +6,15 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+from babel.numbers import get_currency_name
 
+from funnelstats.reading.columns import ROW
 from funnelstats.reading.readers import read_file
 from funnelstats.reading.shapes import Found, toml, under
 from funnelstats.stated.funnel import Funnel, Source
@@ -41,6 +44,17 @@ SIGNS: dict[str, frozenset[str]] = {
     "r$": frozenset({"BRL"}),
     "евро": frozenset({"EUR"}),
     "долл": frozenset({"USD"}),
+    "доллар": frozenset({"USD"}),
+    "rur": frozenset({"RUB"}),
+    "rub": frozenset({"RUB"}),
+    "рубль": frozenset({"RUB", "BYN"}),
+    "рублей": frozenset({"RUB", "BYN"}),
+    "рубли": frozenset({"RUB", "BYN"}),
+    "ruble": frozenset({"RUB", "BYN"}),
+    "rouble": frozenset({"RUB", "BYN"}),
+    "dollar": DOLLARS,
+    "dollars": DOLLARS,
+    "pound": frozenset({"GBP"}),
 }
 """Signs in small letters without full stops, and the currencies that each may mean."""
 COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
@@ -48,36 +62,56 @@ FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴�
 
 
 def meant(sign: str) -> frozenset[str]:
-    """The currencies that a sign or a code of three letters may mean; one that is not known means itself."""
+    """The currencies that a sign, a name or a code of three letters may mean; one that is not known means itself.
+
+    >>> meant("Euro") == meant("€") == meant("EUR"), meant("RUR") == meant("rub.") == meant("российских рублей")
+    (True, True)
+    """
     plain = sign.strip().casefold().rstrip(".")
-    return SIGNS.get(plain, frozenset({plain.upper()}))
+    return SIGNS.get(plain) or _named().get(plain) or frozenset({plain.upper()})
+
+
+@cache
+def _named() -> dict[str, frozenset[str]]:
+    """The currencies of the signs by their full names in the languages of pages, in small letters."""
+    codes = sorted(frozenset().union(*SIGNS.values()))
+    return {
+        get_currency_name(code, count, locale=language).casefold(): frozenset({code})
+        for language in ("en", "ru")
+        for code in codes
+        for count in (None, 1, 2, 5)
+    }
 
 
 def of_currencies(
-    raw: ir.Table, funnel: Funnel, table: str, source: Source, read: list[tuple[Path, list[str], str]]
+    cells: ir.Table, funnel: Funnel, table: str, source: Source, read: list[tuple[Path, str, list[str], str]]
 ) -> Iterator[Found]:
-    """Amounts of a source in another currency than the funnel's, or in several; ``read`` has path, header and kind."""
+    """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected.
+
+    ``read`` has path, name, header and kind of each file.
+    """
     column = source.columns.get("amount")
     if column is None:
         return
     if source.currency_signs:
-        counts = _signs(raw, column, source.currency_signs)
+        counts = _signs(cells, source.currency_signs)
         own = [sign for sign in source.currency_signs if funnel.currency in meant(sign)]
         yield from _told(counts, funnel, table, column, under(table, f"currency_signs = {toml(own)}") if own else "")
     formats: Counter[str] = Counter()
-    for path, _header, kind in read:
+    for path, file, _header, kind in read:
         if kind == "XLSX":
-            formats.update(_formats(path, column, source))
+            formats.update(_formats(path, column, source, _rows_of(cells, file)))
     yield from _told(formats, funnel, table, column, "")
     filtered = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
-    for path, header, _kind in read:
+    for path, file, header, _kind in read:
         for name in header:
             if COLUMN.match(name) and name not in filtered:
-                cells = read_file(
+                found = read_file(
                     path, [name, column], encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
                 ).columns
-                rows = zip(*(cells[each].to_pylist() for each in (name, column)), strict=True)
-                texts = ([(cell or "").strip() for cell in row] for row in rows)
+                selected = _rows_of(cells, file)
+                rows = zip(*(found[each].to_pylist() for each in (ROW, name, column)), strict=True)
+                texts = ([(cell or "").strip() for cell in row] for number, *row in rows if number in selected)
                 counts = Counter(currency for currency, amount in texts if currency and amount)
                 own = [text for text in counts if funnel.currency in meant(text)]
                 mend = under(table, f"only = {toml({name: own})}") if own and table != "leads" else ""
@@ -93,16 +127,21 @@ def _told(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: s
         yield "mixed_currencies", f"{table}, {column}: {shown}", sum(foreign.values()), mend
 
 
-def _signs(raw: ir.Table, column: str, signs: tuple[str, ...]) -> Counter[str]:
+def _rows_of(cells: ir.Table, file: str) -> set[int]:
+    """The numbers of a file's rows that are selected."""
+    return set(cells.filter(cells["_file"] == file)[ROW].to_pyarrow().to_pylist())
+
+
+def _signs(cells: ir.Table, signs: tuple[str, ...]) -> Counter[str]:
     """Rows by the sign in them; of two that fit, the longer is meant."""
-    text = raw[column]
+    text = cells["amount"]
     sign = ibis.cases(*((text.contains(sign), sign) for sign in sorted(signs, key=len, reverse=True)), else_="")
-    found = raw.select(_sign=sign).group_by("_sign").aggregate(_rows=ibis._.count()).execute()
+    found = cells.select(_sign=sign).group_by("_sign").aggregate(_rows=ibis._.count()).execute()
     return Counter({str(sign): int(rows) for sign, rows in zip(found["_sign"], found["_rows"], strict=True) if sign})
 
 
-def _formats(path: Path, column: str, source: Source) -> Counter[str]:
-    """A workbook's numbers by the currency that their format shows."""
+def _formats(path: Path, column: str, source: Source, selected: set[int]) -> Counter[str]:
+    """A workbook's numbers, of the rows selected, by the currency that their format shows."""
     from openpyxl import load_workbook
 
     book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True)
@@ -114,7 +153,8 @@ def _formats(path: Path, column: str, source: Source) -> Counter[str]:
         rows = sheet.iter_rows(min_row=source.header_row)
         header = [str(cell.value or "").strip() for cell in next(rows, ())]
         place = header.index(column) if column in header else len(header)
-        cells = (row[place] for row in rows if len(row) > place)
+        numbered = enumerate(rows, start=source.header_row + 1)
+        cells = (row[place] for number, row in numbered if number in selected and len(row) > place)
         counts.update(
             sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
         )

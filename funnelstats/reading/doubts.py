@@ -13,22 +13,23 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+from scipy.stats import binom
 
 from funnelstats.reading.cells import FORMULA_ERRORS, ISO, ZONED, instant_at, wall_clock
 from funnelstats.reading.columns import ROW
-from funnelstats.reading.hints import number_hint
+from funnelstats.reading.hints import missing_line, number_hint
 from funnelstats.reading.mapping import DATES, stated_for
+from funnelstats.reading.shapes import toml
 from funnelstats.stated.errors import FunnelError, visible
 from funnelstats.stated.funnel import Funnel, Source
 from funnelstats.stated.schema import TABLES
 
 Found = tuple[Any, ...]
 
-NEARLY_ALL, LEAST = 0.9, 3
-"""Which share of a column's dates at midnight UTC, and how many, say that it holds days: a clock that shows whole
-hours does so three times running once in 14,000."""
-SOME, LEAST_OF_SOME = 0.2, 5
-"""Which share and number of them are too many for instants, without saying that all are days."""
+NEARLY_ALL, SOME, TIMES = 0.9, 0.2, 5
+"""Shares of midnight UTC that no hour of work has, and how many times as often as the busiest other hour."""
+SURE_OF_DAYS, UNLIKELY = 0.001, 0.01
+"""As many at midnight UTC by chance: below the first they are days, below the second they may be."""
 
 UP_TO_12 = 0.39
 """Share of a year's days whose number could be a month."""
@@ -42,9 +43,6 @@ UNREAD = {
 }
 UNREAD_ROWS = {"payments": "unread_payments", "costs": "unread_costs"}
 
-FEW = 10
-"""Words without a digit that a line may declare to mean nothing."""
-
 HOUR = 3600
 LISTS = (";", "|", "\n", ",", "/")
 """What stands between several reasons in one cell."""
@@ -57,7 +55,8 @@ def utc_days(
     """The date columns of which midnights in UTC are days, with their stages (None: all rows), and what is told of it.
 
     A CRM that stores a day as an instant writes midnight UTC; elsewhere that is some hour, west of Greenwich of the
-    day before. Rows of a stage prove it where nearly all are so.
+    day before. Rows of a stage prove it, however few they are, where midnight is far too frequent among them for an
+    hour of the clock that the whole column shows: each of its whole hours stands there as often as the busiest other.
     """
     days: dict[str, Collection[str] | None] = {}
     odd: list[Found] = []
@@ -66,6 +65,14 @@ def utc_days(
         at, utc = cells[f"_typed_{column}"], cells[f"_utc_{column}"]
         local = wall_clock(funnel.timezone, instant_at("UTC", at))
         elsewhere = (local.hour() != 0) | (local.minute() != 0)
+        hours = cells.filter(at.notnull() & ~utc).select(_at=f"_typed_{column}")
+        hours = hours.mutate(_whole=(hours["_at"] == hours["_at"].truncate("h")), _hour=hours["_at"].hour())
+        timed = (
+            hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
+        )
+        # How often an hour is a whole one, and which of the 24 that is: of no other row at all, any of them.
+        whole, busiest = timed["whole"].sum(), max(timed["whole"], default=0)
+        chance = (whole + 1) / (timed["rows"].sum() + 1) * (busiest + 1) / (whole + 24)
         grouped = cells.group_by(_group=cells["_stage"] if staged else ibis.literal(""))
         counts = grouped.aggregate(
             rows=at.count(),
@@ -74,12 +81,13 @@ def utc_days(
             text=cells[column].min(where=utc & elsewhere),
         )
         counts = counts.filter(counts.apart > 0).order_by("_group").execute()
-        proven = counts[(counts["midnights"] >= LEAST) & (counts["midnights"] >= NEARLY_ALL * counts["rows"])]
+        share, likely = counts["midnights"] / counts["rows"], binom.sf(counts["midnights"] - 1, counts["rows"], chance)
+        often = share >= TIMES * chance
+        proven = counts[(likely < SURE_OF_DAYS) & (often | (share >= NEARLY_ALL))]
         if len(proven):
             days[column] = proven["_group"].dropna().tolist() if staged else None
             odd.append(("utc_days", source.columns[column], int(proven["midnights"].sum())))
-        others = counts.drop(proven.index)
-        some = others[(others["midnights"] >= LEAST_OF_SOME) & (others["midnights"] >= SOME * others["rows"])]
+        some = counts[(likely < UNLIKELY) & (often | (share >= SOME))].drop(proven.index)
         if len(some):
             mend = _day_format(column, str(some["text"].iloc[0]), source)
             odd.append(("utc_midnights", source.columns[column], int(some["midnights"].sum()), mend))
@@ -192,14 +200,7 @@ def _mend(name: str, table: str, source: Source, values: list[str]) -> str:
     hint = number_hint(values, source.decimal, source.thousands) if kind == "number" and values else ""
     if hint.endswith(" would read them"):
         return hint.removesuffix(" would read them").replace(" and ", "\n")
-    if 0 < len(values) <= FEW and not any(mark.isdigit() for value in values for mark in value):
-        return f"missing.{name} = [{', '.join(map(toml_text, values))}]"
-    return ""
-
-
-def toml_text(text: str) -> str:
-    """A text as funnel.toml states it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return missing_line(name, values, source)
 
 
 def of_tables(tables: dict[str, ir.Table], funnel: Funnel) -> list[Found]:
@@ -217,7 +218,7 @@ def of_tables(tables: dict[str, ir.Table], funnel: Funnel) -> list[Found]:
     counts = told.order_by("reason").execute().set_index("reason")["rows"]
     listed = _several(counts[[reason not in funnel.refusals.categories for reason in counts.index]])
     if len(listed):
-        mend = f"values.reason = {{ {toml_text(listed.index[0])} = {toml_text(_parts(listed.index[0], LISTS)[0])} }}"
+        mend = f"values.reason = {{ {toml(listed.index[0])} = {toml(_parts(listed.index[0], LISTS)[0])} }}"
         odd.append(("several_reasons", listed.index[0].replace("\n", " "), int(listed.sum()), mend))
     return odd
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from funnelstats.reading.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, TYPOGRAPHIC, UTC_NAMES, number_pattern
 from funnelstats.stated.errors import visible
+from funnelstats.stated.funnel import EVERY_COLUMN, Source
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")  # fmt: skip
@@ -18,6 +20,8 @@ COMMON_FORMATS = [f"{day}{clock}{zone}" for zone in ZONES for day in DAYS for cl
 NAMED_ZONE = r"(?<=[\d ])([A-Za-z]{1,5}([+-]\d{1,2})?)$"
 EXCEL_DAY = r"^[2-7]\d{4}([.,]\d+)?$"
 """The number of a day from 1954 to 2119 in a spreadsheet."""
+FEW = 10
+"""Words without a digit that a line may declare to mean nothing."""
 
 
 def date_hint(texts: Sequence[str]) -> str:
@@ -127,6 +131,15 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
             lines += [f"currency_signs = [{listed}]"] * bool(signs)
             return f"{' and '.join(lines)} would read them" if lines else ""
     return ""
+
+
+def missing_line(name: str, values: Sequence[str], source: Source) -> str:
+    """The line by which a few words without a digit stand for nothing, beside those stated before; else nothing."""
+    if not 0 < len(values) <= FEW or any(mark.isdigit() for value in values for mark in value):
+        return ""
+    key = EVERY_COLUMN if EVERY_COLUMN in source.missing else name
+    listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in (*source.missing.get(key, ()), *values))
+    return f"missing{'' if key == EVERY_COLUMN else f'.{name}'} = [{listed}]"
 
 
 def _no_currency(mark: str) -> bool:

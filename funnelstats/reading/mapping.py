@@ -212,18 +212,39 @@ def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
 def _claims_its_end(source: Source, funnel: Funnel) -> bool:
     """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
 
-    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`.
+    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`, or
+    `without = { Status = ["Open", "Won"] }`, which leaves the refused.
     """
     if source.stage not in (funnel.stages[-1], *ENDS):
         return False
-    return any(
-        "" not in values and not any(other.only.get(column) == values for other in _of_other_stages(source, funnel))
-        for column, values in source.only.items()
+    others = _of_other_stages(source, funnel)
+    return bool(_chosen_by(source, others)) or any(
+        all(other.without.get(name) != values for other in others) for name, values in source.without.items()
     )
+
+
+def _chosen_by(source: Source, others: list[Source]) -> list[str]:
+    """The columns by whose values a source chooses its rows, and the others do not choose theirs by the same."""
+    return [
+        name
+        for name, values in source.only.items()
+        if "" not in values and all(other.only.get(name) != values for other in others)
+    ]
 
 
 def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
     return [other for other in funnel.entries if other.stage not in (None, source.stage)]
+
+
+def _filters_tell(source: Source, funnel: Funnel) -> bool:
+    """Whether the filters tell a status from another column: ``only`` does, beside sources of other stages.
+
+    Where they do not, the rows must say it: most wins have their day, most deals of a country, or not of a test, none.
+    """
+    others = _of_other_stages(source, funnel)
+    return bool(others) and not all(
+        any(name in other.without for other in others) for name in _chosen_by(source, others)
+    )
 
 
 def _latest(source: Source) -> dict[str, str]:
@@ -323,8 +344,7 @@ def _ignored(
             named = [value.strip(BLANKS) for value in values]
             reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
     claims = _claims_its_end(source, funnel)
-    if claims and not _of_other_stages(source, funnel):
-        # Nothing tells a status from another column but this: most wins have their day, most deals of a country none.
+    if claims and not _filters_tell(source, funnel):
         chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
         claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
     if source.stage is not None and source.stage not in funnel.undated and not claims:

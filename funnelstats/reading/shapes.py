@@ -25,7 +25,9 @@ SKIPPED_FIRST, SKIPPED = 0.2, 0.8
 DAYS_AT_END = 7
 """Days after the last stage entry from which on a row of another table lies beyond the data."""
 MOST_NAMED = 5
-KNOWN_ON = {"leads": "created_on", "contacts": "on", "payments": "paid_on"}
+KNOWN_ON = {"leads": "created_on", "contacts": "on", "payments": "paid_on", "costs": "date"}
+HOLIDAY = timedelta(days=62)
+"""After a silence of up to so long a few entries may be the first after a holiday."""
 
 
 def of_shapes(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Found]:
@@ -52,7 +54,9 @@ def _far_days(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> I
         found = dated.filter(rows).aggregate(rows=ibis._.count(), day=ibis._.entered_on.max()).execute().iloc[0]
         if found["rows"]:
             told = fact, str(found["day"])[:10], int(found["rows"])
-            yield (*told, f"exported_on = {days[1]}") if fact == "far_after" else told
+            # A line that is copied must not cut off what may be true.
+            last = found["day"].date() if found["day"].date() - days[1] <= HOLIDAY else days[1]
+            yield (*told, f"exported_on = {last}") if fact == "far_after" else told
     last = funnel.exported_on or days[1] + timedelta(days=DAYS_AT_END)
     for table, column in KNOWN_ON.items():
         if table in tables and column in tables[table].columns:

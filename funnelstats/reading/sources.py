@@ -25,6 +25,7 @@ from funnelstats.reading import (
     columns,
     currencies,
     doubts,
+    ends_told,
     hints,
     mapping,
     outliers,
@@ -156,7 +157,7 @@ def _made_from(name: str) -> dict[str, str]:
 
 def _code_fingerprint() -> str:
     read = (columns, stored, readers, cells, mapping, hints, strays, too_many, doubts)
-    told = (outliers, shapes, repeats, spelling, currencies, canonical, quality)
+    told = (outliers, shapes, repeats, spelling, currencies, canonical, ends_told, quality)
     modules = (schema, dates, funnel_module, *read, *told)
     return _digest("", [*(Path(str(module.__file__)) for module in modules), Path(__file__)])
 

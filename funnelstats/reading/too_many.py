@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.reading.hints import date_hint, number_hint
+from funnelstats.reading.hints import date_hint, missing_line, number_hint
 from funnelstats.reading.mapping import FORMULA_ERROR, Fault
 from funnelstats.reading.readers import DELIMITERS
 from funnelstats.reading.strays import id_hint
@@ -54,10 +54,20 @@ def bad_columns(
         )
         told.append(
             _line(first, fault.header, fault.reason, count)
-            + _hint(fault.reason, values["value"].unique().tolist(), source, None)
+            + _hint_of_cells(fault, values["value"].unique().tolist(), source)
         )
     if told:
         raise FunnelError("\n".join(told))
+
+
+def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
+    """What would read the cells with a digit, and the line by which the others, words like "on request", are blank."""
+    words = [value for value in values if not any(mark.isdigit() for mark in value)]
+    hint = _hint(fault.reason, [value for value in values if value not in words] or values, source, None)
+    line = missing_line(fault.column, words, source) if "is not a " in fault.reason else ""
+    if not line:
+        return hint
+    return f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
 
 
 def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:

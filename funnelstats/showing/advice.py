@@ -124,7 +124,8 @@ def _cost_sentence(row: pd.Series, funnel: Funnel) -> str:
             "About {late} deals in {weeks} weeks are late because of it, not lost.",
             late,
         ).format(late=number(late), weeks=funnel.judged_weeks)
-    many = round(row["lost_deals"])
+    # What has a decimal has the form of several.
+    many = 1 if rough(row["lost_deals"]) == "1" else max(round(row["lost_deals"]), 2)
     cost = counted("about {deals} deal", "about {deals} deals", many).format(deals=rough(row["lost_deals"]))
     if pd.notna(row["lost_money"]):
         text = counted("about {deals} deal or {money}", "about {deals} deals or {money}", many)

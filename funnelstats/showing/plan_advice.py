@@ -125,11 +125,11 @@ def _open_sentence(old: pd.Series, goal: Goal) -> str:
     late = old["too_old"] - old["not_known"]
     if late > 0 and pd.notna(old["deals_late"]):
         text = counted(
-            "{n} of them stands at its stage longer than agreed: going by past leads, {deals} deals come of it.",
-            "{n} of them stand at their stage longer than agreed: going by past leads, {deals} deals come of them.",
+            "{n} of them stands at its stage longer than agreed: going by past leads, it brings {deals}.",
+            "{n} of them stand at their stage longer than agreed: going by past leads, they bring {deals}.",
             late,
         )
-        said += " " + text.format(n=number(late), deals=number(old["deals_late"], 1 if old["deals_late"] < 1 else 0))
+        said += " " + text.format(n=number(late), deals=_deals(old["deals_late"]))
     if old["not_known"] > 0:
         text = counted(
             "{n} stands longer than past leads were watched: what comes of it is not known, and nothing is counted.",
@@ -138,6 +138,12 @@ def _open_sentence(old: pd.Series, goal: Goal) -> str:
         )
         said += " " + text.format(n=number(old["not_known"]))
     return said
+
+
+def _deals(many: float) -> str:
+    """So many deals; below one to a tenth, which has the form of several."""
+    shown = round(float(many), 1 if many < 0.95 else 0)
+    return counted("{n} deal", "{n} deals", 2 if shown < 1 else shown).format(n=number(shown, shown < 1))
 
 
 def _paid_sentence(paid: pd.DataFrame, funnel: Funnel) -> str:
