@@ -135,9 +135,9 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
     assert met.endswith("92% of the others: no more than 5 points apart.")
     assert paid.endswith("56% of the others: whether they differ cannot be told yet.")
     # the usual comparison: leads contacted within a day against those contacted later
-    rows = fetch(firsts.select("lead_id", "lead_on", "contacted_on", "paid_on"))
-    old = rows[(rows["lead_on"] < "2026-04-01") & rows["contacted_on"].notna()]
-    wait, won = (old["contacted_on"] - old["lead_on"]).dt.days, old["paid_on"].notna()
+    rows = fetch(firsts.filter(firsts.place == 0).select("lead_id", "reached_on", "contacted_on", "won_on"))
+    old = rows[(rows["reached_on"] < "2026-04-01") & rows["contacted_on"].notna()]
+    wait, won = (old["contacted_on"] - old["reached_on"]).dt.days, old["won_on"].notna()
     soon, late = won[wait <= 1], won[wait > 1]
     spread = np.sqrt(soon.var() / len(soon) + late.var() / len(late))
     assert (soon.mean() - late.mean()) / spread > 3
