@@ -15,9 +15,10 @@ _HOMES = {
         "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window window_before"
     ),
     "stated.shared": "kept",
-    "counting.journeys": "journeys stays with_cohort with_leads",
-    "counting.counts": "deal_size outcome_days overall_counts stage_days stage_span step_counts",
-    "counting.fates": "step_fates undated_counts",
+    "counting.journeys": "journeys with_cohort with_leads",
+    "counting.counts": (
+        "deal_size outcome_days overall_counts stage_days stage_span step_counts step_fates undated_counts"
+    ),
     "counting.flows": "stage_flow transitions",
     "counting.sensitivity": "rival_counts",
     "counting.money": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, field
 
 import ibis
@@ -13,7 +15,7 @@ import pytest
 from funnelstats.counting.journeys import TAKEN_WITHIN
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
-ENGINES = ("duckdb", "polars")
+ENGINES = ("duckdb", "postgres", "pyspark")
 
 ENTRIES_SCHEMA = ibis.schema(
     {
@@ -28,9 +30,27 @@ ENTRIES_SCHEMA = ibis.schema(
 
 
 @pytest.fixture(params=ENGINES)
-def con(request):
-    """An empty database in memory, once for every engine."""
-    return getattr(ibis, request.param).connect()
+def con(request, tmp_path_factory):
+    """An empty database, once for every engine; PostgreSQL is the server that FUNNELSTATS_POSTGRES names."""
+    if request.param == "duckdb":
+        yield ibis.duckdb.connect()
+        return
+    if request.param == "postgres":
+        pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
+        if not (url := os.environ.get("FUNNELSTATS_POSTGRES")):
+            pytest.skip("FUNNELSTATS_POSTGRES names no PostgreSQL server to test on")
+        engine = ibis.connect(url)
+        engine.raw_sql("drop schema if exists public cascade; create schema public").close()
+        yield engine
+        engine.disconnect()
+        return
+    spark = pytest.importorskip("pyspark.sql", reason="Spark needs ibis-framework[pyspark]")
+    if not shutil.which("java"):
+        pytest.skip("Spark needs Java")
+    folder = tmp_path_factory.mktemp("spark")
+    session = spark.SparkSession.builder.master("local[1]").config("spark.sql.session.timeZone", "UTC")
+    session = session.config("spark.sql.warehouse.dir", str(folder)).config("spark.sql.shuffle.partitions", 1)
+    yield ibis.pyspark.connect(session.getOrCreate())
 
 
 def entries_frame(rows):

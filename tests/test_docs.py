@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 STATISTICS = [
-    *("counts", "fates", "flows", "intervals", "conversion", "incidence", "projection", "managers", "scatter"),
+    *("counts", "flows", "intervals", "conversion", "incidence", "projection", "managers", "scatter"),
     *("teams", "casemix", "peers", "leaks", "changes", "monitoring"),
 ]
 NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span"}

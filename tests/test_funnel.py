@@ -254,22 +254,14 @@ SOURCES = {
         in_source("leads", 'attributes = { entered = "e" }'),
         'leads.attributes.entered: reports have a column "entered" of their own; give it another name',
     ),
-    "an attribute called like a stage's day": (
-        in_source("leads", 'attributes = { met_on = "e" }'),
-        'leads.attributes.met_on: reports have a column "met_on" for a stage; give it another name',
-    ),
     "an attribute called like a column but for capitals": (
         in_source("leads", 'attributes = { Created_on = "e" }'),
         "leads.attributes.Created_on: leads have a column of this name, whatever its capitals; "
         "map it under columns, or rename it",
     ),
-    "an attribute called like a stage but for capitals": (
-        in_source("leads", 'attributes = { PAID = "e" }'),
-        'leads.attributes.PAID: reports have a column "paid" for a stage; give it another name',
-    ),
-    "an attribute called like a hidden column of a stage": (
-        in_source("leads", 'attributes = { Met_Last = "e" }'),
-        'leads.attributes.Met_Last: reports have a column "met_last" for a stage; give it another name',
+    "an attribute called like a column of the journeys": (
+        in_source("leads", 'attributes = { Back_On = "e" }'),
+        'leads.attributes.Back_On: reports have a column "back_on" of their own; give it another name',
     ),
     "two attributes that differ in capitals": (
         in_source("leads", 'attributes = { kind = "a", Kind = "b" }'),
@@ -287,21 +279,9 @@ SOURCES = {
         TOML.replace('"met"', '"Lost"').replace("met =", "Lost ="),
         'stages: "Lost" is a word of funnelstats, whatever its capitals; choose another name',
     ),
-    "a stage called like a column of contacts": (
-        TOML.replace('"met"', '"Kind"').replace("met =", "Kind ="),
-        'stages: "Kind" is a word of funnelstats, whatever its capitals; choose another name',
-    ),
     "stages that differ in capitals": (
         TOML.replace('"met"', '"Lead"').replace("met =", "Lead ="),
         'stages: "lead" and "Lead" differ in capitals only, which tell no two apart; rename one',
-    ),
-    "a stage called like another's day": (
-        TOML.replace('"paid"]', '"MET_ON"]').replace("paid =", "MET_ON ="),
-        'stages: "MET_ON" is a word of funnelstats, whatever its capitals; choose another name',
-    ),
-    "a stage called like a column of the reports": (
-        TOML.replace('"met"', '"refusal"').replace("met =", "refusal ="),
-        'stages: "refusal" is a word of funnelstats; choose another name',
     ),
     "a later stage called like the cohorts' leads": (
         TOML.replace('"met"', '"leads"').replace("met =", "leads ="),

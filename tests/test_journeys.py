@@ -1,4 +1,4 @@
-"""One row per lead episode: the README's counting rules on histories of a few rows, then against a plain loop."""
+"""One row for each stage reached: the README's counting rules on histories of a few rows, then against a loop."""
 
 from datetime import date
 
@@ -7,17 +7,29 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.journeys import journeys, stays, with_cohort, with_leads
+from funnelstats.counting.journeys import journeys, with_cohort, with_leads
 from funnelstats.stated.funnel import FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid")
 
 
+OF_STAGE = {"": "reached_at", "_on": "reached_on", "_entered_on": "entered_on", "_manager": "manager"}
+OF_STAGE |= {"_back_on": "back_on", "_skipped": "skipped"}
+
+
 def journeys_of(con, rows, funnel=FUNNEL):
-    """The journeys of a toy as a list of dicts, blanks as None."""
-    frame = journeys(table(con, entries_frame(rows)), funnel).to_pandas()
-    frame = frame.sort_values(["lead_id", "episode"]).astype(object)
-    return frame.where(frame.notna(), None).to_dict("records")
+    """The journeys of a toy as one dict for each episode, blanks as None."""
+    return by_episode(journeys(table(con, entries_frame(rows)), funnel), funnel)
+
+
+def by_episode(lazy, funnel):
+    frame = lazy.to_pandas().sort_values(["lead_id", "episode", "place"]).astype(object)
+    found = {}
+    for row in frame.where(frame.notna(), None).to_dict("records"):
+        nowhere = {f"{stage}{end}": None for stage in funnel.stages for end in OF_STAGE}
+        episode = found.setdefault((row["lead_id"], row["episode"]), row | nowhere)
+        episode |= {f"{row['stage']}{end}": row[name] for end, name in OF_STAGE.items()}
+    return list(found.values())
 
 
 def on(day):
@@ -42,16 +54,15 @@ def test_a_reopened_lead_is_in_no_stage_before_the_one_it_reopens_at(con):
     entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
     lazy = journeys(entries, FUNNEL)
     again = lazy.filter(lazy.episode == 2)
-    frame = again.to_pandas().astype(object)
-    (one,) = frame.where(frame.notna(), None).to_dict("records")
+    (one,) = by_episode(again, FUNNEL)
     assert [one[name] for name in ("lead", "lead_on", "lead_entered_on", "lead_manager", "met_on", "paid_on")] == [
         *[None] * 4,
         on(9),
         on(15),
     ]
-    found = stays(again, FUNNEL).to_pandas()
+    found = again.to_pandas()
     assert found.sort_values("entered_on")["stage"].tolist() == ["met", "paid"]
-    assert with_cohort(again, FUNNEL).to_pandas()["cohort"].tolist() == [on(5)]
+    assert with_cohort(again, FUNNEL).to_pandas()["cohort"].tolist() == [on(5), on(5)]
 
 
 @pytest.mark.parametrize(("minutes", "hours", "episodes"), [(60, 1, 1), (61, 1, 2), (61, 24, 1), (1, 0, 2)])
@@ -125,7 +136,7 @@ def test_a_win_without_a_date_decides_over_a_refusal_or_return_that_has_one(con)
         ("returned", "nurture", "2026-01-07"),
         ("returned", "paid", None),
     ]
-    kept = ("undated", "lost", "lost_on", "nurture", "nurture_on", "reason")
+    kept = ("undated", "lost_at", "lost_on", "nurture_at", "nurture_on", "reason")
     assert [[one[name] for name in kept] for one in journeys_of(con, rows)] == [["paid", *[None] * 5]] * 2
 
 
@@ -197,7 +208,7 @@ def test_a_backdated_win_still_counts_and_moves_no_entry(con):
     (one,) = journeys_of(con, rows)
     assert (one["lead_on"], one["met_entered_on"], one["paid_on"]) == (on(5), on(7), on(3))
     assert (one["met_back_on"], one["paid_back_on"]) == (None, None)
-    frame = stays(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL).to_pandas()
+    frame = journeys(table(con, entries_frame(rows)), FUNNEL).to_pandas()
     frame = frame.sort_values("stage").astype(object).where(lambda found: found.notna(), None)
     assert frame[["stage", "entered_on", "left_on", "outcome", "timed"]].to_numpy().tolist() == [
         ["lead", on(5), on(5), "advanced", False],
@@ -208,7 +219,7 @@ def test_a_backdated_win_still_counts_and_moves_no_entry(con):
 
 def test_a_skipped_stage_has_no_duration_and_the_one_before_it_has(con):
     entries = table(con, entries_frame([("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-08")]))
-    found = stays(journeys(entries, FUNNEL), FUNNEL).to_pandas().set_index("stage")["timed"]
+    found = journeys(entries, FUNNEL).to_pandas().set_index("stage")["timed"]
     assert found.to_dict() == {"lead": True, "met": False, "paid": True}
 
 
@@ -256,7 +267,7 @@ def test_entries_need_no_manager_and_no_reason_and_a_date_unless_days_are_those_
     schema = ibis.schema({"lead_id": "string", "stage": "string", "entered_at": "timestamp"})
     entries = table(con, bare[list(schema)], schema)
     one = journeys(entries, FUNNEL.model_copy(update={"timezone": "UTC"})).to_pandas().iloc[0]
-    assert (one["lead_on"], one["lead_manager"], one["reason"]) == (on(5), "(missing)", "(missing)")
+    assert (one["reached_on"], one["manager"], one["reason"]) == (on(5), "(missing)", "(missing)")
     with pytest.raises(FunnelError, match='no column "entered_on": it must hold the date of entered_at in Europe/Mos'):
         journeys(entries, FUNNEL)
 
@@ -271,7 +282,7 @@ def test_stays_are_left_by_advancing_going_back_or_ending(con):
         ("b", "lead", "2026-01-08", "Anna"),
         ("c", "paid", "2026-01-05", "Anna"),
     ]
-    frame = stays(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL).to_pandas()
+    frame = journeys(table(con, entries_frame(rows)), FUNNEL).to_pandas()
     frame = frame.astype(object).where(frame.notna(), None)
     found = {
         (row.lead_id, row.stage): (row.entered_on, row.manager, row.left_on, row.outcome) for row in frame.itertuples()
@@ -293,22 +304,21 @@ def test_a_stage_logged_without_managers_belongs_to_nobody(con):
         ("b", "met", "2026-01-04", "Anna"),
         ("b", "lead", "2026-01-05", None),
     ]
-    frame = journeys(table(con, entries_frame(rows)), FUNNEL).to_pandas().set_index("lead_id")
-    assert frame["lead_manager"].to_dict() == {"a": "(missing)", "b": "(missing)"}
-    assert frame.loc["b", "met_manager"] == "Anna"
+    first, second = journeys_of(con, rows)
+    assert (first["lead_manager"], second["lead_manager"], second["met_manager"]) == ("(missing)", "(missing)", "Anna")
 
 
 def test_the_earlier_of_two_ends_is_the_outcome(con):
     days = {5: "lead", 6: "nurture", 9: "lost"}
     entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
-    one = stays(journeys(entries, FUNNEL), FUNNEL).to_pandas().iloc[0]
+    one = journeys(entries, FUNNEL).to_pandas().iloc[0]
     assert (one["outcome"], one["left_on"]) == ("nurture", on(6))
 
 
 def test_of_two_ends_at_one_instant_lost_comes_first(con):
     days = {"lead": 5, "nurture": 6, "lost": 6}
     entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for stage, day in days.items()]))
-    assert stays(journeys(entries, FUNNEL), FUNNEL).to_pandas()["outcome"].tolist() == ["lost"]
+    assert journeys(entries, FUNNEL).to_pandas()["outcome"].tolist() == ["lost"]
 
 
 @pytest.mark.parametrize(
@@ -358,51 +368,37 @@ def test_only_the_wanted_attributes_are_joined(con):
         with_toy_leads(con, ["chanel"])
 
 
-def test_a_stage_may_be_called_created(con):
-    schema = ibis.schema({"lead_id": "string", "created_on": "date", "amount": "float64"})
-    leads = table(con, pd.DataFrame({"lead_id": ["a"], "created_on": [None], "amount": [5.0]}), schema, "leads")
-    entries = table(con, entries_frame([("a", "created", "2026-01-05")]))
-    frame = with_leads(journeys(entries, funnel_of("created", "won")), leads).to_pandas()
-    assert (frame.at[0, "created_on"], frame.at[0, "amount"]) == (on(5), 5.0)
-
-
-def test_an_attribute_cannot_take_the_name_of_a_stage(con):
-    schema = ibis.schema({"lead_id": "string", "met": "string"})
-    leads = table(con, pd.DataFrame({"lead_id": ["a"], "met": ["yes"]}), schema, "leads")
+def test_an_attribute_cannot_take_the_name_of_a_column_of_the_journeys(con):
+    schema = ibis.schema({"lead_id": "string", "outcome": "string"})
+    leads = table(con, pd.DataFrame({"lead_id": ["a"], "outcome": ["yes"]}), schema, "leads")
     entries = table(con, entries_frame([("a", "lead", "2026-01-05")]))
-    with pytest.raises(FunnelError, match='"met"; rename it'):
+    with pytest.raises(FunnelError, match='"outcome"; rename it'):
         with_leads(journeys(entries, FUNNEL), leads)
 
 
 @pytest.mark.parametrize(("seed", "hours"), [(0, 1), (1, 8), (2, 30)])
-def test_journeys_and_stays_equal_a_loop_over_random_histories(con, seed, hours):
+def test_journeys_equal_a_loop_over_random_histories(con, seed, hours):
     funnel = funnel_of("new", "встреча", "offer", "paid").model_copy(update={"correction_hours": hours})
     frame = random_entries(seed, funnel.stages, undated=15)
     frame["reason"] = frame["reason"].where(frame["entered_at"].notna(), None)
-    expected, expected_stays = {}, {}
+    expected = {}
     for episode in episodes_of(frame, funnel.stages, hours):
-        key = (episode.lead_id, episode.number)
-        row = []
-        for stage in funnel.stages:
-            first, back = episode.first(stage, funnel.stages), episode.back_on(stage, funnel.stages)
-            entry = episode.entry(stage, funnel.stages)
-            row += [first and first.entered_at, first and first.entered_on, entry and entry.entered_on]
-            row += [entry and episode.holder(stage, funnel.stages), back]
-            row += [bool(first and not episode.own(stage, funnel.stages))]
-            if stay := episode.stay(stage, funnel.stages):
-                expected_stays[(*key, stage)] = stay
         lost, nurture = episode.end("lost"), episode.end("nurture")
-        row += [lost and lost.entered_at, lost and lost.entered_on]
-        row += [nurture and nurture.entered_at, nurture and nurture.entered_on]
-        row += [episode.reason() if lost or episode.undated == "lost" else None, episode.undated]
-        expected[key] = row
-    lazy = journeys(table(con, frame), funnel)
-    assert records(lazy, ["lead_id", "episode"]) == expected
-    kept = lazy.columns[2:]
-    wanted = [name for name in stays(lazy, funnel).columns if name not in (*kept, "timed")]
-    assert records(stays(lazy, funnel).select(*wanted), ["lead_id", "episode", "stage"]) == {
-        key: list(stay) for key, stay in expected_stays.items()
-    }
+        of_episode = [lost and lost.entered_at, lost and lost.entered_on]
+        of_episode += [nurture and nurture.entered_at, nurture and nurture.entered_on]
+        of_episode += [episode.reason() if lost or episode.undated == "lost" else None, episode.undated]
+        for stage in funnel.stages:
+            if stay := episode.stay(stage, funnel.stages):
+                first = episode.first(stage, funnel.stages)
+                row = [first.entered_at, first.entered_on, episode.back_on(stage, funnel.stages)]
+                row += [not episode.own(stage, funnel.stages), *stay, episode.timed(stage, funnel.stages)]
+                expected[episode.lead_id, episode.number, stage] = row + of_episode
+    lazy = journeys(table(con, frame), funnel).select(
+        *("lead_id", "episode", "stage", "reached_at", "reached_on", "back_on", "skipped"),
+        *("entered_on", "manager", "left_on", "outcome", "timed"),
+        *("lost_at", "lost_on", "nurture_at", "nurture_on", "reason", "undated"),
+    )
+    assert records(lazy, ["lead_id", "episode", "stage"]) == expected
 
 
 def records(lazy, keys):

@@ -67,7 +67,7 @@ def small(con):
         con,
         [("a", "2026-01-18", 100.0), ("a", "2026-04-20", 50.0), ("a", "2026-05-02", -30.0), ("q", "2026-01-01", 7.0)],
     )
-    # kept, as on the page: SQLite's parser takes no query as deep as all verbs together
+    # kept, as on the page
     lazy = con.create_table("kept", journeys(table(con, entries), FUNNEL))
     return lazy, leads, payments
 

@@ -135,9 +135,9 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
     assert met.endswith("92% of the others: no more than 5 points apart.")
     assert paid.endswith("56% of the others: whether they differ cannot be told yet.")
     # the usual comparison: leads contacted within a day against those contacted later
-    rows = fetch(firsts.select("lead_id", "lead_on", "contacted_on", "paid_on"))
-    old = rows[(rows["lead_on"] < "2026-04-01") & rows["contacted_on"].notna()]
-    wait, won = (old["contacted_on"] - old["lead_on"]).dt.days, old["paid_on"].notna()
+    rows = fetch(firsts.filter(firsts.place == 0).select("lead_id", "reached_on", "contacted_on", "won_on"))
+    old = rows[(rows["reached_on"] < "2026-04-01") & rows["contacted_on"].notna()]
+    wait, won = (old["contacted_on"] - old["reached_on"]).dt.days, old["won_on"].notna()
     soon, late = won[wait <= 1], won[wait > 1]
     spread = np.sqrt(soon.var() / len(soon) + late.var() / len(late))
     assert (soon.mean() - late.mean()) / spread > 3
@@ -146,7 +146,7 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
 def test_no_manager_looks_fast_by_forgetting_leads(sample, firsts) -> None:
     funnel, _, _, _ = sample
     times = waiting_times(hours_to_contact(firsts, funnel, DAY, by="manager"))
-    rows = fetch(firsts.select("lead_id"))
+    rows = fetch(firsts.filter(firsts.place == firsts.opened).select("lead_id"))
     assert times.loc[times["clock"] == "calendar", "leads"].sum() == len(rows)
     working, calendar = (times[times["clock"] == clock].set_index("manager") for clock in ("working", "calendar"))
     assert (working["half"].dropna() <= calendar["half"].dropna()).all()
@@ -163,7 +163,7 @@ def test_own_leads_of_all_managers_are_all_open_leads_once(sample) -> None:
     lists = {who: own_leads(paths, tables.leads, touched, funnel, DAY, manager=who) for who in names}
     together = pd.concat(lists.values())
     assert together["lead_id"].is_unique
-    open_now = fetch(paths.filter(paths.paid.isnull() & paths.lost.isnull() & paths.nurture.isnull()).select("lead_id"))
+    open_now = fetch(paths.filter(paths.won_on.isnull() & paths.ended_on.isnull()).select("lead_id"))
     assert set(together["lead_id"]) == set(open_now["lead_id"])
     owners = fetch(tables.leads.select("lead_id", "manager")).set_index("lead_id")["manager"]
     assert all(set(owners[frame["lead_id"]]) == {who} for who, frame in lists.items() if who != MISSING and len(frame))
@@ -185,7 +185,7 @@ def test_the_money_at_stake_is_what_such_leads_brought(sample) -> None:
         for who in names
     )
     later = sample[2]
-    won = fetch(later.filter(later.paid.notnull()).select("lead_id"))["lead_id"]
+    won = fetch(later.filter(later.won_on.notnull()).select("lead_id"))["lead_id"]
     expected, realised = staked["chance"].sum(), staked["lead_id"].isin(won).sum()
     spread = np.sqrt((staked["chance"] * (1 - staked["chance"])).sum())
     # the planted leak begins two weeks after that day: fewer are won than was to be expected, not more

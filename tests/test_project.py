@@ -76,7 +76,7 @@ def test_a_package_locked_twice_says_which_python_gets_which() -> None:
 
 
 def test_the_extras_that_are_asked_for_are_locked_too() -> None:
-    assert {"duckdb", "polars", "pyarrow"} <= locked().keys()
+    assert {"duckdb", "pyarrow"} <= locked().keys()
 
 
 def test_upper_bounds_are_only_those_with_a_known_break_and_the_break_is_said() -> None:

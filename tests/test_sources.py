@@ -373,7 +373,7 @@ def test_an_end_known_by_its_day_comes_last_on_that_day():
         assert made["entered_at"].astype(str).tolist()[2] == "2026-01-10 06:00:00"
         assert made["entered_on"].astype(str).tolist() == ["2026-01-05", "2026-01-10", "2026-01-10"]
         paths = journeys(ibis.memtable(made), read_funnel(NAME)).execute()
-        assert paths[["episode", f"{end}_on"]].astype(str).values.tolist() == [["1", "2026-01-10"]]
+        assert paths[["episode", f"{end}_on"]].drop_duplicates().astype(str).values.tolist() == [["1", "2026-01-10"]]
 
 
 def test_a_reopening_after_the_day_of_an_end_is_still_a_second_lead():
@@ -386,9 +386,9 @@ def test_a_stage_known_by_its_day_does_not_put_the_lead_back_or_give_it_another_
     toml = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "who"')
     rows = "id,stage,at,who\na,lead,2026-01-10 10:00,Ann\na,met,2026-01-10,Bob\na,paid,2026-01-10 12:00,Cid\n"
     made = prepared(toml, {"entries.csv": rows})["entries"]
-    path = journeys(ibis.memtable(made), read_funnel(NAME)).execute().iloc[0]
-    assert path[["lead_manager", "met_manager", "paid_manager"]].tolist() == ["Ann", "Bob", "Cid"]
-    assert path[["met_back_on", "paid_back_on"]].isna().all()
+    path = journeys(ibis.memtable(made), read_funnel(NAME)).execute().sort_values("place")
+    assert path["manager"].tolist() == ["Ann", "Bob", "Cid"]
+    assert path["back_on"].isna().all()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Moscow", "America/Sao_Paulo"])

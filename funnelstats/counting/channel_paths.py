@@ -30,13 +30,9 @@ def channel_credit(values: ir.Table, contacts: ir.Table | None, as_of: date) -> 
     touches = _touches(values, contacts, as_of)
     if touches is None:
         return _nothing(["channel", *CREDITS])
-    lead = touches.group_by("lead_id").aggregate(
-        first_key=touches.key.min(), last_key=touches.key.max(), touches=touches.count()
-    )
-    paid = values.select("lead_id", "paid", own_channel="channel")
-    rows = touches.join(lead, "lead_id").join(paid.select("lead_id", "paid"), "lead_id")
-    first, last = rows.key == rows.first_key, rows.key == rows.last_key
+    rows = touches.join(values.select("lead_id", "paid"), "lead_id")
     many = rows.touches.cast("float64")
+    first, last = rows.number == 0, rows.number == rows.touches - 1
     position = ibis.cases(
         (rows.touches == 1, 1.0), (rows.touches == 2, 0.5), (first | last, 0.4), else_=0.2 / ibis.greatest(many - 2, 1)
     )
@@ -46,8 +42,8 @@ def channel_credit(values: ir.Table, contacts: ir.Table | None, as_of: date) -> 
         linear=(rows.paid / many).sum(),
         position=(rows.paid * position).sum(),
     )
-    own = paid.group_by(channel="own_channel").aggregate(own=paid.paid.sum())
-    untouched = paid.anti_join(touches, "lead_id")
+    own = values.group_by("channel").aggregate(own=values.paid.sum())
+    untouched = values.anti_join(touches, "lead_id")
     spared = fetch(untouched.aggregate(paid=untouched.paid.sum()))["paid"].astype("float64").fillna(0.0)
     frame = fetch(own).merge(fetch(credited), how="outer", on="channel")
     nobody = pd.DataFrame({"channel": [NO_TOUCH], **dict.fromkeys(CREDITS, spared)}).assign(own=0.0)
@@ -66,22 +62,13 @@ def channel_moves(values: ir.Table, contacts: ir.Table | None, as_of: date) -> p
     touches = _touches(values.filter(values.state != "open"), contacts, as_of)
     if touches is None:
         return _nothing(names)
-    # One key for (time, channel), and the greatest smaller key: no window function, as in `transitions`.
-    earlier = touches.select("lead_id", earlier="key")
-    linked = (
-        touches.left_join(earlier, "lead_id")
-        .group_by("lead_id", "key", "channel")
-        .aggregate(before=ibis._.earlier.max(where=ibis._.earlier < ibis._.key))
+    in_time = ibis.window(group_by="lead_id", order_by="number")
+    steps = touches.select(
+        from_channel=touches.channel.lag().over(in_time).fill_null(START), to_channel=touches.channel
     )
-    origin = touches.select("lead_id", before="key", from_channel="channel")
-    steps = linked.left_join(origin, ["lead_id", "before"]).select(
-        from_channel=ibis._.from_channel.fill_null(START), to_channel=linked.channel
-    )
-    last = touches.group_by("lead_id").aggregate(key=touches.key.max())
-    ends = (
-        touches.join(last, ["lead_id", "key"])
-        .join(values.select("lead_id", "state"), "lead_id")
-        .select(from_channel="channel", to_channel=(ibis._.state == "won").ifelse(WON, NOT_WON))
+    last = touches.filter(touches.number == touches.touches - 1)
+    ends = last.join(values.select("lead_id", "state"), "lead_id").select(
+        from_channel="channel", to_channel=(ibis._.state == "won").ifelse(WON, NOT_WON)
     )
     moved = steps.union(ends)
     counted = moved.group_by("from_channel", "to_channel").aggregate(moves=moved.count())
@@ -89,7 +76,7 @@ def channel_moves(values: ir.Table, contacts: ir.Table | None, as_of: date) -> p
 
 
 def _touches(values: ir.Table, contacts: ir.Table | None, as_of: date) -> ir.Table | None:
-    """lead_id, key, channel of every touch; None where contacts carry no channel."""
+    """Every touch with its number and how many its lead had; None where contacts carry no channel."""
     if contacts is None or "channel" not in contacts.columns:
         return None
     on = contacts.on if "on" in contacts.columns else contacts.at.date()
@@ -97,7 +84,11 @@ def _touches(values: ir.Table, contacts: ir.Table | None, as_of: date) -> ir.Tab
     known = named.filter((named.channel != MISSING) & (named._on <= on_date(as_of)))
     known = known.select("lead_id", "at", "channel", "_on").join(values.select("lead_id", "won_on"), "lead_id")
     in_time = known.filter(known.won_on.isnull() | (known._on <= known.won_on))
-    return in_time.select("lead_id", "channel", key=in_time.at.cast("string") + " " + in_time.channel).distinct()
+    rows = in_time.select("lead_id", "at", "channel").distinct()
+    return rows.mutate(
+        number=ibis.row_number().over(ibis.window(group_by="lead_id", order_by=["at", "channel"])),
+        touches=rows.count().over(ibis.window(group_by="lead_id")),
+    )
 
 
 def _nothing(names: list[str]) -> pd.DataFrame:

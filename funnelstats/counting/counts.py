@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
-from funnelstats.counting.journeys import stays
+from funnelstats.counting.journeys import EPISODE
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel, FunnelError, suggestion
 from funnelstats.stated.shared import shared
 
 STEP_COUNTS = ["entered", "converted", "too_recent"]
 OUTCOMES = ["advanced", "lost", "open"]
-STAGE_KEYS = ["manager", "week"]
+FATES = ["in_time", "late", *ENDS, "open"]
+UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
 
 @shared
@@ -42,8 +45,8 @@ def step_counts(
     `entered_between` holds the first and last date of the entries at `from_stage`.
     Returns *by, from_stage, to_stage, entered, converted, too_recent; without `by`, every step.
     """
-    steps = [(step.from_stage, step.to_stage, step.horizon_days) for step in funnel.steps]
-    return pair_counts(journeys, steps, as_of, by, entered_between)
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    return judged(rows.mutate(_reached_on=rows.next_on), keys, _pairs(funnel))
 
 
 @shared
@@ -59,54 +62,63 @@ def overall_counts(
 
     A lead reopened at a later stage went no whole way and is in none of them.
     """
-    first = funnel.stages[0]
-    days = 0
-    pairs = []
-    for step in funnel.steps:
-        days += step.horizon_days
-        pairs.append((first, step.to_stage, days))
-    return pair_counts(journeys, pairs, as_of, by, entered_between)
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    horizons = [step.horizon_days for step in funnel.steps]
+    ways = range(len(horizons))
+    grid = {"_step": ways, "_to": [way + 1 for way in ways], "_horizon": np.cumsum(horizons)}
+    came = rows.filter(rows.place == 0).drop("_step", "_horizon").cross_join(ibis.memtable(grid))
+    reached = journeys.select(*EPISODE, _to="place", _reached_on="reached_on")
+    rows = came.left_join(reached, [*EPISODE, "_to"]).select(*came.columns, "_reached_on")
+    return judged(rows, keys, [(funnel.stages[0], stage) for stage in funnel.stages[1:]])
 
 
-def pair_counts(
+def entries_of_steps(
     journeys: ir.Table,
-    pairs: Sequence[tuple[str, str, int]],
+    funnel: Funnel,
     as_of: date,
     by: str | Sequence[str],
     entered_between: tuple[date, date] | None,
+) -> tuple[list[str], ir.Table]:
+    """The keys to group by, and the stages entered in time that a step leads on from, with step, horizon and age."""
+    keys = group_keys(by, [*journeys.columns, "week"])
+    rows = journeys.mutate(week=monday(journeys.entered_on)) if "week" in keys else journeys
+    known = (rows.place < len(funnel.steps)) & known_within(rows.entered_on, as_of, entered_between)
+    rows = with_shown(rows.filter(known), keys)
+    return keys, rows.mutate(
+        _step=rows.place,
+        _horizon=rows.place.cases(*enumerate(step.horizon_days for step in funnel.steps)),
+        _age=_days(rows.entered_on, on_date(as_of)),
+    )
+
+
+def judged(rows: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The counts of `step_counts` of rows with _step (a number in `pairs`), _horizon, _age and _reached_on."""
+    matured = rows._age >= rows._horizon
+    in_time = (_days(rows.entered_on, rows._reached_on) <= rows._horizon).fill_null(False)
+    counted = rows.group_by(*keys, "_step").aggregate(
+        entered=rows.count(where=matured),
+        converted=rows.count(where=matured & in_time),
+        too_recent=rows.count(where=~matured),
+    )
+    return _by_pair(counted, keys, pairs, STEP_COUNTS)
+
+
+def _pairs(funnel: Funnel) -> list[tuple[str, str]]:
+    return [(step.from_stage, step.to_stage) for step in funnel.steps]
+
+
+def _by_pair(
+    counted: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]], numbers: Sequence[str]
 ) -> pd.DataFrame:
-    """The counts of `step_counts` for any pairs of stages with the days a lead gets from one to the other."""
-    keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
-    # One scan of the journeys serves every step: a step is a row of a tiny table, not a query.
-    grid = ibis.memtable({"_step": range(len(pairs)), "_horizon": [days for *_, days in pairs]})
-    rows = journeys.cross_join(grid)
-
-    def of(side: int, suffix: str) -> ir.Value:
-        return rows._step.cases(*((step, rows[f"{pair[side]}{suffix}"]) for step, pair in enumerate(pairs)))
-
-    dates = rows.select(
-        "_step",
-        "_horizon",
-        *(key for key in keys if key not in STAGE_KEYS),
-        **({"manager": of(0, "_manager")} if "manager" in keys else {}),
-        **({"week": monday(of(0, "_entered_on"))} if "week" in keys else {}),
-        _entered_on=of(0, "_entered_on"),
-        _reached_on=of(1, "_on"),
-    )
-    dated = with_shown(dates, keys).filter(known_within(ibis._._entered_on, as_of, entered_between))
-    matured = _days(dated._entered_on, on_date(as_of)) >= dated._horizon
-    in_time = _days(dated._entered_on, dated._reached_on) <= dated._horizon
-    counted = dated.group_by(*keys, "_step").aggregate(
-        entered=dated.count(where=matured),
-        converted=dated.count(where=matured & in_time.fill_null(False)),
-        too_recent=dated.count(where=~matured),
-    )
+    """The counts in order, with the names of their stages; without keys, every pair."""
     frame = in_order(fetch(counted), keys, "_step")
     if not keys:
         frame = every_place(frame, "_step", range(len(pairs)))
-    frame.insert(len(keys), "from_stage", named(frame["_step"], [pair[0] for pair in pairs]))
-    frame.insert(len(keys) + 1, "to_stage", named(frame["_step"], [pair[1] for pair in pairs]))
-    return whole_numbers(frame[[*keys, "from_stage", "to_stage", *STEP_COUNTS]], STEP_COUNTS)
+    frame = frame.assign(
+        from_stage=named(frame["_step"], [pair[0] for pair in pairs]),
+        to_stage=named(frame["_step"], [pair[1] for pair in pairs]),
+    )
+    return whole_numbers(frame[[*keys, "from_stage", "to_stage", *numbers]], numbers)
 
 
 @shared
@@ -155,33 +167,94 @@ def _day_counts(
     *,
     timed: bool,
 ) -> pd.DataFrame:
-    keys = group_keys(by, [*journeys.columns, *STAGE_KEYS])
-    at_stage = stays(journeys, funnel, keep=keys)
-    if "week" in keys:
-        at_stage = at_stage.mutate(week=monday(at_stage.entered_on))
-    at_stage = with_shown(at_stage.filter(at_stage.timed) if timed else at_stage, keys)
-    position = at_stage.stage.cases(*((step.from_stage, n) for n, step in enumerate(funnel.steps)))
-    gone_for_good = at_stage.outcome.isin(["advanced", *ENDS]).fill_null(False)
-    judged = at_stage.filter(
-        at_stage.stage.isin([step.from_stage for step in funnel.steps])
-        & known_within(at_stage.entered_on, as_of, entered_between)
-    ).select(
-        *keys,
-        _step=position,
-        _entered_on=at_stage.entered_on,
-        _advanced=(at_stage.outcome == "advanced").fill_null(False),
-        _gone_on=gone_for_good.ifelse(at_stage.left_on, ibis.null("date")),
-    )
-    gone = (judged._gone_on <= on_date(as_of)).fill_null(False)
-    aged = judged.mutate(_gone=gone, age_days=_days(judged._entered_on, gone.ifelse(judged._gone_on, on_date(as_of))))
-    counted = aged.group_by(*keys, "_step", "age_days").aggregate(
-        advanced=aged.count(where=aged._gone & aged._advanced),
-        lost=aged.count(where=aged._gone & ~aged._advanced),
-        open=aged.count(where=~aged._gone),
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    if timed:
+        rows = rows.filter(rows.timed)
+    ended = rows.outcome.isin(["advanced", *ENDS]) & (rows.left_on <= on_date(as_of))
+    rows = rows.mutate(_gone=ended.fill_null(False))
+    rows = rows.mutate(age_days=rows._gone.ifelse(_days(rows.entered_on, rows.left_on), rows._age))
+    advanced = (rows.outcome == "advanced").fill_null(False)
+    counted = rows.group_by(*keys, "_step", "age_days").aggregate(
+        advanced=rows.count(where=rows._gone & advanced),
+        lost=rows.count(where=rows._gone & ~advanced),
+        open=rows.count(where=~rows._gone),
     )
     frame = in_order(fetch(counted), keys, "_step", "age_days")
-    frame.insert(len(keys), "from_stage", named(frame["_step"], [step.from_stage for step in funnel.steps]))
+    frame.insert(len(keys), "from_stage", named(frame["_step"], funnel.stages))
     return whole_numbers(frame[[*keys, "from_stage", "age_days", *OUTCOMES]], ["age_days", *OUTCOMES])
+
+
+@shared
+def step_fates(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """What had become by `as_of` of the leads of each step whose horizon is over.
+
+    `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and
+    `nurture` ended at the stage; `open` are the others, those that stepped back too. All five are the entered.
+
+    `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
+    nurture, open; without `by`, every step.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    rows = rows.filter(rows._age >= rows._horizon)
+    gone = (rows.left_on <= on_date(as_of)).fill_null(False)
+    in_time = _days(rows.entered_on, rows.left_on) <= rows._horizon
+    fate = ibis.cases(
+        (gone & (rows.outcome == "advanced") & in_time, "in_time"),
+        (gone & rows.outcome.isin(["advanced", "won"]), "late"),
+        (gone & rows.outcome.isin(ENDS), rows.outcome),
+        else_="open",
+    )
+    rows = rows.mutate(_fate=fate)
+    counted = rows.group_by(*keys, "_step").aggregate(
+        entered=rows.count(), **{name: rows.count(where=rows._fate == name) for name in FATES}
+    )
+    return _by_pair(counted, keys, _pairs(funnel), ["entered", *FATES])
+
+
+@shared
+def undated_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """The counts of `step_counts`, and beside them the leads that ended on a day that the export does not hold.
+
+    `won` are among entered and not among converted, since nobody knows that they were in time; `unseen` were won too,
+    and have no date at from_stage either: they are in neither number. `ended` were lost or returned: among entered,
+    rightly not converted. So the step's rate lies between converted / entered and
+    (converted + won + unseen) / (entered + unseen).
+
+    `by` and `entered_between` as in `step_counts`; an unseen lead counts where and when it was last seen. Returns *by,
+    from_stage, to_stage, entered, converted, won, unseen, ended; without `by`, every step.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    won = (rows.undated == funnel.stages[-1]).fill_null(False) & rows.next_on.isnull()
+    grid = ibis.memtable({"_at": range(len(funnel.steps)), "_days_there": [step.horizon_days for step in funnel.steps]})
+    # A row is of its own step and, where its lead was won unseen, of the steps after it.
+    rows = rows.mutate(_won=won).cross_join(grid)
+    unseen = rows._won & (rows._step < rows._at)
+    rows = rows.filter(((rows._step == rows._at) | unseen) & (rows._age >= rows._days_there))
+    here = rows._step == rows._at
+    in_time = (_days(rows.entered_on, rows.next_on) <= rows._days_there).fill_null(False)
+    ended = rows.next_on.isnull() & rows.undated.isin(ENDS).fill_null(False)
+    counted = rows.group_by(*keys, _step="_at").aggregate(
+        entered=rows.count(where=here),
+        converted=rows.count(where=here & in_time),
+        won=rows.count(where=here & rows._won),
+        unseen=rows.count(where=~here),
+        ended=rows.count(where=here & ended),
+    )
+    return _by_pair(counted, keys, _pairs(funnel), UNDATED)
 
 
 def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
@@ -277,3 +350,24 @@ def named(positions: pd.Series, names: Sequence[str]) -> pd.Series:
 
 def whole_numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].fillna(0).astype("int64") for name in columns})
+
+
+def day_number(day: ir.DateValue) -> ir.IntegerValue:
+    """Days since 1970: sums and limits of numbers exist on every engine, those of dates do not."""
+    return day.delta(on_date(date(1970, 1, 1)), unit="day")
+
+
+def number_of(day: date) -> int:
+    """The same for a date at hand."""
+    return (pd.Timestamp(day) - pd.Timestamp(0)).days
+
+
+def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
+    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
+    return rows.group_by(*keys) if keys else rows
+
+
+def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """No rows, with the columns and types that there would be."""
+    kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})

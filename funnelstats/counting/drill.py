@@ -9,7 +9,6 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date
-from funnelstats.counting.journeys import stays
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.shared import shared
@@ -49,18 +48,15 @@ def cell_leads(
 def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between: tuple[date, date]) -> pd.DataFrame:
     """Everybody's, with whose it was as `manager`: counted once for the pages of all managers."""
     first, last = checked_between(entered_between, "entered_between")
-    at_stage = stays(journeys, funnel)
-    steps = list(enumerate(funnel.steps))
-    rows = at_stage.filter(
-        at_stage.stage.isin([step.from_stage for _, step in steps])
-        & at_stage.entered_on.between(on_date(first), on_date(last))
-        & (at_stage.entered_on <= on_date(as_of))
-    )
     today = on_date(as_of)
+    rows = journeys.filter(
+        (journeys.place < len(funnel.steps))
+        & journeys.entered_on.between(on_date(first), on_date(last))
+        & (journeys.entered_on <= today)
+    )
     gone = (rows.left_on <= today).fill_null(False)
     rows = rows.mutate(
-        step=rows.stage.cases(*((step.from_stage, place) for place, step in steps)),
-        horizon=rows.stage.cases(*((step.from_stage, step.horizon_days) for _, step in steps)),
+        horizon=rows.place.cases(*enumerate(step.horizon_days for step in funnel.steps)),
         gone=gone,
         left_days=gone.ifelse(rows.left_on, today).delta(rows.entered_on, unit="day"),
         age=today.delta(rows.entered_on, unit="day"),
@@ -75,16 +71,16 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
     )
     frame = fetch(
         rows.select(
-            *("lead_id", "episode", "manager", "step", "entered_on"),
+            *("lead_id", "episode", "manager", "place", "entered_on"),
             outcome=outcome,
             days=rows.timed.ifelse(rows.left_days, ibis.null("int64")),
             judged=rows.age >= rows.horizon,
         )
     )
-    frame = frame.sort_values(["step", "entered_on", "lead_id", "episode"]).reset_index(drop=True)
+    frame = frame.sort_values(["place", "entered_on", "lead_id", "episode"]).reset_index(drop=True)
     return frame.assign(
-        from_stage=named(frame["step"], [step.from_stage for _, step in steps]),
-        to_stage=named(frame["step"], [step.to_stage for _, step in steps]),
+        from_stage=named(frame["place"], funnel.stages),
+        to_stage=named(frame["place"] + 1, funnel.stages),
         outcome=frame["outcome"].map(OUTCOME_WORDS).astype("str"),
         days=frame["days"].astype("float64"),
         episode=frame["episode"].astype("int64"),

@@ -11,19 +11,21 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from funnelstats.counting.counts import (
+    entries_of_steps,
     fetch,
     group_keys,
     in_order,
+    judged,
     named,
     on_date,
-    pair_counts,
     whole_numbers,
     with_shown,
 )
-from funnelstats.counting.journeys import EPISODE, opening, stage_entries, stays, visible
+from funnelstats.counting.journeys import EPISODE, episodes, stage_entries, visible
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -41,9 +43,8 @@ def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     A reason without a category in funnel.toml is its own; a blank one is "(missing)". An episode returned to
     marketing before it was lost is not refused.
     """
-    lost_first = journeys.lost.notnull() & (journeys.nurture.isnull() | (journeys.lost <= journeys.nurture))
     category = category_of(journeys.reason, funnel).fill_null(MISSING)
-    refused = lost_first.fill_null(False) | (journeys.undated == "lost").fill_null(False)
+    refused = (journeys.ended_as == "lost").fill_null(False)
     return journeys.mutate(refusal=refused.ifelse(category, NOT_REFUSED))
 
 
@@ -60,8 +61,8 @@ def refusals(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     refusal, and two flags: `excuse` (the category is listed as sounding like one) and `gap` (it is listed as
     a manager's gap, and each attribute listed with it holds one of its values).
     """
-    at_stage = stays(with_refusal(journeys, funnel), funnel)
-    rows = at_stage.filter((at_stage.outcome == "lost").fill_null(False) & at_stage.undated.isnull())
+    rows = with_refusal(journeys, funnel)
+    rows = rows.filter((rows.outcome == "lost").fill_null(False) & rows.undated.isnull())
     gap = ibis.literal(False)
     for category, attributes in told_gaps(rows.columns, funnel).items():
         own = rows.refusal == category
@@ -88,7 +89,8 @@ def with_attempt(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     A second try is any episode that follows a refused one, however many there were before;
     `refused_before` is the category of that refusal, "" elsewhere.
     """
-    before = with_refusal(journeys, funnel).select("lead_id", episode=ibis._.episode + 1, refused_before="refusal")
+    ended = episodes(with_refusal(journeys, funnel))
+    before = ended.select("lead_id", episode=ended.episode + 1, refused_before="refusal")
     rows = journeys.left_join(before, EPISODE).select(*journeys.columns, "refused_before")
     rows = rows.mutate(refused_before=rows.refused_before.fill_null(NOT_REFUSED))
     again = ibis.cases((rows.refused_before != NOT_REFUSED, AGAIN), (rows.episode > 1, RETURNED), else_=FIRST)
@@ -101,20 +103,11 @@ def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFr
     A second try counts at the one stage it was reopened at, a first one at each that it entered; horizons of the way
     summed. Returns attempt, from_stage, to_stage (the last), entered, converted, too_recent.
     """
-    tries = with_attempt(journeys, funnel)
-    opened = ibis.cases(*((tries[stage].notnull(), place) for place, stage in enumerate(funnel.stages)))
-    counts = {
-        f"{stage}_entered_on": ((tries.attempt == FIRST) | (opened == place)).ifelse(
-            tries[f"{stage}_entered_on"], ibis.null("date")
-        )
-        for place, stage in enumerate(funnel.stages)
-    }
-    last, left = funnel.stages[-1], 0
-    pairs: list[tuple[str, str, int]] = []
-    for step in reversed(funnel.steps):
-        left += step.horizon_days
-        pairs.insert(0, (step.from_stage, last, left))
-    return pair_counts(tries.mutate(**counts), pairs, as_of, "attempt", None)
+    keys, rows = entries_of_steps(with_attempt(journeys, funnel), funnel, as_of, "attempt", None)
+    rows = rows.filter((rows.attempt == FIRST) | (rows.place == rows.opened))
+    ways = np.cumsum([step.horizon_days for step in reversed(funnel.steps)])[::-1]
+    rows = rows.mutate(_horizon=rows.place.cases(*enumerate(ways.tolist())), _reached_on=rows.won_on)
+    return judged(rows, keys, [(step.from_stage, funnel.stages[-1]) for step in funnel.steps])
 
 
 def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> pd.DataFrame:
@@ -135,13 +128,13 @@ def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> 
 
 def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
     """One row on what is known of refusals at all: episodes, refused, and of these with_reason and with_manager."""
-    judged = with_refusal(journeys, funnel).select("refusal")
+    every = episodes(with_refusal(journeys, funnel)).select("refusal")
     rows = refusals(journeys, funnel).select("refusal", "manager")
     owned = rows.aggregate(with_manager=rows.count(where=rows.manager != MISSING))
-    totals = judged.aggregate(
-        episodes=judged.count(),
-        refused=judged.count(where=judged.refusal != NOT_REFUSED),
-        with_reason=judged.count(where=~judged.refusal.isin([NOT_REFUSED, MISSING])),
+    totals = every.aggregate(
+        episodes=every.count(),
+        refused=every.count(where=every.refusal != NOT_REFUSED),
+        with_reason=every.count(where=~every.refusal.isin([NOT_REFUSED, MISSING])),
     )
     return fetch(totals.cross_join(owned))
 
@@ -222,7 +215,7 @@ def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Se
     Final categories are left out. Returns *by, refusal, entered (days for a second try over at `as_of`),
     converted (reopened until then, early ones included), too_recent (days not over).
     """
-    after = journeys.select("lead_id", episode=ibis._.episode - 1, _again_on=opening(journeys, funnel))
+    after = episodes(journeys).select("lead_id", episode=ibis._.episode - 1, _again_on="began_on")
     waiting = _with_retry_days(refusals(journeys, funnel), funnel)
     rows = waiting.left_join(after, EPISODE).select(*waiting.columns, "_again_on")
     rows = rows.filter(rows.lost_on <= on_date(as_of))
@@ -271,11 +264,11 @@ def _within(day: ir.DateValue, start: date, end: date) -> ir.BooleanValue:
 
 def _counted(rows: ir.Table, keys: list[str], funnel: Funnel, measures: dict) -> pd.DataFrame:
     """Counts by the keys: groups sorted, stages in the funnel's order."""
-    stage = rows.stage.cases(*((stage, place) for place, stage in enumerate(funnel.stages)))
-    shown = with_shown(rows.mutate(_stage=stage), [key for key in keys if key != "stage"])
-    grouped = shown.group_by(*("_stage" if key == "stage" else key for key in keys))
+    shown = with_shown(rows, [key for key in keys if key != "stage"])
+    order = ["place" if key == "stage" else key for key in keys]
+    grouped = shown.group_by(*order)
     found = fetch(grouped.aggregate(**{name: measure(shown) for name, measure in measures.items()}))
-    frame = in_order(found, ["_stage" if key == "stage" else key for key in keys])
+    frame = in_order(found, order)
     if "stage" in keys:
-        frame["_stage"] = named(frame["_stage"], funnel.stages)
-    return whole_numbers(frame.rename(columns={"_stage": "stage"})[[*keys, *measures]], list(measures))
+        frame = frame.assign(stage=named(frame["place"], funnel.stages))
+    return whole_numbers(frame[[*keys, *measures]], list(measures))

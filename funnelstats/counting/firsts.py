@@ -14,9 +14,18 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import EPISODE, opening
-from funnelstats.counting.spans import day_number, nothing_counted
+from funnelstats.counting.counts import (
+    day_number,
+    fetch,
+    group_keys,
+    in_order,
+    known_within,
+    nothing_counted,
+    on_date,
+    whole_numbers,
+    with_shown,
+)
+from funnelstats.counting.journeys import EPISODE, episodes
 from funnelstats.counting.touches import OUTSIDE, by_people
 from funnelstats.counting.workclock import end_of_day, work_calendar
 from funnelstats.stated.funnel import Funnel
@@ -35,7 +44,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     """
     if touches is None:
         return None
-    began = journeys.select(*EPISODE, _began=opening(journeys, funnel, ""), _began_on=opening(journeys, funnel))
+    began = episodes(journeys).select(*EPISODE, _began="began_at", _began_on="began_on")
     rows = by_people(touches, funnel).join(began, EPISODE)
     rows = rows.filter((rows.stage != OUTSIDE) | (rows.at < rows._began))
     found = rows.group_by(EPISODE).aggregate(
@@ -66,25 +75,23 @@ def hours_to_contact(
     keys = group_keys(by, ["manager"] if firsts is None else [*firsts.columns, "manager"])
     if firsts is None:
         return nothing_counted([*keys, "clock"], ["hours", "contacted", "waiting"])
-    first, last = funnel.stages[0], funnel.stages[-1]
-    rows = firsts.filter(known_within(firsts[f"{first}_on"], as_of, entered_between))
+    rows = firsts.filter((firsts.place == 0) & known_within(firsts.reached_on, as_of, entered_between))
     contacted = (rows.contacted_on <= on_date(as_of)).fill_null(False)
     day_of_end, second_of_end = on_date(as_of), ibis.literal(end_of_day(as_of, funnel.timezone))
-    ends = [(rows[f"{end}_on"], rows[end].epoch_seconds()) for end in ("lost", "nurture", last)]
+    ends = [(rows[f"{end}_on"], rows[f"{end}_at"].epoch_seconds()) for end in ("ended", "won")]
     until = [(contacted.ifelse(rows.contacted_on, on), contacted.ifelse(rows.contacted_at.epoch_seconds(), at))
              for on, at in ends]  # fmt: skip
     known = [((on <= on_date(as_of)).fill_null(False), on, at) for on, at in until]
     days = ibis.least(*(there.ifelse(day_number(on), day_number(day_of_end)) for there, on, _ in known))
     seconds = ibis.least(*(there.ifelse(at, second_of_end) for there, _, at in known))
     unknown = rows.undated.notnull() & ~contacted
-    days = unknown.ifelse(day_number(rows[f"{first}_on"]), days)
-    seconds = unknown.ifelse(rows[first].epoch_seconds(), seconds)
+    days = unknown.ifelse(day_number(rows.reached_on), days)
+    seconds = unknown.ifelse(rows.reached_at.epoch_seconds(), seconds)
     waits = rows.select(
-        *(key for key in keys if key != "manager"),
-        **({"manager": rows[f"{first}_manager"]} if "manager" in keys else {}),
+        *keys,
         _contacted=contacted,
-        _came=rows[first].epoch_seconds(),
-        _came_day=day_number(rows[f"{first}_on"]),
+        _came=rows.reached_at.epoch_seconds(),
+        _came_day=day_number(rows.reached_on),
         _until=seconds,
         _until_day=days,
     )
@@ -144,30 +151,27 @@ def landmark_counts(
     if firsts is None:
         shape = nothing_counted([*keys, "to_stage"], ["landmark_days", "contacted", *LANDMARK_COUNTS])
         return shape.astype({"contacted": bool})
-    first = funnel.stages[0]
     ways = {funnel.stages[1]: funnel.steps[0].horizon_days}
     ways[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
     pairs = [(stage, days, mark) for stage, days in ways.items() for mark in landmarks if mark < days]
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )
-    came = firsts.filter(firsts.undated.isnull() & known_within(firsts[f"{first}_on"], as_of, entered_between))
-    rows = came.mutate(_came_on=came[f"{first}_on"]).cross_join(grid)
-    rows = rows.mutate(
-        _to_on=rows._pair.cases(*((number, rows[f"{pair[0]}_on"]) for number, pair in enumerate(pairs))),
-        **({"manager": rows[f"{first}_manager"]} if "manager" in keys else {}),
-    )
+    came = (firsts.place == 0) & firsts.undated.isnull() & known_within(firsts.reached_on, as_of, entered_between)
+    rows = firsts.filter(came).cross_join(grid)
+    won = rows._pair.isin([number for number, pair in enumerate(pairs) if pair[0] == funnel.stages[-1]])
+    reached_on = won.ifelse(rows.won_on, rows.next_on)
 
     def within(on: ir.DateValue, days: ir.IntegerValue) -> ir.BooleanValue:
-        return (on.delta(rows._came_on, unit="day") <= days).fill_null(False)
+        return (on.delta(rows.reached_on, unit="day") <= days).fill_null(False)
 
-    gone = [within(rows[f"{name}_on"], rows.landmark_days) for name in (funnel.stages[1], "lost", "nurture")]
-    there = on_date(as_of).delta(rows._came_on, unit="day")
+    gone = within(rows.next_on, rows.landmark_days) | within(rows.ended_on, rows.landmark_days)
+    there = on_date(as_of).delta(rows.reached_on, unit="day")
     judged = rows.mutate(
         contacted=within(rows.contacted_on, rows.landmark_days),
         _matured=there >= rows._horizon,
-        _converted=within(rows._to_on, rows._horizon),
-    ).filter(~(gone[0] | gone[1] | gone[2]) & (there >= rows.landmark_days))
+        _converted=within(reached_on, rows._horizon),
+    ).filter(~gone & (there >= rows.landmark_days))
     counted = (
         with_shown(judged, keys)
         .group_by(*keys, "_pair", "landmark_days", "contacted")

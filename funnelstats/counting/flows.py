@@ -22,7 +22,7 @@ from funnelstats.counting.counts import (
     whole_numbers,
     with_shown,
 )
-from funnelstats.counting.journeys import stage_entries, stays
+from funnelstats.counting.journeys import stage_entries
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import ENDS, Funnel
 from funnelstats.stated.shared import shared
@@ -44,24 +44,19 @@ def stage_flow(
     each group that had anything to count.
     """
     checked_period(start, end)
-    keys = group_keys(by, [*journeys.columns, "manager"])
-    at_stage = with_shown(stays(journeys, funnel, keep=keys), keys)
+    keys = group_keys(by, journeys.columns)
     first, last = on_date(start), on_date(end)
-    present = at_stage.filter((at_stage.entered_on <= last) & (at_stage.left_on >= first).fill_null(True))
+    there = (journeys.entered_on <= last) & (journeys.left_on >= first).fill_null(True)
+    present = with_shown(journeys.filter(there), keys)
     left = (present.left_on <= last).fill_null(False)
-    position = present.stage.cases(*((stage, n) for n, stage in enumerate(funnel.stages)))
-    counted = (
-        present.mutate(_place=position, _left=left)
-        .group_by(*keys, "_place")
-        .aggregate(
-            opening=ibis._.count(where=ibis._.entered_on < first),
-            entered=ibis._.count(where=ibis._.entered_on >= first),
-            **{
-                names[0]: ibis._.count(where=ibis._._left & ibis._.outcome.isin(names))
-                for names in (("advanced", "won"), ("lost",), ("nurture",), ("moved_away",))
-            },
-            still_there=ibis._.count(where=~ibis._._left),
-        )
+    counted = present.group_by(*keys, _place="place").aggregate(
+        opening=present.count(where=present.entered_on < first),
+        entered=present.count(where=present.entered_on >= first),
+        **{
+            names[0]: present.count(where=left & present.outcome.isin(names))
+            for names in (("advanced", "won"), ("lost",), ("nurture",), ("moved_away",))
+        },
+        still_there=present.count(where=~left),
     )
     frame = in_order(fetch(counted), keys, "_place")
     places = range(len(funnel.stages))
@@ -88,24 +83,17 @@ def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     Returns from_stage, to_stage, entries, kind, in the funnel's order.
     """
     ordered = ("(start)", *funnel.stages, *ENDS)
-    # A time's text sorts as the time does, and a blank sorts before its decimals, so that
-    # "time place" is one key for (time, stage index) without a window function.
-    keyed = stage_entries(entries, funnel).mutate(key=ibis._.entered_at.cast("string") + " " + ibis._.place)
-    rows = keyed.group_by("lead_id", "key").aggregate(copies=keyed.count(), place=keyed.place.min())
-    earlier = rows.select("lead_id", before="key")
-    followed = (
-        rows.left_join(earlier, "lead_id")
-        .group_by("lead_id", "key", "place", "copies")
-        .aggregate(before=ibis._.before.max(where=ibis._.before < ibis._.key))
-    )
-    linked = followed.select("place", "copies", from_place=followed.before.right(2))
+    entries_of = stage_entries(entries, funnel).group_by("lead_id", "entered_at", "place")
+    rows = entries_of.aggregate(copies=ibis._.count())
+    in_time = ibis.window(group_by="lead_id", order_by=["entered_at", "place"])
+    linked = rows.mutate(from_place=rows.place.lag().over(in_time))
     counted = linked.group_by("from_place", "place").aggregate(
         entries=linked.count(), again=linked.copies.sum() - linked.count()
     )
     frame = fetch(counted)
     moves = pd.DataFrame(
         {
-            "from": frame["from_place"].fillna("-1").astype("int64") + 1,
+            "from": frame["from_place"].fillna(-1).astype("int64") + 1,
             "to": frame["place"].astype("int64") + 1,
             "entries": frame["entries"],
         }

@@ -16,7 +16,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, monday, on_date, whole_numbers
 from funnelstats.counting.ends import category_of
-from funnelstats.counting.journeys import EPISODE, earlier, not_before, visible, with_leads
+from funnelstats.counting.journeys import EPISODE, episodes, not_before, visible, with_leads
 from funnelstats.counting.states import STATE, STATES, hand_over_stage, way
 from funnelstats.reading.mapping import YES
 from funnelstats.stated.dates import checked_period
@@ -36,7 +36,7 @@ def hand_overs(
     between: tuple[date, date],
     keep: Sequence[str] = (),
 ) -> ir.Table:
-    """The journeys whose lead reached the hand-over stage from the first to the last day of `between`.
+    """The journeys of the episodes that entered the hand-over stage from the first to the last day of `between`.
 
     Only channels of `loop.marketing`, where stated. Adds handed_on and the lead's channel, campaign and amount (blank
     where the export has none) and the columns in `keep`: flags as yes, no and unknown; `loop.nurtured` as yes and no.
@@ -44,27 +44,26 @@ def hand_overs(
     first, last = between
     checked_period(first, last)
     wanted = list(dict.fromkeys([*SOURCE, *keep]))
-    if taken := sorted(set(keep) & {*OURS, *(f"{stage}_on" for stage in funnel.stages)}):
+    if taken := sorted(set(keep) & {*OURS}):
         raise FunnelError(f'a lead\'s column must not be named like one of the hand-over: "{taken[0]}"; rename it')
     if funnel.loop.marketing and "channel" not in leads.columns:
         raise FunnelError("loop.marketing names channels, but the leads of this export have no channel")
-    rows = with_leads(journeys, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
+    at = journeys.filter(journeys.stage == hand_over_stage(funnel)).select(*EPISODE, handed_on="entered_on")
+    known = (at.handed_on <= on_date(as_of)) & at.handed_on.between(on_date(first), on_date(last))
+    rows = journeys.join(at.filter(known), EPISODE)
+    rows = with_leads(rows, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
     rows = rows.mutate(
-        handed_on=rows[f"{hand_over_stage(funnel)}_entered_on"],
         **{name: _answer(rows[name]) for name in wanted if name in leads.columns and rows[name].type().is_boolean()},
         **{name: ibis.literal(MISSING) for name in SOURCE[:2] if name not in leads.columns},
         **({} if "amount" in leads.columns else {"amount": ibis.null("float64")}),
     )
     nurtured = funnel.loop.nurtured
     if nurtured in wanted:
-        # SQLite's lower() leaves Cyrillic as it is
-        words = {spelt for word in YES for spelt in (word, word.upper(), word.capitalize())}
-        says_yes = rows[nurtured].strip().isin(sorted(words)).fill_null(False)
+        says_yes = rows[nurtured].lower().strip().isin(YES).fill_null(False)
         rows = rows.mutate(**{nurtured: says_yes.ifelse("yes", "no")})
     if funnel.loop.marketing:
         rows = rows.filter(rows.channel.isin(funnel.loop.marketing))
-    known = (rows.handed_on <= on_date(as_of)) & rows.handed_on.between(on_date(first), on_date(last))
-    return rows.filter(known)
+    return rows
 
 
 def _answer(flag: ir.BooleanValue) -> ir.StringValue:
@@ -90,40 +89,51 @@ def handed_over(
 
     Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
     (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
-    ended_on, sent_back (to marketing, or as wrongly qualified), and s_on for the stages from the hand-over on.
+    ended_on, sent_back (to marketing, or as wrongly qualified), won_on, and _on_n: the day stage n was reached, for the
+    stages after the hand-over.
     """
-    ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
+    start, today = funnel.stages.index(hand_over_stage(funnel)), on_date(as_of)
+    ahead = {f"_on_{place}": place for place in range(start + 1, len(funnel.stages))}
     rows = hand_overs(journeys, leads, funnel, as_of, between, keep)
+    rows = rows.filter(rows.place >= start)
+    come = rows.reached_on <= today
+    later = come & (rows.place > start)
+    moves = rows.group_by(EPISODE).aggregate(
+        _furthest=rows.place.max(where=come),
+        _moved_on=rows.reached_on.max(where=later),
+        _back_on=rows.back_on.max(where=rows.back_on <= today),
+        **{name: rows.reached_on.min(where=come & (rows.place == place)) for name, place in ahead.items()},
+    )
+    at = rows.filter(rows.place == start)
+    rows = at.join(moves, EPISODE).select(*at.columns, *moves.columns[2:])
     if contacts is None:
         rows = rows.mutate(contacted_on=ibis.null("date"))
     else:
         touched = _last_contacts(rows.select(*EPISODE, "handed_on"), contacts, funnel, as_of)
         rows = rows.left_join(touched, EPISODE).select(*rows.columns, "contacted_on")
-    known = {name: _until(rows[name], as_of) for name in ("lost_on", "nurture_on", *(f"{s}_on" for s in ahead))}
-    back = {f"{stage}_back_on": _until(rows[f"{stage}_back_on"], as_of) for stage in ahead}
-    rows = rows.mutate(**known, **back)
-    lost = rows.lost_on.notnull() & (rows.nurture_on.isnull() | (rows.lost <= rows.nurture))
-    # An end without a date is one: it counts from the hand-over on.
-    lost |= (rows.undated == "lost").fill_null(False)
-    returned = rows.nurture_on.notnull() | (rows.undated == "nurture").fill_null(False)
-    won = rows[f"{funnel.stages[-1]}_on"].notnull() | (rows.undated == funnel.stages[-1]).fill_null(False)
-    ended_on = not_before(earlier(rows.lost_on, rows.nurture_on), rows.handed_on)
+    known = (rows.ended_on <= today) | rows.ended_on.isnull()
+    lost = (known & (rows.ended_as == "lost")).fill_null(False)
+    returned = (known & (rows.ended_as == "nurture")).fill_null(False)
+    won = (rows.won_on <= today).fill_null(False)
     wrong = (
         category_of(rows.reason, funnel).isin(funnel.loop.wrongly_qualified).fill_null(False)
         if funnel.loop.wrongly_qualified
         else False
     )
-    moves = [rows[f"{stage}_on"] for stage in ahead[1:]] + [rows[name] for name in back]
-    unmoved = ibis.and_(*(move.isnull() for move in moves))
-    last_on = ibis.greatest(*(ibis.coalesce(day, rows.handed_on) for day in (*moves, rows.contacted_on)))
+    days = (rows._moved_on, rows._back_on, rows.contacted_on)
+    last_on = ibis.greatest(*(day.fill_null(rows.handed_on) for day in days))
+    unmoved = rows._moved_on.isnull() & rows._back_on.isnull()
+    # An end without a date is one: it counts from the hand-over on.
+    ended_on = not_before(rows.ended_on.fill_null(rows.handed_on), rows.handed_on)
     rows = rows.mutate(
-        stage=ibis.cases(*((rows[f"{stage}_on"].notnull(), stage) for stage in reversed(ahead))),
-        idle_days=on_date(as_of).delta(last_on, unit="day"),
-        ended_on=(lost | returned).ifelse(ended_on.fill_null(rows.handed_on), ended_on),
-        sent_back=(returned & ~lost) | (lost & wrong),
+        stage=rows._furthest.cases(*enumerate(funnel.stages)),
+        idle_days=today.delta(last_on, unit="day"),
+        ended_on=(lost | returned).ifelse(ended_on, ibis.null("date")),
+        won_on=won.ifelse(rows.won_on, ibis.null("date")),
+        sent_back=returned | (lost & wrong),
         _lost=lost,
         _returned=returned,
-        _won=won,
+        _won=won | (rows.undated == funnel.stages[-1]).fill_null(False),
         _wrong=wrong,
         _untouched=(rows.contacted_on.isnull() & unmoved) if contacts is not None else ibis.literal(False),
     )
@@ -142,13 +152,7 @@ def handed_over(
         else_="active and moving",
     )
     carried = list(dict.fromkeys([*SOURCE, *keep]))
-    return rows.mutate(**{STATE: state, "manager": rows[f"{ahead[0]}_manager"]}).select(
-        *EPISODE, *OURS[:2], *carried, *OURS[2:], *(f"{stage}_on" for stage in ahead)
-    )
-
-
-def _until(day: ir.DateValue, as_of: date) -> ir.DateValue:
-    return (day <= on_date(as_of)).ifelse(day, ibis.null("date"))
+    return rows.mutate(**{STATE: state}).select(*EPISODE, *OURS[:2], *carried, *OURS[2:], "won_on", *ahead)
 
 
 def _last_contacts(rows: ir.Table, contacts: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
@@ -191,7 +195,8 @@ def handed_counts(
 ) -> pd.DataFrame:
     """The number of hand-overs of each period, counted before anything else is asked of them: first, last, leads."""
     found = [
-        fetch(hand_overs(journeys, leads, funnel, as_of, period).aggregate(leads=ibis._.count())) for period in periods
+        fetch(episodes(hand_overs(journeys, leads, funnel, as_of, period)).aggregate(leads=ibis._.count()))
+        for period in periods
     ]
     rows = [(*period, int(frame["leads"].iloc[0])) for period, frame in zip(periods, found, strict=True)]
     return pd.DataFrame(rows, columns=["first", "last", "leads"])
@@ -208,7 +213,7 @@ def hand_over_counts(
     aimed, days = way(funnel, to_stage)
     keys = group_keys(by, handed.columns)
     age = on_date(as_of).delta(handed.handed_on, unit="day")
-    took = handed[f"{aimed}_on"].delta(handed.handed_on, unit="day")
+    took = handed[f"_on_{funnel.stages.index(aimed)}"].delta(handed.handed_on, unit="day")
     rows = handed.mutate(_over=age >= days, _in_time=(took <= days).fill_null(False), **_ends_of(funnel, aimed))
     counted = rows.group_by(*keys, *WAY).aggregate(
         entered=ibis._.count(where=ibis._._over),
@@ -229,7 +234,7 @@ def hand_over_days(
     aimed, _ = way(funnel, to_stage)
     handed = handed.mutate(week=monday(handed.handed_on))
     keys = group_keys(by, handed.columns)
-    reached = handed[f"{aimed}_on"]
+    reached = handed[f"_on_{funnel.stages.index(aimed)}"]
     left = ibis.coalesce(reached, handed.ended_on, on_date(as_of))
     rows = handed.mutate(
         age_days=not_before(left, handed.handed_on).delta(handed.handed_on, unit="day"),

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
-from funnelstats.counting.journeys import earlier, not_before, opening, visible
+from funnelstats.counting.journeys import earlier, episodes, not_before, visible
 from funnelstats.stated.dates import quarter_days
 from funnelstats.stated.funnel import MISSING, Funnel, FunnelError
 
@@ -42,24 +42,17 @@ def lead_values(
     """
     last = funnel.stages[-1]
     today = on_date(as_of)
-    began = opening(journeys, funnel)
-    episodes = journeys.filter(began <= today).select(
-        "lead_id",
-        entered_on=began,
-        reached_on=ibis._[f"{last}_on"],
-        undated="undated",
-        # Whichever end came first; null only where there is none.
-        ended_on=earlier(ibis._.lost_on, ibis._.nurture_on),
-    )
-    undated = episodes.undated.notnull()
-    known_end = (episodes.ended_on <= today).fill_null(False) | undated
-    lead = episodes.group_by("lead_id").aggregate(
-        entered_on=episodes.entered_on.min(),
-        reached_on=episodes.reached_on.min(where=episodes.reached_on <= today),
-        ended_on=episodes.ended_on.fill_null(episodes.entered_on).max(where=known_end),
-        won_undated=episodes.count(where=(episodes.undated == last).fill_null(False)),
+    begun = episodes(journeys)
+    begun = begun.filter(begun.began_on <= today)
+    undated = begun.undated.notnull()
+    known_end = (begun.ended_on <= today).fill_null(False) | undated
+    lead = begun.group_by("lead_id").aggregate(
+        entered_on=begun.began_on.min(),
+        reached_on=begun.won_on.min(where=begun.won_on <= today),
+        ended_on=begun.ended_on.fill_null(begun.began_on).max(where=known_end),
+        won_undated=begun.count(where=(begun.undated == last).fill_null(False)),
         # An episode is followed by another only after its end, so it takes only one without an end to be open.
-        unended=episodes.count(where=~known_end),
+        unended=begun.count(where=~known_end),
     )
     rows = _with_payments(lead, payments, as_of)
     money_known = payments is not None
@@ -155,15 +148,12 @@ def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
         returned=rows.returned.sum(),
         biggest=rows.paid.max(where=rows.deal),
         lead_mean=rows.paid.mean(),
-        lead_var=rows.paid.var(how="pop"),
+        lead_var=rows.paid.var(how="sample"),
         deal_mean=rows.paid.mean(where=rows.deal),
-        deal_var=rows.paid.var(where=rows.deal, how="pop"),
+        deal_var=rows.paid.var(where=rows.deal, how="sample"),
     )
     frame = whole_numbers(in_order(fetch(counted), keys), ["leads", "won", "deals"])
     money = frame[MONEY[3:]].astype("float64")
-    # SQLite fails on the sample variance of one value, so engines give the variance of the values they have.
-    for name, many in (("lead_var", frame["leads"]), ("deal_var", frame["deals"])):
-        money[name] = (money[name] * many / (many - 1)).where(many > 1)
     return frame[[*keys, "leads", "won", "deals"]].join(money)
 
 

@@ -13,11 +13,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, on_date
-from funnelstats.counting.journeys import EPISODE, opening, visible, with_leads
+from funnelstats.counting.journeys import EPISODE, visible, with_leads
 from funnelstats.counting.touches import by_people
 from funnelstats.stated.dates import checked_between
 from funnelstats.stated.funnel import Funnel
-from funnelstats.stated.schema import ENDS, MISSING
+from funnelstats.stated.schema import MISSING
 from funnelstats.stated.shared import shared
 
 OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
@@ -39,16 +39,16 @@ def own_leads(
 
 def open_owners(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> list[str]:
     """Who owns a lead that is open at the end of ``as_of``, sorted; neither system users nor nobody."""
-    owners = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of).select("owner").distinct()
+    owners = _owned(_open(journeys, as_of), leads, funnel, as_of).select("owner").distinct()
     return sorted({*fetch(owners)["owner"]} - {MISSING, *funnel.system_users})
 
 
-def _open(journeys: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
-    last = funnel.stages[-1]
-    ended = [(journeys[f"{end}_on"] <= on_date(as_of)).fill_null(False) for end in ENDS]
-    won = (journeys[f"{last}_on"] <= on_date(as_of)).fill_null(False)
-    began = (opening(journeys, funnel) <= on_date(as_of)).fill_null(False) & journeys.undated.isnull()
-    return journeys.filter(began & ~won & ~ended[0] & ~ended[1])
+def _open(journeys: ir.Table, as_of: date) -> ir.Table:
+    """The journeys of the episodes open at the end of the day."""
+    today = on_date(as_of)
+    begun = (journeys.began_on <= today) & journeys.undated.isnull()
+    over = (journeys.ended_on <= today).fill_null(False) | (journeys.won_on <= today).fill_null(False)
+    return journeys.filter(begun & ~over)
 
 
 @shared
@@ -56,19 +56,24 @@ def _open_leads(
     journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date
 ) -> pd.DataFrame:
     """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
-    rows = _owned(_open(journeys, funnel, as_of), leads, funnel, as_of)
-    stood = funnel.stages[:-1]
-    place = ibis.cases(*((_at(rows, stage, as_of), number) for number, stage in reversed(list(enumerate(stood)))))
-    rows = rows.mutate(_place=place.fill_null(0))
-    entered = rows._place.cases(*((number, rows[f"{stage}_on"]) for number, stage in enumerate(stood)))
-    back = rows._place.cases(*((number, rows[f"{stage}_back_on"]) for number, stage in enumerate(funnel.stages[1:])))
-    back = (back <= on_date(as_of)).fill_null(False).ifelse(back, ibis.null("date"))
-    found = rows.select(
+    rows = _open(journeys, as_of)
+    back = (rows.back_on <= on_date(as_of)).fill_null(False)
+    stands = (rows.place < len(funnel.steps)) & (rows.reached_on <= on_date(as_of)) & ~back
+    standing = rows.place.max(where=stands).over(ibis.window(group_by=EPISODE)).fill_null(0)
+    rows = rows.mutate(_at=standing, _back=back)
+    at = rows.group_by(EPISODE).aggregate(
+        _at=rows._at.min(),
+        _entered=rows.reached_on.min(where=rows.place == rows._at),
+        _back=rows.back_on.min(where=(rows.place == rows._at + 1) & rows._back),
+    )
+    owned = _owned(rows.select(*journeys.columns), leads, funnel, as_of)
+    owned = owned.join(at, EPISODE)
+    found = owned.select(
         *("lead_id", "episode", "company", "amount", "owner"),
-        stage=rows._place.cases(*enumerate(stood)),
+        stage=owned._at.cases(*enumerate(funnel.stages[:-1])),
         # A lead reopened further on stands at a stage before that since it went back.
-        entered_on=ibis.coalesce(entered, back, opening(rows, funnel)),
-        since=ibis.coalesce(back, entered, opening(rows, funnel)),
+        entered_on=ibis.coalesce(owned._entered, owned._back, owned.began_on),
+        since=ibis.coalesce(owned._back, owned._entered, owned.began_on),
     )
     if touches is None:
         found = found.mutate(contacts=ibis.null("int64"), last_contact_on=ibis.null("date"))
@@ -93,23 +98,26 @@ def own_wins(
 
 @shared
 def _leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
-    last = funnel.stages[-1]
-    won = journeys[f"{last}_on"].between(*map(on_date, checked_between(between, "between"))).fill_null(False)
+    won = journeys.won_on.between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1])
-    won_on = rows[f"{last}_on"]
-    days = won_on.delta(opening(rows, funnel), unit="day")
+    days = rows.won_on.delta(rows.began_on, unit="day")
     days = (days >= 0).ifelse(days, ibis.null("int64"))
-    found = rows.select("lead_id", "company", "amount", "owner", won_on=won_on, days=days)
+    found = rows.select("lead_id", "company", "amount", "owner", "won_on", days=days)
     return _typed(found, WON).sort_values(["won_on", "lead_id"], ignore_index=True)
 
 
 def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
-    """The journeys with whose the lead is now as `owner`, company and amount."""
+    """The episodes with whose their lead is now as `owner`, company and amount."""
     company = funnel.lead_base.company
     wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
-    rows = with_leads(journeys, leads, wanted)
-    reached = [(rows[f"{stage}_on"] <= on_date(as_of), rows[f"{stage}_manager"]) for stage in funnel.stages]
-    owner = ibis.cases(*reversed(reached), else_=MISSING)
+    known = journeys.reached_on <= on_date(as_of)
+    each = journeys.group_by(EPISODE).aggregate(
+        began_on=journeys.began_on.min(),
+        won_on=journeys.won_on.min(),
+        _owner=journeys.manager.argmax(journeys.place, where=known),
+    )
+    rows = with_leads(each, leads, wanted)
+    owner = rows._owner.fill_null(MISSING)
     if "manager" in leads.columns:
         owner = (rows.current_manager == MISSING).ifelse(owner, rows.current_manager)
     return rows.mutate(
@@ -117,12 +125,6 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
         company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),
         amount=rows.amount.cast("float64") if "amount" in wanted else ibis.null("float64"),
     )
-
-
-def _at(rows: ir.Table, stage: str, as_of: date) -> ir.BooleanValue:
-    """Whether a lead stood at the stage or beyond it at the end of the day, not gone back for good."""
-    gone = (rows[f"{stage}_back_on"] <= on_date(as_of)).fill_null(False)
-    return (rows[f"{stage}_on"] <= on_date(as_of)).fill_null(False) & ~gone
 
 
 def _typed(found: ir.Table, columns: list[str]) -> pd.DataFrame:

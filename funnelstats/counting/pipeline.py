@@ -14,7 +14,7 @@ import pandas as pd
 
 from funnelstats.counting.counts import fetch, named, on_date, outcome_days
 from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.journeys import opening, visible, with_leads
+from funnelstats.counting.journeys import earlier, visible, with_leads
 from funnelstats.stated.funnel import ENDS, MISSING, Funnel
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
@@ -42,7 +42,7 @@ def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funne
     known = payments.filter((payments.paid_on <= on_date(as_of)) & (payments.amount > 0))
     latest = known.group_by("lead_id").aggregate(_paid_on=known.paid_on.max())
     rows = journeys.join(latest, "lead_id")
-    rows = rows.filter(rows._paid_on >= opening(rows, funnel))
+    rows = rows.filter(rows._paid_on >= rows.began_on)
     waiting = open_leads(rows.select(*journeys.columns), funnel, as_of)
     return waiting.groupby("from_stage", sort=False)["open"].sum().reset_index()
 
@@ -67,20 +67,17 @@ def stage_contacts(
     made = contacts.filter(contacts.on.between(on_date(first), on_date(last))).select(
         "lead_id", "at", kind=visible(contacts.kind)
     )
-    began = opening(journeys, funnel, "")
     # an end typed before the lead itself says nothing about when work ended
-    lost, nurture = ((journeys[end] >= began).ifelse(journeys[end], ibis.null("timestamp")) for end in ENDS)
-    closed = ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
-    entered = {f"entered_{place}": journeys[stage] for place, stage in enumerate(funnel.stages)}
-    opened = ibis.cases(*((journeys[stage].notnull(), place) for place, stage in enumerate(funnel.stages)))
-    rows = made.join(journeys.select("lead_id", closed=closed, began=began, opened=opened, **entered), "lead_id")
-    rows = rows.filter((rows.at >= rows.began) & (rows.closed.isnull() | (rows.at <= rows.closed)))
-    place = ibis.literal(0)
-    for ahead in range(1, len(funnel.stages)):
-        # A reopened lead is at the stage it reopened at, or further on.
-        passed = (rows[f"entered_{ahead}"] < rows.at).fill_null(False) | (rows.opened >= ahead)
-        place += passed.cast("int64")
-    placed = rows.select("kind", _place=place)
+    lost, nurture = (
+        (journeys[f"{end}_at"] >= journeys.began_at).ifelse(journeys[f"{end}_at"], ibis.null("timestamp"))
+        for end in ENDS
+    )
+    known = ("lead_id", "place", "opened", "began_at", "reached_at", "next_at")
+    rows = made.join(journeys.select(*known, closed=earlier(lost, nurture)), "lead_id")
+    rows = rows.filter((rows.at >= rows.began_at) & (rows.closed.isnull() | (rows.at <= rows.closed)))
+    # A reopened lead is at the stage it reopened at, or further on.
+    come = (rows.place == rows.opened) | (rows.reached_at < rows.at)
+    placed = rows.filter(come & ~(rows.next_at < rows.at).fill_null(False)).select("kind", _place="place")
     frame = fetch(placed.group_by("kind", "_place").aggregate(contacts=placed.count()))
     frame = frame[frame["_place"] < len(funnel.steps)]
     frame = frame.assign(stage=named(frame["_place"], funnel.stages))

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.counting.counts import fetch, in_order, on_date, whole_numbers
-from funnelstats.counting.journeys import stays, visible
+from funnelstats.counting.journeys import visible
 from funnelstats.stated.funnel import ENDS, Funnel, FunnelError, suggestion
 from funnelstats.stated.schema import MISSING
 
@@ -37,12 +37,11 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
             raise FunnelError(f'loop.needs: no column "{field}" in the leads; {suggestion(field, leads.columns)}')
     if not needs:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
-    there = stays(journeys, funnel)
-    gone = there.outcome.isin(["advanced", "won", *ENDS]).fill_null(False)
-    there = there.filter(
-        there.stage.isin([stage for stage, _ in needs])
-        & (there.entered_on <= on_date(as_of))
-        & ~(gone & (there.left_on <= on_date(as_of))).fill_null(False)
+    gone = journeys.outcome.isin(["advanced", "won", *ENDS]) & (journeys.left_on <= on_date(as_of))
+    there = journeys.filter(
+        journeys.stage.isin([stage for stage, _ in needs])
+        & (journeys.entered_on <= on_date(as_of))
+        & ~gone.fill_null(False)
     ).select("lead_id", "stage", "manager")
     fields = list(dict.fromkeys(field for _, field in needs))
     filled = leads.select("lead_id", **{f"_has_{n}": _is_filled(leads[name]) for n, name in enumerate(fields)})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
-from functools import reduce
 
 import ibis
 import ibis.expr.types as ir
@@ -45,31 +43,18 @@ def rival_counts(
         checked_between(entered_between, "entered_between")
     on = local_day(entries, "entered_at", "entered_on", funnel)
     known = entries.filter(entries.entered_at.isnull() | (on <= on_date(as_of)))
-    rows = journeys(known, funnel).join(_moves(known, funnel), EPISODE)
     stages, last = funnel.stages, len(funnel.steps)
+    # The whole way is way 0 and the steps follow it; of two stages the one step is the whole way.
     ways = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
     days = [sum(step.horizon_days for step in funnel.steps[first:until]) for first, until in ways]
-    grid = ibis.memtable({"_way": range(len(ways)), "_horizon": days})
-    each = rows.cross_join(grid)
-
-    def of(value: Callable[[int, int], ir.Value]) -> ir.Value:
-        return each._way.cases(*((number, value(*way)) for number, way in enumerate(ways)))
-
-    def every(name: str, first: int, until: int) -> ir.Value:
-        flags = [each[f"_{name}_{place}"] > 0 for place in range(first, until)]
-        return reduce(lambda one, other: one & other, flags)
-
-    dated = each.select(
-        "_way",
-        "_horizon",
-        _entered_on=of(lambda first, _: each[f"{stages[first]}_entered_on"]),
-        _reached_on=of(lambda _, until: each[f"{stages[until]}_on"]),
-        _won=(each.undated == stages[-1]).fill_null(False),
-        _lost=each.lost_on.notnull() | (each.undated == "lost").fill_null(False),
-        _began=of(lambda first, _: every("touched", first, first + 1)),
-        _touched=of(lambda first, until: every("touched", first, until + 1)),
-        _direct=of(lambda first, until: every("direct", first, until)),
-    ).filter(ibis._._entered_on.notnull())
+    rows = _with_moves(journeys(known, funnel), known, funnel)
+    came, step = rows.filter(rows.place == 0), rows.filter(rows.place < last)
+    dated = _of_way(came, came.place, came.won_on, came.all_touched, came.all_direct)
+    if last > 1:
+        dated = dated.union(_of_way(step, step.place + 1, step.next_on, step.next_touched, step.next_direct))
+    dated = dated.mutate(
+        _horizon=dated._way.cases(*enumerate(days)), _won=(dated.undated == stages[-1]).fill_null(False)
+    )
     if entered_between:
         dated = dated.filter(dated._entered_on.between(*map(on_date, entered_between)))
     reached = dated._reached_on.notnull() | dated._won
@@ -80,8 +65,7 @@ def rival_counts(
         "touched": (matured & dated._began, in_time & dated._touched),
         "direct": (matured & dated._began, in_time & dated._direct),
         "closed": (matured & (reached | dated._lost), reached),
-        # a literal would be counted once, not once a row, by Polars
-        "so_far": (dated._entered_on.notnull(), reached),
+        "so_far": (ibis.literal(True), reached),
     }
     counted = dated.group_by("_way").aggregate(
         **{f"{name}_entered": dated.count(where=judged) for name, (judged, _) in groups.items()},
@@ -90,30 +74,35 @@ def rival_counts(
     return _long(fetch(counted), [(stages[first], stages[until]) for first, until in ways])
 
 
-def _moves(known: ir.Table, funnel: Funnel) -> ir.Table:
-    """By episode: how often it was logged at each stage, and moved straight from each stage to the next."""
-    # A time's text sorts as the time does: "time place" is one key for (time, stage index), see flows.transitions.
-    rows = with_episode(stage_entries(known, funnel), funnel).filter(ibis._.stage.isin(funnel.stages))
-    keyed = rows.mutate(key=rows.entered_at.cast("string") + " " + rows.place).select(*EPISODE, "key", "place")
-    logged = keyed.distinct()
-    earlier = logged.select(*EPISODE, before="key")
-    linked = (
-        logged.left_join(earlier, EPISODE)
-        .group_by(*EPISODE, "key", "place")
-        .aggregate(before=ibis._.before.max(where=ibis._.before < ibis._.key))
+def _with_moves(paths: ir.Table, known: ir.Table, funnel: Funnel) -> ir.Table:
+    """The journeys with whether the next stage, and all of them, were logged, and come to straight from the last."""
+    rows = with_episode(stage_entries(known, funnel), funnel)
+    logged = rows.filter(rows.place < len(funnel.stages)).select(*EPISODE, "entered_at", "place").distinct()
+    in_time = ibis.window(group_by=EPISODE, order_by=["entered_at", "place"])
+    moved = logged.mutate(straight=logged.place - logged.place.lag().over(in_time) == 1)
+    direct = moved.group_by(*EPISODE, "place").aggregate(direct=moved.count(where=moved.straight) > 0)
+    paths = paths.join(direct, [*EPISODE, "place"], how="left").select(
+        *paths.columns, direct=direct.direct.fill_null(False)
     )
-    origin = linked.before.right(2)
-    return linked.group_by(EPISODE).aggregate(
-        **{
-            f"_touched_{place}": linked.count(where=linked.place == f"{place:02}")
-            for place in range(len(funnel.stages))
-        },
-        **{
-            f"_direct_{place}": linked.count(
-                where=(linked.place == f"{place + 1:02}") & (origin == f"{place:02}").fill_null(False)
-            )
-            for place in range(len(funnel.steps))
-        },
+    each, whole = ibis.window(group_by=EPISODE, order_by="place"), ibis.window(group_by=EPISODE)
+    return paths.mutate(
+        next_touched=(~paths.skipped).lead().over(each).fill_null(False),
+        next_direct=paths.direct.lead().over(each).fill_null(False),
+        all_touched=paths.count(where=~paths.skipped).over(whole) == len(funnel.stages),
+        all_direct=paths.count(where=paths.direct).over(whole) == len(funnel.steps),
+    )
+
+
+def _of_way(rows: ir.Table, way: ir.Value, reached_on: ir.Value, touched: ir.Value, direct: ir.Value) -> ir.Table:
+    return rows.select(
+        "undated",
+        _way=way,
+        _entered_on="entered_on",
+        _reached_on=reached_on,
+        _lost=rows.lost_on.notnull() | (rows.undated == "lost").fill_null(False),
+        _began=~rows.skipped,
+        _touched=~rows.skipped & touched,
+        _direct=direct,
     )
 
 

@@ -14,9 +14,20 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, known_within, named, on_date, whole_numbers
-from funnelstats.counting.journeys import EPISODE, local_day, opening, stays, visible
-from funnelstats.counting.spans import day_number, grouped, nothing_counted, number_of
+from funnelstats.counting.counts import (
+    day_number,
+    fetch,
+    group_keys,
+    grouped,
+    in_order,
+    known_within,
+    named,
+    nothing_counted,
+    number_of,
+    on_date,
+    whole_numbers,
+)
+from funnelstats.counting.journeys import EPISODE, episodes, local_day, visible
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.shared import shared
 
@@ -26,8 +37,6 @@ OUTSIDE = "(outside)"
 CONTACT_COUNTS = ["contacts", "conversations", "effective", "advances", "sales", "days", "too_recent"]
 QUIET_COUNTS = ["quiet_days", "quiet_moves", "moves"]
 KEYS = ("manager", "kind", "stage")
-FAR = 1_000_000
-"""A day later than all others."""
 
 
 def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> Any:
@@ -46,52 +55,43 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     """
     if contacts is None:
         return None
-    last = funnel.stages[-1]
     rows = _rows(contacts, funnel)
     times = rows.select("lead_id", "at", "on").distinct()
-    following = (
-        times.join(times.select("lead_id", other="at", other_on="on"), "lead_id")
-        .group_by("lead_id", "at")
-        .aggregate(
-            next_at=ibis._.other.min(where=ibis._.other > ibis._.at),
-            next_on=ibis._.other_on.min(where=ibis._.other > ibis._.at),
-        )
+    in_time = ibis.window(group_by="lead_id", order_by="at")
+    following = times.mutate(next_at=times.at.lead().over(in_time), next_on=times.on.lead().over(in_time))
+    rows = rows.join(following.drop("on"), ["lead_id", "at"]).select(*rows.columns, "next_at", "next_on")
+    paths = _episodes(journeys)
+    each = rows.left_join(paths, "lead_id").select(*rows.columns, *(c for c in paths.columns if c != "lead_id"))
+    begun = (each.episode == 1) | (each.began_at <= each.at)
+    each = each.filter(each.episode.isnull() | (begun & (each.until.isnull() | (each.at < each.until))))
+    ahead = (each.place > each.opened) & (each.reached_at >= each.at)
+    soon = each.reached_on.delta(each.on, unit="day") <= funnel.contact.follow_up_days
+    moved = ahead & soon & (each.next_at.isnull() | (each.reached_at < each.next_at))
+    rows = each.group_by(*rows.columns, "episode").aggregate(
+        passed=each.place.max(where=each.reached_at < each.at),
+        moves=each.count(where=moved),
+        sold=each.count(where=moved & (each.place == len(funnel.steps))) > 0,
+        moved_at=each.reached_at.min(where=ahead),
+        moved_on=each.reached_on.min(where=ahead),
+        **{name: each[name].min() for name in ("opened", "began_at", "ended_at", "ended_on")},
     )
-    rows = rows.left_join(following, ["lead_id", "at"]).select(*rows.columns, "next_at", "next_on")
-    paths = _episodes(journeys, funnel)
-    rows = rows.left_join(paths, "lead_id").select(*rows.columns, *(c for c in paths.columns if c != "lead_id"))
-    begun = (rows.episode == 1) | (rows.began <= rows.at)
-    rows = rows.filter(rows.episode.isnull() | (begun & (rows.until.isnull() | (rows.at < rows.until))))
-    place = ibis.cases(
-        ((rows.ended < rows.at).fill_null(False), len(funnel.stages)),
-        *((rows[stage] < rows.at, place) for place, stage in reversed(list(enumerate(funnel.stages)))),
-        (rows.began <= rows.at, rows.opened),
-        else_=len(funnel.stages),
-    )
-    rows = rows.mutate(_place=place)
-
-    def moved(place: int, stage: str) -> ir.BooleanValue:
-        in_time = rows[f"{stage}_on"].delta(rows.on, unit="day") <= funnel.contact.follow_up_days
-        before = rows.next_at.isnull() | (rows[stage] < rows.next_at)
-        return (in_time & before & (rows._place < place)).fill_null(False)
-
-    ahead = list(enumerate(funnel.stages))[1:]
-    moved_at, moved_on = (
-        rows._place.cases(*((place - 1, rows[f"{stage}{suffix}"]) for place, stage in ahead)) for suffix in ("", "_on")
-    )
-    left_first = (moved_at < rows.next_at).fill_null(False) | (rows.ended < rows.next_at).fill_null(False)
+    within = (rows.began_at <= rows.at) | rows.passed.notnull()
+    outside = ~within.fill_null(False) | (rows.ended_at < rows.at).fill_null(False)
+    place = outside.ifelse(len(funnel.stages), rows.passed.fill_null(rows.opened))
+    left_on = outside.ifelse(ibis.null("date"), rows.moved_on)
+    left_first = (~outside & (rows.moved_at < rows.next_at)).fill_null(False)
+    left_first |= (rows.ended_at < rows.next_at).fill_null(False)
     next_on = left_first.ifelse(ibis.null("date"), rows.next_on)
-    follow_up = (day_number(rows.on) + funnel.contact.follow_up_days).cast("int64")
-    limits = (day_number(next_on) - 1, day_number(moved_on), day_number(rows.ended_on))
-    # Of SQLite's least, a null is the result.
-    watched = ibis.least(follow_up, *(limit.fill_null(FAR) for limit in limits))
+    follow_up = day_number(rows.on) + funnel.contact.follow_up_days
+    limits = (day_number(next_on) - 1, day_number(left_on), day_number(rows.ended_on))
+    watched = ibis.least(follow_up, *(limit.fill_null(follow_up) for limit in limits))
     return rows.select(
         *("lead_id", "episode", "at", "on", "kind", "manager", "conversation"),
         next_on=next_on,
-        stage=rows._place.cases(*enumerate((*funnel.stages, OUTSIDE))),
-        moves=sum((moved(place, stage).cast("int64") for place, stage in ahead), start=ibis.literal(0)),
-        sold=moved(len(funnel.stages) - 1, last),
-        days=(rows._place < len(ahead)).ifelse(ibis.greatest(watched - day_number(rows.on) + 1, 0), 0),
+        stage=place.cases(*enumerate((*funnel.stages, OUTSIDE))),
+        moves=outside.ifelse(0, rows.moves),
+        sold=rows.sold & ~outside,
+        days=(place < len(funnel.steps)).ifelse(ibis.greatest(watched - day_number(rows.on) + 1, 0), 0),
     )
 
 
@@ -112,27 +112,16 @@ def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
     ).distinct()
 
 
-def _episodes(journeys: ir.Table, funnel: Funnel) -> ir.Table:
+def _episodes(journeys: ir.Table) -> ir.Table:
     """The journeys with the instant they ended, and the one at which the lead's next episode began."""
-    following = journeys.select("lead_id", episode=journeys.episode - 1, until=opening(journeys, funnel, ""))
+    following = episodes(journeys).select("lead_id", episode=ibis._.episode - 1, until="began_at")
     paths = journeys.left_join(following, EPISODE)
-    dated = [name for stage in funnel.stages for name in (stage, f"{stage}_on")]
-
-    def first_end(lost: ir.Value, nurture: ir.Value) -> ir.Value:
-        return ibis.least(ibis.coalesce(lost, nurture), ibis.coalesce(nurture, lost))
-
-    ended, ended_on = first_end(paths.lost, paths.nurture), first_end(paths.lost_on, paths.nurture_on)
     # An end dated before the first stage entry was typed too early: it closes the episode, nobody knows when.
-    began = opening(paths, funnel, "")
-    right = ended >= began
+    right = paths.ended_at >= paths.began_at
     return paths.select(
-        *EPISODE,
-        *dated,
-        "until",
-        began=began,
-        opened=ibis.cases(*((paths[stage].notnull(), place) for place, stage in enumerate(funnel.stages))),
-        ended=right.ifelse(ended, ibis.null("timestamp")),
-        ended_on=right.ifelse(ended_on, ibis.null("date")),
+        *(*EPISODE, "place", "reached_at", "reached_on", "opened", "began_at", "until"),
+        ended_at=right.ifelse(paths.ended_at, ibis.null("timestamp")),
+        ended_on=right.ifelse(paths.ended_on, ibis.null("date")),
     )
 
 
@@ -192,8 +181,7 @@ def quiet_counts(
     A day is quiet if there was no contact at this stage on it, nor on the ``contact.follow_up_days`` days before.
     The first and the last day at a stage count. So each move is either that of an effective contact or a quiet
     one, and no lead counts as left alone only because it moved before anybody called. ``by`` may name manager,
-    here the owner at stage entry; ``between`` holds the first and last day counted. Pass ``kept`` touches: the
-    query is too deep for SQLite's parser otherwise.
+    here the owner at stage entry; ``between`` holds the first and last day counted.
 
     Returns *by, stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
     """
@@ -202,13 +190,14 @@ def quiet_counts(
         return nothing_counted([*keys, "stage"], QUIET_COUNTS)
     first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
     places = funnel.stages[:-1]
-    at_stage = stays(journeys, funnel).filter(ibis._.stage.isin(places) & (ibis._.entered_on <= on_date(last)))
+    at_stage = journeys.filter((journeys.place < len(places)) & (journeys.entered_on <= on_date(last)))
     start = ibis.literal(number_of(first)) if first else day_number(at_stage.entered_on)
     left = (at_stage.left_on <= on_date(last)).fill_null(False)
     # A lead that left before the first day counted has no day in it: `_until` is then before `_from`.
     spans = at_stage.select(
         *EPISODE,
         "stage",
+        "place",
         "manager",
         _from=ibis.greatest(day_number(at_stage.entered_on), start),
         _until=left.ifelse(day_number(at_stage.left_on), ibis.literal(number_of(last))),
@@ -226,8 +215,7 @@ def quiet_counts(
         .aggregate(_days=ibis._._days.sum(), _moves=ibis._.moves.max())
     )
     joined = spans.left_join(followed, [*EPISODE, "stage"]).select(*spans.columns, "_days", "_moves")
-    joined = joined.mutate(_place=joined.stage.cases(*((stage, place) for place, stage in enumerate(places))))
-    counted = joined.group_by(*keys, "_place").aggregate(
+    counted = joined.group_by(*keys, _place="place").aggregate(
         quiet_days=(joined._until - joined._from + 1 - joined._days.fill_null(0)).sum(),
         quiet_moves=joined.count(where=joined._moved & (joined._moves.fill_null(0) == 0)),
         moves=joined.count(where=joined._moved),

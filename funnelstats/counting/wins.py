@@ -13,9 +13,8 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.counting.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.counting.counts import fetch, group_keys, grouped, in_order, on_date, whole_numbers
 from funnelstats.counting.journeys import EPISODE, with_leads
-from funnelstats.counting.spans import grouped
 from funnelstats.stated.dates import checked_period
 from funnelstats.stated.funnel import Funnel
 from funnelstats.stated.schema import MISSING
@@ -36,10 +35,8 @@ def wins(
     """
     first, last = between
     checked_period(first, last)
-    end = funnel.stages[-1]
-    rows = journeys.filter(journeys[f"{end}_on"] <= on_date(as_of)).select(
-        *EPISODE, won_on=journeys[f"{end}_on"], manager=journeys[f"{end}_manager"]
-    )
+    won = journeys.filter((journeys.place == len(funnel.steps)) & (journeys.reached_on <= on_date(as_of)))
+    rows = won.select(*EPISODE, "manager", won_on="reached_on")
     latest = rows.group_by("lead_id").aggregate(latest=ibis._.episode.max())
     rows = rows.join(latest, "lead_id")
     if payments is None:
@@ -66,7 +63,11 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
 
 
 def ticket_moments(
-    handed: ir.Table, payments: ir.Table | None, funnel: Funnel, as_of: date, by: str | Sequence[str]
+    handed: ir.Table,
+    payments: ir.Table | None,
+    funnel: Funnel,  # noqa: ARG001
+    as_of: date,
+    by: str | Sequence[str],
 ) -> pd.DataFrame:
     """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
 
@@ -76,7 +77,7 @@ def ticket_moments(
     if payments is None:
         texts = pd.DataFrame({key: pd.Series(dtype="str") for key in keys})
         return texts.assign(deals=pd.Series(dtype="int64"), mean=0.0, variance=0.0)
-    won = handed.filter(handed[f"{funnel.stages[-1]}_on"].notnull()).select("lead_id", *keys).distinct()
+    won = handed.filter(handed.won_on.notnull()).select("lead_id", *keys).distinct()
     deals = won.join(_paid(payments, as_of), "lead_id")
     counted = grouped(deals, keys).aggregate(
         deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")

@@ -10,11 +10,13 @@ from funnelstats.stated.errors import suggestion
 from funnelstats.stated.schema import ENDS, IGNORE, TABLES
 
 OF_LEADS = frozenset({
-    "lead_id", "episode", "reason", "manager", "current_manager", "owner", "stage", "cohort", "entered_on",
-    "left_on", "outcome", "refusal", "lost_on", "nurture_on", "excuse", "gap", "attempt", "refused_before",
-    "undated", "handed_on", "lead_state", "contacted_on", "idle_days", "ended_on", "sent_back", "created_on", "timed",
+    "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
+    "next_on", "back_on", "outcome", "left_on", "timed", "opened", "began_at", "began_on", "won_at", "won_on",
+    "lost_at", "lost_on", "nurture_at", "nurture_on", "ended_as", "ended_at", "ended_on", "reason", "undated",
+    "current_manager", "owner", "cohort", "refusal", "excuse", "gap", "attempt", "refused_before", "handed_on",
+    "lead_state", "idle_days", "contacted_at", "contacted_on", "sent_back", "created_on",
 })  # fmt: skip
-"""What reports say of each lead beside its stages and attributes; neither can have such a name."""
+"""What reports say of each lead beside its attributes, which cannot have such a name."""
 
 OF_COUNTS = frozenset({
     "from_stage", "to_stage", "entered", "converted", "too_recent", "known", "advanced", "lost", "nurture",
@@ -23,17 +25,8 @@ OF_COUNTS = frozenset({
 })  # fmt: skip
 """What is counted and told beside the attributes leads are grouped by."""
 
-OF_ROWS = frozenset({*TABLES["leads"], *TABLES["entries"], *TABLES["contacts"], "on", "created_on", "place"})
-"""What rows hold that journeys are joined to; no stage can have such a name."""
-
 OWN = frozenset({*TABLES["leads"], "created_on"})
 """What leads have of themselves."""
-
-PER_STAGE = (
-    *("_on", "_entered_on", "_manager", "_back_on", "_skipped"),
-    *("_last", "_own", "_own_on", "_person", "_unowned"),
-)
-"""Ends of the columns that a journey has for each stage, beside the one of the stage's own name."""
 
 # Engines do not tell "Won" from "won": as names of columns they are one.
 _as_column = str.casefold
@@ -46,7 +39,7 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
     return [
         *(["name: is the folder's name and not stated"] if "name" in stated else []),
         *_attribute_mistakes(stated),
-        *_taken_attributes(stages, stated.get("leads")),
+        *_taken_attributes(stated.get("leads")),
         *_stage_mistakes(stages, undated, stated.get("step_into")),
         *(
             f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
@@ -63,11 +56,8 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
-def _taken_attributes(stages: list[str], leads: Any) -> Iterator[str]:
+def _taken_attributes(leads: Any) -> Iterator[str]:
     """Attributes named like each other, or like a column that reports add to those of the leads."""
-    columns = [f"{stage}{end}" for stage in stages for end in ("", *PER_STAGE)]
-    taken = {name: (name, "of their own") for name in OF_LEADS | OF_COUNTS}
-    taken |= {_as_column(name): (name, "for a stage") for name in columns}
     stated: dict[str, str] = {}
     for source in _list(leads):
         for name in sorted(set(_mapping(_mapping(source).get("attributes")))):
@@ -75,9 +65,8 @@ def _taken_attributes(stages: list[str], leads: Any) -> Iterator[str]:
             other = stated.setdefault(column, name)
             if other != name:
                 yield f'leads.attributes.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
-            elif column in taken and column not in OWN:
-                there, whose = taken[column]
-                yield f'leads.attributes.{name}: reports have a column "{there}" {whose}; give it another name'
+            elif column in OF_LEADS | OF_COUNTS and column not in OWN:
+                yield f'leads.attributes.{name}: reports have a column "{column}" of their own; give it another name'
 
 
 def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
@@ -107,12 +96,11 @@ def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:
-    taken = {*OF_LEADS, *OF_ROWS, IGNORE, *ENDS}
-    taken |= {_as_column(f"{stage}{end}") for stage in [*stages, *ENDS] for end in PER_STAGE}
     for number, stage in enumerate(stages):
         name = _as_column(stage)
         before = [other for other in stages[:number] if _as_column(other) == name]
-        if name in taken or name.startswith("_") or (number and name == "leads"):
+        # A table of cohorts has a column for each stage but the first, beside those of cohort and leads.
+        if name in (IGNORE, *ENDS) or (number and name in ("cohort", "leads")):
             yield f'stages: "{stage}" is a word of funnelstats{_whatever_capitals(stage, name)}; choose another name'
         elif before and before[0] == stage:
             yield f'stages: "{stage}" is named twice; a stage has one place'
