@@ -11,6 +11,7 @@ test: .venv/ready  ## lint, types, unit tests and doctests, notebooks against th
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 

@@ -12,9 +12,10 @@ from datetime import date
 
 import ibis
 
-from funnelstats.counting import counts, flows
-from funnelstats.counting.journeys import journeys, with_cohort
-from funnelstats.stated.funnel import Funnel
+from funnelstats.config.funnel import Funnel
+from funnelstats.core import counts
+from funnelstats.core import flow_counts as flows
+from funnelstats.core.journeys import journeys, with_cohort
 
 AS_OF = date(2026, 6, 30)
 STAGES = ("lead", "met", "presented", "offered", "contracted", "delivered", "paid")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ibis
 
-from funnelstats.reading.sources import prepare
+from funnelstats.importing.prepare import prepare
 
 TOML = """
 title = "Benchmark"

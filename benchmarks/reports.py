@@ -22,12 +22,12 @@ from pathlib import Path
 
 import psutil
 
-from funnelstats.reading.sources import prepare
+from funnelstats.core.shared import FOLDER
+from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.preload import ENVIRONMENT
 from funnelstats.reporting.processes import cores
 from funnelstats.reporting.reports import render_many
-from funnelstats.stated.shared import FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST, LAST = "2026-W22", "2026-W26"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import project_root
 from funnelstats.reporting.console import progress, say
-from funnelstats.stated.funnel import FunnelError, project_root
 
 if TYPE_CHECKING:
     from funnelstats.reporting.periods import Batch
@@ -132,9 +133,9 @@ def report(
 
 
 def _prepare(funnel: str) -> None:
-    from funnelstats.reading.opening import read_quality
-    from funnelstats.reading.sources import prepare
-    from funnelstats.showing.rules import cautions
+    from funnelstats.importing.opening import read_quality
+    from funnelstats.importing.prepare import prepare
+    from funnelstats.page.rules import cautions
 
     made = prepare(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
@@ -164,9 +165,9 @@ def _make(
 
 def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None) -> None:
     """Make pages, then the funnel's page of all; ends with exit 1 where one failed."""
+    from funnelstats.config.funnel import read_funnel
     from funnelstats.reporting.overview import write_overview
     from funnelstats.reporting.reports import render_many
-    from funnelstats.stated.funnel import read_funnel
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     with progress(batch.jobs) as tell:

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from funnelstats.counting.journeys import TAKEN_WITHIN
-from funnelstats.stated.funnel import ENDS, MISSING, Funnel
+from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.journeys import TAKEN_WITHIN
 
 ENGINES = ("duckdb", "postgres", "pyspark")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from backends import episodes_of
 
-from funnelstats.counting.touches import OUTSIDE
-from funnelstats.stated.funnel import MISSING
+from funnelstats.config.schema import MISSING
+from funnelstats.contacts.counts import OUTSIDE
 
 CONTACTS_SCHEMA = ibis.schema(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from funnelstats.reading.sources import prepare
+from funnelstats.importing.prepare import prepare
 
 NAME = "team"
 RAW = Path("data", "raw", NAME)

@@ -21,14 +21,14 @@ from scipy import optimize, special, stats
 from simulate_money import colours_of_campaigns, money_at_maturity, plans
 from simulate_wording import THREE_ANSWERS
 
-from funnelstats.stated.intervals import mover_difference, wilson_interval
-from funnelstats.statistics.changes import explain_change, shapley_effects
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.leaks import leak_sizes
-from funnelstats.statistics.managers import benjamini_hochberg, holm, mid_p, versus_target
-from funnelstats.statistics.monitoring import e_alarms, e_values
-from funnelstats.statistics.projection import project
-from funnelstats.statistics.teams import coaching_pairs, log_likelihood, shrunken_rates
+from funnelstats.core.comparing import benjamini_hochberg, holm, mid_p, versus_target
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.intervals import mover_difference, wilson_interval
+from funnelstats.core.projection import project
+from funnelstats.team.changes import explain_change, shapley_effects
+from funnelstats.team.coaching import coaching_pairs, log_likelihood, shrunken_rates
+from funnelstats.team.leaks import leak_sizes
+from funnelstats.team.monitoring import e_alarms, e_values
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations.md"
 

@@ -7,9 +7,9 @@ import pandas as pd
 from claims import FLOORS, HALF_YEAR, STAGES, Claim, funnel_of
 from scipy import special
 
-from funnelstats.stated.intervals import wilson_interval
-from funnelstats.statistics.casemix import case_mix
-from funnelstats.statistics.monitoring import e_alarms, e_benjamini_hochberg, since_when
+from funnelstats.core.casemix import case_mix
+from funnelstats.core.intervals import wilson_interval
+from funnelstats.team.monitoring import e_alarms, e_benjamini_hochberg, since_when
 
 MANAGERS, RUNS = 8, 150
 

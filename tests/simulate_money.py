@@ -13,11 +13,10 @@ from backends import funnel_of
 from claims import Claim
 from scipy import stats
 
-from funnelstats.statistics.forecast import ALL, forecast_open, new_lead_chance, plan_rates
-from funnelstats.statistics.goals import Goal, plan_window, scatter_window, working_days
-from funnelstats.statistics.maturity import deals_to_come
-from funnelstats.statistics.plan import plan_leads
-from funnelstats.statistics.revenue import returns
+from funnelstats.money.revenue import deals_to_come, returns
+from funnelstats.plan.forecast import ALL, forecast_open, new_lead_chance, plan_rates
+from funnelstats.plan.goals import Goal, plan_window, scatter_window, working_days
+from funnelstats.plan.plan import plan_leads
 
 WAY = funnel_of("lead", "paid", days=[60])
 BOUGHT = 0.2

@@ -15,14 +15,14 @@ import pandas as pd
 from claims import FLOORS, HALF_YEAR, STAGES, WINDOW, Claim, funnel_of
 from scipy import stats
 
-from funnelstats.showing.advice import what_to_do
-from funnelstats.statistics.casemix import case_mix
-from funnelstats.statistics.changes import explain_change
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.leaks import leak_sizes, noticeable
-from funnelstats.statistics.managers import page_verdicts, versus_target, versus_targets
-from funnelstats.statistics.monitoring import e_alarms
-from funnelstats.statistics.scatter import against_rest, rates_over_weeks, usual_dispersion
+from funnelstats.core.casemix import case_mix
+from funnelstats.core.comparing import page_verdicts, versus_target, versus_targets
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
+from funnelstats.team.advice import what_to_do
+from funnelstats.team.changes import explain_change
+from funnelstats.team.leaks import leak_sizes, noticeable
+from funnelstats.team.monitoring import e_alarms
 
 FUNNEL = funnel_of(FLOORS)
 MONDAYS = range(0, HALF_YEAR, 2)

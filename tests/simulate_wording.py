@@ -14,15 +14,14 @@ from backends import funnel_of
 from claims import Claim
 from scipy import special, stats
 
-from funnelstats.showing.refusal_findings import association_sentence
-from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.answers import POINTS, THIRD, share_answers, share_margin
-from funnelstats.statistics.associations import reason_association
-from funnelstats.statistics.contacts import moves_added, with_expected
-from funnelstats.statistics.lead_base import score_skill
-from funnelstats.statistics.loop import even_load
-from funnelstats.statistics.nurture import CLAIM_WORDS, nurture_effects
-from funnelstats.statistics.speed import speed_sentences, waiting_times
+from funnelstats.contacts.effects import moves_added, with_expected
+from funnelstats.contacts.speed import speed_sentences, waiting_times
+from funnelstats.core.intervals import POINTS, THIRD, newcombe_interval, share_answers, share_margin
+from funnelstats.loop.base import score_skill
+from funnelstats.loop.nurture import CLAIM_WORDS, nurture_effects
+from funnelstats.loop.states import even_load
+from funnelstats.refusals.associations import reason_association
+from funnelstats.refusals.sentences import association_sentence
 
 WRONG = (0.0, 0.055)
 """Limits of a false answer: one in twenty, and the error of the simulation."""

@@ -13,17 +13,17 @@ import pytest
 from backends import funnel_of
 from scipy import stats
 
-from funnelstats.reading.account import FACTS
-from funnelstats.showing.advice import what_to_do
-from funnelstats.showing.peers import own_sentences
-from funnelstats.showing.remarks import change_sentence, with_remarks
-from funnelstats.showing.rules import counting_rules, fact_sentences, missing_parts, not_computable
-from funnelstats.stated.funnel import MISSING
-from funnelstats.statistics.casemix import case_mix
-from funnelstats.statistics.changes import explain_change
-from funnelstats.statistics.conversion import conversion_rates
-from funnelstats.statistics.leaks import leak_sizes
-from funnelstats.statistics.managers import page_verdicts, versus_rest, versus_target, versus_targets
+from funnelstats.config.schema import MISSING
+from funnelstats.core.casemix import case_mix
+from funnelstats.core.comparing import page_verdicts, versus_rest, versus_target, versus_targets
+from funnelstats.core.conversion import conversion_rates
+from funnelstats.importing.account import FACTS
+from funnelstats.leads.sentences import own_sentences
+from funnelstats.page.rules import counting_rules, fact_sentences, missing_parts, not_computable
+from funnelstats.team.advice import what_to_do
+from funnelstats.team.changes import explain_change
+from funnelstats.team.leaks import leak_sizes
+from funnelstats.team.remarks import change_sentence, with_remarks
 
 NAN = float("nan")
 THIN = "\u00a0"

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.answers import POINTS, SIDED, THIRD, answers, ratio_answers, share_answers, share_margin
+from funnelstats.core.intervals import (
+    POINTS,
+    SIDED,
+    THIRD,
+    answers,
+    newcombe_interval,
+    ratio_answers,
+    share_answers,
+    share_margin,
+)
 
 
 def test_no_difference_is_said_only_where_the_whole_range_lies_within_the_margin():

@@ -10,11 +10,10 @@ import pytest
 from backends import entries_frame, funnel_of, table
 from test_money import LATER, leads_of, payments_of
 
-from funnelstats.counting.channel_paths import channel_credit, channel_moves
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.money import lead_values
-from funnelstats.stated.schema import NO_TOUCH, NOT_WON, START, WON
-from funnelstats.statistics.attribution import RULES, attribution, removal_effects
+from funnelstats.config.schema import NO_TOUCH, NOT_WON, START, WON
+from funnelstats.core.journeys import journeys
+from funnelstats.money.channels import RULES, attribution, removal_effects
+from funnelstats.money.counts import channel_credit, channel_moves, lead_values
 
 FUNNEL = funnel_of("lead", "paid")
 CONTACTS = ibis.schema({"lead_id": "string", "at": "timestamp", "on": "date", "channel": "string"})

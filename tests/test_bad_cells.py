@@ -7,15 +7,15 @@ import ibis
 import pytest
 from projects import FUNNEL, NAME, PROCESSED, TOML, prepared
 
-from funnelstats.counting.counts import step_counts
-from funnelstats.counting.journeys import journeys
-from funnelstats.reading.account import FACTS, TOUCHES
-from funnelstats.reading.cells import FORMULA_ERRORS
-from funnelstats.reading.mapping import cell_texts, faults_of, mapped, typed_cells
-from funnelstats.reading.opening import open_funnel, read_quality
-from funnelstats.stated.dates import parse_day
-from funnelstats.stated.errors import FunnelError
-from funnelstats.stated.funnel import read_funnel
+from funnelstats.config.dates import parse_day
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
+from funnelstats.core.counts import step_counts
+from funnelstats.core.journeys import journeys
+from funnelstats.importing.account import FACTS, TOUCHES
+from funnelstats.importing.cells import FORMULA_ERRORS
+from funnelstats.importing.mapping import cell_texts, faults_of, mapped, typed_cells
+from funnelstats.importing.opening import open_funnel, read_quality
 
 LEADS = """
 [leads]

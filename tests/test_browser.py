@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
+from funnelstats.core.conversion import conversion_rates
+from funnelstats.page.figures import house_axes, show_figure
+from funnelstats.page.layout import Layout
+from funnelstats.page.tables import LONG, show_table, show_text
 from funnelstats.reporting.overview import weeks_html
 from funnelstats.reporting.pages import faults, overview_html, page_html
-from funnelstats.showing.charts import control_chart, trend_chart
-from funnelstats.showing.figures import house_axes, show_figure
-from funnelstats.showing.layout import Layout
-from funnelstats.showing.shown import show_text
-from funnelstats.showing.tables import LONG, show_table
-from funnelstats.statistics.conversion import conversion_rates
+from funnelstats.team.charts import control_chart, trend_chart
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [

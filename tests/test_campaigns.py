@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from backends import funnel_of
 
-from funnelstats.stated.schema import MISSING
-from funnelstats.statistics.campaigns import ADDS_UP, money_of_campaigns, of_campaigns, small_together
-from funnelstats.statistics.loop import acceptance
+from funnelstats.config.schema import MISSING
+from funnelstats.loop.states import acceptance
+from funnelstats.money.channels import ADDS_UP, money_of_campaigns, of_campaigns, small_together
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])
 STEP = {"from_stage": "lead", "to_stage": "met"}

@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import special, stats
 
-from funnelstats.stated.intervals import newcombe_interval, poisson_ratio_interval, wilson_interval
-from funnelstats.statistics.casemix import at_equal_leads, case_mix
+from funnelstats.core.casemix import at_equal_leads, case_mix
+from funnelstats.core.intervals import newcombe_interval, poisson_ratio_interval, wilson_interval
 
 
 def strata_of(rows, attributes=("kind",)) -> pd.DataFrame:

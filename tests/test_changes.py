@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from funnelstats.statistics.changes import explain_change, shapley_effects
+from funnelstats.team.changes import explain_change, shapley_effects
 
 
 def counts_of(k, n, segments=("x", "y"), stages="abcd") -> pd.DataFrame:

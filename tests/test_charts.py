@@ -14,15 +14,15 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
-from funnelstats.showing import charts, reason_charts
-from funnelstats.showing.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
-from funnelstats.showing.figures import MAX_PNG_BYTES, MOST_COLOURS, _few_colours
-from funnelstats.showing.panels import MOST_IN_ALL, WIDTH
-from funnelstats.showing.peers import of_manager, peer_band
-from funnelstats.showing.reason_charts import loss_chart, reason_chart
-from funnelstats.stated.words import _spoken, percent
-from funnelstats.statistics.conversion import conversion_rates
-from funnelstats.statistics.managers import versus_target
+from funnelstats.config.words import _spoken, percent
+from funnelstats.core.comparing import versus_target
+from funnelstats.core.conversion import conversion_rates
+from funnelstats.leads.sentences import of_manager, peer_band
+from funnelstats.page.figures import MAX_PNG_BYTES, MOST_COLOURS, MOST_IN_ALL, WIDTH, _few_colours
+from funnelstats.refusals import charts as reason_charts
+from funnelstats.refusals.charts import loss_chart, reason_chart
+from funnelstats.team import charts
+from funnelstats.team.charts import MOST_BARS, NOBODY, NOTHING, band_chart, control_chart, trend_chart
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
 TWO = funnel_of("lead", "met", "paid")

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from funnelstats.showing import contact_charts
-from funnelstats.showing.contact_charts import contact_chart, speed_chart
-from funnelstats.showing.tables import show_table
-from funnelstats.stated.words import _spoken
+from funnelstats.config.words import _spoken
+from funnelstats.contacts import charts as contact_charts
+from funnelstats.contacts.charts import contact_chart, speed_chart
+from funnelstats.page.tables import show_table
 
 
 def rates_of(*kinds):

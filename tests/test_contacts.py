@@ -12,9 +12,9 @@ from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import test_poisson_2indep as poisson_2indep
 
-from funnelstats.counting.touches import CONTACT_COUNTS, contact_counts, quiet_counts
-from funnelstats.stated.errors import FunnelError
-from funnelstats.statistics.contacts import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.contacts.counts import CONTACT_COUNTS, contact_counts, quiet_counts
+from funnelstats.contacts.effects import (
     beside_colleagues,
     contact_rates,
     contact_sentences,

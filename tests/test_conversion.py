@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.conversion import (
+from funnelstats.core.conversion import (
     cohort_table,
     conversion_rates,
     rate_difference,
     with_matured,
 )
+from funnelstats.core.intervals import newcombe_interval
 
 
 def counts_of(**columns) -> pd.DataFrame:

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting import counts
-from funnelstats.counting.counts import outcome_days, overall_counts, step_counts
-from funnelstats.counting.journeys import journeys, with_cohort, with_leads
-from funnelstats.stated.funnel import ENDS, FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ENDS
+from funnelstats.core import counts
+from funnelstats.core.counts import outcome_days, overall_counts, step_counts
+from funnelstats.core.journeys import journeys, with_cohort, with_leads
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

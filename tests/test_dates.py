@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funnelstats.stated.dates import (
+from funnelstats.config.dates import (
     last_complete_month,
     last_complete_quarter,
     last_complete_week,
@@ -19,7 +19,7 @@ from funnelstats.stated.dates import (
     week_days,
     week_of,
 )
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.config.errors import FunnelError
 
 
 @pytest.mark.parametrize("day", ["09.01.2026", "2026-02-30", "", "yesterday"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from funnelstats.showing.dating import began_words
+from funnelstats.team.advice import began_words
 
 
 def row(alarm: bool, at_start: bool) -> pd.Series:

@@ -9,15 +9,12 @@ import pandas as pd
 import pytest
 
 import funnelstats as fs
-from funnelstats.reading.sources import prepare
+from funnelstats.importing.prepare import prepare
 
 ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
-STATISTICS = [
-    *("counts", "flows", "intervals", "conversion", "incidence", "projection", "managers", "scatter"),
-    *("teams", "casemix", "peers", "leaks", "changes", "monitoring"),
-]
+STATISTICS = ("core", *(f"team.{module}" for module in ("casemix", "changes", "coaching", "leaks", "monitoring")))
 NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span"}
 
 
@@ -73,11 +70,13 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
     base = row_of(mix, manager="Петрова", to_stage="presented")
     deal = fs.deal_size(tables.payments).at[0, "mean_deal"]
     fates = fs.step_fates(paths, spec, day, entered_between=window)
-    leak = row_of(fs.noticeable(fs.leak_sizes(rates, spec, fates=fates, deal=deal), team), to_stage="contracted")
+    leak = row_of(
+        fs.team.noticeable(fs.team.leak_sizes(rates, spec, fates=fates, deal=deal), team), to_stage="contracted"
+    )
     weeks = fs.step_counts(paths, spec, day, by="week", entered_between=fs.trend_window("2026-W26", spec))
-    since = row_of(fs.since_when(weeks, spec), to_stage="contracted")
+    since = row_of(fs.team.since_when(weeks, spec), to_stage="contracted")
     teacher = row_of(managers, manager="Сидоров", to_stage="presented")
-    band = row_of(fs.peer_band(managers, "Иванов", spec), to_stage="presented")
+    band = row_of(fs.leads.peer_band(managers, "Иванов", spec), to_stage="presented")
     cohorts = fs.overall_counts(fs.with_cohort(paths, spec), spec, day, by="cohort")
     first, second = (row for _, row in fs.cohort_table(cohorts, spec).head(2).iterrows())
     flow = row_of(fs.stage_flow(paths, spec, *fs.week_days("2026-W26")), stage="presented")
@@ -130,22 +129,22 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
     paths = fs.journeys(tables.entries, spec).cache()
     days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
     own = fs.versus_target(fs.rates_over_weeks(days, spec), spec)
-    steadier = fs.rank_intervals(fs.shrunken_rates(own))
+    steadier = fs.team.rank_intervals(fs.team.shrunken_rates(own))
     novak, sidorov = (row_of(steadier, manager=name, to_stage="contracted") for name in ("Novák", "Сидоров"))
-    pairs = fs.coaching_pairs(own, spec, mean_deal=fs.deal_size(tables.payments).at[0, "mean_deal"])
+    pairs = fs.team.coaching_pairs(own, spec, mean_deal=fs.deal_size(tables.payments).at[0, "mean_deal"])
     leads = fs.with_leads(paths, tables.leads, spec.base)
     strata = fs.at_step(fs.step_counts(leads, spec, day, by=spec.base, entered_between=window), spec, "contracted")
-    found = fs.drivers(strata)
+    found = fs.team.drivers(strata)
     product, call = (row_of(found, value=value) for value in ("Compressors", "Cold call"))
     then, now = (
         fs.rates_over_weeks(fs.outcome_days(paths, spec, day, by="week", entered_between=weeks), spec)
         for weeks in (before, window)
     )
-    change = fs.explain_change(then, now)
+    change = fs.team.explain_change(then, now)
     by_manager = fs.step_counts(
         paths, spec, day, by=["manager", "week"], entered_between=fs.trend_window("2026-W26", spec)
     )
-    alarms = fs.e_alarms(by_manager, spec)
+    alarms = fs.team.e_alarms(by_manager, spec)
     young = fs.outcome_days(paths, spec, day, entered_between=fs.week_days("2026-W26"))
     past = fs.outcome_days(paths, spec, day, entered_between=(before[1], fs.week_days("2026-W25")[1]))
     final = row_of(fs.project(young, past, spec), to_stage="presented")
@@ -183,8 +182,9 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
 
 
 def test_every_statistic_has_its_place_in_the_methods() -> None:
-    homes = {home.split(".")[1]: names.split() for home, names in fs._HOMES.items()}
-    verbs = {name for module in STATISTICS for name in homes[module]} - NO_STATISTICS
+    public = {name: getattr(room, name) for room in (fs, fs.team) for name in room.__all__}
+    homes = tuple(f"funnelstats.{home}" for home in STATISTICS)
+    verbs = {name for name, verb in public.items() if getattr(verb, "__module__", "").startswith(homes)} - NO_STATISTICS
     assert len(verbs) > 30
     missing = {verb for verb in verbs if not re.search(rf"`{verb}\b", METHODS)}
     assert not missing

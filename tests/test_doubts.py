@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from projects import NAME, RAW, TOML, prepared, write
 
-from funnelstats.reading.opening import read_quality
-from funnelstats.reading.sources import prepare
-from funnelstats.stated.errors import FunnelError
-from funnelstats.stated.words import speak
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.words import speak
+from funnelstats.importing.opening import read_quality
+from funnelstats.importing.prepare import prepare
 
 NEW_YORK = TOML.replace("Europe/Moscow", "America/New_York")
 DAYS = [f"2026-03-{n:02}" for n in range(2, 12)]

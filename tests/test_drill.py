@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.counts import outcome_days, step_counts
-from funnelstats.counting.drill import LEADS, cell_leads
-from funnelstats.counting.journeys import journeys
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.core.counts import outcome_days, step_counts
+from funnelstats.core.journeys import journeys
+from funnelstats.leads.counts import LEADS, cell_leads
 
 STAGES = ("lead", "met", "paid")
 FUNNEL = funnel_of(*STAGES, days=[7, 20])

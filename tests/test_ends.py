@@ -8,8 +8,12 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.counts import outcome_days, overall_counts
-from funnelstats.counting.ends import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.practice import LeadBase, Refusals
+from funnelstats.core.counts import outcome_days, overall_counts
+from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.journeys import journeys, with_cohort, with_leads
+from funnelstats.refusals.counts import (
     attempt_counts,
     refusal_counts,
     refusal_totals,
@@ -20,10 +24,6 @@ from funnelstats.counting.ends import (
     with_refusal,
     without_stage,
 )
-from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.journeys import journeys, with_cohort, with_leads
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.practice import LeadBase, Refusals
 
 STAGES = ("new", "встреча", "offer", "paid")
 PRACTICE = Refusals(

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.counts import FATES, UNDATED, step_counts, step_fates, undated_counts
-from funnelstats.counting.journeys import journeys
+from funnelstats.core.counts import FATES, UNDATED, step_counts, step_fates, undated_counts
+from funnelstats.core.journeys import journeys
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

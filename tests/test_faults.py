@@ -11,12 +11,12 @@ import psutil
 import pytest
 from test_reports import files, write_notebook
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.reporting.processes import cores
 from funnelstats.reporting.reports import Job, render_many
-from funnelstats.stated.funnel import FunnelError
 
 CELLS = [
-    "import os, signal, sys, time\nfrom funnelstats.showing.shown import TABLE_MIME, Shown, show_text",
+    "import os, signal, sys, time\nfrom funnelstats.page.tables import TABLE_MIME, Shown, show_text",
     "exec(fault)",
     "show_text([f'Call {who}.', 'x' * weeks])",
     'Shown({"text/html": "<table></table>", "text/plain": "", TABLE_MIME: '

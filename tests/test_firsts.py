@@ -13,12 +13,18 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.touches import OUTSIDE, touches
-from funnelstats.counting.workclock import end_of_day, work_calendar, worked
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.shared import kept
+from funnelstats.config.errors import FunnelError
+from funnelstats.contacts.counts import OUTSIDE, touches
+from funnelstats.contacts.first_counts import (
+    end_of_day,
+    first_contacts,
+    hours_to_contact,
+    landmark_counts,
+    work_calendar,
+    worked,
+)
+from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept
 
 STAGES = ("new", "встреча", "offer", "paid")
 AS_OF = date(2026, 2, 10)

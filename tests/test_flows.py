@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.flows import FLOW, stage_flow, transitions
-from funnelstats.counting.journeys import journeys
-from funnelstats.stated.funnel import ENDS, FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ENDS
+from funnelstats.core.flow_counts import FLOW, stage_flow, transitions
+from funnelstats.core.journeys import journeys
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -6,18 +6,9 @@ import pytest
 from backends import funnel_of
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
-from funnelstats.stated.funnel import (
-    PRACTICE,
-    Funnel,
-    FunnelError,
-    Join,
-    Source,
-    Step,
-    StepInto,
-    project_root,
-    read_funnel,
-)
-from funnelstats.stated.schema import TABLES
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, project_root, read_funnel
+from funnelstats.config.schema import TABLES
 
 LEADS_AGAIN = """attributes = { Kind = "a" }
 

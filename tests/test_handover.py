@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, reason, table
 
-from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.handover import hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.pipeline import open_leads
-from funnelstats.counting.records import attribute_sizes, record_counts
-from funnelstats.counting.states import STATES, way
-from funnelstats.counting.wins import ticket_moments, wins, won_counts
-from funnelstats.stated.funnel import ENDS, MISSING, FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.journeys import journeys
+from funnelstats.loop.base_counts import attribute_sizes, record_counts, ticket_moments, wins, won_counts
+from funnelstats.loop.counts import STATES, hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts, way
+from funnelstats.plan.counts import open_leads
 
 STAGES = ("new", "встреча", "offer", "paid")
 MARCH, AS_OF = (date(2026, 1, 10), date(2026, 2, 10)), date(2026, 2, 15)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from projects import NAME, TOML, prepared, write
 
-from funnelstats.reading.cells import BLANKS, try_strptime
-from funnelstats.reading.hints import date_hint, number_hint
-from funnelstats.reading.sources import prepare
-from funnelstats.stated.dates import checked_format, checked_formats
-from funnelstats.stated.errors import FunnelError, visible
+from funnelstats.config.dates import checked_format, checked_formats
+from funnelstats.config.errors import FunnelError, visible
+from funnelstats.importing.cells import BLANKS, try_strptime
+from funnelstats.importing.prepare import prepare
+from funnelstats.importing.unreadable import date_hint, number_hint
 
 
 @pytest.fixture(autouse=True)

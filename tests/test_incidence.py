@@ -12,10 +12,10 @@ from scipy.stats import betabinom
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
-from funnelstats.stated.intervals import wilson_interval
-from funnelstats.statistics.conversion import rate_difference
-from funnelstats.statistics.incidence import days_in_stage, days_to_convert, incidence, incidence_at
-from funnelstats.statistics.projection import project
+from funnelstats.core.conversion import rate_difference
+from funnelstats.core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
+from funnelstats.core.intervals import wilson_interval
+from funnelstats.core.projection import project
 
 WON, LOST, OPEN = 1, 2, 0
 

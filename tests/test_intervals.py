@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import (
     proportion_confint,
 )
 
-from funnelstats.stated.intervals import (
+from funnelstats.core.intervals import (
     clopper_pearson_interval,
     goodman_intervals,
     mover_difference,

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.journeys import journeys, with_cohort, with_leads
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.core.journeys import journeys, with_cohort, with_leads
 
 FUNNEL = funnel_of("lead", "met", "paid")
 

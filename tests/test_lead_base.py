@@ -10,7 +10,11 @@ from backends import ENTRIES_SCHEMA, entries_frame, funnel_of, random_entries, t
 from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from funnelstats.counting.base_counts import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.practice import LeadBase
+from funnelstats.core.journeys import journeys
+from funnelstats.loop.base import renewal, score_groups, score_skill
+from funnelstats.loop.base_counts import (
     blacklist_counts,
     blacklisted_contacts,
     coverage_counts,
@@ -18,11 +22,7 @@ from funnelstats.counting.base_counts import (
     renewal_counts,
     score_counts,
 )
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.money import lead_values
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.practice import LeadBase
-from funnelstats.statistics.lead_base import renewal, score_groups, score_skill
+from funnelstats.money.counts import lead_values
 
 FUNNEL = funnel_of("lead", "paid", days=30)
 LEADS = ibis.schema(

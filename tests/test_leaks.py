@@ -11,9 +11,10 @@ import statsmodels.api as sm
 from scipy import integrate, stats
 from statsmodels.stats.contingency_tables import Table2x2
 
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.intervals import newcombe_interval
-from funnelstats.statistics.leaks import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.core.comparing import versus_target
+from funnelstats.core.intervals import newcombe_interval
+from funnelstats.team.leaks import (
     drivers,
     expected_shortfall,
     leak_drivers,
@@ -21,7 +22,6 @@ from funnelstats.statistics.leaks import (
     noticeable,
     worst_leak,
 )
-from funnelstats.statistics.managers import versus_target
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:

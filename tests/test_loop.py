@@ -15,15 +15,20 @@ import statsmodels.api as sm
 from backends import funnel_of
 from matplotlib.text import Text
 
-from funnelstats.counting.handover import hand_over_counts, handed_counts, handed_over, state_counts
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.records import attribute_sizes
-from funnelstats.counting.states import STATE, STATES
-from funnelstats.counting.wins import ticket_moments
-from funnelstats.reading.opening import Tables, open_funnel
-from funnelstats.reading.sources import prepare
-from funnelstats.showing import loop_charts
-from funnelstats.showing.loop_advice import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import MISSING
+from funnelstats.config.words import _spoken, day
+from funnelstats.core.intervals import mover_ratio, wilson_interval
+from funnelstats.core.journeys import journeys
+from funnelstats.importing.notes import month_notes, notes_fingerprint
+from funnelstats.importing.opening import Tables, open_funnel
+from funnelstats.importing.prepare import prepare
+from funnelstats.loop import charts as loop_charts
+from funnelstats.loop.base_counts import attribute_sizes, ticket_moments
+from funnelstats.loop.charts import STATE_COLOURS, state_chart
+from funnelstats.loop.counts import STATE, STATES, hand_over_counts, handed_counts, handed_over, state_counts
+from funnelstats.loop.nurture import EFFECTS, compared_by, nurture_effects, nurture_sentences, nurture_table
+from funnelstats.loop.sentences import (
     acceptance_sentences,
     loop_limits,
     loop_rules,
@@ -31,12 +36,7 @@ from funnelstats.showing.loop_advice import (
     reconciliation,
     won_sentence,
 )
-from funnelstats.showing.loop_charts import STATE_COLOURS, state_chart
-from funnelstats.stated.funnel import MISSING, FunnelError
-from funnelstats.stated.intervals import mover_ratio, wilson_interval
-from funnelstats.stated.words import _spoken, day
-from funnelstats.statistics.leaks import drivers
-from funnelstats.statistics.loop import (
+from funnelstats.loop.states import (
     EVERYBODY,
     HANDED,
     acceptance,
@@ -50,8 +50,7 @@ from funnelstats.statistics.loop import (
     state_table,
     states_by,
 )
-from funnelstats.statistics.notes import month_notes, notes_fingerprint
-from funnelstats.statistics.nurture import EFFECTS, compared_by, nurture_effects, nurture_sentences, nurture_table
+from funnelstats.team.leaks import drivers
 
 ROOT = Path(__file__).parents[1]
 FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])

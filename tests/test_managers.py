@@ -13,10 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
-from funnelstats.stated.intervals import newcombe_interval, score_interval, wilson_interval
-from funnelstats.statistics.conversion import conversion_rates
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.managers import (
+from funnelstats.core.comparing import (
     benjamini_hochberg,
     holm,
     mid_p,
@@ -27,6 +24,9 @@ from funnelstats.statistics.managers import (
     visible_drop,
     with_undated,
 )
+from funnelstats.core.conversion import conversion_rates
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.intervals import newcombe_interval, score_interval, wilson_interval
 
 
 def step(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.money import (
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import MISSING
+from funnelstats.core.journeys import journeys
+from funnelstats.money.counts import (
     age_counts,
     lead_values,
     money_counts,
@@ -19,7 +21,6 @@ from funnelstats.counting.money import (
     stray_payments,
     year_to,
 )
-from funnelstats.stated.funnel import MISSING, FunnelError
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[7, 14])
 STAGES = ("new", "met", "paid")

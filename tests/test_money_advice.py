@@ -11,13 +11,12 @@ from backends import funnel_of
 from matplotlib.text import Text
 from test_revenue import FEW, MANY, by_channel, counted, matured, spent
 
-from funnelstats.showing import money_charts
-from funnelstats.showing.base_advice import base_sentences
-from funnelstats.showing.money_advice import money_sentences
-from funnelstats.showing.money_charts import returns_chart
-from funnelstats.showing.money_notes import attribution_sentences, money_limits, money_rules
-from funnelstats.stated.words import day
-from funnelstats.statistics.lead_base import score_groups, score_skill
+from funnelstats.config.words import day
+from funnelstats.loop.base import score_groups, score_skill
+from funnelstats.loop.sentences import base_sentences
+from funnelstats.money import charts as money_charts
+from funnelstats.money.charts import returns_chart
+from funnelstats.money.sentences import attribution_sentences, money_limits, money_rules, money_sentences
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 ROWS = ibis.memtable({"lead_id": ["a"], "channel": ["web"]})

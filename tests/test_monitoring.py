@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from funnelstats.statistics.monitoring import (
+from funnelstats.team.monitoring import (
     e_alarms,
     e_benjamini_hochberg,
     e_values,

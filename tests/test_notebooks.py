@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from funnelstats.reading.sources import prepare
+from funnelstats.importing.prepare import prepare
+from funnelstats.page.tables import TABLE_MIME
 from funnelstats.reporting.committed import reexecute
-from funnelstats.showing.shown import TABLE_MIME
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])
@@ -26,8 +26,8 @@ BANNED_ATTRIBUTES = ("style", "fmt_markdown", "from_notebook_node", "read_html")
 DEMO = [
     ("markdown", "# How sure is a conversion?"),
     ("parameters", "converted = 81"),
-    ("code", "import pandas as pd\n\nfrom funnelstats.statistics.conversion import conversion_rates\n"
-             "from funnelstats.showing.layout import Layout\nfrom funnelstats.showing.tables import show_table"),
+    ("code", "import pandas as pd\n\nfrom funnelstats.core.conversion import conversion_rates\n"
+             "from funnelstats.page.layout import Layout\nfrom funnelstats.page.tables import show_table"),
     ("code", 'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))'),
     ("code", 'show_table(rates, Layout(name="rates", title="Conversion"))'),
     ("code", "rates"),

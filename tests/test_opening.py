@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pytest
 from projects import NAME, PROCESSED, TOML, write
 
-from funnelstats.reading.opening import last_day, open_funnel, read_quality, trailing_window, trend_window
-from funnelstats.reading.sources import prepare
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.opening import last_day, open_funnel, read_quality, trailing_window, trend_window
+from funnelstats.importing.prepare import prepare
 
 RICH = (
     'undated = ["listed"]\n'

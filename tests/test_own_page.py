@@ -12,18 +12,10 @@ import pytest
 from projects import ENTRIES, FUNNEL, LEADS, sample_project, write
 from sample.facts import BUSY, ROBOT
 
-from funnelstats.counting.counts import deal_size, fetch, outcome_days
-from funnelstats.counting.firsts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.counting.flows import stage_flow
-from funnelstats.counting.journeys import journeys, with_leads
-from funnelstats.counting.ownleads import own_leads, own_wins
-from funnelstats.counting.touches import contact_counts, quiet_counts, touches
-from funnelstats.reading.opening import open_funnel, trailing_window, week_days
-from funnelstats.reading.sources import prepare
-from funnelstats.showing.peers import own_rows, peer_rows
-from funnelstats.stated.funnel import MISSING
-from funnelstats.stated.shared import kept
-from funnelstats.statistics.contacts import (
+from funnelstats.config.dates import week_days
+from funnelstats.config.schema import MISSING
+from funnelstats.contacts.counts import contact_counts, quiet_counts, touches
+from funnelstats.contacts.effects import (
     beside_colleagues,
     contact_rates,
     contact_sentences,
@@ -31,9 +23,18 @@ from funnelstats.statistics.contacts import (
     pooled_contacts,
     with_expected,
 )
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.speed import landmark_differences, landmark_sentences, waiting_times
-from funnelstats.statistics.worklist import chances, with_stake
+from funnelstats.contacts.first_counts import first_contacts, hours_to_contact, landmark_counts
+from funnelstats.contacts.speed import landmark_differences, landmark_sentences, waiting_times
+from funnelstats.core.counts import deal_size, fetch, outcome_days
+from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.journeys import journeys, with_leads
+from funnelstats.core.shared import kept
+from funnelstats.importing.opening import open_funnel, trailing_window
+from funnelstats.importing.prepare import prepare
+from funnelstats.leads.counts import own_leads, own_wins
+from funnelstats.leads.sentences import own_rows, peer_rows
+from funnelstats.leads.worklist import chances, with_stake
 
 ROOT = Path(__file__).parents[1]
 WEEK = "2026-W26"

@@ -11,11 +11,11 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.ownleads import OWN, WON, own_leads, own_wins
-from funnelstats.counting.touches import touches
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.shared import kept
+from funnelstats.config.errors import FunnelError
+from funnelstats.contacts.counts import touches
+from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept
+from funnelstats.leads.counts import OWN, WON, own_leads, own_wins
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)

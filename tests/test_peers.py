@@ -9,8 +9,8 @@ from backends import funnel_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funnelstats.counting.flows import FLOW
-from funnelstats.showing.peers import FEWEST_PEERS, of_manager, of_manager_flow, own_rows, peer_band, peer_rows
+from funnelstats.core.flow_counts import FLOW
+from funnelstats.leads.sentences import FEWEST_PEERS, of_manager, of_manager_flow, own_rows, peer_band, peer_rows
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STEPS = [("lead", "met"), ("met", "paid")]

@@ -8,12 +8,11 @@ import nbformat
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
-from funnelstats.reporting.asked import UNITS
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.words import speak
 from funnelstats.reporting.parameters import known_parameters
-from funnelstats.reporting.periods import notebook_path, period_batch, report_batch
+from funnelstats.reporting.periods import UNITS, notebook_path, period_batch, report_batch
 from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, asked_label
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.words import speak
 
 TOML = (
     'system_users = ["Robot"]\nexported_on = 2026-06-30\n'

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.money import lead_values
-from funnelstats.counting.pipeline import STAGE_CONTACTS, lead_cost, open_leads, paid_open_leads, stage_contacts
-from funnelstats.stated.funnel import ENDS
+from funnelstats.config.schema import ENDS
+from funnelstats.core.journeys import journeys
+from funnelstats.money.counts import lead_values
+from funnelstats.plan.counts import STAGE_CONTACTS, lead_cost, open_leads, paid_open_leads, stage_contacts
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -12,18 +12,27 @@ from projects import REPOSITORY, copied
 from scipy import stats
 
 import funnelstats as fs
-from funnelstats.reading.sources import prepare
-from funnelstats.showing.plan_advice import plan_sentences
-from funnelstats.showing.plan_charts import arithmetic_chart, deals_chart
-from funnelstats.showing.plan_notes import aim_notes, money_notes, plan_rules, work_notes
-from funnelstats.stated import words
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.practice import Work
-from funnelstats.statistics.betas import at_least, beta_binomial, beta_binomial_quantile, beta_of_product, leads_needed
-from funnelstats.statistics.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
-from funnelstats.statistics.goals import Goal, plan_goal, plan_window, scatter_window, working_days
-from funnelstats.statistics.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
-from funnelstats.statistics.plan_work import (
+from funnelstats.config import words
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.practice import Work
+from funnelstats.importing.prepare import prepare
+from funnelstats.plan.charts import arithmetic_chart, deals_chart
+from funnelstats.plan.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
+from funnelstats.plan.goals import (
+    Goal,
+    at_least,
+    beta_binomial,
+    beta_binomial_quantile,
+    beta_of_product,
+    leads_needed,
+    plan_goal,
+    plan_window,
+    scatter_window,
+    working_days,
+)
+from funnelstats.plan.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
+from funnelstats.plan.sentences import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
+from funnelstats.plan.work import (
     entries_ahead,
     manager_shares,
     plan_calendar,
@@ -521,16 +530,16 @@ def chain(name, deals, by, as_of=""):
     days = fs.outcome_days(paths, spec, day, entered_between=window)
     weeks = fs.step_counts(paths, spec, day, by="week", entered_between=scatter_window(day, spec))
     rates = plan_rates(days, weeks, spec)
-    rows = fs.open_leads(paths, spec, day)
+    rows = fs.plan.open_leads(paths, spec, day)
     forecast, chance = forecast_open(rows, days, rates, spec, goal), new_lead_chance(days, rates, spec, goal)
     plan = plan_leads(chance, forecast, goal)
     mine = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
-    shares = manager_shares(mine, fs.open_leads(paths, spec, day, by="manager"), plan, spec, goal)
-    contacts = fs.stage_contacts(tables.contacts, paths, spec, window)
+    shares = manager_shares(mine, fs.plan.open_leads(paths, spec, day, by="manager"), plan, spec, goal)
+    contacts = fs.plan.stage_contacts(tables.contacts, paths, spec, window)
     entries = entries_ahead(days, rows, plan, spec, goal)
     calendar = plan_calendar(entries, contacts, shares, spec, goal)
-    paid = fs.paid_open_leads(paths, tables.payments, spec, day)
-    cost = fs.lead_cost(tables.costs, paths, spec, window, tables.leads)
+    paid = fs.plan.paid_open_leads(paths, tables.payments, spec, day)
+    cost = fs.plan.lead_cost(tables.costs, paths, spec, window, tables.leads)
     return {
         "forecast": forecast.set_index("stage"),
         "plan": plan.set_index("plan"),

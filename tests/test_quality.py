@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
 
-from funnelstats.reading.account import FACTS, NAMING, TOUCHES
-from funnelstats.reading.opening import read_quality
-from funnelstats.reading.quality import facts, set_aside_reasons
-from funnelstats.reading.sources import prepare
-from funnelstats.showing.rules import cautions, fact_sentences
-from funnelstats.stated.funnel import read_funnel
-from funnelstats.stated.words import speak
+from funnelstats.config.funnel import read_funnel
+from funnelstats.config.words import speak
+from funnelstats.importing.account import FACTS, NAMING, TOUCHES
+from funnelstats.importing.opening import read_quality
+from funnelstats.importing.prepare import prepare
+from funnelstats.importing.quality import facts, set_aside_reasons
+from funnelstats.page.rules import cautions, fact_sentences
 
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
 CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from funnelstats.reading.readers import read_file
-from funnelstats.reading.stored import FORMULA_WITHOUT_RESULT, read_database
-from funnelstats.stated.funnel import FunnelError
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.files import read_file
+from funnelstats.importing.typed_files import FORMULA_WITHOUT_RESULT, read_database
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 

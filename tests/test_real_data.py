@@ -25,8 +25,9 @@ from funnelstats import (
     with_cohort,
     with_leads,
 )
-from funnelstats.reading.sources import prepare
-from funnelstats.stated.funnel import FunnelError, StepInto
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import StepInto
+from funnelstats.importing.prepare import prepare
 
 EVER = 4000  # days: longer than any history here
 LATER = date(2030, 1, 1)  # by then every horizon is over

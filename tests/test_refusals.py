@@ -13,8 +13,15 @@ from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
 
-from funnelstats.counting.counts import outcome_days
-from funnelstats.counting.ends import (
+from funnelstats.config.practice import Refusals
+from funnelstats.core.counts import outcome_days
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.journeys import journeys, with_leads
+from funnelstats.importing.opening import open_funnel
+from funnelstats.page.tables import show_table
+from funnelstats.refusals.associations import DRAWS, exact_p, reason_association, reason_patterns
+from funnelstats.refusals.charts import loss_chart, reason_chart
+from funnelstats.refusals.counts import (
     attempt_counts,
     refusal_counts,
     refusal_totals,
@@ -23,17 +30,7 @@ from funnelstats.counting.ends import (
     retry_counts,
     with_refusal,
 )
-from funnelstats.counting.journeys import journeys, with_leads
-from funnelstats.reading.opening import open_funnel
-from funnelstats.showing.reason_charts import loss_chart, reason_chart
-from funnelstats.showing.refusal_advice import refusal_sentences
-from funnelstats.showing.refusal_findings import association_sentence, top_sentence, tried_sentence
-from funnelstats.showing.refusal_limits import NO_REFUSALS, month_after, refusal_rules, refusals_not_told
-from funnelstats.showing.tables import show_table
-from funnelstats.stated.practice import Refusals
-from funnelstats.statistics.associations import DRAWS, exact_p, reason_association, reason_patterns
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.refusals import (
+from funnelstats.refusals.reasons import (
     any_reason,
     by_reason,
     reason_changes,
@@ -42,6 +39,16 @@ from funnelstats.statistics.refusals import (
     reason_table,
     retry_success,
     second_looks,
+)
+from funnelstats.refusals.sentences import (
+    NO_REFUSALS,
+    association_sentence,
+    month_after,
+    refusal_rules,
+    refusal_sentences,
+    refusals_not_told,
+    top_sentence,
+    tried_sentence,
 )
 
 TOY = funnel_of("lead", "met", "paid")

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 from test_advice import AIMED, FREE, counts, page
 
-from funnelstats.showing.remarks import (
+from funnelstats.config.schema import MISSING
+from funnelstats.config.words import day
+from funnelstats.core.comparing import visible_drop
+from funnelstats.core.conversion import rival_rates
+from funnelstats.team.changes import explain_change
+from funnelstats.team.remarks import (
     change_sentence,
     power_sentence,
     quiet_sentences,
@@ -20,11 +25,6 @@ from funnelstats.showing.remarks import (
     scatter_sentences,
     with_remarks,
 )
-from funnelstats.stated.schema import MISSING
-from funnelstats.stated.words import day
-from funnelstats.statistics.changes import explain_change
-from funnelstats.statistics.conversion import rival_rates
-from funnelstats.statistics.managers import visible_drop
 
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
 SEVEN = SimpleNamespace(horizon_days=7)

@@ -15,12 +15,12 @@ import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.reporting import reports
 from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.pages import faults, page_html, page_name
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job, _spread, render, render_many
-from funnelstats.stated.funnel import FunnelError
 
 PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -29,7 +29,7 @@ TABLE = (
     '"columns": [{"name": "who", "kind": "text"}, {"name": "n", "kind": "count"}]}'
 )
 CELLS = [
-    "from funnelstats.showing.shown import TABLE_MIME, Shown, show_text\nimport base64, os, sys, time",
+    "from funnelstats.page.tables import TABLE_MIME, Shown, show_text\nimport base64, os, sys, time",
     'show_text([f"Call {who}.", f"{who!r} {weeks!r}"], title="What to do")',
     'if fault == "error": raise ValueError("no <b>such</b> manager" + " Anna" * 99 + "\\nKnown.")\n'
     'if fault == "kernel": os._exit(1)\n'

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
 
+from funnelstats.page.tables import VERDICT_MARKS
 from funnelstats.reporting.pages import lead_sentences, tables_of
 from funnelstats.reporting.restated import reasons, row_marks, verdict_rows, with_restated
-from funnelstats.showing.tables import VERDICT_MARKS
 
 STEP = {"from_stage": "lead", "to_stage": "met"}
 

@@ -9,8 +9,17 @@ from backends import funnel_of
 from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from funnelstats.statistics.maturity import deals_to_come, named_quarters, payback, whole_way
-from funnelstats.statistics.revenue import relative_variance, returns, rivals, told, with_total
+from funnelstats.money.revenue import (
+    deals_to_come,
+    named_quarters,
+    payback,
+    relative_variance,
+    returns,
+    rivals,
+    told,
+    whole_way,
+    with_total,
+)
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 Z = special.ndtri(0.975)

@@ -12,12 +12,11 @@ import pytest
 from projects import REPOSITORY, copied, sample_project
 from test_real_data import OLIST
 
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.money import age_counts, lead_values, money_counts, of_cohorts, spend_counts
-from funnelstats.reading.opening import open_funnel
-from funnelstats.reading.sources import prepare
-from funnelstats.statistics.maturity import deals_to_come
-from funnelstats.statistics.revenue import returns
+from funnelstats.core.journeys import journeys
+from funnelstats.importing.opening import open_funnel
+from funnelstats.importing.prepare import prepare
+from funnelstats.money.counts import age_counts, lead_values, money_counts, of_cohorts, spend_counts
+from funnelstats.money.revenue import deals_to_come, returns
 
 PLANTED = {"Cold call": 53, "Exhibition": 111, "Newsletter": 295, "Search ads": -43, "Website": 166}
 """Return in % of all leads ever, as TRUTH.md tells it of the clean data; the dirt hides 3 leads in 100."""
@@ -48,7 +47,7 @@ def page(funnel, quarter):
             room.update(funnel=funnel, quarter=quarter, as_of="", language="")
             continue
         *lines, last = re.split(r"\n(?=\S)(?!\))", cell)
-        if last.startswith("fs.show_") or last.startswith("fs.returns_chart"):
+        if last.startswith("fs.show_") or last.startswith("fs.money.returns_chart"):
             exec("\n".join(lines), room)
             shown.append(eval(last, room))
         else:

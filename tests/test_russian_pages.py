@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from funnelstats.reading.sources import prepare
+from funnelstats.config.funnel import read_funnel
+from funnelstats.config.schema import TABLES
+from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.reports import Job, render_many
-from funnelstats.stated.funnel import read_funnel
-from funnelstats.stated.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

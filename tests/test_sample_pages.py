@@ -13,13 +13,14 @@ import pandas as pd
 import pytest
 from projects import sample_project
 
-from funnelstats.counting.counts import fetch
-from funnelstats.counting.flows import FLOW, stage_flow
-from funnelstats.counting.journeys import journeys
-from funnelstats.reading.opening import open_funnel, week_days
+from funnelstats.config.dates import week_days
+from funnelstats.config.schema import MISSING
+from funnelstats.core.counts import fetch
+from funnelstats.core.flow_counts import FLOW, stage_flow
+from funnelstats.core.journeys import journeys
+from funnelstats.importing.opening import open_funnel
 from funnelstats.reporting.reports import Job, render_many
-from funnelstats.showing.advice import what_to_do
-from funnelstats.stated.funnel import MISSING
+from funnelstats.team.advice import what_to_do
 
 ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"

@@ -8,10 +8,10 @@ import pytest
 from backends import funnel_of
 from scipy import stats
 
-from funnelstats.stated.intervals import score_interval
-from funnelstats.statistics.incidence import OUTCOMES, incidence, incidence_at
-from funnelstats.statistics.managers import rest_of, versus_rest
-from funnelstats.statistics.scatter import (
+from funnelstats.core.comparing import rest_of, versus_rest
+from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
+from funnelstats.core.intervals import score_interval
+from funnelstats.core.scatter import (
     _correlations,
     _influence,
     _weekly_parts,

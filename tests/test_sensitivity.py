@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 
-from funnelstats.counting.sensitivity import DEFINITIONS, rival_counts
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.statistics.conversion import rival_rates
+from funnelstats.config.errors import FunnelError
+from funnelstats.core.conversion import rival_rates
+from funnelstats.team.counts import DEFINITIONS, rival_counts
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

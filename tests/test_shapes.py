@@ -8,9 +8,9 @@ import pytest
 from openpyxl import Workbook
 from projects import FUNNEL, NAME, prepared, tables
 
-from funnelstats.reading.opening import last_day, open_funnel, read_quality
-from funnelstats.reading.outliers import usual_days
-from funnelstats.reading.spelling import look
+from funnelstats.importing.names import look
+from funnelstats.importing.opening import last_day, open_funnel, read_quality
+from funnelstats.importing.shapes import usual_days
 
 LEADS = """
 [leads]

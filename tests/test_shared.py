@@ -10,9 +10,8 @@ import ibis
 import pandas as pd
 import pytest
 
-from funnelstats.counting import counts
-from funnelstats.stated import shared
-from funnelstats.stated.shared import FOLDER, kept
+from funnelstats.core import counts, shared
+from funnelstats.core.shared import FOLDER, kept
 
 CALLS = "calls.txt"
 

@@ -9,9 +9,9 @@ from datetime import date, timedelta
 import pytest
 from projects import REPOSITORY, write
 
-from funnelstats.reading.sources import prepare
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import report_batch
-from funnelstats.stated.funnel import FunnelError
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 STATED = """

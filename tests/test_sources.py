@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from projects import COLUMN_STAGE, ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
 
-from funnelstats.counting.journeys import journeys
-from funnelstats.reading import sources
-from funnelstats.reading.sources import prepare
-from funnelstats.stated.funnel import FunnelError, read_funnel
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
+from funnelstats.core.journeys import journeys
+from funnelstats.importing import prepare as sources
+from funnelstats.importing.prepare import prepare
 
 
 @pytest.fixture(autouse=True)

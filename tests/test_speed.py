@@ -10,8 +10,8 @@ import pytest
 from backends import funnel_of
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from funnelstats.counting.firsts import hours_to_contact, landmark_counts
-from funnelstats.statistics.speed import (
+from funnelstats.contacts.first_counts import hours_to_contact, landmark_counts
+from funnelstats.contacts.speed import (
     contact_curve,
     landmark_differences,
     landmark_sentences,

@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from funnelstats.showing.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
-from funnelstats.showing.layout import Layout, layout, tables
-from funnelstats.showing.shown import TABLE_MIME, TEXT_MIME, show_text
-from funnelstats.showing.tables import VERDICT_MARKS, show_csv, show_table
-from funnelstats.showing.workbook import csv_text, rows_of
+from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
+from funnelstats.page.layout import Layout, layout, tables
+from funnelstats.page.tables import TABLE_MIME, TEXT_MIME, VERDICT_MARKS, show_csv, show_table, show_text
+from funnelstats.page.workbook import csv_text, rows_of
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
-from funnelstats.statistics.teams import (
+from funnelstats.team.coaching import (
     coaching_pairs,
     hyper_posterior,
     log_likelihood,

@@ -10,11 +10,11 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
 
-from funnelstats.counting.counts import fetch
-from funnelstats.counting.journeys import journeys
-from funnelstats.counting.touches import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
-from funnelstats.stated.funnel import FunnelError
-from funnelstats.stated.shared import kept
+from funnelstats.config.errors import FunnelError
+from funnelstats.contacts.counts import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
+from funnelstats.core.counts import fetch
+from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 from texts import LOCALE, catalogue, texts
 
-from funnelstats.stated import words
-from funnelstats.stated.errors import FunnelError
+from funnelstats.config import words
+from funnelstats.config.errors import FunnelError
 
 
 @pytest.fixture

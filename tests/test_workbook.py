@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
-from funnelstats.showing.layout import Layout
-from funnelstats.showing.shown import TABLE_MIME
-from funnelstats.showing.tables import show_table
-from funnelstats.showing.workbook import xlsx
+from funnelstats.page.layout import Layout
+from funnelstats.page.tables import TABLE_MIME, show_table
+from funnelstats.page.workbook import xlsx
 
 ACTIVE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\n=1", "\ufeff=1", "'=1", "''=1", '=HYPERLINK("//x","y")']
 

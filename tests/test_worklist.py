@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 
-from funnelstats.showing.worklist_advice import worklist_sentences
-from funnelstats.statistics.incidence import incidence, incidence_at
-from funnelstats.statistics.worklist import (
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.leads.sentences import worklist_sentences
+from funnelstats.leads.worklist import (
     LISTED,
     chances,
     coming_week,

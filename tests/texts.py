@@ -16,11 +16,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from funnelstats.showing.layout import STATED, stated, stated_column, tables
-from funnelstats.stated.words import paragraphs
+from funnelstats.config.words import paragraphs
+from funnelstats.page.layout import STATED, stated, stated_column, tables
 
 ROOT = Path(__file__).parents[1]
-PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "stated" / "locale"
+PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "config" / "locale"
 Text = str | tuple[str, str]
 
 

@@ -28,10 +28,9 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 import nbformat  # noqa: E402
 from projects import SHARED, copied  # noqa: E402
 
-from funnelstats.reading.opening import open_funnel  # noqa: E402
-from funnelstats.reading.sources import prepare  # noqa: E402
-from funnelstats.reporting.asked import UNITS, asked_periods, covered_days  # noqa: E402
-from funnelstats.reporting.periods import period_batch, report_batch  # noqa: E402
+from funnelstats.importing.opening import open_funnel  # noqa: E402
+from funnelstats.importing.prepare import prepare  # noqa: E402
+from funnelstats.reporting.periods import UNITS, asked_periods, covered_days, period_batch, report_batch  # noqa: E402  # noqa: E402
 from funnelstats.reporting.reports import Job  # noqa: E402
 
 PARTS = ("text/plain", "application/vnd.funnelstats.csv+json")

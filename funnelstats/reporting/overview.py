@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from funnelstats.reporting.asked import UNITS
+from funnelstats.config.dates import parse_day
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import Funnel, project_root
+from funnelstats.config.words import _, counted, day, number, percent, spoken
+from funnelstats.page.layout import UNKNOWN
+from funnelstats.page.tables import LONG, VERDICT_MARKS
 from funnelstats.reporting.pages import TEMPLATES, page_words
+from funnelstats.reporting.periods import UNITS
 from funnelstats.reporting.publishing import locked, read_run, replace_text
 from funnelstats.reporting.titles import notebook_label
-from funnelstats.showing.kinds import UNKNOWN
-from funnelstats.showing.tables import LONG, VERDICT_MARKS
-from funnelstats.stated.dates import parse_day
-from funnelstats.stated.funnel import Funnel, FunnelError, project_root
-from funnelstats.stated.words import _, counted, day, number, percent, spoken
 
 WORDS = {
     "heading": "Week by week",

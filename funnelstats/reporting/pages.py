@@ -10,8 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from funnelstats.showing.shown import TABLE_MIME, TEXT_MIME
-from funnelstats.stated.words import in_language, translations
+from funnelstats.config.words import in_language, translations
+from funnelstats.page.tables import TABLE_MIME, TEXT_MIME
 
 TEMPLATES = Path(__file__).parent / "page"
 MAX_PAGE_BYTES = 1_000_000

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from funnelstats.stated.funnel import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, suggestion
 
 
 def known_parameters(notebook: Path) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from funnelstats.config.errors import FunnelError
+from funnelstats.page.workbook import csv_text, xlsx
 from funnelstats.reporting.pages import overview_html
 from funnelstats.reporting.restated import with_restated
-from funnelstats.showing.workbook import csv_text, xlsx
-from funnelstats.stated.funnel import FunnelError
 
 _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from funnelstats.core.shared import FOLDER
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
 from funnelstats.reporting.restated import verdict_rows
-from funnelstats.stated.shared import FOLDER
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""

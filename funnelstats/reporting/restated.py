@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from funnelstats.stated.dates import week_of
-from funnelstats.stated.funnel import project_root
-from funnelstats.stated.schema import TABLES
+from funnelstats.config.dates import week_of
+from funnelstats.config.funnel import project_root
+from funnelstats.config.schema import TABLES
 
 VERDICT_TABLES = ("team", "managers")
 """Names of the tables of a page that hold its verdicts."""
@@ -28,7 +28,7 @@ def row_marks(name: str) -> dict[str, str]:
     """
     import pandas as pd
 
-    from funnelstats.reading.opening import KNOWN_FROM
+    from funnelstats.importing.opening import KNOWN_FROM
 
     folder = project_root() / "data" / "processed" / name
     marks = {}

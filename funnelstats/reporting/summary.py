@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from funnelstats.config.dates import week_days, week_of
+from funnelstats.config.words import _, percent
+from funnelstats.page.tables import VERDICT_MARKS
 from funnelstats.reporting.overview import verdict_page
 from funnelstats.reporting.publishing import read_run
 from funnelstats.reporting.restated import KEY
-from funnelstats.showing.tables import VERDICT_MARKS
-from funnelstats.stated.dates import week_days, week_of
-from funnelstats.stated.words import _, percent
 
 WORDS = {"who": "who", "team": "The team", "all": "All pages", "new": "new this week"}
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from funnelstats.stated.dates import parse_day
-from funnelstats.stated.words import _, counted, day, number
+from funnelstats.config.dates import parse_day
+from funnelstats.config.words import _, counted, day, number
 
 UNIT_WORDS = {"week": "week", "month": "month", "quarter": "quarter"}
 SECTION_WORDS = {

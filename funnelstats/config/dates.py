@@ -1,0 +1,197 @@
+"""How days are written, and the ISO weeks, months and quarters that pages are about."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+
+from funnelstats.config.errors import FunnelError
+
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day")
+"""In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC."""
+
+DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {"V"}, {"u"}), ({"Y"}, {"U", "W"}, {"w"})
+"""Ways to name a day that every engine reads alike: of a week, the number of its day and not the name."""
+
+COUNTED_FROM = ({"d", "m", "b", "B"}, {"j"}, {"G", "V"}, {"U", "W"})
+"""What days are counted by: in a month, a year, an ISO week, a week; of two at once engines read one."""
+
+
+def checked_format(fmt: str) -> str:
+    """A date format that names a whole day, as it is. Raises ValueError.
+
+    >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms"), checked_format("%Y-%m-%dT00:00:00Z")
+    ('%d.%m.%Y %H:%M %z', 'epoch_ms', '%Y-%m-%dT00:00:00Z')
+    """
+    if fmt in EPOCHS:
+        return fmt
+    codes = set(re.findall("%(.)", fmt))
+    if "-" in codes:
+        raise ValueError('must be without "-" after "%", since %d reads 5 and 05')
+    if local := sorted(codes & {"c", "x", "X"}):
+        raise ValueError(f"must name its parts instead of %{local[0]}, which every computer writes otherwise")
+    if codes & {"H", "I"} and (text := re.search(r"(?<!%)(UTC|GMT|Z)$", fmt)):
+        raise ValueError(f'must not end in "{text[0]}", which would say nothing: %Z reads it, and ISO needs no format')
+    if codes & {"H", "I"} and (text := re.search(r"[+-]\d\d(:?\d\d)?$", fmt)):
+        raise ValueError(f'must not end in "{text[0]}", which would say nothing: %z reads it')
+    if ("I" in codes) != ("p" in codes):
+        raise ValueError("must have %I and %p together: twelve hours, and which half of the day")
+    sample = datetime(2001, 12, 31, 13, 59, tzinfo=UTC)
+    try:
+        read = datetime.strptime(sample.strftime(fmt), fmt)
+    except (ValueError, re.error):
+        read = datetime.min
+    if read.date() != sample.date():
+        raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
+    if not any(all(codes & part for part in way) for way in DAY_CODES):
+        raise ValueError('must name the day of a week by its number: "%G-W%V-%u" or "%Y-%W-%w"')
+    if sum(bool(codes & way) for way in COUNTED_FROM) > 1:
+        raise ValueError('must count days in one way, by month, year or week, for example "%d.%m.%Y"')
+    return fmt
+
+
+def checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Formats of one column, if no text is one day by one of them and another day by another. Raises ValueError.
+
+    >>> checked_formats(("%d.%m.%Y %H:%M", "%d.%m.%Y"))
+    ('%d.%m.%Y %H:%M', '%d.%m.%Y')
+    """
+    sample = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
+    for first, second in combinations([fmt for fmt in formats if fmt not in EPOCHS], 2):
+        text = sample.strftime(first)
+        try:
+            read = datetime.strptime(text, second)
+        except ValueError:
+            continue
+        if read.date() != sample.date():
+            raise ValueError(f'must not read "{text}" as one day by "{first}" and another by "{second}"')
+    return formats
+
+
+def parse_day(day: date | str) -> date:
+    """A date from ``2026-06-28``. Raises FunnelError for anything else.
+
+    >>> parse_day("2026-06-28")
+    datetime.date(2026, 6, 28)
+    """
+    if isinstance(day, date):
+        return day
+    try:
+        return date.fromisoformat(day)
+    except ValueError as error:
+        raise FunnelError(f'no date "{day}"; write it like 2026-06-28') from error
+
+
+def checked_period(first: date, last: date) -> None:
+    """Nothing, if a period's days are in order. Raises FunnelError."""
+    if first > last:
+        raise FunnelError(f"a period's start must not be after its end, got {first} to {last}")
+
+
+def checked_between(between: tuple[date, date], name: str) -> tuple[date, date]:
+    """First and last day of what is called ``name``, if they are in order. Raises FunnelError."""
+    first, last = between
+    if first > last:
+        raise FunnelError(f"{name} must be (first, last), got {first} after {last}")
+    return between
+
+
+def week_days(week: str) -> tuple[date, date]:
+    """Monday and Sunday of an ISO week written ``2026-W26``. Raises FunnelError for anything else.
+
+    >>> week_days("2026-W26")
+    (datetime.date(2026, 6, 22), datetime.date(2026, 6, 28))
+    """
+    try:
+        if not re.fullmatch(r"\d{4}-W\d{2}", week, re.ASCII):
+            raise ValueError
+        monday = date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
+    except ValueError as error:
+        raise FunnelError(f'no week "{week}"; write it like 2026-W26') from error
+    return monday, monday + timedelta(days=6)
+
+
+def week_of(day: date) -> str:
+    """The ISO week of a day.
+
+    >>> week_of(date(2026, 1, 1)), week_of(date(2027, 1, 3))
+    ('2026-W01', '2026-W53')
+    """
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def last_complete_week(day: date) -> str:
+    """The last ISO week whose Sunday is not after a day.
+
+    >>> last_complete_week(date(2026, 6, 27)), last_complete_week(date(2026, 6, 28))
+    ('2026-W25', '2026-W26')
+    """
+    return week_of(day - timedelta(days=day.isoweekday() % 7))
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First and last day of a month written ``2026-06``. Raises FunnelError for anything else.
+
+    >>> month_days("2026-06")
+    (datetime.date(2026, 6, 1), datetime.date(2026, 6, 30))
+    """
+    return _months(month, r"(\d{4})-(\d{2})", 1, f'no month "{month}"; write it like 2026-06')
+
+
+def month_of(day: date) -> str:
+    """The month of a day.
+
+    >>> month_of(date(2026, 6, 28))
+    '2026-06'
+    """
+    return f"{day:%Y-%m}"
+
+
+def last_complete_month(day: date) -> str:
+    """The last month whose last day is not after a day.
+
+    >>> last_complete_month(date(2026, 6, 29)), last_complete_month(date(2026, 6, 30))
+    ('2026-05', '2026-06')
+    """
+    return month_of((day + timedelta(days=1)).replace(day=1) - timedelta(days=1))
+
+
+def quarter_days(quarter: str) -> tuple[date, date]:
+    """First and last day of a quarter written ``2026-Q2``. Raises FunnelError for anything else.
+
+    >>> quarter_days("2026-Q2")
+    (datetime.date(2026, 4, 1), datetime.date(2026, 6, 30))
+    """
+    return _months(quarter, r"(\d{4})-Q(\d)", 3, f'no quarter "{quarter}"; write it like 2026-Q2')
+
+
+def quarter_of(day: date) -> str:
+    """The quarter of a day.
+
+    >>> quarter_of(date(2026, 6, 28))
+    '2026-Q2'
+    """
+    return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def last_complete_quarter(day: date) -> str:
+    """The last quarter whose last day is not after a day.
+
+    >>> last_complete_quarter(date(2026, 6, 29)), last_complete_quarter(date(2026, 6, 30))
+    ('2026-Q1', '2026-Q2')
+    """
+    tomorrow = day + timedelta(days=1)
+    return quarter_of(tomorrow.replace(month=3 * ((tomorrow.month - 1) // 3) + 1, day=1) - timedelta(days=1))
+
+
+def _months(text: str, pattern: str, length: int, mistake: str) -> tuple[date, date]:
+    """First and last day of the year's n-th stretch of that many months."""
+    try:
+        year, number = map(int, re.fullmatch(pattern, text, re.ASCII).groups())  # type: ignore[union-attr]
+        first = date(year, length * (number - 1) + 1, 1)
+        after = date(year + 1, 1, 1) if number * length == 12 else date(year, number * length + 1, 1)
+    except (AttributeError, ValueError, OverflowError) as error:
+        raise FunnelError(mistake) from error
+    return first, after - timedelta(days=1)

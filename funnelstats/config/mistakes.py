@@ -1,0 +1,176 @@
+"""What no single key of funnel.toml can get wrong: keys that do not fit together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from funnelstats.config.errors import suggestion
+from funnelstats.config.schema import ENDS, IGNORE, TABLES
+
+OF_LEADS = frozenset({
+    "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
+    "next_on", "back_on", "outcome", "left_on", "timed", "opened", "began_at", "began_on", "won_at", "won_on",
+    "lost_at", "lost_on", "nurture_at", "nurture_on", "ended_as", "ended_at", "ended_on", "reason", "undated",
+    "current_manager", "owner", "cohort", "refusal", "excuse", "gap", "attempt", "refused_before", "handed_on",
+    "lead_state", "idle_days", "contacted_at", "contacted_on", "sent_back", "created_on",
+})  # fmt: skip
+"""What reports say of each lead beside its attributes, which cannot have such a name."""
+
+OF_COUNTS = frozenset({
+    "from_stage", "to_stage", "entered", "converted", "too_recent", "known", "advanced", "lost", "nurture",
+    "open", "moved_away", "day", "days", "age_days", "at_risk", "incidence", "rate", "ci_lower", "ci_upper",
+    "n_eff", "verdict", "week", "month", "quarter", "attribute", "value", "leads", "share",
+})  # fmt: skip
+"""What is counted and told beside the attributes leads are grouped by."""
+
+OWN = frozenset({*TABLES["leads"], "created_on"})
+"""What leads have of themselves."""
+
+# Engines do not tell "Won" from "won": as names of columns they are one.
+_as_column = str.casefold
+
+
+def contradictions(stated: Mapping[str, Any]) -> list[str]:
+    """What no single key can get wrong: keys that do not fit together."""
+    stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
+    undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
+    return [
+        *(["name: is the folder's name and not stated"] if "name" in stated else []),
+        *_attribute_mistakes(stated),
+        *_taken_attributes(stated.get("leads")),
+        *_stage_mistakes(stages, undated, stated.get("step_into")),
+        *(
+            f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
+            for table in TABLES
+            for sources in [_list(stated.get(table))]
+            for number, source in enumerate(sources)
+            if isinstance(source, Mapping)
+            for mistake in _source_mistakes(table, source, stages, undated)
+        ),
+    ]
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _taken_attributes(leads: Any) -> Iterator[str]:
+    """Attributes named like each other, or like a column that reports add to those of the leads."""
+    stated: dict[str, str] = {}
+    for source in _list(leads):
+        for name in sorted(set(_mapping(_mapping(source).get("attributes")))):
+            column = _as_column(name)
+            other = stated.setdefault(column, name)
+            if other != name:
+                yield f'leads.attributes.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
+            elif column in OF_LEADS | OF_COUNTS and column not in OWN:
+                yield f'leads.attributes.{name}: reports have a column "{column}" of their own; give it another name'
+
+
+def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+    """Columns or attributes of leads, and stages, that a key names and nobody states."""
+    sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
+    known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
+    loop, base = _mapping(stated.get("loop")), _mapping(stated.get("lead_base"))
+    refusals = _mapping(stated.get("refusals"))
+    named = [("base", name) for name in _list(stated.get("base"))]
+    named += [("loop.nurtured", name) for name in _list(loop.get("nurtured"))]
+    named += [(f"loop.needs.{at}", name) for at, names in _mapping(loop.get("needs")).items() for name in _list(names)]
+    named += [
+        (f"lead_base.{key}", name) for key in ("company", "blacklisted", "score") for name in _list(base.get(key))
+    ]
+    named += [
+        (f"refusals.gaps.{why}", name) for why, gap in _mapping(refusals.get("gaps")).items() for name in _mapping(gap)
+    ]
+    for key, name in named:
+        if sources and name not in known:
+            yield f'{key}: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+    stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
+    staged = [("loop.handed_over", name) for name in _list(loop.get("handed_over"))]
+    staged += [(f"loop.{key}", name) for key in ("idle_days_at", "needs") for name in _mapping(loop.get(key))]
+    for key, name in staged:
+        if name not in stages:
+            yield f'{key}: no stage "{name}"; {suggestion(str(name), stages)}'
+
+
+def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:
+    for number, stage in enumerate(stages):
+        name = _as_column(stage)
+        before = [other for other in stages[:number] if _as_column(other) == name]
+        # A table of cohorts has a column for each stage but the first, beside those of cohort and leads.
+        if name in (IGNORE, *ENDS) or (number and name in ("cohort", "leads")):
+            yield f'stages: "{stage}" is a word of funnelstats{_whatever_capitals(stage, name)}; choose another name'
+        elif before and before[0] == stage:
+            yield f'stages: "{stage}" is named twice; a stage has one place'
+        elif before:
+            yield f'stages: "{before[0]}" and "{stage}" differ in capitals only, which tell no two apart; rename one'
+    for stage in sorted(set(stages) & set(undated)):
+        yield f'undated: "{stage}" is among the stages, which have dates; name it in one of the two'
+    if isinstance(step_into, Mapping) and len(stages) > 1:
+        for stage in step_into.keys() - set(stages[1:]):
+            yield f"step_into.{stage}: no stage that is stepped into; {suggestion(stage, stages[1:])}"
+        for stage in stages[1:]:
+            if stage not in step_into:
+                yield f"step_into.{stage}: must be stated, with horizon_days"
+
+
+def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], undated: list[str]) -> Iterator[str]:
+    known = TABLES[table]
+    columns = source.get("columns")
+    named = set(columns) if isinstance(columns, Mapping) else set()
+    for column in sorted(named - known.keys()):
+        yield f"columns.{column}: no column of {table}; {suggestion(column, known)}"
+    given = named | ({"stage"} if table == "entries" and "stage" in source else set())
+    for column, spec in known.items():
+        if spec.required and isinstance(columns, Mapping) and column not in given:
+            yield f"columns.{column}: must be stated"
+    if bool(source.get("files")) == ("database" in source):
+        yield "files: state either files or database with table"
+    if ("database" in source) != ("table" in source):
+        yield "table: database and table go together"
+    if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
+        yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
+    if "attributes" in source and table != "leads":
+        yield "attributes: only leads have attributes"
+    if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
+        yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
+    for name in sorted(set(_mapping(source.get("attributes")))) if table == "leads" else []:
+        column = _as_column(name)
+        if column in OWN:
+            same = f"a column of this name{_whatever_capitals(name, column)}"
+            yield f"attributes.{name}: leads have {same}; map it under columns, or rename it"
+        if name.startswith("_"):
+            yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
+    yield from _stage_source_mistakes(table, source, named, stages, undated)
+    mapped = named | set(_mapping(source.get("attributes")))
+    for key in ("values", "date_format", "missing"):
+        for column in sorted(set(_mapping(source.get(key))) - mapped):
+            yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
+
+
+def _stage_source_mistakes(
+    table: str, source: Mapping[str, Any], named: set[str], stages: list[str], undated: list[str]
+) -> Iterator[str]:
+    if table != "entries":
+        if "stage" in source:
+            yield "stage: only entries have a stage"
+        return
+    if "stage" in source and "stage" in named:
+        yield "stage: state either stage or columns.stage, not both"
+    targets = [*stages, *undated, *ENDS]
+    if "stage" in source and source["stage"] not in targets:
+        yield f'stage: no stage "{source["stage"]}"; {suggestion(str(source["stage"]), targets)}'
+    words = [*targets, IGNORE]
+    for value, target in _mapping(_mapping(source.get("values")).get("stage")).items():
+        if target not in words:
+            yield f'values.stage."{value}": no stage "{target}"; {suggestion(str(target), words)}'
+
+
+def _whatever_capitals(written: str, taken: str) -> str:
+    return "" if written == taken else ", whatever its capitals"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

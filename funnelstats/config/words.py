@@ -1,0 +1,196 @@
+"""The language of what is shown: texts from a gettext catalogue, numbers, days and money as Babel writes them.
+
+A process shows one page at a time, in one language: ``speak`` sets it, ``open_funnel`` calls it with the funnel's
+``language``. English texts are the catalogue's keys, so a text without a translation stays English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError, suggestion
+
+LANGUAGES = ("en", "ru")
+NOT_KNOWN = "n/a"
+MINUS = "\u2212"
+_PATTERNS = ("#,##0", "#,##0.0", "#,##0.00", "#,##0.000", "#,##0.0000")
+_TINY = 0.0001
+_ENDLESS = 1e21
+"""From here on a number is shown as endless: Babel refuses it, and no digit of it would mean anything."""
+_DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
+"""How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
+_SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
+"""How a table does."""
+_spoken = {"language": "en"}
+
+
+def speak(language: str) -> None:
+    """From here on texts and numbers are in this language. Raises FunnelError for one without a catalogue."""
+    if language not in LANGUAGES:
+        raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')
+    _spoken["language"] = language
+
+
+def spoken() -> str:
+    """The language that texts and numbers are in."""
+    return _spoken["language"]
+
+
+@cache
+def translations(language: str) -> gettext.NullTranslations:
+    """The catalogue of a language; English is the texts themselves."""
+    if language == "en":
+        return gettext.NullTranslations()
+    return gettext.translation("funnelstats", Path(__file__).parent / "locale", [language])
+
+
+def _(text: str) -> str:
+    """The text in the language spoken.
+
+    >>> _("Nothing is missing.")
+    'Nothing is missing.'
+    """
+    return translations(spoken()).gettext(text) if text else text
+
+
+def counted(one: str, several: str, number: float) -> str:
+    """The text in the form its number asks for.
+
+    >>> counted("{n} lead", "{n} leads", 2).format(n=2)
+    '2 leads'
+    """
+    return translations(spoken()).ngettext(one, several, int(number))
+
+
+def paragraphs(markdown: str) -> list[tuple[str, str]]:
+    """A notebook's prose as its paragraphs, each with the mark of a heading apart: the texts of the catalogue.
+
+    >>> paragraphs("# A title\\n\\nSome words.")
+    [('# ', 'A title'), ('', 'Some words.')]
+    """
+    return [
+        (mark, " ".join(text.split()))
+        for block in markdown.split("\n\n")
+        for mark, text in re.findall(r"(?s)\A(#* *)(.*)\Z", block.strip())
+    ]
+
+
+def in_language(markdown: str, language: str) -> str:
+    """A notebook's prose in a language."""
+    texts = translations(language)
+    return "\n\n".join(mark + (texts.gettext(text) if text else "") for mark, text in paragraphs(markdown))
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage.
+
+    >>> percent(0.663), percent(-0.0512, 1), percent(float("nan"))
+    ('66%', '−5.1%', 'n/a')
+    """
+    space = "" if spoken() == "en" else "\u00a0"
+    return _(NOT_KNOWN) if pd.isna(share) else _written(share, f"{_PATTERNS[digits]}{space}%", spoken())
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number with its thousands set apart.
+
+    >>> number(35324), number(-4.256, 1), number(float("nan")), number(7.6e44)
+    ('35,324', '−4.3', 'n/a', '∞')
+    """
+    return _(NOT_KNOWN) if pd.isna(value) else _written(value, _PATTERNS[digits], spoken())
+
+
+def points(share: float) -> str:
+    """A difference of two shares, in points.
+
+    >>> points(0.05), points(0.017), points(0.01)
+    ('5 points', '1.7 points', '1 point')
+    """
+    size = round(float(100 * share), 1)
+    return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
+
+
+def exact(value: float) -> str:
+    """A number with the three digits that mean something, below 1,000; a tiny one is said to be below 0.0001.
+
+    >>> exact(1234.5), exact(0.98), exact(-0.01457), exact(1.57e-38)
+    ('1,234', '0.98', '−0.0146', '<0.0001')
+    """
+    size = abs(value)
+    if not 0 < size < math.inf:
+        return number(value)
+    if size < _TINY:
+        return f"{'<' if value > 0 else '>'}{number(math.copysign(_TINY, value), 4)}"
+    digits = max(0, 2 - math.floor(math.log10(size)))
+    return _written(value, "#,##0." + "#" * digits, spoken())
+
+
+def _written(value: float, pattern: str, language: str) -> str:
+    """The number with a true minus: a hyphen is shorter, and a line may end after it."""
+    number_pattern, locale = _parsed(pattern, language)
+    if abs(value) >= _ENDLESS:
+        value = math.copysign(math.inf, value)
+    return str(number_pattern.apply(value, locale)).replace("-", MINUS)
+
+
+@cache
+def _parsed(pattern: str, language: str) -> tuple[Any, Any]:
+    """Babel reads both anew for every number, which takes longer than the rest."""
+    from babel import Locale
+    from babel.numbers import parse_pattern
+
+    return parse_pattern(pattern), Locale.parse(language)
+
+
+def rough(value: float) -> str:
+    """A number with the two digits that mean something.
+
+    >>> rough(35324006), rough(0.6)
+    ('35,000,000', '0.6')
+    """
+    if pd.isna(value):
+        return _(NOT_KNOWN)
+    two = float(f"{value:.2g}")
+    return number(two, 1 if abs(two) < 10 and two != round(two) else 0)
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount without cents, with its currency.
+
+    >>> money(35324006.4, "RUB")
+    '35,324,006\xa0RUB'
+    """
+    return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{currency}"
+
+
+def day(value: date) -> str:
+    """A day as sentences write it.
+
+    >>> day(date(2026, 6, 28))
+    '28 Jun 2026'
+    """
+    return _day(value, _DAYS)
+
+
+def short_day(value: date) -> str:
+    """A day as tables write it.
+
+    >>> short_day(date(2026, 6, 28))
+    '2026-06-28'
+    """
+    return _day(value, _SHORT_DAYS)
+
+
+def _day(value: date, patterns: Mapping[str, str]) -> str:
+    from babel.dates import format_date
+
+    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, patterns[spoken()], locale=spoken())

@@ -1,0 +1,42 @@
+"""Contacts and speed: which contacts moved leads on, and how soon leads are called."""
+
+from funnelstats.contacts.charts import contact_chart, speed_chart
+from funnelstats.contacts.counts import contact_counts, quiet_counts, touches
+from funnelstats.contacts.effects import (
+    beside_colleagues,
+    contact_rates,
+    contact_sentences,
+    efforts,
+    pooled_contacts,
+    with_expected,
+)
+from funnelstats.contacts.first_counts import first_contacts, hours_to_contact, landmark_counts
+from funnelstats.contacts.speed import (
+    contact_curve,
+    landmark_differences,
+    landmark_sentences,
+    speed_sentences,
+    waiting_times,
+)
+
+__all__ = [
+    "beside_colleagues",
+    "contact_chart",
+    "contact_counts",
+    "contact_curve",
+    "contact_rates",
+    "contact_sentences",
+    "efforts",
+    "first_contacts",
+    "hours_to_contact",
+    "landmark_counts",
+    "landmark_differences",
+    "landmark_sentences",
+    "pooled_contacts",
+    "quiet_counts",
+    "speed_chart",
+    "speed_sentences",
+    "touches",
+    "waiting_times",
+    "with_expected",
+]

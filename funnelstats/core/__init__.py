@@ -1,0 +1,1 @@
+"""What every subject needs: journeys, counts, conversion, intervals, comparing."""

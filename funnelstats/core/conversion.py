@@ -1,0 +1,167 @@
+"""Counts become rates: converted over entered, with the interval that says how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_float_dtype
+
+from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.core.intervals import mover_difference, share, wilson_interval
+
+if TYPE_CHECKING:
+    from funnelstats.config.funnel import Funnel
+
+COUNTS = ("entered", "converted", "too_recent")
+RATE = ("rate", "ci_lower", "ci_upper")
+MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df")
+"""Columns of a rate frame that are no keys."""
+
+
+def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Share of entered leads that converted, with a Wilson interval.
+
+    Takes any frame with entered and converted; adds rate, ci_lower, ci_upper.
+    Where nobody entered, the rate is missing, not zero, and its interval is [0, 1].
+
+    >>> conversion_rates(pd.DataFrame({"entered": [263], "converted": [81]})).round(4)
+       entered  converted   rate  ci_lower  ci_upper
+    0      263         81  0.308    0.2553    0.3662
+    """
+    lower, upper = wilson_interval(counts["converted"], counts["entered"], level)
+    return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
+
+
+def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
+
+    Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or
+    standardised; rows match on the group columns that both have, and one row for all groups matches each. Returns
+    ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Frames that
+    cannot be meant for one another are refused: the other split finer, or a column of which no value is in both.
+    Source: Newcombe 1998, method 10 (MOVER).
+    """
+    keys = [column for column in group_columns(rates) if column in other]
+    if finer := [column for column in group_columns(other) if column not in rates]:
+        raise ValueError(
+            f"each row must match one row of the other frame, which is split by {', '.join(finer)} and this one is "
+            "not; sum the other one over it, or drop the column"
+        )
+    check_meeting(rates, other, keys)
+    own = [str(column) for column in rates if column not in MEASURED]
+    matched = rates[[*own, *RATE]].merge(other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"))
+    if len(matched) != len(rates):
+        raise ValueError(f"each row must match one row of the other frame; {', '.join(keys)} repeat there")
+    difference = matched["rate"] - matched["rate_other"]
+    lower, upper = mover_difference(
+        (matched["rate"], matched["ci_lower"], matched["ci_upper"]),
+        (matched["rate_other"], matched["ci_lower_other"], matched["ci_upper_other"]),
+    )
+    known = difference.notna()
+    return matched[own].assign(
+        rate=matched["rate"],
+        other_rate=matched["rate_other"],
+        difference=difference,
+        ci_lower=np.where(known, lower, -1.0),
+        ci_upper=np.where(known, upper, 1.0),
+    )
+
+
+def group_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that tell groups apart: neither counts and rates nor other measures, flags or fractions."""
+    measured = {*MEASURED, "matured"}
+    return [
+        str(column)
+        for column, values in frame.items()
+        if column not in measured and not (is_float_dtype(values) or is_bool_dtype(values))
+    ]
+
+
+def check_groups(frame: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Two frames go row by row: a ValueError names the group columns that only one of them has."""
+    groups = group_columns(frame), group_columns(other)
+    if apart := sorted(set(groups[0]) ^ set(groups[1])):
+        raise ValueError(
+            f"both frames need the same groups, got {', '.join(groups[0])} and {', '.join(groups[1])}; count both by "
+            f"{', '.join(apart)}, or neither"
+        )
+    check_meeting(frame, other, groups[1])
+
+
+def check_meeting(frame: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
+    """A ValueError names the first column of which no value is in both frames, so that no row can match."""
+    for key in keys if len(frame) and len(other) else []:
+        if not frame[key].isin(other[key]).any():
+            raise ValueError(
+                f'rows match on {", ".join(keys)}, but no {key} is in both, such as "{frame[key].iloc[0]}" and '
+                f'"{other[key].iloc[0]}"; drop that column from both, or choose the same ones'
+            )
+
+
+def rival_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """The rates of one log under rival definitions, and how far each is from the page's own, ``reached``.
+
+    Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
+    the same way, missing where one of them is).
+    """
+    rates = conversion_rates(counts, level)
+    way = ["from_stage", "to_stage"]
+    own = rates.loc[rates["definition"] == "reached", [*way, "rate"]].rename(columns={"rate": "own"})
+    return rates.assign(apart=rates["rate"] - rates[way].merge(own, how="left", on=way)["own"].to_numpy())
+
+
+def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """The rates by the horizon, and beside them what the matured leads alone say.
+
+    ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
+    ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
+    """
+    check_groups(rates, counts)
+    keys = [column for column in counts if column not in COUNTS]
+    matured = counts[keys].assign(
+        matured=counts["entered"],
+        matured_rate=share(counts["converted"], counts["entered"]),
+        too_recent=counts["too_recent"],
+    )
+    return rates.merge(matured, how="left", on=keys)
+
+
+def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
+    """The rows of the step into a stage, whether the frame knows them by to_stage, from_stage or stage."""
+    step = next((step for step in funnel.steps if step.to_stage == to_stage), None)
+    if step is None:
+        raise FunnelError(f'no step into "{to_stage}"; {suggestion(to_stage, funnel.stages[1:])}')
+    if "to_stage" in frame:
+        return frame[frame["to_stage"] == to_stage].reset_index(drop=True)
+    return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
+
+
+COHORT_WORDS = ("cohort", "leads")
+"""Columns of ``cohort_table`` that are not stages."""
+
+FEWEST_KNOWN = 4
+"""Cohorts with a share, for a table that has any to show."""
+
+
+def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
+    """One row for each cohort: its leads, and the share that reached each later stage in time.
+
+    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts and, where their days are too long for that, as
+    many before as make four with a share. A share is missing until the days of all leads of the cohort are over:
+    part of a cohort is never compared with a whole one. Returns ``cohort, leads`` and a column for each stage but
+    the first.
+    """
+    counts = overall.assign(
+        leads=overall["entered"] + overall["too_recent"],
+        rate=(overall["converted"] / overall["entered"]).mask(overall["too_recent"] > 0),
+    )
+    leads = counts.groupby("cohort")["leads"].max()
+    rates = counts.pivot_table(index="cohort", columns="to_stage", values="rate", dropna=False)
+    table = leads.to_frame().join(rates.reindex(columns=list(funnel.stages[1:])))
+    known = np.flatnonzero(table[list(funnel.stages[1:])].notna().any(axis=1))
+    oldest = len(table) - last
+    if len(known):
+        oldest = min(oldest, known[-FEWEST_KNOWN:][0])
+    return table.iloc[max(oldest, 0) :].reset_index()

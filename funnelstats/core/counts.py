@@ -1,0 +1,386 @@
+"""Count verbs: from journeys to small frames of counts. The only module where a query runs.
+
+Rows of a result are groups x steps or groups x days, never leads. Counts are int64, dates datetime64[us],
+names str, on every engine; groups are sorted, "(missing)" last, then the funnel's order.
+Every date after `as_of` does not exist. Two groups belong to the stage counted, not to the lead:
+`by="manager"` is the owner at its entry, `by="week"` the Monday of the week of its entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from funnelstats.config.dates import checked_between
+from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.journeys import EPISODE
+from funnelstats.core.shared import shared
+
+STEP_COUNTS = ["entered", "converted", "too_recent"]
+OUTCOMES = ["advanced", "lost", "open"]
+FATES = ["in_time", "late", *ENDS, "open"]
+UNDATED = ["entered", "converted", "won", "unseen", "ended"]
+
+
+@shared
+def step_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """Leads judged at each step, those of them that moved on within its horizon, and those too recent.
+
+    A lead is judged once its whole horizon was observed, whatever it did meanwhile: until then it is too
+    recent and in neither number. The horizon is inclusive: entered on the 1st, 7 days, the 8th counts.
+
+    `entered_between` holds the first and last date of the entries at `from_stage`.
+    Returns *by, from_stage, to_stage, entered, converted, too_recent; without `by`, every step.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    return judged(rows.mutate(_reached_on=rows.next_on), keys, _pairs(funnel))
+
+
+@shared
+def overall_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """The counts of `step_counts` from the first stage to each later one, horizons of the way summed.
+
+    A lead reopened at a later stage went no whole way and is in none of them.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    horizons = [step.horizon_days for step in funnel.steps]
+    ways = range(len(horizons))
+    grid = {"_step": ways, "_to": [way + 1 for way in ways], "_horizon": np.cumsum(horizons)}
+    came = rows.filter(rows.place == 0).drop("_step", "_horizon").cross_join(ibis.memtable(grid))
+    reached = journeys.select(*EPISODE, _to="place", _reached_on="reached_on")
+    rows = came.left_join(reached, [*EPISODE, "_to"]).select(*came.columns, "_reached_on")
+    return judged(rows, keys, [(funnel.stages[0], stage) for stage in funnel.stages[1:]])
+
+
+def entries_of_steps(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str],
+    entered_between: tuple[date, date] | None,
+) -> tuple[list[str], ir.Table]:
+    """The keys to group by, and the stages entered in time that a step leads on from, with step, horizon and age."""
+    keys = group_keys(by, [*journeys.columns, "week"])
+    rows = journeys.mutate(week=monday(journeys.entered_on)) if "week" in keys else journeys
+    known = (rows.place < len(funnel.steps)) & known_within(rows.entered_on, as_of, entered_between)
+    rows = with_shown(rows.filter(known), keys)
+    return keys, rows.mutate(
+        _step=rows.place,
+        _horizon=rows.place.cases(*enumerate(step.horizon_days for step in funnel.steps)),
+        _age=_days(rows.entered_on, on_date(as_of)),
+    )
+
+
+def judged(rows: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """The counts of `step_counts` of rows with _step (a number in `pairs`), _horizon, _age and _reached_on."""
+    matured = rows._age >= rows._horizon
+    in_time = (_days(rows.entered_on, rows._reached_on) <= rows._horizon).fill_null(False)
+    counted = rows.group_by(*keys, "_step").aggregate(
+        entered=rows.count(where=matured),
+        converted=rows.count(where=matured & in_time),
+        too_recent=rows.count(where=~matured),
+    )
+    return _by_pair(counted, keys, pairs, STEP_COUNTS)
+
+
+def _pairs(funnel: Funnel) -> list[tuple[str, str]]:
+    return [(step.from_stage, step.to_stage) for step in funnel.steps]
+
+
+def _by_pair(
+    counted: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]], numbers: Sequence[str]
+) -> pd.DataFrame:
+    """The counts in order, with the names of their stages; without keys, every pair."""
+    frame = in_order(fetch(counted), keys, "_step")
+    if not keys:
+        frame = every_place(frame, "_step", range(len(pairs)))
+    frame = frame.assign(
+        from_stage=named(frame["_step"], [pair[0] for pair in pairs]),
+        to_stage=named(frame["_step"], [pair[1] for pair in pairs]),
+    )
+    return whole_numbers(frame[[*keys, "from_stage", "to_stage", *numbers]], numbers)
+
+
+@shared
+def outcome_days(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """Leads that advanced, were lost or returned to nurture, or are still open, by days since stage entry.
+
+    A lead that only stepped back is open: it can still advance, and it is lost once its episode ends. One won on a
+    day that is not known is open here too: nobody knows that it was in time (`undated_counts` says how many).
+    An open lead's age is that at `as_of`, a day wholly observed, so it is at risk on that day too.
+
+    Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
+    """
+    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=False)
+
+
+@shared
+def stage_days(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """The counts of `outcome_days`, of the stays that have a duration: what `days_in_stage` takes.
+
+    Skipped stages, and those left before they were entered or on a day not known, are in every rate at 0 days; they
+    were not left after 0 days.
+    """
+    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=True)
+
+
+def _day_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str],
+    entered_between: tuple[date, date] | None,
+    *,
+    timed: bool,
+) -> pd.DataFrame:
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    if timed:
+        rows = rows.filter(rows.timed)
+    ended = rows.outcome.isin(["advanced", *ENDS]) & (rows.left_on <= on_date(as_of))
+    rows = rows.mutate(_gone=ended.fill_null(False))
+    rows = rows.mutate(age_days=rows._gone.ifelse(_days(rows.entered_on, rows.left_on), rows._age))
+    advanced = (rows.outcome == "advanced").fill_null(False)
+    counted = rows.group_by(*keys, "_step", "age_days").aggregate(
+        advanced=rows.count(where=rows._gone & advanced),
+        lost=rows.count(where=rows._gone & ~advanced),
+        open=rows.count(where=~rows._gone),
+    )
+    frame = in_order(fetch(counted), keys, "_step", "age_days")
+    frame.insert(len(keys), "from_stage", named(frame["_step"], funnel.stages))
+    return whole_numbers(frame[[*keys, "from_stage", "age_days", *OUTCOMES]], ["age_days", *OUTCOMES])
+
+
+@shared
+def step_fates(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """What had become by `as_of` of the leads of each step whose horizon is over.
+
+    `in_time` is what `step_counts` calls converted; `late` moved on after it, or nobody knows when; `lost` and
+    `nurture` ended at the stage; `open` are the others, those that stepped back too. All five are the entered.
+
+    `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
+    nurture, open; without `by`, every step.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    rows = rows.filter(rows._age >= rows._horizon)
+    gone = (rows.left_on <= on_date(as_of)).fill_null(False)
+    in_time = _days(rows.entered_on, rows.left_on) <= rows._horizon
+    fate = ibis.cases(
+        (gone & (rows.outcome == "advanced") & in_time, "in_time"),
+        (gone & rows.outcome.isin(["advanced", "won"]), "late"),
+        (gone & rows.outcome.isin(ENDS), rows.outcome),
+        else_="open",
+    )
+    rows = rows.mutate(_fate=fate)
+    counted = rows.group_by(*keys, "_step").aggregate(
+        entered=rows.count(), **{name: rows.count(where=rows._fate == name) for name in FATES}
+    )
+    return _by_pair(counted, keys, _pairs(funnel), ["entered", *FATES])
+
+
+@shared
+def undated_counts(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = (),
+    *,
+    entered_between: tuple[date, date] | None = None,
+) -> pd.DataFrame:
+    """The counts of `step_counts`, and beside them the leads that ended on a day that the export does not hold.
+
+    `won` are among entered and not among converted, since nobody knows that they were in time; `unseen` were won too,
+    and have no date at from_stage either: they are in neither number. `ended` were lost or returned: among entered,
+    rightly not converted. So the step's rate lies between converted / entered and
+    (converted + won + unseen) / (entered + unseen).
+
+    `by` and `entered_between` as in `step_counts`; an unseen lead counts where and when it was last seen. Returns *by,
+    from_stage, to_stage, entered, converted, won, unseen, ended; without `by`, every step.
+    """
+    keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
+    won = (rows.undated == funnel.stages[-1]).fill_null(False) & rows.next_on.isnull()
+    grid = ibis.memtable({"_at": range(len(funnel.steps)), "_days_there": [step.horizon_days for step in funnel.steps]})
+    # A row is of its own step and, where its lead was won unseen, of the steps after it.
+    rows = rows.mutate(_won=won).cross_join(grid)
+    unseen = rows._won & (rows._step < rows._at)
+    rows = rows.filter(((rows._step == rows._at) | unseen) & (rows._age >= rows._days_there))
+    here = rows._step == rows._at
+    in_time = (_days(rows.entered_on, rows.next_on) <= rows._days_there).fill_null(False)
+    ended = rows.next_on.isnull() & rows.undated.isin(ENDS).fill_null(False)
+    counted = rows.group_by(*keys, _step="_at").aggregate(
+        entered=rows.count(where=here),
+        converted=rows.count(where=here & in_time),
+        won=rows.count(where=here & rows._won),
+        unseen=rows.count(where=~here),
+        ended=rows.count(where=here & ended),
+    )
+    return _by_pair(counted, keys, _pairs(funnel), UNDATED)
+
+
+def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
+    keys = [by] if isinstance(by, str) else list(dict.fromkeys(by))
+    known = list(known)
+    for key in keys:
+        if key not in known:
+            raise FunnelError(f'no column "{key}" to group by; {suggestion(key, known)}')
+    return keys
+
+
+@shared
+def deal_size(payments: ir.Table | None) -> pd.DataFrame:
+    """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
+
+    Money given back lowers what its lead paid. The mean is missing where nobody paid or no payments are known.
+    """
+    if payments is None:
+        return pd.DataFrame({"deals": [0], "mean_deal": [float("nan")]})
+    deals = payments.group_by("lead_id").aggregate(paid=payments.amount.sum())
+    return fetch(deals.aggregate(deals=deals.count(), mean_deal=deals.paid.mean()))
+
+
+def stage_span(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """First and last day of every stage and end: stage, leads, entries, first, last, in the funnel's order."""
+    ordered = (*funnel.undated, *funnel.stages, *ENDS)
+    known = entries.filter(entries.stage.isin(ordered))
+    counted = known.group_by("stage").aggregate(
+        leads=known.lead_id.nunique(),
+        entries=known.count(),
+        first=known.entered_on.min(),
+        last=known.entered_on.max(),
+    )
+    return fetch(counted).sort_values("stage", key=lambda stage: stage.map(ordered.index)).reset_index(drop=True)
+
+
+def monday(day: ir.DateValue) -> ir.DateValue:
+    # DuckDB's date_trunc may return a timestamp; a week is a date on every engine.
+    return day.truncate("W").cast("date")
+
+
+def on_date(day: date) -> ir.DateScalar:
+    return ibis.literal(pd.Timestamp(day).date(), "date")
+
+
+def _days(earlier: ir.DateValue, later: ir.DateValue) -> ir.IntegerValue:
+    """Calendar days between two dates: summer time makes no day shorter."""
+    return later.delta(earlier, unit="day")
+
+
+def known_within(
+    on: ir.DateValue, as_of: date, between: tuple[date, date] | None, name: str = "entered_between"
+) -> ir.BooleanValue:
+    """Whether a date is one that ``as_of`` knows, from the first to the last of the dates called ``name``."""
+    known = on <= on_date(as_of)
+    return known if between is None else known & on.between(*map(on_date, checked_between(between, name)))
+
+
+def with_shown(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """The rows with blank text keys shown, so that null and "(missing)" are one group."""
+    return rows.mutate(**{key: rows[key].fill_null(MISSING) for key in keys if rows[key].type().is_string()})
+
+
+def fetch(counted: ir.Table) -> pd.DataFrame:
+    """The one place that runs a query; types do not depend on the engine."""
+    frame = counted.to_pandas()
+    for name, kind in counted.schema().items():
+        if kind.is_date() or kind.is_timestamp():
+            frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
+        elif kind.is_string():
+            frame[name] = frame[name].astype("str")
+    return frame
+
+
+def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFrame:
+    """Groups sorted, the missing one last and visible; then the funnel's order."""
+    if not (keys or order):
+        return frame
+    shown = frame.sort_values(
+        [*keys, *order], key=lambda column: column.mask(column == MISSING), na_position="last"
+    ).reset_index(drop=True)
+    blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
+    return shown.assign(**blank)
+
+
+def every_place(frame: pd.DataFrame, column: str, places: Iterable[int]) -> pd.DataFrame:
+    return pd.DataFrame({column: places}).merge(frame, how="left", on=column)
+
+
+def named(positions: pd.Series, names: Sequence[str]) -> pd.Series:
+    return positions.astype("int64").map(dict(enumerate(names))).astype("str")
+
+
+def whole_numbers(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    return frame.assign(**{name: frame[name].fillna(0).astype("int64") for name in columns})
+
+
+def day_number(day: ir.DateValue) -> ir.IntegerValue:
+    """Days since 1970: sums and limits of numbers exist on every engine, those of dates do not."""
+    return day.delta(on_date(date(1970, 1, 1)), unit="day")
+
+
+def number_of(day: date) -> int:
+    """The same for a date at hand."""
+    return (pd.Timestamp(day) - pd.Timestamp(0)).days
+
+
+def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
+    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
+    return rows.group_by(*keys) if keys else rows
+
+
+def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """No rows, with the columns and types that there would be."""
+    kinds = dict.fromkeys(keys, "str") | dict.fromkeys(numbers, "int64")
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def by_people(touches: ir.Table, funnel: Funnel) -> ir.Table:
+    """The contacts that people made: those of system users left out."""
+    return touches.filter(~touches.manager.isin(funnel.system_users)) if funnel.system_users else touches
+
+
+def known_columns(rows: ir.Table) -> set[str]:
+    """The columns that hold something in some row: what the export has, whatever funnel.toml states."""
+    held = fetch(rows.aggregate(**{name: rows[name].count() for name in rows.columns})).iloc[0]
+    return {str(name) for name, count in held.items() if count}

@@ -1,0 +1,127 @@
+"""Count verbs of movement: what came and went in a period, and from where to where.
+
+Shapes and types are those of `counts`, which also runs the queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.config.dates import checked_period
+from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import ENDS
+from funnelstats.core.counts import (
+    every_place,
+    fetch,
+    group_keys,
+    in_order,
+    named,
+    on_date,
+    whole_numbers,
+    with_shown,
+)
+from funnelstats.core.journeys import stage_entries
+from funnelstats.core.shared import shared
+
+FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
+
+
+@shared
+def stage_flow(
+    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
+) -> pd.DataFrame:
+    """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
+
+    opening + entered = advanced + lost + nurture + moved_away + still_there, for every stage and group;
+    still_there is the opening of the next period. A lead won on a day not known advanced, on the day of its last
+    known entry.
+
+    Returns *by, stage, opening, entered, advanced, lost, nurture, moved_away, still_there: every stage for
+    each group that had anything to count.
+    """
+    checked_period(start, end)
+    keys = group_keys(by, journeys.columns)
+    first, last = on_date(start), on_date(end)
+    there = (journeys.entered_on <= last) & (journeys.left_on >= first).fill_null(True)
+    present = with_shown(journeys.filter(there), keys)
+    left = (present.left_on <= last).fill_null(False)
+    counted = present.group_by(*keys, _place="place").aggregate(
+        opening=present.count(where=present.entered_on < first),
+        entered=present.count(where=present.entered_on >= first),
+        **{
+            names[0]: present.count(where=left & present.outcome.isin(names))
+            for names in (("advanced", "won"), ("lost",), ("nurture",), ("moved_away",))
+        },
+        still_there=present.count(where=~left),
+    )
+    frame = in_order(fetch(counted), keys, "_place")
+    places = range(len(funnel.stages))
+    if keys:
+        groups = frame[keys].drop_duplicates()
+        every = groups.merge(pd.DataFrame({"_place": places}), how="cross")
+        frame = every.merge(frame, how="left", on=[*keys, "_place"])
+    else:
+        frame = every_place(frame, "_place", places)
+    frame.insert(len(keys), "stage", named(frame["_place"], funnel.stages))
+    return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
+
+
+MOVE_WORDS = ("start", "forward", "skip", "back", "again", "lost", "nurture", "reopened")
+"""What ``transitions`` calls a move."""
+
+
+def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """From which stage or end to which: every entry against the lead's entry before it, returns shown.
+
+    The first entry comes from "(start)". `kind` is start, forward, skip, back, again (the same logged
+    once more), lost, nurture, or reopened (a stage after an end). Entries add up to the rows of the table.
+
+    Returns from_stage, to_stage, entries, kind, in the funnel's order.
+    """
+    ordered = ("(start)", *funnel.stages, *ENDS)
+    entries_of = stage_entries(entries, funnel).group_by("lead_id", "entered_at", "place")
+    rows = entries_of.aggregate(copies=ibis._.count())
+    in_time = ibis.window(group_by="lead_id", order_by=["entered_at", "place"])
+    linked = rows.mutate(from_place=rows.place.lag().over(in_time))
+    counted = linked.group_by("from_place", "place").aggregate(
+        entries=linked.count(), again=linked.copies.sum() - linked.count()
+    )
+    frame = fetch(counted)
+    moves = pd.DataFrame(
+        {
+            "from": frame["from_place"].fillna(-1).astype("int64") + 1,
+            "to": frame["place"].astype("int64") + 1,
+            "entries": frame["entries"],
+        }
+    )
+    # Copies of one row at one instant are the same stage logged again.
+    copies = pd.DataFrame({"from": moves["to"], "to": moves["to"], "entries": frame["again"]})
+    total = pd.concat([moves, copies]).groupby(["from", "to"], as_index=False)["entries"].sum()
+    total = total[total["entries"] > 0].reset_index(drop=True)
+    result = pd.DataFrame(
+        {
+            "from_stage": named(total["from"], ordered),
+            "to_stage": named(total["to"], ordered),
+            "entries": total["entries"].astype("int64"),
+        }
+    )
+    kinds = [_kind(*move, ordered) for move in zip(result["from_stage"], result["to_stage"], strict=True)]
+    return result.assign(kind=pd.Series(kinds, dtype="str"))
+
+
+def _kind(before: str, after: str, ordered: Sequence[str]) -> str:
+    if before == after:
+        return "again"
+    if after in ENDS:
+        return after
+    if before in ENDS:
+        return "reopened"
+    ahead = ordered.index(after) - ordered.index(before)
+    if before == ordered[0]:
+        return "start"
+    return "back" if ahead < 0 else "forward" if ahead == 1 else "skip"

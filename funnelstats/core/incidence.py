@@ -1,0 +1,200 @@
+"""Conversions not yet matured: the share that advanced by each day, and how long leads stay in a stage.
+
+Leads that are still open count for as long as they were watched; lost leads are a rival end, not
+censored, so nobody is promised who has already refused. Day counts come in, small frames go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from funnelstats.core.intervals import Array, checked_level, wilson_interval
+
+if TYPE_CHECKING:
+    from funnelstats.config.funnel import Funnel
+
+OUTCOMES = ("advanced", "lost", "open")
+CURVE = ("at_risk", *OUTCOMES, "incidence", "variance", "n_eff", "ci_lower", "ci_upper")
+SUMS = ("risk", "risk_f", "risk_ff", "gain", "gain_s", "gain_f")
+
+
+def incidence(days: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Share of leads that advanced by each day after stage entry, lost leads being a rival end.
+
+    Takes ``*keys, age_days, advanced, lost, open`` (leads that did so at that age; open ones were watched
+    through it). Where the history starts later than the leads, a column ``joined`` says how many came under
+    watch on each day of age (left truncation); without it all are watched from the start. Returns, for
+    each group and day on which a lead left or was last seen,
+    ``*keys, age_days, at_risk, advanced, lost, open, incidence, variance, n_eff, ci_lower, ci_upper``.
+
+    n_eff is the number of fully watched leads that would be as sure; the interval is Wilson's on it. Source:
+    Aalen and Johansen 1978; variance as in Geskus 2016 and R's survfit, equal to F(1-F)/n when none is open.
+    """
+    keys, watched = life_table(days)
+    lower, upper = wilson_interval(watched["incidence"] * watched["n_eff"], watched["n_eff"], level)
+    seen = watched[list(OUTCOMES)].sum(axis=1) > 0
+    curve = watched.assign(ci_lower=lower, ci_upper=upper)[seen.to_numpy()]
+    return curve[[*keys, "age_days", *CURVE]].reset_index(drop=True)
+
+
+def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+    """Share of leads that advanced by the horizon of each step, one row per group and step.
+
+    The rate is missing where nobody has been watched as long as the horizon and some are still open.
+    Returns ``*keys, from_stage, to_stage, entered, known, rate, n_eff, ci_lower, ci_upper``: entered are all
+    leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
+    known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
+    Without further keys every step has a row.
+    """
+    keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
+    by = [key for key in keys if key != "from_stage"]
+    steps = pd.DataFrame(
+        [(step.from_stage, step.to_stage, step.horizon_days) for step in funnel.steps],
+        columns=["from_stage", "to_stage", "horizon"],
+    )
+    if by:
+        groups = curve[by].drop_duplicates().merge(steps, how="cross")
+        groups = groups.merge(curve[keys].drop_duplicates(), on=keys)
+    else:
+        groups = steps
+    rows = groups.reset_index(names="cell").merge(curve, on=keys)
+    cell = rows["cell"]
+    left = rows["advanced"] + rows["lost"]
+    in_time = rows["age_days"] <= rows["horizon"]
+    last = rows.groupby(cell).tail(1).set_index("cell")
+    unseen = (last["age_days"] < last["horizon"]) & (last["open"] > 0)
+    at_horizon = rows[in_time].groupby("cell")[["incidence", "n_eff"]].last()
+    entered = (left + rows["open"]).groupby(cell).sum().reindex(groups.index, fill_value=0)
+    missed = rows["open"].where(rows["age_days"] < rows["horizon"], 0).groupby(cell).sum()
+    known = entered - missed.reindex(groups.index, fill_value=0)
+    nobody = unseen.reindex(groups.index, fill_value=True)
+    rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0).mask(nobody)
+    n_eff = at_horizon["n_eff"].reindex(groups.index)
+    n_eff = n_eff.mask(_certain(rate.to_numpy()), known).clip(upper=known).mask(nobody)
+    lower, upper = wilson_interval(rate * n_eff, n_eff, level)
+    found = groups.drop(columns="horizon").assign(
+        entered=entered, known=known, rate=rate, n_eff=n_eff, ci_lower=lower, ci_upper=upper
+    )
+    return found[[*by, *[column for column in found if column not in by]]]
+
+
+def days_to_convert(curve: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
+    """First day by which a share of **all** leads has advanced; missing where that share is not reached.
+
+    Returns ``*keys, days, days_lower, days_upper``; the limits are the days on which the curve's own
+    limits reach the share. Never the median among the won, which is short because slow leads are still open.
+    """
+    keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
+    reaches = {"days": "incidence", "days_lower": "ci_upper", "days_upper": "ci_lower"}
+    found = curve[keys].assign(
+        **{name: curve["age_days"].where(curve[limit] >= share - 1e-12) for name, limit in reaches.items()}
+    )
+    return found.groupby(keys, sort=False, dropna=False)[list(reaches)].min().reset_index()
+
+
+def days_in_stage(
+    days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75), *, level: float = 0.95
+) -> pd.DataFrame:
+    """Days after which a quarter, half, three quarters of the leads have left the stage, whatever for.
+
+    Kaplan–Meier over leads still open; log-log limits; the midpoint where the curve rests exactly on the
+    share, as R does. Returns ``*keys, share, days, days_lower, days_upper``, missing where not reached.
+    """
+    keys, watched = life_table(days)
+    stayed = watched["survival"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.log(stayed)
+        width = special.ndtri(0.5 + checked_level(level) / 2) * np.sqrt(watched["risk"]) / log
+        curves = {
+            "days": stayed,
+            "days_lower": stayed ** np.exp(-width),
+            "days_upper": stayed ** np.exp(width),
+        }
+    for name in ("days_lower", "days_upper"):
+        curves[name] = np.where(stayed == 0, np.nan, curves[name])
+    falls = _first_days(watched, {(part, name): (curve, 1 - part) for part in shares for name, curve in curves.items()})
+    names = watched.drop_duplicates("group")[["group", *keys]].set_index("group")
+    found = [names.assign(share=part, **{name: falls[part, name] for name in curves}) for part in shares]
+    return pd.concat(found).sort_index(kind="stable").reset_index(drop=True)
+
+
+def _first_days(watched: pd.DataFrame, curves: dict[tuple[float, str], tuple[Array, float]]) -> pd.DataFrame:
+    """Where each falling curve reaches its height; halfway to its next fall where it rests exactly on it."""
+
+    def first(at: dict[tuple[float, str], npt.NDArray[np.bool_]]) -> pd.DataFrame:
+        ages = {column: watched["age_days"].where(there) for column, there in at.items()}
+        return pd.DataFrame(ages).groupby(watched["group"]).min()
+
+    reached = first({column: curve <= height + 1e-9 for column, (curve, height) in curves.items()})
+    passed = first({column: curve < height - 1e-9 for column, (curve, height) in curves.items()})
+    last = watched["age_days"].groupby(watched["group"]).max()
+    return (reached + passed.apply(lambda days: days.fillna(last))) / 2
+
+
+def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
+    """The key columns, and by day of age who was at risk, stayed and advanced, with the sums of its variance.
+
+    Sorted by group and age; ``group`` numbers the groups in their order of appearance.
+    """
+    keys = [str(column) for column in days if column not in ("age_days", *OUTCOMES, "joined")]
+    numbers = [column for column in (*OUTCOMES, "joined") if column in days]
+    daily = days.groupby([*keys, "age_days"], sort=False, dropna=False)[numbers].sum().reset_index()
+    by = daily.groupby(keys, sort=False, dropna=False) if keys else daily.groupby(daily["age_days"] * 0)
+    daily = daily.assign(group=by.ngroup()).sort_values(["group", "age_days"], ignore_index=True)
+    group = daily["group"]
+
+    def run(values: pd.Series) -> pd.Series:
+        return values.groupby(group).cumsum()
+
+    d1, left = daily["advanced"], daily["advanced"] + daily["lost"]
+    gone = left + daily["open"]
+    joined = run(daily["joined"]) if "joined" in daily else gone.groupby(group).transform("sum")
+    n = joined - run(gone) + gone
+    at_risk = n.where(n > 0, np.nan)
+    survival = (1 - left / at_risk).fillna(1.0).groupby(group).cumprod()
+    before = survival.groupby(group).shift(fill_value=1.0)
+    share_won = (d1 / at_risk).fillna(0.0)
+    # a sum of shares that is 1 may end a rounding above it
+    f = run(before * share_won).where(lambda sums: sums < 1 - 1e-12, 1.0)
+    stay = at_risk - left
+    hazard = (left / (at_risk * stay.where(stay > 0))).fillna(0.0)
+    step = (share_won / at_risk).fillna(0.0)
+    sums = {
+        "risk": hazard,
+        "risk_f": f * hazard,
+        "risk_ff": f**2 * hazard,
+        "gain": before**2 * step * (1 - share_won),
+        "gain_s": before * step,
+        "gain_f": f * before * step,
+        "unseen": daily["open"],
+    }
+    daily = daily.assign(at_risk=n, survival=survival, incidence=f, **pd.DataFrame(sums).groupby(group).cumsum())
+    won = f.to_numpy()
+    variance = cumulative_variance(won, *(daily[name].to_numpy() for name in SUMS))
+    known = (joined - daily["unseen"] + daily["open"]).to_numpy(dtype=float)
+    return keys, daily.assign(variance=variance, n_eff=effective(won, variance, known))
+
+
+def cumulative_variance(
+    f: Array, risk: Array, risk_f: Array, risk_ff: Array, gain: Array, gain_s: Array, gain_f: Array
+) -> Array:
+    """Variance of an incidence from its running sums (STATISTICS: A, B, C, Q, E, G)."""
+    return np.maximum(f**2 * risk - 2 * f * risk_f + risk_ff + gain - 2 * f * gain_s + 2 * gain_f, 0.0)
+
+
+def effective(f: Array, variance: Array, known: Array) -> Array:
+    """How many fully watched leads would be as sure: those whose state is known, where the share is 0 or 1, and never
+    more, since a variance estimated from few leads may be far too small."""
+    spread = f * (1 - f)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(_certain(f) | (variance <= 1e-10 * spread), known, np.minimum(spread / variance, known))
+
+
+def _certain(f: Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(f * (1 - f) < 1e-9)

@@ -1,0 +1,347 @@
+"""Lazy verbs: from stage entries to one row for each stage that a lead episode reached.
+
+Nothing here runs a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+
+from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import ENDS, MISSING
+
+EPISODE = ["lead_id", "episode"]
+TAKEN_WITHIN = 7
+"""Days in which a lead that came to a queue, or to nobody, is taken by the person whose it was to move."""
+OF_STAGE = (
+    *("stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped"),
+    *("next_at", "next_on", "back_on", "outcome", "left_on", "timed"),
+)
+"""What a row of the journeys says of its stage."""
+OF_EPISODE = (
+    *("opened", "began_at", "began_on", "won_at", "won_on", "lost_at", "lost_on", "nurture_at", "nurture_on"),
+    *("ended_as", "ended_at", "ended_on", "reason", "undated"),
+)
+"""What it says of its episode, the same in each of its rows."""
+
+OF_END = [f"{end}_{unit}" for end in (*ENDS, "ended") for unit in ("at", "on")] + ["ended_as", "reason"]
+
+COHORT_UNITS = {"week": "W", "month": "M", "quarter": "Q"}
+
+
+def stage_entries(entries: ir.Table, funnel: Funnel) -> ir.Table:
+    """The dated entries of a stage of the funnel or an end, with blank managers made visible.
+
+    `place` orders ties: the stage's number in the funnel, ends after every stage.
+    Returns lead_id, stage, entered_at, entered_on, manager, reason, place. The manager and the reason may be absent
+    from the entries, the local date only where the funnel's zone is UTC: another one is not that of the instant.
+    """
+    ordered = (*funnel.stages, *ENDS)
+    columns = entries.columns
+    blank = ibis.null("string")
+    return entries.filter(entries.stage.isin(ordered) & entries.entered_at.notnull()).select(
+        "lead_id",
+        "stage",
+        "entered_at",
+        entered_on=local_day(entries, "entered_at", "entered_on", funnel),
+        manager=visible(entries.manager if "manager" in columns else blank),
+        reason=visible(entries.reason if "reason" in columns else blank),
+        place=entries.stage.cases(*((stage, place) for place, stage in enumerate(ordered))).cast("int64"),
+    )
+
+
+def local_day(rows: ir.Table, at: str, on: str, funnel: Funnel) -> ir.DateValue:
+    """The column of local dates; FunnelError where it is absent and the funnel's days are not those of UTC."""
+    if on in rows.columns:
+        return rows[on]
+    if funnel.timezone != "UTC":
+        raise FunnelError(
+            f'no column "{on}": it must hold the date of {at} in {funnel.timezone}, the funnel\'s time zone; '
+            "funnelstats prepare makes it"
+        )
+    return rows[at].date()
+
+
+def visible(text: ir.StringValue) -> ir.StringValue:
+    """The text, with null and blank shown as "(missing)"; `unknown` and `-` stay what they are."""
+    filled = text.fill_null("")
+    return (filled.strip() == "").ifelse(MISSING, filled)
+
+
+def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
+    """One row for each stage that a lead episode reached: when, whose it was then, how and when it was left.
+
+    A skipped stage counts as reached when a later one is, and a step back takes nothing away. A stage entry after an
+    end opens the lead's next episode, unless it puts the end right within `correction_hours`; a reopened episode has
+    no stage before the one it reopens at. A lead without any dated stage is no journey. Ties in time follow the
+    funnel's order, ends last.
+
+    Returns lead_id, episode (1, 2, ...), stage, place (its number, from 0) and
+
+    - of the stage: reached_at (instant) and reached_on (local date) of the first entry at it or beyond it, of the
+      first stage its own, however early a later one is dated; entered_on (date of its own entry, of a skipped stage
+      that of the next); manager (owner then, "(missing)" if blank, see `owner_from`); skipped (no entry of its own);
+      next_at and next_on (the next stage was reached); back_on (it went below the stage for good)
+    - of the stay: outcome (advanced, lost, nurture, won on a day not known, moved_away, null while the lead is still
+      there), left_on (never before entered_on) and timed: whether it has a duration. A skipped stage has none, nor
+      one left before it was entered or on a day not known. A stay ends by advancing; failing that, by the episode's
+      end; failing that, by going back for good. So an end belongs to the furthest stage, once
+    - of the episode: opened (place where it began), began_at, began_on, won_at, won_on (it reached the last stage),
+      lost_at, lost_on, nurture_at, nurture_on, ended_as (the first of these ends, or one without a date), ended_at,
+      ended_on, reason (of the refusal, the first one given; null if not lost) and undated: the last stage, lost or
+      nurture, where the export says that the episode came to it and not when. Such a win decides, whatever refusal
+      or return the last episode has: that one is then no end of it.
+    """
+    rows = with_episode(stage_entries(entries, funnel), funnel)
+    ordered = _in_time(rows.filter(rows.place < len(funnel.stages)))
+    found = _reached(ordered, funnel)
+    found = _with_owner(found, rows, funnel)
+    found = _joined(found, _steps_back(ordered, found, funnel), [*EPISODE, "place"])
+    found = _joined(found, _ends(rows), EPISODE)
+    found = _joined(found, _undated(entries, found, funnel), EPISODE)
+    won = (found.undated == funnel.stages[-1]).fill_null(False)
+    found = found.mutate(**{name: won.ifelse(ibis.null(found[name].type()), found[name]) for name in OF_END})
+    return _with_stay(found)
+
+
+def _joined(rows: ir.Table, other: ir.Table, on: list[str]) -> ir.Table:
+    return rows.left_join(other, on).select(*rows.columns, *(name for name in other.columns if name not in on))
+
+
+def _in_time(rows: ir.Table) -> ir.Table:
+    """The stage entries of each episode in order, with the furthest place before and after each."""
+    order = {"group_by": EPISODE, "order_by": ["entered_at", "place", "manager"]}
+    in_time = ibis.window(**order)
+    return rows.mutate(
+        turn=ibis.row_number().over(in_time),
+        before=rows.place.max().over(ibis.window(**order, preceding=(None, 1))),
+        after=rows.place.max().over(ibis.window(**order, following=(1, None))),
+        opened=(rows.episode > 1).ifelse(rows.place.first().over(in_time), 0),
+    )
+
+
+def _reached(ordered: ir.Table, funnel: Funnel) -> ir.Table:
+    """One row for each stage reached: by the entry that first went as far, and the stage's own first entry."""
+    # An entry reaches every stage between the furthest one before it and its own.
+    before = ordered.before.fill_null(ordered.opened - 1)
+    places = ibis.range(ibis.least(before + 1, ordered.place), ordered.place + 1)
+    rows = ordered.mutate(before=before, at=places.unnest())
+    rows = rows.filter(rows.at >= rows.opened)
+    first, own = rows.at > rows.before, rows.at == rows.place
+    person = own & (rows.manager != MISSING) & ~rows.manager.isin(funnel.system_users or ("",))
+    found = rows.group_by(*EPISODE, place="at").aggregate(
+        opened=rows.opened.min(),
+        reached_at=rows.entered_at.min(where=first),
+        reached_on=rows.entered_on.min(where=first),
+        own_at=rows.entered_at.min(where=own),
+        own_on=rows.entered_on.min(where=own),
+        manager=ibis.coalesce(rows.manager.argmin(rows.turn, where=own), rows.manager.argmin(rows.turn, where=first)),
+        person=rows.manager.argmin(rows.turn, where=person),
+        person_at=rows.entered_at.min(where=person),
+        person_on=rows.entered_on.min(where=person),
+    )
+    came_in = (found.place == 0) & found.own_at.notnull()
+    found = found.mutate(
+        stage=found.place.cases(*enumerate(funnel.stages)),
+        reached_at=came_in.ifelse(found.own_at, found.reached_at),
+        reached_on=came_in.ifelse(found.own_on, found.reached_on),
+        entered_on=found.own_on.fill_null(found.reached_on),
+        skipped=found.own_at.isnull(),
+    )
+    of_episode = ibis.window(group_by=EPISODE, order_by="place")
+    whole = ibis.window(group_by=EPISODE, order_by="place", preceding=None, following=None)
+    won = found.place == len(funnel.steps)
+    return found.mutate(
+        next_at=found.reached_at.lead().over(of_episode),
+        next_on=found.reached_on.lead().over(of_episode),
+        began_at=found.reached_at.first().over(of_episode),
+        began_on=found.reached_on.first().over(of_episode),
+        won_at=found.reached_at.max(where=won).over(whole),
+        won_on=found.reached_on.max(where=won).over(whole),
+    )
+
+
+def _with_owner(found: ir.Table, rows: ir.Table, funnel: Funnel) -> ir.Table:
+    """The stages with who had the lead there: at its entry, or the first person soon after it."""
+    manager = found.manager
+    if funnel.owner_from == "first_person":
+        # Who takes a lead after weeks did not have it when it was to be moved; nor who has it after it moved on.
+        soon = found.person_on.delta(found.entered_on, unit="day") <= TAKEN_WITHIN
+        soon &= found.next_at.isnull() | (found.person_at <= found.next_at)
+        manager = soon.fill_null(False).ifelse(found.person, manager)
+    found = found.mutate(manager=manager)
+    # Leads that skip a stage which never has a manager would be its only owned ones, and all have advanced: 100 %.
+    named = rows.group_by("stage").aggregate(nobodys=rows.count(where=rows.manager != MISSING) == 0)
+    found = _joined(found, named, ["stage"])
+    return found.mutate(manager=found.nobodys.fill_null(False).ifelse(MISSING, found.manager))
+
+
+def _steps_back(ordered: ir.Table, found: ir.Table, funnel: Funnel) -> ir.Table:
+    """The day each stage was left backwards for good: the first entry below it that none at it or beyond follows."""
+    back = ordered.filter(ordered.place < ordered.before)
+    back = _joined(back, found.select(*EPISODE, "place", "own_at"), [*EPISODE, "place"])
+    below = ibis.greatest(back.place, back.after.fill_null(-1))
+    back = back.mutate(stage_left=ibis.range(below + 1, back.before + 1).unnest())
+    # Nothing was stepped back to where the lead begins: what lies before it is misdated, most often a win.
+    begins = ((back.stage_left == len(funnel.steps)) | (back.place == 0)) & (back.entered_at == back.own_at)
+    back = back.filter(~begins.fill_null(False))
+    return back.group_by(*EPISODE, place="stage_left").aggregate(back_on=back.entered_on.min())
+
+
+def _ends(rows: ir.Table) -> ir.Table:
+    """The first of each kind of end of an episode, and the first reason given for its loss."""
+    ends = rows.filter(rows.stage.isin(ENDS))
+    lost = ends.stage == "lost"
+    given = lost & (ends.reason != MISSING)
+    turn = ibis.row_number().over(ibis.window(group_by=EPISODE, order_by=["entered_at", "reason"]))
+    ends = ends.mutate(turn=turn, given=given)
+    found = ends.group_by(EPISODE).aggregate(
+        **{
+            f"{end}_{unit}": ends[f"entered_{unit}"].min(where=ends.stage == end)
+            for end in ENDS
+            for unit in ("at", "on")
+        },
+        given=ends.reason.argmin(ends.turn, where=ends.given),
+    )
+    reason = found.lost_at.isnull().ifelse(ibis.null("string"), found.given.fill_null(MISSING))
+    lost_first = found.lost_at.notnull() & (found.nurture_at.isnull() | (found.lost_at <= found.nurture_at))
+    return found.mutate(
+        reason=reason,
+        ended_as=lost_first.ifelse("lost", "nurture"),
+        ended_at=lost_first.ifelse(found.lost_at, found.nurture_at),
+        ended_on=earlier(found.lost_on, found.nurture_on),
+    ).drop("given")
+
+
+def _undated(entries: ir.Table, found: ir.Table, funnel: Funnel) -> ir.Table:
+    """The end that a lead's last episode came to on a day that the export does not hold, and its reason.
+
+    A win where the episode has none, a refusal or a return where it has not ended at all: the export that calls a lead
+    won knows more than a dated loss, after which it may have come back.
+    """
+    last = funnel.stages[-1]
+    known = (last, *ENDS)
+    rows = entries.filter(entries.entered_at.isnull() & entries.stage.isin(known))
+    reason = visible(rows.reason if "reason" in rows.columns else ibis.null("string"))
+    place = rows.stage.cases(*((stage, number) for number, stage in enumerate(known)))
+    rows = rows.mutate(_place=place, _reason=(rows.stage == "lost").ifelse(reason, ibis.null("string")))
+    ends = rows.group_by("lead_id").aggregate(_place=rows._place.min(), _reason=rows._reason.min())
+    latest = found.group_by("lead_id").aggregate(episode=found.episode.max())
+    of_lead = ends.join(latest, "lead_id").join(episodes(found), EPISODE)
+    of_lead = of_lead.filter(of_lead.won_at.isnull() & (of_lead.ended_as.isnull() | (of_lead._place == 0)))
+    refused = (of_lead._place == 1).ifelse(of_lead._reason, ibis.null("string"))
+    return of_lead.select(*EPISODE, undated=of_lead._place.cases(*enumerate(known)), undated_reason=refused)
+
+
+def _with_stay(found: ir.Table) -> ir.Table:
+    """The stages with how and when they were left, in the order of columns that `journeys` states."""
+    undated_end = found.undated.isin(ENDS).fill_null(False)
+    found = found.mutate(
+        ended_as=found.ended_as.fill_null(undated_end.ifelse(found.undated, ibis.null("string"))),
+        reason=found.reason.fill_null(found.undated_reason),
+    )
+    outcome = ibis.cases(
+        (found.next_on.notnull(), "advanced"),
+        (found.ended_as.notnull(), found.ended_as),
+        (found.undated.notnull(), "won"),
+        (found.back_on.notnull(), "moved_away"),
+    )
+    left_on = ibis.coalesce(found.next_on, found.ended_on)
+    # An end without a date counts on the day of the furthest stage's entry, the last one known of the lead.
+    unknown = left_on.isnull() & found.undated.notnull()
+    left_on = unknown.ifelse(found.entered_on, left_on.fill_null(found.back_on))
+    return found.mutate(
+        outcome=outcome,
+        timed=~found.skipped & ~unknown & (left_on.isnull() | (left_on >= found.entered_on)),
+        # What is dated before the entry counts on the day of the entry.
+        left_on=not_before(left_on, found.entered_on),
+    ).select(*EPISODE, *OF_STAGE, *OF_EPISODE)
+
+
+def with_episode(rows: ir.Table, funnel: Funnel) -> ir.Table:
+    """The entries with the number of their episode: 1 plus the reopenings up to them.
+
+    An end opens nothing by itself; the next stage entry strictly later than it does. An end dated before
+    the lead's first stage entry closes its last one: a closing typed too early is still the closing.
+    An end put right within `correction_hours` by a stage entry is no end: its row is left out.
+    """
+    is_end = rows.stage.isin(ENDS)
+    spans = (
+        rows.group_by("lead_id")
+        .aggregate(
+            began=rows.entered_at.min(where=~is_end),
+            latest=rows.entered_at.max(where=~is_end),
+            closed=rows.entered_at.min(where=is_end),
+        )
+        .filter(ibis._.latest > ibis._.closed)
+    )
+    # Only leads with an entry after an end can have a second episode: few are put in order.
+    once = rows.anti_join(spans, "lead_id").mutate(episode=ibis.literal(1, "int64"))
+    again = rows.join(spans, "lead_id")
+    is_end = again.stage.isin(ENDS)
+    misdated = is_end & (again.entered_at < again.began)
+    again = again.mutate(is_end=is_end, counts_at=misdated.ifelse(again.latest, again.entered_at))
+    order = {"group_by": "lead_id", "order_by": ["counts_at", "is_end"]}
+    following = again.entered_at.min(where=~again.is_end).over(ibis.window(**order, preceding=0, following=None))
+    waited = following.epoch_seconds() - again.counts_at.epoch_seconds()
+    put_right = again.is_end & (waited <= int(3600 * funnel.correction_hours)).fill_null(False)
+    again = again.mutate(put_right=put_right).filter(~ibis._.put_right)
+    reopens = ~again.is_end & again.is_end.lag().over(ibis.window(**order)).fill_null(False)
+    again = again.mutate(reopens=reopens.cast("int64"))
+    so_far = ibis.window(**order, preceding=None, following=0)
+    again = again.mutate(episode=1 + again.reopens.sum().over(so_far))
+    return once.union(again.select(*once.columns))
+
+
+def episodes(journeys: ir.Table) -> ir.Table:
+    """The journeys with one row for each episode: that of the stage it began at."""
+    return journeys.filter(journeys.place == journeys.opened)
+
+
+def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | None = None) -> ir.Table:
+    """The journeys with the attributes of their leads; blank text shows as "(missing)", unknown leads too.
+
+    The lead's own manager arrives as `current_manager`: `manager` always means the owner at stage entry. Where no
+    columns are named the date of creation stays away: a stage called "created" has one of the same name.
+    """
+    own = ("lead_id", "created_at", "created_on")
+    wanted = [name for name in leads.columns if name not in own] if columns is None else list(columns)
+    for name in wanted:
+        if name not in leads.columns:
+            raise FunnelError(f'no column "{name}" in the leads; {suggestion(name, leads.columns)}')
+    names = {("current_manager" if name == "manager" else name): name for name in wanted}
+    if taken := sorted(set(names) & {*journeys.columns, "cohort"}):
+        raise FunnelError(f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it')
+    joined = journeys.left_join(leads.select("lead_id", **names), "lead_id").select(*journeys.columns, *names)
+    return joined.mutate(**{name: visible(joined[name]) for name in names if joined[name].type().is_string()})
+
+
+def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Table:  # noqa: ARG001
+    """The journeys with `cohort`: the first day of the ISO week, month or quarter they entered the funnel.
+
+    A reopened one entered where it was reopened.
+    """
+    if unit not in COHORT_UNITS:
+        raise FunnelError(f'no cohort unit "{unit}"; {suggestion(unit, COHORT_UNITS)}')
+    # DuckDB's date_trunc may return a timestamp; a cohort is a date on every engine.
+    return journeys.mutate(cohort=journeys.began_on.truncate(COHORT_UNITS[unit]).cast("date"))
+
+
+def earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:
+    """The earlier of two days, the one known where the other is null; engines differ on least of a null."""
+    return ibis.least(ibis.coalesce(one, other), ibis.coalesce(other, one))
+
+
+def not_before(day: ir.DateValue, start: ir.DateValue) -> ir.DateValue:
+    """The day, or ``start`` where that is later; null stays null on every engine."""
+    return day.isnull().ifelse(ibis.null("date"), ibis.greatest(ibis.coalesce(day, start), start))
+
+
+def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
+    """What a reason means by funnel.toml: itself where it has no category, null where it is blank."""
+    categories = funnel.refusals.categories
+    return reason.cases(*categories.items(), else_=reason) if categories else reason

@@ -1,0 +1,357 @@
+"""A source's columns of text become typed canonical columns, with what is wrong in each row.
+
+Lazy verbs on DuckDB, each made from the materialised table of the one before, so that what is asked stays as long
+as the statement: ``cell_texts``, ``typed_cells``, ``mapped``. Every row keeps where it came from; a row that cannot
+be read carries the first column at fault, its text and the reason. A cell that its row can do without is missing
+where it cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import ibis
+import ibis.expr.types as ir
+
+from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
+from funnelstats.config.schema import ENDS, IGNORE, TABLES, Column, date_column
+from funnelstats.importing.cells import (
+    BLANKS,
+    FORMULA_ERRORS,
+    ROW,
+    instant_at,
+    instant_of,
+    number_of,
+    one_blank,
+    trimmed,
+    utc_midnight,
+    wall_clock,
+)
+
+LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
+YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
+FORMULA_ERROR = "is an error of a formula"
+DATES = ("instant", "day")
+LATEST_BY = "_latest_by"
+MOSTLY = 0.5
+
+
+class Fault(NamedTuple):
+    """When a cell is at fault, why, where it stands, and whether it costs the row: its own column needs it."""
+
+    when: ir.BooleanValue
+    column: str
+    header: str
+    value: ir.StringValue
+    reason: str
+    costs_row: bool
+
+
+def cell_texts(raw: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+    """The texts of a source's canonical columns and attributes, and where each row came from.
+
+    ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value is
+    mapped to; ``_stage`` is the canonical stage of entries.
+    """
+    named = {**source.columns, **source.attributes, **_latest(source)}
+    texts = {column: _text(raw, source, column, header) for column, header in named.items()}
+    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (_null("string"), _null("string"))
+    shown = {column: one_blank(text) if _is_text(table, column) else text for column, text in texts.items()}
+    return raw.select(
+        **shown,
+        _stage=stage,
+        _unmapped=unmapped,
+        _ignored=_ignored(raw, texts, source, funnel, unmapped),
+        _file="_file",
+        **{ROW: ROW},
+    )
+
+
+def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+    """The texts, and beside each of a number, flag or date what it says: ``_typed_``, null where it says none.
+
+    A date's is its instant, and ``_utc_`` tells whether its text names midnight UTC.
+    """
+    typed: dict[str, ir.Value] = {}
+    for column, spec in _typed_columns(table, source):
+        text = texts[column]
+        if spec.kind == "number":
+            typed[f"_typed_{column}"] = number_of(text, source)
+        elif spec.kind == "flag":
+            word = text.lower()
+            typed[f"_typed_{column}"] = ibis.cases(
+                (word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean")
+            )
+        else:
+            formats = stated_for(source.date_format, column.removeprefix("_"))
+            instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
+            typed[f"_typed_{column}"] = wall_clock("UTC", instant)
+            typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
+    return texts.mutate(**typed)
+
+
+def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> list[Fault]:
+    """All that can be wrong with the cells of a source, in the order of its columns.
+
+    What a row is about costs the row: the columns that its table needs, such as an id, a stage, a date, or the
+    amount of a payment.
+    """
+    return [
+        *(fault for column in source.columns for fault in _column_faults(cells, column, funnel, table, source)),
+        *(
+            Fault(cells[name].isin(FORMULA_ERRORS), name, header, cells[name], FORMULA_ERROR, costs_row=False)
+            for name, header in source.attributes.items()
+        ),
+        *(
+            Fault(
+                cells[name].notnull() & cells[f"_typed_{name}"].isnull(),
+                name,
+                header,
+                cells[name],
+                _unread("latest_by", Column("instant", ""), source),
+                costs_row=False,
+            )
+            for name, header in _latest(source).items()
+        ),
+    ]
+
+
+def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, source: Source) -> Iterator[Fault]:
+    spec, header, text = TABLES[table][column], source.columns[column], cells[column]
+    error = text.isin(FORMULA_ERRORS)
+    wrong = [(error, FORMULA_ERROR)]
+    if spec.kind == "id":
+        wrong.append((text.re_search(LOST_DIGITS), "has lost digits; export ids as text"))
+    elif f"_typed_{column}" in cells.columns:
+        unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
+        wrong.append((unread, _unread(column, spec, source)))
+    needed = None
+    if column == "entered_at" and source.stage is None:
+        needed = _needs_date(cells["_stage"], funnel)
+    elif column == "entered_at" and source.stage in funnel.undated:
+        needed = ibis.literal(False)
+    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS) and not _claims_its_end(source, funnel):
+        # Only its date says that it happened: one that is written wrong does, a dash or an error does not.
+        needed = ~text.re_search(r"\d").fill_null(False)
+    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS):
+        needed = ibis.literal(False)
+    for when, reason in wrong:
+        if needed is None:
+            yield Fault(when, column, header, text, reason, spec.required)
+        else:
+            yield Fault(when & needed, column, header, text, reason, costs_row=True)
+            yield Fault(when & ~needed, column, header, text, reason, costs_row=False)
+    # A row chosen because it was paid was paid, whether or not anybody wrote down when.
+    chosen = column == "paid_at" and any("" not in values for values in source.only.values())
+    if spec.required and not chosen and not (column == "entered_at" and source.stage is not None):
+        blank = text.isnull() if needed is None else text.isnull() & needed
+        yield Fault(blank, column, header, text, "is missing", costs_row=True)
+
+
+def _unread(column: str, spec: Column, source: Source) -> str:
+    if spec.kind == "number":
+        return f'is not a number with decimal "{source.decimal}"'
+    if spec.kind == "flag":
+        return f"is neither yes nor no; map it with values.{column}"
+    written = " or ".join(f'"{fmt}"' for fmt in stated_for(source.date_format, column))
+    return f"is not a date written as {written or 'ISO (2026-06-28 14:30)'}"
+
+
+def mapped(
+    cells: ir.Table,
+    funnel: Funnel,
+    table: str,
+    source: Source,
+    number: int,
+    *,
+    faults: Sequence[Fault],
+    utc_days: dict[str, Collection[str] | None],
+) -> ir.Table:
+    """Canonical columns of one source, and where each row came from: ``_source, _file, _row``.
+
+    ``_reason`` says why a row cannot be read, with ``_column`` and ``_value`` at fault; all null in a good row.
+    ``faults`` are those that occur; ``utc_days`` names the date columns whose midnights in UTC are days, with the
+    stages they are days of (None: of all rows).
+    """
+    in_text = {fault.column for fault in faults if fault.reason == FORMULA_ERROR}
+    columns: dict[str, ir.Value] = {}
+    for column in source.columns:
+        spec = TABLES[table][column]
+        if spec.kind == "stage":
+            columns[column] = cells["_stage"]
+        elif spec.kind in DATES:
+            columns |= _dated(cells, column, spec, funnel, utc_days)
+        elif f"_typed_{column}" in cells.columns:
+            columns[column] = cells[f"_typed_{column}"]
+        else:
+            columns[column] = _without_errors(cells, column, in_text)
+    if source.stage is not None:
+        columns["stage"] = ibis.literal(source.stage)
+    columns |= {name: _without_errors(cells, name, in_text) for name in source.attributes}
+    at_fault = [(cells["_ignored"].isnull() & fault.when, fault) for fault in faults if fault.costs_row]
+    return cells.select(
+        **columns,
+        _latest=cells[f"_typed_{LATEST_BY}"] if source.latest_by else _null("timestamp"),
+        _source=ibis.literal(number, "int32"),
+        _file="_file",
+        **{ROW: ROW},
+        _ignored="_ignored",
+        _unmapped="_unmapped",
+        _column=_first([(when, ibis.literal(fault.header)) for when, fault in at_fault]),
+        _value=_first([(when, fault.value) for when, fault in at_fault]),
+        _reason=_first([(when, ibis.literal(fault.reason)) for when, fault in at_fault]),
+    )
+
+
+def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
+    """Whether an entry is none without its date: an end or a win that nobody dated has happened all the same."""
+    return ~stage.isin([*funnel.undated, funnel.stages[-1], *ENDS]).fill_null(False)
+
+
+def _claims_its_end(source: Source, funnel: Funnel) -> bool:
+    """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
+
+    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`, or
+    `without = { Status = ["Open", "Won"] }`, which leaves the refused.
+    """
+    if source.stage not in (funnel.stages[-1], *ENDS):
+        return False
+    others = _of_other_stages(source, funnel)
+    return bool(_chosen_by(source, others)) or any(
+        all(other.without.get(name) != values for other in others) for name, values in source.without.items()
+    )
+
+
+def _chosen_by(source: Source, others: list[Source]) -> list[str]:
+    """The columns by whose values a source chooses its rows, and the others do not choose theirs by the same."""
+    return [
+        name
+        for name, values in source.only.items()
+        if "" not in values and all(other.only.get(name) != values for other in others)
+    ]
+
+
+def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
+    return [other for other in funnel.entries if other.stage not in (None, source.stage)]
+
+
+def _filters_tell(source: Source, funnel: Funnel) -> bool:
+    """Whether the filters tell a status from another column: ``only`` does, beside sources of other stages.
+
+    Where they do not, the rows must say it: most wins have their day, most deals of a country, or not of a test, none.
+    """
+    others = _of_other_stages(source, funnel)
+    return bool(others) and not all(
+        any(name in other.without for other in others) for name in _chosen_by(source, others)
+    )
+
+
+def _latest(source: Source) -> dict[str, str]:
+    """The column by which the latest of repeated rows is told, under a name of ours."""
+    return {LATEST_BY: source.latest_by} if source.latest_by else {}
+
+
+def _is_text(table: str, column: str) -> bool:
+    """Whether a column holds names, in which nobody sees how many blanks stand between two words."""
+    return column != LATEST_BY and (column not in TABLES[table] or TABLES[table][column].kind == "text")
+
+
+def _typed_columns(table: str, source: Source) -> Iterator[tuple[str, Column]]:
+    for column in source.columns:
+        if (spec := TABLES[table][column]).kind in ("number", "flag", *DATES):
+            yield column, spec
+    yield from ((column, Column("instant", "")) for column in _latest(source))
+
+
+def _without_errors(cells: ir.Table, column: str, in_text: set[str]) -> ir.Value:
+    text = cells[column]
+    return ibis.ifelse(text.isin(FORMULA_ERRORS), _null("string"), text) if column in in_text else text
+
+
+def _dated(
+    cells: ir.Table, column: str, spec: Column, funnel: Funnel, utc_days: dict[str, Collection[str] | None]
+) -> dict[str, ir.Value]:
+    """The instant and its date in the funnel's zone; the date alone where the column holds days."""
+    at = cells[f"_typed_{column}"]
+    instant = instant_at("UTC", at)
+    if column in utc_days:
+        stages = utc_days[column]
+        a_day = cells[f"_utc_{column}"] & (True if stages is None else cells["_stage"].isin(stages))
+        instant = ibis.ifelse(a_day, instant_at(funnel.timezone, at), instant)
+    local = wall_clock(funnel.timezone, instant).date()
+    return {column: local} if spec.kind == "day" else {column: wall_clock("UTC", instant), date_column(column): local}
+
+
+def _null(kind: str) -> ir.Value:
+    return ibis.literal(None, kind)
+
+
+def _first(branches: Iterable[tuple[ir.BooleanValue, ir.Value]]) -> ir.Value:
+    branches = list(branches)
+    return ibis.cases(*branches, else_=_null("string")) if branches else _null("string")
+
+
+def stated_for(per_column: dict[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
+    """What is stated for a column, or for all of them."""
+    return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
+
+
+def _bare(values: dict[str, str]) -> dict[str, str]:
+    return {value.strip(BLANKS): meant for value, meant in values.items()}
+
+
+def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringValue:
+    """A cell's text without blanks around it, null where missing, replaced where ``values`` says so."""
+    text = trimmed(raw[name], BLANKS)
+    blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
+    text = ibis.ifelse(text.isin(blank), _null("string"), text)
+    values = _bare(source.values.get(column, {}))
+    if column == "stage":
+        return text.fill_null("") if "" in values else text
+    for_blank = values.pop("", None)
+    text = text.substitute(values) if values else text
+    return text if for_blank is None else text.fill_null(for_blank)
+
+
+def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> tuple[ir.StringValue, ir.StringValue]:
+    """The canonical stage, and the name that is mapped to none; names of the funnel's own need no mapping."""
+    if source.stage is not None:
+        return ibis.literal(source.stage), _null("string")
+    text = texts["stage"]
+    own = {stage: stage for stage in (*funnel.stages, *funnel.undated, *ENDS)}
+    stage = text.substitute({**own, **_bare(source.values.get("stage", {}))}, else_=_null("string"))
+    unknown = text.notnull() & stage.isnull() & ~text.isin(FORMULA_ERRORS)
+    return stage, ibis.ifelse(unknown, text, _null("string"))
+
+
+def _ignored(
+    raw: ir.Table,
+    texts: dict[str, ir.StringValue],
+    source: Source,
+    funnel: Funnel,
+    unmapped: ir.StringValue,
+) -> ir.StringValue:
+    """Why a row is left out as the funnel declares, null where it is not."""
+    reasons = [
+        (raw[f"_match{i}"].isnull(), ibis.literal(f"not found in {', '.join(join.files)}"))
+        for i, join in enumerate(source.join)
+        if join.unmatched == "ignore"
+    ]
+    for wanted, filters in ((True, source.only), (False, source.without)):
+        for name, values in filters.items():
+            text = trimmed(raw[name].fill_null(""), BLANKS)
+            named = [value.strip(BLANKS) for value in values]
+            reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
+    claims = _claims_its_end(source, funnel)
+    if claims and not _filters_tell(source, funnel):
+        chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
+        claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
+    if source.stage is not None and source.stage not in funnel.undated and not claims:
+        reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
+    ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]
+    if ignored:
+        reasons.append((texts["stage"].isin(ignored), texts["stage"]))
+    if source.unmapped == "ignore":
+        reasons.append((unmapped.notnull(), unmapped))
+    return _first(reasons)

@@ -1,0 +1,149 @@
+"""From a CRM's export to canonical tables: ``prepare`` reads, maps, checks and sets bad rows aside.
+
+Runs on DuckDB through ibis. For each table: rows in = rows kept + rows ignored as declared + rows set
+aside, asserted before anything is written. The mistakes of all tables are told at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError, gathered, suggestion
+from funnelstats.config.funnel import Funnel, project_root, read_funnel
+from funnelstats.config.schema import TABLES
+from funnelstats.importing import doubts, quality
+from funnelstats.importing.canonical import SET_ASIDE, canonical_table
+from funnelstats.importing.cells import ROW
+
+
+def prepare(name: str) -> bool:
+    """Whether ``data/processed/<name>`` was made anew; False where nothing had changed.
+
+    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason, cost) and
+    ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
+    """
+    funnel = read_funnel(name)
+    folder = project_root() / "data" / "processed" / name
+    made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
+    if made_from["fingerprint"] and made_from == _made_from(name):
+        return False
+    files = source_files(funnel)
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET TimeZone = 'UTC'")
+    tables: dict[str, ir.Table] = {}
+    accounts: dict[str, dict[str, Any]] = {}
+    set_aside = [pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})]
+
+    def read(table: str) -> None:
+        kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
+        tables[table] = con.create_table(table, kept)
+        set_aside.append(aside)
+
+    gathered([table for table in TABLES if getattr(funnel, table)], read)
+    aside = pd.concat(set_aside, ignore_index=True)
+    for table, account in accounts.items():
+        account["rows_kept"] = int(tables[table].count().execute())
+        account["rows_set_aside"] = int(((aside["table"] == table) & (aside["cost"] == "row")).sum())
+        parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
+        assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
+    odd = [found for account in accounts.values() for found in account.pop("odd")]
+    odd += doubts.of_tables(tables, funnel)
+    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel, odd)}
+    _publish(folder, tables, aside, report)
+    return True
+
+
+def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, report: dict[str, Any]) -> None:
+    """Everything in a hidden folder first, which then takes the place of the old one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    before = part.with_name(f"{part.name}.before")
+    try:
+        for table, rows in tables.items():
+            rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(part / f"{table}.parquet")
+        aside.to_parquet(part / "set_aside.parquet", index=False)
+        (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, before)
+        os.replace(part, folder)
+    finally:
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def source_files(funnel: Funnel) -> dict[str, list[Path]]:
+    """The files behind every stated name or pattern; all that are missing are told at once."""
+    folder = project_root() / "data" / "raw" / funnel.name
+    patterns = [
+        pattern
+        for table in TABLES
+        for source in getattr(funnel, table)
+        for pattern in (*source.files, *(name for join in source.join for name in join.files))
+    ]
+    found = {pattern: _matching(folder, pattern) for pattern in patterns}
+    there = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "funnel.toml")
+    absent = [
+        f'data/raw/{funnel.name}: no file "{pattern}"; {suggestion(pattern, there)}'
+        for pattern, paths in found.items()
+        if not paths
+    ]
+    if absent:
+        raise FunnelError("\n".join(absent))
+    return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        # Archives made on a Mac hold names with letters and accents apart.
+        patterns = {pattern, unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFD", pattern)}
+        return sorted({path for name in patterns for path in folder.glob(name) if path.is_file()})
+    except (NotImplementedError, ValueError) as error:
+        raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"') from error
+
+
+def input_fingerprint(funnel: Funnel) -> str:
+    """A digest of the statement and the files a preparation reads; empty for a database, which may change."""
+    files = sorted({path for paths in source_files(funnel).values() for path in paths})
+    if any(source.database for table in TABLES for source in getattr(funnel, table)):
+        return ""
+    return _digest(funnel.model_dump_json(), files)
+
+
+def prepared_fingerprint(name: str) -> str | None:
+    """The digest that ``data/processed/<name>`` was made from; None where it was not made yet."""
+    return _made_from(name).get("fingerprint")
+
+
+def _made_from(name: str) -> dict[str, str]:
+    path = project_root() / "data" / "processed" / name / "quality.json"
+    if not path.is_file():
+        return {}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return {key: report.get(key, "") for key in ("fingerprint", "code")}
+
+
+def _code_fingerprint() -> str:
+    package = Path(__file__).parents[1]
+    return _digest("", [path for room in ("config", "importing") for path in sorted((package / room).glob("*.py"))])
+
+
+def _digest(statement: str, files: list[Path]) -> str:
+    digest = hashlib.blake2b(statement.encode(), digest_size=16)
+    for path in files:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()

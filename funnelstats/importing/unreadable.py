@@ -1,0 +1,288 @@
+"""What would read the cells that cannot be read: lines of funnel.toml to add, or what to change in the export."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError, visible
+from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
+from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, TYPOGRAPHIC, UTC_NAMES, number_pattern
+from funnelstats.importing.files import DELIMITERS
+from funnelstats.importing.mapping import FORMULA_ERROR, Fault
+
+DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
+        "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")  # fmt: skip
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M:%S.%f")
+ZONES = ("", " %z", "%z", " %Z", "%Z", " GMT%z", " UTC%z")
+COMMON_FORMATS = [f"{day}{clock}{zone}" for zone in ZONES for day in DAYS for clock in CLOCKS if clock or not zone]
+NAMED_ZONE = r"(?<=[\d ])([A-Za-z]{1,5}([+-]\d{1,2})?)$"
+EXCEL_DAY = r"^[2-7]\d{4}([.,]\d+)?$"
+"""The number of a day from 1954 to 2119 in a spreadsheet."""
+FEW = 10
+"""Words without a digit that a line may declare to mean nothing."""
+
+
+def date_hint(texts: Sequence[str]) -> str:
+    """Which date formats would read all of these texts, and whether that is ambiguous.
+
+    >>> date_hint(["26-02-2018", "01-02-2018"])
+    'date_format = "%d-%m-%Y" would read them'
+    >>> date_hint(["01-02-2018"])
+    '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
+    >>> date_hint(["01.01.0001 00:00:00"])
+    'if it stands for no date, state missing = "01.01.0001 00:00:00"'
+    >>> date_hint(["2026-07-05 10:00 AST"])
+    '"AST" is the name of several clocks or of none: state timezone, and date_format = "%Y-%m-%d %H:%M AST"'
+    """
+    for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
+        if any(_reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
+            return f'if it stands for no date, state missing = "{text}"'
+    blanks = {mark for text in texts for mark in text if mark in BLANKS and mark != " "}
+    plain = [re.sub(f"[{re.escape(BLANKS)}]", " ", text) for text in texts]
+    fitting = _fitting(plain)
+    fitting += [fmt for fmt, digits in EPOCH_DIGITS.items() if all(re.search(digits, text) for text in texts)]
+    if blanks and fitting:
+        return _blank_hint(texts, blanks, fitting)
+    if len(fitting) > 1:
+        choices = " or ".join(f'"{fmt}"' for fmt in fitting)
+        return f'"{texts[0]}" is ambiguous: state date_format = {choices}'
+    if fitting:
+        return f'date_format = "{fitting[0]}" would read them'
+    return _named_zone_hint(plain) or _no_format_hint(plain)
+
+
+def _fitting(texts: Sequence[str]) -> list[str]:
+    return [fmt for fmt in COMMON_FORMATS if all(_reads(text, fmt) for text in texts)]
+
+
+def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
+    if fmt.endswith("%Z"):
+        # The names that Python knows are also those of this computer's own zone.
+        ways = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
+        return any(_reads(before, of, years) for before, of in ways)
+    try:
+        return datetime.strptime(text, fmt).year in years
+    except ValueError:
+        return False
+
+
+def _blank_hint(texts: Sequence[str], blanks: set[str], fitting: Sequence[str]) -> str:
+    """The format with the blank that the texts hold, where it is one and the same throughout."""
+    named = ", ".join(f"U+{ord(blank):04X}" for blank in sorted(blanks))
+    told = f"they hold the blank {named}, which only looks like a plain one"
+    if len(blanks) > 1 or len(fitting) > 1 or any(" " in text for text in texts):
+        return f"{told}: replace it, or state it in date_format"
+    escaped = fitting[0].replace(" ", f"\\u{ord(min(blanks)):04x}")
+    return f'{told}: date_format = "{escaped}" would read them'
+
+
+def _named_zone_hint(texts: Sequence[str]) -> str:
+    found = [re.search(NAMED_ZONE, text) for text in texts]
+    if not all(found):
+        return ""
+    names = list(dict.fromkeys(name[1] for name in found if name))
+    fitting = _fitting([text[: name.start()].rstrip() for text, name in zip(texts, found, strict=True) if name])
+    if not fitting or len(names) > 5:
+        return ""
+    formats = [f'"{fitting[0]} {name}"' for name in names]
+    stated = formats[0] if len(formats) == 1 else f"[{', '.join(formats)}]"
+    spoken = ", ".join(f'"{name}"' for name in names)
+    several = "is the name" if len(names) == 1 else "are names"
+    return f"{spoken} {several} of several clocks or of none: state timezone, and date_format = {stated}"
+
+
+def _no_format_hint(texts: Sequence[str]) -> str:
+    if all(re.search(EXCEL_DAY, text) for text in texts):
+        return "they are numbers of days in a spreadsheet: give the column the format of a date there and save it again"
+    if any(mark.isalpha() for mark in texts[0]) and any(mark.isdigit() for mark in texts[0]):
+        return "state date_format; names of months are read in English only: Jan or January"
+    return "state date_format"
+
+
+def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
+    """Which decimal, thousands and currency signs would read all of these texts; nothing where none would.
+
+    >>> number_hint(["1.234,50", "7,5"], ".", "")
+    'decimal = "," and thousands = "." would read them'
+    >>> number_hint(["$5"], ".", "")
+    'currency_signs = ["$"] would read them'
+    """
+    if any(re.search(r"^\d+:\d{2}(:\d{2})?$", text) for text in texts):
+        return "a number is needed, so 00:02:35 would be 155"
+    if any(re.search(r"\d-$", text) for text in texts):
+        return "a minus stands before its number"
+    signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
+    if any(not (sign.isupper() and len(sign) == 3) and any(map(_no_currency, sign)) for sign in signs):
+        return ""
+    bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
+    bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]
+    ways = [
+        (decimal, thousands),
+        (decimal, " "),
+        (decimal, ""),
+        *((d, t) for d in ".," for t in ("", " ", ".", ",", "'")),
+    ]
+    for mark, between in ways:
+        if mark != between and all(re.search(number_pattern(mark, between), text) for text in bare):
+            lines = [f'decimal = "{mark}"'] * (mark != decimal) + [f'thousands = "{between}"'] * (between != thousands)
+            listed = ", ".join(f'"{visible(sign)}"' for sign in sorted(signs))
+            lines += [f"currency_signs = [{listed}]"] * bool(signs)
+            return f"{' and '.join(lines)} would read them" if lines else ""
+    return ""
+
+
+def missing_line(name: str, values: Sequence[str], source: Source) -> str:
+    """The line by which a few words without a digit stand for nothing, beside those stated before; else nothing."""
+    if not 0 < len(values) <= FEW or any(mark.isdigit() for value in values for mark in value):
+        return ""
+    key = EVERY_COLUMN if EVERY_COLUMN in source.missing else name
+    listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in (*source.missing.get(key, ()), *values))
+    return f"missing{'' if key == EVERY_COLUMN else f'.{name}'} = [{listed}]"
+
+
+def _no_currency(mark: str) -> bool:
+    return unicodedata.category(mark) != "Sc" and mark not in "руб."
+
+
+SALESFORCE = 15
+"""Letters of a short id, to which the long one adds three that make up for capitals."""
+
+ALIKE: list[tuple[Callable[[str], str], str]] = [
+    (lambda text: re.sub(r"[.,]0+$", "", text), "one of the files holds ids as numbers with decimals"),
+    (lambda text: text.lstrip("0"), "one of the files has lost the zeros at the beginning"),
+    (lambda text: text[:SALESFORCE] if len(text) in (SALESFORCE, SALESFORCE + 3) else text,
+     "one of the files holds the short ids of 15 letters, the other the long ones of 18"),
+    (str.casefold, "the files differ in capitals"),
+    (lambda text: re.sub(r"\D", "", text).lstrip("0") or text, "the files write something around the same digits"),
+]  # fmt: skip
+"""In which ways two ids are alike, and what then is the matter."""
+
+
+def id_hint(strays: Sequence[str], leads: ir.Table) -> str:
+    """What ids of no lead most likely stand for, where most of them are like a lead's in one way; else an example."""
+    known = leads.lead_id.to_pyarrow().to_pylist()
+    for key, matter in ALIKE:
+        by_key: dict[str, str] = {}
+        for lead in known:
+            by_key.setdefault(key(lead), lead)
+        found = [(stray, by_key[key(stray)]) for stray in strays if key(stray) in by_key]
+        if len(found) * 2 > len(strays):
+            stray, lead = found[0]
+            return f'the lead is most likely "{visible(lead)}" for "{visible(stray)}": {matter}; export both as text'
+    return f'ids of leads look like "{visible(known[0])}"' if known else ""
+
+
+MOST = 0.5
+"""Share of a column's filled cells from which on the statement is wrong and not the cells."""
+LINES = 20
+LOOKED_AT = 10_000
+
+
+def rows_of(count: int) -> str:
+    """So many rows, in a message."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def bad_columns(
+    cells: ir.Table,
+    occurring: Sequence[tuple[Fault, int]],
+    filled: dict[str, int],
+    rows: int,
+    funnel: Funnel,
+    table: str,
+    source: Source,
+) -> None:
+    """Stop where most of what a column holds cannot be read, and more than the declared share of the rows lack it.
+
+    Of columns that a row can do without: a single cell only costs itself, but a whole column says that its decimal or
+    date format is another. Errors of formulas are the spreadsheet's and not the statement's.
+    """
+    told = []
+    for fault, count in occurring:
+        if fault.costs_row or fault.reason == FORMULA_ERROR or fault.column not in filled:
+            continue
+        if count <= MOST * filled[fault.column] or count <= funnel.max_bad_share * rows:
+            continue
+        bad = cells.filter(fault.when).select(file="_file", row="_row", value=fault.value).order_by("file", "row")
+        values = bad.limit(LOOKED_AT).execute()
+        first = values.iloc[0]
+        told.append(
+            f'{table}: {count:,} of {filled[fault.column]:,} cells of the column "{fault.header}" cannot be read: as '
+            "most of them cannot, it is written in another way than stated"
+        )
+        told.append(
+            _line(first, fault.header, fault.reason, count)
+            + _hint_of_cells(fault, values["value"].unique().tolist(), source)
+        )
+    if told:
+        raise FunnelError("\n".join(told))
+
+
+def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
+    """What would read the cells with a digit, and the line by which the others, words like "on request", are blank."""
+    words = [value for value in values if not any(mark.isdigit() for mark in value)]
+    hint = _hint(fault.reason, [value for value in values if value not in words] or values, source, None)
+    line = missing_line(fault.column, words, source) if "is not a " in fault.reason else ""
+    if not line:
+        return hint
+    return f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
+
+
+def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:
+    """Stop where more than the declared share of a table's selected rows is bad; repeats are not counted as bad."""
+    bad = aside[~aside["reason"].str.startswith("repeats ")]
+    if len(bad) <= funnel.max_bad_share * selected:
+        return
+    allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
+    lines = [f"{table}: {len(bad):,} of {selected:,} rows cannot be used, more than {allowed}"]
+    sources: tuple[Source, ...] = getattr(funnel, table)
+    groups = [rows for _, rows in bad.groupby(["column", "reason", "_source"], dropna=False, sort=False)]
+    for rows in groups[:LINES]:
+        first = rows.iloc[0]
+        source = sources[0 if pd.isna(first["_source"]) else int(first["_source"])]
+        header = first["column"] if isinstance(first["column"], str) else None
+        values = rows["value"].dropna().head(LOOKED_AT).unique().tolist()
+        hint = _hint(first["reason"], values, source, leads, header)
+        lines.append(_line(first, header, first["reason"], len(rows)) + hint)
+    if len(groups) > LINES:
+        lines.append(f"... and {len(groups) - LINES:,} more reasons")
+    raise FunnelError("\n".join(lines))
+
+
+def _line(first: pd.Series, header: str | None, reason: str, count: int) -> str:
+    where = f"{first['file']}: row {first['row']}" + (f', column "{visible(header)}"' if header else "")
+    if pd.isna(first["value"]):
+        return f"{where}: {reason} ({rows_of(count)})"
+    return f'{where}: "{visible(first["value"])}" {reason} ({rows_of(count)})'
+
+
+def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None, header: str | None = None) -> str:
+    """What would be right, after a semicolon; nothing where nothing is known."""
+    hint = ""
+    if "not a date" in reason:
+        hint = date_hint(values)
+    elif "not a number" in reason:
+        hint = number_hint(values, source.decimal, source.thousands)
+    elif reason == "is missing" and header:
+        hint = f'if these are no rows of the table, leave them out: without = {{ "{header}" = "" }}'
+    elif reason == "belongs to no lead" and leads is not None:
+        hint = id_hint(values, leads)
+    elif " fields where the header has " in reason:
+        hint = _fields_hint(reason, values)
+    return f"; {hint}" if hint else ""
+
+
+def _fields_hint(reason: str, values: Sequence[str]) -> str:
+    has, wanted = (int(word) for word in reason.split() if word.isdigit())
+    if has < wanted:
+        return "lines that are no rows of the table must go from the file, and cells left out at the end be written"
+    if all(value.endswith(tuple(DELIMITERS)) for value in values):
+        return "the rows end in a delimiter, and so must the header"
+    return "a cell that holds the delimiter must stand in quotes"

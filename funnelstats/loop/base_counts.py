@@ -1,0 +1,328 @@
+"""Count verbs of the lead base: companies worked on by quarter, leads contacted, doubled, blacklisted, scored.
+
+The unit is the company that ``lead_base.company`` names; a lead without one, and every lead where no column is named,
+is a company of its own. Shapes and types are those of `counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.counts import fetch, group_keys, grouped, in_order, on_date, whole_numbers
+from funnelstats.core.journeys import EPISODE, stage_entries, visible, with_leads
+from funnelstats.importing.mapping import YES
+
+
+def wins(
+    journeys: ir.Table,
+    leads: ir.Table,
+    payments: ir.Table | None,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+) -> ir.Table:
+    """The episodes won from the first to the last day of `between`, with what their lead had paid by `as_of`.
+
+    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown) and paid
+    (null where nothing is known to be paid).
+    """
+    first, last = between
+    checked_period(first, last)
+    won = journeys.filter((journeys.place == len(funnel.steps)) & (journeys.reached_on <= on_date(as_of)))
+    rows = won.select(*EPISODE, "manager", won_on="reached_on")
+    latest = rows.group_by("lead_id").aggregate(latest=ibis._.episode.max())
+    rows = rows.join(latest, "lead_id")
+    if payments is None:
+        rows = rows.mutate(paid=ibis.null("float64"))
+    else:
+        rows = rows.left_join(_paid(payments, as_of), "lead_id").select(*rows.columns, "paid")
+        rows = rows.mutate(paid=(rows.episode == rows.latest).ifelse(rows.paid, ibis.null("float64")))
+    rows = rows.filter(rows.won_on.between(on_date(first), on_date(last)))
+    if "channel" in leads.columns:
+        rows = with_leads(rows, leads, ["channel"])
+    else:
+        rows = rows.mutate(channel=ibis.literal(MISSING))
+    return rows.select(*EPISODE, "won_on", "manager", "channel", "paid")
+
+
+def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
+
+    The money is missing, not zero, where no payment is known.
+    """
+    keys = group_keys(by, won.columns)
+    counted = grouped(won, keys).aggregate(won=won.count(), paying=won.paid.count(), paid=won.paid.sum())
+    return whole_numbers(in_order(fetch(counted), keys), ["won", "paying"]).astype({"paid": "float64"})
+
+
+def ticket_moments(
+    handed: ir.Table,
+    payments: ir.Table | None,
+    funnel: Funnel,  # noqa: ARG001
+    as_of: date,
+    by: str | Sequence[str],
+) -> pd.DataFrame:
+    """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
+
+    Takes `handed_over`. Empty where no payments are known.
+    """
+    keys = group_keys(by, handed.columns)
+    if payments is None:
+        texts = pd.DataFrame({key: pd.Series(dtype="str") for key in keys})
+        return texts.assign(deals=pd.Series(dtype="int64"), mean=0.0, variance=0.0)
+    won = handed.filter(handed.won_on.notnull()).select("lead_id", *keys).distinct()
+    deals = won.join(_paid(payments, as_of), "lead_id")
+    counted = grouped(deals, keys).aggregate(
+        deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
+    )
+    return whole_numbers(in_order(fetch(counted), keys), ["deals"]).astype({"mean": float, "variance": float})
+
+
+def _paid(payments: ir.Table, as_of: date) -> ir.Table:
+    known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
+    return known.group_by("lead_id").aggregate(paid=known.amount.sum())
+
+
+RECORD = ["stage", "field", "manager", "entered", "converted"]
+
+
+def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """Leads that wait at a stage at the end of `as_of`, and those whose record has what its next step needs.
+
+    They are those of `open_leads`: neither won nor ended, each once, at the furthest stage it reached; a step back
+    takes nothing away. The fields are those of `loop.needs`; a blank text, an unknown flag and an unknown number are
+    not filled. The manager is the owner at the stage's entry. Returns stage, field, manager, entered (leads waiting
+    there), converted (of them filled): one row for each field and manager with a lead there; empty where nothing is
+    stated.
+    """
+    needs = [(stage, field) for stage in funnel.stages for field in funnel.loop.needs.get(stage, ())]
+    for _stage, field in needs:
+        if field not in leads.columns:
+            raise FunnelError(f'loop.needs: no column "{field}" in the leads; {suggestion(field, leads.columns)}')
+    if not needs:
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
+    gone = journeys.outcome.isin(["advanced", "won", *ENDS]) & (journeys.left_on <= on_date(as_of))
+    there = journeys.filter(
+        journeys.stage.isin([stage for stage, _ in needs])
+        & (journeys.entered_on <= on_date(as_of))
+        & ~gone.fill_null(False)
+    ).select("lead_id", "stage", "manager")
+    fields = list(dict.fromkeys(field for _stage, field in needs))
+    filled = leads.select("lead_id", **{f"_has_{n}": _is_filled(leads[name]) for n, name in enumerate(fields)})
+    rows = there.left_join(filled, "lead_id").select(*there.columns, *filled.columns[1:])
+    counted = rows.group_by("stage", "manager").aggregate(
+        entered=ibis._.count(),
+        **{f"_has_{n}": ibis._.count(where=ibis._[f"_has_{n}"].fill_null(False)) for n in range(len(fields))},
+    )
+    found = fetch(counted)
+    parts = [
+        found[found["stage"] == stage].assign(field=field, converted=found[f"_has_{fields.index(field)}"], _place=place)
+        for place, (stage, field) in enumerate(needs)
+    ]
+    every = in_order(pd.concat(parts, ignore_index=True), ["manager"]).sort_values("_place", kind="stable")
+    return whole_numbers(every[RECORD].reset_index(drop=True), RECORD[3:]).astype({"field": "str"})
+
+
+def _is_filled(value: ir.Value) -> ir.BooleanValue:
+    return visible(value) != MISSING if value.type().is_string() else value.notnull()
+
+
+def attribute_sizes(leads: ir.Table) -> pd.DataFrame:
+    """The text and flag columns of the leads: attribute, distinct (values, blanks not counted), filled (leads)."""
+    names = [name for name, kind in leads.schema().items() if kind.is_string() or kind.is_boolean()]
+    names = [name for name in names if name != "lead_id"]
+    found = fetch(
+        leads.aggregate(
+            **{f"_distinct_{n}": leads[name].nunique(where=leads[name].notnull()) for n, name in enumerate(names)},
+            **{f"_filled_{n}": leads[name].count() for n, name in enumerate(names)},
+            leads=leads.count(),
+        )
+    )
+    return pd.DataFrame(
+        {
+            "attribute": pd.Series(names, dtype="str"),
+            "distinct": [int(found[f"_distinct_{n}"].iloc[0]) for n in range(len(names))],
+            "filled": [int(found[f"_filled_{n}"].iloc[0]) for n in range(len(names))],
+        }
+    )
+
+
+OPEN = ["open_leads", "contacted_leads", "open_companies", "contacted_companies"]
+DOUBLED = ["companies", "leads", "several_managers"]
+BLACKLIST = ["blacklisted", "contacted", "contacts"]
+
+
+def renewal_counts(
+    leads: ir.Table, entries: ir.Table, contacts: ir.Table | None, funnel: Funnel, as_of: date
+) -> pd.DataFrame:
+    """Companies worked on in each quarter, and how many of them in the quarter before too.
+
+    A company is worked on in a quarter with a stage entry, an end or a contact of one of its leads. Returns quarter
+    (its first day), companies, kept, since (the first day of the data), for every quarter from the first to the last.
+    """
+    done = stage_entries(entries, funnel).select("lead_id", on="entered_on")
+    if contacts is not None:
+        done = done.union(contacts.select("lead_id", on=_contacted_on(contacts)))
+    rows = done.filter(ibis._.on <= on_date(as_of)).join(_companies(leads, funnel), "lead_id")
+    rows = rows.select("company", "on", number=rows.on.year() * 4 + (rows.on.month() - 1) // 3)
+    worked = rows.select("company", "number").distinct()
+    before = worked.select("company", number=ibis._.number + 1, kept=ibis.literal(1))
+    linked = worked.left_join(before, ["company", "number"]).select("number", "kept")
+    counted = fetch(
+        linked.group_by("number").aggregate(companies=linked.count(), kept=linked.count(where=linked.kept.notnull()))
+    )
+    if counted.empty:
+        whole = pd.DataFrame({"quarter": pd.Series(dtype="datetime64[us]"), "companies": [], "kept": []})
+        return whole_numbers(whole, ["companies", "kept"]).assign(since=pd.Series(dtype="datetime64[us]"))
+    since = fetch(rows.aggregate(since=rows.on.min()))["since"].iloc[0]
+    counted = counted.astype({"number": "int64"}).set_index("number")
+    numbers = range(counted.index.min(), counted.index.max() + 1)
+    frame = counted.reindex(numbers, fill_value=0).reset_index(names="number")
+    quarter = [pd.Timestamp(number // 4, number % 4 * 3 + 1, 1) for number in frame["number"]]
+    frame = whole_numbers(frame, ["companies", "kept"])[["companies", "kept"]].assign(since=since)
+    frame.insert(0, "quarter", pd.Series(quarter, dtype="datetime64[us]"))
+    return frame
+
+
+def coverage_counts(
+    values: ir.Table,
+    leads: ir.Table,
+    contacts: ir.Table | None,
+    funnel: Funnel,
+    between: tuple[date, date],
+) -> pd.DataFrame:
+    """How many of the open leads, and of their companies, were contacted in the days given: one row.
+
+    Takes `lead_values` as of the last of these days. Returns open_leads, contacted_leads, open_companies,
+    contacted_companies; the contacted are 0 without contacts, so ask whether the export has them.
+    """
+    waiting = _open(values, leads, funnel)
+    if contacts is None:
+        rows = waiting.mutate(reached=ibis.literal(False))
+    else:
+        on = _contacted_on(contacts)
+        within = contacts.filter(on.between(on_date(between[0]), on_date(between[1]))).select("lead_id").distinct()
+        marked = within.mutate(seen=ibis.literal(True))
+        rows = waiting.left_join(marked, "lead_id").select(*waiting.columns, reached=ibis._.seen.fill_null(False))
+    counted = rows.aggregate(
+        open_leads=rows.count(),
+        contacted_leads=rows.count(where=rows.reached),
+        open_companies=rows.company.nunique(),
+        contacted_companies=rows.company.nunique(where=rows.reached),
+    )
+    return whole_numbers(fetch(counted), OPEN)[OPEN]
+
+
+def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.DataFrame:
+    """Companies with several open leads at once: one row of companies, leads and several_managers.
+
+    `several_managers` are those of these companies whose open leads belong to different people. All 0 where no
+    column names the company.
+    """
+    waiting = _open(values, leads, funnel)
+    manager = visible(leads.manager) if "manager" in leads.columns else ibis.literal(MISSING, "string")
+    owned = waiting.join(leads.select("lead_id", manager=manager), "lead_id")
+    company = owned.group_by("company").aggregate(leads=owned.count(), managers=owned.manager.nunique())
+    doubled = company.filter(company.leads > 1)
+    counted = doubled.aggregate(
+        companies=doubled.count(),
+        leads=doubled.leads.sum(),
+        several_managers=doubled.count(where=doubled.managers > 1),
+    )
+    return whole_numbers(fetch(counted), DOUBLED)[DOUBLED]
+
+
+def blacklisted_contacts(
+    leads: ir.Table, contacts: ir.Table | None, funnel: Funnel, between: tuple[date, date]
+) -> ir.Table | None:
+    """The contacts with blacklisted leads in the days given, a lazy verb for worklists: lead_id, on, kind, manager.
+
+    None where no column says who is blacklisted, or where there are no contacts.
+    """
+    column = _stated(leads, funnel.lead_base.blacklisted, "blacklisted")
+    if column is None or contacts is None:
+        return None
+    listed = leads.filter(_says_yes(leads[column])).select("lead_id")
+    on = _contacted_on(contacts)
+    manager = visible(contacts.manager) if "manager" in contacts.columns else ibis.literal(MISSING, "string")
+    known = contacts.select("lead_id", "kind", on=on, manager=manager)
+    return known.filter(known.on.between(on_date(between[0]), on_date(between[1]))).semi_join(listed, "lead_id")
+
+
+def blacklist_counts(
+    leads: ir.Table, contacts: ir.Table | None, funnel: Funnel, between: tuple[date, date]
+) -> pd.DataFrame:
+    """Blacklisted leads, those contacted all the same in the days given, and their contacts: one row, or none.
+
+    Returns blacklisted, contacted, contacts; no row where no column says who is blacklisted.
+    """
+    column = _stated(leads, funnel.lead_base.blacklisted, "blacklisted")
+    if column is None:
+        return pd.DataFrame({name: pd.Series(dtype="int64") for name in BLACKLIST})
+    listed = fetch(leads.aggregate(blacklisted=leads.count(where=_says_yes(leads[column]))))
+    made = blacklisted_contacts(leads, contacts, funnel, between)
+    if made is None:
+        return whole_numbers(listed.assign(contacted=0, contacts=0), BLACKLIST)
+    found = fetch(made.aggregate(contacted=made.lead_id.nunique(), contacts=made.count()))
+    return whole_numbers(listed.join(found), BLACKLIST)[BLACKLIST]
+
+
+def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
+    """Leads and sales by the leads' score: score (a number), entered, converted; no row without a score column.
+
+    Judged are leads whose days for all steps are over; converted are those won within them. Scores that are blank or
+    no number are one row, with a missing score, at the end.
+    """
+    column = _stated(leads, funnel.lead_base.score, "score")
+    if column is None:
+        empty = pd.DataFrame({"score": pd.Series(dtype="float64"), "entered": [], "converted": []})
+        return whole_numbers(empty, ["entered", "converted"])
+    days = sum(step.horizon_days for step in funnel.steps)
+    scored = values.join(leads.select("lead_id", score=leads[column].cast("string")), "lead_id")
+    old = scored.filter(on_date(as_of).delta(scored.entered_on, unit="day") >= days)
+    in_time = (old.won_on.delta(old.entered_on, unit="day") <= days).fill_null(False)
+    counted = fetch(old.group_by("score").aggregate(entered=old.count(), converted=old.count(where=in_time)))
+    counted["score"] = pd.to_numeric(counted["score"], errors="coerce").astype("float64")
+    summed = counted.groupby("score", dropna=False)[["entered", "converted"]].sum().reset_index()
+    return whole_numbers(summed.sort_values("score", ignore_index=True), ["entered", "converted"])
+
+
+def _companies(leads: ir.Table, funnel: Funnel) -> ir.Table:
+    """lead_id and company; a lead's own id, marked as such, where no company is known."""
+    alone = ibis.literal("lead ") + leads.lead_id
+    column = _stated(leads, funnel.lead_base.company, "company")
+    if column is None:
+        return leads.select("lead_id", company=alone)
+    company = visible(leads[column].cast("string"))
+    return leads.select("lead_id", company=(company == MISSING).ifelse(alone, "company " + company.strip()))
+
+
+def _open(values: ir.Table, leads: ir.Table, funnel: Funnel) -> ir.Table:
+    return values.filter(values.state == "open").select("lead_id").join(_companies(leads, funnel), "lead_id")
+
+
+def _contacted_on(contacts: ir.Table) -> ir.DateValue:
+    return contacts.on if "on" in contacts.columns else contacts.at.date()
+
+
+def _stated(leads: ir.Table, column: str, key: str) -> str | None:
+    """The column that funnel.toml names, None if it names none."""
+    if column and column not in leads.columns:
+        near = suggestion(column, leads.columns)
+        raise FunnelError(f'lead_base.{key} must be a column or attribute of leads, got "{column}"; {near}')
+    return column or None
+
+
+def _says_yes(column: ir.Value) -> ir.BooleanValue:
+    if column.type().is_boolean():
+        return column.fill_null(False)
+    return column.cast("string").lower().strip().isin(YES).fill_null(False)

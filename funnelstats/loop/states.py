@@ -1,0 +1,256 @@
+"""Tables of the closed loop: states of the leads handed over, what sales accepted, the load of each manager."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from funnelstats.config.dates import month_days
+from funnelstats.config.schema import MISSING
+from funnelstats.config.words import _
+from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
+from funnelstats.core.conversion import conversion_rates, with_matured
+from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.intervals import NO, SIDED, THIRD, poisson_ratio_interval, ratio_answers, share
+from funnelstats.core.scatter import rates_over_weeks
+from funnelstats.loop.counts import STATE, STATES, hand_over_stage, way
+
+if TYPE_CHECKING:
+    from funnelstats.config.funnel import Funnel
+
+HANDED = "handed over"
+NOTHING_EXPECTED = ("refused", "wrongly qualified")
+"""States in which the amount in the record says nothing any more."""
+
+ACCEPTED_BY_THE_TRADE = 0.27
+"""Share of marketing's leads that sales accepts, in the trade's own figures."""
+
+ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
+LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
+HANDED_WORDS = {HANDED: "handed over"}
+EVERYBODY = "everybody"
+EVERYBODY_WORDS = {EVERYBODY: "everybody"}
+LONG_WAY = 30
+"""Days from which three months are too few to see what becomes of a hand-over."""
+MOST_VALUES, FEWEST_EACH = 20, 5
+"""Values up to which an attribute is compared, and leads there must be for each of them on average."""
+
+ACCEPTED = ["entered", "known", "rate", "n_eff", "ci_lower", "ci_upper"]
+READY_WORDS = {
+    "ready_budget": "budget known",
+    "ready_authority": "talks to who decides",
+    "ready_need": "need confirmed",
+    "ready_timing": "knows when to buy",
+}
+
+
+def months_to(month: str, months: int = 3) -> tuple[date, date]:
+    """First and last day of so many months that end with one.
+
+    >>> months_to("2026-02", 3)
+    (datetime.date(2025, 12, 1), datetime.date(2026, 2, 28))
+    """
+    first, last = month_days(month)
+    for _earlier in range(months - 1):
+        first = (first - timedelta(days=1)).replace(day=1)
+    return first, last
+
+
+def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
+    """The hand-overs whose acceptance is told: of three months, or of twelve where sales gets longer than a month."""
+    return months_to(month, 3 if way(funnel)[1] <= LONG_WAY else 12)
+
+
+def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame, *, contacts: bool) -> pd.DataFrame:
+    """One row for each state and one for all: leads, share and money of the month, and of the trailing window.
+
+    Takes ``state_counts`` of both, without keys, and ``handed``, two rows of counts of the hand-overs themselves
+    (``leads``; month, window): a ValueError if the states do not add up to them. Without ``contacts`` nobody can be
+    told as never touched, and the state has no row. The money is the amount in the records of leads that bought or
+    may still buy; refused and wrongly qualified ones have none, nor have they a part in that of all. Returns
+    lead_state, leads, share, amount, longest_days, over_a_week, window_leads, window_share, window_amount.
+    """
+    for counts, total in zip((month, window), handed["leads"], strict=True):
+        if counts["leads"].sum() != total:
+            raise ValueError(f"{total} leads were handed over, but {counts['leads'].sum()} are in a state")
+    rows = [state for state in STATES if contacts or state != "never touched"]
+    table = pd.DataFrame({STATE: [*rows, HANDED]})
+    for counts, prefix in ((month, ""), (window, "window_")):
+        found = counts.set_index(STATE).reindex(rows)
+        leads = found["leads"].fillna(0).astype("int64")
+        total = leads.sum()
+        table[f"{prefix}leads"] = [*leads, total]
+        table[f"{prefix}share"] = share([*leads, total], total)
+        # the sum of nothing is unknown, not 0: none of these leads may have an amount
+        amount = found["amount"].mask(found.index.isin(NOTHING_EXPECTED))
+        table[f"{prefix}amount"] = [*amount, amount.sum(min_count=1)]
+        if not prefix:
+            table["longest_days"] = [*found["longest_days"], found["longest_days"].max()]
+            table["over_a_week"] = [*found["over_a_week"].fillna(0), found["over_a_week"].sum()]
+    return table
+
+
+def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequence[str] = ()) -> pd.DataFrame:
+    """The states as columns, a row for each group: in the month, then in the trailing window.
+
+    Takes ``state_counts`` of both by ``by``; groups come in ``order`` where it is given. Returns
+    period (in words), the group, handed over and every state; the rows of a period add up to its total.
+    """
+    parts = []
+    for period, counts in ((_("this month"), month), (_("three months"), window)):
+        wide = counts.pivot_table(index=by, columns=STATE, values="leads", aggfunc="sum", sort=False)
+        wide = wide.reindex(columns=list(STATES)).fillna(0).astype("int64")
+        wide = wide.reindex([group for group in order if group in wide.index]) if order else wide
+        wide.insert(0, HANDED, wide.sum(axis=1))
+        parts.append(wide.rename_axis(columns=None).reset_index().assign(period=period))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["period", by, HANDED, *STATES]]
+
+
+def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+    """What share of the leads handed over sales accepts, and what share it sends back, by the horizon.
+
+    Accepted: sales moved the lead to the next stage within the days agreed for that. Sent back: within the same days
+    it was returned to marketing or refused as wrongly qualified before the next stage. The others were refused for
+    reasons of their own, or nothing happened. Leads whose days are not over count for as long as they were watched,
+    the other outcomes being rival ends (Aalen–Johansen, Wilson on the effective number); with days by week the limits
+    are those of ``rates_over_weeks``.
+
+    Takes ``hand_over_days``, by week too, and ``hand_over_counts`` to the next stage with the same keys. Returns *keys,
+    entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
+    matured_rate, too_recent.
+    """
+    keys = [column for column in counts if column not in ("from_stage", "to_stage", "entered", "converted")]
+    keys = [column for column in keys if column != "too_recent"]
+    base = days.drop(columns=["to_stage", "sent_back", "refused", "advanced"])
+    ended = days[["advanced", "sent_back", "refused"]]
+    moved = base.assign(advanced=ended["advanced"], lost=ended["sent_back"] + ended["refused"])
+    back = base.assign(advanced=ended["sent_back"], lost=ended["advanced"] + ended["refused"])
+    two_stages = _followed(funnel, *way(funnel))
+    accepted, returned = (
+        rates_over_weeks(part, two_stages, level=level)
+        if "week" in part
+        else incidence_at(incidence(part, level), two_stages, level=level)
+        for part in (moved, back)
+    )
+    names = {"rate": "sent_back", "ci_lower": "sent_back_lower", "ci_upper": "sent_back_upper"}
+    returned = returned.rename(columns=names)[[*keys, *names.values()]]
+    joined = accepted.merge(returned, on=keys) if keys else accepted.join(returned)
+    return with_matured(joined, counts)[[*keys, *ACCEPTED, *names.values(), "matured", "matured_rate", "too_recent"]]
+
+
+def _followed(funnel: Funnel, aimed: str, days: int) -> Funnel:
+    """A funnel of one step, from the hand-over to a stage: what ``incidence_at`` asks for."""
+    step_into = {aimed: funnel.step_into[aimed].model_copy(update={"horizon_days": days})}
+    return funnel.model_copy(update={"stages": (hand_over_stage(funnel), aimed), "step_into": step_into})
+
+
+def shared_attributes(sizes: pd.DataFrame, funnel: Funnel, *, most: int = MOST_VALUES) -> list[str]:
+    """The attributes that leads can be compared by: 2 to ``most`` values, and leads enough for each.
+
+    Takes ``attribute_sizes``. Never the company or the blacklist, the present owner, or a campaign, which belongs to
+    its channel. A yes that is blank otherwise has two values, the blank one being the second.
+    """
+    private = {funnel.lead_base.company, funnel.lead_base.blacklisted, funnel.lead_base.score}
+    blank_counts = sizes["attribute"] == funnel.loop.nurtured
+    usable = (
+        (sizes["distinct"] + blank_counts >= 2)
+        & (sizes["distinct"] <= most)
+        & (sizes["filled"] >= FEWEST_EACH * sizes["distinct"])
+        & ~sizes["attribute"].isin({"manager", "campaign", *private})
+    )
+    return sizes["attribute"][usable].tolist()
+
+
+def readiness(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a frame of ``drivers`` that are about readiness at the hand-over, with ``flag`` in words.
+
+    With the difference from the others in percentage points: ``points, points_lower, points_upper``. Empty where
+    the export has no such flag.
+    """
+    rows = found[found["attribute"].isin(list(READY_WORDS))]
+    return _in_points(rows).assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
+
+
+def _in_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """The difference of two shares in points, so that nobody takes it for a share of the others' share."""
+    return rows.assign(**{f"points{end}": 100 * rows[f"difference{end}"] for end in ("", "_lower", "_upper")})
+
+
+def _in_words(fields: pd.Series) -> pd.Series:
+    """Our own columns as people call them, in the language of the page; a team's attributes as they are."""
+    return pd.Series([_(READY_WORDS.get(field, field)) for field in fields], index=fields.index, dtype="str")
+
+
+def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
+    """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
+
+    Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
+    """
+    clear = _in_points(found[found["verdict"].isin(["higher", "lower"]) & ~found["attribute"].isin(list(READY_WORDS))])
+    strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
+    return clear.loc[strength.index].head(most).reset_index(drop=True)
+
+
+def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+    """Leads handed to each manager in the month against an even share, fewest first.
+
+    Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
+    without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
+    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third
+    more and as much fewer are ruled out (the same limits at 90 %), else undecided.
+    """
+    known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
+    handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
+    leads = handed.to_numpy(dtype="int64")
+    even = leads.mean() if len(leads) else np.nan
+    lower, upper = poisson_ratio_interval(leads, even, level)
+    tails = np.minimum(stats.poisson.cdf(leads, even), stats.poisson.sf(leads - 1, even))
+    p_value = np.where(even > 0, np.minimum(2 * tails, 1.0), np.nan)
+    clear = benjamini_hochberg(p_value) <= REST
+    alike = ratio_answers(clear, *poisson_ratio_interval(leads, even, SIDED), THIRD) == NO
+    table = pd.DataFrame(
+        {
+            "manager": handed.index.astype("str"),
+            "leads": leads,
+            "even": even,
+            "ratio": share(leads, even),
+            "ratio_lower": lower,
+            "ratio_upper": upper,
+            "p_value": p_value,
+            "verdict": np.select([clear & (leads < even), clear, alike], ["fewer", "more", "even"], "undecided"),
+        }
+    )
+    return table.sort_values(["leads", "manager"], ignore_index=True)
+
+
+def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Share of leads whose record has what the next step needs, with Wilson limits: the emptiest field first.
+
+    Takes ``record_counts``. Returns what (the field in words, and the stage that needs it), manager ("everybody",
+    then people, emptiest first), stage, field, entered, converted, rate, ci_lower, ci_upper.
+    """
+    keys = ["stage", "field"]
+    everybody = counts.groupby(keys, sort=False)[["entered", "converted"]].sum().reset_index()
+    rates = conversion_rates(pd.concat([everybody.assign(manager=EVERYBODY), named_managers(counts, funnel)]))
+    team = rates["manager"] == EVERYBODY
+    order = rates.assign(
+        _people=~team, _field=rates["rate"].where(team).groupby([rates["stage"], rates["field"]]).transform("first")
+    ).sort_values(["_field", "stage", "field", "_people", "rate"], kind="stable", ignore_index=True)
+    words = _in_words(order["field"])
+    what = [
+        _("{field}, at {stage}").format(field=field, stage=stage)
+        for field, stage in zip(words, order["stage"], strict=True)
+    ]
+    shown = order.assign(what=pd.Series(what, dtype="str"), field=words)
+    return shown[["what", "manager", *keys, "entered", "converted", "rate", "ci_lower", "ci_upper"]]
+
+
+def named_managers(frame: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """The rows of people: system users and leads without a manager left out."""
+    return frame[~frame["manager"].isin([MISSING, *funnel.system_users])].reset_index(drop=True)

@@ -1,0 +1,115 @@
+"""Campaigns as a table shows them: those of some size each in a row, the small ones together in one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
+from funnelstats.config.words import _, counted, number
+
+RULES = ["own", "first", "last", "linear", "position", "markov"]
+
+
+def attribution(credit: pd.DataFrame, moves: pd.DataFrame) -> pd.DataFrame:
+    """Revenue by channel under six rules, each adding up to the same total, the greatest by the linear rule first.
+
+    Takes ``channel_credit`` and ``channel_moves``. Adds ``markov``: the money of leads with a touch, shared by the
+    removal effects; missing where no path is over or none was won. Returns ``channel, own, first, last, linear,
+    position, markov``.
+    """
+    if credit.empty:
+        return credit.assign(markov=pd.Series(dtype="float64"))
+    removal = removal_effects(moves)
+    share = removal.set_index("channel")["share"].reindex(credit["channel"]).to_numpy()
+    apart = credit["channel"] == NO_TOUCH
+    touched = credit.loc[~apart, "linear"].sum()
+    known = removal["share"].notna().any()
+    markov = np.where(apart, credit["linear"], np.nan_to_num(share) * touched if known else np.nan)
+    return credit.assign(markov=markov).sort_values(["linear", "own"], ascending=False, ignore_index=True)[
+        ["channel", *RULES]
+    ]
+
+
+def removal_effects(moves: pd.DataFrame) -> pd.DataFrame:
+    """How much rarer winning would be without a channel, if leads moved between channels at random: a Markov chain.
+
+    Takes ``from_channel, to_channel, moves`` with "(start)", "(won)", "(not won)". What would have gone to the removed
+    channel is not won. One matrix is inverted: with visits N and chances to win p, removing c takes
+    N[start, c] / N[c, c] x p[c] of p[start]. Returns ``channel, removal`` (a share of the leads won), ``share`` (of
+    all removals); missing where nobody was won. Source: Anderl, Becker, von Wangenheim and Schumann 2016.
+    """
+    names = {*moves["from_channel"], *moves["to_channel"]} - {START, WON, NOT_WON}
+    channels = sorted(names)
+    states = [START, *channels]
+    counts = (
+        moves.pivot_table(index="from_channel", columns="to_channel", values="moves", aggfunc="sum")
+        .reindex(index=states, columns=[*states, WON, NOT_WON])
+        .fillna(0.0)
+        .to_numpy(dtype=float)
+    )
+    total = counts.sum(axis=1, keepdims=True)
+    chance = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    visits = np.linalg.inv(np.eye(len(states)) - chance[:, : len(states)])
+    wins = visits @ chance[:, len(states)]
+    if not channels or wins[0] <= 0:
+        unknown = np.full(len(channels), np.nan)
+        return pd.DataFrame({"channel": pd.Series(channels, dtype="str"), "removal": unknown, "share": unknown})
+    removal = (visits[0] / np.diag(visits) * wins / wins[0])[1:]
+    found = pd.DataFrame({"channel": pd.Series(channels, dtype="str"), "removal": removal})
+    return found.assign(share=removal / removal.sum())
+
+
+FEWEST_LEADS = 10
+"""Below so many leads a campaign is told together with its like."""
+MOST_CAMPAIGNS = 25
+SEVERAL = "(several)"
+ADDS_UP = ["leads", "won", "deals", "revenue", "returned", "spend", "open", "to_come", "revenue_final"]
+
+
+def small_together(counts: pd.DataFrame) -> pd.DataFrame:
+    """A frame of counts by channel and campaign, campaigns of fewer than 10 leads summed as one.
+
+    Takes ``hand_over_days`` or ``hand_over_counts``; both tell the same campaigns as small, since both hold every
+    lead once. A campaign that is not named stays what it is.
+    """
+    keys = ["channel", "campaign"]
+    numbers = [column for column in counts if column not in (*keys, "from_stage", "to_stage", "week", "age_days")]
+    leads = counts[[column for column in numbers if column != "converted"]].sum(axis=1)
+    of_each = leads.groupby([counts[key] for key in keys]).transform("sum")
+    small = (of_each < FEWEST_LEADS) & (counts["campaign"] != MISSING)
+    if counts.loc[small, keys].drop_duplicates().shape[0] < 2:
+        return counts
+    named = counts.assign(**{key: counts[key].mask(small, name) for key, name in _others(counts[small]).items()})
+    groups = [str(column) for column in counts if column not in numbers]
+    return named.groupby(groups, sort=False)[numbers].sum().reset_index()
+
+
+def of_campaigns(accepted: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25; small ones together last."""
+    named = accepted[accepted["campaign"] != MISSING].assign(_together=accepted["channel"] == _(SEVERAL))
+    ordered = named.sort_values(["_together", "entered"], ascending=[True, False], kind="stable", ignore_index=True)
+    return ordered.drop(columns="_together").head(MOST_CAMPAIGNS)
+
+
+def money_of_campaigns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first 25 rows of ``returns`` by channel and campaign, and one of all others, so that nothing is left out.
+
+    Others are also those without spend that brought fewer than 10 leads. What adds up is summed; their return is not
+    told, since few of them have spend.
+    """
+    small = ~(rows["spend"] > 0) & (rows["leads"] < FEWEST_LEADS)
+    kept = rows[~small].head(MOST_CAMPAIGNS)
+    rest = rows.drop(kept.index)
+    if len(rest) < 2:
+        return rows[rows.index.isin([*kept.index, *rest.index])]
+    together = pd.DataFrame([rest[ADDS_UP].sum(skipna=False)]).astype(rest[ADDS_UP].dtypes).assign(**_others(rest))
+    return pd.concat([kept, together], ignore_index=True)
+
+
+def _others(rows: pd.DataFrame) -> dict[str, str]:
+    many = rows["campaign"].nunique()
+    return {
+        "channel": _(SEVERAL),
+        "campaign": counted("(others: {n} campaign)", "(others: {n} campaigns)", many).format(n=number(many)),
+    }

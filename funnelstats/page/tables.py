@@ -1,0 +1,211 @@
+"""Tables as a manager reads them, as a spreadsheet opens them and as the regression test compares them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from funnelstats.config.words import _
+from funnelstats.page.layout import Column, Layout, cells, layout, upper_of
+from funnelstats.page.workbook import rows_of
+
+TABLE_MIME = "application/vnd.funnelstats.table+json"
+"""Carries a shown table as data to whoever publishes the page: name, title, currency, columns (each its name, label
+and kind) and rows: numbers, texts, days in ISO form, null for what is not known."""
+
+TEXT_MIME = "application/vnd.funnelstats.text+json"
+"""Carries the sentences of a box as data: box, sentences."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One output in several forms; Jupyter picks the richest it knows, nbval compares all but pictures."""
+
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:  # noqa: ARG002
+        return dict(self.data), dict(self.metadata)
+
+
+def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown:
+    """Plain sentences in a box of their own, each escaped, so that a lead's name stays a name.
+
+    One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week,
+    "note" for how it was counted and limits, "warning" for what the data cannot tell: of no sentence a page shows
+    nothing. A lead's sentence that begins with what it is about and a colon has that part bold.
+    """
+    if box not in ("lead", "note", "warning"):
+        raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
+    lines = [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
+    if not lines and box == "warning":
+        return Shown({"text/html": "", "text/plain": "(nothing)"})
+    if not lines:
+        raise ValueError("show_text needs at least one sentence, got none")
+    title = _(title) if title else title
+    heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
+    body = (
+        f"<p>{_line(lines[0], box)}</p>"
+        if len(lines) == 1
+        else "<ul>" + "".join(f"<li>{_line(line, box)}</li>" for line in lines) + "</ul>"
+    )
+    return Shown(
+        {
+            "text/html": f'<div class="fs-box fs-{box}">{heading}{body}</div>',
+            "text/plain": "\n".join([title, *lines] if title else lines),
+            TEXT_MIME: {"box": box, "sentences": lines},
+        }
+    )
+
+
+def _line(sentence: str, box: str) -> str:
+    """The escaped sentence, no arrow at the start of a line; both halves of a bold beginning are escaped apart."""
+    head, colon, rest = sentence.partition(": ")
+    parts = [escape(part).replace(" → ", "\u00a0→ ") for part in (head, rest)]
+    if box != "lead" or not colon or len(head) > 80:
+        return escape(sentence).replace(" → ", "\u00a0→ ").replace("\n", "<br>")
+    return f"<b>{parts[0]}:</b> {parts[1]}"
+
+
+VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
+"""A shape beside every verdict word, since colour alone is not read by everybody."""
+
+OTHER_VERDICT_WORDS = (
+    *("higher", "lower", "more often", "not ranked", "no target"),
+    *("no channel", "no leads", "no spend", "no payments"),
+)
+"""Verdicts without a mark."""
+
+NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
+"""Takes the place of a table or a figure where a page has said already that there is nothing."""
+
+_LEFT = ("text", "verdict", "word")
+"""Kinds that are read from the left, as words are."""
+_DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
+LONG = 16
+"""Rows above which a table scrolls under its own header."""
+NARROW, WORDY, SENTENCE = 4, 3, 28
+"""Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
+FEW = 5
+"""Rows of a linked table that the regression test compares."""
+
+
+def show_table(
+    frame: pd.DataFrame, table: str | Layout, *, currency: str = "", labels: Mapping[str, str] | None = None
+) -> Shown:
+    """The frame as an escaped HTML table, as text with its full numbers, and as data for the files beside the page.
+
+    ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
+    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why.
+    """
+    how = _checked(table)
+    if frame.empty:
+        return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NOTHING
+    columns = how.columns_of(frame, labels)
+    return Shown(
+        {
+            "text/html": _html(frame, how, columns, currency),
+            "text/plain": frame[list(columns)].to_string(index=False),
+            TABLE_MIME: _data(frame, how, columns, currency),
+        }
+    )
+
+
+def show_csv(frame: pd.DataFrame, table: str | Layout) -> Shown:
+    """A sentence that links to the frame as a CSV beside the page, for rows too many to be read there.
+
+    The link works on the published page; in a notebook the frame is its variable.
+    """
+    how = _checked(table)
+    words = f"{_(how.title)} ({len(frame)})"
+    return Shown(
+        {
+            "text/html": f'<p><a class="fs-csv" href="{how.name}.csv">{escape(words)}</a></p>',
+            "text/plain": f"{words}\n{frame.head(FEW).to_string(index=False)}",
+            TABLE_MIME: _data(frame, how, how.columns_of(frame)),
+        }
+    )
+
+
+def _data(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str = "") -> dict[str, Any]:
+    return {
+        "name": how.name,
+        "title": _(how.title),
+        "currency": currency,
+        "columns": [{"name": name, "label": column.label, "kind": column.kind} for name, column in columns.items()],
+        "rows": rows_of(frame[list(columns)]),
+    }
+
+
+def _checked(table: str | Layout) -> Layout:
+    how = table if isinstance(table, Layout) else layout(table)
+    if not how.title.strip():
+        raise ValueError("title must say what the table shows, got an empty text")
+    if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", how.name):
+        raise ValueError(f"name must be small letters, digits, - and _, got {how.name!r}")
+    return how
+
+
+def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str) -> str:
+    uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
+    words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
+    told = {name: words[name] for name in words if name not in how.group}
+    sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in told}
+    labels = {name: escape(columns[name].label) for name in told}
+    cards = _is_read_by_rows(told, columns)
+    named = {name: f' data-label="{label}"' if cards else "" for name, label in labels.items()}
+    first, *others = told
+    values = []
+    for name in others:
+        write = _verdict if columns[name].kind == "verdict" else _words
+        values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
+    rows = [
+        f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
+        for head, *row in zip(told[first], *values, strict=True)
+    ]
+    if how.group:
+        blocks: dict[str, list[str]] = {}
+        for row, *heads in zip(rows, *(words[name] for name in how.group), strict=True):
+            blocks.setdefault(" → ".join(heads), []).append(row)
+        span = f'<th class="gt_group_heading" colspan="{len(labels)}" scope="colgroup">'
+        rows = [f"<tr>\n{span}{escape(heading)}</th>\n</tr>\n" + "".join(own) for heading, own in blocks.items()]
+    head = f'<th scope="col">{labels[first]}</th>\n'
+    head += "".join(f'<th{sides[name]} scope="col">{labels[name]}</th>\n' for name in others)
+    body = f"<table>\n<thead>\n<tr>\n{head}</tr>\n</thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>"
+    # A wide table is set smaller on paper, a very wide one on a sheet of its own, turned; a long one scrolls
+    # under its header on a screen and breaks between its rows on paper.
+    width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
+    width += " fs-cards" if cards else ""
+    width += " fs-long" if len(frame) > LONG else ""
+    title = escape(_(how.title))
+    return (
+        f'<figure class="fs-table{width}" id="table-{how.name}"><figcaption>{title}</figcaption>'
+        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div></figure>'
+    )
+
+
+def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
+    """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
+    step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
+    verdicts = any(columns[name].kind == "verdict" for name in told)
+    words = sum(columns[name].kind in _LEFT for name in told)
+    longest = max((len(word) for column in told.values() for word in column), default=0)
+    return longest > SENTENCE or (len(told) > NARROW and (verdicts or words >= WORDY))
+
+
+def _words(text: str) -> str:
+    """The escaped text; a browser would end a line after a hyphen within a day or a week."""
+    return _DAY.sub(r'<span class="fs-day">\g<0></span>', escape(text))
+
+
+def _verdict(word: str) -> str:
+    """A verdict with its mark; escaped like every other word."""
+    if word not in VERDICT_MARKS:
+        return escape(_(word))
+    mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
+    return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'

@@ -1,0 +1,49 @@
+"""Weekly control of a team: which step leaks, with whom, since when, at what cost, and who can teach whom."""
+
+from funnelstats.team.advice import undated_sentences, what_to_do, without_stage_sentence
+from funnelstats.team.changes import explain_change
+from funnelstats.team.charts import band_chart, control_chart, trend_chart
+from funnelstats.team.coaching import coaching_pairs, rank_intervals, shrunken_rates
+from funnelstats.team.counts import rival_counts
+from funnelstats.team.leaks import drivers, leak_drivers, leak_sizes, noticeable
+from funnelstats.team.monitoring import e_alarms, since_when
+from funnelstats.team.remarks import (
+    RIVAL_WORDS,
+    change_sentence,
+    power_sentence,
+    quiet_sentences,
+    rates_apart,
+    rival_sentence,
+    rival_table,
+    scatter_sentences,
+    with_remarks,
+)
+
+__all__ = [
+    "RIVAL_WORDS",
+    "band_chart",
+    "change_sentence",
+    "coaching_pairs",
+    "control_chart",
+    "drivers",
+    "e_alarms",
+    "explain_change",
+    "leak_drivers",
+    "leak_sizes",
+    "noticeable",
+    "power_sentence",
+    "quiet_sentences",
+    "rank_intervals",
+    "rates_apart",
+    "rival_counts",
+    "rival_sentence",
+    "rival_table",
+    "scatter_sentences",
+    "shrunken_rates",
+    "since_when",
+    "trend_chart",
+    "undated_sentences",
+    "what_to_do",
+    "with_remarks",
+    "without_stage_sentence",
+]

@@ -1,0 +1,129 @@
+"""Counts of one log under rival definitions of "converted", so that the page can say how far apart they are."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from funnelstats.config.dates import checked_between
+from funnelstats.config.funnel import Funnel
+from funnelstats.core.counts import fetch, named, on_date, whole_numbers
+from funnelstats.core.journeys import EPISODE, journeys, local_day, stage_entries, with_episode
+from funnelstats.core.shared import shared
+
+DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
+
+
+@shared
+def rival_counts(
+    entries: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date] | None = None
+) -> pd.DataFrame:
+    """Leads and conversions of each step, and of the whole way, under five definitions in use.
+
+    ``reached`` is the one of every page: stood at the later stage or beyond it within the horizon (of the whole
+    way: the horizons summed), among leads whose horizon is over. Among the same leads:
+
+    - ``touched``: those logged at the first of the two stages; converted if reached in time and logged at every
+      stage of the way
+    - ``direct``: as touched, and every step made by a move straight from one stage to the next
+    - ``closed``: those reached or lost by ``as_of``, whenever; converted if reached (of the whole way: win rate)
+
+    ``so_far`` asks for no horizon and takes leads of any age. These two count what was won or lost on a day not known,
+    the others cannot. A lead reopened at a later stage has not gone the steps before it, nor the whole way.
+
+    ``entered_between`` holds the first and last day of the entries at ``from_stage``. Returns ``definition,
+    from_stage, to_stage, entered, converted``: the whole way first, then the steps, each under all definitions;
+    without ``closed`` where no lead was lost short of the later stage, since it would be 100 % of whatever the export
+    holds.
+    """
+    if entered_between:
+        checked_between(entered_between, "entered_between")
+    on = local_day(entries, "entered_at", "entered_on", funnel)
+    known = entries.filter(entries.entered_at.isnull() | (on <= on_date(as_of)))
+    stages, last = funnel.stages, len(funnel.steps)
+    # The whole way is way 0 and the steps follow it; of two stages the one step is the whole way.
+    ways = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
+    days = [sum(step.horizon_days for step in funnel.steps[first:until]) for first, until in ways]
+    rows = _with_moves(journeys(known, funnel), known, funnel)
+    came, step = rows.filter(rows.place == 0), rows.filter(rows.place < last)
+    dated = _of_way(came, came.place, came.won_on, came.all_touched, came.all_direct)
+    if last > 1:
+        dated = dated.union(_of_way(step, step.place + 1, step.next_on, step.next_touched, step.next_direct))
+    dated = dated.mutate(
+        _horizon=dated._way.cases(*enumerate(days)), _won=(dated.undated == stages[-1]).fill_null(False)
+    )
+    if entered_between:
+        dated = dated.filter(dated._entered_on.between(*map(on_date, entered_between)))
+    reached = dated._reached_on.notnull() | dated._won
+    matured = on_date(as_of).delta(dated._entered_on, unit="day") >= dated._horizon
+    in_time = (dated._reached_on.delta(dated._entered_on, unit="day") <= dated._horizon).fill_null(False)
+    groups = {
+        "reached": (matured, in_time),
+        "touched": (matured & dated._began, in_time & dated._touched),
+        "direct": (matured & dated._began, in_time & dated._direct),
+        "closed": (matured & (reached | dated._lost), reached),
+        "so_far": (ibis.literal(True), reached),
+    }
+    counted = dated.group_by("_way").aggregate(
+        **{f"{name}_entered": dated.count(where=judged) for name, (judged, _) in groups.items()},
+        **{f"{name}_converted": dated.count(where=judged & passed) for name, (judged, passed) in groups.items()},
+    )
+    return _long(fetch(counted), [(stages[first], stages[until]) for first, until in ways])
+
+
+def _with_moves(paths: ir.Table, known: ir.Table, funnel: Funnel) -> ir.Table:
+    """The journeys with whether the next stage, and all of them, were logged, and come to straight from the last."""
+    rows = with_episode(stage_entries(known, funnel), funnel)
+    logged = rows.filter(rows.place < len(funnel.stages)).select(*EPISODE, "entered_at", "place").distinct()
+    in_time = ibis.window(group_by=EPISODE, order_by=["entered_at", "place"])
+    moved = logged.mutate(straight=logged.place - logged.place.lag().over(in_time) == 1)
+    direct = moved.group_by(*EPISODE, "place").aggregate(direct=moved.count(where=moved.straight) > 0)
+    paths = paths.join(direct, [*EPISODE, "place"], how="left").select(
+        *paths.columns, direct=direct.direct.fill_null(False)
+    )
+    each, whole = ibis.window(group_by=EPISODE, order_by="place"), ibis.window(group_by=EPISODE)
+    return paths.mutate(
+        next_touched=(~paths.skipped).lead().over(each).fill_null(False),
+        next_direct=paths.direct.lead().over(each).fill_null(False),
+        all_touched=paths.count(where=~paths.skipped).over(whole) == len(funnel.stages),
+        all_direct=paths.count(where=paths.direct).over(whole) == len(funnel.steps),
+    )
+
+
+def _of_way(rows: ir.Table, way: ir.Value, reached_on: ir.Value, touched: ir.Value, direct: ir.Value) -> ir.Table:
+    return rows.select(
+        "undated",
+        _way=way,
+        _entered_on="entered_on",
+        _reached_on=reached_on,
+        _lost=rows.lost_on.notnull() | (rows.undated == "lost").fill_null(False),
+        _began=~rows.skipped,
+        _touched=~rows.skipped & touched,
+        _direct=direct,
+    )
+
+
+def _long(counted: pd.DataFrame, ways: list[tuple[str, str]]) -> pd.DataFrame:
+    """One row for each way and definition, nobody counted where no row came."""
+    grid = pd.MultiIndex.from_product([range(len(ways)), DEFINITIONS], names=["_way", "definition"]).to_frame(
+        index=False
+    )
+    by_way = counted.set_index("_way").reindex(range(len(ways)))
+    numbers = {
+        column: [by_way.at[way, f"{name}_{column}"] for way, name in zip(grid["_way"], grid["definition"], strict=True)]
+        for column in ("entered", "converted")
+    }
+    found = pd.DataFrame(
+        {
+            "definition": grid["definition"].astype("str"),
+            "from_stage": named(grid["_way"], [first for first, _ in ways]),
+            "to_stage": named(grid["_way"], [last for _, last in ways]),
+            **numbers,
+        }
+    )
+    found = whole_numbers(found, ["entered", "converted"])
+    nobody_lost = (found["definition"] == "closed") & (found["entered"] == found["converted"])
+    return found[~nobody_lost].reset_index(drop=True)

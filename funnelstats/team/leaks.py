@@ -1,0 +1,276 @@
+"""What a leak costs, in deals and money, and which kinds of leads make it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import MISSING
+from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
+from funnelstats.core.conversion import COUNTS, MEASURED, RATE, conversion_rates
+from funnelstats.core.intervals import Array, checked_level, mover_difference, share, wilson_interval
+
+if TYPE_CHECKING:
+    from funnelstats.config.funnel import Funnel
+
+Places = npt.NDArray[np.integer]
+
+PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
+UNLIMITED = 1e6
+"""Odds so many times as high or as low limit nothing: a value without a conversion has no limit below."""
+STEP = ["from_stage", "to_stage"]
+
+
+def leak_sizes(
+    rates: pd.DataFrame,
+    funnel: Funnel,
+    *,
+    fates: pd.DataFrame | None = None,
+    deal: float | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What each step loses below its floor (target - tolerance), biggest leak first.
+
+    Takes one row per group and step: counts (entered, converted) or a censored frame (entered, rate, n_eff);
+    ``deal`` is the mean deal. ``fates``, a frame of ``step_fates`` with the same groups, tells the leads that moved
+    on after the horizon from those that did not: late is not lost. Returns its keys, entered and rate with
+
+    - ``target``, ``floor``
+    - ``shortfall``: expected share of the entered leads missing to the floor, E[(floor - p)+]. Not below 0,
+      so a small group that seems on target still has some, and groups do not add up to the team's
+    - ``lost_deals, lost_lower, lost_upper``: entered x what of the shortfall did not move on later either x the rates
+      of the later steps (the group's own, the team's where it has none), all else equal
+    - ``late_deals``: the same of the part that moved on later than agreed; 0 without ``fates``
+    - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without a ``deal``
+      above 0
+
+    Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
+    """
+    keys = [str(column) for column in rates if column not in MEASURED]
+    groups = [key for key in keys if key not in STEP]
+    if rates.duplicated(keys).any():
+        raise ValueError(f"one row per {', '.join(keys)} is needed, got several; sum the counts first")
+    frame = (rates if "rate" in rates else conversion_rates(rates)).reset_index(drop=True)
+    target, floor = targets_and_floors(frame, funnel)
+    k, n = effective_counts(frame)
+    place = {(step.from_stage, step.to_stage): number for number, step in enumerate(funnel.steps)}
+    step = np.array([place[pair] for pair in zip(frame["from_stage"], frame["to_stage"], strict=True)], np.intp)
+    group = frame.groupby(groups, dropna=False).ngroup().to_numpy() if groups else np.zeros(len(frame), np.intp)
+    won, leads = _filled(k, n, group, step, len(funnel.steps))
+    later = _later(share(won, leads))[group, step]
+    shortfall = np.where(n > 0, expected_shortfall(k, n, floor), np.nan)
+    entered = frame["entered"].to_numpy(dtype=float)
+    late = _late_share(frame[keys], fates)
+    missing = np.where(n > 0, expected_shortfall(k + late * (n - k), n, floor), np.nan)
+    lost = entered * missing * later
+
+    drawn = np.random.default_rng(seed).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, *won.shape))
+    moved = drawn[:, group, step] + late * (1 - drawn[:, group, step])
+    losses = entered * np.maximum(floor - moved, 0) * _later(drawn)[:, group, step]
+    tail = (1 - checked_level(level)) / 2
+    lower, upper = np.quantile(losses, [tail, 1 - tail], axis=0)
+    known = ~np.isnan(lost)
+    # the mean of a skewed loss can lie beyond its quantile
+    lower, upper = np.where(known, np.minimum(lower, lost), 0), np.where(known, np.maximum(upper, lost), np.inf)
+    worth = deal if deal is not None and deal > 0 else np.nan
+    shown = [column for column in frame if column in ("entered", "converted", *RATE)]
+    found = frame[[*keys, *shown]].assign(
+        target=target,
+        floor=floor,
+        shortfall=shortfall,
+        lost_deals=lost,
+        lost_lower=lower,
+        lost_upper=upper,
+        late_deals=np.maximum(entered * shortfall * later - lost, 0),
+        lost_money=lost * worth,
+        lost_money_lower=lower * worth,
+        lost_money_upper=upper * worth,
+    )
+    return found.sort_values("lost_deals", ascending=False, kind="stable", ignore_index=True)
+
+
+def _late_share(cells: pd.DataFrame, fates: pd.DataFrame | None) -> Array:
+    """Of the leads whose days are over and that did not move on in time, the share that did so later."""
+    if fates is None:
+        return np.zeros(len(cells))
+    found = cells.merge(fates, how="left", on=list(cells))
+    return np.nan_to_num(share(found["late"], found["entered"] - found["in_time"]))
+
+
+def expected_shortfall(
+    converted: npt.ArrayLike, entered: npt.ArrayLike, target: npt.ArrayLike, prior: float = PRIOR
+) -> Array:
+    """E[(target - p)+], the mean of what a rate lacks, p being Beta(converted + prior, misses + prior)."""
+    k, n, t = (np.asarray(part, dtype=float) for part in (converted, entered, target))
+    a, b = k + prior, n - k + prior
+    missing = t * special.betainc(a, b, t) - a / (a + b) * special.betainc(a + 1, b, t)
+    return np.maximum(missing, 0.0)
+
+
+def _filled(k: Array, n: Array, group: Places, step: Places, steps: int) -> tuple[Array, Array]:
+    """Conversions and leads by group and step, the team's where a group has none."""
+    won, leads = np.zeros((2, group.max(initial=-1) + 1, steps))
+    won[group, step], leads[group, step] = k, n
+    known = leads > 0
+    return np.where(known, won, won.sum(axis=0)), np.where(known, leads, leads.sum(axis=0))
+
+
+def _later(rates: Array) -> Array:
+    """Product of the rates of all later steps, along the last axis."""
+    ones = np.ones((*rates.shape[:-1], 1))
+    return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+
+
+def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
+    """The leaks worth a line of a page: of a step that is red, half a deal or more, lost or late, or not known.
+
+    Takes the team's frames of ``leak_sizes`` and ``versus_targets``.
+    """
+    red = team.loc[team["verdict"] == "red", STEP]
+    found = leaks.merge(red, on=STEP)
+    return found[~(found["lost_deals"] + found["late_deals"] < LEAST)].reset_index(drop=True)
+
+
+def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
+    """The step that is red and costs the team most deals: one row, or none where no step is.
+
+    Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds ``lost_deals, late_deals, lost_money`` to the
+    former's.
+    """
+    red = team[team["verdict"] == "red"]
+    sized = red.merge(leaks[[*STEP, "lost_deals", "late_deals", "lost_money"]], on=STEP)
+    return sized.sort_values(["lost_deals", "late_deals"], ascending=False, kind="stable").head(1)
+
+
+def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
+    """``drivers`` of the team's worst leak, beside its ``from_stage`` and ``to_stage``; no row where nothing leaks.
+
+    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out.
+    """
+    worst = worst_leak(team, leaks)
+    rows = strata.merge(worst[STEP], on=STEP)
+    told = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
+    counts = ["entered", "converted"]
+    found = drivers(rows.groupby(told, dropna=False, as_index=False)[counts].sum() if told else rows[counts])
+    return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
+
+
+def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Which attributes, known when leads entered the stage, go with passing one step.
+
+    Takes matured counts of one step by all attributes at once, ``*attributes, entered, converted``
+    (``step_counts(..., by=[...])``): matured, so that every lead was watched equally long. Blanks are a value
+    of their own, "(missing)". Returns, for each value of each attribute (no row without attributes),
+
+    - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
+    - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
+    - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
+      attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
+      per parameter is added, spread over all strata at the common rate. A limit of a million or more is none
+    - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
+    - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
+      the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
+      would make the page too eager
+
+    It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
+    Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
+    """
+    attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
+    if any(strata[column].nunique() > 1 for column in STEP if column in strata):
+        raise ValueError("drivers are those of one step; filter the counts to one from_stage first")
+    if not attributes:
+        return drivers(strata.assign(attribute="none")).iloc[:0]
+    values = strata[attributes].astype(object).where(strata[attributes].notna(), MISSING).astype(str)
+    for name in attributes:
+        if values[name].nunique() > MOST_VALUES:
+            raise FunnelError(
+                f"an attribute must have at most {MOST_VALUES} values, {name} has {values[name].nunique()}; "
+                "group the rare ones"
+            )
+    columns = [
+        (name, value)
+        for name in attributes
+        for value in sorted(values[name].unique(), key=lambda value: (value == MISSING, value))
+    ]
+    has = np.array([values[name] == value for name, value in columns], float).reshape(len(columns), len(strata)).T
+    k, n = (strata[column].to_numpy(dtype=float) for column in ("converted", "entered"))
+    found = conversion_rates(
+        pd.DataFrame(columns, columns=["attribute", "value"]).assign(entered=n @ has, converted=k @ has), level
+    )
+    rest_k, rest_n = k.sum() - found["converted"], n.sum() - found["entered"]
+    other_rate = share(rest_k, rest_n)
+    lower, upper = mover_difference(
+        (found["rate"], found["ci_lower"], found["ci_upper"]), (other_rate, *wilson_interval(rest_k, rest_n, level))
+    )
+    difference = found["rate"] - other_rate
+    known = difference.notna()
+    effect, error = _effects(k, n, has, found["attribute"].to_numpy())
+    width = special.ndtri(0.5 + checked_level(level) / 2) * error
+    p_value = 2 * special.ndtr(-np.abs(effect) / error)
+    within = pd.Series(p_value).groupby(found["attribute"], sort=False).transform(benjamini_hochberg)
+    attribute_p = within.groupby(found["attribute"], sort=False).min()
+    drives = pd.Series(benjamini_hochberg(attribute_p), index=attribute_p.index)
+    clear = (benjamini_hochberg(p_value) <= RED) & (found["attribute"].map(drives).to_numpy(dtype=float) <= RED)
+    return found.astype({"entered": "int64", "converted": "int64"}).assign(
+        other_rate=other_rate,
+        difference=difference,
+        difference_lower=np.where(known, lower, -1.0),
+        difference_upper=np.where(known, upper, 1.0),
+        odds_ratio=np.exp(effect),
+        odds_lower=np.where(effect - width > -np.log(UNLIMITED), np.exp(effect - width), 0.0),
+        odds_upper=np.where(effect + width < np.log(UNLIMITED), np.exp(effect + width), np.inf),
+        p_value=p_value,
+        attribute_p=found["attribute"].map(attribute_p).astype(float),
+        verdict=np.select([clear & (effect > 0), clear], ["higher", "lower"], "undecided"),
+    )
+
+
+def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_]) -> tuple[Array, Array]:
+    """Log odds ratio of each value against the other values of its attribute, and its standard error."""
+    nothing = np.full(has.shape[1], np.nan)
+    common = k.sum() / n.sum() if n.sum() else np.nan
+    if not 0 < common < 1:
+        return nothing, nothing.copy()
+    design = np.column_stack([np.ones(len(k)), has])[n > 0]
+    k, n = k[n > 0], n[n > 0]
+    weight = n @ design[:, 1:]
+    same = (attribute[:, None] == attribute) & ~np.eye(len(attribute), dtype=bool)
+    others = same * weight
+    total = others.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        contrast = np.column_stack([np.zeros(len(weight)), np.eye(len(weight)) - others / total])
+    # dummies of whole attributes are redundant; the model is fitted on the directions they do span
+    _, sizes, rows = np.linalg.svd(design, full_matrices=False)
+    span = rows[sizes > 1e-10 * sizes[0]].T
+    # attributes that cannot be told apart (one the other's copy) have no effect of their own
+    told = (total[:, 0] > 0) & (weight > 0)
+    told &= np.abs(np.nan_to_num(contrast @ span @ span.T - contrast)).max(axis=1, initial=0) < 1e-8
+    design, contrast = design @ span, contrast @ span
+    beta, covariance = _fit(k, n, design)
+    if not np.all(np.einsum("ij,jk,ik->i", contrast[told], covariance, contrast[told]) < 100):
+        added = span.shape[1] / n.sum()
+        beta, covariance = _fit(k + n * added * common, n * (1 + added), design)
+    error = np.sqrt(np.abs(np.einsum("ij,jk,ik->i", contrast, covariance, contrast)))
+    return np.where(told, contrast @ beta, np.nan), np.where(told, error, np.nan)
+
+
+def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:
+    """Coefficients of a binomial logistic model and their covariance, by iterated weighted least squares."""
+    eta = special.logit((k + 0.5) / (n + 1))
+    for _round in range(50):
+        p = special.expit(eta)
+        weight = n * p * (1 - p)
+        covariance = np.linalg.pinv(design.T * weight @ design, hermitian=True)
+        beta = covariance @ (design.T @ (weight * eta + k - n * p))
+        # under separation eta would grow for ever; at 20 the variance says so
+        moved = np.clip(design @ beta, -20, 20)
+        if np.abs(moved - eta).max(initial=0) < 1e-10:
+            break
+        eta = moved
+    return beta, covariance
