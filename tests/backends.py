@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import ibis
 import numpy as np
@@ -30,28 +35,54 @@ ENTRIES_SCHEMA = ibis.schema(
 )
 
 
-@pytest.fixture(params=ENGINES)
-def con(request, tmp_path_factory):
-    """An empty database, once for every engine; PostgreSQL is the server that FUNNELSTATS_POSTGRES names."""
-    if request.param == "duckdb":
-        yield ibis.duckdb.connect()
-        return
-    if request.param == "postgres":
-        pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
-        if not (url := os.environ.get("FUNNELSTATS_POSTGRES")):
-            pytest.skip("FUNNELSTATS_POSTGRES names no PostgreSQL server to test on")
-        engine = ibis.connect(url)
-        engine.raw_sql("drop schema if exists public cascade; create schema public").close()
-        yield engine
-        engine.disconnect()
-        return
+@contextmanager
+def postgres_server():
+    """The folder of the socket of a PostgreSQL server of its own, which goes with it; skips where there is none."""
+    pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
+    if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
+        pytest.skip("PostgreSQL is not there; on Debian: apt install postgresql")
+    programs = found[-1].parent
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        # PostgreSQL does not run as root; Debian's package brings a user for it.
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if user:
+            shutil.chown(folder, "postgres")
+        run = partial(subprocess.run, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        run([*user, programs / "initdb", "-D", f"{folder}/data", "-U", "tester", "--auth", "trust", "-E", "UTF8"])
+        control = [*user, programs / "pg_ctl", "-D", f"{folder}/data", "-w"]
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+        run([*control, "-l", f"{folder}/log", "-o", options, "start"])
+        try:
+            yield folder
+        finally:
+            run([*control, "-m", "immediate", "stop"])
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A database of PostgreSQL."""
+    with postgres_server() as folder:
+        con = ibis.postgres.connect(host=folder, user="tester", database="postgres")
+        con.raw_sql("set timezone = 'UTC'").close()
+        yield con
+        con.disconnect()
+
+
+@pytest.fixture(scope="session")
+def pyspark(tmp_path_factory):
+    """A session of Spark on this machine."""
     spark = pytest.importorskip("pyspark.sql", reason="Spark needs ibis-framework[pyspark]")
     if not shutil.which("java"):
         pytest.skip("Spark needs Java")
-    folder = tmp_path_factory.mktemp("spark")
     session = spark.SparkSession.builder.master("local[1]").config("spark.sql.session.timeZone", "UTC")
-    session = session.config("spark.sql.warehouse.dir", str(folder)).config("spark.sql.shuffle.partitions", 1)
-    yield ibis.pyspark.connect(session.getOrCreate())
+    session = session.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
+    return ibis.pyspark.connect(session.config("spark.sql.shuffle.partitions", 1).getOrCreate())
+
+
+@pytest.fixture(params=ENGINES)
+def con(request):
+    """A database of each engine; DuckDB's is empty."""
+    return ibis.duckdb.connect() if request.param == "duckdb" else request.getfixturevalue(request.param)
 
 
 def entries_frame(rows):

@@ -1,3 +1,3 @@
 """Fixtures shared by the tests."""
 
-from backends import con  # noqa: F401
+from backends import con, postgres, pyspark  # noqa: F401

@@ -36,7 +36,7 @@ def moves_of(*paths):
 def values_of(con, entries, leads, payments):
     lazy = journeys(table(con, entries_frame(entries)), FUNNEL)
     values = lead_values(lazy, FUNNEL, LATER, leads_of(con, leads), payments_of(con, payments))
-    return con.create_table("values", values)
+    return con.create_table("values", values, overwrite=True)
 
 
 def test_removal_effects_of_a_published_chain():
@@ -154,7 +154,9 @@ def test_credit_and_moves_equal_a_loop_over_random_contacts(con, seed):
     contacted = list(zip(random.choice([*names, "nobody"], 200), at.astype(str), channels, strict=True))
     as_of = date(2026, 2, 5)
     lazy = journeys(table(con, entries_frame(entries)), FUNNEL)
-    values = con.create_table("values", lead_values(lazy, FUNNEL, LATER, leads_of(con, []), payments_of(con, paid)))
+    values = con.create_table(
+        "values", lead_values(lazy, FUNNEL, LATER, leads_of(con, []), payments_of(con, paid)), overwrite=True
+    )
 
     won = {name: (day, amount) for name, day, amount in paid}
     expected, steps = {}, {}

@@ -192,8 +192,8 @@ def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
     entries = table(con, frame[~frame["lead_id"].isin(backwards.index[backwards])])
     funnel = RANDOM.model_copy(update={"owner_from": "entry"})
     as_of = date(2026, 1, 25)
-    later = con.create_table("later", journeys(entries, funnel))
-    then = con.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), funnel))
+    later = con.create_table("later", journeys(entries, funnel), overwrite=True)
+    then = con.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), funnel), overwrite=True)
     for count in (step_counts, overall_counts, outcome_days):
         pd.testing.assert_frame_equal(
             count(later, funnel, as_of, by="manager"), count(then, funnel, as_of, by="manager")
@@ -209,7 +209,7 @@ def test_counts_do_not_depend_on_the_order_of_rows(con):
 
 
 def test_counts_of_managers_add_up_to_the_counts_of_all(con):
-    lazy = con.create_table("kept", journeys(table(con, random_entries(1, STAGES)), RANDOM))
+    lazy = con.create_table("kept", journeys(table(con, random_entries(1, STAGES)), RANDOM), overwrite=True)
     for count in (step_counts, overall_counts):
         each = count(lazy, RANDOM, AS_OF, by="manager")
         total = each.groupby(["from_stage", "to_stage"], sort=False)[counts.STEP_COUNTS].sum().reset_index()
@@ -259,7 +259,7 @@ def looped_days(episodes, between):
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_equal_a_loop_over_random_histories(con, seed):
     frame = random_entries(seed, STAGES)
-    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM))
+    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM), overwrite=True)
     episodes = episodes_of(frame, STAGES)
     between = (date(2026, 1, 3), date(2026, 2, 8))
     arguments = {"by": ["manager"], "entered_between": between}
@@ -282,7 +282,9 @@ def test_one_query_scans_the_journeys_as_often_whatever_the_number_of_steps(coun
     monkeypatch.setattr(counts, "fetch", lambda query: fetched.append(query) or fetch(query))
     for stages in (STAGES[:2], STAGES):
         funnel = funnel_of(*stages)
-        kept = con.create_table(f"kept{len(stages)}", journeys(table(con, random_entries(1, stages)), funnel))
+        kept = con.create_table(
+            f"kept{len(stages)}", journeys(table(con, random_entries(1, stages)), funnel), overwrite=True
+        )
         count(kept, funnel, AS_OF, by="manager")
         plan = con.raw_sql(f"explain {ibis.to_sql(fetched[-1])}").fetchall()[0][1]
         assert plan.count(f"kept{len(stages)}") == scans

@@ -83,7 +83,7 @@ def test_an_empty_period_is_all_zeros_and_a_reversed_one_is_refused(con):
 @pytest.mark.parametrize("seed", range(2))
 def test_the_closing_identity_holds_for_every_stage_manager_and_week(con, seed):
     frame = random_entries(seed, STAGES, undated=15)
-    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM))
+    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM), overwrite=True)
     keys = ["manager", "stage"]
     before = None
     for week in range(10):

@@ -69,7 +69,7 @@ def small(con):
         [("a", "2026-01-18", 100.0), ("a", "2026-04-20", 50.0), ("a", "2026-05-02", -30.0), ("q", "2026-01-01", 7.0)],
     )
     # kept, as on the page
-    lazy = con.create_table("kept", journeys(table(con, entries), FUNNEL))
+    lazy = con.create_table("kept", journeys(table(con, entries), FUNNEL), overwrite=True)
     return lazy, leads, payments
 
 
@@ -217,7 +217,7 @@ def expected_values(entries, leads, payments, as_of):
 def test_money_and_ages_equal_a_loop_over_random_histories(con, seed):
     entries, leads, payments = random_money(seed)
     as_of = date(2026, 2, 10)
-    lazy = con.create_table("kept", journeys(table(con, entries), RANDOM))
+    lazy = con.create_table("kept", journeys(table(con, entries), RANDOM), overwrite=True)
     paid = payments_of(con, payments)
     values = lead_values(lazy, RANDOM, as_of, table(con, leads, LEADS, "leads"), paid)
     expected = expected_values(entries, leads, payments, as_of)

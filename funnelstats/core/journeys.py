@@ -291,7 +291,7 @@ def with_episode(rows: ir.Table, funnel: Funnel) -> ir.Table:
     put_right = again.is_end & (waited <= int(3600 * funnel.correction_hours)).fill_null(False)
     again = again.mutate(put_right=put_right).filter(~ibis._.put_right)
     reopens = ~again.is_end & again.is_end.lag().over(ibis.window(**order)).fill_null(False)
-    again = again.mutate(reopens=reopens.cast("int64"))
+    again = again.mutate(reopens=reopens.ifelse(1, 0))
     so_far = ibis.window(**order, preceding=None, following=0)
     again = again.mutate(episode=1 + again.reopens.sum().over(so_far))
     return once.union(again.select(*once.columns))
