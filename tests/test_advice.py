@@ -15,7 +15,7 @@ from scipy import stats
 
 from funnelstats.config.schema import MISSING
 from funnelstats.core.casemix import case_mix
-from funnelstats.core.comparing import page_verdicts, versus_rest, versus_target, versus_targets
+from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.account import FACTS
 from funnelstats.leads.sentences import own_sentences
@@ -54,11 +54,21 @@ def counts(*rows, manager=True):
 STEP = ["from_stage", "to_stage"]
 
 
+def against_others(frame):
+    return versus_rest(conversion_rates(frame), conversion_rates(rest_of(frame)))
+
+
 def page(rows, funnel=AIMED, kinds=None, alarms=None):
     """The managers' frame of a page, from counts; ``kinds`` are the same by kind of lead."""
     frame = counts(*rows) if kinds is None else summed(kinds, "manager")
     judged, managers = versus_targets(conversion_rates(summed(frame)), conversion_rates(frame), funnel)
-    return page_verdicts(managers, versus_rest(frame), case_mix(frame if kinds is None else kinds), judged, alarms)
+    return page_verdicts(
+        managers,
+        against_others(frame),
+        case_mix(frame if kinds is None else kinds),
+        judged,
+        alarms,
+    )
 
 
 def summed(frame, *by):
@@ -472,7 +482,7 @@ def test_a_miss_that_all_share_is_the_teams() -> None:
 def test_page_verdicts_keep_every_row_and_only_add_columns() -> None:
     frame = counts(*EVEN)
     judged, before = versus_targets(conversion_rates(summed(frame)), conversion_rates(frame), AIMED)
-    found = page_verdicts(before, versus_rest(frame), case_mix(frame), judged)
+    found = page_verdicts(before, against_others(frame), case_mix(frame), judged)
     assert list(found) == [*before, "margin", "rest", "whose", "named"]
     pd.testing.assert_frame_equal(found[["manager", "from_stage"]], before[["manager", "from_stage"]])
 

@@ -138,40 +138,12 @@ def outcome_days(
     day that is not known is open here too: nobody knows that it was in time (`undated_counts` says how many).
     An open lead's age is that at `as_of`, a day wholly observed, so it is at risk on that day too.
 
+    Durations are of the stays that have one, `journeys.filter(journeys.timed)`: skipped stages, and those left before
+    they were entered or on a day not known, are in every rate at 0 days; they were not left after 0 days.
+
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
     """
-    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=False)
-
-
-@shared
-def stage_days(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
-) -> pd.DataFrame:
-    """The counts of `outcome_days`, of the stays that have a duration: what `days_in_stage` takes.
-
-    Skipped stages, and those left before they were entered or on a day not known, are in every rate at 0 days; they
-    were not left after 0 days.
-    """
-    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=True)
-
-
-def _day_counts(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str],
-    entered_between: tuple[date, date] | None,
-    *,
-    timed: bool,
-) -> pd.DataFrame:
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
-    if timed:
-        rows = rows.filter(rows.timed)
     ended = rows.outcome.isin(["advanced", *ENDS]) & (rows.left_on <= on_date(as_of))
     rows = rows.mutate(_gone=ended.fill_null(False))
     rows = rows.mutate(age_days=rows._gone.ifelse(_days(rows.entered_on, rows.left_on), rows._age))

@@ -88,15 +88,13 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     )
 
 
-def e_alarms(
-    weeks: pd.DataFrame, funnel: Funnel, *, alpha: float = 0.05, rates: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None = None) -> pd.DataFrame:
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
     Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
     from_stage, to_stage, entered, converted, e_value, alarm, since``. At or above the floor an e-value ever
     reaches 20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
-    procedure over the rows (of all alarms at most alpha false). ``since``, of alarms only, is the week from which
+    procedure over the rows (of all alarms at most 5 in 100 false). ``since``, of alarms only, is the week from which
     on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
     over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak (13
     leads a week, from .84 to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
@@ -115,7 +113,7 @@ def e_alarms(
         k, n = k / dispersion, n / dispersion
     begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
     value = begun.sum(axis=1) + 1 - weight.sum()
-    alarm = e_benjamini_hochberg(value, alpha)
+    alarm = e_benjamini_hochberg(value)
     likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
     since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm, likeliest, len(mondays))]
     return cells.assign(
@@ -144,14 +142,14 @@ def e_values(converted: npt.ArrayLike, entered: npt.ArrayLike, floor: npt.ArrayL
         return np.exp(below - before - at_floor)
 
 
-def e_benjamini_hochberg(values: npt.ArrayLike, alpha: float = 0.05) -> npt.NDArray[np.bool_]:
-    """Which of the e-values are alarms if at most alpha of them, on average, may be false.
+def e_benjamini_hochberg(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which of the e-values are alarms if at most 5 in 100 of them, on average, may be false.
 
     Missing ones are no part of the family.
     """
     e = np.asarray(values, dtype=float)
     ordered = np.sort(e[~np.isnan(e)])[::-1]
-    enough = ordered * np.arange(1, len(ordered) + 1) >= len(ordered) / alpha
+    enough = ordered * np.arange(1, len(ordered) + 1) >= len(ordered) / SURE
     return e >= np.min(ordered[enough], initial=np.inf) if enough.any() else np.zeros(e.shape, dtype=bool)
 
 
