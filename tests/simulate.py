@@ -24,10 +24,9 @@ from simulate_wording import THREE_ANSWERS
 from funnelstats.core.comparing import benjamini_hochberg, holm, mid_p, versus_target
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import mover_difference, wilson_interval
-from funnelstats.team.changes import explain_change, shapley_effects
+from funnelstats.team.changes import e_alarms, e_values, explain_change, shapley_effects
 from funnelstats.team.coaching import coaching_pairs, log_likelihood, shrunken_rates
 from funnelstats.team.leaks import leak_sizes
-from funnelstats.team.monitoring import e_alarms, e_values
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations.md"
 

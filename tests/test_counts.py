@@ -160,7 +160,7 @@ def looped_counts(episodes, pairs, between):
                 continue
             counted["entered"] += 1
             counted["converted"] += bool(reached and reached.entered_on <= stay[0] + timedelta(days))
-    return {key: tuple(counted[name] for name in counts.STEP_COUNTS) for key, counted in found.items()}
+    return {key: tuple(counted[name] for name in counts.COUNTS) for key, counted in found.items()}
 
 
 def looped_days(episodes, between):

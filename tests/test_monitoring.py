@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from funnelstats.team.monitoring import (
+from funnelstats.team.changes import (
     e_alarms,
     e_benjamini_hochberg,
     e_values,

@@ -33,8 +33,7 @@ from funnelstats.core.shared import kept
 from funnelstats.importing.opening import open_funnel, trailing_window
 from funnelstats.importing.prepare import prepare
 from funnelstats.leads.counts import own_leads, own_wins
-from funnelstats.leads.sentences import own_rows, peer_rows
-from funnelstats.leads.worklist import chances, with_stake
+from funnelstats.leads.worklist import chances, own_rows, peer_rows, with_stake
 
 ROOT = Path(__file__).parents[1]
 WEEK = "2026-W26"

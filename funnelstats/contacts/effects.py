@@ -5,14 +5,13 @@ Counts of `touches` come in, small frames and sentences go out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.intervals import (
     NO,
@@ -28,10 +27,7 @@ from funnelstats.core.intervals import (
     share_margin,
     wilson_interval,
 )
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-    from funnelstats.importing.opening import Tables
+from funnelstats.importing.opening import Tables
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("expected", "expected_variance")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -19,6 +19,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import OUTSIDE
+from funnelstats.core.conversion import COUNTS
 from funnelstats.core.counts import (
     by_people,
     day_number,
@@ -34,9 +35,6 @@ from funnelstats.core.counts import (
 )
 from funnelstats.core.journeys import EPISODE, episodes
 from funnelstats.core.shared import shared
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 SECONDS = npt.NDArray[np.int64]
 
@@ -90,7 +88,6 @@ def _utc(days: npt.NDArray[np.datetime64], clock: time, timezone: str) -> SECOND
 HOUR = 3600
 CLOCKS = ("calendar", "working")
 LANDMARKS = (1, 3, 7)
-LANDMARK_COUNTS = ["entered", "converted", "too_recent"]
 
 
 def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel) -> Any:
@@ -196,7 +193,7 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
     lead.
     """
     if firsts is None:
-        shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *LANDMARK_COUNTS])
+        shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
         return shape.astype({"contacted": bool})
     ways = {funnel.stages[1]: funnel.steps[0].horizon_days}
     ways[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
@@ -228,5 +225,5 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
     frame = frame.assign(
         to_stage=named(frame["_pair"], [pair[0] for pair in pairs]), contacted=frame["contacted"].astype(bool)
     )
-    columns = ["to_stage", "landmark_days", "contacted", *LANDMARK_COUNTS]
-    return whole_numbers(frame[columns], ["landmark_days", *LANDMARK_COUNTS])
+    columns = ["to_stage", "landmark_days", "contacted", *COUNTS]
+    return whole_numbers(frame[columns], ["landmark_days", *COUNTS])

@@ -5,11 +5,10 @@ Counts of `firsts` come in. Leads never contacted stay in as waiting (censored),
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.comparing import REST, benjamini_hochberg, score_p
 from funnelstats.core.conversion import conversion_rates
@@ -26,10 +25,7 @@ from funnelstats.core.intervals import (
     ratio_answers,
     share_margin,
 )
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-    from funnelstats.importing.opening import Tables
+from funnelstats.importing.opening import Tables
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""

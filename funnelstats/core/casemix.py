@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from funnelstats.core.conversion import COUNTS
+from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
 from funnelstats.core.shared import shared
-
-STEP = ("from_stage", "to_stage")
 
 OWN = 4
 """Leads as the team's that stand beside a manager's own of a kind, for what chance does there.

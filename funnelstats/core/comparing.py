@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
+from funnelstats.core.conversion import COUNTS, MEASURED, STEP, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import NO, YES, Array, answers, score_interval, share_margin
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 RED, AMBER, GREEN = 0.05, 0.20, 0.90
 """Share of false reds allowed on a page; the same for ambers; how sure a green must be."""
@@ -23,8 +19,6 @@ RED, AMBER, GREEN = 0.05, 0.20, 0.90
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
 ALPHA_REST = 0.01
 """Where no target is agreed there is no e-value, and a name must hold over the pages of a half-year by this alone."""
-
-STEP = ["from_stage", "to_stage"]
 
 
 def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

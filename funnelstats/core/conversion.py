@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype
 
 from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import mover_difference, share, wilson_interval
 
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-
+STEP = ["from_stage", "to_stage"]
 COUNTS = ("entered", "converted", "too_recent")
 RATE = ("rate", "ci_lower", "ci_upper")
 MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df")

@@ -21,11 +21,11 @@ from funnelstats.config.dates import checked_between
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.conversion import COUNTS
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.journeys import EPISODE
 from funnelstats.core.shared import shared
 
-STEP_COUNTS = ["entered", "converted", "too_recent"]
-OUTCOMES = ["advanced", "lost", "open"]
 FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
@@ -102,7 +102,7 @@ def judged(rows: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]]) ->
         converted=rows.count(where=matured & in_time),
         too_recent=rows.count(where=~matured),
     )
-    return _by_pair(counted, keys, pairs, STEP_COUNTS)
+    return _by_pair(counted, keys, pairs, COUNTS)
 
 
 def _pairs(funnel: Funnel) -> list[tuple[str, str]]:

@@ -7,17 +7,14 @@ censored, so nobody is promised who has already refused. Day counts come in, sma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import Array, checked_level, wilson_interval
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 OUTCOMES = ("advanced", "lost", "open")
 CURVE = ("at_risk", *OUTCOMES, "incidence", "variance", "n_eff", "ci_lower", "ci_upper")

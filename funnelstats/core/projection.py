@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.incidence import OUTCOMES, SUMS, cumulative_variance, effective, life_table
 from funnelstats.core.intervals import Array
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 FAR = 1_000_000
 """More days than any lead lives: groups and ages become one sorted number."""

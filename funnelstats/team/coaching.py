@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import effective_counts
 from funnelstats.core.intervals import Array
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 DRAWS = 2000
 LIMITS = [0.025, 0.975]

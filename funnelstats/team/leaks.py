@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
-from funnelstats.core.conversion import COUNTS, RATE, conversion_rates
+from funnelstats.core.conversion import COUNTS, RATE, STEP, conversion_rates
 from funnelstats.core.intervals import Array, mover_difference, share, wilson_interval
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
 UNLIMITED = 1e6
 """Odds so many times as high or as low limit nothing: a value without a conversion has no limit below."""
-STEP = ["from_stage", "to_stage"]
 
 
 def leak_sizes(

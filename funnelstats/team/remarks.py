@@ -11,9 +11,10 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, day, number, percent, rough
 from funnelstats.config.words import points as said_points
 from funnelstats.core.comparing import effective_counts, visible_drop
+from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import NO, UNTOLD
 from funnelstats.core.scatter import weeks_differ
-from funnelstats.page.figures import NOT_RANKED, STEP, step_words
+from funnelstats.page.figures import NOT_RANKED, step_words
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
