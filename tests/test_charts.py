@@ -18,7 +18,7 @@ from funnelstats.config.words import _spoken, percent
 from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.worklist import of_manager, peer_band
-from funnelstats.page.figures import MAX_PNG_BYTES, MOST_COLOURS, MOST_IN_ALL, WIDTH, _few_colours
+from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
 from funnelstats.refusals import charts as reason_charts
 from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.team import charts
@@ -225,16 +225,6 @@ def test_hostile_stages_are_drawn_as_they_are_written(drawn) -> None:
     assert [title(ax) for ax in drawn[0].axes] == [f"{step.from_stage} → {step.to_stage}" for step in funnel.steps]
 
 
-def test_long_names_leave_room_for_the_bars(drawn) -> None:
-    shown = control_chart(page([LONG, LONG[:-1] + "ы", "Anna"]), FOUR)
-    figure = drawn[0]
-    assert all(ax.get_position().width > 0.1 for ax in figure.axes)
-    assert len(named_places(figure.axes[0])) == 3
-    edge = np.asarray(Image.open(io.BytesIO(shown.data["image/png"])).convert("L"))[:, :2]
-    assert (edge == 255).all(), "a name is cut at the edge of the picture"
-    assert LONG in text(shown)
-
-
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("stages", [2, 3, 4, 7])
 def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeypatch, language, stages) -> None:
@@ -317,13 +307,3 @@ def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> No
     meant = np.asarray(drawn[0].canvas.buffer_rgba())[..., :3].astype(int)
     assert np.abs(seen - meant).max() < 8
     assert (seen == meant).all(axis=2).mean() > 0.95
-
-
-def test_of_more_colours_than_a_palette_holds_the_rare_ones_become_their_nearest() -> None:
-    ramp = np.arange(256, dtype=np.uint8)
-    pixels = np.dstack([*np.meshgrid(ramp, ramp), np.full((256, 256), 9, np.uint8), np.full((256, 256), 255, np.uint8)])
-    seen = np.asarray(Image.open(io.BytesIO(_few_colours(pixels))).convert("RGB"))
-    assert len(np.unique(seen.reshape(-1, 3), axis=0)) <= MOST_COLOURS
-    assert np.abs(seen.astype(int) - pixels[..., :3]).mean() < 40
-    plain = np.full((3, 4, 4), 255, np.uint8)
-    assert (np.asarray(Image.open(io.BytesIO(_few_colours(plain))).convert("RGB")) == 255).all()

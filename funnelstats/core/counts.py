@@ -115,7 +115,7 @@ def _by_pair(
     """The counts in order, with the names of their stages; without keys, every pair."""
     frame = in_order(fetch(counted), keys, "_step")
     if not keys:
-        frame = every_place(frame, "_step", range(len(pairs)))
+        frame = pd.DataFrame({"_step": range(len(pairs))}).merge(frame, how="left", on="_step")
     frame = frame.assign(
         from_stage=named(frame["_step"], [pair[0] for pair in pairs]),
         to_stage=named(frame["_step"], [pair[1] for pair in pairs]),
@@ -312,10 +312,6 @@ def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFr
     ).reset_index(drop=True)
     blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
     return shown.assign(**blank)
-
-
-def every_place(frame: pd.DataFrame, column: str, places: Iterable[int]) -> pd.DataFrame:
-    return pd.DataFrame({column: places}).merge(frame, how="left", on=column)
 
 
 def named(positions: pd.Series, names: Sequence[str]) -> pd.Series:
