@@ -224,20 +224,3 @@ def test_each_young_group_has_the_hopes_of_the_past_it_shares() -> None:
     young = pd.concat([day_counts([1] * 4, [OPEN] * 4, manager=name) for name in "ABC"])
     np.testing.assert_allclose(hopes(young, past, funnel_of(7))["hoped"], [3.6, 0, np.nan])
     np.testing.assert_allclose(hopes(young, past.drop(columns="manager"), funnel_of(7))["hoped"], 2.4)
-
-
-@pytest.mark.simulation
-@pytest.mark.parametrize(("rate", "leads"), [(0.05, 15), (0.2, 15), (0.05, 60)])
-def test_the_censored_interval_covers(rate, leads) -> None:
-    """Leads come over 90 days, advance or are lost within 60 days; each history is a group of one frame."""
-    rng = np.random.default_rng(14)
-    runs = 20_000
-    wins = rng.random((runs, leads)) < rate
-    ages = np.where(wins, rng.integers(0, 61, wins.shape), np.minimum(rng.geometric(1 / 50, wins.shape), 400))
-    watched = rng.integers(0, 91, wins.shape)
-    events = np.where(ages > watched, OPEN, np.where(wins, WON, LOST))
-    run = np.repeat(np.arange(runs), leads)
-    curve = incidence(day_counts(np.minimum(ages, watched).ravel(), events.ravel(), run=run))
-    found = incidence_at(curve, funnel_of(60))
-    held = (found["ci_lower"] <= rate) & (found["ci_upper"] >= rate)
-    assert held[found["rate"].notna()].mean() >= 0.93

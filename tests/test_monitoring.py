@@ -1,4 +1,4 @@
-"""Since when and e-values: integration, numbers one can see, simulation, edges."""
+"""Since when and e-values: integration, numbers one can see, edges."""
 
 from __future__ import annotations
 
@@ -177,23 +177,6 @@ def test_e_benjamini_hochberg_takes_the_largest_that_are_large_enough_together()
     assert e_benjamini_hochberg([45, 39, 1, np.nan, 0]).tolist() == [False] * 5
     assert e_benjamini_hochberg([20]).tolist() == [True]
     assert e_benjamini_hochberg([]).tolist() == []
-
-
-@pytest.mark.simulation
-def test_half_a_year_of_looking_each_week_alarms_falsely_in_one_case_in_fifty() -> None:
-    """Weekly tests at 5 % do so in .53 of cases: 40 leads a week, rate at the floor of .20."""
-    rng = np.random.default_rng(0)
-    many, weeks, leads = 1500, 26, 40
-    won = rng.binomial(leads, 0.2, (many, weeks))
-    weekly = stats.binom.cdf(won, leads, 0.2) - stats.binom.pmf(won, leads, 0.2) / 2
-    assert (weekly < 0.05).any(axis=1).mean() == pytest.approx(0.53, abs=0.03)
-    mondays = pd.date_range("2026-01-05", periods=weeks, freq="7D")
-    frame = pd.DataFrame({"case": np.repeat(np.arange(many), weeks), "week": np.tile(mondays, many)})
-    frame = frame.assign(from_stage="lead", to_stage="met", entered=leads, converted=won.ravel())
-    ever = np.zeros(many, dtype=bool)
-    for monday in mondays:
-        ever |= (e_alarms(frame[frame["week"] <= monday], funnel_of(0.2))["e_value"] >= 20).to_numpy()
-    assert ever.mean() <= 0.02
 
 
 def test_scattering_weeks_are_worth_fewer_leads_to_an_e_value() -> None:
