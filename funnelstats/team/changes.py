@@ -92,8 +92,7 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     reaches 20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
     procedure over the rows (of all alarms at most 5 in 100 false). ``since``, of alarms only, is the week from which
     on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
-    over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak (13
-    leads a week, from .84 to .67 against .80 after 20 weeks: found within 12 weeks in .01 of cases, so in .45).
+    over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak.
     With ``rates``, a frame of ``rates_over_weeks`` by the same keys, the leads of each row are divided by its
     ``dispersion`` there; rows that it does not have take the usual one.
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.

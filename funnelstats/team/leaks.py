@@ -144,12 +144,10 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
     - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
     - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
     - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
-      attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
-      per parameter is added, spread over all strata at the common rate. A limit of a million or more is none
+      attributes held equal (main effects of a logistic GLM); a limit of a million or more is none
     - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
     - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
-      the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
-      would make the page too eager
+      the value among the rows, else undecided
 
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
     Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.

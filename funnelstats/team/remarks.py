@@ -141,11 +141,11 @@ def scatter_sentences(team: pd.DataFrame) -> list[str]:
 def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     """Whether the way from the first stage to the last changed between two periods, and what moved it if so.
 
-    ``change`` is a frame of ``explain_change`` without segments. Points are those between the percentages shown.
+    ``change`` is a frame of ``explain_change``. Points are those between the percentages shown.
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
-    if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
-        if change.empty or change["before"].isna().all():
+    if change[["overall_before", "overall_after"]].isna().any(axis=None):
+        if change["before"].isna().all():
             return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
         return _(
             "Whether the way from {first} to {last} changed cannot be told: a step of it has no lead known."
