@@ -24,11 +24,9 @@ from simulate_wording import THREE_ANSWERS
 from funnelstats.core.comparing import benjamini_hochberg, holm, mid_p, versus_target
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import mover_difference, wilson_interval
-from funnelstats.core.projection import project
-from funnelstats.team.changes import explain_change, shapley_effects
+from funnelstats.team.changes import e_alarms, e_values, explain_change, shapley_effects
 from funnelstats.team.coaching import coaching_pairs, log_likelihood, shrunken_rates
 from funnelstats.team.leaks import leak_sizes
-from funnelstats.team.monitoring import e_alarms, e_values
 
 PAGE = Path(__file__).parents[1] / "docs" / "simulations.md"
 
@@ -148,9 +146,8 @@ def size_of_a_leak() -> list[Claim]:
     rates, floors = np.array([0.7, 0.65, 0.9]), (0.8, 0.8, 0.95)
     for leads in ((200, 180, 150), (40, 30, 20)):
         won = np.random.default_rng(4).binomial(leads, rates, (2000, 3))
-        frame = page_of(np.tile(leads, (2000, 1)), won, steps=3)
-        frame["manager"] = np.repeat(np.arange(2000), 3)
-        found = leak_sizes(frame, funnel_of(floors))
+        funnel, steps = funnel_of(floors), {"from_stage": STAGES[:3], "to_stage": STAGES[1:4], "entered": leads}
+        found = pd.concat(leak_sizes(pd.DataFrame({**steps, "converted": case}), funnel) for case in won)
         true = found["from_stage"].map(
             dict(zip(STAGES, leads * (np.array(floors) - rates) * [0.65 * 0.9, 0.9, 1], strict=False))
         )
@@ -210,24 +207,6 @@ def _likeliest_prior(k: npt.NDArray, n: npt.NDArray) -> tuple[float, float]:
         return -float(log_likelihood(*(np.asarray(part) for part in prior(at)), k, n))
 
     return prior(optimize.minimize(cost, [1.4, 3.0], bounds=[(-6, 6), (0, 12)]).x)
-
-
-def cohorts_still_young() -> list[Claim]:
-    """Where the final rate of leads half-way to the horizon will lie."""
-    rng = np.random.default_rng(15)
-    runs, funnel = 4000, funnel_of((0.8,), horizon=30)
-
-    def days_of(leads: int) -> tuple[npt.NDArray, npt.NDArray]:
-        wins = rng.random((runs, leads)) < 0.6
-        return wins, np.where(wins, rng.integers(0, 31, wins.shape), rng.geometric(1 / 20, wins.shape))
-
-    past_wins, past_ages = days_of(200)
-    past = _day_counts(past_ages, past_wins, np.full(past_ages.shape, 10_000))
-    wins, ages = days_of(40)
-    found = project(_day_counts(ages, wins, rng.integers(0, 15, ages.shape)), past, funnel)
-    final = (wins & (ages <= 30)).mean(axis=1)
-    held = _held(found["ci_lower"] - 1e-9, found["ci_upper"] + 1e-9, final)
-    return [Claim("Projection of a young cohort", "40 leads 0 to 14 days old, horizon 30", ".95", held, 0.93, 0.97)]
 
 
 def false_reds() -> list[Claim]:
@@ -387,7 +366,6 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
         difference_of_two,
         leads_on_their_way,
         usual_rates,
-        cohorts_still_young,
         small_teams,
         size_of_a_leak,
         what_moved_the_total,

@@ -9,7 +9,7 @@ from scipy import special
 
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.intervals import wilson_interval
-from funnelstats.team.monitoring import e_alarms, e_benjamini_hochberg, since_when
+from funnelstats.team.changes import e_alarms, e_benjamini_hochberg, since_when
 
 MANAGERS, RUNS = 8, 150
 

@@ -20,9 +20,8 @@ from funnelstats.core.comparing import page_verdicts, versus_target, versus_targ
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
 from funnelstats.team.advice import what_to_do
-from funnelstats.team.changes import explain_change
+from funnelstats.team.changes import e_alarms, explain_change
 from funnelstats.team.leaks import leak_sizes, noticeable
-from funnelstats.team.monitoring import e_alarms
 
 FUNNEL = funnel_of(FLOORS)
 MONDAYS = range(0, HALF_YEAR, 2)

@@ -20,7 +20,6 @@ from funnelstats.contacts.effects import (
     contact_sentences,
     efforts,
     moves_added,
-    pooled_contacts,
     rate_ratio,
     with_expected,
 )
@@ -81,17 +80,6 @@ def test_limits_of_a_ratio_with_nothing_expected_or_nothing_reached() -> None:
     lower, upper = rate_ratio(0, 5.0, 0.1)
     assert lower == 0
     assert 0 < upper < 1
-
-
-def test_pooling_adds_up_and_pooled_limits_lie_between_those_of_known_and_of_few_days() -> None:
-    counts = with_expected(
-        counts_of(("call", "lead", 25, 4, 100), ("call", "met", 15, 6, 50), ("mail", "met", 5, 0, 9)), QUIET
-    )
-    pooled = pooled_contacts(counts, "kind")
-    assert pooled["kind"].tolist() == ["call", "mail"]
-    assert pooled[["contacts", "effective", "expected"]].to_numpy().tolist() == [[40, 10, 6.0], [5, 0, 9 * 8 / 400]]
-    rates = contact_rates(pooled).iloc[0]
-    assert rates["ratio_lower"] < 10 / 6 < rates["ratio_upper"]
 
 
 def test_contacts_for_a_step_and_for_a_sale_count_all_of_them() -> None:
@@ -160,12 +148,6 @@ def test_the_sentences_count_compare_and_always_say_that_it_is_no_effect() -> No
     assert lines[-1].startswith("This goes together, it is not shown to cause")
 
 
-def test_one_contact_and_one_move_are_not_several() -> None:
-    lines = said(counts_of(("mail", "lead", 1, 1, 10), ("call", "lead", 25, 1, 100)))
-    assert "mail: 1 contact, 1 moved a lead" in lines[0]
-    assert any("call at lead (25 contacts, 1 move; 5 in as many days without one)" in line for line in lines)
-
-
 @pytest.mark.parametrize(
     ("own", "others", "word"),
     [
@@ -215,11 +197,3 @@ def test_contacts_missing_none_made_and_all_too_recent_are_three_different_sente
     assert contact_sentences(recent, none, SOME, FUNNEL) == [
         "3 contacts are not counted yet: their 7 days are not over."
     ]
-
-
-def test_nothing_changes_the_frames_it_takes() -> None:
-    counts, quiet = counts_of(("call", "lead", 25, 4, 100)), QUIET.copy()
-    before = counts.copy()
-    contact_rates(with_expected(counts, quiet))
-    pd.testing.assert_frame_equal(counts, before)
-    pd.testing.assert_frame_equal(quiet, QUIET)

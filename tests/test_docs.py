@@ -14,8 +14,8 @@ from funnelstats.importing.prepare import prepare
 ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
-STATISTICS = ("core", *(f"team.{module}" for module in ("casemix", "changes", "coaching", "leaks", "monitoring")))
-NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span"}
+STATISTICS = ("core", *(f"team.{module}" for module in ("changes", "coaching", "leaks")))
+NO_STATISTICS = {"at_step", "kept", "of_manager", "of_manager_flow", "stage_span", "with_leads"}
 
 
 def quoted() -> dict[str, str]:
@@ -145,12 +145,8 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
         paths, spec, day, by=["manager", "week"], entered_between=fs.trend_window("2026-W26", spec)
     )
     alarms = fs.team.e_alarms(by_manager, spec)
-    young = fs.outcome_days(paths, spec, day, entered_between=fs.week_days("2026-W26"))
-    past = fs.outcome_days(paths, spec, day, entered_between=(before[1], fs.week_days("2026-W25")[1]))
-    final = row_of(fs.project(young, past, spec), to_stage="presented")
     of_team = fs.outcome_days(paths, spec, day, entered_between=window)
     left = fs.at_step(fs.days_in_stage(of_team), spec, "contracted")["days"]
-    half = fs.at_step(fs.days_to_convert(fs.incidence(of_team)), spec, "contracted").iloc[0]
     return {
         "shrunken": f"Novák, presented → contracted: {percent(novak['rate'])} of {novak['entered']} leads become "
         f"{percent(novak['shrunken'])} ({between(novak, 'shrunken_lower', 'shrunken_upper')}).",
@@ -174,10 +170,8 @@ def _for_the_analyst(spec, tables, day) -> dict[str, str]:
         "alarms": f"26 weeks by manager: {alarms['alarm'].sum()} of {alarms['e_value'].notna().sum()} cells alarm: "
         + ", ".join(f"{row['manager']} {row['to_stage']}" for _, row in alarms[alarms["alarm"]].iterrows())
         + ".",
-        "project": f"met → presented, leads of the week itself: {final['converted']} of {final['entered']} so far, "
-        f"{final['open']} open; in the end {percent(final['rate'])} ({between(final)}).",
         "days": f"presented: a quarter has left after {left[0]:.0f} days, half after {left[1]:.0f}, three quarters "
-        f"after {left[2]:.0f}; half of **all** leads have advanced by day {half['days']:.0f}.",
+        f"after {left[2]:.0f}.",
     }
 
 

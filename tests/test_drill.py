@@ -72,18 +72,6 @@ def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
     assert leads.groupby("from_stage", sort=False).size().to_dict() == entered.to_dict()
 
 
-def test_a_lead_of_three_rows_can_be_followed_by_eye(con) -> None:
-    rows = [("a", "lead", "2026-01-05", "Ann"), ("a", "met", "2026-01-13", "Bob"), ("b", "lead", "2026-02-10", "Ann")]
-    paths = journeys(table(con, entries_frame(rows)), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW)
-    assert leads[["lead_id", "to_stage", "outcome", "days", "judged"]].to_numpy().tolist() == [
-        ["a", "met", "advanced late", 8, True],
-        ["b", "met", "too recent", 4, False],
-    ]
-    bob = cell_leads(paths, FUNNEL, AS_OF, "Bob", entered_between=WINDOW)
-    assert bob[["lead_id", "to_stage", "outcome"]].to_numpy().tolist() == [["a", "paid", "still there"]]
-
-
 def test_nobody_elses_lead_is_ever_there(con) -> None:
     frame = random_entries(11, STAGES)
     paths = journeys(table(con, frame), FUNNEL)

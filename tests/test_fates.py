@@ -19,34 +19,6 @@ def rows_of(frame):
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
-def test_late_is_not_lost_and_a_step_back_is_open(con):
-    rows = [
-        ("in time", "lead", "2026-01-01"),
-        ("in time", "met", "2026-01-08"),
-        ("late", "lead", "2026-01-01"),
-        ("late", "met", "2026-01-09"),
-        ("lost", "lead", "2026-01-01"),
-        ("lost", "lost", "2026-01-02"),
-        ("returned", "lead", "2026-01-01"),
-        ("returned", "nurture", "2026-01-20"),
-        ("waits", "lead", "2026-01-01"),
-        ("back", "met", "2026-01-01"),
-        ("back", "lead", "2026-01-03"),
-        ("too recent", "lead", "2026-02-04"),
-        ("too recent", "lost", "2026-02-05"),
-        ("lost tomorrow", "lead", "2026-01-01"),
-        ("lost tomorrow", "lost", "2026-02-11"),
-    ]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
-    frame = step_fates(lazy, FUNNEL, AS_OF)
-    assert frame.columns.tolist() == ["from_stage", "to_stage", "entered", *FATES]
-    assert rows_of(frame) == [("lead", "met", 7, 2, 1, 1, 1, 2), ("met", "paid", 3, 0, 0, 0, 0, 3)]
-    assert rows_of(step_fates(lazy, FUNNEL, date(2025, 1, 1))) == [
-        ("lead", "met", 0, 0, 0, 0, 0, 0),
-        ("met", "paid", 0, 0, 0, 0, 0, 0),
-    ]
-
-
 @pytest.mark.parametrize("seed", range(2))
 def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
     frame = random_entries(seed, STAGES, leads=100, undated=20)

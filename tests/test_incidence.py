@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import betabinom
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
-from funnelstats.core.conversion import rate_difference
-from funnelstats.core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
+from funnelstats.core.incidence import days_in_stage, incidence, incidence_at
 from funnelstats.core.intervals import wilson_interval
-from funnelstats.core.projection import project
+from funnelstats.core.projection import hopes
 
 WON, LOST, OPEN = 1, 2, 0
 
@@ -117,16 +114,7 @@ def test_when_all_advance_the_incidence_ends_at_exactly_one() -> None:
     assert (curve.groupby("size")["incidence"].max() == 1).all()
     assert (curve.groupby("size")["ci_upper"].max() == 1).all()
     young = pd.concat([day_counts([3], [OPEN], size=size) for size in range(5, 41)])
-    assert project(young, pd.concat(parts), funnel_of(60))["rate"].max() == 1
-
-
-def test_shares_that_advanced_were_lost_and_stay_add_up_to_one() -> None:
-    days = day_counts(*random_leads(4))
-    won = incidence(days)
-    lost = incidence(days.rename(columns={"advanced": "lost", "lost": "advanced"}))
-    stay = (1 - (won["advanced"] + won["lost"]) / won["at_risk"]).cumprod()
-    np.testing.assert_allclose(won["incidence"] + lost["incidence"] + stay, 1)
-    assert won["incidence"].is_monotonic_increasing
+    assert hopes(young, pd.concat(parts), funnel_of(60))["hoped"].max() == 1
 
 
 def test_groups_are_judged_apart_whatever_the_order_of_rows() -> None:
@@ -145,30 +133,6 @@ def test_day_counts_of_disjoint_groups_add() -> None:
     stacked = pd.concat([day_counts(ages_1, events_1), day_counts(ages_2, events_2)])
     united = day_counts(np.append(ages_1, ages_2), np.append(events_1, events_2))
     pd.testing.assert_frame_equal(incidence(stacked).sort_values("age_days", ignore_index=True), incidence(united))
-
-
-def test_leads_that_join_late_count_only_from_the_day_they_are_watched() -> None:
-    """Left truncation, against a loop over leads."""
-    rng = np.random.default_rng(8)
-    joined = rng.integers(0, 8, 200)
-    ages = joined + rng.integers(0, 15, 200)
-    events = rng.choice([WON, LOST, OPEN], 200)
-    came = pd.DataFrame({"from_stage": "a", "age_days": joined, "joined": 1})
-    curve = incidence(pd.concat([day_counts(ages, events), came]).fillna(0)).set_index("age_days")
-    stay, won = 1.0, 0.0
-    for day in range(ages.max() + 1):
-        at_risk = np.sum((joined <= day) & (ages >= day))
-        left = [np.sum((ages == day) & (events == event)) for event in (WON, LOST)]
-        won += stay * left[0] / at_risk if at_risk else 0
-        stay *= 1 - sum(left) / at_risk if at_risk else 1
-        if day in curve.index:
-            assert curve.loc[day, "at_risk"] == at_risk
-            assert curve.loc[day, "incidence"] == pytest.approx(won)
-
-
-def test_a_lead_open_at_an_age_is_at_risk_on_that_day() -> None:
-    curve = incidence(day_counts([3, 3], [WON, OPEN]))
-    assert curve["incidence"].tolist() == [0.5]
 
 
 def test_the_rate_at_the_horizon_counts_its_last_day_and_nothing_later() -> None:
@@ -227,61 +191,30 @@ def test_steps_come_in_the_order_of_the_funnel_within_each_group() -> None:
     ]
 
 
-def test_two_groups_under_censoring_are_compared_by_their_effective_leads() -> None:
-    days = pd.concat([day_counts(*random_leads(seed), period=period) for seed, period in ((9, "old"), (10, "new"))])
-    rates = incidence_at(incidence(days), funnel_of(12))
-    new, old = (rates[rates["period"] == period].drop(columns="period") for period in ("new", "old"))
-    found = rate_difference(new, old).iloc[0]
-    assert found["ci_lower"] < found["difference"] < found["ci_upper"]
-    leads = rates[["n_eff", "known"]].min(axis=1)
-    sd = np.sqrt(sum(rates["rate"] * (1 - rates["rate"]) / leads))
-    assert found["ci_upper"] - found["ci_lower"] == pytest.approx(2 * 1.96 * sd, rel=0.02)
-
-
-def test_days_to_convert_is_the_first_day_that_reaches_the_share_of_all_leads() -> None:
-    curve = incidence(day_counts([1, 4, 5, 9], [WON, WON, LOST, WON]))
-    assert days_to_convert(curve)["days"].tolist() == [4]
-    assert days_to_convert(curve, 0.75)["days"].tolist() == [9]
-    assert np.isnan(days_to_convert(curve, 0.8)["days"][0])
-    limits = days_to_convert(curve)
-    assert limits["days_lower"][0] <= limits["days"][0]
-
-
-def test_open_young_leads_are_expected_to_do_as_old_leads_did_from_their_age() -> None:
-    past = day_counts([1] * 20 + [3] * 30 + [20] * 50, [WON] * 20 + [WON] * 30 + [LOST] * 50)
-    young = day_counts([1] * 4 + [1] * 16, [WON] * 4 + [OPEN] * 16)
-    found = project(young, past, funnel_of(7)).iloc[0]
-    assert (found["entered"], found["converted"], found["open"]) == (20, 4, 16)
-    assert found["expected"] == pytest.approx(4 + 16 * 30 / 80)
-    assert found["rate"] == pytest.approx(10 / 20)
-    assert found["ci_lower"] < found["rate"] < found["ci_upper"]
-
-
 @pytest.mark.parametrize("age", [0, 5, 11])
-def test_projecting_equals_starting_the_past_afresh_at_that_age(age) -> None:
+def test_hopes_are_those_of_the_past_started_afresh_at_that_age(age) -> None:
     """The same chance by another way: the incidence of past leads still open after that age."""
     ages, events = random_leads(11)
     older = ages > age
     afresh = incidence_at(incidence(day_counts(ages[older], events[older])), funnel_of(12)).iloc[0]
     young = day_counts([age] * 10_000, [OPEN] * 10_000)
-    found = project(young, day_counts(ages, events), funnel_of(12)).iloc[0]
-    won, lost = (share * afresh["n_eff"] + 0.5 for share in (afresh["rate"], 1 - afresh["rate"]))
-    assert found["rate"] == pytest.approx(afresh["rate"])
-    for limit, tail in (("ci_lower", 0.025), ("ci_upper", 0.975)):
-        assert found[limit] == pytest.approx(betabinom.ppf(tail, 10_000, won, lost) / 10_000)
+    found = hopes(young, day_counts(ages, events), funnel_of(12)).iloc[0]
+    assert (found["entered"], found["converted"], found["open"]) == (10_000, 0, 10_000)
+    assert found["hoped"] == pytest.approx(10_000 * afresh["rate"])
+    careful = (afresh["rate"] * afresh["n_eff"] + 0.5) / (afresh["n_eff"] + 1)
+    assert found["doubt"] == pytest.approx(10_000 * np.sqrt(careful * (1 - careful) / (afresh["n_eff"] + 2)))
 
 
-def test_what_no_past_lead_has_shown_cannot_be_projected() -> None:
+def test_what_no_past_lead_has_shown_cannot_be_hoped_for() -> None:
     past = day_counts([2, 3], [WON, OPEN])
-    young = day_counts([1, 1], [WON, OPEN])
-    unknown = project(young, past, funnel_of(7)).iloc[0]
-    assert np.isnan(unknown["rate"])
-    assert (unknown["ci_lower"], unknown["ci_upper"]) == (0.5, 1)
-    settled = project(day_counts([1, 7], [LOST, OPEN]), past, funnel_of(7)).iloc[0]
-    assert (settled["open"], settled["rate"], settled["ci_upper"]) == (0, 0, 0)
+    unknown = hopes(day_counts([1, 1], [WON, OPEN]), past, funnel_of(7)).iloc[0]
+    assert np.isnan(unknown["hoped"])
+    assert (unknown["converted"], unknown["open"]) == (1, 1)
+    settled = hopes(day_counts([1, 7], [LOST, OPEN]), past, funnel_of(7)).iloc[0]
+    assert (settled["open"], settled["hoped"], settled["doubt"]) == (0, 0, 0)
 
 
-def test_each_young_group_is_projected_by_the_past_it_shares() -> None:
+def test_each_young_group_has_the_hopes_of_the_past_it_shares() -> None:
     past = pd.concat(
         [
             day_counts([2] * 9 + [30], [WON] * 9 + [LOST], manager="A"),
@@ -289,34 +222,5 @@ def test_each_young_group_is_projected_by_the_past_it_shares() -> None:
         ]
     )
     young = pd.concat([day_counts([1] * 4, [OPEN] * 4, manager=name) for name in "ABC"])
-    found = project(young, past, funnel_of(7))
-    np.testing.assert_allclose(found["rate"], [0.9, 0, np.nan])
-    np.testing.assert_allclose(project(young, past.drop(columns="manager"), funnel_of(7))["rate"], 0.6)
-
-
-def test_a_million_leads_of_a_hundred_managers_take_well_under_a_second() -> None:
-    rng = np.random.default_rng(12)
-    days = pd.DataFrame({"manager": np.arange(100)}).merge(pd.DataFrame({"age_days": np.arange(365)}), how="cross")
-    days.insert(1, "from_stage", "a")
-    for name in ("advanced", "lost", "open"):
-        days[name] = rng.poisson(9, len(days))
-    started = time.perf_counter()
-    incidence_at(incidence(days), funnel_of(60))
-    assert time.perf_counter() - started < 1
-
-
-@pytest.mark.simulation
-@pytest.mark.parametrize(("rate", "leads"), [(0.05, 15), (0.2, 15), (0.05, 60)])
-def test_the_censored_interval_covers(rate, leads) -> None:
-    """Leads come over 90 days, advance or are lost within 60 days; each history is a group of one frame."""
-    rng = np.random.default_rng(14)
-    runs = 20_000
-    wins = rng.random((runs, leads)) < rate
-    ages = np.where(wins, rng.integers(0, 61, wins.shape), np.minimum(rng.geometric(1 / 50, wins.shape), 400))
-    watched = rng.integers(0, 91, wins.shape)
-    events = np.where(ages > watched, OPEN, np.where(wins, WON, LOST))
-    run = np.repeat(np.arange(runs), leads)
-    curve = incidence(day_counts(np.minimum(ages, watched).ravel(), events.ravel(), run=run))
-    found = incidence_at(curve, funnel_of(60))
-    held = (found["ci_lower"] <= rate) & (found["ci_upper"] >= rate)
-    assert held[found["rate"].notna()].mean() >= 0.93
+    np.testing.assert_allclose(hopes(young, past, funnel_of(7))["hoped"], [3.6, 0, np.nan])
+    np.testing.assert_allclose(hopes(young, past.drop(columns="manager"), funnel_of(7))["hoped"], 2.4)

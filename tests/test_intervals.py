@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
-    multinomial_proportions_confint,
     proportion_confint,
 )
 
@@ -64,11 +61,6 @@ def test_one_share_has_the_limits_that_r_prints(interval, published) -> None:
     np.testing.assert_allclose(interval(k, n), (lower, upper), atol=2e-11)
 
 
-@pytest.mark.parametrize(("k", "n", "lower", "upper"), [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)])
-def test_wilson_has_the_limits_of_newcombes_first_table(k, n, lower, upper) -> None:
-    np.testing.assert_allclose(wilson_interval(k, n), (lower, upper), atol=5e-5)
-
-
 def test_a_difference_has_the_limits_of_newcombes_second_table() -> None:
     k1, n1, k2, n2, lower, upper = np.array(NEWCOMBE_TABLE_II).T
     np.testing.assert_allclose(newcombe_interval(k1, n1, k2, n2), (lower, upper), atol=5.1e-5)
@@ -106,15 +98,6 @@ def test_a_difference_agrees_with_statsmodels(first, second) -> None:
     np.testing.assert_allclose(newcombe_interval(*first, *second), expected, atol=1e-9)
 
 
-def test_shares_of_one_whole_agree_with_statsmodels() -> None:
-    counts = [0, 3, 4, 60, 251]
-    np.testing.assert_allclose(
-        np.column_stack(goodman_intervals(counts)),
-        multinomial_proportions_confint(counts, method="goodman"),
-        atol=1e-10,
-    )
-
-
 def test_observed_over_expected_agrees_with_scipy() -> None:
     observed, expected = np.array([0, 1, 7, 300]), np.array([2.0, 0.5, 7.7, 250.0])
     lower, upper = poisson_ratio_interval(observed, expected, 0.9)
@@ -142,14 +125,6 @@ def test_limits_hold_the_share_and_stay_within_0_and_1(interval, cell) -> None:
 
 
 @pytest.mark.parametrize("interval", ONE_SHARE)
-def test_none_of_five_stays_none_and_five_of_five_stays_all(interval) -> None:
-    (none_lower, all_lower), (none_upper, all_upper) = interval([0, 5], [5, 5])
-    assert (none_lower, all_upper) == (0, 1)
-    assert none_upper < 0.6
-    assert all_lower > 0.4
-
-
-@pytest.mark.parametrize("interval", ONE_SHARE)
 def test_where_nobody_entered_everything_is_possible(interval) -> None:
     np.testing.assert_array_equal(interval([0, np.nan], [0, np.nan]), [[0, 0], [1, 1]])
 
@@ -174,11 +149,6 @@ def test_a_ratio_to_what_may_be_nothing_has_no_upper_limit() -> None:
 
 def test_nothing_expected_gives_no_ratio() -> None:
     np.testing.assert_array_equal(poisson_ratio_interval([0, 3], 0), [[0, 0], [np.inf, np.inf]])
-
-
-def test_an_effective_number_of_leads_need_not_be_whole() -> None:
-    halfway = wilson_interval(2.5, 12.5)
-    assert wilson_interval(3, 15)[0] > halfway[0] > wilson_interval(2, 10)[0]
 
 
 @pytest.mark.parametrize(
@@ -209,16 +179,3 @@ def test_mean_coverage_is_the_exact_one(interval, expected) -> None:
         lower, upper = interval(k, n)
         held = stats.beta.cdf(upper, k + 1, n - k + 1) - stats.beta.cdf(lower, k + 1, n - k + 1)
         assert held.mean() == pytest.approx(coverage, abs=1e-4)
-
-
-@pytest.mark.parametrize("call", [wilson_interval, lambda k, n: newcombe_interval(k, n, k, n)])
-def test_a_hundred_thousand_cells_take_milliseconds(call) -> None:
-    rng = np.random.default_rng(5)
-    entered = rng.integers(0, 50, 100_000)
-    converted = rng.binomial(entered, 0.3)
-    seconds = []
-    for _ in range(7):
-        started = time.perf_counter()
-        call(converted, entered)
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.05  # about 4 and 8 ms alone; a shared machine gets room

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from projects import ENTRIES, FUNNEL, LEADS, sample_project, write
+from projects import sample_project
 from sample.facts import BUSY, ROBOT
 
 from funnelstats.config.dates import week_days
@@ -31,12 +27,9 @@ from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.core.shared import kept
 from funnelstats.importing.opening import open_funnel, trailing_window
-from funnelstats.importing.prepare import prepare
 from funnelstats.leads.counts import own_leads, own_wins
-from funnelstats.leads.sentences import own_rows, peer_rows
-from funnelstats.leads.worklist import chances, with_stake
+from funnelstats.leads.worklist import chances, own_rows, peer_rows, with_stake
 
-ROOT = Path(__file__).parents[1]
 WEEK = "2026-W26"
 DAY = week_days(WEEK)[1]
 
@@ -204,65 +197,3 @@ def test_wins_of_the_week_are_those_that_the_flow_counts(sample) -> None:
     assert wins["lead_id"].is_unique
     assert len(wins) == stage_flow(paths, funnel, *span)["entered"].iloc[-1]
     assert (wins["company"] != "").all()
-
-
-LONE_ENTRIES = "id,stage,at,owner\n" + "".join(
-    f"{name},{stage},2026-01-{day:02},{who}\n"
-    for name, stage, day, who in [
-        ("aa11", "lead", 5, "Anna"),
-        ("aa11", "met", 9, "Anna"),
-        ("bb22", "lead", 6, "Anna"),
-        ("cc33", "lead", 6, "Boris"),
-        ("cc33", "paid", 20, "Boris"),
-    ]
-)
-
-
-def outputs(folder, toml, files, week="2026-W06", manager="Anna"):
-    """What the cells of the manager's notebook show on another export, as text."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        write(toml, files)
-        prepare("team")
-        notebook = json.loads((ROOT / "notebooks" / "manager.ipynb").read_text(encoding="utf-8"))
-        sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        room = {"funnel": "team", "week": week, "manager": manager, "as_of": "", "language": ""}
-        shown = []
-        for source in sources[1:]:
-            *lines, last = source.split("\nfs.show_") if "\nfs.show_" in source else [source]
-            tail = source if source.startswith("fs.") else f"fs.show_{last}" if lines else ""
-            exec("" if source.startswith("fs.") else "\nfs.show_".join(lines) if lines else source, room)
-            # nothing is shown where there is nothing to say, of cautions say
-            if tail and (page := eval(tail, room)) is not None:
-                shown.append(page.data["text/plain"])
-        return shown
-    finally:
-        os.chdir(before)
-
-
-def test_a_page_without_contacts_payments_or_amounts_says_so_once_each_and_shows_the_rest(tmp_path) -> None:
-    toml = FUNNEL + LEADS + ENTRIES.replace('at = "at"', 'at = "at", manager = "owner"')
-    files = {
-        "leads.csv": "id,created\naa11,2026-01-05\nbb22,2026-01-06\ncc33,2026-01-06\n",
-        "entries.csv": LONE_ENTRIES,
-    }
-    text = "\n".join(shown := outputs(tmp_path, toml, files))
-    assert any("bb22" in part and "idle for" in part for part in shown)
-    assert "aa11" in text
-    assert "cc33" not in text
-    for once in (
-        "Without contacts in the export nobody knows which leads were never called.",
-        "No contacts in the export: which contacts moved leads cannot be told.",
-        "No contacts in the export: how soon leads were first contacted cannot be told.",
-        "Without amounts and payments the list is sorted by the chance to win, not by money.",
-    ):
-        assert text.count(once) == 1, once
-    assert "Traceback" not in text
-
-
-def test_a_page_without_managers_holds_no_lead(tmp_path) -> None:
-    files = {"entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09\nb,lead,2026-01-06\n"}
-    text = "\n".join(outputs(tmp_path, FUNNEL + LEADS + ENTRIES, files))
-    assert "The export knows no open lead of yours." in text
-    assert "No lead entered a step with this manager" in text

@@ -35,19 +35,6 @@ def own(con, entries, leads=None, contacts=None, *, manager="Anna", funnel=PLAIN
     return own_leads(paths, known, made, funnel, as_of, manager=manager)
 
 
-def test_open_leads_are_neither_won_nor_ended_and_known_by_the_day(con):
-    entries = [("open", "lead", "2026-01-05"), ("won", "paid", "2026-01-05"), ("lost", "lead", "2026-01-05"),
-               ("lost", "lost", "2026-01-06"), ("future", "lead", "2026-02-11"),
-               ("lost tomorrow", "lead", "2026-01-05"),
-               ("lost tomorrow", "lost", "2026-02-11"), ("won tomorrow", "lead", "2026-01-07"),
-               ("won tomorrow", "paid", "2026-02-11"), ("again", "lead", "2026-01-05"), ("again", "lost", "2026-01-06"),
-               ("again", "lead", "2026-01-20")]  # fmt: skip
-    found = own(con, entries)
-    assert found["lead_id"].tolist() == ["lost tomorrow", "open", "won tomorrow", "again"]
-    assert found["stage"].tolist() == ["lead"] * 4
-    assert found["since"].dt.day.tolist() == [5, 5, 7, 20]
-
-
 def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_stage(con):
     entries = [
         ("a", "lead", "2026-01-05", "Boris"),
@@ -62,14 +49,6 @@ def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_s
         who: own_leads(paths, bare, None, PLAIN, AS_OF, manager=who)["lead_id"].tolist() for who in ("Vera", "Boris")
     }
     assert found == {"Vera": ["a"], "Boris": []}
-
-
-def test_a_lead_that_went_back_stands_where_it_went_since_it_did(con):
-    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-08"), ("a", "lead", "2026-01-20")]
-    row = own(con, entries).iloc[0]
-    assert (row["stage"], row["entered_on"].day, row["since"].day) == ("lead", 5, 20)
-    before = own(con, entries, as_of=date(2026, 1, 19)).iloc[0]
-    assert (before["stage"], before["since"].day) == ("met", 8)
 
 
 def test_contacts_are_those_by_people_and_unknown_without_the_table(con):

@@ -14,6 +14,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.config.words import day
 from funnelstats.core.comparing import visible_drop
 from funnelstats.core.conversion import rival_rates
+from funnelstats.team.advice import began_words
 from funnelstats.team.changes import explain_change
 from funnelstats.team.remarks import (
     change_sentence,
@@ -235,3 +236,26 @@ def test_before_any_lead_had_all_its_days_there_is_no_headline() -> None:
         "No lead has had all its days for the whole way from lead to paid yet."
     )
     assert rival_table(rivals(0), FUNNEL)["rate"].isna().all()
+
+
+def since_row(alarm: bool, at_start: bool) -> pd.Series:
+    dates = {"since": "2026-04-20", "since_lower": "2026-04-13", "since_upper": "2026-04-27"}
+    days = {name: pd.Timestamp(day) if alarm else pd.NaT for name, day in dates.items()}
+    return pd.Series({"alarm": alarm, "at_start": at_start, **days})
+
+
+@pytest.mark.parametrize(
+    ("alarm", "at_start", "said"),
+    [
+        (True, False, "That began between 13 Apr 2026 and 3 May 2026."),
+        (
+            True,
+            True,
+            "That was so already in the first weeks looked at; it became worse between 13 Apr 2026 and 3 May 2026.",
+        ),
+        (False, True, "That was so already in the first weeks looked at."),
+        (False, False, "It cannot be told when that began."),
+    ],
+)
+def test_a_beginning_is_said_as_two_days_or_as_not_to_be_told(alarm: bool, at_start: bool, said: str) -> None:
+    assert began_words(since_row(alarm, at_start)) == said

@@ -39,25 +39,6 @@ LEADS = [
 ]
 
 
-def of_way(frame, first, last):
-    rows = frame[(frame["from_stage"] == first) & (frame["to_stage"] == last)]
-    return {row.definition: (row.entered, row.converted) for row in rows.itertuples()}
-
-
-def test_one_log_gives_another_rate_under_each_definition(con):
-    found = rival_counts(table(con, entries_frame(LEADS)), FUNNEL, AS_OF)
-    assert list(found) == ["definition", "from_stage", "to_stage", "entered", "converted"]
-    assert of_way(found, "lead", "paid") == {
-        "reached": (7, 4),  # straight, skipped, circled, began at met; late is late, young not yet judged
-        "touched": (6, 2),  # straight, circled; who was never logged as a lead is none
-        "direct": (6, 1),  # straight
-        "closed": (6, 5),  # all but silent, late now too
-        "so_far": (8, 6),
-    }
-    assert of_way(found, "lead", "met")["touched"] == (6, 2)
-    assert of_way(found, "met", "paid")["direct"] == (4, 3)
-
-
 def by_loop(frame, funnel, as_of, between):
     """The counts of every way and definition, one lead after another."""
     stages = list(funnel.stages)

@@ -118,15 +118,6 @@ def test_nothing_to_compare_is_said() -> None:
     assert speed_sentences(times, times, empty, nobody, SOME, FUNNEL)[0].startswith("No lead came in with you")
 
 
-def test_an_edge_of_one_in_ten_by_chance_is_called_as_in_other_comparisons() -> None:
-    # two-sided p .09: a red against a target would ask for .07
-    found = landmark_differences(marks_of(("met", 1, True, 100, 60, 0), ("met", 1, False, 100, 48, 0)))
-    assert found["verdict"].tolist() == ["higher"]
-    assert set(
-        landmark_differences(marks_of(("met", 1, True, 100, 60, 0), ("met", 1, False, 100, 49, 0)))["verdict"]
-    ) == {"undecided"}
-
-
 def both_clocks(calendar, working):
     """Leads all contacted after these hours on each clock, 40 of each."""
     clocks = {"calendar": calendar, "working": working}

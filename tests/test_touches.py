@@ -39,96 +39,12 @@ def test_a_contact_at_which_the_lead_moves_is_effective_and_one_after_it_is_not(
     assert toy(con, contacts, entries) == [("lead", 0, 1), ("lead", 1, 1), ("met", 0, 8)]
 
 
-def test_only_the_last_contact_before_a_move_counts_and_only_within_the_follow_up(con):
-    entries = [
-        ("a", "lead", "2026-01-05"),
-        ("a", "met", "2026-01-09"),
-        ("b", "lead", "2026-01-05"),
-        ("b", "met", "2026-01-13"),
-    ]
-    contacts = [("a", "2026-01-06 10:00"), ("a", "2026-01-08 10:00"), ("b", "2026-01-05 10:00")]
-    assert toy(con, contacts, entries) == [("lead", 0, 2), ("lead", 1, 2), ("lead", 0, 8)]
-
-
-def test_seven_days_after_still_counts_on_its_last_minute(con):
-    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-13 23:59")]
-    assert toy(con, [("a", "2026-01-06 00:01")], entries) == [("lead", 1, 8)]
-
-
-def test_a_skipped_stage_is_two_moves_and_the_last_stage_a_sale(con):
-    rows = touched(
-        con,
-        contacts_frame([("a", "2026-01-06")]),
-        entries_frame([("a", "lead", "2026-01-05"), ("a", "paid", "2026-01-07")]),
-    )
-    assert fetch(rows)[["moves", "sold"]].to_numpy().tolist() == [[2, True]]
-
-
-def test_contacts_before_the_first_stage_and_after_an_end_are_outside(con):
-    entries = [
-        ("a", "lead", "2026-01-05"),
-        ("a", "lost", "2026-01-08"),
-        ("a", "lead", "2026-02-05"),
-        ("a", "met", "2026-02-06"),
-    ]
-    contacts = [
-        ("a", "2026-01-04"),
-        ("a", "2026-01-06"),
-        ("a", "2026-02-03"),
-        ("a", "2026-02-05"),
-        ("nobody", "2026-01-06"),
-    ]
-    assert toy(con, contacts, entries) == [
-        (OUTSIDE, 0, 0),
-        ("lead", 0, 3),
-        (OUTSIDE, 0, 0),
-        ("lead", 1, 2),
-        (OUTSIDE, 0, 0),
-    ]
-
-
-def test_a_contact_logged_twice_is_one_and_two_kinds_at_once_are_two(con):
-    rows = [("a", "2026-01-06", "call"), ("a", "2026-01-06", "call"), ("a", "2026-01-06", "meeting")]
-    assert len(fetch(touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")])))) == 2
-
-
-def test_a_conversation_is_told_by_its_length_and_without_one_by_an_answer(con):
-    rows = [("a", f"2026-01-0{n}", "call", "Anna", *talk) for n, talk in enumerate(
-        [(60.0, False), (59.0, True), (None, True), (None, False), (None, None)], start=1)]  # fmt: skip
-    found = fetch(touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")])))
-    assert found.sort_values("at")["conversation"].tolist() == [True, False, True, False, False]
-
-
-def test_too_recent_contacts_are_counted_apart_even_if_they_already_moved_a_lead(con):
-    entries = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-10")]
-    rows = touched(con, contacts_frame([("a", "2026-01-06"), ("a", "2026-01-09")]), entries_frame(entries))
-    counts = contact_counts(rows, FUNNEL, date(2026, 1, 13), by="manager").iloc[0]
-    assert counts[["contacts", "effective", "too_recent"]].tolist() == [1, 0, 1]
-    counts = contact_counts(rows, FUNNEL, date(2026, 1, 16), by="manager").iloc[0]
-    assert counts[["contacts", "effective", "too_recent"]].tolist() == [2, 1, 0]
-
-
 def test_a_robot_and_nobody_are_groups_of_their_own(con):
     rows = [("a", "2026-01-06", "call", who) for who in ("robot", None, " ", "Anna")]
     lazy = touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")]))
     counts = contact_counts(lazy, FUNNEL, AS_OF, by="manager")
     assert counts["manager"].tolist() == ["Anna", "robot", "(missing)"]
     assert counts["contacts"].tolist() == [1, 1, 1]
-
-
-def test_days_left_alone_and_moves_of_a_lead_seen_by_eye(con):
-    entries = [
-        ("a", "lead", "2026-01-01"),
-        ("a", "met", "2026-01-20"),
-        ("b", "lead", "2026-01-01"),
-        ("b", "met", "2026-01-03"),
-    ]
-    contacts = [("a", "2026-01-04 10:00")]
-    paths = journeys(table(con, entries_frame(entries)), FUNNEL).cache()
-    lazy = kept(touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
-    found = quiet_counts(lazy, paths, FUNNEL, date(2026, 1, 31))
-    # a stood there on the 1st to 3rd and 12th to 20th without a contact, b on three days; both moved without one
-    assert found.iloc[0].tolist() == ["lead", 3 + 9 + 3, 2, 2]
 
 
 def test_no_contacts_give_frames_of_the_same_shape(con):
@@ -217,7 +133,7 @@ def test_quiet_days_are_those_of_a_loop_over_every_day_of_every_lead(con, seed, 
             stay = episode.stay(stage, STAGES)
             if stay is None or stay[0] > last:
                 continue
-            entered, manager, left, outcome = stay
+            entered, _, left, outcome = stay
             moved = left is not None and left <= last and outcome == "advanced"
             until = left if left is not None and left <= last else last
             own = made.get((episode.lead_id, episode.number, stage), [])
@@ -226,14 +142,12 @@ def test_quiet_days_are_those_of_a_loop_over_every_day_of_every_lead(con, seed, 
             if not days:
                 continue
             quiet = [d for d in days if not any(t.on <= d <= t.on + timedelta(days=7) for t in own)]
-            cell = expected.setdefault((manager, stage), [0, 0, 0])
+            cell = expected.setdefault(stage, [0, 0, 0])
             cell[0] += len(quiet)
             cell[1] += moved and not any(t.moves for t in own)
             cell[2] += moved
     paths = journeys(table(con, entries), RANDOM).cache()
     lazy = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM))
-    found = quiet_counts(lazy, paths, RANDOM, as_of, by="manager", between=between)
-    assert {(r[0], r[1]): list(r[2:]) for r in found.itertuples(index=False)} == expected
-    total = quiet_counts(lazy, paths, RANDOM, as_of, between=between)
-    assert total[QUIET_COUNTS].sum().tolist() == found[QUIET_COUNTS].sum().tolist()
+    found = quiet_counts(lazy, paths, RANDOM, as_of, between=between)
+    assert {r[0]: list(r[1:]) for r in found.itertuples(index=False)} == expected
     assert (found["quiet_moves"] <= found["quiet_days"]).all()

@@ -10,7 +10,6 @@ import pytest
 from backends import funnel_of
 
 from funnelstats.core.incidence import incidence, incidence_at
-from funnelstats.leads.sentences import worklist_sentences
 from funnelstats.leads.worklist import (
     LISTED,
     chances,
@@ -20,6 +19,7 @@ from funnelstats.leads.worklist import (
     with_retry_stake,
     with_stake,
     worklist,
+    worklist_sentences,
 )
 
 AS_OF = date(2026, 6, 28)

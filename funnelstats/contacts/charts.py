@@ -24,9 +24,8 @@ from funnelstats.page.figures import (
     show_figure,
     text_width,
 )
-from funnelstats.page.tables import NOTHING, Shown
+from funnelstats.page.tables import NO_OUTPUT, Shown
 
-"""Shown where a figure or a table would be empty, below sentences that say what is missing."""
 MOST_ROWS = 12
 ROW = 0.33
 """Inches from row to row."""
@@ -44,7 +43,7 @@ def contact_chart(rates: pd.DataFrame) -> Shown:
     most = rates.sort_values("contacts", ascending=False, kind="stable").head(MOST_ROWS).index
     rows = rates[rates.index.isin(most)].iloc[::-1].reset_index(drop=True)
     if rows.empty:
-        return NOTHING
+        return NO_OUTPUT
     names = [short_name(f"{row['stage']}, {row['kind']}", LONGEST_LABEL) for row in rows.to_dict("records")]
     sizes = [f"n\u00a0{number(contacts)}" for contacts in rows["contacts"]]
     marks = [
@@ -89,7 +88,7 @@ def speed_chart(own: pd.DataFrame, others: pd.DataFrame, *, hours: int = 72) -> 
     Takes two frames of ``contact_curve``, the manager's and the colleagues' (empty where too few).
     """
     if own.empty:
-        return NOTHING
+        return NO_OUTPUT
     titles = {"calendar": _("hours since the lead came in"), "working": _("working hours since the lead came in")}
     whose = {"mine": (_("my leads"), own, ACCENT), "colleagues": (_("colleagues"), others, QUIET)}
     whose = {name: part for name, part in whose.items() if len(part[1])}

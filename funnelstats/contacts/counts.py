@@ -172,7 +172,6 @@ def quiet_counts(
     journeys: ir.Table,
     funnel: Funnel,
     as_of: date,
-    by: str | Sequence[str] = (),
     *,
     between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
@@ -180,14 +179,13 @@ def quiet_counts(
 
     A day is quiet if there was no contact at this stage on it, nor on the ``contact.follow_up_days`` days before.
     The first and the last day at a stage count. So each move is either that of an effective contact or a quiet
-    one, and no lead counts as left alone only because it moved before anybody called. ``by`` may name manager,
-    here the owner at stage entry; ``between`` holds the first and last day counted.
+    one, and no lead counts as left alone only because it moved before anybody called. ``between`` holds the first and
+    last day counted.
 
-    Returns *by, stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
+    Returns stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
     """
-    keys = group_keys(by, ["manager"])
     if touches is None:
-        return nothing_counted([*keys, "stage"], QUIET_COUNTS)
+        return nothing_counted(["stage"], QUIET_COUNTS)
     first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
     places = funnel.stages[:-1]
     at_stage = journeys.filter((journeys.place < len(places)) & (journeys.entered_on <= on_date(last)))
@@ -198,7 +196,6 @@ def quiet_counts(
         *EPISODE,
         "stage",
         "place",
-        "manager",
         _from=ibis.greatest(day_number(at_stage.entered_on), start),
         _until=left.ifelse(day_number(at_stage.left_on), ibis.literal(number_of(last))),
         _moved=left & (at_stage.outcome == "advanced").fill_null(False),
@@ -215,11 +212,11 @@ def quiet_counts(
         .aggregate(_days=ibis._._days.sum(), _moves=ibis._.moves.max())
     )
     joined = spans.left_join(followed, [*EPISODE, "stage"]).select(*spans.columns, "_days", "_moves")
-    counted = joined.group_by(*keys, _place="place").aggregate(
+    counted = joined.group_by(_place="place").aggregate(
         quiet_days=(joined._until - joined._from + 1 - joined._days.fill_null(0)).sum(),
         quiet_moves=joined.count(where=joined._moved & (joined._moves.fill_null(0) == 0)),
         moves=joined.count(where=joined._moved),
     )
-    frame = in_order(fetch(counted), keys, "_place")
-    frame.insert(len(keys), "stage", named(frame["_place"], places))
-    return whole_numbers(frame[[*keys, "stage", *QUIET_COUNTS]], QUIET_COUNTS)
+    frame = in_order(fetch(counted), [], "_place")
+    frame = frame.assign(stage=named(frame["_place"], places))
+    return whole_numbers(frame[["stage", *QUIET_COUNTS]], QUIET_COUNTS)

@@ -5,14 +5,13 @@ Counts of `touches` come in, small frames and sentences go out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.intervals import (
     NO,
@@ -28,10 +27,7 @@ from funnelstats.core.intervals import (
     share_margin,
     wilson_interval,
 )
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-    from funnelstats.importing.opening import Tables
+from funnelstats.importing.opening import Tables
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("expected", "expected_variance")
@@ -65,23 +61,23 @@ def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def contact_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
     """Share of contacts after which the lead moved on, with a Wilson interval; missing where there were none.
 
     Takes any frame of ``contact_counts``. Adds ``rate, ci_lower, ci_upper``, and after ``with_expected`` also
     ``ratio, ratio_lower, ratio_upper``: effective contacts over the moves that as many days without a contact would
     have brought (``rate_ratio``).
     """
-    lower, upper = wilson_interval(counts["effective"], counts["contacts"], level)
+    lower, upper = wilson_interval(counts["effective"], counts["contacts"])
     found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
     if "expected" not in counts:
         return found
-    lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"], level)
+    lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"])
     ratio = share(counts["effective"], counts["expected"])
     return found.assign(ratio=ratio, ratio_lower=lower, ratio_upper=upper)
 
 
-def efforts(counts: pd.DataFrame, flow: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def efforts(counts: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
     """Contacts of each kind made for one step forward and for one sale, whatever the lead moved after.
 
     Takes ``contact_counts`` by kind (and more) and ``stage_flow`` of the same days and people. Returns kind, made
@@ -96,7 +92,7 @@ def efforts(counts: pd.DataFrame, flow: pd.DataFrame, *, level: float = 0.95) ->
     found = found.assign(advances=reached["advance"], sales=reached["sale"])
     for name, count in reached.items():
         each = np.full(len(made), float(count))
-        lower, upper = rate_ratio(made, each, each, level)
+        lower, upper = rate_ratio(made, each, each)
         found = found.assign(
             **{f"per_{name}": share(made, each), f"per_{name}_lower": lower, f"per_{name}_upper": upper}
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -19,6 +19,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import OUTSIDE
+from funnelstats.core.conversion import COUNTS
 from funnelstats.core.counts import (
     by_people,
     day_number,
@@ -26,6 +27,7 @@ from funnelstats.core.counts import (
     group_keys,
     in_order,
     known_within,
+    named,
     nothing_counted,
     on_date,
     whole_numbers,
@@ -33,9 +35,6 @@ from funnelstats.core.counts import (
 )
 from funnelstats.core.journeys import EPISODE, episodes
 from funnelstats.core.shared import shared
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 SECONDS = npt.NDArray[np.int64]
 
@@ -89,7 +88,6 @@ def _utc(days: npt.NDArray[np.datetime64], clock: time, timezone: str) -> SECOND
 HOUR = 3600
 CLOCKS = ("calendar", "working")
 LANDMARKS = (1, 3, 7)
-LANDMARK_COUNTS = ["entered", "converted", "too_recent"]
 
 
 def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel) -> Any:
@@ -183,15 +181,7 @@ def _on_both_clocks(waits: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
 
 
 @shared
-def landmark_counts(
-    firsts: ir.Table | None,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
-    landmarks: Sequence[int] = LANDMARKS,
-) -> pd.DataFrame:
+def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """Leads still at the first stage at the end of day L, contacted by then or not, and how many moved on after it.
 
     A comparison of leads by their time to first contact would credit contact with the leads that were fast anyway;
@@ -199,20 +189,19 @@ def landmark_counts(
     and once for the last one (horizons of the way summed); landmarks not before the horizon, and leads that ended on a
     day not known, are left out.
 
-    Returns *by, to_stage, landmark_days, contacted (bool), entered, converted, too_recent: every combination that has
-    a lead.
+    Returns to_stage, landmark_days, contacted (bool), entered, converted, too_recent: every combination that has a
+    lead.
     """
-    keys = group_keys(by, ["manager"] if firsts is None else [*firsts.columns, "manager"])
     if firsts is None:
-        shape = nothing_counted([*keys, "to_stage"], ["landmark_days", "contacted", *LANDMARK_COUNTS])
+        shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
         return shape.astype({"contacted": bool})
     ways = {funnel.stages[1]: funnel.steps[0].horizon_days}
     ways[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
-    pairs = [(stage, days, mark) for stage, days in ways.items() for mark in landmarks if mark < days]
+    pairs = [(stage, days, mark) for stage, days in ways.items() for mark in LANDMARKS if mark < days]
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )
-    came = (firsts.place == 0) & firsts.undated.isnull() & known_within(firsts.reached_on, as_of, entered_between)
+    came = (firsts.place == 0) & firsts.undated.isnull() & known_within(firsts.reached_on, as_of, None)
     rows = firsts.filter(came).cross_join(grid)
     won = rows._pair.isin([number for number, pair in enumerate(pairs) if pair[0] == funnel.stages[-1]])
     reached_on = won.ifelse(rows.won_on, rows.next_on)
@@ -222,22 +211,19 @@ def landmark_counts(
 
     gone = within(rows.next_on, rows.landmark_days) | within(rows.ended_on, rows.landmark_days)
     there = on_date(as_of).delta(rows.reached_on, unit="day")
-    judged = rows.mutate(
+    still = rows.mutate(
         contacted=within(rows.contacted_on, rows.landmark_days),
         _matured=there >= rows._horizon,
         _converted=within(reached_on, rows._horizon),
     ).filter(~gone & (there >= rows.landmark_days))
-    counted = (
-        with_shown(judged, keys)
-        .group_by(*keys, "_pair", "landmark_days", "contacted")
-        .aggregate(
-            entered=ibis._.count(where=ibis._._matured),
-            converted=ibis._.count(where=ibis._._matured & ibis._._converted),
-            too_recent=ibis._.count(where=~ibis._._matured),
-        )
+    counted = still.group_by("_pair", "landmark_days", "contacted").aggregate(
+        entered=still.count(where=still._matured),
+        converted=still.count(where=still._matured & still._converted),
+        too_recent=still.count(where=~still._matured),
     )
-    frame = in_order(fetch(counted), keys, "_pair", "contacted")
-    frame = frame.assign(to_stage=frame["_pair"].map(lambda number: pairs[number][0]).astype("str"))
-    frame = frame.assign(contacted=frame["contacted"].astype(bool))
-    columns = [*keys, "to_stage", "landmark_days", "contacted", *LANDMARK_COUNTS]
-    return whole_numbers(frame[columns], ["landmark_days", *LANDMARK_COUNTS])
+    frame = in_order(fetch(counted), [], "_pair", "contacted")
+    frame = frame.assign(
+        to_stage=named(frame["_pair"], [pair[0] for pair in pairs]), contacted=frame["contacted"].astype(bool)
+    )
+    columns = ["to_stage", "landmark_days", "contacted", *COUNTS]
+    return whole_numbers(frame[columns], ["landmark_days", *COUNTS])

@@ -5,11 +5,10 @@ Counts of `firsts` come in. Leads never contacted stay in as waiting (censored),
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.comparing import REST, benjamini_hochberg, score_p
 from funnelstats.core.conversion import conversion_rates
@@ -26,17 +25,14 @@ from funnelstats.core.intervals import (
     ratio_answers,
     share_margin,
 )
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-    from funnelstats.importing.opening import Tables
+from funnelstats.importing.opening import Tables
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""
 SHARES = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
 
 
-def waiting_times(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     """Hours after which a quarter, half and three quarters of the leads were contacted, on each clock.
 
     Takes a frame of ``hours_to_contact``. Kaplan–Meier, log-log limits, R's midpoint rule (``days_in_stage``).
@@ -47,19 +43,19 @@ def waiting_times(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
     counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
     found = counted_leads.rename(columns={"waiting": "never"})[[*keys, "leads", "contacted", "never"]]
-    times = days_in_stage(_as_days(hours), list(SHARES), level=level)
+    times = days_in_stage(_as_days(hours), list(SHARES))
     for part, name in SHARES.items():
         named = {"days": name, "days_lower": f"{name}_lower", "days_upper": f"{name}_upper"}
         found = found.merge(times[times["share"] == part].drop(columns="share").rename(columns=named), on=keys)
     return found
 
 
-def contact_curve(hours: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def contact_curve(hours: pd.DataFrame) -> pd.DataFrame:
     """Share of leads contacted within so many hours, leads still waiting counted for as long as they were watched.
 
     Returns ``*by, clock, hours, at_risk, rate, ci_lower, ci_upper``: one minus Kaplan–Meier.
     """
-    curve = incidence(_as_days(hours), level).rename(columns={"age_days": "hours", "incidence": "rate"})
+    curve = incidence(_as_days(hours)).rename(columns={"age_days": "hours", "incidence": "rate"})
     keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
     return curve[[*keys, "hours", "at_risk", "rate", "ci_lower", "ci_upper"]]
 
@@ -69,28 +65,28 @@ def _as_days(hours: pd.DataFrame) -> pd.DataFrame:
     return hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
 
 
-def landmark_differences(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     """How much better leads did that were contacted by a landmark than those that were not, both still open then.
 
-    Takes a frame of ``landmark_counts``. Returns ``*by, to_stage, landmark_days, entered, converted, rate,
-    ci_lower, ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference,
-    difference_lower, difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the
-    rows, two-sided score test) or undecided. [-1, 1] and missing where a side has nobody.
+    Takes a frame of ``landmark_counts``. Returns ``to_stage, landmark_days, entered, converted, rate, ci_lower,
+    ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference, difference_lower,
+    difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the rows, two-sided score
+    test) or undecided. [-1, 1] and missing where a side has nobody.
     """
-    keys = [str(column) for column in counts if column not in ("contacted", "entered", "converted", "too_recent")]
+    keys, numbers = ["to_stage", "landmark_days"], ["entered", "converted"]
     every = counts[keys].drop_duplicates()
-    numbers = ["entered", "converted"]
     early, late = (
-        every.merge(counts.loc[counts["contacted"] == side, [*keys, *numbers]], how="left", on=keys).fillna(
-            dict.fromkeys(numbers, 0)
+        conversion_rates(
+            every.merge(counts.loc[counts["contacted"] == side, [*keys, *numbers]], how="left", on=keys)
+            .fillna(dict.fromkeys(numbers, 0))
+            .astype(dict.fromkeys(numbers, "int64"))
         )
         for side in (True, False)
     )
-    early, late = (conversion_rates(side.astype(dict.fromkeys(numbers, "int64"))) for side in (early, late))
-    k1, n1, k2, n2 = (side[name].to_numpy(dtype=float) for side in (early, late) for name in ("converted", "entered"))
-    lower, upper = newcombe_interval(k1, n1, k2, n2, level)
-    p_value = np.where((n1 > 0) & (n2 > 0), score_p(k1, n1, k2, n2), np.nan)
+    sides = early["converted"], early["entered"], late["converted"], late["entered"]
+    lower, upper = newcombe_interval(*sides)
     difference = early["rate"] - late["rate"]
+    p_value = np.where(difference.isna(), np.nan, score_p(*sides))
     sign = np.where(difference > 0, "higher", "lower")
     return pd.concat([early, late.drop(columns=keys).add_prefix("other_")], axis=1).assign(
         difference=difference,

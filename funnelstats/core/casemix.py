@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from funnelstats.core.conversion import COUNTS
+from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
 from funnelstats.core.shared import shared
-
-STEP = ("from_stage", "to_stage")
 
 OWN = 4
 """Leads as the team's that stand beside a manager's own of a kind, for what chance does there.
@@ -32,7 +30,7 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1
     - ``entered, converted``, ``expected`` from a logistic model of the attributes fitted **without** the
       manager, ``ratio, ratio_lower, ratio_upper`` of observed to expected (exact Poisson limits)
     - ``rate, n_eff, ci_lower, ci_upper``: directly standardised, as if all had the leads of the whole team
-      (kinds he never worked left out; Wilson on n_eff), a rate frame for ``coaching_pairs`` or ``rate_difference``
+      (kinds he never worked left out; Wilson on n_eff), a rate frame for ``coaching_pairs``
     - ``mix_difference, mix_lower, mix_upper`` (MOVER) and ``mix_lower90, mix_upper90``: his rate less that of all
       the others with **his** mix of leads, over the kinds that both worked: below 0 he is weak at equal leads,
       and where the lower limit at 90 % lies above −m no weaker than by m (two one-sided tests at 5 %)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.conversion import COUNTS, MEASURED, check_groups, conversion_rates, rate_difference
+from funnelstats.core.conversion import COUNTS, MEASURED, STEP, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import NO, YES, Array, answers, score_interval, share_margin
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 RED, AMBER, GREEN = 0.05, 0.20, 0.90
 """Share of false reds allowed on a page; the same for ambers; how sure a green must be."""
@@ -23,8 +19,6 @@ RED, AMBER, GREEN = 0.05, 0.20, 0.90
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
 ALPHA_REST = 0.01
 """Where no target is agreed there is no e-value, and a name must hold over the pages of a half-year by this alone."""
-
-STEP = ["from_stage", "to_stage"]
 
 
 def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -169,23 +163,17 @@ def page_verdicts(
     )
 
 
-def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame | None = None) -> pd.DataFrame:
+def versus_rest(rates: pd.DataFrame, rest: pd.DataFrame) -> pd.DataFrame:
     """How each manager's rate differs from that of **all the others**, never from a total that holds him.
 
-    Takes rate frames: ``rest`` is made from ``rest_of`` counts; it may be left out for a count frame.
-    Returns ``*keys, rate, other_rate, difference, ci_lower, ci_upper, p_value, p_holm, verdict``: higher, lower
-    (Benjamini–Hochberg .10 over the rows) or undecided. Source: Newcombe 1998; two-sided score test, with ``df`` by
-    Student's quantile.
+    Takes two rate frames by manager, the second of ``rest_of`` counts. Returns ``*keys, rate, other_rate, difference,
+    ci_lower, ci_upper, p_value, p_holm, verdict``: higher, lower (Benjamini–Hochberg .10 over the rows) or undecided.
+    Source: Newcombe 1998; two-sided score test, with ``df`` by Student's quantile.
     """
-    own = rates if "rate" in rates else conversion_rates(rates)
-    counts = rates[[column for column in rates if column in COUNTS or column not in MEASURED]]
-    others = conversion_rates(rest_of(counts)) if rest is None else rest
-    check_groups(own, others)
-    found = rate_difference(own, others)
-    keys = [column for column in found if column in others and column not in MEASURED]
-    matched = found[keys].merge(others, on=keys, how="left")
-    (k1, n1), (k2, n2) = effective_counts(own), effective_counts(matched)
-    p_value = np.where(found["difference"].isna(), np.nan, 2 * _as_known(score_p(k1, n1, k2, n2) / 2, own))
+    found = rate_difference(rates, rest)
+    keys = [column for column in found if column in rest and column not in MEASURED]
+    (k1, n1), (k2, n2) = effective_counts(rates), effective_counts(found[keys].merge(rest, on=keys, how="left"))
+    p_value = np.where(found["difference"].isna(), np.nan, 2 * _as_known(score_p(k1, n1, k2, n2) / 2, rates))
     clear = benjamini_hochberg(p_value) <= REST
     sign = np.where(found["difference"] > 0, "higher", "lower")
     return found.assign(p_value=p_value, p_holm=holm(p_value), verdict=np.where(clear, sign, "undecided"))

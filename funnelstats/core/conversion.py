@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype
 
 from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import mover_difference, share, wilson_interval
 
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-
+STEP = ["from_stage", "to_stage"]
 COUNTS = ("entered", "converted", "too_recent")
 RATE = ("rate", "ci_lower", "ci_upper")
 MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df")
@@ -37,23 +34,15 @@ def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
 
-    Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or
-    standardised; rows match on the group columns that both have, and one row for all groups matches each. Returns
-    ``*keys, rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Frames that
-    cannot be meant for one another are refused: the other split finer, or a column of which no value is in both.
-    Source: Newcombe 1998, method 10 (MOVER).
+    Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or standardised; rows match
+    on the group columns that both have, and one row for all groups matches each. Returns ``*keys, rate, other_rate,
+    difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Source: Newcombe 1998, method 10 (MOVER).
     """
     keys = [column for column in group_columns(rates) if column in other]
-    if finer := [column for column in group_columns(other) if column not in rates]:
-        raise ValueError(
-            f"each row must match one row of the other frame, which is split by {', '.join(finer)} and this one is "
-            "not; sum the other one over it, or drop the column"
-        )
-    check_meeting(rates, other, keys)
     own = [str(column) for column in rates if column not in MEASURED]
-    matched = rates[[*own, *RATE]].merge(other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"))
-    if len(matched) != len(rates):
-        raise ValueError(f"each row must match one row of the other frame; {', '.join(keys)} repeat there")
+    matched = rates[[*own, *RATE]].merge(
+        other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"), validate="many_to_one"
+    )
     difference = matched["rate"] - matched["rate_other"]
     lower, upper = mover_difference(
         (matched["rate"], matched["ci_lower"], matched["ci_upper"]),
@@ -79,34 +68,13 @@ def group_columns(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def check_groups(frame: pd.DataFrame, other: pd.DataFrame) -> None:
-    """Two frames go row by row: a ValueError names the group columns that only one of them has."""
-    groups = group_columns(frame), group_columns(other)
-    if apart := sorted(set(groups[0]) ^ set(groups[1])):
-        raise ValueError(
-            f"both frames need the same groups, got {', '.join(groups[0])} and {', '.join(groups[1])}; count both by "
-            f"{', '.join(apart)}, or neither"
-        )
-    check_meeting(frame, other, groups[1])
-
-
-def check_meeting(frame: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
-    """A ValueError names the first column of which no value is in both frames, so that no row can match."""
-    for key in keys if len(frame) and len(other) else []:
-        if not frame[key].isin(other[key]).any():
-            raise ValueError(
-                f'rows match on {", ".join(keys)}, but no {key} is in both, such as "{frame[key].iloc[0]}" and '
-                f'"{other[key].iloc[0]}"; drop that column from both, or choose the same ones'
-            )
-
-
-def rival_rates(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def rival_rates(counts: pd.DataFrame) -> pd.DataFrame:
     """The rates of one log under rival definitions, and how far each is from the page's own, ``reached``.
 
     Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
     the same way, missing where one of them is).
     """
-    rates = conversion_rates(counts, level)
+    rates = conversion_rates(counts)
     way = ["from_stage", "to_stage"]
     own = rates.loc[rates["definition"] == "reached", [*way, "rate"]].rename(columns={"rate": "own"})
     return rates.assign(apart=rates["rate"] - rates[way].merge(own, how="left", on=way)["own"].to_numpy())
@@ -118,7 +86,8 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
     ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
     """
-    check_groups(rates, counts)
+    if differ := sorted({*group_columns(rates)} ^ {*group_columns(counts)}):
+        raise ValueError(f"both frames need the same groups; count both by {', '.join(differ)}, or neither")
     keys = [column for column in counts if column not in COUNTS]
     matured = counts[keys].assign(
         matured=counts["entered"],

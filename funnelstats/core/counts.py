@@ -21,11 +21,11 @@ from funnelstats.config.dates import checked_between
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
+from funnelstats.core.conversion import COUNTS
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.journeys import EPISODE
 from funnelstats.core.shared import shared
 
-STEP_COUNTS = ["entered", "converted", "too_recent"]
-OUTCOMES = ["advanced", "lost", "open"]
 FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
@@ -102,7 +102,7 @@ def judged(rows: ir.Table, keys: list[str], pairs: Sequence[tuple[str, str]]) ->
         converted=rows.count(where=matured & in_time),
         too_recent=rows.count(where=~matured),
     )
-    return _by_pair(counted, keys, pairs, STEP_COUNTS)
+    return _by_pair(counted, keys, pairs, COUNTS)
 
 
 def _pairs(funnel: Funnel) -> list[tuple[str, str]]:
@@ -115,7 +115,7 @@ def _by_pair(
     """The counts in order, with the names of their stages; without keys, every pair."""
     frame = in_order(fetch(counted), keys, "_step")
     if not keys:
-        frame = every_place(frame, "_step", range(len(pairs)))
+        frame = pd.DataFrame({"_step": range(len(pairs))}).merge(frame, how="left", on="_step")
     frame = frame.assign(
         from_stage=named(frame["_step"], [pair[0] for pair in pairs]),
         to_stage=named(frame["_step"], [pair[1] for pair in pairs]),
@@ -138,40 +138,12 @@ def outcome_days(
     day that is not known is open here too: nobody knows that it was in time (`undated_counts` says how many).
     An open lead's age is that at `as_of`, a day wholly observed, so it is at risk on that day too.
 
+    Durations are of the stays that have one, `journeys.filter(journeys.timed)`: skipped stages, and those left before
+    they were entered or on a day not known, are in every rate at 0 days; they were not left after 0 days.
+
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
     """
-    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=False)
-
-
-@shared
-def stage_days(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
-) -> pd.DataFrame:
-    """The counts of `outcome_days`, of the stays that have a duration: what `days_in_stage` takes.
-
-    Skipped stages, and those left before they were entered or on a day not known, are in every rate at 0 days; they
-    were not left after 0 days.
-    """
-    return _day_counts(journeys, funnel, as_of, by, entered_between, timed=True)
-
-
-def _day_counts(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str],
-    entered_between: tuple[date, date] | None,
-    *,
-    timed: bool,
-) -> pd.DataFrame:
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
-    if timed:
-        rows = rows.filter(rows.timed)
     ended = rows.outcome.isin(["advanced", *ENDS]) & (rows.left_on <= on_date(as_of))
     rows = rows.mutate(_gone=ended.fill_null(False))
     rows = rows.mutate(age_days=rows._gone.ifelse(_days(rows.entered_on, rows.left_on), rows._age))
@@ -340,10 +312,6 @@ def in_order(frame: pd.DataFrame, keys: Sequence[str], *order: str) -> pd.DataFr
     ).reset_index(drop=True)
     blank = {key: shown[key].astype(object).fillna(MISSING) for key in keys if shown[key].hasnans}
     return shown.assign(**blank)
-
-
-def every_place(frame: pd.DataFrame, column: str, places: Iterable[int]) -> pd.DataFrame:
-    return pd.DataFrame({column: places}).merge(frame, how="left", on=column)
 
 
 def named(positions: pd.Series, names: Sequence[str]) -> pd.Series:

@@ -16,7 +16,6 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS
 from funnelstats.core.counts import (
-    every_place,
     fetch,
     group_keys,
     in_order,
@@ -60,13 +59,9 @@ def stage_flow(
         still_there=present.count(where=~left),
     )
     frame = in_order(fetch(counted), keys, "_place")
-    places = range(len(funnel.stages))
-    if keys:
-        groups = frame[keys].drop_duplicates()
-        every = groups.merge(pd.DataFrame({"_place": places}), how="cross")
-        frame = every.merge(frame, how="left", on=[*keys, "_place"])
-    else:
-        frame = every_place(frame, "_place", places)
+    groups = frame[keys].drop_duplicates() if keys else pd.DataFrame(index=[0])
+    every = groups.merge(pd.DataFrame({"_place": range(len(funnel.stages))}), how="cross")
+    frame = every.merge(frame, how="left", on=[*keys, "_place"])
     frame.insert(len(keys), "stage", named(frame["_place"], funnel.stages))
     return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
 
@@ -84,32 +79,13 @@ def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     Returns from_stage, to_stage, entries, kind, in the funnel's order.
     """
     ordered = ("(start)", *funnel.stages, *ENDS)
-    entries_of = stage_entries(entries, funnel).group_by("lead_id", "entered_at", "place")
-    rows = entries_of.aggregate(copies=ibis._.count())
+    rows = stage_entries(entries, funnel)
     in_time = ibis.window(group_by="lead_id", order_by=["entered_at", "place"])
-    linked = rows.mutate(from_place=rows.place.lag().over(in_time))
-    counted = linked.group_by("from_place", "place").aggregate(
-        entries=linked.count(), again=linked.copies.sum() - linked.count()
-    )
-    frame = fetch(counted)
-    moves = pd.DataFrame(
-        {
-            "from": frame["from_place"].fillna(-1).astype("int64") + 1,
-            "to": frame["place"].astype("int64") + 1,
-            "entries": frame["entries"],
-        }
-    )
-    # Copies of one row at one instant are the same stage logged again.
-    copies = pd.DataFrame({"from": moves["to"], "to": moves["to"], "entries": frame["again"]})
-    total = pd.concat([moves, copies]).groupby(["from", "to"], as_index=False)["entries"].sum()
-    total = total[total["entries"] > 0].reset_index(drop=True)
-    result = pd.DataFrame(
-        {
-            "from_stage": named(total["from"], ordered),
-            "to_stage": named(total["to"], ordered),
-            "entries": total["entries"].astype("int64"),
-        }
-    )
+    moves = rows.mutate(before=rows.place.lag().over(in_time).fill_null(-1))
+    frame = fetch(moves.group_by("before", "place").aggregate(entries=moves.count())).sort_values(["before", "place"])
+    places = {"from_stage": frame["before"], "to_stage": frame["place"]}
+    result = pd.DataFrame({name: named(place + 1, ordered) for name, place in places.items()})
+    result = result.assign(entries=frame["entries"].astype("int64")).reset_index(drop=True)
     kinds = [_kind(*move, ordered) for move in zip(result["from_stage"], result["to_stage"], strict=True)]
     return result.assign(kind=pd.Series(kinds, dtype="str"))
 

@@ -7,17 +7,14 @@ censored, so nobody is promised who has already refused. Day counts come in, sma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import Array, checked_level, wilson_interval
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 OUTCOMES = ("advanced", "lost", "open")
 CURVE = ("at_risk", *OUTCOMES, "incidence", "variance", "n_eff", "ci_lower", "ci_upper")
@@ -27,10 +24,8 @@ SUMS = ("risk", "risk_f", "risk_ff", "gain", "gain_s", "gain_f")
 def incidence(days: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Share of leads that advanced by each day after stage entry, lost leads being a rival end.
 
-    Takes ``*keys, age_days, advanced, lost, open`` (leads that did so at that age; open ones were watched
-    through it). Where the history starts later than the leads, a column ``joined`` says how many came under
-    watch on each day of age (left truncation); without it all are watched from the start. Returns, for
-    each group and day on which a lead left or was last seen,
+    Takes ``*keys, age_days, advanced, lost, open`` (leads that did so at that age; open ones were watched through it,
+    all from the start). Returns, for each group and day on which a lead left or was last seen,
     ``*keys, age_days, at_risk, advanced, lost, open, incidence, variance, n_eff, ci_lower, ci_upper``.
 
     n_eff is the number of fully watched leads that would be as sure; the interval is Wilson's on it. Source:
@@ -84,20 +79,6 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     return found[[*by, *[column for column in found if column not in by]]]
 
 
-def days_to_convert(curve: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
-    """First day by which a share of **all** leads has advanced; missing where that share is not reached.
-
-    Returns ``*keys, days, days_lower, days_upper``; the limits are the days on which the curve's own
-    limits reach the share. Never the median among the won, which is short because slow leads are still open.
-    """
-    keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
-    reaches = {"days": "incidence", "days_lower": "ci_upper", "days_upper": "ci_lower"}
-    found = curve[keys].assign(
-        **{name: curve["age_days"].where(curve[limit] >= share - 1e-12) for name, limit in reaches.items()}
-    )
-    return found.groupby(keys, sort=False, dropna=False)[list(reaches)].min().reset_index()
-
-
 def days_in_stage(
     days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75), *, level: float = 0.95
 ) -> pd.DataFrame:
@@ -142,9 +123,8 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
 
     Sorted by group and age; ``group`` numbers the groups in their order of appearance.
     """
-    keys = [str(column) for column in days if column not in ("age_days", *OUTCOMES, "joined")]
-    numbers = [column for column in (*OUTCOMES, "joined") if column in days]
-    daily = days.groupby([*keys, "age_days"], sort=False, dropna=False)[numbers].sum().reset_index()
+    keys = [str(column) for column in days if column not in ("age_days", *OUTCOMES)]
+    daily = days.groupby([*keys, "age_days"], sort=False, dropna=False)[list(OUTCOMES)].sum().reset_index()
     by = daily.groupby(keys, sort=False, dropna=False) if keys else daily.groupby(daily["age_days"] * 0)
     daily = daily.assign(group=by.ngroup()).sort_values(["group", "age_days"], ignore_index=True)
     group = daily["group"]
@@ -154,8 +134,8 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
 
     d1, left = daily["advanced"], daily["advanced"] + daily["lost"]
     gone = left + daily["open"]
-    joined = run(daily["joined"]) if "joined" in daily else gone.groupby(group).transform("sum")
-    n = joined - run(gone) + gone
+    entered = gone.groupby(group).transform("sum")
+    n = entered - run(gone) + gone
     at_risk = n.where(n > 0, np.nan)
     survival = (1 - left / at_risk).fillna(1.0).groupby(group).cumprod()
     before = survival.groupby(group).shift(fill_value=1.0)
@@ -177,7 +157,7 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
     daily = daily.assign(at_risk=n, survival=survival, incidence=f, **pd.DataFrame(sums).groupby(group).cumsum())
     won = f.to_numpy()
     variance = cumulative_variance(won, *(daily[name].to_numpy() for name in SUMS))
-    known = (joined - daily["unseen"] + daily["open"]).to_numpy(dtype=float)
+    known = (entered - daily["unseen"] + daily["open"]).to_numpy(dtype=float)
     return keys, daily.assign(variance=variance, n_eff=effective(won, variance, known))
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from funnelstats.config.funnel import Funnel, Step
 from funnelstats.core.comparing import rest_of, versus_rest
+from funnelstats.core.conversion import STEP
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.core.intervals import Array, checked_level, score_interval, share
 from funnelstats.core.shared import shared
 
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel, Step
-
-STEP = ["from_stage", "to_stage"]
 OWN_PART = 0.5
 """Of a step's correlation, how much is its own; the rest is that of all steps, which few weeks know better."""
 

@@ -1,16 +1,22 @@
 """One manager's own leads: which to act on this week, and how the manager stands beside the others."""
 
 from funnelstats.leads.counts import cell_leads, own_leads, own_wins
-from funnelstats.leads.sentences import (
+from funnelstats.leads.worklist import (
+    chances,
+    coming_week,
     of_manager,
     of_manager_flow,
     own_rows,
     own_sentences,
     peer_band,
     peer_rows,
+    stalled,
+    untouched,
+    with_retry_stake,
+    with_stake,
+    worklist,
     worklist_sentences,
 )
-from funnelstats.leads.worklist import chances, coming_week, stalled, untouched, with_retry_stake, with_stake, worklist
 
 __all__ = [
     "cell_leads",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,9 +12,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, counted, day, number, percent
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.account import FACTS, NAMING, TOUCHES
-
-if TYPE_CHECKING:
-    from funnelstats.importing.opening import Tables
+from funnelstats.importing.opening import Tables
 
 MOST_TOLD = 5
 OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")

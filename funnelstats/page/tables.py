@@ -81,7 +81,7 @@ OTHER_VERDICT_WORDS = (
 )
 """Verdicts without a mark."""
 
-NOTHING = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
+NO_OUTPUT = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Takes the place of a table or a figure where a page has said already that there is nothing."""
 
 _LEFT = ("text", "verdict", "word")
@@ -105,7 +105,7 @@ def show_table(
     """
     how = _checked(table)
     if frame.empty:
-        return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NOTHING
+        return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NO_OUTPUT
     columns = how.columns_of(frame, labels)
     return Shown(
         {

@@ -1,18 +1,237 @@
-"""Why the conversion from first stage to last changed between two periods: which step, which mix of leads."""
+"""Week after week: since when a step leaks, which steps do however often one looks, what moved the whole way.
+
+Everything is computed anew from the weeks given; no state is kept between reports.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.comparing import effective_counts
-from funnelstats.core.conversion import MEASURED
-from funnelstats.core.intervals import SIDED, UNTOLD, Array, answers, checked_level, share
+from funnelstats.core.comparing import effective_counts, is_ranked, mid_p, targets_and_floors
+from funnelstats.core.conversion import COUNTS, STEP
+from funnelstats.core.intervals import SIDED, UNTOLD, Array, answers, checked, share
+from funnelstats.core.scatter import usual_dispersion
 
-STEP = ["from_stage", "to_stage"]
+FELL = 0.98
+"""How probable a fall within the weeks must be for an alarm.
+
+So four steps exactly at their floors alarm falsely in at most one of ten half-years, weeks scattering or not; with
+.95 in one of six.
+"""
+
+RANGE = 0.98
+"""Probability of the weeks between which a fall began: of alarms of small falls, which luck has helped, nine in ten
+hold it then; with .95 only .76 to .87 do."""
+
+FIRST, SURE = 8, 0.05
+"""Weeks that tell "from the first on", at a one-sided 5 %."""
+
+MEAN_START = 26
+"""Weeks until a leak begins that was not there from the start, on average, before anything is seen."""
+
+
+def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Which steps fell below their floor within the weeks given, and between which weeks that began.
+
+    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is the week's
+    Monday). Two hypotheses, equally likely beforehand: one rate in all weeks, or a fall from one to another in a week
+    of which each is as likely as any other. Leads of one week are alike: counts are divided by Pearson's dispersion of
+    the weeks around the best fall (at least 1), and evidence is Student's, since that is estimated too.
+
+    Returns ``*keys, from_stage, to_stage, alarm, since, since_lower, since_upper, at_start, before_rate, after_rate,
+    fell, dispersion``. ``fell`` is the probability of a fall, ``alarm`` that it is .98 and the rate afterwards below
+    the floor; only then there are dates: ``since``, the likeliest first week, and the first and last of the weeks that
+    hold it with probability .98. ``at_start``: the weeks before these, without an alarm the first eight, were below
+    the floor already (one-sided 5 %). The rate after was chosen for being low: expect somewhat better. Nothing is
+    watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
+    Zacks 1964; Smith 1975.
+    """
+    cells, mondays, entered, converted = _by_week(weeks, funnel)
+    floor = _watched_floor(cells, funnel)
+    floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
+    chance, dispersion = _beginnings(converted, entered)
+    fell = np.where(np.isnan(floor), np.nan, chance.sum(axis=1))
+    week = np.arange(len(mondays))
+    first = chance.argmax(axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
+    after = (week >= first[:, None]) & (fell >= FELL)[:, None]
+    low = share((converted * after).sum(axis=1), (entered * after).sum(axis=1))
+    alarm = low < floor
+    after &= alarm[:, None]
+    likely = _likeliest(chance) & alarm[:, None]
+    lower, upper = (
+        (likely.argmax(axis=1), len(mondays) - 1 - likely[:, ::-1].argmax(axis=1)) if len(mondays) else (first, first)
+    )
+    early = week < np.where(alarm, lower, FIRST)[:, None]
+    k, n = ((counts * early).sum(axis=1) / dispersion for counts in (converted, entered))
+    rates = {
+        name: share((converted * part).sum(axis=1), (entered * part).sum(axis=1))
+        for name, part in {"before_rate": ~after, "after_rate": after}.items()
+    }
+    days = mondays.append(pd.DatetimeIndex([pd.NaT]))
+    dates = {"since": first, "since_lower": lower, "since_upper": upper}
+    return cells.assign(
+        alarm=alarm,
+        **{name: days[np.where(alarm, place, len(mondays))] for name, place in dates.items()},
+        at_start=mid_p(k, n, floor) <= SURE,
+        **rates,
+        fell=fell,
+        dispersion=dispersion,
+    )
+
+
+def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
+
+    Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
+    from_stage, to_stage, entered, converted, e_value, alarm, since``. At or above the floor an e-value ever
+    reaches 20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
+    procedure over the rows (of all alarms at most 5 in 100 false). ``since``, of alarms only, is the week from which
+    on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
+    over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak.
+    With ``rates``, a frame of ``rates_over_weeks`` by the same keys, the leads of each row are divided by its
+    ``dispersion`` there; rows that it does not have take the usual one.
+    Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
+    """
+    cells, mondays, entered, converted = _by_week(weeks, funnel)
+    n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
+    since = np.arange(len(mondays))
+    weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
+    if rates is not None:
+        keys = [str(column) for column in cells]
+        own = cells.merge(rates[[*keys, "dispersion"]], how="left", on=keys)["dispersion"]
+        dispersion = own.fillna(usual_dispersion(rates)).to_numpy()[:, None]
+        k, n = k / dispersion, n / dispersion
+    begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
+    value = begun.sum(axis=1) + 1 - weight.sum()
+    alarm = e_benjamini_hochberg(value)
+    likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
+    since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm, likeliest, len(mondays))]
+    return cells.assign(
+        entered=entered.sum(axis=1).astype("int64"),
+        converted=converted.sum(axis=1).astype("int64"),
+        e_value=value,
+        alarm=alarm,
+        since=since_week,
+    )
+
+
+def e_values(converted: npt.ArrayLike, entered: npt.ArrayLike, floor: npt.ArrayLike) -> Array:
+    """Evidence against "at or above the floor": how much better rates below it, mixed, foretell the leads.
+
+    The mixture is Jeffreys' prior cut off at the floor; on average at most 1 when the floor is met, at any
+    time at which one may stop. Missing where there is no floor.
+    """
+    k, n = checked(converted, entered)
+    p = np.asarray(floor, dtype=float)
+    won, missed = k + 0.5, n - k + 0.5
+    with np.errstate(divide="ignore"):
+        below = special.betaln(won, missed) + np.log(special.betainc(won, missed, p))
+        before = special.betaln(0.5, 0.5) + np.log(special.betainc(0.5, 0.5, p))
+    at_floor = special.xlogy(k, p) + special.xlog1py(n - k, -p)
+    with np.errstate(over="ignore"):
+        return np.exp(below - before - at_floor)
+
+
+def e_benjamini_hochberg(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which of the e-values are alarms if at most 5 in 100 of them, on average, may be false.
+
+    Missing ones are no part of the family.
+    """
+    e = np.asarray(values, dtype=float)
+    ordered = np.sort(e[~np.isnan(e)])[::-1]
+    enough = ordered * np.arange(1, len(ordered) + 1) >= len(ordered) / SURE
+    return e >= np.min(ordered[enough], initial=np.inf) if enough.any() else np.zeros(e.shape, dtype=bool)
+
+
+def _beginnings(converted: Array, entered: Array) -> tuple[Array, Array]:
+    """For each cell the probability that it fell from each week on, and the dispersion of its weeks around that.
+
+    What is missing to 1 is the probability of one rate throughout. Jeffreys' prior for each rate; the weeks before
+    the first lead and those after the last are no beginnings.
+    """
+    k, n = (np.cumsum(counts, axis=1) for counts in (converted, entered))
+    if not n.shape[1]:
+        return n, np.ones(len(n))
+    before = k - converted, n - entered
+    after = k[:, -1:] - before[0], n[:, -1:] - before[1]
+    possible = (before[1] > 0) & (after[1] > 0)
+    rates = [share(*part) for part in (before, after)]
+    fit = sum(
+        special.xlogy(won, p) + special.xlog1py(leads - won, -p)
+        for p, (won, leads) in zip(rates, (before, after), strict=True)
+    )
+    falls = np.where(possible & (rates[1] < rates[0]), fit, -np.inf)
+    best = falls.argmax(axis=1)[:, None]
+    one = share(k[:, -1:], n[:, -1:])
+    fallen = np.isfinite(falls.max(axis=1))[:, None]
+    low, high = (np.where(fallen, np.take_along_axis(rate, best, axis=1), one) for rate in rates[::-1])
+    expected = np.where(np.arange(n.shape[1]) < best, high, low)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = (converted - entered * expected) ** 2 / (entered * expected * (1 - expected))
+    # two rates and a week were fitted
+    free = np.maximum((entered > 0).sum(axis=1) - 3, 1)
+    dispersion = np.maximum(np.where(np.isfinite(squares), squares, 0.0).sum(axis=1) / free, 1.0)
+
+    worth = dispersion[:, None]
+    (a, b), (c, d) = ((won / worth + 0.5, (leads - won) / worth + 0.5) for won, leads in (before, after))
+    spread = a * b / ((a + b) ** 2 * (a + b + 1)) + c * d / ((c + d) ** 2 * (c + d + 1))
+    # of both directions the share that is a fall, twice since only falls are asked for
+    fall = np.log(2) + special.log_ndtr((a / (a + b) - c / (c + d)) / np.sqrt(spread))
+    two = special.betaln(a, b) + special.betaln(c, d) - special.betaln(0.5, 0.5) + fall
+    same = special.betaln(k[:, -1:] / worth + 0.5, (n[:, -1:] - k[:, -1:]) / worth + 0.5)
+    log = np.concatenate([same, np.where(possible, two, -np.inf)], axis=1)
+    log = log - log.max(axis=1, keepdims=True)
+    student = -(free[:, None] + 1) / 2 * np.log1p(-2 * log / free[:, None])
+    prior = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1)
+    chance = np.exp(student) * np.concatenate([np.ones_like(worth), prior], axis=1)
+    return chance[:, 1:] / chance.sum(axis=1, keepdims=True), dispersion
+
+
+def _likeliest(chance: Array) -> npt.NDArray[np.bool_]:
+    """The likeliest weeks that together hold the beginning with probability .98, if there was one."""
+    order = np.argsort(-chance, axis=1, kind="stable")
+    summed = np.cumsum(np.take_along_axis(chance, order, axis=1), axis=1)
+    enough = summed - np.take_along_axis(chance, order, axis=1) < RANGE * chance.sum(axis=1, keepdims=True)
+    found = np.zeros(chance.shape, dtype=bool)
+    np.put_along_axis(found, order, enough, axis=1)
+    return found
+
+
+def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.DatetimeIndex, Array, Array]:
+    """Groups and steps in order, the weeks, and leads and conversions of each group and week."""
+    keys = [str(column) for column in weeks if column not in ("week", *COUNTS)]
+    order = {step.from_stage: number for number, step in enumerate(funnel.steps)}
+    cells = weeks[keys].drop_duplicates()
+    groups = [key for key in keys if key not in ("from_stage", "to_stage")]
+    cells = (
+        cells.assign(_order=cells["from_stage"].map(order))
+        .sort_values([*groups, "_order"], key=lambda column: column.mask(column == MISSING))
+        .drop(columns="_order")
+        .reset_index(drop=True)
+    )
+    number = weeks[keys].merge(cells.assign(_cell=cells.index), on=keys, how="left")["_cell"].to_numpy()
+    monday, mondays = pd.factorize(pd.to_datetime(weeks["week"]), sort=True)
+    shape = (len(cells), len(mondays))
+    place = number * shape[1] + monday
+    entered, converted = (
+        np.bincount(place, weeks[column], shape[0] * shape[1]).astype(float).reshape(shape)
+        for column in ("entered", "converted")
+    )
+    checked(converted, entered)
+    return cells, pd.DatetimeIndex(mondays), entered, converted
+
+
+def _watched_floor(cells: pd.DataFrame, funnel: Funnel) -> Array:
+    """Target - tolerance of each row, missing where nothing was agreed or nobody is to be named."""
+    _, floor = targets_and_floors(cells, funnel)
+    return np.where(is_ranked(cells, funnel), floor, np.nan)
+
+
 DRAWS = 2000
 CHANGE = 0.005
 """How often a page may say that the way changed where it did not: 26 pages in a row then say so in .02 to .07 of
@@ -22,72 +241,53 @@ ALIKE = 0.1
 """Part of the overall conversion by which it may have changed and still be called the same."""
 
 
-def explain_change(before: pd.DataFrame, after: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """What each step, and the mix of segments, added to the change of the overall conversion.
+def explain_change(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """What each step added to the change of the conversion from the first stage to the last.
 
-    Takes the step counts of two periods **at the same age** (the same horizons, all matured, or
-    ``incidence_at`` of both), ``[segment], from_stage, to_stage, entered, converted``, with one segment column
-    of any name or none. Overall conversion is the product of the step rates; with segments their mean, each
-    segment weighted by its share of the leads entering the first step. Returns one row per segment and step
-    (``part`` "rate") and one per segment (``part`` "mix", stages empty):
+    Takes a rate or count frame of two periods **at the same age** (the same horizons, all matured, or
+    ``rates_over_weeks`` of both), one row per step in the funnel's order. Returns
 
-    ``[segment], part, from_stage, to_stage, before, after, effect, ci_lower, ci_upper, overall_before,
-    overall_after, overall_lower, overall_upper, changed``; before and after are the step's rate, of a mix row the
-    segment's share. ``changed`` is the page's one decision on the overall conversion: "yes" beyond chance at .005, so
-    that a half-year of weekly pages says so falsely in at most one case of ten; "no" where it changed by less than a
-    tenth of itself (two one-sided tests at 5 %); "cannot tell". Its limits are at ``level``. Only where it is "yes" do
-    the effects explain anything.
+    ``from_stage, to_stage, before, after, effect, ci_lower, ci_upper, overall_before, overall_after, overall_lower,
+    overall_upper, changed``; before and after are the step's rates. ``changed`` is the page's one decision on the
+    overall conversion: "yes" beyond chance at .005, so that a half-year of weekly pages says so falsely in at most one
+    case of ten; "no" where it changed by less than a tenth of itself (two one-sided tests at 5 %); "cannot tell". Only
+    where it is "yes" do the effects explain anything.
 
-    Effects are Shapley values: they add up to the change, whatever the order in which steps are taken, and a
-    step that did not change has none. The mix effect of a segment is the change of its share x how much better
-    than all leads it converts. A rate that nobody entered for is taken from the segment's other period, then
-    from all leads; where all leads have none either, everything is missing, with [-1, 1].
-    Limits are quantiles of seeded Beta(k + .5, n - k + .5) draws of all rates; shares are counted, not drawn.
-    Sources: Das Gupta 1993; Shorrocks 2013.
+    Effects are Shapley values: they add up to the change, whatever the order in which steps are taken, and a step that
+    did not change has none. Where a step has no lead known, everything is missing, with [-1, 1]. Limits are quantiles
+    of seeded Beta(k + .5, n - k + .5) draws of all rates. Sources: Das Gupta 1993; Shorrocks 2013.
     """
-    (segment, names, steps), (k, n), shares = _two_periods(before, after)
-    found, overall = _effects(share(k, n), shares, k, n)
-    posterior = np.random.default_rng(seed).beta(k + 0.5, n - k + 0.5, (DRAWS, *k.shape))
-    drawn, overalls = _effects(posterior, shares, k, n)
-    tail = (1 - checked_level(level)) / 2
-    lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0) if drawn.size else (found, found)
-    known = ~np.isnan(found)
-    whole = _whole_change(
-        overall, overalls, sum(frame["df"].min() for frame in (before, after) if "df" in frame), level
+    if before[STEP].to_numpy().tolist() != after[STEP].to_numpy().tolist():
+        raise ValueError("both periods need the same steps in the same order, one row each")
+    k, n = np.stack([effective_counts(frame) for frame in (before, after)], axis=1)
+    rates = _filled(share(k, n), k, n)
+    drawn = _filled(np.random.default_rng(0).beta(k + 0.5, n - k + 0.5, (DRAWS, *k.shape)), k, n)
+    effect = shapley_effects(rates[0], rates[1])
+    lower, upper = np.quantile(shapley_effects(drawn[:, 0], drawn[:, 1]), [0.025, 0.975], axis=0)
+    known = ~np.isnan(effect)
+    overall = rates.prod(axis=-1)
+    df = sum(frame["df"].min() for frame in (before, after) if "df" in frame)
+    return after[STEP].assign(
+        before=rates[0],
+        after=rates[1],
+        effect=effect,
+        # a rate of exactly 0 or 1 lies outside its own posterior's quantiles
+        ci_lower=np.where(known, np.fmin(lower, effect), -1.0),
+        ci_upper=np.where(known, np.fmax(upper, effect), 1.0),
+        overall_before=overall[0],
+        overall_after=overall[1],
+        **_whole_change(overall, drawn.prod(axis=-1), df),
     )
-    # a rate of exactly 0 or 1 lies outside its own posterior's quantiles
-    lower, upper = np.fmin(lower, found), np.fmax(upper, found)
-
-    filled = _filled(share(k, n), k, n)
-    values = np.concatenate([shares[..., None], filled], axis=-1)
-    labels = pd.DataFrame([("mix", "", ""), *[("rate", *step) for step in steps]], columns=["part", *STEP])
-    frame = (
-        pd.DataFrame({segment: names})
-        .merge(labels, how="cross")
-        .assign(
-            before=values[0].ravel(),
-            after=values[1].ravel(),
-            effect=found.ravel(),
-            ci_lower=np.where(known, lower, -1.0).ravel(),
-            ci_upper=np.where(known, upper, 1.0).ravel(),
-            overall_before=overall[0],
-            overall_after=overall[1],
-            **whole,
-        )
-    )
-    if segment:
-        return frame
-    return frame[frame["part"] == "rate"].drop(columns=segment).reset_index(drop=True)
 
 
-def _whole_change(overall: Array, drawn: Array, df: float, level: float) -> dict[str, float | str]:
+def _whole_change(overall: Array, drawn: Array, df: float) -> dict[str, float | str]:
     """Limits of the change of the overall conversion, and whether it changed; Student's where scatter is estimated."""
     change, error = overall[1] - overall[0], np.std(drawn[:, 1] - drawn[:, 0])
 
     def limits(probability: float) -> Array:
         return change + stats.t.ppf(0.5 + probability / 2, df or np.inf) * error * np.array([-1, 1])
 
-    beyond, sided, shown = limits(1 - CHANGE), limits(SIDED), limits(level)
+    beyond, sided, shown = limits(1 - CHANGE), limits(SIDED), limits(0.95)
     shifted = error > 0 and (beyond[0] > 0 or beyond[1] < 0)
     # a tenth of nothing is no margin, and where nobody could pass nothing is ruled out
     margin = ALIKE * overall[0] if error > 0 and overall[0] > 0 else np.finfo(float).tiny
@@ -119,64 +319,9 @@ def shapley_effects(before: npt.ArrayLike, after: npt.ArrayLike) -> Array:
     return change * mean
 
 
-def _effects(rates: Array, shares: Array, k: Array, n: Array) -> tuple[Array, Array]:
-    """Effects of share and steps by segment, and the overall conversion of both periods."""
-    filled = _filled(rates, k, n)
-    factors = np.concatenate([np.broadcast_to(shares, filled.shape[:-1])[..., None], filled], axis=-1)
-    overall = np.prod(factors, axis=-1).sum(axis=-1)
-    effects = shapley_effects(factors[..., 0, :, :], factors[..., 1, :, :])
-    # shares sum to 1 in both periods, so measuring each against the overall conversion changes no total
-    effects[..., 0] -= (shares[1] - shares[0]) * overall.mean(axis=-1)[..., None]
-    return effects, overall
-
-
 def _filled(rates: Array, k: Array, n: Array) -> Array:
-    """Rates (..., period, segment, step), where nobody entered replaced by the next best known."""
-    known = n > 0
-    everybody = share(k.sum(axis=1), n.sum(axis=1))
-    stopped = np.cumprod(np.nan_to_num(everybody, nan=1.0), axis=-1) == 0
-    # what comes after a step that nobody passed cannot matter: any number will do
-    everybody = np.where(np.isnan(everybody) & stopped, 0.0, everybody)[:, None, :]
-    other = np.where(known[::-1], rates[..., ::-1, :, :], everybody)
-    return np.where(np.isnan(everybody), np.nan, np.where(known, rates, other))
-
-
-def _two_periods(
-    before: pd.DataFrame, after: pd.DataFrame
-) -> tuple[tuple[str, list[str], list[tuple[str, str]]], tuple[Array, Array], Array]:
-    """Segment column, segments and steps; conversions and leads by period, segment, step; segments' shares."""
-    columns = [[str(column) for column in frame if column not in (*MEASURED, *STEP)] for frame in (before, after)]
-    if columns[0] != columns[1] or len(columns[0]) > 1:
-        raise ValueError(f"both periods need the same segment column, one or none, got {columns[0]} and {columns[1]}")
-    segment = columns[0][0] if columns[0] else ""
-    frames = [frame if segment else frame.assign(**{"": MISSING}) for frame in (before, after)]
-    frames = [frame.assign(**{segment: frame[segment].fillna(MISSING)}) for frame in frames]
-    for frame in frames:
-        if frame.duplicated([segment, *STEP]).any():
-            raise ValueError("one row per segment and step is needed, got several; sum the counts first")
-    both = pd.concat(frames)
-    names = sorted(both[segment].unique(), key=lambda name: (name == MISSING, name))
-    steps = _chain(both[STEP].drop_duplicates())
-    k, n, entered = np.zeros((3, 2, len(names), len(steps)))
-    for period, frame in enumerate(frames):
-        row = np.array([names.index(name) for name in frame[segment]], dtype=int)
-        place = np.array(
-            [steps.index(step) for step in zip(frame["from_stage"], frame["to_stage"], strict=True)], dtype=int
-        )
-        k[period, row, place], n[period, row, place] = effective_counts(frame)
-        entered[period, row, place] = frame["entered"]
-    first = entered[..., 0] if steps else np.zeros((2, len(names)))
-    return (segment, names, steps), (k, n), share(first, first.sum(axis=1, keepdims=True))
-
-
-def _chain(steps: pd.DataFrame) -> list[tuple[str, str]]:
-    """The steps in order, each beginning where the one before ended."""
-    following = dict(zip(steps["from_stage"], steps["to_stage"], strict=True))
-    first = [stage for stage in following if stage not in set(following.values())]
-    chain: list[tuple[str, str]] = []
-    while len(first) == 1 and len(chain) < len(steps) and (stage := chain[-1][1] if chain else first[0]) in following:
-        chain.append((stage, following[stage]))
-    if len(chain) != len(steps):
-        found = ", ".join(f"{before} > {after}" for before, after in following.items())
-        raise ValueError(f"steps must follow one another from the first stage to the last, got {found}")
-    return chain
+    """Rates (..., period, step); what comes after a step that nobody passed cannot matter: any number will do."""
+    seen = share(k, n)
+    unreachable = np.isnan(seen) & (np.cumprod(np.nan_to_num(seen, nan=1.0), axis=-1) == 0)
+    other = np.nan_to_num(np.where((n > 0)[::-1], rates[..., ::-1, :], 0.0))
+    return np.where(np.isnan(seen), np.where(unreachable, other, np.nan), rates)

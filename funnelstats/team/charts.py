@@ -47,8 +47,8 @@ LONGEST_NAME = 18
 """Characters of a name beside its bar."""
 ROW = 0.28
 """Inches from bar to bar."""
-NOTHING = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
-NOBODY = "There is no manager to compare: the export names none, or none of these leads had one."
+NO_LEADS = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
+NO_MANAGERS = "There is no manager to compare: the export names none, or none of these leads had one."
 
 
 @house_style
@@ -60,7 +60,7 @@ def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager
     """
     ranked = verdicts[verdicts["verdict"] != "not ranked"]
     if not (ranked["entered"] > 0).any():
-        return show_text(_(NOTHING if len(ranked) else NOBODY), box="note")
+        return show_text(_(NO_LEADS if len(ranked) else NO_MANAGERS), box="note")
     steps = _steps(ranked, funnel)
     sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
     names = sorted(sizes.index[: min(MOST_BARS, MOST_IN_ALL // len(steps))], reverse=True)
@@ -143,7 +143,7 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel) -> Shown:
     """
     known = weeks[weeks["entered"] > 0]
     if known.empty:
-        return show_text(_(NOTHING), box="note")
+        return show_text(_(NO_LEADS), box="note")
     steps = _steps(known, funnel)
     figure, panels = house_panels(
         [step_name(step.from_stage, step.to_stage) for step in steps],
@@ -178,7 +178,7 @@ def band_chart(own: pd.DataFrame, peers: pd.DataFrame) -> Shown:
     rows = own.merge(peers, how="left", on=["from_stage", "to_stage"])
     rows = rows[rows["rate"].notna()].iloc[::-1].reset_index(drop=True)
     if rows.empty:
-        return show_text(_(NOTHING), box="note")
+        return show_text(_(NO_LEADS), box="note")
     names = [step_name(str(row.from_stage), str(row.to_stage)) for row in rows.itertuples()]
     labels = ["\n".join(wrapped(name, WIDTH / 3)) for name in names]
     banded = rows["peers_lower"].notna().any()

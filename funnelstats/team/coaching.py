@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import effective_counts
-from funnelstats.core.intervals import Array, checked_level
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
+from funnelstats.core.intervals import Array
 
 DRAWS = 2000
+LIMITS = [0.025, 0.975]
 SURE = 0.9
 GOOD, BAD = ("green", "no target", ""), ("red", "amber")
 """Verdicts with which one may teach a step, and with which not even in a swap; blank is a frame without verdicts."""
@@ -25,7 +23,7 @@ LESSON_KEY = ["teacher", "learner", "from_stage"]
 LESSON += ["deals", "deals_lower", "deals_upper", "good", "sure"]
 
 
-def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Each manager's rate as his own leads and those of his team suggest it: few leads, more of the team.
 
     Full Bayes: beta-binomial over the managers of a step, hyperprior (a + b)^(−5/2), so that the interval
@@ -34,12 +32,11 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -
     where a manager has no leads, with [0, 1], or is not ranked, without limits.
     Source: Gelman et al., Bayesian Data Analysis, 5.3.
     """
-    tail = (1 - checked_level(level)) / 2
     columns = ["shrunken", "shrunken_lower", "shrunken_upper", "p_below"]
     found = pd.DataFrame(np.nan, index=range(len(rates)), columns=columns)
     floor = rates["floor"].to_numpy(dtype=float) if "floor" in rates else np.full(len(rates), np.nan)
     for rows, draws in _draws_per_step(rates, seed):
-        low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+        low, high = np.quantile(draws, LIMITS, axis=0)
         below = np.where(np.isnan(floor[rows]), np.nan, np.mean(draws < floor[rows], axis=0))
         found.iloc[rows] = np.column_stack([draws.mean(axis=0), low, high, below])
     found.loc[~_judged(rates)] = np.nan
@@ -50,24 +47,23 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -
     return rates.assign(**{name: found[name].to_numpy() for name in kept})
 
 
-def rank_intervals(rates: pd.DataFrame, *, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+def rank_intervals(rates: pd.DataFrame) -> pd.DataFrame:
     """Which places each manager may hold within a step, 1 the best: instead of a league table.
 
     Adds ``rank`` (median), ``rank_lower``, ``rank_upper``; missing for managers without leads or not ranked.
     """
-    tail = (1 - checked_level(level)) / 2
     found = np.full((len(rates), 3), np.nan)
     judged = _judged(rates)
-    for rows, draws in _draws_per_step(rates, seed):
+    for rows, draws in _draws_per_step(rates, 0):
         rows, draws = rows[judged[rows]], draws[:, judged[rows]]
         if len(rows):
             places = stats.rankdata(-draws, axis=1)
-            found[rows] = np.quantile(places, [0.5, tail, 1 - tail], axis=0, method="inverted_cdf").T
+            found[rows] = np.quantile(places, [0.5, *LIMITS], axis=0, method="inverted_cdf").T
     return rates.assign(rank=found[:, 0], rank_lower=found[:, 1], rank_upper=found[:, 2])
 
 
 def coaching_pairs(
-    rates: pd.DataFrame, funnel: Funnel, *, mean_deal: float | None = None, seed: int = 0, level: float = 0.95
+    rates: pd.DataFrame, funnel: Funnel, *, mean_deal: float | None = None, seed: int = 0
 ) -> pd.DataFrame:
     """Who can teach whom which step, and how many more deals that would bring.
 
@@ -81,7 +77,6 @@ def coaching_pairs(
     deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``; ``best`` is the teacher
     with the highest rate, in a swap often somebody else.
     """
-    tail = (1 - checked_level(level)) / 2
     named = rates.reset_index(drop=True)
     judged = _judged(named)
     drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}
@@ -106,7 +101,7 @@ def coaching_pairs(
             leads = float(named.loc[rows[place], "entered"]) * later.get(managers[place], np.ones(len(draws)))
             for other in better:
                 deals = leads * gains[other]
-                low, high = np.quantile(deals, [tail, 1 - tail])
+                low, high = np.quantile(deals, LIMITS)
                 verdict = verdicts[rows[other]]
                 lessons.append(
                     (
@@ -208,5 +203,4 @@ def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _ranked(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    there = np.ones(len(rates), dtype=bool)
-    return (rates["verdict"] != "not ranked").to_numpy() if "verdict" in rates else there
+    return np.asarray(rates["verdict"] != "not ranked") if "verdict" in rates else np.ones(len(rates), dtype=bool)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.counts import fetch, named, on_date, whole_numbers
+from funnelstats.core.counts import fetch, on_date
 from funnelstats.core.journeys import EPISODE, journeys, local_day, stage_entries, with_episode
 from funnelstats.core.shared import shared
 
@@ -108,22 +108,12 @@ def _of_way(rows: ir.Table, way: ir.Value, reached_on: ir.Value, touched: ir.Val
 
 def _long(counted: pd.DataFrame, ways: list[tuple[str, str]]) -> pd.DataFrame:
     """One row for each way and definition, nobody counted where no row came."""
-    grid = pd.MultiIndex.from_product([range(len(ways)), DEFINITIONS], names=["_way", "definition"]).to_frame(
-        index=False
-    )
-    by_way = counted.set_index("_way").reindex(range(len(ways)))
-    numbers = {
-        column: [by_way.at[way, f"{name}_{column}"] for way, name in zip(grid["_way"], grid["definition"], strict=True)]
-        for column in ("entered", "converted")
-    }
-    found = pd.DataFrame(
-        {
-            "definition": grid["definition"].astype("str"),
-            "from_stage": named(grid["_way"], [first for first, _ in ways]),
-            "to_stage": named(grid["_way"], [last for _, last in ways]),
-            **numbers,
-        }
-    )
-    found = whole_numbers(found, ["entered", "converted"])
+    by_way = counted.set_index("_way").reindex(range(len(ways)), fill_value=0).astype("int64")
+    rows = [
+        (name, *stages, by_way.at[way, f"{name}_entered"], by_way.at[way, f"{name}_converted"])
+        for way, stages in enumerate(ways)
+        for name in DEFINITIONS
+    ]
+    found = pd.DataFrame(rows, columns=["definition", "from_stage", "to_stage", "entered", "converted"])
     nobody_lost = (found["definition"] == "closed") & (found["entered"] == found["converted"])
     return found[~nobody_lost].reset_index(drop=True)

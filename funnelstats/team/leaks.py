@@ -2,85 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
-from funnelstats.core.conversion import COUNTS, MEASURED, RATE, conversion_rates
-from funnelstats.core.intervals import Array, checked_level, mover_difference, share, wilson_interval
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-
-Places = npt.NDArray[np.integer]
+from funnelstats.core.conversion import COUNTS, RATE, STEP, conversion_rates
+from funnelstats.core.intervals import Array, mover_difference, share, wilson_interval
 
 PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
 UNLIMITED = 1e6
 """Odds so many times as high or as low limit nothing: a value without a conversion has no limit below."""
-STEP = ["from_stage", "to_stage"]
 
 
 def leak_sizes(
-    rates: pd.DataFrame,
-    funnel: Funnel,
-    *,
-    fates: pd.DataFrame | None = None,
-    deal: float | None = None,
-    level: float = 0.95,
-    seed: int = 0,
+    rates: pd.DataFrame, funnel: Funnel, *, fates: pd.DataFrame | None = None, deal: float | None = None
 ) -> pd.DataFrame:
-    """What each step loses below its floor (target - tolerance), biggest leak first.
+    """What each step of the team loses below its floor (target - tolerance), biggest leak first.
 
-    Takes one row per group and step: counts (entered, converted) or a censored frame (entered, rate, n_eff);
-    ``deal`` is the mean deal. ``fates``, a frame of ``step_fates`` with the same groups, tells the leads that moved
-    on after the horizon from those that did not: late is not lost. Returns its keys, entered and rate with
+    Takes one row per step: counts (entered, converted) or a censored frame (entered, rate, n_eff); ``deal`` is the
+    mean deal. ``fates``, a frame of ``step_fates``, tells the leads that moved on after the horizon from those that did
+    not: late is not lost. Returns the steps, entered and rate with
 
     - ``target``, ``floor``
-    - ``shortfall``: expected share of the entered leads missing to the floor, E[(floor - p)+]. Not below 0,
-      so a small group that seems on target still has some, and groups do not add up to the team's
+    - ``shortfall``: expected share of the entered leads missing to the floor, E[(floor - p)+]. Not below 0, so a step
+      of few leads that seems on target still has some
     - ``lost_deals, lost_lower, lost_upper``: entered x what of the shortfall did not move on later either x the rates
-      of the later steps (the group's own, the team's where it has none), all else equal
+      of the later steps, all else equal
     - ``late_deals``: the same of the part that moved on later than agreed; 0 without ``fates``
     - ``lost_money, lost_money_lower, lost_money_upper``: that times the mean deal; missing without a ``deal``
       above 0
 
     Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
     """
-    keys = [str(column) for column in rates if column not in MEASURED]
-    groups = [key for key in keys if key not in STEP]
-    if rates.duplicated(keys).any():
-        raise ValueError(f"one row per {', '.join(keys)} is needed, got several; sum the counts first")
-    frame = (rates if "rate" in rates else conversion_rates(rates)).reset_index(drop=True)
+    if rates.duplicated(STEP).any():
+        raise ValueError("one row per step is needed, got several; sum the counts first")
+    frame = rates if "rate" in rates else conversion_rates(rates)
     target, floor = targets_and_floors(frame, funnel)
     k, n = effective_counts(frame)
-    place = {(step.from_stage, step.to_stage): number for number, step in enumerate(funnel.steps)}
-    step = np.array([place[pair] for pair in zip(frame["from_stage"], frame["to_stage"], strict=True)], np.intp)
-    group = frame.groupby(groups, dropna=False).ngroup().to_numpy() if groups else np.zeros(len(frame), np.intp)
-    won, leads = _filled(k, n, group, step, len(funnel.steps))
-    later = _later(share(won, leads))[group, step]
+    step = frame["from_stage"].map(funnel.stages.index).to_numpy(dtype=int)
+    won, leads = np.zeros((2, len(funnel.steps)))
+    won[step], leads[step] = k, n
+    later = _later(share(won, leads))[step]
     shortfall = np.where(n > 0, expected_shortfall(k, n, floor), np.nan)
     entered = frame["entered"].to_numpy(dtype=float)
-    late = _late_share(frame[keys], fates)
+    late = _late_share(frame[STEP], fates)
     missing = np.where(n > 0, expected_shortfall(k + late * (n - k), n, floor), np.nan)
     lost = entered * missing * later
 
-    drawn = np.random.default_rng(seed).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, *won.shape))
-    moved = drawn[:, group, step] + late * (1 - drawn[:, group, step])
-    losses = entered * np.maximum(floor - moved, 0) * _later(drawn)[:, group, step]
-    tail = (1 - checked_level(level)) / 2
-    lower, upper = np.quantile(losses, [tail, 1 - tail], axis=0)
+    drawn = np.random.default_rng(0).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, len(won)))
+    moved = drawn[:, step] + late * (1 - drawn[:, step])
+    losses = entered * np.maximum(floor - moved, 0) * _later(drawn)[:, step]
+    lower, upper = np.quantile(losses, [0.025, 0.975], axis=0)
     known = ~np.isnan(lost)
     # the mean of a skewed loss can lie beyond its quantile
     lower, upper = np.where(known, np.minimum(lower, lost), 0), np.where(known, np.maximum(upper, lost), np.inf)
-    worth = deal if deal is not None and deal > 0 else np.nan
+    of_a_deal = deal if deal is not None and deal > 0 else np.nan
     shown = [column for column in frame if column in ("entered", "converted", *RATE)]
-    found = frame[[*keys, *shown]].assign(
+    found = frame[[*STEP, *shown]].assign(
         target=target,
         floor=floor,
         shortfall=shortfall,
@@ -88,37 +71,27 @@ def leak_sizes(
         lost_lower=lower,
         lost_upper=upper,
         late_deals=np.maximum(entered * shortfall * later - lost, 0),
-        lost_money=lost * worth,
-        lost_money_lower=lower * worth,
-        lost_money_upper=upper * worth,
+        lost_money=lost * of_a_deal,
+        lost_money_lower=lower * of_a_deal,
+        lost_money_upper=upper * of_a_deal,
     )
     return found.sort_values("lost_deals", ascending=False, kind="stable", ignore_index=True)
 
 
-def _late_share(cells: pd.DataFrame, fates: pd.DataFrame | None) -> Array:
+def _late_share(steps: pd.DataFrame, fates: pd.DataFrame | None) -> Array:
     """Of the leads whose days are over and that did not move on in time, the share that did so later."""
     if fates is None:
-        return np.zeros(len(cells))
-    found = cells.merge(fates, how="left", on=list(cells))
+        return np.zeros(len(steps))
+    found = steps.merge(fates, how="left", on=STEP)
     return np.nan_to_num(share(found["late"], found["entered"] - found["in_time"]))
 
 
-def expected_shortfall(
-    converted: npt.ArrayLike, entered: npt.ArrayLike, target: npt.ArrayLike, prior: float = PRIOR
-) -> Array:
-    """E[(target - p)+], the mean of what a rate lacks, p being Beta(converted + prior, misses + prior)."""
+def expected_shortfall(converted: npt.ArrayLike, entered: npt.ArrayLike, target: npt.ArrayLike) -> Array:
+    """E[(target - p)+], the mean of what a rate lacks, p being Beta(converted + .5, misses + .5)."""
     k, n, t = (np.asarray(part, dtype=float) for part in (converted, entered, target))
-    a, b = k + prior, n - k + prior
+    a, b = k + PRIOR, n - k + PRIOR
     missing = t * special.betainc(a, b, t) - a / (a + b) * special.betainc(a + 1, b, t)
     return np.maximum(missing, 0.0)
-
-
-def _filled(k: Array, n: Array, group: Places, step: Places, steps: int) -> tuple[Array, Array]:
-    """Conversions and leads by group and step, the team's where a group has none."""
-    won, leads = np.zeros((2, group.max(initial=-1) + 1, steps))
-    won[group, step], leads[group, step] = k, n
-    known = leads > 0
-    return np.where(known, won, won.sum(axis=0)), np.where(known, leads, leads.sum(axis=0))
 
 
 def _later(rates: Array) -> Array:
@@ -161,7 +134,7 @@ def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) 
     return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
 
 
-def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def drivers(strata: pd.DataFrame) -> pd.DataFrame:
     """Which attributes, known when leads entered the stage, go with passing one step.
 
     Takes matured counts of one step by all attributes at once, ``*attributes, entered, converted``
@@ -171,12 +144,10 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
     - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
     - ``odds_ratio, odds_lower, odds_upper``: against the other values, weighted by their leads, the other
-      attributes held equal (main effects of a logistic GLM). Where a plain fit has no finite answer, one lead
-      per parameter is added, spread over all strata at the common rate. A limit of a million or more is none
+      attributes held equal (main effects of a logistic GLM); a limit of a million or more is none
     - ``p_value``: of the odds ratio; ``attribute_p``: of its attribute as a whole (Simes)
     - ``verdict``: higher or lower if Benjamini-Hochberg .10 passes both the attribute among the attributes and
-      the value among the rows, else undecided. One strong value moves every sibling's comparison, so rows alone
-      would make the page too eager
+      the value among the rows, else undecided
 
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
     Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
@@ -201,17 +172,17 @@ def drivers(strata: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     has = np.array([values[name] == value for name, value in columns], float).reshape(len(columns), len(strata)).T
     k, n = (strata[column].to_numpy(dtype=float) for column in ("converted", "entered"))
     found = conversion_rates(
-        pd.DataFrame(columns, columns=["attribute", "value"]).assign(entered=n @ has, converted=k @ has), level
+        pd.DataFrame(columns, columns=["attribute", "value"]).assign(entered=n @ has, converted=k @ has)
     )
     rest_k, rest_n = k.sum() - found["converted"], n.sum() - found["entered"]
     other_rate = share(rest_k, rest_n)
     lower, upper = mover_difference(
-        (found["rate"], found["ci_lower"], found["ci_upper"]), (other_rate, *wilson_interval(rest_k, rest_n, level))
+        (found["rate"], found["ci_lower"], found["ci_upper"]), (other_rate, *wilson_interval(rest_k, rest_n))
     )
     difference = found["rate"] - other_rate
     known = difference.notna()
     effect, error = _effects(k, n, has, found["attribute"].to_numpy())
-    width = special.ndtri(0.5 + checked_level(level) / 2) * error
+    width = special.ndtri(0.975) * error
     p_value = 2 * special.ndtr(-np.abs(effect) / error)
     within = pd.Series(p_value).groupby(found["attribute"], sort=False).transform(benjamini_hochberg)
     attribute_p = within.groupby(found["attribute"], sort=False).min()

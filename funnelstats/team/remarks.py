@@ -11,9 +11,10 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, day, number, percent, rough
 from funnelstats.config.words import points as said_points
 from funnelstats.core.comparing import effective_counts, visible_drop
+from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import NO, UNTOLD
 from funnelstats.core.scatter import weeks_differ
-from funnelstats.page.figures import NOT_RANKED, STEP, step_words
+from funnelstats.page.figures import NOT_RANKED, step_words
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
@@ -140,11 +141,11 @@ def scatter_sentences(team: pd.DataFrame) -> list[str]:
 def change_sentence(change: pd.DataFrame, funnel: Funnel) -> str:
     """Whether the way from the first stage to the last changed between two periods, and what moved it if so.
 
-    ``change`` is a frame of ``explain_change`` without segments. Points are those between the percentages shown.
+    ``change`` is a frame of ``explain_change``. Points are those between the percentages shown.
     """
     ends = {"first": funnel.stages[0], "last": funnel.stages[-1]}
-    if change.empty or change[["overall_before", "overall_after"]].isna().any(axis=None):
-        if change.empty or change["before"].isna().all():
+    if change[["overall_before", "overall_after"]].isna().any(axis=None):
+        if change["before"].isna().all():
             return _("There are no weeks before these to compare the way from {first} to {last} with.").format(**ends)
         return _(
             "Whether the way from {first} to {last} changed cannot be told: a step of it has no lead known."
