@@ -15,6 +15,7 @@ import statsmodels.api as sm
 from backends import funnel_of
 from matplotlib.text import Text
 
+from funnelstats.config.dates import months_to
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _spoken, day
@@ -43,7 +44,6 @@ from funnelstats.loop.states import (
     even_load,
     followed_window,
     in_common,
-    months_to,
     readiness,
     record_shares,
     shared_attributes,
@@ -75,8 +75,8 @@ NOBODY = pd.DataFrame({"leads": [0, 0]})
 
 def test_the_months_that_end_with_one_cross_the_year():
     assert months_to("2026-01", 1) == (date(2026, 1, 1), date(2026, 1, 31))
-    assert months_to("2026-02") == (date(2025, 12, 1), date(2026, 2, 28))
-    assert followed_window("2026-02", FUNNEL) == months_to("2026-02")
+    assert months_to("2026-02", 3) == (date(2025, 12, 1), date(2026, 2, 28))
+    assert followed_window("2026-02", FUNNEL) == months_to("2026-02", 3)
     assert followed_window("2026-02", funnel_of("lead", "won", days=90)) == months_to("2026-02", 12)
 
 
@@ -577,7 +577,7 @@ def test_nurtured_leads_do_no_better_at_equal_leads(sample):
 
 def test_the_sample_month_adds_up_and_only_one_manager_has_too_few_leads(sample):
     funnel, tables, paths, day = sample
-    month, window = months_to("2026-06", 1), months_to("2026-06")
+    month, window = months_to("2026-06", 1), months_to("2026-06", 3)
     leads, more = (handed_over(paths, tables.leads, funnel, day, x, contacts=tables.contacts) for x in (month, window))
     handed = handed_counts(paths, tables.leads, funnel, day, [month, window])
     table = state_table(state_counts(leads), state_counts(more), handed, contacts=True).set_index("lead_state")

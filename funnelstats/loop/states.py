@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from funnelstats.config.dates import month_days
+from funnelstats.config.dates import months_to
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
@@ -47,18 +47,6 @@ READY_WORDS = {
     "ready_need": "need confirmed",
     "ready_timing": "knows when to buy",
 }
-
-
-def months_to(month: str, months: int = 3) -> tuple[date, date]:
-    """First and last day of so many months that end with one.
-
-    >>> months_to("2026-02", 3)
-    (datetime.date(2025, 12, 1), datetime.date(2026, 2, 28))
-    """
-    first, last = month_days(month)
-    for _earlier in range(months - 1):
-        first = (first - timedelta(days=1)).replace(day=1)
-    return first, last
 
 
 def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
