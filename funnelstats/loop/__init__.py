@@ -4,7 +4,6 @@ from funnelstats.loop.base import renewal, score_groups, score_skill
 from funnelstats.loop.base_counts import (
     attribute_sizes,
     blacklist_counts,
-    blacklisted_contacts,
     coverage_counts,
     duplicate_counts,
     record_counts,
@@ -19,7 +18,6 @@ from funnelstats.loop.counts import (
     hand_over_counts,
     hand_over_days,
     hand_overs,
-    handed_counts,
     handed_over,
     state_counts,
 )

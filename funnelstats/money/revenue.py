@@ -75,7 +75,7 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
     """In which month, counted from the first spend on a cohort, its payments first covered all that was spent on it.
 
     Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, quarter,
-    spend, revenue`` (so far), ``covered`` (their ratio), ``months`` (1 is the month of the first spend; missing: not yet),
+    spend, revenue`` (so far), ``covered`` (their ratio), ``months`` (1: that of the first spend; missing: not yet),
     ``watched`` (months so far, the present one included). Only groups with spend have a row; without payments
     there are none, since nothing is known then.
     """
