@@ -10,8 +10,9 @@ from funnelstats.money.counts import (
     money_counts,
     of_cohorts,
     paid_by_month,
+    returns_of,
     spend_counts,
     stray_payments,
 )
-from funnelstats.money.revenue import deals_to_come, payback, returns, returns_of, returns_table
+from funnelstats.money.revenue import deals_to_come, payback, returns, returns_table
 from funnelstats.money.sentences import attribution_sentences, money_limits, money_rules, money_sentences

@@ -19,6 +19,7 @@ from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
 from funnelstats.core.journeys import earlier, episodes, not_before, visible
 from funnelstats.core.payment_counts import paid_by_lead
+from funnelstats.money.revenue import deals_to_come, returns
 
 SOURCE = ["channel", "campaign"]
 MONEY = ["leads", "won", "deals", "revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]
@@ -174,6 +175,24 @@ def spend_counts(
     spent = rows.aggregate(by=keys, spend=rows.amount.sum(), spent_from=rows.date.min(where=rows.amount > 0))
     frame = in_order(fetch(spent), keys)
     return frame.assign(spend=frame["spend"].astype("float64"))
+
+
+def returns_of(
+    leads: ir.Table,
+    past: pd.DataFrame,
+    costs: ir.Table | None,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+    by: str | Sequence[str] = (),
+) -> pd.DataFrame:
+    """The ``returns`` of leads of some cohorts by channel, campaign or cohort, counted here.
+
+    ``leads`` are those of ``of_cohorts``, ``between`` their days and those of the spend; ``past`` is a frame of
+    ``age_counts`` of all leads, which tells what is to come.
+    """
+    to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
+    return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
 
 
 def paid_by_month(

@@ -6,7 +6,6 @@ return on no spend is not known either, neither infinite nor 0. A return (ROI) i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,8 @@ from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
 from funnelstats.core.intervals import Array, checked_level, share, wilson_interval
 from funnelstats.core.projection import hopes
-from funnelstats.money.counts import age_counts, money_counts, spend_counts
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from funnelstats.config.funnel import Funnel
 
 AGES = ["age_days", "advanced", "lost", "open"]
@@ -333,24 +329,6 @@ def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
     apart = (log[best] - log) / np.hypot(spread, spread[best])
     close = apart < stats.t.isf(error / 2 / pairs, np.minimum(green["deals"], green["deals"][best]))
     return green[close & (green.index != best)]
-
-
-def returns_of(
-    leads: ir.Table,
-    past: pd.DataFrame,
-    costs: ir.Table | None,
-    funnel: Funnel,
-    as_of: date,
-    between: tuple[date, date],
-    by: str | Sequence[str] = (),
-) -> pd.DataFrame:
-    """The ``returns`` of leads of some cohorts by channel, campaign or cohort, counted here.
-
-    ``leads`` are those of ``of_cohorts``, ``between`` their days and those of the spend; ``past`` is a frame of
-    ``age_counts`` of all leads, which tells what is to come.
-    """
-    to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
-    return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
 
 
 def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.DataFrame:
