@@ -9,7 +9,7 @@ from typing import Any
 
 _HOMES = {
     "config.dates": (
-        "last_complete_month last_complete_quarter last_complete_week month_days month_of parse_day "
+        "last_complete_month last_complete_quarter last_complete_week month_days month_of months_to parse_day "
         "quarter_days quarter_of week_days week_of"
     ),
     "config.funnel": "Funnel FunnelError read_funnel",

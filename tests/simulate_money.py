@@ -14,7 +14,7 @@ from claims import Claim
 from scipy import stats
 
 from funnelstats.money.revenue import deals_to_come, returns
-from funnelstats.plan.forecast import ALL, forecast_open, new_lead_chance, plan_rates
+from funnelstats.plan.forecast import ALL, day_curves, forecast_open, new_lead, plan_rates
 from funnelstats.plan.goals import Goal, plan_window, scatter_window, working_days
 from funnelstats.plan.plan import plan_leads
 
@@ -220,10 +220,10 @@ def planned(random: np.random.Generator, truth: Way, a_day: float, ahead: int) -
     new = float(truth.won(ahead)[0][ahead - worked].mean())
     old = chances_of(waiting, truth, ahead)
     goal = Goal(round((waiting["open"] * old).sum() + a_day * ahead * new), AS_OF, AS_OF + timedelta(days=ahead))
-    rates = plan_rates(days, weeks, STEPS)
-    forecast = forecast_open(waiting, days, rates, STEPS, goal)
-    chance = new_lead_chance(days, rates, STEPS, goal)
-    plan = plan_leads(chance, forecast, goal, probabilities=(0.8, 0.9, 0.95)).set_index("plan")["leads"]
+    rates, curves = plan_rates(days, weeks, STEPS), day_curves(days, STEPS, goal)
+    forecast, of_open = forecast_open(waiting, curves, rates, goal)
+    lead = new_lead(curves, rates, STEPS, goal)
+    plan = plan_leads(forecast, of_open, lead, goal, probabilities=(0.8, 0.9, 0.95)).set_index("plan")["leads"]
     total = forecast.set_index("stage").loc[ALL]
     shares = distribution(waiting["open"], old)
     within = shares[int(total["deals_lower"]) : int(total["deals_upper"]) + 1].sum()

@@ -20,7 +20,7 @@ from funnelstats.core.intervals import POINTS, THIRD, newcombe_interval, share_a
 from funnelstats.loop.base import score_skill
 from funnelstats.loop.nurture import CLAIM_WORDS, nurture_effects
 from funnelstats.loop.states import even_load
-from funnelstats.refusals.associations import reason_association
+from funnelstats.refusals.reasons import reason_association
 from funnelstats.refusals.sentences import association_sentence
 
 WRONG = (0.0, 0.055)

@@ -14,7 +14,15 @@ from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys
 from funnelstats.loop.base_counts import attribute_sizes, record_counts, ticket_moments, wins, won_counts
-from funnelstats.loop.counts import STATES, hand_over_counts, hand_over_days, hand_overs, handed_over, state_counts, way
+from funnelstats.loop.counts import (
+    STATES,
+    followed_to,
+    hand_over_counts,
+    hand_over_days,
+    hand_overs,
+    handed_over,
+    state_counts,
+)
 from funnelstats.plan.counts import open_leads
 
 STAGES = ("new", "встреча", "offer", "paid")
@@ -182,16 +190,6 @@ def test_an_export_without_channel_campaign_and_amount_has_them_missing(con):
     assert frame["amount"].isna().all()
 
 
-def test_states_carry_their_money_and_how_long_they_wait(con):
-    leads = [{"lead_id": lead, "amount": amount} for lead, amount in zip("abc", (10, 5, None), strict=True)]
-    rows = [("a", "lead", "2026-02-01"), ("b", "lead", "2026-02-03"), ("c", "lead", "2026-02-09")]
-    frame = state_counts(toy(con, rows, leads=leads))
-    assert frame.columns.tolist() == [
-        *("lead_state", "leads", "amount", "without_amount", "longest_days", "over_a_week")
-    ]
-    assert frame.to_numpy().tolist() == [["never touched", 3, 15.0, 1, 14, 2]]
-
-
 def random_project(con, seed, leads=120):
     """Tables of random histories and the frames they hold."""
     random = np.random.default_rng(seed)
@@ -339,7 +337,7 @@ def test_states_add_up_to_the_leads_that_entered_the_stage_in_the_period(con, se
 def test_days_and_counts_to_a_stage_equal_a_loop(con, to_stage):
     lazy, frames = random_project(con, 5)
     handed = handed_over(lazy["paths"], lazy["leads"], RANDOM, AS_OF, MARCH, keep=["ready_budget"])
-    aimed, days = way(RANDOM, to_stage)
+    aimed, days = followed_to(RANDOM, to_stage)
     assert (aimed, days) == (("paid", 29) if to_stage else ("встреча", 7))
     ages, judged = Counter(), Counter()
     words = {True: "yes", False: "no", None: "unknown"}
@@ -371,9 +369,9 @@ def test_days_and_counts_to_a_stage_equal_a_loop(con, to_stage):
 
 def test_a_stage_before_the_hand_over_cannot_be_aimed_at():
     with pytest.raises(FunnelError, match='no stage "lead" after the hand-over'):
-        way(stated("lead", "met", "paid", handed_over="met"), "lead")
+        followed_to(stated("lead", "met", "paid", handed_over="met"), "lead")
     with pytest.raises(FunnelError, match="nothing is left to follow"):
-        way(stated("lead", "met", "paid", handed_over="paid"))
+        followed_to(stated("lead", "met", "paid", handed_over="paid"))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -402,10 +400,10 @@ def test_wins_and_tickets_equal_a_loop(con, seed):
     sums = defaultdict(list)
     for lead in {lead["lead"] for lead in loop_over(frames, MARCH) if lead["state"] == "won"} & set(paid.index):
         sums["yes" if frames["leads"]["nurtured"][lead] == "yes" else "no"].append(paid[lead])
-    for row in ticket_moments(handed, lazy["payments"], RANDOM, AS_OF, "nurtured").itertuples():
+    for row in ticket_moments(handed, lazy["payments"], AS_OF, "nurtured").itertuples():
         assert (row.deals, row.mean) == (len(sums[row.nurtured]), pytest.approx(np.mean(sums[row.nurtured])))
         assert row.variance == pytest.approx(np.var(sums[row.nurtured], ddof=1))
-    every = ticket_moments(handed, lazy["payments"], RANDOM, AS_OF, []).iloc[0]
+    every = ticket_moments(handed, lazy["payments"], AS_OF, []).iloc[0]
     tickets = [*sums["yes"], *sums["no"]]
     assert (every["deals"], every["mean"], every["variance"]) == pytest.approx(
         (len(tickets), np.mean(tickets), np.var(tickets, ddof=1))
@@ -418,7 +416,7 @@ def test_money_of_wins_without_payments_is_unknown_and_tickets_are_none(con):
     paths = journeys(table(con, entries_frame(rows)), FUNNEL)
     won = wins(paths, people, None, FUNNEL, AS_OF, MARCH)
     assert won_counts(won).to_dict("records") == [{"won": 1, "paying": 0, "paid": pytest.approx(np.nan, nan_ok=True)}]
-    assert ticket_moments(toy(con, rows), None, FUNNEL, AS_OF, "channel").empty
+    assert ticket_moments(toy(con, rows), None, AS_OF, "channel").empty
 
 
 @pytest.mark.parametrize("seed", range(2))

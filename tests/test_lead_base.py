@@ -16,7 +16,6 @@ from funnelstats.core.journeys import journeys
 from funnelstats.loop.base import renewal, score_groups, score_skill
 from funnelstats.loop.base_counts import (
     blacklist_counts,
-    blacklisted_contacts,
     coverage_counts,
     duplicate_counts,
     renewal_counts,
@@ -103,10 +102,10 @@ def test_without_a_named_column_each_lead_is_its_own_company(base):
     assert duplicate_counts(values, leads, FUNNEL).loc[0].tolist() == [0, 0, 0]
 
 
-def test_coverage_asks_whether_open_leads_and_companies_were_contacted_in_the_quarter(base):
-    leads, _, contacts, values = base
-    assert coverage_counts(values, leads, contacts, COMPANIES, QUARTER).loc[0].tolist() == [3, 2, 2, 2]
-    assert coverage_counts(values, leads, None, COMPANIES, QUARTER).loc[0].tolist() == [3, 0, 2, 0]
+def test_coverage_asks_whether_open_leads_were_contacted_in_the_quarter(base):
+    _, _, contacts, values = base
+    assert coverage_counts(values, contacts, QUARTER).loc[0].tolist() == [3, 2]
+    assert coverage_counts(values, None, QUARTER).loc[0].tolist() == [3, 0]
 
 
 def test_a_company_with_several_open_leads_is_found_and_whether_managers_share_it(base):
@@ -114,14 +113,11 @@ def test_a_company_with_several_open_leads_is_found_and_whether_managers_share_i
     assert duplicate_counts(values, leads, COMPANIES).loc[0].tolist() == [1, 2, 1]
 
 
-def test_contacts_with_blacklisted_leads_are_counted_and_listed(base):
+def test_contacts_with_blacklisted_leads_are_counted(base):
     leads, _, contacts, _ = base
     assert blacklist_counts(leads, contacts, COMPANIES, QUARTER).loc[0].tolist() == [1, 1, 2]
     assert blacklist_counts(leads, None, COMPANIES, QUARTER).loc[0].tolist() == [1, 0, 0]
     assert blacklist_counts(leads, contacts, FUNNEL, QUARTER).empty
-    listed = blacklisted_contacts(leads, contacts, COMPANIES, QUARTER).to_pandas()
-    assert listed[["lead_id", "kind", "manager"]].to_numpy().tolist() == [["c", "call", "Anna"]] * 2
-    assert blacklisted_contacts(leads, contacts, FUNNEL, QUARTER) is None
     assert blacklist_counts(leads, contacts, COMPANIES, (QUARTER[0], date(2026, 6, 29))).loc[0, "contacted"] == 0
 
 

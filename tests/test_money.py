@@ -1,6 +1,7 @@
 """Leads with their money: on a few leads, then against a plain loop over random histories, on three engines."""
 
-from datetime import date, timedelta
+from collections import Counter
+from datetime import date
 
 import ibis
 import numpy as np
@@ -19,7 +20,6 @@ from funnelstats.money.counts import (
     paid_by_month,
     spend_counts,
     stray_payments,
-    year_to,
 )
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[7, 14])
@@ -73,16 +73,6 @@ def small(con):
     return lazy, leads, payments
 
 
-def test_several_payments_of_a_lead_are_one_deal_and_money_given_back_lowers_it(small):
-    lazy, leads, payments = small
-    values = lead_values(lazy, FUNNEL, LATER, leads, payments)
-    row = money_counts(values, "channel").set_index("channel").loc["Ads"]
-    assert (row["leads"], row["won"], row["deals"]) == (2, 1, 1)
-    assert (row["revenue"], row["returned"], row["biggest"], row["lead_mean"]) == (120, -30, 120, 60)
-    assert row["lead_var"] == pytest.approx(np.var([120, 0], ddof=1))
-    assert np.isnan(row["deal_var"])
-
-
 def test_blank_channels_and_leads_without_a_row_are_one_visible_group(small):
     lazy, leads, payments = small
     frame = money_counts(lead_values(lazy, FUNNEL, LATER, leads, payments), ["channel", "campaign"])
@@ -91,23 +81,6 @@ def test_blank_channels_and_leads_without_a_row_are_one_visible_group(small):
         ["Ads", MISSING, 1],
         [MISSING, MISSING, 2],
     ]
-
-
-def test_a_lead_is_won_when_it_first_pays_and_open_once_it_is_back(small):
-    lazy, leads, payments = small
-    frame = lead_values(lazy, FUNNEL, LATER, leads, payments).to_pandas().set_index("lead_id").sort_index()
-    assert frame["state"].tolist() == ["won", "ended", "open", "open"]
-    assert pd.to_datetime(frame["won_on"]).loc["a"] == pd.Timestamp("2026-01-18")
-    assert pd.to_datetime(frame["cohort"]).dt.strftime("%Y-%m").tolist() == ["2026-01", "2026-01", "2026-01", "2026-04"]
-
-
-def test_nothing_after_the_page_s_day_exists(small):
-    lazy, leads, payments = small
-    values = lead_values(lazy, FUNNEL, date(2026, 1, 10), leads, payments)
-    assert money_counts(values).loc[0, ["leads", "won", "revenue"]].tolist() == [2, 0, 0]
-    values = lead_values(lazy, FUNNEL, date(2026, 4, 2), leads, payments)
-    assert money_counts(values).loc[0, ["leads", "won", "revenue"]].tolist() == [4, 1, 100]
-    assert sorted(values.to_pandas()["state"]) == ["ended", "ended", "open", "won"]
 
 
 def test_without_payments_money_is_unknown_and_without_leads_the_channel_is_missing(small):
@@ -125,17 +98,6 @@ def test_payments_of_unknown_leads_are_counted_apart(small):
     assert stray_payments(values, None, LATER)["payments"].tolist() == [0]
 
 
-def test_a_cohort_s_payments_are_told_by_the_months_of_its_quarter(small):
-    lazy, leads, payments = small
-    monthly = paid_by_month(lead_values(lazy, FUNNEL, LATER, leads, payments), payments, LATER, by="channel")
-    assert monthly[["month", "revenue"]].to_numpy().tolist() == [[1, 100], [4, 50], [5, -30]]
-    assert paid_by_month(lead_values(lazy, FUNNEL, LATER), None, LATER).columns.tolist() == [
-        "cohort",
-        "month",
-        "revenue",
-    ]
-
-
 def test_spend_without_a_channel_is_shown_and_no_table_of_costs_is_not_no_spend(con):
     costs = costs_of(
         con, [("2026-03-31", "Ads", None, 5.0), ("2026-04-01", "Ads", "x", 7.0), ("2026-04-02", "", None, 1.0)]
@@ -151,15 +113,8 @@ def test_spend_without_a_channel_is_shown_and_no_table_of_costs_is_not_no_spend(
     assert spend_counts(None, LATER) is None
 
 
-def test_the_four_quarters_to_one_begin_a_year_before_its_end():
-    assert year_to("2026-Q4") == (date(2026, 1, 1), date(2026, 12, 31))
-    assert year_to("2026-Q1") == (date(2025, 4, 1), date(2026, 3, 31))
-    with pytest.raises(FunnelError, match="2026-Q2"):
-        year_to("2026-Q5")
-
-
 def test_cohorts_between_days_in_the_wrong_order_are_refused(small):
-    with pytest.raises(FunnelError, match="first and a last day"):
+    with pytest.raises(FunnelError, match="start must not be after its end"):
         of_cohorts(lead_values(small[0], FUNNEL, LATER), (date(2026, 2, 1), date(2026, 1, 1)))
 
 
@@ -223,10 +178,11 @@ def test_money_and_ages_equal_a_loop_over_random_histories(con, seed):
     expected = expected_values(entries, leads, payments, as_of)
     assert len(expected) > 30
 
-    sums, ages, months = {}, {}, {}
+    sums, ages, months, back = {}, {}, {}, Counter()
     for channel, entered, state, left, own in expected.values():
         total = sum(amount for _, amount in own)
         sums.setdefault(channel, []).append((total, state))
+        back[channel] += sum(amount for _, amount in own if amount < 0)
         key = (channel, ((left or as_of) - entered).days)
         place = {"won": 0, "ended": 1, "open": 2}[state]
         ages.setdefault(key, [0, 0, 0])[place] += 1
@@ -240,14 +196,16 @@ def test_money_and_ages_equal_a_loop_over_random_histories(con, seed):
         deals = totals[totals > 0]
         row = counted.loc[channel]
         assert (row["leads"], row["won"], row["deals"]) == (len(rows), sum(s == "won" for _, s in rows), len(deals))
-        known = [totals.sum(), totals.mean(), totals.var(ddof=1), deals.mean(), deals.max()]
-        assert row[["revenue", "lead_mean", "lead_var", "deal_mean", "biggest"]].tolist() == pytest.approx(known)
+        known = [totals.sum(), totals.mean(), totals.var(ddof=1), deals.mean(), deals.max(), back[channel]]
+        names = ["revenue", "lead_mean", "lead_var", "deal_mean", "biggest", "returned"]
+        assert row[names].tolist() == pytest.approx(known)
     assert set(counted.index) == set(sums)
     by_age = age_counts(values, RANDOM, as_of, "channel")
     assert {(r.channel, r.age_days): [r.advanced, r.lost, r.open] for r in by_age.itertuples()} == ages
     monthly = paid_by_month(values, paid, as_of, "channel")
     found = {(r.channel, r.cohort.date(), r.month): r.revenue for r in monthly.itertuples()}
     assert found == pytest.approx(months)
+    assert paid_by_month(values, None, as_of).columns.tolist() == ["cohort", "month", "revenue"]
 
 
 def test_large_amounts_keep_their_variance(con):
@@ -255,12 +213,3 @@ def test_large_amounts_keep_their_variance(con):
     payments = payments_of(con, [("a", "2026-01-06", 1e9), ("b", "2026-01-06", 1e9 + 1), ("c", "2026-01-06", 1e9 + 2)])
     values = lead_values(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, LATER, None, payments)
     assert money_counts(values)["deal_var"].tolist() == pytest.approx([1.0])
-
-
-def test_a_day_s_difference_is_that_of_the_calendar(small):
-    lazy, leads, payments = small
-    as_of = date(2026, 6, 1)
-    ages = age_counts(lead_values(lazy, FUNNEL, as_of, leads, payments), FUNNEL, as_of)
-    still = ages[ages["open"] > 0]
-    assert still["age_days"].tolist() == [(as_of - day).days for day in (date(2026, 4, 2), date(2026, 3, 30))]
-    assert still["age_days"].max() == (as_of - (date(2026, 3, 31) - timedelta(1))).days

@@ -17,30 +17,21 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.practice import Work
 from funnelstats.importing.prepare import prepare
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
-from funnelstats.plan.forecast import ALL, forecast_open, new_lead_chance, plan_rates, worth_ahead
-from funnelstats.plan.goals import (
-    Goal,
-    at_least,
-    beta_binomial,
-    beta_binomial_quantile,
-    beta_of_product,
-    leads_needed,
-    plan_goal,
-    plan_window,
-    scatter_window,
-    working_days,
-)
-from funnelstats.plan.plan import AS_NOW, USUAL, funnel_arithmetic, plan_leads
-from funnelstats.plan.sentences import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
-from funnelstats.plan.work import (
-    entries_ahead,
+from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead
+from funnelstats.plan.goals import Goal, plan_goal, plan_window, scatter_window, working_days
+from funnelstats.plan.plan import (
+    AS_NOW,
+    USUAL,
+    fewest,
+    funnel_arithmetic,
+    make_plan,
     manager_shares,
     plan_calendar,
     plan_money,
-    rounded_up,
     stage_needs,
     weeks_alike,
 )
+from funnelstats.plan.sentences import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[6, 10])
 AS_OF = date(2026, 6, 28)  # a Sunday
@@ -127,35 +118,27 @@ def won_of_new(leads, random, goal=GOAL):
     return (starts + finish("lead", np.full(leads, -1), random) <= goal.days).sum()
 
 
-def planned(days, rows=OPEN, goal=GOAL, weeks=NO_WEEKS):
-    rates = plan_rates(days, weeks, FUNNEL)
-    chance = new_lead_chance(days, rates, FUNNEL, goal)
-    forecast = forecast_open(rows, days, rates, FUNNEL, goal)
-    return plan_leads(chance, forecast, goal), chance, forecast, rates
+def planned(days, rows=OPEN, goal=GOAL, weeks=NO_WEEKS, funnel=FUNNEL):
+    return make_plan(days, weeks, rows, funnel, goal)
+
+
+def leads_of(plan):
+    return plan.leads.set_index("plan")["leads"]
+
+
+def said(plan, paid=NO_PAID):
+    return plan_sentences(plan, paid)
 
 
 # numbers
 
 
 def test_leads_for_ten_deals_at_a_known_rate_are_those_of_the_negative_binomial():
-    found = [leads_needed(10, 0.05e9, 0.95e9, sure) for sure in (0.5, 0.8, 0.9, 0.95)]
+    none, one = Deals(0.0, 0.0, np.zeros(2)), Deals(0.05, 0.05 * 0.95, np.zeros(2))
+    found = [fewest(lambda n: none.plus(one, n).at_least(10) >= sure) for sure in (0.5, 0.8, 0.9, 0.95)]  # noqa: B023
     assert found == [194, 249, 282, 311]  # R: qnbinom(p, 10, 0.05) + 10
-
-
-@pytest.mark.parametrize(("deals", "a", "b", "sure"), [(1, 0.5, 9.5, 0.5), (7, 3.2, 11, 0.8), (120, 40, 60, 0.9)])
-def test_one_lead_fewer_would_not_be_enough_says_scipy(deals, a, b, sure):
-    leads = leads_needed(deals, a, b, sure)
-    assert stats.betabinom.sf(deals - 1, leads, a, b) >= sure > stats.betabinom.sf(deals - 1, leads - 1, a, b)
-    assert at_least(deals, leads, a, b) == pytest.approx(stats.betabinom.sf(deals - 1, leads, a, b))
-
-
-def test_no_deal_needs_no_lead_and_a_chance_of_nothing_is_never_enough():
-    assert leads_needed(0, 1, 1, 0.9) == 0
-    assert leads_needed(1, 0.0, 5.0, 0.9) == np.inf
-    assert leads_needed(1, 1e-9, 5.0, 0.9) == np.inf
-    assert np.isnan(leads_needed(1, np.nan, np.nan, 0.9))
-    with pytest.raises(ValueError, match="probability must lie between 0 and 1, got 90"):
-        leads_needed(1, 1, 1, 90)
+    assert fewest(lambda n: none.plus(one._replace(mean=1e-9), n).at_least(10) >= 0.9) == np.inf
+    assert none.at_least(0) == 1
 
 
 def test_the_product_of_betas_that_is_a_beta_is_found_exactly():
@@ -165,15 +148,15 @@ def test_the_product_of_betas_that_is_a_beta_is_found_exactly():
     assert found == pytest.approx((6, 11))
 
 
-@pytest.mark.parametrize(("mean", "own", "error"), [(40.0, 12.0, 30.0), (3.3, 3.0, 0.4), (90.0, 1.0, 0.0)])
-def test_the_beta_binomial_has_the_mean_and_variance_asked_for(mean, own, error):
-    trials, a, b = beta_binomial(mean, own, error)
+@pytest.mark.parametrize(("mean", "luck", "error"), [(40.0, 12.0, 30.0), (3.3, 3.0, 0.4), (90.0, 1.0, 0.0)])
+def test_the_beta_binomial_has_the_mean_and_variance_asked_for(mean, luck, error):
+    deals = Deals(mean, luck, np.sqrt([error / 4, 3 * error / 4]))
+    trials, a, b = deals.beta_binomial()
     found_mean, found_variance = stats.betabinom.stats(trials, a, b)
     assert found_mean == pytest.approx(mean)
-    assert found_variance == pytest.approx(own + error, rel=0.05)
+    assert found_variance == pytest.approx(luck + error, rel=0.05)
     assert trials >= mean
-    low, high = beta_binomial_quantile([0.05, 0.95], trials, a, b)
-    assert [low, high] == stats.betabinom.ppf([0.05, 0.95], trials, a, b).tolist()
+    assert deals.at_least(3) == pytest.approx(stats.betabinom.sf(2, trials, a, b))
 
 
 def test_a_plan_from_the_plain_rate_that_promises_90_percent_delivers_84():
@@ -182,7 +165,7 @@ def test_a_plan_from_the_plain_rate_that_promises_90_percent_delivers_84():
     seen = np.maximum(random.binomial(base, rate, rounds), 1)
 
     def delivered(a, b):
-        leads = cache(lambda k: int(leads_needed(deals, a(k), b(k), 0.9)))
+        leads = cache(lambda k: int(fewest(lambda n: stats.betabinom.sf(deals - 1, n, a(k), b(k)) >= 0.9)))
         return (random.binomial([leads(int(k)) for k in seen], rate) >= deals).mean()
 
     assert delivered(lambda k: k / base * 1e9, lambda k: (1 - k / base) * 1e9) == pytest.approx(0.84, abs=0.02)
@@ -193,7 +176,7 @@ def test_a_plan_from_the_plain_rate_that_promises_90_percent_delivers_84():
 
 
 def test_the_forecast_of_open_leads_is_that_of_simulated_futures_when_rates_are_known():
-    *_, forecast, _ = planned(past(3_000_000))
+    forecast = planned(past(3_000_000)).forecast
     random = np.random.default_rng(5)
     live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
     won = np.array([won_of_open(live, random, GOAL.days) for _ in range(800)])
@@ -205,11 +188,10 @@ def test_the_forecast_of_open_leads_is_that_of_simulated_futures_when_rates_are_
 
 
 def test_the_chance_of_a_new_lead_is_that_of_simulated_ones_that_come_on_working_days():
-    _, chance, *_ = planned(past(3_000_000))
-    random = np.random.default_rng(6)
-    assert chance.at[0, "chance"] == pytest.approx(won_of_new(400_000, random) / 400_000, abs=0.003)
-    assert chance.at[0, "working_days"] == 20
-    assert 0 < chance.at[0, "in_time"] < 1
+    new, random = planned(past(3_000_000)).new, np.random.default_rng(6)
+    assert new.brings.mean == pytest.approx(won_of_new(400_000, random) / 400_000, abs=0.003)
+    assert new.working_days == 20
+    assert 0 < new.in_time < 1
 
 
 def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
@@ -217,11 +199,11 @@ def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
     live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
     within, made, usual = [], [], []
     for _ in range(120):
-        plan, _, forecast, _ = planned(past(120, random))
-        total = forecast.set_index("stage").loc[ALL]
+        plan = planned(past(120, random))
+        total = plan.forecast.set_index("stage").loc[ALL]
         old = won_of_open(live, random, GOAL.days)
         within.append(total["deals_lower"] <= old <= total["deals_upper"])
-        leads = plan.set_index("plan")["leads"]
+        leads = leads_of(plan)
         made.append(old + won_of_new(int(leads["90%"]), random) >= GOAL.deals)
         usual.append(old + won_of_new(int(leads[USUAL]), random) >= GOAL.deals)
     assert 0.91 <= np.mean(within) <= 0.99
@@ -230,41 +212,41 @@ def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
 
 
 def test_what_a_plan_is_said_to_deliver_is_what_was_asked_for():
-    plan, *_ = planned(past(400))
-    sure = plan.dropna(subset="certainty")
+    plan = planned(past(400))
+    sure = plan.leads.dropna(subset="certainty")
     assert (sure["delivers"] - sure["certainty"]).between(-0.001, 0.02).all()
-    assert plan["leads"].iloc[1] > plan["leads"].iloc[0] > plan.set_index("plan").at[USUAL, "leads"]
+    assert leads_of(plan)["90%"] > leads_of(plan)["80%"] > leads_of(plan)[USUAL]
 
 
 def test_leads_that_stand_longer_than_agreed_count_as_far_as_past_ones_were_watched():
     late = [("met", 2, 40, 10, 0), ("met", 15, 20, 0, 0), ("met", 30, 0, 0, 20), ("met", 40, 0, 0, 10)]
     days = pd.concat([past(400).query("from_stage == 'lead'"), pd.DataFrame(late, columns=list(past(1)))])
-    rows = waiting([("met", 12, 30), ("met", 20, 8), ("met", 45, 5)])
-    *_, forecast, rates = planned(days, rows)
-    total = forecast.set_index("stage").loc[ALL]
+    plan = planned(days, waiting([("met", 12, 30), ("met", 20, 8), ("met", 45, 5)]))
+    total = plan.forecast.set_index("stage").loc[ALL]
     assert total[["open", "too_old", "not_known"]].tolist() == [43, 43, 5]
     # of the 50 that were there on day 12, 20 moved on day 15, and none of those there on day 20
     assert total["expected"] == total["deals_late"] == pytest.approx(30 * 20 / 50)
-    assert rates.set_index("from_stage").at["met", "rate"] == 0.4
-    said = plan_sentences(*planned(days, rows)[:3], NO_PAID, FUNNEL, GOAL)[1]
-    assert "38 of them stand at their stage longer than agreed: going by past leads, they bring 12 deals." in said
-    assert said.endswith(
+    assert plan.rates.set_index("from_stage").at["met", "rate"] == 0.4
+    sentence = said(plan)[1]
+    assert "38 of them stand at their stage longer than agreed: going by past leads, they bring 12 deals." in sentence
+    assert sentence.endswith(
         "5 stand longer than past leads were watched: what comes of them is not known, and nothing is counted."
     )
 
 
 def test_the_sum_of_open_and_new_leads_makes_the_goal_as_often_as_asked_for():
     """Rates known: the luck of the open and of the new leads evens out, their 90 % do not add up."""
-    plan, chance, forecast, _ = planned(past(3_000_000))
-    old, new = forecast.iloc[-1], chance.iloc[0]
-    random = np.random.default_rng(9)
-    bring = stats.betabinom.rvs(int(old["trials"]), old["a"], old["b"], size=40_000, random_state=random)
+    plan, random = planned(past(3_000_000)), np.random.default_rng(9)
+    live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
+    bring = random.choice([won_of_open(live, random, GOAL.days) for _ in range(800)], 40_000)
     for sure in (0.8, 0.9):
-        leads = int(plan.set_index("plan").at[f"{sure:.0%}", "leads"])
-        made = (bring + random.binomial(leads, new["chance"], 40_000) >= GOAL.deals).mean()
-        assert made == pytest.approx(sure, abs=0.015)
-        fewer = (bring + random.binomial(leads - 2, new["chance"], 40_000) >= GOAL.deals).mean()
-        assert fewer < sure + 0.005
+        leads = int(leads_of(plan)[f"{sure:.0%}"])
+        made, fewer = (
+            (bring + random.binomial(many, plan.new.brings.mean, 40_000) >= GOAL.deals).mean()
+            for many in (leads, leads - 2)
+        )
+        assert made == pytest.approx(sure, abs=0.02)
+        assert fewer < made
 
 
 # properties
@@ -273,19 +255,18 @@ def test_the_sum_of_open_and_new_leads_makes_the_goal_as_often_as_asked_for():
 def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
     days = past(400)
     even = pd.DataFrame({"from_stage": "lead", "entered": [50] * 8, "converted": [25] * 8})
-    odd = even.assign(converted=[12, 38] * 4)
-    calm, wild = planned(days, weeks=even), planned(days, weeks=odd)
-    assert calm[3]["dispersion"].tolist() == [1.0, 1.0]
-    assert wild[3]["dispersion"].iloc[0] == pytest.approx(8 * 13**2 / 12.5 / 7)
-    assert calm[0].equals(planned(days)[0])
-    assert wild[0]["leads"].iloc[1] > calm[0]["leads"].iloc[1]
-    assert wild[2]["deals_upper"].iloc[-1] > calm[2]["deals_upper"].iloc[-1]
+    calm, wild = planned(days, weeks=even), planned(days, weeks=even.assign(converted=[12, 38] * 4))
+    assert calm.rates["dispersion"].tolist() == [1.0, 1.0]
+    assert wild.rates["dispersion"].iloc[0] == pytest.approx(8 * 13**2 / 12.5 / 7)
+    assert calm.leads.equals(planned(days).leads)
+    assert wild.leads["leads"].iloc[1] > calm.leads["leads"].iloc[1]
+    assert wild.forecast["deals_upper"].iloc[-1] > calm.forecast["deals_upper"].iloc[-1]
 
 
 def test_a_step_s_dispersion_is_its_own_and_that_of_all_steps():
     even = pd.DataFrame({"from_stage": "met", "entered": [50] * 8, "converted": [25] * 8})
     odd = even.assign(from_stage="lead", converted=[12, 38] * 4)
-    found = planned(past(400), weeks=pd.concat([even, odd]))[3]["dispersion"]
+    found = planned(past(400), weeks=pd.concat([even, odd])).rates["dispersion"]
     squares = 8 * 13**2 / 12.5
     assert found.tolist() == pytest.approx([2 * squares / (7 + 14), squares / (7 + 14)])
 
@@ -299,51 +280,44 @@ def test_weeks_to_come_scatter_too_and_a_few_of_them_more_than_many():
 def test_a_later_step_known_from_few_leads_makes_the_forecast_less_sure():
     sure, few, many = past(4000), past(30), waiting([("lead", 0, 500)])
     mixed = pd.concat([sure[sure["from_stage"] == "lead"], few[few["from_stage"] == "met"]])
-    width = [
-        forecast.loc[0, "deals_upper"] - forecast.loc[0, "deals_lower"]
-        for *_, forecast, _ in (planned(sure, many), planned(mixed, many))
-    ]
+    first = [planned(days, many).forecast.iloc[0] for days in (sure, mixed)]
+    width = [row["deals_upper"] - row["deals_lower"] for row in first]
     assert width[1] > 1.5 * width[0]
 
 
 def test_the_expected_entries_of_the_last_stage_are_the_deals_of_the_plan():
-    days = past(400)
-    plan, _, forecast, rates = planned(days)
-    entries = entries_ahead(days, OPEN, plan, FUNNEL, GOAL)
-    paid = entries[entries["stage"] == "paid"]
-    sure = plan.iloc[1]
-    assert paid["open"].sum() == pytest.approx(forecast["expected"].iloc[-1])
-    assert paid[["new", "open"]].to_numpy().sum() == pytest.approx(sure["expected"], rel=1e-9)
-    started = entries[entries["stage"] == "lead"].set_index("on")["new"]
-    assert started.sum() == pytest.approx(sure["leads"])
+    plan = planned(past(400))
+    paid = plan.entries[plan.entries["stage"] == "paid"]
+    assert paid["open"].sum() == pytest.approx(plan.forecast["expected"].iloc[-1])
+    assert paid[["new", "open"]].to_numpy().sum() == pytest.approx(plan.surest["expected"], rel=1e-9)
+    started = plan.entries[plan.entries["stage"] == "lead"].set_index("on")["new"]
+    assert started.sum() == pytest.approx(plan.surest["leads"])
     assert (started[started.index.day_of_week >= 5] == 0).all()
-    needs = stage_needs(entries, days, rates, FUNNEL, GOAL).set_index("stage")
+    needs = stage_needs(plan).set_index("stage")
     assert needs["entries"].is_monotonic_decreasing
     assert needs["enter_by"].is_monotonic_increasing
     assert needs["enter_by"].is_unique
     assert needs.at["paid", "enter_by"] == pd.Timestamp(GOAL.by)
+    assert needs["a_week"].tolist() == np.ceil(needs["entries"] / 4).tolist()
 
 
 def test_the_calendar_adds_up_to_the_plan_and_knows_holidays():
     funnel = FUNNEL.model_copy(update={"work": Work(days=("Mon", "Fri"), holidays=(date(2026, 7, 3),))})
     assert working_days(GOAL, funnel).strftime("%m-%d").tolist()[:3] == ["06-29", "07-06", "07-10"]
-    days = past(400)
-    plan, *_ = planned(days)
-    entries = entries_ahead(days, OPEN, plan, funnel, GOAL)
+    plan = planned(past(400), funnel=funnel)
     contacts = pd.DataFrame(
         {"stage": ["lead", "lead", "met"], "kind": ["call", "Meeting", "call"], "each": [2, 1, 0.5]}
     )
-    shares = pd.DataFrame({"manager": ["Anna", "Boris"]})
-    calendar = plan_calendar(entries, contacts, shares, funnel, GOAL)
+    calendar = plan_calendar(plan, contacts, 2)
     assert calendar["working_days"].tolist() == [1, 2, 2, 2]
-    assert calendar["new_leads"].sum() == pytest.approx(plan["leads"].iloc[1])
-    by_stage = entries.groupby("stage")[["new", "open"]].sum().sum(axis=1)
+    assert calendar["new_leads"].sum() == pytest.approx(plan.leads["leads"].iloc[1])
+    by_stage = plan.entries.groupby("stage")[["new", "open"]].sum().sum(axis=1)
     assert calendar["into_met"].sum() == pytest.approx(by_stage["met"])
     assert calendar["contacts"].sum() == pytest.approx(3 * by_stage["lead"] + 0.5 * by_stage["met"])
     assert calendar["meetings"].sum() == pytest.approx(by_stage["lead"])
     each = calendar["contacts"] / calendar["working_days"] / 2
     pd.testing.assert_series_equal(calendar["contacts_a_manager_a_day"], each, check_names=False)
-    nothing = plan_calendar(entries, contacts[:0], shares[:0], funnel, GOAL)
+    nothing = plan_calendar(plan, contacts[:0], 0)
     assert nothing[["contacts", "meetings", "contacts_a_manager_a_day"]].isna().all(axis=None)
 
 
@@ -363,21 +337,19 @@ def test_weeks_that_ask_for_the_same_are_one_row_and_what_is_to_do_is_rounded_up
     assert found["weeks"].tolist() == [2, 1, 1, 1]
     assert found["new_leads"].tolist() == [11, 11, 11, 11]
     assert found["meetings_a_manager_a_day"].tolist() == [1.1, 1.2, 1.1, 1.1]
-    assert found["weeks"].sum() == len(calendar)
-    assert rounded_up(calendar, ["new_leads"])["new_leads"].tolist() == [11, 11, 11, 11, 11]
 
 
 def test_managers_get_the_plan_evenly_or_as_leads_come_now():
     days = past(400)
-    plan, *_ = planned(days)
+    plan = planned(days)
     mine = pd.concat([days.assign(manager=name) for name in ("Anna", "Boris", "Boris", "(missing)")])
-    shares = manager_shares(mine, OPEN.assign(manager="Boris"), plan, FUNNEL, GOAL)
+    shares = manager_shares(plan, mine, OPEN.assign(manager="Boris"))
     assert shares["manager"].tolist() == ["Anna", "Boris"]
     assert shares["open"].tolist() == [0, 90]  # the nine that stand too long are no load
-    for column in ("evenly_a_week", "as_now_a_week"):
-        assert shares[column].sum() == pytest.approx(plan["a_week"].iloc[1])
-    assert shares["as_now_a_week"].iloc[1] == pytest.approx(2 * shares["as_now_a_week"].iloc[0])
-    assert manager_shares(days, OPEN, plan, FUNNEL, GOAL).empty
+    a_week = plan.leads["a_week"].iloc[1]
+    assert shares["evenly_a_week"].tolist() == [np.ceil(a_week / 2)] * 2
+    assert shares["as_now_a_week"].tolist() == [np.ceil(a_week / 3), np.ceil(2 * a_week / 3)]
+    assert manager_shares(plan, mine[mine["manager"] == "(missing)"], OPEN.assign(manager="(missing)")).empty
 
 
 def test_of_100_on_the_list_61_pay_as_agreed():
@@ -403,13 +375,13 @@ def test_of_100_on_the_list_61_pay_as_agreed():
 
 
 def test_money_is_missing_where_costs_or_payments_are():
-    plan, _, forecast, _ = planned(past(400))
+    plan = planned(past(400))
     deal, cost = pd.DataFrame({"mean_deal": [500.0]}), pd.DataFrame({"cost_per_lead": [20.0]})
-    money = plan_money(plan, forecast, deal, cost)
-    assert money["cost"].tolist() == (20 * plan["leads"]).tolist()
-    assert money["revenue"].tolist() == (500 * plan["expected"]).tolist()
-    assert plan_money(plan, forecast, deal * np.nan, cost)[["revenue", "pipeline_revenue"]].isna().all(axis=None)
-    assert plan_money(plan, forecast, deal, cost * np.nan)["cost"].isna().all()
+    money = plan_money(plan, deal, cost)
+    assert money["cost"].tolist() == (20 * plan.leads["leads"]).tolist()
+    assert money["revenue"].tolist() == (500 * plan.leads["expected"]).tolist()
+    assert plan_money(plan, deal * np.nan, cost)[["revenue", "pipeline_revenue"]].isna().all(axis=None)
+    assert plan_money(plan, deal, cost * np.nan)["cost"].isna().all()
 
 
 # what cannot be planned
@@ -442,73 +414,62 @@ def test_without_a_day_the_goal_is_as_far_ahead_as_the_funnel_judges_backwards()
 def test_where_no_new_lead_can_be_won_in_time_the_page_says_so():
     days = past(400)
     days.loc[(days["from_stage"] == "met") & (days["age_days"] < 4), "advanced"] = 0
-    goal = Goal(40, AS_OF, AS_OF + timedelta(days=3))
-    plan, chance, forecast, _ = planned(days, goal=goal)
-    assert chance.at[0, "in_time"] == 0
-    assert plan["leads"].iloc[:2].tolist() == [np.inf, np.inf]
-    said = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, goal)
-    assert said[0].startswith(f"No new lead can still be won by {words.day(goal.by)}")
-    weekend = Goal(40, AS_OF - timedelta(days=2), AS_OF)
-    plan, chance, forecast, _ = planned(past(400), goal=weekend)
-    assert chance.at[0, "working_days"] == 0
-    assert "No new lead can still be won" in plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, weekend)[0]
+    plan = planned(days, goal=Goal(40, AS_OF, AS_OF + timedelta(days=3)))
+    assert plan.new.in_time == 0
+    assert plan.leads["leads"].iloc[:2].tolist() == [np.inf, np.inf]
+    assert said(plan)[0].startswith(f"No new lead can still be won by {words.day(plan.goal.by)}")
+    weekend = planned(past(400), goal=Goal(40, AS_OF - timedelta(days=2), AS_OF))
+    assert weekend.new.working_days == 0
+    assert "No new lead can still be won" in said(weekend)[0]
 
 
 def test_a_goal_that_takes_many_times_the_leads_that_come_is_out_of_reach():
-    days, goal = past(400), GOAL._replace(deals=900)
-    plan, chance, forecast, _ = planned(days, goal=goal)
-    times = plan["leads"].iloc[1] / plan.set_index("plan").at[AS_NOW, "leads"]
-    said = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, goal)
-    assert times > 5
-    assert said[0].startswith(f"900 deals by {words.day(goal.by)} are out of reach: 90% certainty would take")
-    assert not [sentence for sentence in said if "more leads a week" in sentence]
+    plan = planned(past(400), goal=GOAL._replace(deals=900))
+    assert leads_of(plan)["90%"] > 5 * leads_of(plan)[AS_NOW]
+    sentences = said(plan)
+    assert sentences[0].startswith(f"900 deals by {words.day(GOAL.by)} are out of reach: 90% certainty would take")
+    assert not [sentence for sentence in sentences if "more leads a week" in sentence]
 
 
 def test_below_five_deals_seen_there_is_a_range_and_no_number():
     rows = [("lead", 2, 9, 3, 0), ("lead", 60, 0, 0, 8), ("met", 3, 4, 1, 0), ("met", 60, 0, 0, 4)]
     days = pd.DataFrame(rows, columns=["from_stage", "age_days", "advanced", "lost", "open"])
-    plan, chance, forecast, _ = planned(days, OPEN[:0])
-    assert chance.at[0, "deals"] == 4
-    sure = plan.iloc[:2]
+    plan = planned(days, OPEN[:0])
+    assert plan.new.deals_seen == 4
+    sure = plan.leads.iloc[:2]
     assert sure["leads"].isna().all()
     assert (sure["leads_lower"] < sure["leads_upper"]).all()
-    said = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, GOAL)
-    assert "only 4 deals were seen in the past" in said[0]
-    assert said[1] == "No lead is open now: all deals must come from new ones."
-    none = days.assign(advanced=days["advanced"].where(days["from_stage"] == "lead", 0))
-    plan, chance, forecast, _ = planned(none)
-    assert np.isnan(plan["leads"].iloc[1])
-    assert "only 0 deals were seen" in plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, GOAL)[0]
-    met = forecast.set_index("stage").loc["met"]
+    assert "only 4 deals were seen in the past" in said(plan)[0]
+    assert said(plan)[1] == "No lead is open now: all deals must come from new ones."
+    none = planned(days.assign(advanced=days["advanced"].where(days["from_stage"] == "lead", 0)))
+    assert np.isnan(none.leads["leads"].iloc[1])
+    assert "only 0 deals were seen" in said(none)[0]
+    met = none.forecast.set_index("stage").loc["met"]
     assert met["expected"] == met["deals_lower"] == 0 < met["deals_upper"]
 
 
 def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
     days = past(400)
     days = pd.concat([days[days["from_stage"] == "lead"], waiting([("met", 2, 50)]).assign(advanced=0, lost=0)])
-    plan, chance, forecast, rates = planned(days)
-    assert np.isnan(chance.at[0, "chance"])
-    total = forecast.iloc[-1]
+    plan = planned(days)
+    assert np.isnan(plan.new.brings.mean)
+    total = plan.forecast.iloc[-1]
     assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 99)
-    assert plan["leads"].iloc[:3].isna().all()
-    said = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, GOAL)
-    assert "cannot be told" in said[0]
-    entries = entries_ahead(days, OPEN, plan, FUNNEL, GOAL)
-    assert stage_needs(entries, days, rates, FUNNEL, GOAL)["new"].isna().all()
-    assert "text/html" in deals_chart(entries, GOAL, "paid").data
+    assert plan.leads["leads"].iloc[:3].isna().all()
+    assert "cannot be told" in said(plan)[0]
+    assert stage_needs(plan)["new"].isna().all()
+    assert "text/html" in deals_chart(plan).data
 
 
 def test_open_leads_that_have_paid_and_channels_for_nothing_are_said():
-    plan, chance, forecast, _ = planned(past(400))
+    plan = planned(past(400))
     paid = pd.DataFrame({"from_stage": ["lead", "met"], "open": [2, 36]})
-    said = plan_sentences(plan, chance, forecast, paid, FUNNEL, GOAL)
-    assert said[2].startswith(
+    with_paid = said(plan, paid)
+    assert with_paid[2].startswith(
         "38 of the open leads have a payment booked and do not stand at “paid” yet (36 at “met”, 2 at “lead”): "
     )
-    alone = plan_sentences(plan, chance, forecast, paid[1:], FUNNEL, GOAL)
-    assert "do not stand at “paid” yet (at “met”): move them on" in alone[2]
-    others = plan_sentences(plan, chance, forecast, NO_PAID, FUNNEL, GOAL)
-    assert others == [sentence for sentence in said if sentence != said[2]]
+    assert "do not stand at “paid” yet (at “met”): move them on" in said(plan, paid[1:])[2]
+    assert said(plan) == [sentence for sentence in with_paid if sentence != with_paid[2]]
     cost = {"spend": 90.0, "leads": 4, "free_leads": 1, "free_channels": "Partner", "cost_elsewhere": 30.0}
     tables = SimpleNamespace(costs=1, payments=1)
     notes = money_notes(tables, pd.DataFrame([cost]), FUNNEL)
@@ -529,26 +490,21 @@ def chain(name, deals, by, as_of=""):
     paths = fs.journeys(tables.entries, spec).cache()
     days = fs.outcome_days(paths, spec, day, entered_between=window)
     weeks = fs.step_counts(paths, spec, day, by="week", entered_between=scatter_window(day, spec))
-    rates = plan_rates(days, weeks, spec)
-    rows = fs.plan.open_leads(paths, spec, day)
-    forecast, chance = forecast_open(rows, days, rates, spec, goal), new_lead_chance(days, rates, spec, goal)
-    plan = plan_leads(chance, forecast, goal)
-    mine = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
-    shares = manager_shares(mine, fs.plan.open_leads(paths, spec, day, by="manager"), plan, spec, goal)
+    plan = make_plan(days, weeks, fs.plan.open_leads(paths, spec, day), spec, goal)
+    of_managers = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
+    managers = manager_shares(plan, of_managers, fs.plan.open_leads(paths, spec, day, by="manager"))
     contacts = fs.plan.stage_contacts(tables.contacts, paths, spec, window)
-    entries = entries_ahead(days, rows, plan, spec, goal)
-    calendar = plan_calendar(entries, contacts, shares, spec, goal)
     paid = fs.plan.paid_open_leads(paths, tables.payments, spec, day)
-    cost = fs.plan.lead_cost(tables.costs, paths, spec, window, tables.leads)
+    cost = fs.plan.lead_cost(tables.costs, paths, tables.leads, spec, window)
     return {
-        "forecast": forecast.set_index("stage"),
-        "plan": plan.set_index("plan"),
-        "calendar": calendar,
-        "needs": stage_needs(entries, days, rates, spec, goal).set_index("stage"),
-        "hundred": funnel_arithmetic(rates, spec).set_index("stage"),
-        "money": plan_money(plan, forecast, fs.deal_size(tables.payments), cost),
-        "said": plan_sentences(plan, chance, forecast, paid, spec, goal),
-        "notes": [*work_notes(contacts, shares), *aim_notes(spec), *money_notes(tables, cost, spec)],
+        "forecast": plan.forecast.set_index("stage"),
+        "plan": plan.leads.set_index("plan"),
+        "calendar": plan_calendar(plan, contacts, len(managers)),
+        "needs": stage_needs(plan).set_index("stage"),
+        "hundred": funnel_arithmetic(plan.rates, spec).set_index("stage"),
+        "money": plan_money(plan, fs.deal_size(tables.payments), cost),
+        "said": plan_sentences(plan, paid),
+        "notes": [*work_notes(contacts, managers), *aim_notes(spec), *money_notes(tables, cost, spec)],
         "rules": plan_rules(spec, goal),
         "paid": paid,
     }
@@ -586,7 +542,7 @@ def test_the_methods_quote_the_samples_plan() -> None:
         f"{found['paid']['open'].sum()} of them have paid",
         f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
         f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
-        f"presented: {needs['entries']:,.0f} leads must enter it, {np.ceil(needs['a_week']):.0f} a week, the last ones "
+        f"presented: {needs['entries']:,.0f} leads must enter it, {needs['a_week']:.0f} a week, the last ones "
         f"by {needs['enter_by']:%Y-%m-%d}.",
         f"As agreed {hundred['agreed']:.0f} of 100 pay; really {hundred['really']:.0f} ({lower:.0f} to {upper:.0f}).",
         f"leads cost {money['cost']:.1f} million RUB; {1e6 * money['expected']:,.0f} deals to expect bring "

@@ -158,6 +158,18 @@ def last_complete_month(day: date) -> str:
     return month_of((day + timedelta(days=1)).replace(day=1) - timedelta(days=1))
 
 
+def months_to(month: str, months: int) -> tuple[date, date]:
+    """First and last day of so many months that end with one.
+
+    >>> months_to("2026-02", 3)
+    (datetime.date(2025, 12, 1), datetime.date(2026, 2, 28))
+    """
+    first, last = month_days(month)
+    for _earlier in range(months - 1):
+        first = (first - timedelta(days=1)).replace(day=1)
+    return first, last
+
+
 def quarter_days(quarter: str) -> tuple[date, date]:
     """First and last day of a quarter written ``2026-Q2``. Raises FunnelError for anything else.
 

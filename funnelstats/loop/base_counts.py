@@ -17,8 +17,9 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, group_keys, grouped, in_order, on_date, whole_numbers
+from funnelstats.core.counts import fetch, group_keys, grouped, in_order, nothing_counted, on_date, whole_numbers
 from funnelstats.core.journeys import EPISODE, stage_entries, visible, with_leads
+from funnelstats.core.payment_counts import paid_by_lead
 from funnelstats.importing.mapping import YES
 
 
@@ -44,7 +45,7 @@ def wins(
     if payments is None:
         rows = rows.mutate(paid=ibis.null("float64"))
     else:
-        rows = rows.left_join(_paid(payments, as_of), "lead_id").select(*rows.columns, "paid")
+        rows = rows.left_join(paid_by_lead(payments, as_of), "lead_id").select(*rows.columns, "paid")
         rows = rows.mutate(paid=(rows.episode == rows.latest).ifelse(rows.paid, ibis.null("float64")))
     rows = rows.filter(rows.won_on.between(on_date(first), on_date(last)))
     if "channel" in leads.columns:
@@ -67,7 +68,6 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
 def ticket_moments(
     handed: ir.Table,
     payments: ir.Table | None,
-    funnel: Funnel,  # noqa: ARG001
     as_of: date,
     by: str | Sequence[str],
 ) -> pd.DataFrame:
@@ -77,19 +77,13 @@ def ticket_moments(
     """
     keys = group_keys(by, handed.columns)
     if payments is None:
-        texts = pd.DataFrame({key: pd.Series(dtype="str") for key in keys})
-        return texts.assign(deals=pd.Series(dtype="int64"), mean=0.0, variance=0.0)
+        return nothing_counted(keys, ["deals", "mean", "variance"]).astype({"mean": float, "variance": float})
     won = handed.filter(handed.won_on.notnull()).select("lead_id", *keys).distinct()
-    deals = won.join(_paid(payments, as_of), "lead_id")
+    deals = won.join(paid_by_lead(payments, as_of), "lead_id")
     counted = grouped(deals, keys).aggregate(
         deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
     )
     return whole_numbers(in_order(fetch(counted), keys), ["deals"]).astype({"mean": float, "variance": float})
-
-
-def _paid(payments: ir.Table, as_of: date) -> ir.Table:
-    known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
-    return known.group_by("lead_id").aggregate(paid=known.amount.sum())
 
 
 RECORD = ["stage", "field", "manager", "entered", "converted"]
@@ -109,7 +103,7 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
         if field not in leads.columns:
             raise FunnelError(f'loop.needs: no column "{field}" in the leads; {suggestion(field, leads.columns)}')
     if not needs:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in RECORD[:3]}).assign(entered=0, converted=0)
+        return nothing_counted(RECORD[:3], RECORD[3:])
     gone = journeys.outcome.isin(["advanced", "won", *ENDS]) & (journeys.left_on <= on_date(as_of))
     there = journeys.filter(
         journeys.stage.isin([stage for stage, _ in needs])
@@ -139,24 +133,17 @@ def _is_filled(value: ir.Value) -> ir.BooleanValue:
 def attribute_sizes(leads: ir.Table) -> pd.DataFrame:
     """The text and flag columns of the leads: attribute, distinct (values, blanks not counted), filled (leads)."""
     names = [name for name, kind in leads.schema().items() if kind.is_string() or kind.is_boolean()]
-    names = [name for name in names if name != "lead_id"]
-    found = fetch(
-        leads.aggregate(
-            **{f"_distinct_{n}": leads[name].nunique(where=leads[name].notnull()) for n, name in enumerate(names)},
-            **{f"_filled_{n}": leads[name].count() for n, name in enumerate(names)},
-            leads=leads.count(),
-        )
-    )
-    return pd.DataFrame(
-        {
-            "attribute": pd.Series(names, dtype="str"),
-            "distinct": [int(found[f"_distinct_{n}"].iloc[0]) for n in range(len(names))],
-            "filled": [int(found[f"_filled_{n}"].iloc[0]) for n in range(len(names))],
-        }
-    )
+    sizes = [
+        fetch(leads.aggregate(distinct=leads[name].nunique(), filled=leads[name].count()))
+        for name in names
+        if name != "lead_id"
+    ]
+    found = pd.concat([nothing_counted([], ["distinct", "filled"]), *sizes], ignore_index=True)
+    found.insert(0, "attribute", pd.Series([name for name in names if name != "lead_id"], dtype="str"))
+    return found
 
 
-OPEN = ["open_leads", "contacted_leads", "open_companies", "contacted_companies"]
+OPEN = ["open_leads", "contacted_leads"]
 DOUBLED = ["companies", "leads", "several_managers"]
 BLACKLIST = ["blacklisted", "contacted", "contacts"]
 
@@ -171,7 +158,7 @@ def renewal_counts(
     """
     done = stage_entries(entries, funnel).select("lead_id", on="entered_on")
     if contacts is not None:
-        done = done.union(contacts.select("lead_id", on=_contacted_on(contacts)))
+        done = done.union(contacts.select("lead_id", "on"))
     rows = done.filter(ibis._.on <= on_date(as_of)).join(_companies(leads, funnel), "lead_id")
     rows = rows.select("company", "on", number=rows.on.year() * 4 + (rows.on.month() - 1) // 3)
     worked = rows.select("company", "number").distinct()
@@ -193,33 +180,18 @@ def renewal_counts(
     return frame
 
 
-def coverage_counts(
-    values: ir.Table,
-    leads: ir.Table,
-    contacts: ir.Table | None,
-    funnel: Funnel,
-    between: tuple[date, date],
-) -> pd.DataFrame:
-    """How many of the open leads, and of their companies, were contacted in the days given: one row.
+def coverage_counts(values: ir.Table, contacts: ir.Table | None, between: tuple[date, date]) -> pd.DataFrame:
+    """How many of the open leads were contacted in the days given: one row of open_leads and contacted_leads.
 
-    Takes `lead_values` as of the last of these days. Returns open_leads, contacted_leads, open_companies,
-    contacted_companies; the contacted are 0 without contacts, so ask whether the export has them.
+    Takes `lead_values` as of the last of these days. The contacted are 0 without contacts, so ask whether the export
+    has them.
     """
-    waiting = _open(values, leads, funnel)
-    if contacts is None:
-        rows = waiting.mutate(reached=ibis.literal(False))
-    else:
-        on = _contacted_on(contacts)
-        within = contacts.filter(on.between(on_date(between[0]), on_date(between[1]))).select("lead_id").distinct()
-        marked = within.mutate(seen=ibis.literal(True))
-        rows = waiting.left_join(marked, "lead_id").select(*waiting.columns, reached=ibis._.seen.fill_null(False))
-    counted = rows.aggregate(
-        open_leads=rows.count(),
-        contacted_leads=rows.count(where=rows.reached),
-        open_companies=rows.company.nunique(),
-        contacted_companies=rows.company.nunique(where=rows.reached),
-    )
-    return whole_numbers(fetch(counted), OPEN)[OPEN]
+    waiting = values.filter(values.state == "open")
+    counted = fetch(waiting.aggregate(open_leads=waiting.count())).assign(contacted_leads=0)
+    if contacts is not None:
+        reached = waiting.semi_join(_contacts_within(contacts, between), "lead_id")
+        counted = counted.assign(contacted_leads=fetch(reached.aggregate(many=reached.count()))["many"])
+    return whole_numbers(counted, OPEN)
 
 
 def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.DataFrame:
@@ -228,7 +200,7 @@ def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.Da
     `several_managers` are those of these companies whose open leads belong to different people. All 0 where no
     column names the company.
     """
-    waiting = _open(values, leads, funnel)
+    waiting = values.filter(values.state == "open").select("lead_id").join(_companies(leads, funnel), "lead_id")
     manager = visible(leads.manager) if "manager" in leads.columns else ibis.literal(MISSING, "string")
     owned = waiting.join(leads.select("lead_id", manager=manager), "lead_id")
     company = owned.group_by("company").aggregate(leads=owned.count(), managers=owned.manager.nunique())
@@ -241,23 +213,6 @@ def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.Da
     return whole_numbers(fetch(counted), DOUBLED)[DOUBLED]
 
 
-def blacklisted_contacts(
-    leads: ir.Table, contacts: ir.Table | None, funnel: Funnel, between: tuple[date, date]
-) -> ir.Table | None:
-    """The contacts with blacklisted leads in the days given, a lazy verb for worklists: lead_id, on, kind, manager.
-
-    None where no column says who is blacklisted, or where there are no contacts.
-    """
-    column = _stated(leads, funnel.lead_base.blacklisted, "blacklisted")
-    if column is None or contacts is None:
-        return None
-    listed = leads.filter(_says_yes(leads[column])).select("lead_id")
-    on = _contacted_on(contacts)
-    manager = visible(contacts.manager) if "manager" in contacts.columns else ibis.literal(MISSING, "string")
-    known = contacts.select("lead_id", "kind", on=on, manager=manager)
-    return known.filter(known.on.between(on_date(between[0]), on_date(between[1]))).semi_join(listed, "lead_id")
-
-
 def blacklist_counts(
     leads: ir.Table, contacts: ir.Table | None, funnel: Funnel, between: tuple[date, date]
 ) -> pd.DataFrame:
@@ -267,13 +222,18 @@ def blacklist_counts(
     """
     column = _stated(leads, funnel.lead_base.blacklisted, "blacklisted")
     if column is None:
-        return pd.DataFrame({name: pd.Series(dtype="int64") for name in BLACKLIST})
-    listed = fetch(leads.aggregate(blacklisted=leads.count(where=_says_yes(leads[column]))))
-    made = blacklisted_contacts(leads, contacts, funnel, between)
-    if made is None:
-        return whole_numbers(listed.assign(contacted=0, contacts=0), BLACKLIST)
+        return nothing_counted([], BLACKLIST)
+    listed = leads.filter(_says_yes(leads[column])).select("lead_id")
+    counted = fetch(listed.aggregate(blacklisted=listed.count()))
+    if contacts is None:
+        return whole_numbers(counted.assign(contacted=0, contacts=0), BLACKLIST)
+    made = _contacts_within(contacts, between).semi_join(listed, "lead_id")
     found = fetch(made.aggregate(contacted=made.lead_id.nunique(), contacts=made.count()))
-    return whole_numbers(listed.join(found), BLACKLIST)[BLACKLIST]
+    return whole_numbers(counted.join(found), BLACKLIST)
+
+
+def _contacts_within(contacts: ir.Table, between: tuple[date, date]) -> ir.Table:
+    return contacts.filter(contacts.on.between(*map(on_date, between)))
 
 
 def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
@@ -284,8 +244,7 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
     """
     column = _stated(leads, funnel.lead_base.score, "score")
     if column is None:
-        empty = pd.DataFrame({"score": pd.Series(dtype="float64"), "entered": [], "converted": []})
-        return whole_numbers(empty, ["entered", "converted"])
+        return nothing_counted([], ["score", "entered", "converted"]).astype({"score": "float64"})
     days = sum(step.horizon_days for step in funnel.steps)
     scored = values.join(leads.select("lead_id", score=leads[column].cast("string")), "lead_id")
     old = scored.filter(on_date(as_of).delta(scored.entered_on, unit="day") >= days)
@@ -304,14 +263,6 @@ def _companies(leads: ir.Table, funnel: Funnel) -> ir.Table:
         return leads.select("lead_id", company=alone)
     company = visible(leads[column].cast("string"))
     return leads.select("lead_id", company=(company == MISSING).ifelse(alone, "company " + company.strip()))
-
-
-def _open(values: ir.Table, leads: ir.Table, funnel: Funnel) -> ir.Table:
-    return values.filter(values.state == "open").select("lead_id").join(_companies(leads, funnel), "lead_id")
-
-
-def _contacted_on(contacts: ir.Table) -> ir.DateValue:
-    return contacts.on if "on" in contacts.columns else contacts.at.date()
 
 
 def _stated(leads: ir.Table, column: str, key: str) -> str | None:

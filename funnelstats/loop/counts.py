@@ -20,7 +20,7 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, group_keys, in_order, monday, on_date, whole_numbers
-from funnelstats.core.journeys import EPISODE, category_of, episodes, not_before, visible, with_leads
+from funnelstats.core.journeys import EPISODE, category_of, not_before, visible, with_leads
 from funnelstats.importing.mapping import YES
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def hand_over_stage(funnel: Funnel) -> str:
     return funnel.loop.handed_over or funnel.stages[0]
 
 
-def way(funnel: Funnel, to_stage: str = "") -> tuple[str, int]:
+def followed_to(funnel: Funnel, to_stage: str = "") -> tuple[str, int]:
     """The stage a hand-over is followed to, by default the next one, and the days it gets for that.
 
-    The days are the horizons of the way, summed.
+    The days are the horizons of the steps until then, summed.
     """
     ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
     if len(ahead) < 2:
@@ -65,7 +65,7 @@ def way(funnel: Funnel, to_stage: str = "") -> tuple[str, int]:
 
 OURS = ["handed_on", "manager", "stage", STATE, "contacted_on", "idle_days", "ended_on", "sent_back"]
 SOURCE = ["channel", "campaign", "amount"]
-WAY = ["from_stage", "to_stage"]
+STEP = ["from_stage", "to_stage"]
 
 
 def hand_overs(
@@ -230,37 +230,25 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     ).astype({"amount": "float64"})
 
 
-def handed_counts(
-    journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date, periods: Sequence[tuple[date, date]]
-) -> pd.DataFrame:
-    """The number of hand-overs of each period, counted before anything else is asked of them: first, last, leads."""
-    found = [
-        fetch(episodes(hand_overs(journeys, leads, funnel, as_of, period)).aggregate(leads=ibis._.count()))
-        for period in periods
-    ]
-    rows = [(*period, int(frame["leads"].iloc[0])) for period, frame in zip(periods, found, strict=True)]
-    return pd.DataFrame(rows, columns=["first", "last", "leads"])
-
-
 def hand_over_counts(
     handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
 ) -> pd.DataFrame:
     """Hand-overs whose days are over, those of them that reached a stage in time, and those too recent.
 
-    Until the next stage, or `to_stage`; its days are the horizons of the way summed. Returns *by, from_stage,
+    Until the next stage, or `to_stage`; its days are the horizons of the steps summed. Returns *by, from_stage,
     to_stage, entered, converted, too_recent: a count frame like those of `step_counts`.
     """
-    aimed, days = way(funnel, to_stage)
+    aimed, days = followed_to(funnel, to_stage)
     keys = group_keys(by, handed.columns)
     age = on_date(as_of).delta(handed.handed_on, unit="day")
     took = handed[f"_on_{funnel.stages.index(aimed)}"].delta(handed.handed_on, unit="day")
     rows = handed.mutate(_over=age >= days, _in_time=(took <= days).fill_null(False), **_ends_of(funnel, aimed))
-    counted = rows.group_by(*keys, *WAY).aggregate(
+    counted = rows.group_by(*keys, *STEP).aggregate(
         entered=ibis._.count(where=ibis._._over),
         converted=ibis._.count(where=ibis._._over & ibis._._in_time),
         too_recent=ibis._.count(where=~ibis._._over),
     )
-    return whole_numbers(in_order(fetch(counted), keys, *WAY), ["entered", "converted", "too_recent"])
+    return whole_numbers(in_order(fetch(counted), keys, *STEP), ["entered", "converted", "too_recent"])
 
 
 def hand_over_days(
@@ -271,7 +259,7 @@ def hand_over_days(
     Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of
     `outcome_days` with its lost leads in two. `by="week"` is the Monday of the week of the hand-over.
     """
-    aimed, _ = way(funnel, to_stage)
+    aimed, _days = followed_to(funnel, to_stage)
     handed = handed.mutate(week=monday(handed.handed_on))
     keys = group_keys(by, handed.columns)
     reached = handed[f"_on_{funnel.stages.index(aimed)}"]
@@ -282,7 +270,7 @@ def hand_over_days(
         _ended=reached.isnull() & handed.ended_on.notnull(),
         **_ends_of(funnel, aimed),
     )
-    counted = rows.group_by(*keys, *WAY, "age_days").aggregate(
+    counted = rows.group_by(*keys, *STEP, "age_days").aggregate(
         advanced=ibis._.count(where=ibis._._reached),
         sent_back=ibis._.count(where=ibis._._ended & ibis._.sent_back),
         refused=ibis._.count(where=ibis._._ended & ~ibis._.sent_back),

@@ -11,7 +11,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, day, money, number, percent, points
 from funnelstats.core.counts import known_columns
 from funnelstats.core.intervals import NO, POINTS, UNTOLD, YES, answers
-from funnelstats.loop.counts import STATE, hand_over_stage, way
+from funnelstats.loop.counts import STATE, followed_to, hand_over_stage
 from funnelstats.loop.states import ACCEPTED_BY_THE_TRADE, EVERYBODY, HANDED, READY_WORDS, named_managers
 from funnelstats.page.rules import THREE_ANSWERS
 
@@ -142,7 +142,7 @@ def reconciliation(states: pd.DataFrame) -> str:
 
 def acceptance_sentences(team: pd.DataFrame, funnel: Funnel, window: tuple[date, date]) -> list[str]:
     """What share of the leads sales accepted, what accepted means, and what the trade says. Takes ``acceptance``."""
-    aimed, days = way(funnel)
+    aimed, days = followed_to(funnel)
     meaning = _(
         "Accepted means: sales moved the lead from “{first}” to “{aimed}” within {days} days of the hand-over. Sent "
         "back means: in the same time, and before that, it was returned to marketing or refused as wrongly qualified."
@@ -205,7 +205,7 @@ def loop_rules(funnel: Funnel, as_of: date, month: tuple[date, date], window: tu
     """How the closed loop was counted, one sentence for each rule."""
     own = ", ".join(f"{stage} {days}" for stage, days in funnel.loop.idle_days_at.items())
     idle = number(funnel.loop.idle_days) + (f" ({own})" if own else "")
-    aimed, days = way(funnel, funnel.stages[-1])
+    aimed, days = followed_to(funnel, funnel.stages[-1])
     channels = ", ".join(funnel.loop.marketing)
     return [
         _("Handed over: a lead that first stood at “{stage}”, or beyond it, in the month {first} to {last}.").format(

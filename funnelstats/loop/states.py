@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from funnelstats.config.dates import month_days
-from funnelstats.config.schema import MISSING
+from funnelstats.config.dates import months_to
 from funnelstats.config.words import _
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
-from funnelstats.core.conversion import conversion_rates, with_matured
+from funnelstats.core.conversion import COUNTS, conversion_rates, with_matured
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import NO, SIDED, THIRD, poisson_ratio_interval, ratio_answers, share
 from funnelstats.core.scatter import rates_over_weeks
-from funnelstats.loop.counts import STATE, STATES, hand_over_stage, way
+from funnelstats.loop.counts import STATE, STATES, followed_to, hand_over_stage
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -37,6 +36,7 @@ EVERYBODY = "everybody"
 EVERYBODY_WORDS = {EVERYBODY: "everybody"}
 LONG_WAY = 30
 """Days from which three months are too few to see what becomes of a hand-over."""
+MOST_IN_COMMON = 12
 MOST_VALUES, FEWEST_EACH = 20, 5
 """Values up to which an attribute is compared, and leads there must be for each of them on average."""
 
@@ -49,35 +49,19 @@ READY_WORDS = {
 }
 
 
-def months_to(month: str, months: int = 3) -> tuple[date, date]:
-    """First and last day of so many months that end with one.
-
-    >>> months_to("2026-02", 3)
-    (datetime.date(2025, 12, 1), datetime.date(2026, 2, 28))
-    """
-    first, last = month_days(month)
-    for _earlier in range(months - 1):
-        first = (first - timedelta(days=1)).replace(day=1)
-    return first, last
-
-
 def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
     """The hand-overs whose acceptance is told: of three months, or of twelve where sales gets longer than a month."""
-    return months_to(month, 3 if way(funnel)[1] <= LONG_WAY else 12)
+    return months_to(month, 3 if followed_to(funnel)[1] <= LONG_WAY else 12)
 
 
-def state_table(month: pd.DataFrame, window: pd.DataFrame, handed: pd.DataFrame, *, contacts: bool) -> pd.DataFrame:
+def state_table(month: pd.DataFrame, window: pd.DataFrame, *, contacts: bool) -> pd.DataFrame:
     """One row for each state and one for all: leads, share and money of the month, and of the trailing window.
 
-    Takes ``state_counts`` of both, without keys, and ``handed``, two rows of counts of the hand-overs themselves
-    (``leads``; month, window): a ValueError if the states do not add up to them. Without ``contacts`` nobody can be
-    told as never touched, and the state has no row. The money is the amount in the records of leads that bought or
+    Takes ``state_counts`` of both, without keys. Without ``contacts`` nobody can be told as never touched, and the
+    state has no row. The money is the amount in the records of leads that bought or
     may still buy; refused and wrongly qualified ones have none, nor have they a part in that of all. Returns
     lead_state, leads, share, amount, longest_days, over_a_week, window_leads, window_share, window_amount.
     """
-    for counts, total in zip((month, window), handed["leads"], strict=True):
-        if counts["leads"].sum() != total:
-            raise ValueError(f"{total} leads were handed over, but {counts['leads'].sum()} are in a state")
     rows = [state for state in STATES if contacts or state != "never touched"]
     table = pd.DataFrame({STATE: [*rows, HANDED]})
     for counts, prefix in ((month, ""), (window, "window_")):
@@ -125,13 +109,14 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
     matured_rate, too_recent.
     """
-    keys = [column for column in counts if column not in ("from_stage", "to_stage", "entered", "converted")]
-    keys = [column for column in keys if column != "too_recent"]
+    keys = [column for column in counts if column not in ("from_stage", "to_stage", *COUNTS)]
     base = days.drop(columns=["to_stage", "sent_back", "refused", "advanced"])
     ended = days[["advanced", "sent_back", "refused"]]
     moved = base.assign(advanced=ended["advanced"], lost=ended["sent_back"] + ended["refused"])
     back = base.assign(advanced=ended["sent_back"], lost=ended["advanced"] + ended["refused"])
-    two_stages = _followed(funnel, *way(funnel))
+    aimed, horizon = followed_to(funnel)
+    step_into = {aimed: funnel.step_into[aimed].model_copy(update={"horizon_days": horizon})}
+    two_stages = funnel.model_copy(update={"stages": (hand_over_stage(funnel), aimed), "step_into": step_into})
     accepted, returned = (
         rates_over_weeks(part, two_stages, level=level)
         if "week" in part
@@ -144,14 +129,8 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     return with_matured(joined, counts)[[*keys, *ACCEPTED, *names.values(), "matured", "matured_rate", "too_recent"]]
 
 
-def _followed(funnel: Funnel, aimed: str, days: int) -> Funnel:
-    """A funnel of one step, from the hand-over to a stage: what ``incidence_at`` asks for."""
-    step_into = {aimed: funnel.step_into[aimed].model_copy(update={"horizon_days": days})}
-    return funnel.model_copy(update={"stages": (hand_over_stage(funnel), aimed), "step_into": step_into})
-
-
-def shared_attributes(sizes: pd.DataFrame, funnel: Funnel, *, most: int = MOST_VALUES) -> list[str]:
-    """The attributes that leads can be compared by: 2 to ``most`` values, and leads enough for each.
+def shared_attributes(sizes: pd.DataFrame, funnel: Funnel) -> list[str]:
+    """The attributes that leads can be compared by: 2 to 20 values, and leads enough for each.
 
     Takes ``attribute_sizes``. Never the company or the blacklist, the present owner, or a campaign, which belongs to
     its channel. A yes that is blank otherwise has two values, the blank one being the second.
@@ -160,7 +139,7 @@ def shared_attributes(sizes: pd.DataFrame, funnel: Funnel, *, most: int = MOST_V
     blank_counts = sizes["attribute"] == funnel.loop.nurtured
     usable = (
         (sizes["distinct"] + blank_counts >= 2)
-        & (sizes["distinct"] <= most)
+        & (sizes["distinct"] <= MOST_VALUES)
         & (sizes["filled"] >= FEWEST_EACH * sizes["distinct"])
         & ~sizes["attribute"].isin({"manager", "campaign", *private})
     )
@@ -187,14 +166,14 @@ def _in_words(fields: pd.Series) -> pd.Series:
     return pd.Series([_(READY_WORDS.get(field, field)) for field in fields], index=fields.index, dtype="str")
 
 
-def in_common(found: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
+def in_common(found: pd.DataFrame) -> pd.DataFrame:
     """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
     Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
     """
     clear = _in_points(found[found["verdict"].isin(["higher", "lower"]) & ~found["attribute"].isin(list(READY_WORDS))])
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
-    return clear.loc[strength.index].head(most).reset_index(drop=True)
+    return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)
 
 
 def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
@@ -253,4 +232,4 @@ def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
 def named_managers(frame: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """The rows of people: system users and leads without a manager left out."""
-    return frame[~frame["manager"].isin([MISSING, *funnel.system_users])].reset_index(drop=True)
+    return frame[is_ranked(frame, funnel)].reset_index(drop=True)

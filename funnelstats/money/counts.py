@@ -13,12 +13,13 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.config.dates import quarter_days
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.dates import checked_period
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
 from funnelstats.core.journeys import earlier, episodes, not_before, visible
+from funnelstats.core.payment_counts import paid_by_lead
+from funnelstats.money.revenue import deals_to_come, returns
 
 SOURCE = ["channel", "campaign"]
 MONEY = ["leads", "won", "deals", "revenue", "returned", "biggest", "lead_mean", "lead_var", "deal_mean", "deal_var"]
@@ -40,7 +41,7 @@ def lead_values(
     ended. Nothing after `as_of` exists. Without payments the money is null: unknown, not zero.
 
     Returns lead_id, entered_on, cohort (first day of the quarter), won_on, state (won, ended, open), left_on, paid,
-    returned (the negative payments), first_paid_on, channel, campaign ("(missing)" where the export has none).
+    returned (the negative payments), channel, campaign ("(missing)" where the export has none).
     """
     last = funnel.stages[-1]
     today = on_date(as_of)
@@ -56,10 +57,14 @@ def lead_values(
         # An episode is followed by another only after its end, so it takes only one without an end to be open.
         unended=begun.count(where=~known_end),
     )
-    rows = _with_payments(lead, payments, as_of)
-    money_known = payments is not None
-    won_on = not_before(earlier(rows.reached_on, rows.first_paid_on), rows.entered_on)
-    rows = rows.mutate(won_on=won_on)
+    measures = ("paid", "returned", "first_paid_on", "paid_undated")
+    if payments is None:
+        unknown = {"paid": ibis.null("float64"), "returned": ibis.null("float64"), "first_paid_on": ibis.null("date")}
+        rows = lead.mutate(**unknown, paid_undated=ibis.literal(False))
+    else:
+        rows = lead.left_join(paid_by_lead(payments, as_of), "lead_id").select(*lead.columns, *measures)
+        rows = rows.mutate(paid=rows.paid.fill_null(0.0), returned=rows.returned.fill_null(0.0))
+    rows = rows.mutate(won_on=not_before(earlier(rows.reached_on, rows.first_paid_on), rows.entered_on))
     # Won on a day not known: nothing is still to come of it.
     won = rows.won_on.notnull() | (rows.won_undated > 0) | rows.paid_undated.fill_null(False)
     state = ibis.cases((won, "won"), (rows.unended == 0, "ended"), else_="open")
@@ -68,37 +73,15 @@ def lead_values(
         "entered_on",
         "won_on",
         "state",
-        "first_paid_on",
+        "paid",
+        "returned",
         cohort=rows.entered_on.truncate("Q").cast("date"),
         left_on=ibis.cases(
             (won, rows.won_on.fill_null(rows.entered_on)),
             (rows.unended == 0, not_before(rows.ended_on, rows.entered_on)),
         ),
-        paid=rows.paid.fill_null(0.0) if money_known else rows.paid,
-        returned=rows.returned.fill_null(0.0) if money_known else rows.returned,
     )
     return _with_source(rows, leads)
-
-
-def _with_payments(lead: ir.Table, payments: ir.Table | None, as_of: date) -> ir.Table:
-    if payments is None:
-        unknown = ibis.null("float64")
-        return lead.mutate(
-            paid=unknown, returned=unknown, first_paid_on=ibis.null("date"), paid_undated=ibis.literal(False)
-        )
-    known = _until(payments, as_of)
-    paid = known.group_by("lead_id").aggregate(
-        paid=known.amount.sum(),
-        returned=known.amount.sum(where=known.amount < 0),
-        first_paid_on=known.paid_on.min(where=known.amount > 0),
-        paid_undated=known.count(where=known.paid_on.isnull() & (known.amount > 0)) > 0,
-    )
-    return lead.left_join(paid, "lead_id").select(*lead.columns, "paid", "returned", "first_paid_on", "paid_undated")
-
-
-def _until(payments: ir.Table, as_of: date) -> ir.Table:
-    """The payments known at the end of a day; one without a date always is."""
-    return payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
 
 
 def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
@@ -112,23 +95,10 @@ def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
     )
 
 
-def year_to(quarter: str) -> tuple[date, date]:
-    """First and last day of the four quarters that end with one.
-
-    >>> year_to("2026-Q2")
-    (datetime.date(2025, 7, 1), datetime.date(2026, 6, 30))
-    """
-    start, end = quarter_days(quarter)
-    month = start.month + 3
-    return date(start.year - 1 + month // 13, (month - 1) % 12 + 1, 1), end
-
-
 def of_cohorts(values: ir.Table, between: tuple[date, date]) -> ir.Table:
     """The leads that entered the funnel from the first to the second day, both included."""
-    first, last = between
-    if first > last:
-        raise FunnelError(f"cohorts lie between a first and a last day, got {first} after {last}")
-    return values.filter(values.entered_on.between(on_date(first), on_date(last)))
+    checked_period(*between)
+    return values.filter(values.entered_on.between(*map(on_date, between)))
 
 
 def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -193,7 +163,7 @@ def spend_counts(
         return None
     rows = costs.filter(costs.date <= on_date(as_of))
     if between:
-        rows = rows.filter(rows.date.between(on_date(between[0]), on_date(between[1])))
+        rows = rows.filter(rows.date.between(*map(on_date, between)))
     text = ibis.literal(MISSING, "string")
     rows = rows.select(
         "amount",
@@ -205,6 +175,24 @@ def spend_counts(
     spent = rows.aggregate(by=keys, spend=rows.amount.sum(), spent_from=rows.date.min(where=rows.amount > 0))
     frame = in_order(fetch(spent), keys)
     return frame.assign(spend=frame["spend"].astype("float64"))
+
+
+def returns_of(
+    leads: ir.Table,
+    past: pd.DataFrame,
+    costs: ir.Table | None,
+    funnel: Funnel,
+    as_of: date,
+    between: tuple[date, date],
+    by: str | Sequence[str] = (),
+) -> pd.DataFrame:
+    """The ``returns`` of leads of some cohorts by channel, campaign or cohort, counted here.
+
+    ``leads`` are those of ``of_cohorts``, ``between`` their days and those of the spend; ``past`` is a frame of
+    ``age_counts`` of all leads, which tells what is to come.
+    """
+    to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
+    return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
 
 
 def paid_by_month(
@@ -235,10 +223,9 @@ def stray_payments(values: ir.Table, payments: ir.Table | None, as_of: date) -> 
     """Payments of leads that the funnel does not know: one row of payments, leads and amount, in no other table."""
     if payments is None:
         return pd.DataFrame({"payments": [0], "leads": [0], "amount": [float("nan")]})
-    stray = _until(payments, as_of).anti_join(values, "lead_id")
-    counted = stray.aggregate(payments=stray.count(), leads=stray.lead_id.nunique(), amount=stray.amount.sum())
-    frame = fetch(counted)
-    return whole_numbers(frame, ["payments", "leads"]).assign(amount=frame["amount"].astype("float64").fillna(0.0))
+    stray = paid_by_lead(payments, as_of).anti_join(values, "lead_id")
+    counted = stray.aggregate(payments=stray.payments.sum(), leads=stray.count(), amount=stray.paid.sum())
+    return whole_numbers(fetch(counted).astype({"amount": "float64"}).fillna(0), ["payments", "leads"])
 
 
 CREDITS = ["own", "first", "last", "linear", "position"]
@@ -254,7 +241,7 @@ def channel_credit(values: ir.Table, contacts: ir.Table | None, as_of: date) -> 
     """
     touches = _touches(values, contacts, as_of)
     if touches is None:
-        return _nothing(["channel", *CREDITS])
+        return _empty(["channel", *CREDITS])
     rows = touches.join(values.select("lead_id", "paid"), "lead_id")
     many = rows.touches.cast("float64")
     first, last = rows.number == 0, rows.number == rows.touches - 1
@@ -286,7 +273,7 @@ def channel_moves(values: ir.Table, contacts: ir.Table | None, as_of: date) -> p
     names = ["from_channel", "to_channel", "moves"]
     touches = _touches(values.filter(values.state != "open"), contacts, as_of)
     if touches is None:
-        return _nothing(names)
+        return _empty(names)
     in_time = ibis.window(group_by="lead_id", order_by="number")
     steps = touches.select(
         from_channel=touches.channel.lag().over(in_time).fill_null(START), to_channel=touches.channel
@@ -304,11 +291,10 @@ def _touches(values: ir.Table, contacts: ir.Table | None, as_of: date) -> ir.Tab
     """Every touch with its number and how many its lead had; None where contacts carry no channel."""
     if contacts is None or "channel" not in contacts.columns:
         return None
-    on = contacts.on if "on" in contacts.columns else contacts.at.date()
-    named = contacts.mutate(_on=on, channel=visible(contacts.channel))
-    known = named.filter((named.channel != MISSING) & (named._on <= on_date(as_of)))
-    known = known.select("lead_id", "at", "channel", "_on").join(values.select("lead_id", "won_on"), "lead_id")
-    in_time = known.filter(known.won_on.isnull() | (known._on <= known.won_on))
+    named = contacts.select("lead_id", "at", "on", channel=visible(contacts.channel))
+    known = named.filter((named.channel != MISSING) & (named.on <= on_date(as_of)))
+    known = known.join(values.select("lead_id", "won_on"), "lead_id")
+    in_time = known.filter(known.won_on.isnull() | (known.on <= known.won_on))
     rows = in_time.select("lead_id", "at", "channel").distinct()
     return rows.mutate(
         number=ibis.row_number().over(ibis.window(group_by="lead_id", order_by=["at", "channel"])),
@@ -316,5 +302,5 @@ def _touches(values: ir.Table, contacts: ir.Table | None, as_of: date) -> ir.Tab
     )
 
 
-def _nothing(names: list[str]) -> pd.DataFrame:
+def _empty(names: list[str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="str" if "channel" in name else "float64") for name in names})

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.dates import quarter_of
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
 from funnelstats.core.intervals import Array, checked_level, share, wilson_interval
@@ -46,12 +47,12 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
     keys = [str(column) for column in young if column not in ("from_stage", *AGES)]
     if young.empty:
         return young[keys].assign(open=0, to_come=0.0, to_come_error=0.0)
-    way = whole_way(funnel)
+    whole = whole_way(funnel)
     shared = [column for column in keys if column in past]
     numbers = AGES[1:]
     everybody = past.groupby(["from_stage", "age_days"], as_index=False)[numbers].sum()
     own = past.groupby([*shared, "from_stage", "age_days"], as_index=False)[numbers].sum()
-    found, spare = hopes(young, own, way), hopes(young, everybody, way)
+    found, spare = hopes(young, own, whole), hopes(young, everybody, whole)
     known = found["hoped"].notna()
     leads = own.assign(past=own[numbers].sum(axis=1)).groupby([*shared, "from_stage"], as_index=False)["past"].sum()
     past_leads = found.merge(leads, how="left")["past"].where(known, everybody[numbers].sum().sum())
@@ -69,13 +70,13 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
 def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> pd.DataFrame:
     """In which month, counted from the first spend on a cohort, its payments first covered all that was spent on it.
 
-    Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, spend,
-    revenue`` (so far), ``covered`` (their ratio), ``months`` (1 is the month of the first spend; missing: not yet),
+    Takes ``paid_by_month`` and ``spend_counts`` by the same keys and ``cohort``. Returns ``*keys, cohort, quarter,
+    spend, revenue`` (so far), ``covered`` (their ratio), ``months`` (1: that of the first spend; missing: not yet),
     ``watched`` (months so far, the present one included). Only groups with spend have a row; without payments
     there are none, since nothing is known then.
     """
     keys = [str(column) for column in monthly if column not in ("month", "revenue")]
-    names = [*keys, "spend", "revenue", "covered", "months", "watched"]
+    names = [*keys, "quarter", "spend", "revenue", "covered", "months", "watched"]
     if spend is None or spend.empty or monthly.empty:
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
     bought = spend[spend["spend"] > 0]
@@ -93,21 +94,12 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
         )
         .reset_index()
     )
-    return found.assign(
-        covered=found["revenue"] / found["spend"],
-        watched=as_of.year * 12 + as_of.month - _months(found["since"]) + 1,
-    )[names]
+    watched = as_of.year * 12 + as_of.month - _months(found["since"]) + 1
+    return _named_quarters(found.assign(covered=found["revenue"] / found["spend"], watched=watched))[names]
 
 
 def _months(days: pd.Series) -> pd.Series:
     return days.dt.year * 12 + days.dt.month
-
-
-def named_quarters(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with ``cohort`` also as ``quarter``: 2026-Q2."""
-    cohort = pd.to_datetime(frame["cohort"])
-    names = cohort.dt.year.astype("str") + "-Q" + cohort.dt.quarter.astype("str")
-    return frame.assign(quarter=names.astype("str"))
 
 
 FEW_DEALS = 3
@@ -198,24 +190,22 @@ def _merged(
     counts: pd.DataFrame, spend: pd.DataFrame | None, to_come: pd.DataFrame | None, keys: list[str]
 ) -> pd.DataFrame:
     """One row for each group that has leads or spend; a group without leads brought nothing, surely."""
-    rows = counts
-    if to_come is None or (not keys and to_come.empty):
+    on = [*keys, "_whole"]
+    rows = counts.assign(_whole=0)
+    if to_come is None:
         rows = rows.assign(**dict.fromkeys(TO_COME, np.nan))
-    elif keys:
-        rows = rows.merge(to_come, how="left", on=keys)
     else:
-        rows = rows.assign(**{name: to_come[name].iloc[0] for name in TO_COME})
+        rows = rows.merge(to_come.assign(_whole=0), how="left", on=on)
     paid = bool(counts["revenue"].notna().any())
     if spend is None:
         rows = rows.assign(spend=np.nan)
-    elif keys and (rows.empty or spend.empty):
+    elif rows.empty or spend.empty:
         # pandas 3.0 cannot merge an empty column of text
         some = spend if rows.empty else rows
         rows = some.reindex(columns=[*rows.columns, "spend"]).fillna({"spend": 0.0})
-    elif keys:
-        rows = rows.merge(spend[[*keys, "spend"]], how="outer", on=keys).fillna({"spend": 0.0})
     else:
-        rows = rows.assign(spend=spend["spend"].fillna(0.0).sum())
+        rows = rows.merge(spend.assign(_whole=0)[[*on, "spend"]], how="outer", on=on).fillna({"spend": 0.0})
+    rows = rows.drop(columns="_whole")
     empty = rows["leads"].isna() | (rows["leads"] == 0)
     nothing = {"revenue": 0.0, "returned": 0.0} if paid else {}
     zeros = dict.fromkeys(COUNTS, 0) | nothing
@@ -341,11 +331,15 @@ def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
     return green[close & (green.index != best)]
 
 
-def with_total(rows: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``returns`` with that of everything together below them, "(all)" in the first key column."""
-    return pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)
+def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The rows of ``returns`` as a table shows them: a limit without an end is missing, cohorts have names (quarter).
+
+    Below them ``total``, the row of everything together, "(all)" in the first key column.
+    """
+    if total is not None:
+        rows = pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)
+    return _named_quarters(rows.replace(np.inf, np.nan))
 
 
-def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """The frame as a table shows it: a limit without an end is missing."""
-    return rows.replace([np.inf, -np.inf], np.nan)
+def _named_quarters(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(quarter=rows["cohort"].map(quarter_of).astype("str")) if "cohort" in rows else rows

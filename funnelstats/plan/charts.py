@@ -21,10 +21,20 @@ from funnelstats.page.figures import (
     short_name,
     show_figure,
 )
-from funnelstats.page.tables import Shown, show_text
-from funnelstats.plan.goals import Goal
+from funnelstats.page.tables import Shown, show_table, show_text
+from funnelstats.plan.plan import Plan, weeks_alike
 
 LONGEST_LABEL = 22
+CALENDAR_WORDS = {
+    "week": "week from",
+    "weeks": "weeks alike",
+    "working_days": "working days",
+    "new_leads": "new leads",
+    "contacts": "contacts",
+    "meetings": "meetings",
+    "contacts_a_manager_a_day": "contacts a manager a day",
+    "meetings_a_manager_a_day": "meetings a manager a day",
+}
 
 
 def arithmetic_chart(stages: pd.DataFrame) -> Shown:
@@ -85,12 +95,23 @@ def _said(row: Any) -> str:
     return f"{row.stage} " + ", ".join(part for part in (agreed, really) if part)
 
 
-def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
+def show_calendar(calendar: pd.DataFrame) -> Shown:
+    """The table of ``plan_calendar``, weeks that ask for the same in one row."""
+    rows = weeks_alike(calendar)
+    later = {name: name.removeprefix("into_") for name in map(str, rows) if name.startswith("into_")}
+    labels = {name: _("into {stage}").format(stage=stage) for name, stage in later.items()}
+    return show_table(rows, "plan.calendar", labels={name: _(word) for name, word in CALENDAR_WORDS.items()} | labels)
+
+
+def deals_chart(plan: Plan) -> Shown:
     """Deals to expect up to each week's end: from the leads open now, and with the new leads of the plan.
 
-    Takes the frame of ``entries_ahead`` and the name of the last stage; the dashed line is the goal.
+    The dashed line is the goal.
     """
-    rows = entries[entries["stage"] == won]
+    import seaborn as sns
+
+    goal = plan.goal
+    rows = plan.entries[plan.entries["stage"] == plan.funnel.stages[-1]]
     total = rows.assign(total=rows["open"] + rows["new"].fillna(0)).set_index("on")[["open", "total"]].cumsum()
     if not (total["total"] > 0).any():
         return show_text(_("There is nothing to draw: no deal is expected by then."), box="note")
@@ -98,8 +119,6 @@ def deals_chart(entries: pd.DataFrame, goal: Goal, won: str) -> Shown:
     ends = total[(total["on"].dt.day_of_week == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
     x = np.arange(len(ends))
     figure, ax = house_axes(width=WIDTH, height=3.2)
-    import seaborn as sns
-
     sns.barplot(x=x, y=ends["total"].to_numpy(), color=ACCENT, saturation=1, errorbar=None, width=0.7, ax=ax,
                 label=_("new leads of the plan"), legend=False)  # fmt: skip
     sns.barplot(x=x, y=ends["open"].to_numpy(), color=NEUTRAL, saturation=1, errorbar=None, width=0.7, ax=ax,

@@ -14,9 +14,11 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, named, on_date, outcome_days
+from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days
 from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.intervals import share
 from funnelstats.core.journeys import earlier, visible, with_leads
+from funnelstats.core.payment_counts import paid_by_lead
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 
@@ -39,12 +41,9 @@ def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funne
     funnel's order; no rows without payments.
     """
     if payments is None:
-        return pd.DataFrame({"from_stage": pd.Series(dtype="str"), "open": pd.Series(dtype="int64")})
-    known = payments.filter((payments.paid_on <= on_date(as_of)) & (payments.amount > 0))
-    latest = known.group_by("lead_id").aggregate(_paid_on=known.paid_on.max())
-    rows = journeys.join(latest, "lead_id")
-    rows = rows.filter(rows._paid_on >= rows.began_on)
-    waiting = open_leads(rows.select(*journeys.columns), funnel, as_of)
+        return nothing_counted(["from_stage"], ["open"])
+    rows = journeys.join(paid_by_lead(payments, as_of).select("lead_id", "last_paid_on"), "lead_id")
+    waiting = open_leads(rows.filter(rows.last_paid_on >= rows.began_on), funnel, as_of)
     return waiting.groupby("from_stage", sort=False)["open"].sum().reset_index()
 
 
@@ -61,9 +60,7 @@ def stage_contacts(
     without contacts.
     """
     if contacts is None:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in STAGE_CONTACTS}).astype(
-            {"entered": "int64", "contacts": "int64", "each": "float64"}
-        )
+        return nothing_counted(STAGE_CONTACTS[:2], STAGE_CONTACTS[2:]).astype({"each": "float64"})
     first, last = between
     made = contacts.filter(contacts.on.between(on_date(first), on_date(last))).select(
         "lead_id", "at", kind=visible(contacts.kind)
@@ -86,16 +83,11 @@ def stage_contacts(
     kinds = pd.DataFrame({"kind": sorted(frame["kind"].unique())}, dtype="str")
     found = flow.merge(kinds, how="cross").merge(frame[["stage", "kind", "contacts"]], how="left")
     found = found.assign(contacts=found["contacts"].fillna(0).astype("int64"))
-    each = found["contacts"] / found["entered"].where(found["entered"] > 0)
-    return found.assign(each=each)[STAGE_CONTACTS]
+    return found.assign(each=share(found["contacts"], found["entered"]))[STAGE_CONTACTS]
 
 
 def lead_cost(
-    costs: ir.Table | None,
-    journeys: ir.Table,
-    funnel: Funnel,
-    between: tuple[date, date],
-    leads: ir.Table | None = None,
+    costs: ir.Table | None, journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]
 ) -> pd.DataFrame:
     """What was spent in a period, the leads that came in it, and the mean cost of one: one row.
 
@@ -107,22 +99,18 @@ def lead_cost(
     spend, free = float("nan"), pd.Series(dtype="int64")
     if costs is not None:
         spent = costs.filter(costs.date.between(*map(on_date, between)))
-        found = fetch(spent.aggregate(spend=spent.amount.sum()))["spend"]
-        spend = pd.to_numeric(found, errors="coerce").astype(float).iloc[0]
-        if leads is not None and "channel" in leads.columns and "channel" in costs.columns:
-            rows = with_leads(journeys, leads, ["channel"])
-            flow = stage_flow(rows, funnel, *between, by="channel")
+        spend = float(fetch(spent.aggregate(spend=spent.amount.sum())).astype("float64")["spend"].iloc[0])
+        if "channel" in leads.columns and "channel" in costs.columns:
+            flow = stage_flow(with_leads(journeys, leads, ["channel"]), funnel, *between, by="channel")
             entered = flow[flow["stage"] == funnel.stages[0]].set_index("channel")["entered"]
             paid_for = fetch(spent.filter(spent.amount > 0).select(channel=visible(spent.channel)).distinct())
             free = entered[(entered > 0) & ~entered.index.isin([*paid_for["channel"], MISSING])]
-    elsewhere = came - free.sum()
-    return pd.DataFrame(
-        {
-            "spend": [spend],
-            "leads": [came],
-            "cost_per_lead": [spend / came if came else float("nan")],
-            "free_channels": [", ".join(free.index)],
-            "free_leads": [int(free.sum())],
-            "cost_elsewhere": [spend / elsewhere if elsewhere else float("nan")],
-        }
-    )
+    found = {
+        "spend": spend,
+        "leads": came,
+        "cost_per_lead": float(share(spend, came)),
+        "free_channels": ", ".join(free.index),
+        "free_leads": int(free.sum()),
+        "cost_elsewhere": float(share(spend, came - free.sum())),
+    }
+    return pd.DataFrame([found])

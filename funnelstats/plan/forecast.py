@@ -8,23 +8,18 @@ included.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.typing import NaTType
+from scipy import stats
 
 from funnelstats.core.incidence import incidence, incidence_at, life_table
 from funnelstats.core.intervals import Array, checked_level, wilson_interval
-from funnelstats.plan.goals import (
-    PRIOR,
-    Goal,
-    beta_binomial,
-    beta_binomial_quantile,
-    beta_of_product,
-    plan_window,
-    working_days,
-)
+from funnelstats.plan.goals import Goal, plan_window, working_days
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -32,6 +27,9 @@ if TYPE_CHECKING:
 ALL = "(all)"
 FEWEST_WATCHED = 3
 """Days later than agreed are known while so many leads are still watched there."""
+CERTAIN = 1e9
+"""Leads behind a chance that is known: a Beta of so many is a point."""
+PRIOR = 0.5
 
 
 class Curves(NamedTuple):
@@ -47,12 +45,74 @@ class Curves(NamedTuple):
     """One row per stage: share won within so many days of its entry; 1 at the last stage."""
     reach: npt.NDArray[np.int64]
     """The last day that is known at each step: the agreed one, or a later one."""
+    horizon: npt.NDArray[np.int64]
+    """The last day that is agreed for each step."""
 
     def ahead_of(self, place: int, age: npt.ArrayLike, days: int) -> Array:
         """For leads open at a stage at these ages, the share that moves on each of the next days: a row each."""
         ages = np.asarray(age, dtype="int64")
         stay = self.stays[place][ages]
         return self.moves[place][ages[:, None] + np.arange(1, days + 1)] / np.where(stay == 0, 1.0, stay)[:, None]
+
+
+class Deals(NamedTuple):
+    """The deals that some leads will bring."""
+
+    mean: float
+    luck: float
+    """Their variance if the rates were known."""
+    errors: Array
+    """The standard error that comes from each step's rate and, at the end, from the days: shared by all leads."""
+
+    def plus(self, other: Deals, times: float = 1) -> Deals:
+        """Those of both, of the other so many times: variances add up, and so do the errors that both share."""
+        return Deals(self.mean + times * other.mean, self.luck + times * other.luck, self.errors + times * other.errors)
+
+    def beta_binomial(self) -> tuple[int, float, float]:
+        """trials, a and b of the Beta-Binomial with this mean and the variance of luck and errors.
+
+        With unlike chances the luck is less than that of as many equal ones, so fewer trials with a higher chance
+        stand for them.
+        """
+        error = float((self.errors**2).sum())
+        if self.mean <= 0:
+            return 0, PRIOR, PRIOR
+        if np.isnan(error):
+            raise ValueError("the error of a forecast must be known where its mean is")
+        trials = max(round(self.mean**2 / max(self.mean - self.luck, 1e-12)), int(np.ceil(self.mean)), 1)
+        p = min(self.mean / trials, 1 - 1e-12)
+        alike = error / (trials * max(trials - 1, 1) * p * (1 - p))
+        size = min(max(1 / alike - 1, 1e-3), CERTAIN) if alike > 0 else CERTAIN
+        return trials, p * size, (1 - p) * size
+
+    def at_least(self, deals: int) -> float:
+        """Probability that they are so many."""
+        trials, a, b = self.beta_binomial()
+        if trials < deals:
+            return 0.0
+        return float(1 - stats.betabinom.pmf(np.arange(deals), trials, a, b).sum())
+
+
+class NewLead(NamedTuple):
+    """A lead still to come, new ones coming evenly on the working days until the day of the goal."""
+
+    brings: Deals
+    """``mean`` is its chance to be won in time."""
+    a: float
+    b: float
+    """The Beta of that chance (Fan 1991), never quite 0 or 1."""
+    rate: float
+    """The chance to be won at last."""
+    in_time: float
+    """Of those won at last the share won by the day of the goal."""
+    deals_seen: int
+    a_week: float
+    """New leads a week of late."""
+    usual_days: float
+    """Half of the leads that are won are won within so many."""
+    working_days: int
+    last_useful: pd.Timestamp | NaTType
+    """The last working day on which a lead that will be won is as likely as not to be won in time; NaT if none."""
 
 
 def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -76,27 +136,26 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     ratio, error = (found + found.sum()) / weeks_free, np.sqrt(2 * (3 * free + free.sum())) / weeks_free
     # half of the teams whose weeks differ by chance alone show some excess: within its error it is none
     dispersion = stage.map(ratio.where(ratio > 1 + error)).astype(float).fillna(1.0)
-    in_time = days["age_days"] <= days["from_stage"].map(
-        {step.from_stage: step.horizon_days for step in funnel.steps}
-    ).astype(float)
+    horizon = {step.from_stage: step.horizon_days for step in funnel.steps}
+    in_time = days[days["age_days"] <= days["from_stage"].map(horizon).astype(float)]
     lower, upper = wilson_interval(rates["rate"] * rates["n_eff"] / dispersion, rates["n_eff"] / dispersion)
     return rates.assign(
         ci_lower=lower,
         ci_upper=upper,
-        moved=stage.map(days[in_time].groupby("from_stage")["advanced"].sum()).fillna(0).astype("int64"),
+        moved=stage.map(in_time.groupby("from_stage")["advanced"].sum()).fillna(0).astype("int64"),
         dispersion=dispersion,
         weeks=(rates["n_eff"] / stage.map(by["entered"].mean()).astype(float)).fillna(0.0),
     )
 
 
-def day_curves(days: pd.DataFrame, funnel: Funnel, ahead: int) -> Curves:
+def day_curves(days: pd.DataFrame, funnel: Funnel, goal: Goal) -> Curves:
     """The curves of all steps; steps whose rate is unknown are missing, and with them what comes before."""
-    horizons = [step.horizon_days for step in funnel.steps]
-    _, table = life_table(days)
+    horizon = np.array([step.horizon_days for step in funnel.steps])
+    ahead = max(goal.days, int(horizon.sum()))
+    _keys, table = life_table(days)
     seen = table[table["at_risk"] >= FEWEST_WATCHED].groupby("from_stage")["age_days"].max()
-    reach = np.array([max(step.horizon_days, int(seen.get(step.from_stage, 0))) for step in funnel.steps])
-    width = int(reach.max()) + ahead + 2
-    moves, stays, watched = np.zeros((3, len(horizons), width))
+    reach = np.maximum(horizon, [int(seen.get(step.from_stage, 0)) for step in funnel.steps])
+    moves, stays, watched = np.zeros((3, len(horizon), int(reach.max()) + ahead + 2))
     for place, step in enumerate(funnel.steps):
         rows = table[table["from_stage"] == step.from_stage]
         last = rows.tail(1)
@@ -115,148 +174,147 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, ahead: int) -> Curves:
         moves[place, :end] = np.diff(np.append(0, rows["incidence"])[at], prepend=0)
         stays[place, :end] = np.append(1, rows["survival"])[at]
         watched[place, :end] = still - later_unseen
-    won = np.ones((len(horizons) + 1, ahead + 1))
-    for place in reversed(range(len(horizons))):
+    won = np.ones((len(horizon) + 1, ahead + 1))
+    for place in reversed(range(len(horizon))):
         won[place] = np.convolve(moves[place, : ahead + 1], won[place + 1])[: ahead + 1]
-    return Curves(moves, stays, watched, won, reach)
+    return Curves(moves, stays, watched, won, reach, horizon)
 
 
 def forecast_open(
-    open_leads: pd.DataFrame,
-    days: pd.DataFrame,
-    rates: pd.DataFrame,
-    funnel: Funnel,
-    goal: Goal,
-    *,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """How many of the leads open now will have been won by the day of the goal.
+    open_leads: pd.DataFrame, curves: Curves, rates: pd.DataFrame, goal: Goal, *, level: float = 0.95
+) -> tuple[pd.DataFrame, Deals]:
+    """How many of the leads open now will have been won by the day of the goal: by stage, and all of their deals.
 
-    ``rates`` is a frame of ``plan_rates``, ``open_leads`` one of ``open_leads``. Returns a row for each stage but
-    the last and one for "(all)": ``stage, open, too_old`` (there longer than agreed), ``not_known`` (there longer
-    than past leads were watched: nothing is known of them, so nothing counted), ``expected``, ``deals_late`` (of it,
-    what those too old bring), ``deals_lower, deals_upper`` (at the level), and ``trials, a, b`` of the Beta-Binomial
-    behind them; ``own`` (its variance if the rates were known) and ``error_<stage>, error_days``, the error that
-    comes from each step's rate and from the days.
+    The frame has a row for each stage but the last and one for "(all)": ``stage, open, too_old`` (there longer than
+    agreed), ``not_known`` (there longer than past leads were watched: nothing is known of them, so nothing counted),
+    ``expected``, ``deals_late`` (of it, what those too old bring), ``deals_lower, deals_upper`` (at the level).
     An error of a rate moves all leads that have the step before them, so limits of stages do not add up.
     Unknown is missing, with limits of 0 and all that are open.
     """
-    curves = day_curves(days, funnel, goal.days)
-    soon = np.array([min(goal.days, step.horizon_days) / 7 for step in funnel.steps])
-    parts = [_of_stage(place, open_leads, curves, rates, funnel, goal.days, soon) for place in range(len(soon))]
-    total = {name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]}
-    named = [*zip(funnel.stages, parts, strict=False), (ALL, total)]
-    errors = error_names(funnel)
-    weakest = float(np.nanmin(worth_ahead(rates, soon), initial=np.inf))
-    return pd.DataFrame([_forecast(stage, part, errors, weakest, level) for stage, part in named])
+    stages = rates["from_stage"].tolist()
+    worth = worth_ahead(rates, np.minimum(goal.days, curves.horizon) / 7)
+    weakest = float(np.nanmin(worth, initial=np.inf))
+    counts, deals = [], []
+    for place, stage in enumerate(stages):
+        here = open_leads[open_leads["from_stage"] == stage]
+        known = here[here["age_days"] < curves.reach[place]]
+        old = known["age_days"] >= curves.horizon[place]
+        brought, late = _brought(place, known, curves, rates, worth, goal.days)
+        not_known = here["open"].sum() - known["open"].sum()
+        counts.append([here["open"].sum(), known["open"][old].sum() + not_known, not_known, late])
+        deals.append(brought)
+    total = summed(deals)
+    found = pd.DataFrame([*counts, np.sum(counts, axis=0)], columns=["open", "too_old", "not_known", "deals_late"])
+    found = found.astype(dict.fromkeys(["open", "too_old", "not_known"], "int64"))
+    limits = [
+        _limits(brought, many, many - unknown, weakest, level)
+        for brought, many, unknown in zip([*deals, total], found["open"], found["not_known"], strict=True)
+    ]
+    table = found.assign(
+        stage=[*stages, ALL],
+        expected=[part.mean for part in (*deals, total)],
+        deals_lower=[lower for lower, _upper in limits],
+        deals_upper=[upper for _lower, upper in limits],
+    )
+    order = ["stage", "open", "too_old", "not_known", "expected", "deals_late", "deals_lower", "deals_upper"]
+    return table[order], total
 
 
-def _of_stage(
-    place: int, open_leads: pd.DataFrame, curves: Curves, rates: pd.DataFrame, funnel: Funnel, ahead: int, soon: Array
-) -> dict[str, Any]:
-    """Of the leads open at a stage: mean won, its binomial variance, the error each rate and the days bring."""
-    horizon = funnel.steps[place].horizon_days
-    rows = open_leads[open_leads["from_stage"] == funnel.stages[place]]
-    known = rows[rows["age_days"] < curves.reach[place]]
+def _brought(
+    place: int, known: pd.DataFrame, curves: Curves, rates: pd.DataFrame, worth: Array, ahead: int
+) -> tuple[Deals, float]:
+    """The deals of the leads open at a stage, and of them those of leads that stand there longer than agreed."""
     age, many = (known[name].to_numpy() for name in ("age_days", "open"))
     moves, stays = curves.moves[place], curves.stays[place]
-    worth = worth_ahead(rates, soon)
-    shrink = worth / rates["n_eff"].to_numpy(dtype=float)
     after = curves.moves[place + 1 :].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         stay = np.where(stays[age] == 0, 1.0, stays[age])
         chance = curves.ahead_of(place, age, ahead) @ curves.won[place + 1][ahead - np.arange(1, ahead + 1)]
+        deals = many * chance
         step = (moves.sum() - moves.cumsum()[age]) / stay
-        mean, at_last = (many * chance).sum(), (many * step).sum() * after.prod()
-        in_time = min(mean / at_last, 1.0) if at_last > 0 else 1.0
-    errors = np.zeros(len(funnel.steps) + 1)
-    errors[place] = (
-        many * chance * _relative_error(step, np.maximum(curves.watched[place][age], 1) * shrink[place])
-    ).sum()
-    errors[place + 1 : -1] = mean * _relative_error(after, worth[place + 1 :])
-    errors[-1] = mean * _relative_error(in_time, rates["moved"].to_numpy(dtype=float)[place:].min(), prior=0)
-    return {
-        "open": rows["open"].sum(),
-        "too_old": rows.loc[rows["age_days"] >= horizon, "open"].sum(),
-        "not_known": rows["open"].sum() - many.sum(),
-        "mean": mean,
-        "late": (many * chance)[age >= horizon].sum(),
-        "own": (many * chance * (1 - chance)).sum(),
-        "errors": errors,
-    }
+        at_last = (many * step).sum() * after.prod()
+        in_time = min(deals.sum() / at_last, 1.0) if at_last > 0 else 1.0
+    watched = np.maximum(curves.watched[place][age], 1) * worth[place] / rates["n_eff"].iloc[place]
+    errors = np.zeros(len(worth) + 1)
+    errors[place] = (deals * _relative_error(step, watched)).sum()
+    errors[place + 1 : -1] = deals.sum() * _relative_error(after, worth[place + 1 :])
+    errors[-1] = deals.sum() * _relative_error(in_time, rates["moved"].iloc[place:].min(), prior=0)
+    return Deals(deals.sum(), (deals * (1 - chance)).sum(), errors), deals[age >= curves.horizon[place]].sum()
 
 
-def error_names(funnel: Funnel) -> list[str]:
-    """The columns of the errors that a plan's leads share: of each step's rate, and of the days."""
-    return [*(f"error_{step.to_stage}" for step in funnel.steps), "error_days"]
+def summed(deals: Iterable[Deals]) -> Deals:
+    """The deals of several groups of leads."""
+    first, *others = deals
+    for other in others:
+        first = first.plus(other)
+    return first
 
 
-def _forecast(stage: str, part: dict[str, Any], errors: list[str], weakest: float, level: float) -> dict[str, Any]:
+def _limits(deals: Deals, open_leads: int, known: int, weakest: float, level: float) -> tuple[float, float]:
+    if np.isnan(deals.mean):
+        return 0.0, float(open_leads)
+    trials, a, b = deals.beta_binomial() if deals.mean > 0 else (known, PRIOR, PRIOR + weakest)
+    if trials == 0:
+        return 0.0, 0.0
     tail = (1 - checked_level(level)) / 2
-    known = int(part["open"] - part["not_known"])
-    counts = {name: int(part[name]) for name in ("open", "too_old", "not_known")}
-    row = {"stage": stage, **counts, "expected": part["mean"], "deals_late": part["late"]}
-    behind = {"own": part["own"], **dict(zip(errors, part["errors"], strict=True))}
-    if np.isnan(part["mean"]):
-        unknown = {"deals_lower": 0.0, "deals_upper": float(part["open"]), "trials": known, "a": np.nan, "b": np.nan}
-        return row | unknown | behind
-    trials, a, b = beta_binomial(part["mean"], part["own"], float((part["errors"] ** 2).sum()))
-    if part["mean"] <= 0:
-        trials, a, b = known, PRIOR, PRIOR + weakest
-    lower, upper = beta_binomial_quantile([tail, 1 - tail], trials, a, b)
-    return row | {"deals_lower": lower, "deals_upper": upper, "trials": trials, "a": a, "b": b} | behind
+    below = stats.betabinom.pmf(np.arange(trials + 1), trials, a, b).cumsum()
+    lower, upper = np.minimum(np.searchsorted(below, np.array([tail, 1 - tail]) - 1e-12), trials)
+    return float(lower), float(upper)
 
 
-def new_lead_chance(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel, goal: Goal) -> pd.DataFrame:
-    """The chance that a lead still to come will have been won by the day of the goal: one row.
+def new_lead(curves: Curves, rates: pd.DataFrame, funnel: Funnel, goal: Goal) -> NewLead:
+    """The chance that a lead still to come will have been won by the day of the goal, and what tells of it.
 
-    New leads come evenly on the working days until then. Being in time is one more step, measured on the deals of
-    the step that has fewest. Returns ``chance`` (the plain product, as ``entries_ahead`` has it), ``a, b``
-    (moment-matched Beta of the product, Fan 1991, never quite 0 or 1), ``rate`` (won at last), ``in_time`` (of
-    those, the share won by then), ``deals`` (seen in the past), ``leads_a_week`` (of late), ``usual_days``
-    (half of the leads that are won are won within so many), ``working_days`` and ``last_useful`` (the last working
-    day on which a new lead that will be won is as likely as not to be won in time; NaT if none); ``error_<stage>,
-    error_days``, the error of the chance that comes from each step's rate and from the days.
+    Being in time is one more step, measured on the deals of the step that has fewest.
     """
-    curves = day_curves(days, funnel, max(goal.days, sum(step.horizon_days for step in funnel.steps)))
     worked = working_days(goal, funnel)
     left = (pd.Timestamp(goal.by) - worked).days.to_numpy()
     shares, moved = curves.moves.sum(axis=1), rates["moved"].to_numpy(dtype=float)
+    won = curves.won[0]
     rate = float(shares.prod())
-    share_in_time = curves.won[0] / rate if rate > 0 else np.full(curves.won.shape[1], np.nan)
+    share_in_time = won / rate if rate > 0 else np.full(len(won), np.nan)
     in_time = min(float(share_in_time[left].mean()), 1.0) if len(left) else 0.0
+    chance = float(won[left].mean()) if len(left) else 0.0 * rate
     worth = worth_ahead(rates, np.full(len(shares), goal.days / 7))
     p, n = np.append(shares, in_time), np.append(worth, moved.min())
     mean = (p * n + PRIOR) / (n + 2 * PRIOR)
     # each deal seen tells of all days on which new leads come: by its days, the share of them that is early enough
-    early = (
-        (left >= np.arange(curves.won.shape[1])[:, None]).mean(axis=1) if len(left) else np.zeros(curves.won.shape[1])
-    )
+    early = (left >= np.arange(len(won))[:, None]).mean(axis=1) if len(left) else np.zeros(len(won))
     days_variance = np.maximum(np.diff(share_in_time, prepend=0) @ early**2 - in_time**2, 0)
     mean[-1] = in_time
     variance = np.append(mean[:-1] * (1 - mean[:-1]), days_variance) / (n + 2)
     a, b = beta_of_product(mean, variance)
-    chance = float(curves.won[0][left].mean()) if len(left) else 0.0 * rate
     days_error = np.sqrt(variance[-1]) / in_time if in_time > 0 else 0.0
     errors = chance * np.append(_relative_error(shares, worth), days_error)
     useful = worked[share_in_time[left] >= 0.5]
     first, last = plan_window(goal.as_of, funnel)
     half = np.flatnonzero(share_in_time >= 0.5 - 1e-9)
-    return pd.DataFrame(
-        {
-            "chance": [chance],
-            "a": [a],
-            "b": [b],
-            "rate": [rate],
-            "in_time": [in_time],
-            **dict(zip(error_names(funnel), errors[:, None], strict=True)),
-            "deals": [int(moved[-1])],
-            "leads_a_week": [rates["entered"].iloc[0] / (((last - first).days + 1) / 7)],
-            "usual_days": [float(half[0]) if len(half) else np.nan],
-            "working_days": [len(worked)],
-            "last_useful": [useful[-1] if len(useful) else pd.NaT],
-        }
+    return NewLead(
+        brings=Deals(chance, chance * (1 - chance), errors),
+        a=a,
+        b=b,
+        rate=rate,
+        in_time=in_time,
+        deals_seen=int(moved[-1]),
+        a_week=rates["entered"].iloc[0] / (((last - first).days + 1) / 7),
+        usual_days=float(half[0]) if len(half) else np.nan,
+        working_days=len(worked),
+        last_useful=useful[-1] if len(useful) else pd.NaT,
     )
+
+
+def beta_of_product(mean: npt.ArrayLike, variance: npt.ArrayLike) -> tuple[float, float]:
+    """a and b of the Beta with the mean and variance of a product of independent shares: Fan 1991.
+
+    >>> a, b = beta_of_product([0.5, 0.8], [0.01, 0.0])
+    >>> f"{a:.3f} {b:.3f}"
+    '14.600 21.900'
+    """
+    means, variances = np.asarray(mean, dtype=float), np.asarray(variance, dtype=float)
+    m = float(means.prod())
+    v = float((means**2 + variances).prod()) - m**2
+    size = m * (1 - m) / v - 1 if v > 0 else CERTAIN
+    return m * size, (1 - m) * size
 
 
 def worth_ahead(rates: pd.DataFrame, weeks_ahead: npt.ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""How many leads a plan needs, what the usual sum would deliver, and what becomes of 100 leads on the list.
+"""How many leads a goal needs, and what that asks of each stage, week and manager.
 
 Deals of the open leads and of the new ones are one sum: they share the rates, whose errors add up, and not the
 luck, whose variances do. So many new leads are asked for that this sum makes the goal with the certainty asked for.
@@ -6,105 +6,295 @@ luck, whose variances do. So many new leads are asked for that this sum makes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from funnelstats.plan.forecast import ALL
-from funnelstats.plan.goals import Goal, at_least, beta_binomial, beta_of_product, fewest
+from funnelstats.core.comparing import is_ranked
+from funnelstats.core.incidence import OUTCOMES
+from funnelstats.core.intervals import Array
+from funnelstats.plan.forecast import (
+    Curves,
+    Deals,
+    NewLead,
+    beta_of_product,
+    day_curves,
+    forecast_open,
+    new_lead,
+    plan_rates,
+)
+from funnelstats.plan.goals import Goal, working_days
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
 
 FEWEST_DEALS = 5
 """Below so many deals seen a plan is a range and no number."""
+MOST_LEADS = 10_000_000
 USUAL, AS_NOW = PLAN_WORDS = ("deals ÷ rate", "as now")
+MEETING = "meeting"
+
+
+class Plan(NamedTuple):
+    """A goal, what past leads tell of the way to it, and the new leads that it takes."""
+
+    funnel: Funnel
+    goal: Goal
+    curves: Curves
+    rates: pd.DataFrame
+    """Frame of ``plan_rates``."""
+    forecast: pd.DataFrame
+    """Frame of ``forecast_open``."""
+    new: NewLead
+    leads: pd.DataFrame
+    """Frame of ``plan_leads``."""
+    entries: pd.DataFrame
+    """Frame of ``entries_ahead``."""
+
+    @property
+    def surest(self) -> pd.Series:
+        """The plan of the highest certainty: the one that the stages, weeks and managers are told."""
+        return self.leads.iloc[self.leads["certainty"].argmax()]
+
+    @property
+    def as_now(self) -> pd.Series:
+        """The plan that goes on with as many leads a week as of late."""
+        return self.leads[self.leads["plan"] == AS_NOW].iloc[0]
+
+
+def make_plan(days: pd.DataFrame, weeks: pd.DataFrame, open_leads: pd.DataFrame, funnel: Funnel, goal: Goal) -> Plan:
+    """The plan for a goal, from the ``outcome_days`` of the stage entries in ``plan_window``, the ``step_counts`` by
+    week of those in ``scatter_window``, and the leads open now (``open_leads``).
+    """
+    rates, curves = plan_rates(days, weeks, funnel), day_curves(days, funnel, goal)
+    forecast, of_open = forecast_open(open_leads, curves, rates, goal)
+    new = new_lead(curves, rates, funnel, goal)
+    leads = plan_leads(forecast, of_open, new, goal)
+    plan = Plan(funnel, goal, curves, rates, forecast, new, leads, pd.DataFrame())
+    return plan._replace(entries=entries_ahead(plan, open_leads))
 
 
 def plan_leads(
-    chance: pd.DataFrame, forecast: pd.DataFrame, goal: Goal, *, probabilities: Sequence[float] = (0.8, 0.9)
+    forecast: pd.DataFrame, of_open: Deals, new: NewLead, goal: Goal, *, probabilities: Sequence[float] = (0.8, 0.9)
 ) -> pd.DataFrame:
     """How many new leads the goal needs at each certainty, and what other plans would really deliver.
 
-    Takes the frames of ``new_lead_chance`` and ``forecast_open``. Returns a row for each certainty; one for
-    "deals ÷ rate", which divides what the pipeline is expected to leave by the plain rate; one for "as now", as
-    many leads a week as of late:
+    Returns a row for each certainty; one for "deals ÷ rate", which divides what the open leads are expected to leave by
+    the plain rate; one for "as now", as many leads a week as of late:
 
     - ``plan, certainty`` (missing in those two), ``pipeline`` (deals the open leads are expected to bring),
       ``remaining``, ``leads`` (infinite where no number is enough)
     - ``leads_lower, leads_upper``: only below five deals seen, where ``leads`` is missing: the remaining deals
       over the limits of the chance at 95 %, the open ones bringing most or least
     - ``a_week, a_day``: of five working days, and of one
-    - ``delivers``: probability that so many leads make the goal; ``expected``: deals, the pipeline's included
+    - ``delivers``: probability that so many leads make the goal; ``expected``: deals, those of open leads included
     """
-    new, old = chance.iloc[0], forecast[forecast["stage"] == ALL].iloc[0]
-    few = new["deals"] < FEWEST_DEALS
-    mean = 0.0 if np.isnan(old["expected"]) else old["expected"]
+    if np.isnan(of_open.mean):
+        of_open = Deals(0.0, 0.0, np.zeros(len(of_open.errors)))
+    chance = new.brings.mean
+    few = new.deals_seen < FEWEST_DEALS
+    remaining = max(goal.deals - of_open.mean, 0.0)
+
+    def delivers(leads: float) -> float:
+        if not np.isfinite(leads) or (leads > 0 and np.isnan(chance)):
+            return np.nan
+        return (of_open.plus(new.brings, leads) if leads > 0 else of_open).at_least(goal.deals)
+
+    def needed(sure: float) -> float:
+        if not 0 < sure < 1:
+            raise ValueError(f"probability must lie between 0 and 1, got {sure}; for 90 % write 0.9")
+        if not chance > 0 and delivers(0) < sure:
+            return np.nan if np.isnan(chance) else np.inf
+        return fewest(lambda leads: delivers(leads) >= sure)
+
+    leads = [needed(sure) for sure in probabilities]
+    leads += [float(_over(remaining, new.rate)), float(np.floor(new.a_week * goal.days / 7))]
     plans = pd.DataFrame({"plan": [*(f"{sure:.0%}" for sure in probabilities), USUAL, AS_NOW]})
-    plans = plans.assign(certainty=[*probabilities, np.nan, np.nan], pipeline=mean)
-    remaining = (goal.deals - plans["pipeline"]).clip(lower=0)
-    leads = [_leads(goal.deals, sure, new, old) for sure in probabilities]
-    leads += [_plain(remaining.iloc[-1], new["rate"]), float(np.floor(new["leads_a_week"] * goal.days / 7))]
-    certain = pd.Series(leads)
-    certain = certain.mask((certain > 0) & few & (plans["plan"] != AS_NOW))
-    limits = stats.beta.ppf([0.975, 0.025], new["a"], new["b"]) if new["a"] > 0 else np.array([0.0, 0.0])
-    rest = (goal.deals - old[["deals_upper", "deals_lower"]].to_numpy(dtype=float)).clip(min=0)
-    lower, upper = (_plain(*pair) if few else np.nan for pair in zip(rest, limits, strict=True))
-    days = float(new["working_days"]) or np.nan
+    certain = pd.Series(leads).mask((pd.Series(leads) > 0) & few & (plans["plan"] != AS_NOW))
+    limits = stats.beta.ppf([0.975, 0.025], new.a, new.b) if new.a > 0 else [0.0, 0.0]
+    rest = goal.deals - forecast[["deals_upper", "deals_lower"]].iloc[-1].to_numpy(dtype=float)
+    lower, upper = _over(rest, limits) if few else (np.nan, np.nan)
+    days = new.working_days or np.nan
     return plans.assign(
+        certainty=[*probabilities, np.nan, np.nan],
+        pipeline=of_open.mean,
         remaining=remaining,
         leads=certain,
         leads_lower=lower,
         leads_upper=upper,
         a_week=5 * certain / days,
         a_day=certain / days,
-        delivers=[_delivers(goal.deals, number, new, old) for number in certain],
-        expected=mean + certain.where(np.isfinite(certain)) * new["chance"],
+        delivers=[delivers(number) for number in certain],
+        expected=of_open.mean + certain.where(np.isfinite(certain)) * chance,
     )
 
 
-def finite(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with missing where a number is infinite, for tables: no number of leads is enough there."""
-    return frame.replace([np.inf, -np.inf], np.nan)
+def _over(deals: npt.ArrayLike, rate: npt.ArrayLike) -> Array:
+    """Leads that bring so many deals at a rate: whole ones, infinite at no rate."""
+    wanted, each = np.maximum(np.asarray(deals, dtype=float), 0), np.asarray(rate, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(wanted == 0, 0.0, np.ceil(wanted / each - 1e-9))
 
 
-def _plain(deals: float, rate: float) -> float:
-    if deals <= 0 or np.isnan(rate):
-        return 0.0 if deals <= 0 else float("nan")
-    return float(np.ceil(deals / rate - 1e-9)) if rate > 0 else float("inf")
-
-
-def _leads(deals: int, sure: float, new: pd.Series, old: pd.Series) -> float:
-    """The smallest number of new leads that makes the deals with this certainty; NaN where it cannot be told."""
-    if not 0 < sure < 1:
-        raise ValueError(f"probability must lie between 0 and 1, got {sure}; for 90 % write 0.9")
-    if _delivers(deals, 0, new, old) >= sure:
+def fewest(are_enough: Callable[[int], bool]) -> float:
+    """The smallest number of leads that are enough, if more always are; infinite if ten million are not."""
+    enough, short = 1, 0
+    if are_enough(0):
         return 0.0
-    if np.isnan(new["chance"]) or new["chance"] <= 0:
-        return float("inf") if new["chance"] <= 0 else float("nan")
-    return fewest(lambda leads: _delivers(deals, leads, new, old) >= sure)
+    while not are_enough(enough):
+        enough, short = 2 * enough, enough
+        if enough > MOST_LEADS:
+            return np.inf
+    while enough - short > 1:
+        middle = (enough + short) // 2
+        enough, short = (middle, short) if are_enough(middle) else (enough, middle)
+    return float(enough)
 
 
-def _delivers(deals: int, leads: float, new: pd.Series, old: pd.Series) -> float:
-    """Probability that pipeline and new leads together make the deals."""
-    if not np.isfinite(leads) or (leads > 0 and np.isnan(new["chance"])):
-        return float("nan")
-    names = [name for name in new.index if name.startswith("error_")]
-    mean, own, errors = 0.0, 0.0, np.zeros(len(names))
-    if pd.notna(old["expected"]):
-        mean, own, errors = float(old["expected"]), float(old["own"]), old[names].to_numpy(dtype=float)
-    if leads > 0:
-        mean, own = mean + leads * new["chance"], own + leads * new["chance"] * (1 - new["chance"])
-        errors = errors + leads * new[names].to_numpy(dtype=float)
-    if mean <= 0:
-        return float(deals <= 0)
-    return at_least(deals, *beta_binomial(mean, own, float((errors**2).sum())))
+def entries_ahead(plan: Plan, open_leads: pd.DataFrame) -> pd.DataFrame:
+    """Leads expected to enter each stage on each day until the goal's, of the new ones and of those open now.
+
+    The surest plan's leads come evenly on the working days. Returns ``on, stage, new, open``, a row for each day and
+    stage; ``new`` is missing where the plan has no number.
+    """
+    funnel, goal, curves = plan.funnel, plan.goal, plan.curves
+    on = pd.Timestamp(goal.as_of) + pd.to_timedelta(np.arange(goal.days + 1), unit="D")
+    worked = on.isin(working_days(goal, funnel))
+    leads = plan.surest["leads"] if np.isfinite(plan.surest["leads"]) else np.nan
+    new = worked * (leads / worked.sum() if worked.any() else 0.0 * leads)
+    waiting = np.zeros(len(on))
+    rows = [pd.DataFrame({"on": on, "stage": funnel.stages[0], "new": new, "open": waiting})]
+    for place, (stage, following) in enumerate(zip(funnel.stages, funnel.stages[1:], strict=False)):
+        here = open_leads[open_leads["from_stage"] == stage]
+        here = here[here["age_days"] < curves.reach[place]]
+        own = np.zeros(len(on))
+        if len(here):
+            own[1:] = here["open"].to_numpy() @ curves.ahead_of(place, here["age_days"], goal.days)
+        # those that enter a stage on a day enter the next one on the days after it
+        moves = curves.moves[place, : len(on)]
+        new, waiting = (np.convolve(entered, moves)[: len(on)] for entered in (new, waiting))
+        waiting = own + waiting
+        rows.append(pd.DataFrame({"on": on, "stage": following, "new": new, "open": waiting}))
+    return pd.concat([day_by_day[1:] for day_by_day in rows], ignore_index=True)
 
 
-def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel, *, listed: int = 100) -> pd.DataFrame:
+def stage_needs(plan: Plan) -> pd.DataFrame:
+    """How many leads must enter each stage, and until when it is of use.
+
+    Returns ``stage, new, open, entries`` (both), ``a_week`` (of five working days, rounded up), ``rate`` (to the next
+    stage, by the horizon) and ``enter_by``: the last day on which a lead that enters the stage and will be won is as
+    likely as not to be won in time; NaT where none is.
+    """
+    stages, goal, won = list(plan.funnel.stages), plan.goal, plan.curves.won
+    total = plan.entries.groupby("stage")[["new", "open"]].sum(min_count=1).reindex(stages).reset_index()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        early = won / won[:, -1:] >= 0.5 - 1e-9
+    usual = np.where(early.any(axis=1), early.argmax(axis=1), goal.days)
+    enter_by = pd.Series(pd.Timestamp(goal.by) - pd.to_timedelta(usual, unit="D")).where(usual < goal.days)
+    both = (total["new"] + total["open"].fillna(0)).where(total["new"].notna())
+    return total.assign(
+        entries=both,
+        a_week=whole(5 * both / (plan.new.working_days or np.nan)),
+        rate=np.append(plan.rates["rate"], np.nan),
+        enter_by=enter_by.astype("datetime64[us]"),
+    )
+
+
+def whole(leads: npt.ArrayLike) -> Array:
+    """Rounded up, since fewer leads than asked for would not be enough; 12.000000001 of a sum of shares are 12."""
+    return np.ceil(np.asarray(leads, dtype=float) - 1e-6)
+
+
+def plan_calendar(plan: Plan, contacts: pd.DataFrame, managers: int) -> pd.DataFrame:
+    """The plan week by week: leads to win in, stages they enter, deals, contacts and meetings of one manager a day.
+
+    ``contacts`` is a frame of ``stage_contacts``. Returns ``week`` (its Monday), ``working_days, new_leads,
+    into_<stage>`` for each later stage, ``contacts, meetings`` and ``contacts_a_manager_a_day,
+    meetings_a_manager_a_day`` (working days); missing where contacts, meetings or managers are unknown. Contacts are
+    planned for the week in which a lead enters the stage they are made at.
+    """
+    first, *later = plan.funnel.stages
+    entries = plan.entries.assign(both=plan.entries["new"] + plan.entries["open"], week=_monday(plan.entries["on"]))
+    table = entries.groupby(["week", "stage"])["both"].sum(min_count=1).unstack()
+    worked = _monday(working_days(plan.goal, plan.funnel).to_series()).value_counts()
+    found = pd.DataFrame({"working_days": worked.reindex(table.index, fill_value=0).astype("int64")})
+    found["new_leads"] = table[first]
+    found[[f"into_{stage}" for stage in later]] = table[later]
+    each = found["working_days"].where(found["working_days"] > 0) * (managers or np.nan)
+    kinds = {"contacts": contacts, "meetings": contacts[contacts["kind"].str.lower() == MEETING]}
+    for name, made in kinds.items():
+        per_entry = made.groupby("stage")["each"].sum(min_count=1).reindex([first, *later[:-1]])
+        asked = table[per_entry.index].mul(per_entry.fillna(0)).sum(axis=1, skipna=False)
+        found[name] = asked if per_entry.notna().any() else np.nan
+    for name in kinds:
+        found[f"{name}_a_manager_a_day"] = found[name] / each
+    return found.reset_index()
+
+
+def weeks_alike(calendar: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``plan_calendar`` as they are done: rounded up, and weeks that then ask for the same in one row.
+
+    Leads, contacts and meetings are rounded up to whole ones, those of a manager and a day to a tenth. Returns the
+    first ``week`` of each row, how many ``weeks`` in a row are alike, and the columns of the calendar that are known.
+    """
+    known = calendar.dropna(axis="columns", how="all")
+    asked = known.columns.drop(["week", "working_days"], errors="ignore")
+    scale = np.where(asked.str.endswith("_a_day"), 10, 1)
+    done = known.copy()
+    done[asked] = np.ceil(known[asked] * scale - 1e-6) / scale
+    rest = done.drop(columns="week")
+    first = (rest != rest.shift()).any(axis=1)
+    done.insert(1, "weeks", first.groupby(first.cumsum()).transform("size"))
+    return done[first].reset_index(drop=True)
+
+
+def _monday(on: pd.Series) -> pd.Series:
+    return on - pd.to_timedelta(on.dt.day_of_week, unit="D")
+
+
+def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> pd.DataFrame:
+    """The plan's new leads for each ranked manager: the same for all, and as leads are shared out now.
+
+    ``days`` and ``open_leads`` are by manager. Returns ``manager, recent`` (leads that came in the window),
+    ``open`` (not longer at their stage than agreed), ``evenly_a_week, as_now_a_week`` (of five working days, rounded
+    up).
+    """
+    horizon = {step.from_stage: step.horizon_days for step in plan.funnel.steps}
+    ranked = days[is_ranked(days, plan.funnel)]
+    first = ranked[ranked["from_stage"] == plan.funnel.stages[0]]
+    live = open_leads[open_leads["age_days"] < open_leads["from_stage"].map(horizon)]
+    found = pd.DataFrame({"manager": sorted(ranked["manager"].unique())}, dtype="str")
+    for name, counted in {
+        "recent": first[list(OUTCOMES)].sum(axis=1).groupby(first["manager"]).sum(),
+        "open": live.groupby("manager")["open"].sum(),
+    }.items():
+        found[name] = found["manager"].map(counted).fillna(0).astype("int64")
+    a_week = plan.surest["a_week"] if np.isfinite(plan.surest["a_week"]) else np.nan
+    share = found["recent"] / found["recent"].sum() if found["recent"].any() else np.nan
+    return found.assign(evenly_a_week=whole(a_week / max(len(found), 1)), as_now_a_week=whole(a_week * share))
+
+
+def plan_money(plan: Plan, deal: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
+    """What each plan costs and brings: leads at their mean cost, expected deals at the mean deal.
+
+    Takes the frames of ``deal_size`` and ``lead_cost``. Returns ``plan, leads, cost, expected, revenue,
+    pipeline_revenue`` (of the leads open now); missing where costs or payments are.
+    """
+    mean = float(deal["mean_deal"].iloc[0])
+    known = plan.leads[np.isfinite(plan.leads["leads"])].reset_index(drop=True)
+    return known[["plan", "leads"]].assign(
+        cost=known["leads"] * float(cost["cost_per_lead"].iloc[0]),
+        expected=known["expected"],
+        revenue=known["expected"] * mean,
+        pipeline_revenue=plan.forecast["expected"].iloc[-1] * mean,
+    )
+
+
+def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Of 100 leads on the list, how many reach each stage: as agreed, and as it really goes.
 
     ``rates`` is a frame of ``plan_rates``. Returns ``stage, agreed`` (the product of targets, missing from a step
@@ -123,9 +313,9 @@ def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel, *, listed: int = 100)
     return pd.DataFrame(
         {
             "stage": funnel.stages,
-            "agreed": listed * np.append(1, targets.cumprod()),
-            "really": listed * really,
-            "really_lower": listed * np.minimum(limits[:, 0], np.nan_to_num(really, nan=1.0)),
-            "really_upper": listed * np.maximum(limits[:, 1], np.nan_to_num(really, nan=0.0)),
+            "agreed": 100 * np.append(1, targets.cumprod()),
+            "really": 100 * really,
+            "really_lower": 100 * np.minimum(limits[:, 0], np.nan_to_num(really, nan=1.0)),
+            "really_upper": 100 * np.maximum(limits[:, 1], np.nan_to_num(really, nan=0.0)),
         }
     )

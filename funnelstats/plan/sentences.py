@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.words import _, counted, day, money, number, percent, rough
-from funnelstats.plan.forecast import ALL
 from funnelstats.plan.goals import Goal, plan_window
-from funnelstats.plan.plan import AS_NOW, FEWEST_DEALS, USUAL
-from funnelstats.plan.work import MEETING, planned
+from funnelstats.plan.plan import FEWEST_DEALS, MEETING, USUAL, Plan
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -25,44 +23,40 @@ ALL_IN_TIME = 0.95
 """From here on days do not matter to the plan."""
 
 
-def plan_sentences(
-    plan: pd.DataFrame, chance: pd.DataFrame, forecast: pd.DataFrame, paid: pd.DataFrame, funnel: Funnel, goal: Goal
-) -> list[str]:
+def plan_sentences(plan: Plan, paid: pd.DataFrame) -> list[str]:
     """What to do for the goal: leads needed, what the open ones bring, whether as many come, until when.
 
-    Takes the frames of ``plan_leads``, ``new_lead_chance``, ``forecast_open`` and ``paid_open_leads``.
+    Takes the frame of ``paid_open_leads``.
     """
-    new, old = chance.iloc[0], forecast[forecast["stage"] == ALL].iloc[0]
-    sure = plan.sort_values("certainty", na_position="first").iloc[-1]
-    now = plan[plan["plan"] == AS_NOW].iloc[0]
-    said = [_headline(sure, plan, new, goal), _open_sentence(old, goal), _paid_sentence(paid, funnel)]
-    if sure["leads"] > 0 or np.isnan(sure["leads"]):
-        said += [] if _times(plan) >= OUT_OF_REACH else [_enough(sure, now, new, funnel, goal), _usual(plan, new)]
-        said += [_late(new, goal)]
-    return [sentence for sentence in said if sentence]
+    sentences = [_headline(plan), _open_sentence(plan.forecast.iloc[-1], plan.goal), _paid_sentence(paid, plan.funnel)]
+    if plan.surest["leads"] != 0:
+        sentences += [] if _times(plan) >= OUT_OF_REACH else [_enough(plan), _usual(plan)]
+        sentences += [_late(plan)]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -> str:
+def _headline(plan: Plan) -> str:
+    new, goal, sure = plan.new, plan.goal, plan.surest
     deals = counted("{n} deal", "{n} deals", goal.deals).format(n=number(goal.deals))
     known = {"deals": deals, "by": day(goal.by), "sure": percent(sure["certainty"])}
     if sure["leads"] == 0:
         return _("For {deals} by {by} no new lead is needed, with {sure} certainty: the open ones bring them.").format(
             **known
         )
-    if pd.isna(new["chance"]) and new["leads_a_week"] == 0:
+    if np.isnan(new.brings.mean) and new.a_week == 0:
         return _("How many leads {deals} by {by} need cannot be told: no lead came in of late.").format(**known)
-    if pd.isna(new["chance"]):
+    if np.isnan(new.brings.mean):
         return _(
             "How many leads {deals} by {by} need cannot be told: no lead of late was watched through the agreed days "
             "of every step."
         ).format(**known)
-    if new["deals"] >= FEWEST_DEALS and new["in_time"] <= 0:
+    if new.deals_seen < FEWEST_DEALS:
+        return _few(plan, known)
+    if new.in_time <= 0:
         return _(
             "No new lead can still be won by {by}: what is missing to {deals} must come from the leads that are open "
             "now, or later."
         ).format(**known)
-    if new["deals"] < FEWEST_DEALS:
-        return _few(sure, new, known)
     if np.isinf(sure["leads"]):
         return _(
             "No number of new leads makes {deals} by {by} sure to {sure}: choose a later day or fewer deals."
@@ -72,32 +66,29 @@ def _headline(sure: pd.Series, plan: pd.DataFrame, new: pd.Series, goal: Goal) -
             "{deals} by {by} are out of reach: {sure} certainty would take {leads} new leads, {times} times as many as "
             "come in now. Choose a later day or fewer deals."
         ).format(**known, leads=number(sure["leads"]), times=rough(_times(plan)))
-    less = plan.sort_values("certainty", na_position="last").iloc[0]
-    text = _(
+    needed = _(
         "For {deals} by {by} with {sure} certainty you need {leads} new leads: {week} a week, {each} a working day."
-    )
-    said = text.format(
-        **known, leads=number(sure["leads"]), week=_few_digits(sure["a_week"]), each=_few_digits(sure["a_day"])
-    )
-    if less["certainty"] < sure["certainty"] and np.isfinite(less["leads"]):
-        more = _("With {less} certainty {fewer} are enough.")
-        said += " " + more.format(less=percent(less["certainty"]), fewer=number(less["leads"]))
-    return said
+    ).format(**known, leads=number(sure["leads"]), week=_few_digits(sure["a_week"]), each=_few_digits(sure["a_day"]))
+    less = plan.leads.iloc[plan.leads["certainty"].argmin()]
+    more = _("With {less} certainty {fewer} are enough.")
+    return needed + " " + more.format(less=percent(less["certainty"]), fewer=number(less["leads"]))
 
 
-def _times(plan: pd.DataFrame) -> float:
+def _times(plan: Plan) -> float:
     """How many times the leads that come now the surest plan asks for; missing where either is."""
-    now = plan.loc[plan["plan"] == AS_NOW, "leads"].iloc[0]
-    return planned(plan) / now if now > 0 else float("nan")
+    leads, now = plan.surest["leads"], plan.as_now["leads"]
+    return leads / now if now > 0 and np.isfinite(leads) else float("nan")
 
 
-def _few(sure: pd.Series, new: pd.Series, known: dict[str, str]) -> str:
-    seen = counted("only {n} deal was", "only {n} deals were", new["deals"]).format(n=number(new["deals"]))
-    if np.isinf(sure["leads_upper"]) or np.isnan(sure["leads_upper"]):
+def _few(plan: Plan, known: dict[str, str]) -> str:
+    low, high = plan.surest["leads_lower"], plan.surest["leads_upper"]
+    many = plan.new.deals_seen
+    seen = counted("only {n} deal was", "only {n} deals were", many).format(n=number(many))
+    if not np.isfinite(high):
         text = _("How many leads {deals} by {by} need cannot be told yet: {seen} seen in the past.")
         return text.format(**known, seen=seen)
     text = _("For {deals} by {by} anything from {low} to {high} new leads may be needed: {seen} seen in the past.")
-    return text.format(**known, seen=seen, low=number(sure["leads_lower"]), high=number(sure["leads_upper"]))
+    return text.format(**known, seen=seen, low=number(low), high=number(high))
 
 
 def _few_digits(value: float) -> str:
@@ -166,33 +157,31 @@ def _paid_sentence(paid: pd.DataFrame, funnel: Funnel) -> str:
     ).format(n=number(many), last=funnel.stages[-1], where=where)
 
 
-def _enough(sure: pd.Series, now: pd.Series, new: pd.Series, funnel: Funnel, goal: Goal) -> str:
-    if np.isnan(now["delivers"]) or new["in_time"] <= 0 or new["deals"] < FEWEST_DEALS:
+def _enough(plan: Plan) -> str:
+    new, now = plan.new, plan.as_now
+    if np.isnan(now["delivers"]) or new.in_time <= 0 or new.deals_seen < FEWEST_DEALS:
         return ""
-    first, last = plan_window(goal.as_of, funnel)
-    weeks = round(((last - first).days + 1) / 7)
+    first, last = plan_window(plan.goal.as_of, plan.funnel)
     known = {
-        "weeks": number(weeks),
-        "now": number(new["leads_a_week"], 0 if new["leads_a_week"] >= 10 else 1),
+        "weeks": number(round(((last - first).days + 1) / 7)),
+        "now": number(new.a_week, 0 if new.a_week >= 10 else 1),
         "chance": _chance(now["delivers"]),
     }
     if now["delivers"] >= SURE:
-        text = _(
+        return _(
             "In the last {weeks} weeks {now} leads a week came in: keep it so, and the goal is made in {chance} cases."
-        )
-        return text.format(**known)
-    text = _(
+        ).format(**known)
+    so_far = _(
         "In the last {weeks} weeks {now} leads a week came in: if it stays so, the goal is made in {chance} cases."
-    )
-    missing = sure["a_week"] - 5 * now["leads"] / new["working_days"]
-    said = text.format(**known)
+    ).format(**known)
+    missing = plan.surest["a_week"] - now["a_week"]
     if not np.isfinite(missing):
-        return said
+        return so_far
     missing = max(np.ceil(missing), 1)
     more = counted(
         "Find {n} more lead a week, or set a later day.", "Find {n} more leads a week, or set a later day.", missing
     )
-    return f"{said} {more.format(n=number(missing))}"
+    return f"{so_far} {more.format(n=number(missing))}"
 
 
 def _chance(share: float) -> str:
@@ -204,28 +193,29 @@ def _chance(share: float) -> str:
     return _("{n} of 100").format(n=number(100 * share))
 
 
-def _usual(plan: pd.DataFrame, new: pd.Series) -> str:
-    usual = plan[plan["plan"] == USUAL].iloc[0]
-    if not np.isfinite(usual["leads"]) or np.isnan(usual["delivers"]) or usual["leads"] <= 0 or new["in_time"] <= 0:
+def _usual(plan: Plan) -> str:
+    usual, in_time = plan.leads[plan.leads["plan"] == USUAL].iloc[0], plan.new.in_time
+    if not np.isfinite(usual["leads"]) or np.isnan(usual["delivers"]) or usual["leads"] <= 0 or in_time <= 0:
         return ""
     text = _("Do not plan by deals ÷ rate: its {leads} leads make the goal in {chance} cases.")
-    said = text.format(leads=number(usual["leads"]), chance=_chance(usual["delivers"]))
-    if new["in_time"] < ALL_IN_TIME:
-        late = _("Of the new leads that will be won only {share} are won in time.")
-        said += " " + late.format(share=percent(new["in_time"]))
-    return said
+    warning = text.format(leads=number(usual["leads"]), chance=_chance(usual["delivers"]))
+    if in_time >= ALL_IN_TIME:
+        return warning
+    late = _("Of the new leads that will be won only {share} are won in time.")
+    return warning + " " + late.format(share=percent(in_time))
 
 
-def _late(new: pd.Series, goal: Goal) -> str:
-    if pd.isna(new["usual_days"]) or not 0 < new["in_time"] < ALL_IN_TIME:
+def _late(plan: Plan) -> str:
+    new = plan.new
+    if np.isnan(new.usual_days) or not 0 < new.in_time < ALL_IN_TIME:
         return ""
-    if pd.isna(new["last_useful"]):
+    if pd.isna(new.last_useful):
         text = _(
             "A lead that is won takes {days} days or more in every second case: most new ones come too late for {by}."
         )
-        return text.format(days=number(new["usual_days"]), by=day(goal.by))
+        return text.format(days=number(new.usual_days), by=day(plan.goal.by))
     text = _("Leads that come in after {last} mostly come too late: every second deal takes {days} days or more.")
-    return text.format(last=day(new["last_useful"]), days=number(new["usual_days"]))
+    return text.format(last=day(new.last_useful), days=number(new.usual_days))
 
 
 def work_notes(contacts: pd.DataFrame, shares: pd.DataFrame) -> list[str]:
@@ -233,16 +223,17 @@ def work_notes(contacts: pd.DataFrame, shares: pd.DataFrame) -> list[str]:
 
     ``contacts`` is a frame of ``stage_contacts``, ``shares`` one of ``manager_shares``.
     """
-    said = []
-    if not contacts["contacts"].sum():
-        said.append(_("No contacts: how many calls and meetings the plan needs cannot be told."))
-    else:
-        said.append(_("Contacts and meetings are as many as leads at each stage were given of late."))
-        if not (contacts["kind"].str.lower() == MEETING).any():
-            said.append(_('No contact is of the kind "meeting": meetings cannot be told apart.'))
+    some = contacts["contacts"].sum() > 0
+    notes = [
+        _("Contacts and meetings are as many as leads at each stage were given of late.")
+        if some
+        else _("No contacts: how many calls and meetings the plan needs cannot be told.")
+    ]
+    if some and not (contacts["kind"].str.lower() == MEETING).any():
+        notes.append(_('No contact is of the kind "meeting": meetings cannot be told apart.'))
     if shares.empty:
-        said.append(_("No manager when leads enter a stage: the plan cannot be shared out."))
-    return said
+        notes.append(_("No manager when leads enter a stage: the plan cannot be shared out."))
+    return notes
 
 
 def aim_notes(funnel: Funnel) -> list[str]:

@@ -31,6 +31,7 @@ from funnelstats.page.figures import (
     text_width,
 )
 from funnelstats.page.tables import Shown, show_text
+from funnelstats.refusals.sentences import reason_word
 
 MOST_REASONS = 14
 CHANGE_WORDS = {"higher": "more than before", "lower": "less than before", "undecided": "not told from chance"}
@@ -50,7 +51,7 @@ def reason_chart(shares: pd.DataFrame) -> Shown:
         return show_text(_("There is nothing to draw: no lead was refused in this time."), box="note")
     drawn = _most(shares)
     words = [f"{percent(part)} · {number(lost)}" for part, lost in zip(drawn["share"], drawn["lost"], strict=True)]
-    names = [short_name(_shown(name), LONGEST_LABEL) for name in drawn["refusal"]]
+    names = [short_name(reason_word(name), LONGEST_LABEL) for name in drawn["refusal"]]
     hidden = len(shares) - len(drawn)
     note = _("Bar: share of the refusals. Line: the range the true share is very likely in. Number: refusals.")
     if hidden:
@@ -81,7 +82,7 @@ def loss_chart(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> Show
     names = [name for name in sizes.index if name != MISSING][: min(MOST_REASONS, MOST_IN_ALL // len(steps)) - 1]
     names += [MISSING] if MISSING in sizes else []
     drawn = known[known["refusal"].isin(names)]
-    labels = [short_name(_shown(name), LONGEST_LABEL) for name in names]
+    labels = [short_name(reason_word(name), LONGEST_LABEL) for name in names]
     hidden = len(sizes) - len(names)
     note = _("Bar: share of all leads at the stage lost for the reason in these days. Line: very likely range.")
     if hidden:
@@ -107,7 +108,9 @@ def loss_chart(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> Show
         _bars(ax, _of(drawn, step, names), words[step.from_stage], limit=drawn["ci_upper"].max())
         name_rows(ax, labels if place % ACROSS == 0 else [])
     most = drawn.loc[drawn.groupby("from_stage", sort=False)["rate"].idxmax()]
-    said = _said(most["from_stage"] + " → " + most["to_stage"] + " " + most["refusal"].map(_shown), most["rate"], 1)
+    said = _said(
+        most["from_stage"] + " → " + most["to_stage"] + " " + most["refusal"].map(reason_word), most["rate"], 1
+    )
     numbers = drawn[["refusal", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]].round(4)
     alt = _("Share of leads lost at each step, one bar for each reason; most at each: {reasons}.")
     return show_figure(figure, alt=alt.format(reasons=said), numbers=numbers)
@@ -138,8 +141,4 @@ def _most(shares: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(names: pd.Series, shares: pd.Series, digits: int) -> str:
-    return "; ".join(f"{_shown(name)} {percent(part, digits)}" for name, part in zip(names, shares, strict=True))
-
-
-def _shown(name: Any) -> str:
-    return _(MISSING) if name == MISSING else str(name)
+    return "; ".join(f"{reason_word(name)} {percent(part, digits)}" for name, part in zip(names, shares, strict=True))

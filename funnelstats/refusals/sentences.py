@@ -263,7 +263,7 @@ def _with_leads(drivers: pd.DataFrame, row: pd.Series) -> str:
     clear = drivers[same & (drivers["verdict"] == "higher")].sort_values("difference", ascending=False)
     parts = [
         _("{value} {rate}, all others {other}").format(
-            value=_named(driver["value"]), rate=percent(driver["rate"], 1), other=percent(driver["other_rate"], 1)
+            value=reason_word(driver["value"]), rate=percent(driver["rate"], 1), other=percent(driver["other_rate"], 1)
         )
         for _index, driver in clear.head(MOST_NAMED).iterrows()
     ]
@@ -374,5 +374,6 @@ def _blank(shares: pd.DataFrame) -> list[str]:
     ]
 
 
-def _named(name: str) -> str:
-    return _(MISSING) if name == MISSING else name
+def reason_word(name: str) -> str:
+    """A reason, or another value, as people write it; the blank one in the language of the page."""
+    return _(MISSING) if name == MISSING else str(name)
