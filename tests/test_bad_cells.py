@@ -12,8 +12,8 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.core.counts import step_counts
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.account import FACTS, TOUCHES
 from funnelstats.importing.cells import FORMULA_ERRORS
+from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.mapping import cell_texts, faults_of, mapped, typed_cells
 from funnelstats.importing.opening import open_funnel, read_quality
 
@@ -91,7 +91,7 @@ def test_cells_that_cannot_be_read_are_missing_in_a_row_that_stays_and_all_of_th
         ("unread_dates", "created"): 1, ("unread_amounts", "sum"): 1, ("unread_cells", "need"): 1,
         ("unread_cells", "source"): 1, ("unread_cells", "size"): 1,
     }  # fmt: skip
-    assert TOUCHES["unread_amounts"] == ("money",)
+    assert FACT_TEXTS["unread_amounts"].touches == ["money"]
 
 
 def test_rates_with_bad_cells_are_those_of_the_clean_export():
@@ -139,7 +139,7 @@ def test_what_a_row_is_about_still_costs_the_row():
     told = facts()
     assert (told["unread_managers", "owner"], told["unread_reasons", "why"]) == (1, 1)
     assert told["unread_payments", ""] == 1
-    assert "payment" in FACTS["unread_payments"][0]
+    assert "payment" in FACT_TEXTS["unread_payments"].one
 
 
 def test_a_bad_cell_of_a_row_set_aside_for_another_reason_is_not_listed_twice():

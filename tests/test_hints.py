@@ -11,8 +11,8 @@ from projects import NAME, TOML, prepared, write
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cells import BLANKS, try_strptime
+from funnelstats.importing.hints import date_hint, number_hint
 from funnelstats.importing.prepare import prepare
-from funnelstats.importing.unreadable import date_hint, number_hint
 
 
 @pytest.fixture(autouse=True)
