@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from string import Formatter
 from typing import NamedTuple
 
 from funnelstats.config.words import _
@@ -48,20 +49,13 @@ REASON_WORDS = {
 }
 REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
-PARAMETERS = {
-    "again": ("row", "keys"),
-    "overlap": ("file",),
-    "date": ("written",),
-    "number": ("decimal",),
-    "flag": ("column",),
-    "fields": ("fields", "wanted"),
-    "json": ("error",),
-}
+AGAIN_IN_FILE = "repeats {keys} of row {row}"
+"""How the file of what is set aside tells "again"; pages tell such rows together, whichever they repeat."""
 BETWEEN = "\t"
 
 
 def reason(code: str, *parameters: object) -> str:
-    """A reason as tables hold it: its code and its parameters.
+    """A reason as tables hold it: its code, and its parameters in the order of its words.
 
     >>> reason("fields", 2, 3)
     'fields\\t2\\t3'
@@ -75,22 +69,25 @@ def code_of(reason: str) -> str:
 
 def parameters_of(reason: str) -> dict[str, str]:
     code, *parameters = reason.split(BETWEEN)
-    return dict(zip(PARAMETERS.get(code, ()), parameters, strict=True))
+    names = [name for _text, name, _format, _conversion in Formatter().parse(_in_file(code)) if name]
+    return dict(zip(names, parameters, strict=True))
+
+
+def _in_file(code: str) -> str:
+    return AGAIN_IN_FILE if code == "again" else REASON_WORDS[code]
 
 
 def reason_in_file(reason: str) -> str:
     """The reason in English, with the row that is repeated.
 
-    >>> reason_in_file(reason("again", 5, "lead_id and stage")), reason_in_file(reason("blank"))
+    >>> reason_in_file(reason("again", "lead_id and stage", 5)), reason_in_file(reason("blank"))
     ('repeats lead_id and stage of row 5', 'is missing')
     """
-    code = code_of(reason)
-    text = "repeats {keys} of row {row}" if code == "again" else REASON_WORDS[code]
-    return text.format(**parameters_of(reason))
+    return _in_file(code_of(reason)).format(**parameters_of(reason))
 
 
 def reason_on_page(reason: str) -> str:
-    """The reason in the language of the page, whichever row is repeated."""
+    """The reason in the language of the page."""
     parameters = parameters_of(reason)
     if "keys" in parameters:
         parameters["keys"] = _(" and ").join(map(_, parameters["keys"].split(" and ")))

@@ -15,7 +15,7 @@ import pandas as pd
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KNOWN_ON, TABLES
 from funnelstats.importing.cells import ROW
-from funnelstats.importing.facts import BETWEEN, Fact, reason
+from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
 
 UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id", "lead_id"]}
@@ -48,7 +48,7 @@ def with_repeats(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
         good = rows["_reason"].isnull()
         alike = ibis.window(group_by=[*keys, good], order_by=_counting_first(rows, table, funnel))
         first, place = rows[ROW].first().over(alike), ibis.row_number().over(alike)
-        row = reason("again", "") + first.cast("string") + BETWEEN + " and ".join(keys)
+        row = reason("again", " and ".join(keys), "") + first.cast("string")
         again = ibis.ifelse(good & (place > 0) & rows[keys[0]].notnull(), row, again)
     rows = rows.mutate(_again=again).drop("_latest")
     return _with_overlaps(rows, table) if table in OF_MONEY else rows
