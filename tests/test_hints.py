@@ -6,7 +6,7 @@ from datetime import datetime
 import ibis
 import pandas as pd
 import pytest
-from projects import NAME, TOML, prepared, write
+from projects import NAME, TOML, prepared, refused, write
 
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, visible
@@ -25,9 +25,7 @@ def made(files, toml=TOML):
 
 
 def told(files, toml=TOML):
-    with pytest.raises(FunnelError) as error:
-        made(files, toml)
-    return str(error.value)
+    return refused(toml, {"entries.csv": "id,stage,at\n", **files})
 
 
 # Dates

@@ -1,6 +1,5 @@
 """From an export to canonical tables: dates, numbers, values, joins, what is set aside, and nothing lost."""
 
-import json
 import os
 import random
 import re
@@ -10,7 +9,22 @@ from datetime import datetime
 import ibis
 import pandas as pd
 import pytest
-from projects import COLUMN_STAGE, ENTRIES, FILES, FUNNEL, LEADS, NAME, PROCESSED, RAW, TOML, prepared, tables, write
+from projects import (
+    COLUMN_STAGE,
+    ENTRIES,
+    FILES,
+    FUNNEL,
+    LEADS,
+    NAME,
+    PROCESSED,
+    RAW,
+    TOML,
+    account,
+    prepared,
+    refused,
+    tables,
+    write,
+)
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
@@ -24,12 +38,6 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def refused(toml=TOML, files=None):
-    with pytest.raises(FunnelError) as told:
-        prepared(toml, files)
-    return str(told.value)
-
-
 def created(rows, line="", zone="Europe/Moscow", share=0.05):
     """Instants (UTC) and local dates of dates that can be read as text, and the dates that cannot."""
     head = f"max_bad_share = {share}\n"
@@ -41,10 +49,6 @@ def created(rows, line="", zone="Europe/Moscow", share=0.05):
     kept = [None if pd.isna(at) else str(at) for at in leads["created_at"]]
     on = [None if pd.isna(day) else str(day)[:10] for day in leads["created_on"]]
     return kept, on, made["set_aside"]["value"].tolist()
-
-
-def account(table="leads"):
-    return json.loads((PROCESSED / "quality.json").read_text(encoding="utf-8"))["tables"][table]
 
 
 # Dates
