@@ -127,7 +127,8 @@ def test_a_format_with_an_offset_names_an_instant():
     assert at == ["2026-01-05 07:00:00", "2026-01-05 10:00:00", "2026-01-05 15:30:00"]
     assert on == ["2026-01-05"] * 3
     assert aside == rows[3:]
-    assert created(["05.01.2026 10:00 UTC"], 'date_format = "%d.%m.%Y %H:%M %Z"')[0] == ["2026-01-05 10:00:00"]
+    named = [f"05.01.2026 10:00 {name}" for name in ("UTC", "GMT", "Z")]
+    assert created(named, 'date_format = "%d.%m.%Y %H:%M %Z"')[0] == ["2026-01-05 10:00:00"] * 3
 
 
 @pytest.mark.parametrize(

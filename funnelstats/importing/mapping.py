@@ -48,18 +48,25 @@ class Fault(NamedTuple):
     costs_row: bool
 
 
+def source_columns(table: str, source: Source) -> dict[str, tuple[str, Column]]:
+    """Header and kind of each column that a source reads, by its name here; attributes are texts."""
+    columns = {name: (header, TABLES[table][name]) for name, header in source.columns.items()}
+    columns |= {name: (header, Column("text", "")) for name, header in source.attributes.items()}
+    return columns | ({LATEST_BY: (source.latest_by, Column("instant", ""))} if source.latest_by else {})
+
+
 def cell_texts(raw: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
-    """The texts of a source's canonical columns and attributes, and where each row came from.
+    """The texts of a source's columns, and where each row came from.
 
     ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value is
     mapped to; ``_stage`` is the canonical stage of entries.
     """
-    named = {**source.columns, **source.attributes, **_latest(source)}
-    texts = {column: _text(raw, source, column, header) for column, header in named.items()}
+    columns = source_columns(table, source)
+    texts = {name: _text(raw, source, name, header) for name, (header, _spec) in columns.items()}
     stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (_null("string"), _null("string"))
-    shown = {column: one_blank(text) if _is_text(table, column) else text for column, text in texts.items()}
     return raw.select(
-        **shown,
+        # Nobody sees how many blanks stand between two words of a name.
+        **{name: one_blank(text) if columns[name][1].kind == "text" else text for name, text in texts.items()},
         _stage=stage,
         _unmapped=unmapped,
         _ignored=_ignored(raw, texts, source, funnel, unmapped),
@@ -74,7 +81,7 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
     A date's is its instant, and ``_utc_`` tells whether its text names midnight UTC.
     """
     typed: dict[str, ir.Value] = {}
-    for column, spec in _typed_columns(table, source):
+    for column, (_header, spec) in source_columns(table, source).items():
         text = texts[column]
         if spec.kind == "number":
             typed[f"_typed_{column}"] = number_of(text, source)
@@ -83,8 +90,8 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
             typed[f"_typed_{column}"] = ibis.cases(
                 (word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean")
             )
-        else:
-            formats = stated_for(source.date_format, column.removeprefix("_"))
+        elif spec.kind in DATES:
+            formats = _formats(column, source)
             instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
             typed[f"_typed_{column}"] = wall_clock("UTC", instant)
             typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
@@ -97,19 +104,17 @@ def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> li
     What a row is about costs the row: the columns that its table needs, such as an id, a stage, a date, or the
     amount of a payment.
     """
-    faults = [fault for column in source.columns for fault in _column_faults(cells, column, funnel, table, source)]
-    for name, header in source.attributes.items():
-        error = cells[name].isin(FORMULA_ERRORS)
-        faults.append(Fault(error, name, header, cells[name], reason("formula"), costs_row=False))
-    for name, header in _latest(source).items():
-        unread = cells[name].notnull() & cells[f"_typed_{name}"].isnull()
-        why = _unread("latest_by", Column("instant", ""), source)
-        faults.append(Fault(unread, name, header, cells[name], why, costs_row=False))
-    return [fault._replace(when=cells["_ignored"].isnull() & fault.when) for fault in faults]
+    return [
+        fault._replace(when=cells["_ignored"].isnull() & fault.when)
+        for column, (header, spec) in source_columns(table, source).items()
+        for fault in _column_faults(cells, column, header, spec, funnel, source)
+    ]
 
 
-def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, source: Source) -> Iterator[Fault]:
-    spec, header, text = TABLES[table][column], source.columns[column], cells[column]
+def _column_faults(
+    cells: ir.Table, column: str, header: str, spec: Column, funnel: Funnel, source: Source
+) -> Iterator[Fault]:
+    text = cells[column]
     error = text.isin(FORMULA_ERRORS)
     wrong = [(error, reason("formula"))]
     if spec.kind == "id":
@@ -150,8 +155,12 @@ def _unread(column: str, spec: Column, source: Source) -> str:
         return reason("number", source.decimal)
     if spec.kind == "flag":
         return reason("flag", column)
-    formats = " or ".join(f'"{fmt}"' for fmt in stated_for(source.date_format, column))
+    formats = " or ".join(f'"{fmt}"' for fmt in _formats(column, source))
     return reason("date", formats or "ISO (2026-06-28 14:30)")
+
+
+def _formats(column: str, source: Source) -> tuple[str, ...]:
+    return stated_for(source.date_format, column.removeprefix("_"))
 
 
 def mapped(
@@ -172,19 +181,17 @@ def mapped(
     """
     in_text = {fault.column for fault in faults if fault.reason == "formula"}
     columns: dict[str, ir.Value] = {}
-    for column in source.columns:
-        spec = TABLES[table][column]
+    for column, (_header, spec) in source_columns(table, source).items():
         if spec.kind == "stage":
             columns[column] = cells["_stage"]
-        elif spec.kind in DATES:
+        elif spec.kind in DATES and column != LATEST_BY:
             columns |= _dated(cells, column, spec, funnel, utc_days)
-        elif f"_typed_{column}" in cells.columns:
+        elif spec.kind in ("number", "flag"):
             columns[column] = cells[f"_typed_{column}"]
-        else:
+        elif column != LATEST_BY:
             columns[column] = _without_errors(cells, column, in_text)
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
-    columns |= {name: _without_errors(cells, name, in_text) for name in source.attributes}
     at_fault = [fault for fault in faults if fault.costs_row]
     return cells.select(
         **columns,
@@ -238,25 +245,8 @@ def _filters_tell(source: Source, funnel: Funnel) -> bool:
     )
 
 
-def _latest(source: Source) -> dict[str, str]:
-    """The column by which the latest of repeated rows is told, under a name of ours."""
-    return {LATEST_BY: source.latest_by} if source.latest_by else {}
-
-
-def _is_text(table: str, column: str) -> bool:
-    """Whether a column holds names, in which nobody sees how many blanks stand between two words."""
-    return column != LATEST_BY and (column not in TABLES[table] or TABLES[table][column].kind == "text")
-
-
 def date_columns(table: str, source: Source) -> list[str]:
     return [name for name in source.columns if TABLES[table][name].kind in DATES]
-
-
-def _typed_columns(table: str, source: Source) -> Iterator[tuple[str, Column]]:
-    for column in source.columns:
-        if (spec := TABLES[table][column]).kind in ("number", "flag", *DATES):
-            yield column, spec
-    yield from ((column, Column("instant", "")) for column in _latest(source))
 
 
 def _without_errors(cells: ir.Table, column: str, in_text: set[str]) -> ir.Value:
