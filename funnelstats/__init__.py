@@ -13,11 +13,10 @@ _HOMES = {
         "quarter_days quarter_of week_days week_of"
     ),
     "config.funnel": "Funnel FunnelError read_funnel",
-    "importing.notes": "month_notes notes_fingerprint",
     "importing.opening": (
-        "Quality Tables alarm_window last_day open_funnel read_quality trailing_window trend_window window_before"
+        "Quality Tables alarm_window last_day month_notes notes_fingerprint open_funnel read_quality set_aside_reasons "
+        "trailing_window trend_window window_before"
     ),
-    "importing.quality": "set_aside_reasons",
     "core.casemix": "at_equal_leads case_mix",
     "core.comparing": "page_verdicts versus_target versus_targets with_undated",
     "core.conversion": "at_step cohort_table conversion_rates rival_rates with_matured",

@@ -1,5 +1,6 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.importing.prepare import prepare
 
 NAME = "team"
@@ -64,6 +66,18 @@ def prepared(toml=TOML, files=None):
     write(toml, files)
     prepare(NAME)
     return tables()
+
+
+def refused(toml=TOML, files=None):
+    """What is said of a project that cannot be prepared."""
+    with pytest.raises(FunnelError) as told:
+        prepared(toml, files)
+    return str(told.value)
+
+
+def account(table="leads"):
+    """What preparation counted of a table."""
+    return json.loads((PROCESSED / "quality.json").read_text(encoding="utf-8"))["tables"][table]
 
 
 def tables(name=NAME):

@@ -16,7 +16,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
-from funnelstats.importing.account import FACTS
+from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.leads.worklist import own_sentences
 from funnelstats.page.rules import counting_rules, fact_sentences, missing_parts, not_computable
 from funnelstats.team.advice import what_to_do
@@ -497,8 +497,8 @@ def test_a_manager_without_leads_or_targets_reads_that() -> None:
 
 
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
-    found = fact_sentences([{"fact": fact, "detail": "met", "count": 1234} for fact in FACTS])
-    assert len(found) == len(FACTS)
+    found = fact_sentences([{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS])
+    assert len(found) == len(FACT_TEXTS)
     assert all(sentence.startswith("1,234 ") and sentence.endswith(".") for sentence in found)
     assert not any("{" in sentence for sentence in found)
     assert fact_sentences([]) == ["Nothing odd was found."]

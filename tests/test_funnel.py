@@ -111,259 +111,191 @@ def test_at_least_four_of_the_weeks_judged_are_over_for_the_longest_step(stated,
     assert 7 * widened - days >= 7 * 4
 
 
-TOP = {
-    "title": (TOML.replace('title = "Team"', ""), "title: must be stated"),
-    "title's kind": (TOML.replace('"Team"', "5"), "title: must be a valid string, got 5"),
-    "an unknown key": (with_line('titel = "x"'), 'titel: unknown key; did you mean "title"?'),
-    "the name, which is the folder's": (with_line('name = "x"'), "name: is the folder's name and not stated"),
-    "a time zone": (
-        TOML.replace("Europe/Moscow", "Europe/Moskva"),
-        "timezone: must be a name like \"Europe/Moscow\", got 'Europe/Moskva'",
+REPLACED = [
+    ('title = "Team"', "", "title: must be stated"),
+    ('"Team"', "5", "title: must be a valid string, got 5"),
+    ("Europe/Moscow", "Europe/Moskva", "timezone: must be a name like \"Europe/Moscow\", got 'Europe/Moskva'"),
+    ("EUR", "euro", "currency: must be three capital letters like \"EUR\", got 'euro'"),
+    ('stages = ["lead", "met", "paid"]', "", "stages: must be stated"),
+    ('["lead", "met", "paid"]', '"lead, met, paid"', "stages: must be a valid list, got 'lead, met, paid'"),
+    ('["lead", "met", "paid"]', '["lead"]', "stages: must name at least 2, got ['lead']"),
+    ("met = { horizon_days = 14 }", "met = 14", "step_into.met: must be a valid table of keys, got 14"),
+    ('"met", "paid"]', '"met", "paid", "met"]', 'stages: "met" is named twice; a stage has one place'),
+    ("horizon_days = 14", "target = 0.5", "step_into.met.horizon_days: must be stated"),
+    ("horizon_days = 14", "horizon_days = 0", "step_into.met.horizon_days: must be greater than or equal to 1, got 0"),
+    (
+        "horizon_days = 14",
+        "horizon_days = 14, target = 80",
+        "step_into.met.target: must be less than or equal to 1, got 80",
     ),
-    "a currency": (TOML.replace("EUR", "euro"), "currency: must be three capital letters like \"EUR\", got 'euro'"),
-    "a language": (with_line('language = "de"'), "language: must be 'en' or 'ru', got 'de'"),
-    "a window": (
-        with_line('window_weeks = "many"'),
+    (
+        "horizon_days = 14",
+        "horizon_days = 14, targets = { Anna = 80 }",
+        "step_into.met.targets.Anna: must be less than or equal to 1, got 80",
+    ),
+    (
+        "horizon_days = 14",
+        "horizon_days = 14, horison = 1",
+        'step_into.met.horison: unknown key; did you mean "horizon_days"?',
+    ),
+    (
+        "horizon_days = 14",
+        "horizon_days = 36501",
+        "step_into.met.horizon_days: must be less than or equal to 36500, got 36501",
+    ),
+    ("met = { horizon_days = 14 }, ", "", "step_into.met: must be stated, with horizon_days"),
+    (
+        "{ met =",
+        "{ mett = { horizon_days = 1 }, met =",
+        'step_into.mett: no stage that is stepped into; did you mean "met"?',
+    ),
+    (
+        "{ met =",
+        "{ lead = { horizon_days = 1 }, met =",
+        "step_into.lead: no stage that is stepped into; known: met, paid",
+    ),
+    ('columns = { lead_id = "id", created_at = "created" }', "", "leads.columns: must be stated"),
+    ("created_at", "created", 'leads.columns.created: no column of leads; did you mean "created_at"?'),
+    ('lead_id = "id", created_at', "created_at", "leads.columns.lead_id: must be stated"),
+    ('= "created" }', "= 3 }", "leads.columns.created_at: must be a valid string, got 3"),
+    ('files = ["leads.csv"]', "", "leads.files: state either files or database with table"),
+    ('files = ["leads.csv"]', 'database = "env:CRM"', "leads.table: database and table go together"),
+    ('stage = "stage", ', "", "entries.columns.stage: must be stated"),
+]
+AT_THE_TOP = [
+    ('titel = "x"', 'titel: unknown key; did you mean "title"?'),
+    ('name = "x"', "name: is the folder's name and not stated"),
+    ('language = "de"', "language: must be 'en' or 'ru', got 'de'"),
+    (
+        'window_weeks = "many"',
         "window_weeks: must be a valid integer, unable to parse string as an integer, got 'many'",
     ),
-    "a window of more than ten years": (
-        with_line("window_weeks = 521"),
-        "window_weeks: must be less than or equal to 520, got 521",
+    ("window_weeks = 521", "window_weeks: must be less than or equal to 520, got 521"),
+    ("max_bad_share = 5", "max_bad_share: must be less than or equal to 1, got 5"),
+    ('exported_on = "soon"', "exported_on: must be a valid date or datetime, input is too short, got 'soon'"),
+    ('undated = ["met"]', 'undated: "met" is among the stages, which have dates; name it in one of the two'),
+]
+OF_LEADS = [
+    ('file = "a"', 'file: unknown key; did you mean "files"?'),
+    ('database = "env:CRM"\ntable = "deals"', "files: state either files or database with table"),
+    ('table = "x"', "table: database and table go together"),
+    (
+        'attributes = { amount = "sum" }',
+        "attributes.amount: leads have a column of this name; map it under columns, or rename it",
     ),
-    "a share": (with_line("max_bad_share = 5"), "max_bad_share: must be less than or equal to 1, got 5"),
-    "a day": (
-        with_line('exported_on = "soon"'),
-        "exported_on: must be a valid date or datetime, input is too short, got 'soon'",
+    (
+        'attributes = { entered = "e" }',
+        'attributes.entered: reports have a column "entered" of their own; give it another name',
     ),
-    "no stages": (TOML.replace('stages = ["lead", "met", "paid"]', ""), "stages: must be stated"),
-    "stages in a text": (
-        TOML.replace('["lead", "met", "paid"]', '"lead, met, paid"'),
-        "stages: must be a valid list, got 'lead, met, paid'",
+    (
+        'attributes = { Created_on = "e" }',
+        "attributes.Created_on: leads have a column of this name, whatever its capitals; "
+        "map it under columns, or rename it",
     ),
-    "one stage only": (
-        TOML.replace('["lead", "met", "paid"]', '["lead"]'),
-        "stages: must name at least 2, got ['lead']",
+    (
+        'attributes = { Back_On = "e" }',
+        'attributes.Back_On: reports have a column "back_on" of their own; give it another name',
     ),
-    "a step in a text": (
-        TOML.replace("met = { horizon_days = 14 }", "met = 14"),
-        "step_into.met: must be a valid table of keys, got 14",
+    (
+        'attributes = { kind = "a", Kind = "b" }',
+        'attributes.kind: "Kind" is stated too, and capitals tell no two apart; rename one',
     ),
-    "a stage twice": (
-        TOML.replace('"met", "paid"]', '"met", "paid", "met"]'),
-        'stages: "met" is named twice; a stage has one place',
+    (
+        'attributes = { _file = "e" }',
+        'attributes._file: names that begin with "_" are those of funnelstats; give it another name',
     ),
-    "an end as a stage": (
+    ('decimal = ","\nthousands = ","', "thousands: must differ from decimal, got ',' for both"),
+    ('decimal = ";"', "decimal: must be '.' or ',', got ';'"),
+    (
+        'date_format = "%d.%m"',
+        "date_format: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got '%d.%m'",
+    ),
+    (
+        'date_format.created_at = "dd.mm.yyyy"',
+        "date_format.created_at: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got 'dd.mm.yyyy'",
+    ),
+    (
+        'date_format = "%-d.%-m.%Y"',
+        'date_format: must be without "-" after "%", since %d reads 5 and 05, got \'%-d.%-m.%Y\'',
+    ),
+    (
+        'date_format = ["%d.%m.%Y %H:%M %Z", "%Y-%m-%dT%H:%M:%SZ"]',
+        'date_format: must not end in "Z", which would say nothing: %Z reads it, and ISO needs no format, '
+        "got '%Y-%m-%dT%H:%M:%SZ'",
+    ),
+    ("header_row = 0", "header_row: must be greater than or equal to 1, got 0"),
+    ('timezone = "Moscow"', "timezone: must be a name like \"Europe/Moscow\", got 'Moscow'"),
+    ('values.channel = { a = "b" }', "values.channel: not among this source's columns; known: created_at, lead_id"),
+    (
+        'date_format.created = "%d.%m.%Y"',
+        'date_format.created: not among this source\'s columns; did you mean "created_at"?',
+    ),
+    ('missing.amount = "0"', "missing.amount: not among this source's columns; known: created_at, lead_id"),
+    ('stage = "lead"', "stage: only entries have a stage"),
+    (
+        'join = { file = "t.csv", files = "t.csv", left = "a", right = "b" }',
+        'join.file: unknown key; did you mean "files"?',
+    ),
+    ('join = { files = "t.csv", left = "a" }', "join.right: must be stated"),
+    ('join = { files = [], left = "a", right = "b" }', "join.files: must name at least 1, got []"),
+    (
+        'join = { files = "t.csv", left = "a", right = "b", unmatched = "drop" }',
+        "join.unmatched: must be 'keep' or 'ignore', got 'drop'",
+    ),
+]
+OF_ENTRIES = [
+    ('attributes = { a = "b" }', "attributes: only leads have attributes"),
+    ('stage = "lead"', "stage: state either stage or columns.stage, not both"),
+    ('values.stage = { New = "leed" }', 'values.stage."New": no stage "leed"; did you mean "lead"?'),
+    ('unmapped = "skip"', "unmapped: must be 'error' or 'ignore', got 'skip'"),
+]
+OTHERS = [
+    (
         TOML.replace('"paid"]', '"paid", "lost"]').replace(
             "step_into = {", "step_into = { lost = { horizon_days = 1 },"
         ),
         'stages: "lost" is a word of funnelstats; choose another name',
     ),
-    "a stage that is undated": (
-        with_line('undated = ["met"]'),
-        'undated: "met" is among the stages, which have dates; name it in one of the two',
-    ),
-    "a step without a horizon": (
-        TOML.replace("horizon_days = 14", "target = 0.5"),
-        "step_into.met.horizon_days: must be stated",
-    ),
-    "a horizon of 0 days": (
-        TOML.replace("horizon_days = 14", "horizon_days = 0"),
-        "step_into.met.horizon_days: must be greater than or equal to 1, got 0",
-    ),
-    "a target in per cent": (
-        TOML.replace("horizon_days = 14", "horizon_days = 14, target = 80"),
-        "step_into.met.target: must be less than or equal to 1, got 80",
-    ),
-    "a manager's target": (
-        TOML.replace("horizon_days = 14", "horizon_days = 14, targets = { Anna = 80 }"),
-        "step_into.met.targets.Anna: must be less than or equal to 1, got 80",
-    ),
-    "a key of a step": (
-        TOML.replace("horizon_days = 14", "horizon_days = 14, horison = 1"),
-        'step_into.met.horison: unknown key; did you mean "horizon_days"?',
-    ),
-    "a horizon of more than a hundred years": (
-        TOML.replace("horizon_days = 14", "horizon_days = 36501"),
-        "step_into.met.horizon_days: must be less than or equal to 36500, got 36501",
-    ),
-    "a base that no lead has": (
+    (
         with_line('base = ["created_at", "segmnt"]').replace("[leads]", '[leads]\nattributes = { segment = "s" }'),
         'base: leads have no column "segmnt"; did you mean "segment"?',
     ),
-    "a step that is not stated": (
-        TOML.replace("met = { horizon_days = 14 }, ", ""),
-        "step_into.met: must be stated, with horizon_days",
-    ),
-    "a step into no stage": (
-        TOML.replace("{ met =", "{ mett = { horizon_days = 1 }, met ="),
-        'step_into.mett: no stage that is stepped into; did you mean "met"?',
-    ),
-    "a step into the first stage": (
-        TOML.replace("{ met =", "{ lead = { horizon_days = 1 }, met ="),
-        "step_into.lead: no stage that is stepped into; known: met, paid",
-    ),
-    "no leads": (FUNNEL + ENTRIES, "leads: must be stated"),
-    "no entries": (FUNNEL + LEADS, "entries: must be stated"),
-}
-SOURCES = {
-    "an unknown key": (in_source("leads", 'file = "a"'), 'leads.file: unknown key; did you mean "files"?'),
-    "no columns": (
-        TOML.replace('columns = { lead_id = "id", created_at = "created" }', ""),
-        "leads.columns: must be stated",
-    ),
-    "a column of no table": (
-        TOML.replace("created_at", "created"),
-        'leads.columns.created: no column of leads; did you mean "created_at"?',
-    ),
-    "a needed column": (
-        TOML.replace('lead_id = "id", created_at', "created_at"),
-        "leads.columns.lead_id: must be stated",
-    ),
-    "a column's kind": (
-        TOML.replace('= "created" }', "= 3 }"),
-        "leads.columns.created_at: must be a valid string, got 3",
-    ),
-    "no file": (TOML.replace('files = ["leads.csv"]', ""), "leads.files: state either files or database with table"),
-    "a file and a database": (
-        in_source("leads", 'database = "env:CRM"\ntable = "deals"'),
-        "leads.files: state either files or database with table",
-    ),
-    "a database without a table": (
-        TOML.replace('files = ["leads.csv"]', 'database = "env:CRM"'),
-        "leads.table: database and table go together",
-    ),
-    "a table without a database": (in_source("leads", 'table = "x"'), "leads.table: database and table go together"),
-    "attributes of entries": (
-        in_source("entries", 'attributes = { a = "b" }'),
-        "entries.attributes: only leads have attributes",
-    ),
-    "an attribute called like a column": (
-        in_source("leads", 'attributes = { amount = "sum" }'),
-        "leads.attributes.amount: leads have a column of this name; map it under columns, or rename it",
-    ),
-    "an attribute called like a column of the reports": (
-        in_source("leads", 'attributes = { entered = "e" }'),
-        'leads.attributes.entered: reports have a column "entered" of their own; give it another name',
-    ),
-    "an attribute called like a column but for capitals": (
-        in_source("leads", 'attributes = { Created_on = "e" }'),
-        "leads.attributes.Created_on: leads have a column of this name, whatever its capitals; "
-        "map it under columns, or rename it",
-    ),
-    "an attribute called like a column of the journeys": (
-        in_source("leads", 'attributes = { Back_On = "e" }'),
-        'leads.attributes.Back_On: reports have a column "back_on" of their own; give it another name',
-    ),
-    "two attributes that differ in capitals": (
-        in_source("leads", 'attributes = { kind = "a", Kind = "b" }'),
-        'leads.attributes.kind: "Kind" is stated too, and capitals tell no two apart; rename one',
-    ),
-    "attributes of two sources that differ in capitals": (
+    (FUNNEL + ENTRIES, "leads: must be stated"),
+    (FUNNEL + LEADS, "entries: must be stated"),
+    (
         TOML.replace("[leads]", "[[leads]]").replace("[[entries]]", LEADS_AGAIN, 1),
         'leads.attributes.kind: "Kind" is stated too, and capitals tell no two apart; rename one',
     ),
-    "an attribute called like where a row comes from": (
-        in_source("leads", 'attributes = { _file = "e" }'),
-        'leads.attributes._file: names that begin with "_" are those of funnelstats; give it another name',
-    ),
-    "an end as a stage but for capitals": (
+    (
         TOML.replace('"met"', '"Lost"').replace("met =", "Lost ="),
         'stages: "Lost" is a word of funnelstats, whatever its capitals; choose another name',
     ),
-    "stages that differ in capitals": (
+    (
         TOML.replace('"met"', '"Lead"').replace("met =", "Lead ="),
         'stages: "lead" and "Lead" differ in capitals only, which tell no two apart; rename one',
     ),
-    "a later stage called like the cohorts' leads": (
+    (
         TOML.replace('"met"', '"leads"').replace("met =", "leads ="),
         'stages: "leads" is a word of funnelstats; choose another name',
     ),
-    "thousands like the decimal": (
-        in_source("leads", 'decimal = ","\nthousands = ","'),
-        "leads.thousands: must differ from decimal, got ',' for both",
-    ),
-    "a decimal": (in_source("leads", 'decimal = ";"'), "leads.decimal: must be '.' or ',', got ';'"),
-    "a date format without a year": (
-        in_source("leads", 'date_format = "%d.%m"'),
-        "leads.date_format: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got '%d.%m'",
-    ),
-    "a date format in words": (
-        in_source("leads", 'date_format.created_at = "dd.mm.yyyy"'),
-        "leads.date_format.created_at: must name day, month and year, for example \"%d.%m.%Y %H:%M\", got 'dd.mm.yyyy'",
-    ),
-    "a date format with a day of one digit": (
-        in_source("leads", 'date_format = "%-d.%-m.%Y"'),
-        'leads.date_format: must be without "-" after "%", since %d reads 5 and 05, got \'%-d.%-m.%Y\'',
-    ),
-    "a date format with a zone as mere text": (
-        in_source("leads", 'date_format = ["%d.%m.%Y %H:%M %Z", "%Y-%m-%dT%H:%M:%SZ"]'),
-        'leads.date_format: must not end in "Z", which would say nothing: %Z reads it, and ISO needs no format, '
-        "got '%Y-%m-%dT%H:%M:%SZ'",
-    ),
-    "a header above the file": (
-        in_source("leads", "header_row = 0"),
-        "leads.header_row: must be greater than or equal to 1, got 0",
-    ),
-    "a zone of a source": (
-        in_source("leads", 'timezone = "Moscow"'),
-        "leads.timezone: must be a name like \"Europe/Moscow\", got 'Moscow'",
-    ),
-    "values of a column that is not read": (
-        in_source("leads", 'values.channel = { a = "b" }'),
-        "leads.values.channel: not among this source's columns; known: created_at, lead_id",
-    ),
-    "a date format of a column that is not read": (
-        in_source("leads", 'date_format.created = "%d.%m.%Y"'),
-        'leads.date_format.created: not among this source\'s columns; did you mean "created_at"?',
-    ),
-    "missing values of a column that is not read": (
-        in_source("leads", 'missing.amount = "0"'),
-        "leads.missing.amount: not among this source's columns; known: created_at, lead_id",
-    ),
-    "a stage of leads": (in_source("leads", 'stage = "lead"'), "leads.stage: only entries have a stage"),
-    "a stage stated twice over": (
-        in_source("entries", 'stage = "lead"'),
-        "entries.stage: state either stage or columns.stage, not both",
-    ),
-    "no stage": (TOML.replace('stage = "stage", ', ""), "entries.columns.stage: must be stated"),
-    "a stage that is none": (
+    (
         TOML + SNAPSHOT.replace('stage = "lead"', 'stage = "led"'),
         'entries.1.stage: no stage "led"; did you mean "lead"?',
     ),
-    "a value mapped to no stage": (
-        in_source("entries", 'values.stage = { New = "leed" }'),
-        'entries.values.stage."New": no stage "leed"; did you mean "lead"?',
-    ),
-    "unmapped": (
-        in_source("entries", 'unmapped = "skip"'),
-        "entries.unmapped: must be 'error' or 'ignore', got 'skip'",
-    ),
-    "a key of a join": (
-        in_source("leads", 'join = { file = "t.csv", files = "t.csv", left = "a", right = "b" }'),
-        'leads.join.file: unknown key; did you mean "files"?',
-    ),
-    "a join without its side": (
-        in_source("leads", 'join = { files = "t.csv", left = "a" }'),
-        "leads.join.right: must be stated",
-    ),
-    "a join of nothing": (
-        in_source("leads", 'join = { files = [], left = "a", right = "b" }'),
-        "leads.join.files: must name at least 1, got []",
-    ),
-    "what becomes of the unmatched": (
-        in_source("leads", 'join = { files = "t.csv", left = "a", right = "b", unmatched = "drop" }'),
-        "leads.join.unmatched: must be 'keep' or 'ignore', got 'drop'",
-    ),
-}
+]
 
 
-@pytest.mark.parametrize(("toml", "told"), TOP.values(), ids=TOP)
-def test_a_mistake_about_the_funnel_names_key_offender_and_what_would_be_right(toml, told):
-    assert mistakes(toml) == [told]
+MISTAKES = [
+    *((TOML.replace(old, new), told) for old, new, told in REPLACED),
+    *((with_line(line), told) for line, told in AT_THE_TOP),
+    *((in_source("leads", line), f"leads.{told}") for line, told in OF_LEADS),
+    *((in_source("entries", line), f"entries.{told}") for line, told in OF_ENTRIES),
+    *OTHERS,
+]
 
 
-@pytest.mark.parametrize(("toml", "told"), SOURCES.values(), ids=SOURCES)
-def test_a_mistake_about_a_source_names_key_offender_and_what_would_be_right(toml, told):
+@pytest.mark.parametrize(("toml", "told"), MISTAKES, ids=[told for _, told in MISTAKES])
+def test_a_mistake_names_key_offender_and_what_would_be_right(toml, told):
     assert mistakes(toml) == [told]
 
 

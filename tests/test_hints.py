@@ -6,13 +6,13 @@ from datetime import datetime
 import ibis
 import pandas as pd
 import pytest
-from projects import NAME, TOML, prepared, write
+from projects import NAME, TOML, prepared, refused, write
 
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cells import BLANKS, try_strptime
+from funnelstats.importing.hints import date_hint, number_hint
 from funnelstats.importing.prepare import prepare
-from funnelstats.importing.unreadable import date_hint, number_hint
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,7 @@ def made(files, toml=TOML):
 
 
 def told(files, toml=TOML):
-    with pytest.raises(FunnelError) as error:
-        made(files, toml)
-    return str(error.value)
+    return refused(toml, {"entries.csv": "id,stage,at\n", **files})
 
 
 # Dates
@@ -43,18 +41,18 @@ def told(files, toml=TOML):
         ("25.01.2026 15:07 GMT+03:00", "%d.%m.%Y %H:%M GMT%z"),
         ("05 Jan 2026 15:07", "%d %b %Y %H:%M"),
         ("Jan 05, 2026", "%b %d, %Y"),
+        ("01/25/2026 02:30 PM", "%m/%d/%Y %I:%M %p"),
+        ("1/25/26 2:30:15 pm", "%m/%d/%y %I:%M:%S %p"),
     ],
 )
-def test_an_offset_or_name_gets_the_format_that_reads_it(text, fmt):
+def test_a_date_gets_the_format_that_reads_it(text, fmt):
     assert date_hint([text]) == f'date_format = "{fmt}" would read them'
     stated = TOML.replace("[leads]", f'[leads]\ndate_format = "{fmt}"')
     day = made({"leads.csv": f'id,created\na,"{text}"\n'}, stated)["leads"]["created_on"][0]
     assert str(day).startswith("2026-01-")
 
 
-@pytest.mark.parametrize(
-    "zone", ["BST", "AST", "PST", "CST", "EST", "EDT", "MSK", "IST", "CET", "GMT+3", "Europe/Berlin"]
-)
+@pytest.mark.parametrize("zone", ["BST", "MSK", "GMT+3", "Europe/Berlin"])
 def test_a_name_of_several_clocks_is_refused_with_the_word_to_state_timezone(zone):
     toml = TOML + 'date_format = "%Y-%m-%d %H:%M %Z"\n'
     files = {"entries.csv": f"id,stage,at\na,lead,2026-07-05 10:00 {zone}\n"}
@@ -66,13 +64,6 @@ def test_a_name_of_several_clocks_is_refused_with_the_word_to_state_timezone(zon
         assert stated == f'"%Y-%m-%d %H:%M {zone}"'
         read = made(files, TOML + f'date_format = {stated}\ntimezone = "America/Halifax"\n')["entries"]
         assert str(read["entered_at"][0]) == "2026-07-05 13:00:00"
-
-
-@pytest.mark.parametrize("zone", ["UTC", "GMT", "Z"])
-def test_the_names_of_one_clock_are_read(zone):
-    files = {"entries.csv": f"id,stage,at\na,lead,2026-07-05 10:00 {zone}\n"}
-    read = made(files, TOML + 'date_format = "%Y-%m-%d %H:%M %Z"\n')["entries"]
-    assert str(read["entered_at"][0]) == "2026-07-05 10:00:00"
 
 
 @pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
@@ -252,11 +243,6 @@ def test_an_id_of_no_lead_gets_the_nearest_and_what_is_the_matter(leads, stray, 
     message = told({"leads.csv": f"id,created\n{text}", "entries.csv": f"id,stage,at\n{stray},lead,2026-01-05\n"})
     assert f'"{stray}" belongs to no lead (1 row); the lead is most likely "{lead}" for "{stray}": ' in message
     assert matter in message
-
-
-def test_ids_that_are_like_no_leads_get_an_example():
-    message = told({"entries.csv": "id,stage,at\nxyz,lead,2026-01-05\n"})
-    assert message.endswith('belongs to no lead (1 row); ids of leads look like "a"')
 
 
 def test_lines_around_a_table_get_what_is_right():

@@ -21,8 +21,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _spoken, day
 from funnelstats.core.intervals import mover_ratio, wilson_interval
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.notes import month_notes, notes_fingerprint
-from funnelstats.importing.opening import Tables, open_funnel
+from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint, open_funnel
 from funnelstats.importing.prepare import prepare
 from funnelstats.loop import charts as loop_charts
 from funnelstats.loop.base_counts import attribute_sizes, ticket_moments

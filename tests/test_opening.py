@@ -115,7 +115,7 @@ def test_the_account_of_a_preparation_adds_up():
     ]
     assert quality.ignored.empty
     assert list(quality.ignored) == ["table", "value", "rows"]
-    columns = ["table", "file", "row", "column", "value", "reason"]
+    columns = ["table", "file", "row", "column", "value", "reason", "code"]
     assert [list(quality.set_aside), list(quality.bad_cells)] == [columns, columns]
     assert {path.suffix for path in PROCESSED.iterdir()} == {".parquet", ".json"}
 

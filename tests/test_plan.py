@@ -14,7 +14,7 @@ from scipy import stats
 import funnelstats as fs
 from funnelstats.config import words
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.practice import Work
+from funnelstats.config.funnel import Work
 from funnelstats.importing.prepare import prepare
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
 from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead

@@ -9,10 +9,10 @@ from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
 
 from funnelstats.config.funnel import read_funnel
 from funnelstats.config.words import speak
-from funnelstats.importing.account import FACTS, NAMING, TOUCHES
-from funnelstats.importing.opening import read_quality
+from funnelstats.importing.facts import FACT_TEXTS
+from funnelstats.importing.opening import read_quality, set_aside_reasons
 from funnelstats.importing.prepare import prepare
-from funnelstats.importing.quality import facts, set_aside_reasons
+from funnelstats.importing.table_facts import odd_facts
 from funnelstats.page.rules import cautions, fact_sentences
 
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
@@ -46,9 +46,9 @@ def test_a_fact_of_one_is_told_of_one():
 
 
 def test_both_forms_of_a_fact_tell_its_count_and_end_in_a_full_stop():
-    forms = [form for pair in FACTS.values() for form in pair]
+    forms = [form for text in FACT_TEXTS.values() for form in (text.one, text.several)]
     assert all(form.startswith("{n} ") and form.endswith(".") for form in forms)
-    assert len(set(forms)) == 2 * len(FACTS)
+    assert len(set(forms)) == 2 * len(FACT_TEXTS)
 
 
 def fact(name, detail="", count=2, **more):
@@ -68,12 +68,10 @@ def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line
     assert cautions(odd, "people") == cautions([], "dates") == []
 
 
-def test_a_page_of_one_manager_has_no_warning_that_names_people(monkeypatch):
-    monkeypatch.setitem(TOUCHES, "system_user_entries", ("people",))
-    odd = [fact("system_user_entries", "Anna")]
+def test_a_page_of_one_manager_has_no_warning_that_names_people():
+    odd = [fact("queue_like", "Anna")]
     assert cautions(odd, "people")
     assert not cautions(odd, "people", unnamed=True)
-    assert {*TOUCHES, *NAMING} <= {*FACTS}
 
 
 def test_of_many_warnings_of_a_kind_five_are_told_and_how_many_more():
@@ -258,7 +256,7 @@ def test_facts_need_no_column_that_may_be_absent():
     prepare(NAME)
     leads = ibis.memtable(pd.DataFrame({"lead_id": ["a"]}))
     entries = pd.read_parquet("data/processed/team/entries.parquet")
-    told = facts({"leads": leads, "entries": ibis.memtable(entries)}, read_funnel(NAME))
+    told = odd_facts({"leads": leads, "entries": ibis.memtable(entries)}, read_funnel(NAME))
     assert {fact["fact"] for fact in told} == {"at_midnight", "no_manager_at_stage"}
 
 

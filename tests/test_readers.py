@@ -19,8 +19,8 @@ import pytest
 import xlsxwriter
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.files import read_file
-from funnelstats.importing.typed_files import FORMULA_WITHOUT_RESULT, read_database
+from funnelstats.importing.facts import reason
+from funnelstats.importing.files import FORMULA_WITHOUT_RESULT, read_database, read_file
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 
@@ -104,8 +104,8 @@ def test_a_row_with_too_few_or_too_many_fields_is_broken_and_keeps_its_number(re
     columns, broken, _ = read("id,name\n1,a\n2\n\n3,b,c\n4,d\n")
     assert columns == {"_row": [2, 6], "id": ["1", "4"], "name": ["a", "d"]}
     assert broken == [
-        (3, "2", "has 1 fields where the header has 2"),
-        (5, "3,b,c", "has 3 fields where the header has 2"),
+        (3, "2", reason("fields", 1, 2)),
+        (5, "3,b,c", reason("fields", 3, 2)),
     ]
 
 
@@ -172,7 +172,7 @@ def test_a_title_with_other_delimiters_does_not_mislead(read):
 def test_the_delimiter_that_a_first_line_for_spreadsheets_names_is_taken_and_not_counted(read, encoding):
     for line in ("sep=^", '"sep=^"'):
         found = read(f"{line}\r\nid^a,b\r\n1^x\r\n2\r\n".encode(encoding), ["id", "a,b"])
-        assert found == ({"_row": [2], "id": ["1"], "a,b": ["x"]}, [(3, "2", "has 1 fields where the header has 2")],
+        assert found == ({"_row": [2], "id": ["1"], "a,b": ["x"]}, [(3, "2", reason("fields", 1, 2))],
                          "CSV (^)")  # fmt: skip
 
 
@@ -246,6 +246,8 @@ def test_a_chart_is_no_table_of_a_spreadsheet(tmp_path):
     assert read_file(tmp_path / "deals.xlsx").columns.column_names == ["_row", "id"]
     with pytest.raises(FunnelError, match=r'deals.xlsx: sheet "Chart" is a chart, not a table; known: Deals, Notes'):
         read_file(tmp_path / "deals.xlsx", sheet="Chart")
+    with pytest.raises(FunnelError, match=r'deals.xlsx: no sheet "Note"; did you mean "Notes"\?'):
+        read_file(tmp_path / "deals.xlsx", sheet="Note")
 
 
 def workbook(path, **sheets):
@@ -316,13 +318,6 @@ def test_letters_and_their_accents_are_one_whoever_wrote_them(read, tmp_path):
     assert read_file(tmp_path / "deals.parquet", ["Андрей"]).columns.to_pydict() == {"_row": [1, 2], **one}
 
 
-def test_another_sheet_is_read_by_its_name(tmp_path):
-    path = book(tmp_path / "deals.xlsx", [["id"], ["1"]])
-    assert read_file(path, sheet="Notes").columns.column_names == ["_row", "nothing"]
-    with pytest.raises(FunnelError, match=r'deals.xlsx: no sheet "Note"; did you mean "Notes"\?'):
-        read_file(path, sheet="Note")
-
-
 def test_parquet_keeps_digits_instants_and_categories(tmp_path):
     moscow = datetime(2026, 1, 5, 14, 30, tzinfo=ZoneInfo("Europe/Moscow"))
     table = pa.table(
@@ -367,7 +362,7 @@ def test_json_lines_keep_digits_and_tell_bad_lines(read):
     columns, broken, kind = read(text, ["id", "sum", "won", "note"])
     assert kind == "JSON lines"
     assert columns == {"_row": [1, 3], "id": [LONG, "2"], "sum": ["12.50", ""], "won": ["true", ""], "note": ["", ""]}
-    assert broken == [(4, "nonsense", "is not JSON: Expecting value"), (5, "[1]", "is not a JSON object")]
+    assert broken == [(4, "nonsense", reason("json", "Expecting value")), (5, "[1]", reason("json_object"))]
 
 
 def test_what_lies_in_the_objects_of_json_lines_is_named_by_its_way(read):
@@ -387,11 +382,6 @@ def test_json_over_several_lines_is_told_as_such(error):
         'export.csv: JSON, but not one object per line (JSON lines): line 1 is "{", '
         "which is not JSON: Expecting property name enclosed in double quotes"
     )
-
-
-def test_a_kind_is_told_by_content_whatever_the_name(read):
-    assert read("id\n1\n", name="export.xlsx")[2] == "CSV (,)"
-    assert read('{"id": 1}\n', name="export.parquet")[2] == "JSON lines"
 
 
 UNREADABLE = {

@@ -16,7 +16,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from funnelstats.config.schema import TABLES
 from funnelstats.config.words import paragraphs
+from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.page.layout import STATED, stated, stated_column, tables
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,10 @@ def texts() -> dict[Text, str]:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
             found.setdefault(text, path.name)
+    for table in TABLES:
+        found.setdefault(table, "schema.py")
+    for text in FACT_TEXTS.values():
+        found.setdefault((text.one, text.several), "facts.toml")
     for text in _of_tables():
         found.setdefault(text, STATED.name)
     return {text: place for text, place in found.items() if text}
@@ -68,16 +74,13 @@ def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
 
 
 def _listed(tree: ast.Module) -> Iterator[Text]:
-    """Values of what the module calls words, the pairs of its facts, and the verdicts, which are keys."""
+    """Values of what the module calls words, and the verdicts, which are keys."""
     for node in tree.body:
         if not isinstance(node, ast.Assign):
             continue
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-        if "FACTS" in names or any(name.endswith("WORDS") for name in names):
+        if any(name.endswith("WORDS") for name in names):
             values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
-            if "FACTS" in names:
-                yield from (tuple(form.value for form in value.elts) for value in values)
-                continue
             yield from (part.value for value in values for part in ast.walk(value) if isinstance(part, ast.Constant))
         if "VERDICT_MARKS" in names and isinstance(node.value, ast.Dict):
             yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))

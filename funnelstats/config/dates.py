@@ -155,7 +155,8 @@ def last_complete_month(day: date) -> str:
     >>> last_complete_month(date(2026, 6, 29)), last_complete_month(date(2026, 6, 30))
     ('2026-05', '2026-06')
     """
-    return month_of((day + timedelta(days=1)).replace(day=1) - timedelta(days=1))
+    first, _ = month_days(month_of(day + timedelta(days=1)))
+    return month_of(first - timedelta(days=1))
 
 
 def months_to(month: str, months: int) -> tuple[date, date]:
@@ -194,8 +195,8 @@ def last_complete_quarter(day: date) -> str:
     >>> last_complete_quarter(date(2026, 6, 29)), last_complete_quarter(date(2026, 6, 30))
     ('2026-Q1', '2026-Q2')
     """
-    tomorrow = day + timedelta(days=1)
-    return quarter_of(tomorrow.replace(month=3 * ((tomorrow.month - 1) // 3) + 1, day=1) - timedelta(days=1))
+    first, _ = quarter_days(quarter_of(day + timedelta(days=1)))
+    return quarter_of(first - timedelta(days=1))
 
 
 def _months(text: str, pattern: str, length: int, mistake: str) -> tuple[date, date]:

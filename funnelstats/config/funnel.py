@@ -1,4 +1,4 @@
-"""What people state about a funnel: stages, targets, horizons, and where its tables come from.
+"""What people state about a funnel: stages, targets, their practice, and where its tables come from.
 
 ``data/raw/<name>/funnel.toml`` is checked as a whole: all its mistakes are told at once, each with its
 key, the offender and what would be right. ``docs/funnel_toml.md`` explains every key.
@@ -10,17 +10,16 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
-from funnelstats.config.practice import Contact, LeadBase, Loop, Refusals, Spec, Texts, Work
 from funnelstats.config.schema import ENDS, MISSING
 
 __all__ = ["ENDS", "MISSING", "Funnel", "FunnelError", "Source", "Step", "project_root", "read_funnel", "suggestion"]
@@ -30,14 +29,6 @@ EVERY_COLUMN = "*"
 
 KNOWN_WEEKS = 4
 """Weeks of a window of which all days of a step are over, at least."""
-
-PRACTICE: dict[str, type[Spec]] = {
-    "contact": Contact,
-    "work": Work,
-    "refusals": Refusals,
-    "loop": Loop,
-    "lead_base": LeadBase,
-}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -60,8 +51,17 @@ def _known_zone(name: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 HeaderRow = Annotated[int, Field(ge=1)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Days = Annotated[int, Field(ge=1)]
+Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DateFormat = Annotated[str, AfterValidator(checked_format)]
 DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple), AfterValidator(checked_formats)]
+
+
+class Spec(BaseModel):
+    """A frozen statement that knows all its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Join(Spec):
@@ -111,6 +111,13 @@ class StepInto(Spec):
     tolerance: Share | None = None
     targets: dict[str, Share] = {}
 
+    @property
+    def met_within(self) -> float:
+        """The tolerance stated, else 5 points of a target of 100 %."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.05 if self.target == 1 else 0.0
+
 
 class Step(NamedTuple):
     """Two neighbouring stages and what was agreed about the step between them."""
@@ -122,6 +129,67 @@ class Step(NamedTuple):
     tolerance: float
     targets: dict[str, float]
 
+
+class Contact(Spec):
+    """When a contact counts as effective, and when an attempt as a conversation."""
+
+    follow_up_days: Days = 7
+    conversation_s: Annotated[float, Field(gt=0)] = 60
+
+
+class Work(Spec):
+    """When the team works: the clock of speed, and the days of a plan."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("Mon", "Tue", "Wed", "Thu", "Fri")
+    start: time = time(9)
+    end: time = time(18)
+    holidays: tuple[date, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"start must lie before end, got {self.start:%H:%M} and {self.end:%H:%M}")
+        return self
+
+
+class Refusals(Spec):
+    """What reasons of refusal mean: their category, which of them are listed for a second look, when to try again."""
+
+    categories: dict[str, str] = {}
+    excuses: Texts = ()
+    gaps: dict[str, dict[str, Texts]] = {}
+    retry_days: tuple[Days, Days] = (60, 90)
+    retry_days_of: dict[str, tuple[Days, Days]] = {}
+    final: Texts = ()
+
+
+class Loop(Spec):
+    """What marketing and sales agreed about a lead handed over."""
+
+    handed_over: str = ""
+    marketing: Texts = ()
+    idle_days: Days = 14
+    idle_days_at: dict[str, Days] = {}
+    wrongly_qualified: Texts = ()
+    needs: dict[str, Texts] = {}
+    nurtured: str = ""
+
+
+class LeadBase(Spec):
+    """Which columns or attributes of leads say whose lead it is, whom not to call, how promising it looked."""
+
+    company: str = ""
+    blacklisted: str = ""
+    score: str = ""
+
+
+PRACTICE: dict[str, type[Spec]] = {
+    "contact": Contact,
+    "work": Work,
+    "refusals": Refusals,
+    "loop": Loop,
+    "lead_base": LeadBase,
+}
 
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_as_tuple)]
 
@@ -157,10 +225,15 @@ class Funnel(Spec):
     costs: Sources = ()
 
     @property
+    def folder(self) -> Path:
+        """Where its export lies."""
+        return project_root() / "data" / "raw" / self.name
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """Neighbouring stages in order. A target of 100 % is met within 5 points unless stated otherwise."""
         return tuple(
-            Step(before, after, agreed.horizon_days, agreed.target, _tolerance(agreed), agreed.targets)
+            Step(before, after, agreed.horizon_days, agreed.target, agreed.met_within, agreed.targets)
             for before, after in zip(self.stages, self.stages[1:], strict=False)
             for agreed in [self.step_into[after]]
         )
@@ -176,10 +249,9 @@ class Funnel(Spec):
         return max(self.window_weeks, -(-longest // 7) + KNOWN_WEEKS)
 
 
-def _tolerance(agreed: StepInto) -> float:
-    if agreed.tolerance is not None:
-        return agreed.tolerance
-    return 0.05 if agreed.target == 1 else 0.0
+def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
+    """What a source states for a column, or for all of them."""
+    return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
 
 
 def project_root() -> Path:

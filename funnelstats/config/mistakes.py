@@ -32,24 +32,30 @@ OWN = frozenset({*TABLES["leads"], "created_on"})
 _as_column = str.casefold
 
 
+LEAD_COLUMNS = (
+    "base", "loop.nurtured", "loop.needs.*", "lead_base.company", "lead_base.blacklisted", "lead_base.score",
+    "refusals.gaps.*.",
+)  # fmt: skip
+"""Keys that name columns or attributes of leads; * stands for any key, a dot at the end for the keys themselves."""
+STAGES = ("loop.handed_over", "loop.idle_days_at.", "loop.needs.")
+"""Keys that name stages."""
+
+
 def contradictions(stated: Mapping[str, Any]) -> list[str]:
     """What no single key can get wrong: keys that do not fit together."""
     stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
     undated = [stage for stage in _list(stated.get("undated")) if isinstance(stage, str)]
-    return [
-        *(["name: is the folder's name and not stated"] if "name" in stated else []),
-        *_attribute_mistakes(stated),
-        *_taken_attributes(stated.get("leads")),
-        *_stage_mistakes(stages, undated, stated.get("step_into")),
-        *(
-            f"{table}{f'.{number}' if len(sources) > 1 else ''}.{mistake}"
-            for table in TABLES
-            for sources in [_list(stated.get(table))]
-            for number, source in enumerate(sources)
-            if isinstance(source, Mapping)
-            for mistake in _source_mistakes(table, source, stages, undated)
-        ),
-    ]
+    mistakes = ["name: is the folder's name and not stated"] if "name" in stated else []
+    mistakes += _unknown_names(stated, stages)
+    mistakes += _taken_attributes(stated.get("leads"))
+    mistakes += _stage_mistakes(stages, undated, stated.get("step_into"))
+    for table in TABLES:
+        sources = _list(stated.get(table))
+        for number, source in enumerate(sources):
+            key = f"{table}.{number}" if len(sources) > 1 else table
+            if isinstance(source, Mapping):
+                mistakes += [f"{key}.{mistake}" for mistake in _source_mistakes(table, source, stages, undated)]
+    return mistakes
 
 
 def _list(value: Any) -> list[Any]:
@@ -69,30 +75,31 @@ def _taken_attributes(leads: Any) -> Iterator[str]:
                 yield f'leads.attributes.{name}: reports have a column "{column}" of their own; give it another name'
 
 
-def _attribute_mistakes(stated: Mapping[str, Any]) -> Iterator[str]:
+def _unknown_names(stated: Mapping[str, Any], stages: list[str]) -> Iterator[str]:
     """Columns or attributes of leads, and stages, that a key names and nobody states."""
     sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
     known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
-    loop, base = _mapping(stated.get("loop")), _mapping(stated.get("lead_base"))
-    refusals = _mapping(stated.get("refusals"))
-    named = [("base", name) for name in _list(stated.get("base"))]
-    named += [("loop.nurtured", name) for name in _list(loop.get("nurtured"))]
-    named += [(f"loop.needs.{at}", name) for at, names in _mapping(loop.get("needs")).items() for name in _list(names)]
-    named += [
-        (f"lead_base.{key}", name) for key in ("company", "blacklisted", "score") for name in _list(base.get(key))
-    ]
-    named += [
-        (f"refusals.gaps.{why}", name) for why, gap in _mapping(refusals.get("gaps")).items() for name in _mapping(gap)
-    ]
-    for key, name in named:
-        if sources and name not in known:
-            yield f'{key}: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
-    stages = [stage for stage in _list(stated.get("stages")) if isinstance(stage, str)]
-    staged = [("loop.handed_over", name) for name in _list(loop.get("handed_over"))]
-    staged += [(f"loop.{key}", name) for key in ("idle_days_at", "needs") for name in _mapping(loop.get(key))]
-    for key, name in staged:
-        if name not in stages:
-            yield f'{key}: no stage "{name}"; {suggestion(str(name), stages)}'
+    for path in LEAD_COLUMNS if sources else ():
+        for key, name in _names_at(stated, path.split(".")):
+            if name not in known:
+                yield f'{key}: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+    for path in STAGES:
+        for key, name in _names_at(stated, path.split(".")):
+            if name not in stages:
+                yield f'{key}: no stage "{name}"; {suggestion(str(name), stages)}'
+
+
+def _names_at(value: Any, path: list[str], key: str = "") -> Iterator[tuple[str, Any]]:
+    """The names stated at a path, each with its key as it is written."""
+    if path == [""]:
+        yield from ((key, name) for name in _mapping(value))
+    elif path:
+        here, *rest = path
+        for name, held in _mapping(value).items():
+            if here in (name, "*"):
+                yield from _names_at(held, rest, f"{key}.{name}" if key else name)
+    else:
+        yield from ((key, name) for name in _list(value))
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:

@@ -62,6 +62,9 @@ TABLES: dict[str, dict[str, Column]] = {
     },
 }
 
+KNOWN_ON = {"leads": "created_on", "entries": "entered_on", "contacts": "on", "payments": "paid_on", "costs": "date"}
+"""The day from which on a row of a table is known."""
+
 ENDS = ("lost", "nurture")
 """Ends of the stage they happen at: refused with a reason; returned to marketing."""
 

@@ -11,110 +11,118 @@ import pandas as pd
 import pyarrow as pa
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
-from funnelstats.config.funnel import Funnel, Join, Source, project_root
+from funnelstats.config.funnel import Funnel, Join, Source
 from funnelstats.config.schema import ENDS
-from funnelstats.importing.cells import BLANKS, ROW, Read, instant_at, trimmed, wall_clock
-from funnelstats.importing.doubts import cell_facts, of_cells, utc_days
-from funnelstats.importing.files import read_file
+from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
+from funnelstats.importing.cells import BLANKS, ROW, instant_at, trimmed, wall_clock
+from funnelstats.importing.facts import Fact, reason, reason_in_file
+from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
+from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
-from funnelstats.importing.names import of_currencies
-from funnelstats.importing.repeats import DAYS, LATEST, UNIQUE, conflicts, overlapped, repeats_first
-from funnelstats.importing.typed_files import read_database
-from funnelstats.importing.unreadable import bad_columns, refuse_too_many, rows_of
+from funnelstats.importing.repeats import conflicts, with_repeats
 
-SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost"]
-"""A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays."""
+SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
+"""A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
+PLACE = ["_source", "_file", ROW]
+
+Files = dict[str, list[Path]]
 
 
 class Piece(NamedTuple):
-    """One source read: its mapped rows, its cells as typed, the faults that occur there, its broken lines."""
+    """One source read: its files, mapped rows, those that are broken, its bad cells and what is odd about it."""
+
+    files: list[SourceFile]
+    rows: ir.Table
+    broken: pd.DataFrame
+    bad_cells: pd.DataFrame
+    odd: list[Fact]
+
+
+class Canonical(NamedTuple):
+    """A table with ``_source, _file, _row``, its account, its rows and cells set aside, and what is odd about it."""
 
     rows: ir.Table
-    cells: ir.Table
-    faults: list[Fault]
-    broken: pd.DataFrame
+    account: dict[str, Any]
+    set_aside: pd.DataFrame
+    odd: list[Fact]
 
 
 def canonical_table(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, files: dict[str, list[Path]], leads: ir.Table | None
-) -> tuple[ir.Table, dict[str, Any], pd.DataFrame]:
-    """One canonical table with ``_source, _file, _row``, its account, and its rows and cells set aside.
-
-    The mistakes of all its sources are told at once.
-    """
-    account: dict[str, Any] = {"rows_in": 0, "rows_ignored": 0, "ignored": {}, "files": [], "odd": []}
+    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, leads: ir.Table | None
+) -> Canonical:
+    """One canonical table. The mistakes of all its sources are told at once."""
     sources: tuple[Source, ...] = getattr(funnel, table)
-    pieces = gathered(
-        range(len(sources)), lambda number: _piece(con, funnel, table, number, files=files, account=account)
-    )
-    for piece in pieces:
-        ignored = piece.rows.filter(piece.rows["_ignored"].notnull()).group_by("_ignored")
-        counted = ignored.aggregate(rows=ibis._.count()).order_by("_ignored").execute()
-        for value, count in counted.itertuples(index=False):
-            account["ignored"][value] = account["ignored"].get(value, 0) + int(count)
-    account["rows_ignored"] = sum(account["ignored"].values())
-    kept = [piece.rows.filter(piece.rows["_ignored"].isnull()).drop("_ignored", "_unmapped") for piece in pieces]
-    united = con.create_table(f"united_{table}", ibis.union(*_alike(kept, table), distinct=False))
-    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(united, table, funnel, leads))
-    bad = checked.filter(checked["_reason"].notnull()).order_by(["_source", "_file", ROW])
+    pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files))
+    united = con.create_table(f"united_{table}", ibis.union(*_alike([piece.rows for piece in pieces], table)))
+    ignored = united.filter(united["_ignored"].notnull()).group_by("_source", "_ignored").aggregate(rows=ibis._.count())
+    left_out = ignored.order_by("_source", "_ignored").execute().groupby("_ignored", sort=False)["rows"].sum()
+    account = {
+        "rows_in": sum(file.rows for piece in pieces for file in piece.files),
+        "rows_ignored": int(left_out.sum()),
+        "ignored": left_out.to_dict(),
+        "files": [{"file": file.name, "kind": file.kind, "rows": file.rows} for p in pieces for file in p.files],
+    }
+    selected = united.filter(united["_ignored"].isnull()).drop("_ignored", "_unmapped")
+    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(selected, table, funnel, leads))
+    bad = checked.filter(checked["_reason"].notnull()).order_by(PLACE)
     bad_rows = bad.select(
         "_source", file="_file", row=ROW, column="_column", value="_value", reason="_reason"
     ).execute()
-    bad_cells = _bad_cells(pieces, bad_rows)
-    rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True).assign(cost="row")
-    account["odd"] += conflicts(checked, table, funnel)
-    account["odd"] += cell_facts(bad_cells, rows_aside, table, sources)
+    rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
+    bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
+    odd = [fact for piece in pieces for fact in piece.odd]
+    odd += [*conflicts(checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
     refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, leads)
-    aside = pd.concat([rows_aside, bad_cells.assign(cost="cell")], ignore_index=True).assign(table=table)[SET_ASIDE]
+    aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
+    aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
     good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
-    return _days_as_ties(good, funnel) if table == "entries" else good, account, aside
+    good = _days_as_ties(good, funnel) if table == "entries" else good
+    return Canonical(good, account, aside[SET_ASIDE], odd)
 
 
-def _piece(
-    con: ibis.BaseBackend,
-    funnel: Funnel,
-    table: str,
-    number: int,
-    *,
-    files: dict[str, list[Path]],
-    account: dict[str, Any],
-) -> Piece:
+def _piece(con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files: Files) -> Piece:
     """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
     source: Source = getattr(funnel, table)[number]
     name = f"{table}_{number}"
-    raw, broken, read = _read_source(con, funnel, source, files, f"raw_{name}", account)
+    raw, read = _read_source(con, funnel, source, files, f"raw_{name}")
     texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
     con.drop_table(f"raw_{name}")
     _refuse_unmapped(texts, table, source)
     cells = con.create_table(f"cells_{name}", typed_cells(texts, funnel, table, source))
     con.drop_table(f"texts_{name}")
-    selected = cells.filter(cells["_ignored"].isnull())
-    faults = faults_of(selected, funnel, table, source)
-    counts = selected.aggregate(
-        rows=selected.count(),
-        **{f"filled_{column}": selected[column].count() for column in source.columns},
-        **{f"_{place}": selected.count(where=fault.when) for place, fault in enumerate(faults)},
+    chosen = cells["_ignored"].isnull()
+    selected = cells.filter(chosen)
+    faults = faults_of(cells, funnel, table, source)
+    counted = cells.aggregate(
+        rows=cells.count(where=chosen),
+        **{f"filled_{column}": cells[column].count(where=chosen) for column in source.columns},
+        **{f"_{place}": cells.count(where=fault.when) for place, fault in enumerate(faults)},
     )
-    counted = counts.execute().iloc[0]
-    occurring = [(fault, int(counted[f"_{place}"])) for place, fault in enumerate(faults) if counted[f"_{place}"]]
-    filled = {column: int(counted[f"filled_{column}"]) for column in source.columns}
-    bad_columns(selected, occurring, filled, int(counted["rows"]), funnel, table, source)
+    counts = counted.execute().iloc[0]
+    occurring = [(fault, int(counts[f"_{place}"])) for place, fault in enumerate(faults) if counts[f"_{place}"]]
+    refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
-    sheets = [file for _path, file, _header, kind in read if kind == "XLSX"]
-    account["odd"] += [*odd, *of_cells(selected, funnel, table, source, sheets)]
-    account["odd"] += of_currencies(selected, funnel, table, source, read)
-    # Conditions of the rows that are selected, said of all of them.
-    occurs = {(fault.column, fault.reason, fault.costs_row) for fault, _ in occurring}
-    known = [f for f in faults_of(cells, funnel, table, source) if (f.column, f.reason, f.costs_row) in occurs]
-    rows = con.create_table(f"mapped_{name}", mapped(cells, funnel, table, source, number, faults=known, utc_days=days))
-    return Piece(rows, cells, [fault for fault in known if not fault.costs_row], broken)
+    sheets = [file.name for file in read if file.kind == "XLSX"]
+    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, source)]
+    odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
+    at_fault = [fault for fault, _count in occurring]
+    rows = con.create_table(
+        f"mapped_{name}", mapped(cells, funnel, table, source, number, faults=at_fault, utc_days=days)
+    )
+    broken = [(file.name, row, None, value, why) for file in read for row, value, why in file.read.broken]
+    return Piece(
+        read,
+        rows,
+        pd.DataFrame(broken, columns=["file", "row", "column", "value", "reason"]).astype({"row": "int64"}),
+        _bad_cells(cells, [fault for fault in at_fault if not fault.costs_row], number),
+        odd,
+    )
 
 
-def _bad_cells(pieces: list[Piece], bad_rows: pd.DataFrame) -> pd.DataFrame:
-    """The cells that cannot be read in rows that stay, each a line as in the file, with its canonical ``name``."""
+def _bad_cells(cells: ir.Table, faults: list[Fault], number: int) -> pd.DataFrame:
+    """The cells that cannot be read and cost no row, each a line as in the file, with its canonical ``name``."""
     lines = [
-        piece.cells.filter(piece.cells["_ignored"].isnull() & fault.when)
-        .select(
+        cells.filter(fault.when).select(
             _source=ibis.literal(number, "int32"),
             file="_file",
             row=ROW,
@@ -123,72 +131,57 @@ def _bad_cells(pieces: list[Piece], bad_rows: pd.DataFrame) -> pd.DataFrame:
             reason=ibis.literal(fault.reason),
             name=ibis.literal(fault.column),
         )
-        .execute()
-        for number, piece in enumerate(pieces)
-        for fault in piece.faults
+        for fault in faults
     ]
     empty = pd.DataFrame(columns=["_source", "file", "row", "column", "value", "reason", "name"], dtype="str")
-    found = pd.concat(lines, ignore_index=True) if lines else empty.astype({"row": "int64", "_source": "int32"})
+    types = {"_source": "int32", "row": "int64"}
+    return pd.concat([empty.astype(types), *(line.execute() for line in lines)], ignore_index=True)
+
+
+def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.DataFrame:
     place = ["_source", "file", "row"]
-    found = found.merge(bad_rows[place].drop_duplicates().astype(found[place].dtypes), "left", indicator="_in")
-    return found[found["_in"] == "left_only"].sort_values(place, kind="stable").drop(columns="_in")
+    aside = pd.MultiIndex.from_frame(bad_rows[place])
+    stays = ~pd.MultiIndex.from_frame(bad_cells[place]).isin(aside)
+    return bad_cells[stays].sort_values(place, kind="stable")
 
 
 def _read_source(
-    con: ibis.BaseBackend,
-    funnel: Funnel,
-    source: Source,
-    files: dict[str, list[Path]],
-    name: str,
-    account: dict[str, Any],
-) -> tuple[ir.Table, pd.DataFrame, list[tuple[Path, str, list[str], str]]]:
-    """The source's columns of text with ``_file`` and ``_row``, joined ones added; broken rows; its files.
-
-    A file has its path, its name in the account, its header and its kind; a database's table is none.
-    """
+    con: ibis.BaseBackend, funnel: Funnel, source: Source, files: Files, name: str
+) -> tuple[ir.Table, list[SourceFile]]:
+    """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
     named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
     named |= {source.latest_by} if source.latest_by else set()
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
     wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
-    reads: list[tuple[str, Read]]
-    paths: list[Path] = []
     if source.database:
-        reads = [(str(source.table), read_database(source.database, str(source.table), wanted))]
+        table = str(source.table)
+        reads = [SourceFile(Path(table), table, read_database(source.database, table, wanted))]
     else:
-        folder = project_root() / "data" / "raw" / funnel.name
-        paths = list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
-        read = gathered(
+        paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
+        reads = gathered(
             paths,
-            lambda path: read_file(
-                path, wanted, encoding=source.encoding, sheet=source.sheet, header_row=source.header_row
+            lambda path: SourceFile(
+                path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted)
             ),
         )
-        reads = [(path.relative_to(folder).as_posix(), found) for path, found in zip(paths, read, strict=True)]
-    parts, broken = [], []
-    for file, found in reads:
-        folded = [name.casefold() for name in (*added, *found.columns.column_names)]
-        for column in sorted(name for name in added if name in found.header or folded.count(name.casefold()) > 1):
+    parts = []
+    for file in reads:
+        columns = file.read.columns
+        folded = [column.casefold() for column in (*added, *columns.column_names)]
+        for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
             raise FunnelError(
-                f'{file}: a file joined to it has a column "{column}" too; '
+                f'{file.name}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        rows = found.columns.num_rows + len(found.broken)
-        account["files"].append({"file": file, "kind": found.kind, "rows": rows})
-        account["rows_in"] += rows
-        parts.append(found.columns.append_column("_file", pa.array([file] * found.columns.num_rows, pa.string())))
-        broken += [(file, row, None, value, reason) for row, value, reason in found.broken]
+        parts.append(columns.append_column("_file", pa.array([file.name] * columns.num_rows, pa.string())))
     raw = con.create_table(name, pa.concat_tables(parts))
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
-    lines = pd.DataFrame(broken, columns=SET_ASIDE[1:6]).astype({"row": "int64"})
-    kinds = [(path, file, found.header, found.kind) for path, (file, found) in zip(paths, reads, strict=False)]
-    return raw, lines, kinds
+    return raw, reads
 
 
-def _lookup(
-    con: ibis.BaseBackend, join: Join, files: dict[str, list[Path]], named: set[str], name: str, number: int
-) -> ir.Table:
+def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], name: str, number: int) -> ir.Table:
     """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
     reads = [
         read_file(path, encoding=join.encoding, header_row=join.header_row)
@@ -199,8 +192,8 @@ def _lookup(
     rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
     if join.right not in rows.columns:
         raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
-    for row, value, reason in (line for read in reads for line in read.broken):
-        raise FunnelError(f'{file}: row {row} {reason}: "{value}"; a joined file must be whole')
+    for row, value, why in (line for read in reads for line in read.broken):
+        raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
     match = f"_match{number}"
     rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)}).filter(ibis._[match] != "")
     twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
@@ -218,17 +211,15 @@ def _lookup(
 def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
     if table != "entries" or source.unmapped == "ignore":
         return
-    unmapped = rows.filter(rows["_unmapped"].notnull() & rows["_ignored"].isnull()).group_by("_unmapped", "_file")
-    counted = unmapped.aggregate(rows=ibis._.count(), row=ibis._[ROW].min()).order_by(["_file", "row"]).execute()
-    if not counted.empty:
-        column = source.columns["stage"]
-        raise FunnelError(
-            "\n".join(
-                f'{line.file}: row {line.row}, column "{column}": "{visible(line.value)}" ({rows_of(line.rows)}) is '
-                'mapped to no stage; add it to values.stage, or state unmapped = "ignore"'
-                for line in counted.rename(columns={"_unmapped": "value", "_file": "file"}).itertuples()
-            )
-        )
+    unmapped = rows.filter(rows["_unmapped"].notnull() & rows["_ignored"].isnull())
+    counted = unmapped.group_by(value="_unmapped", file="_file").aggregate(rows=ibis._.count(), row=ibis._[ROW].min())
+    mistakes = [
+        f'{line.file}: row {line.row}, column "{source.columns["stage"]}": "{visible(line.value)}" '
+        f'({rows_of(line.rows)}) is mapped to no stage; add it to values.stage, or state unmapped = "ignore"'
+        for line in counted.order_by(["file", "row"]).execute().itertuples()
+    ]
+    if mistakes:
+        raise FunnelError("\n".join(mistakes))
 
 
 def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
@@ -248,42 +239,21 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
 
 
 def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads: ir.Table | None) -> ir.Table:
-    """Rows that stand there twice, or belong to no lead, get a reason too. The first stays, or the one stated."""
-    ids = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(getattr(funnel, table))]
-    keys = UNIQUE.get(table, [])
-    keys = keys if {*keys} <= {*rows.columns} else []
-    if keys:
-        rows = rows.mutate(_good=rows["_reason"].isnull())
-        # Of two rows of one instant the one that says why, or whose it is, is kept, whichever was written first.
-        told = []
-        if table == "entries":
-            nobody = rows["manager"].isnull() | rows["manager"].isin(funnel.system_users or ("",))
-            told = [rows["reason"].isnull(), nobody]
-        order = [*told, *repeats_first(table, funnel)]
-        alike = ibis.window(group_by=[*keys, "_good"], order_by=order)
-        rows = rows.mutate(_first=rows[ROW].first().over(alike), _place=ibis.row_number().over(alike))
-        reason = ibis.literal(f"repeats {' and '.join(keys)} of row ") + rows["_first"].cast("string")
-        again = (rows["_place"] > 0) & rows[keys[0]].notnull()
-        rows = _blamed(rows, again, reason, ids).drop("_good", "_first", "_place")
-    rows = rows.drop(LATEST)
-    if table in DAYS:
-        rows = overlapped(rows, table)
-        reason = ibis.literal("repeats a row of ") + rows["_again"]
-        rows = _blamed(rows, rows["_again"].notnull(), reason, ids).drop("_again")
-    if leads is not None and "lead_id" in rows.columns:
+    """Rows that stand there already, or belong to no lead, get a reason too, which lies in their id."""
+    rows = with_repeats(rows, table, funnel)
+    has_id = "lead_id" in rows.columns
+    why = rows["_again"]
+    if leads is not None and has_id:
         rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
-        rows = _blamed(rows, rows["_lead"].isnull(), ibis.literal("belongs to no lead"), ids).drop("_lead")
-    return rows
-
-
-def _blamed(rows: ir.Table, when: ir.BooleanValue, reason: ir.StringValue, ids: list[tuple[int, str]]) -> ir.Table:
-    """The rows with a reason that lies in their id, where they had none; ``ids`` names its column by source."""
-    new = rows["_reason"].isnull() & when
-    return rows.mutate(
-        _reason=ibis.ifelse(new, reason, rows["_reason"]),
-        _column=ibis.ifelse(new, rows["_source"].cases(*ids), rows["_column"]),
-        _value=ibis.ifelse(new, rows["lead_id"] if "lead_id" in rows.columns else "", rows["_value"]),
+        why = ibis.coalesce(rows["_again"], ibis.ifelse(rows["_lead"].isnull(), reason("orphan"), ibis.null("string")))
+    headers = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(getattr(funnel, table))]
+    new = rows["_reason"].isnull() & why.notnull()
+    rows = rows.mutate(
+        _reason=rows["_reason"].coalesce(why),
+        _column=ibis.ifelse(new, rows["_source"].cases(*headers), rows["_column"]),
+        _value=ibis.ifelse(new, rows["lead_id"] if has_id else "", rows["_value"]),
     )
+    return rows.drop("_again", *(["_lead"] if "_lead" in rows.columns else []))
 
 
 def _days_as_ties(rows: ir.Table, funnel: Funnel) -> ir.Table:

@@ -112,7 +112,6 @@ def cell_text(value: Any) -> str:
 BLANKS = " \t\r\n\u00a0\u2009\u202f\ufeff"
 ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 ZONED = r":\S*(Z|[+-]\d{2}(:?\d{2})?)$"
-ISO_T = "%Y-%m-%dT%H:%M:%S"
 WHOLE_DAY = r"^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?)?$"
 """An ISO day without an hour, as people write it or as a spreadsheet or Parquet stores it."""
 

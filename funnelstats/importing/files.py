@@ -1,4 +1,4 @@
-"""Files as they come from a CRM, read into columns of text.
+"""Files as they come from a CRM, and tables of databases, read into columns of text.
 
 The kind of a file is told by its content, never by its name. Every cell becomes text, so that ids keep
 their digits; dates that a file stores as dates become ISO text with a "T". Row numbers are those a
@@ -9,19 +9,52 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
+from zipfile import BadZipFile, ZipFile
 
-from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import Read, chosen_columns, composed, text_columns
-from funnelstats.importing.typed_files import read_parquet, read_xlsx
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.funnel import Source
+from funnelstats.importing.cells import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
+from funnelstats.importing.facts import reason, reason_in_file
 
 DELIMITERS = ",;\t|"
+FORMULA_WITHOUT_RESULT = (
+    rb'<c r="([A-Z]+)(\d+)"(?:(?! t="str")[^>])*>(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)\s*(?:<v ?/>|<v></v>)?\s*</c>'
+)
+"""A cell of a sheet's XML; a formula whose result is the empty text has the type of a text."""
+
+
+class SourceFile(NamedTuple):
+    """A file that was read, or a table of a database, and its name in the account."""
+
+    path: Path
+    name: str
+    read: Read
+
+    @property
+    def header(self) -> list[str]:
+        return self.read.header
+
+    @property
+    def kind(self) -> str:
+        return self.read.kind
+
+    @property
+    def rows(self) -> int:
+        return self.read.columns.num_rows + len(self.read.broken)
 
 
 def read_file(
@@ -42,16 +75,16 @@ def read_file(
     if not start.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
     if start.startswith(b"PAR1"):
-        return read_parquet(path, wanted)
+        return _read_parquet(path, wanted)
     if start.startswith(b"PK\x03\x04"):
-        return read_xlsx(path, wanted, sheet, header_row)
+        return _read_xlsx(path, wanted, sheet, header_row)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
     if start.startswith((b"\x1f\x8b", b"%PDF")):
         raise FunnelError(f"{path.name}: compressed or PDF; unpack or export it as CSV or XLSX")
     encoding = _encoding_of(start, encoding)
     if b"\0" in start and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-        raise FunnelError(f'{path.name}: not text in {_spoken(encoding)}; if it is, try encoding = "utf-16-le"')
+        raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
     with _text(path, encoding) as file:
         first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]
         file.seek(0)
@@ -60,6 +93,11 @@ def read_file(
         if first == "[":
             raise FunnelError(f"{path.name}: a JSON list; write one object per line (JSON lines)")
         return _read_json_lines(file, path, wanted) if first == "{" else _read_csv(file, path, wanted, header_row)
+
+
+def read_source_file(path: Path, source: Source, wanted: Sequence[str]) -> Read:
+    """The wanted columns of a file, as its source states how to read it."""
+    return read_file(path, wanted, encoding=source.encoding, sheet=source.sheet, header_row=source.header_row)
 
 
 def _encoding_of(start: bytes, stated: str | None) -> str:
@@ -81,19 +119,21 @@ def _text(path: Path, encoding: str) -> Iterator[TextIO]:
             yield file
     except UnicodeError as error:
         raise FunnelError(
-            f'{path.name}: not {_spoken(encoding)}; state its encoding, for example encoding = "cp1251"'
+            f'{path.name}: not {_encoding_name(encoding)}; state its encoding, for example encoding = "cp1251"'
         ) from error
 
 
-def _spoken(encoding: str) -> str:
+def _encoding_name(encoding: str) -> str:
     return "UTF-8" if encoding == "utf-8-sig" else encoding
 
 
 def _read_csv(file: TextIO, path: Path, wanted: Sequence[str] | None, header_row: int) -> Read:
     # Spreadsheets read such a first line as the delimiter, and do not count or show it.
-    told = re.fullmatch(r'\ufeff?"?sep=(.)"?\r?\n?', file.readline())
-    skipped = 1 if told else 0
-    delimiter = told[1] if told else max(DELIMITERS, key=lambda mark: _header_fit(file, mark, header_row, wanted or ()))
+    stated = re.fullmatch(r'\ufeff?"?sep=(.)"?\r?\n?', file.readline())
+    skipped = 1 if stated else 0
+    delimiter = (
+        stated[1] if stated else max(DELIMITERS, key=lambda mark: _header_fit(file, mark, header_row, wanted or ()))
+    )
     reader = _reader(file, delimiter, skipped)
     broken: list[tuple[int, str, str]] = []
     try:
@@ -150,8 +190,7 @@ def _whole_rows(
         if len(fields) == len(header):
             yield [number, *fields]
         elif any(fields):
-            reason = f"has {len(fields)} fields where the header has {len(header)}"
-            broken.append((number, delimiter.join(fields), reason))
+            broken.append((number, delimiter.join(fields), reason("fields", len(fields), len(header))))
 
 
 def _read_json_lines(file: TextIO, path: Path, wanted: Sequence[str] | None) -> Read:
@@ -163,22 +202,22 @@ def _read_json_lines(file: TextIO, path: Path, wanted: Sequence[str] | None) -> 
         try:
             record = json.loads(line.lstrip("\ufeff"), parse_int=str, parse_float=str)
         except json.JSONDecodeError as error:
-            broken.append((number, line.strip(), f"is not JSON: {error.msg}"))
+            broken.append((number, line.strip(), reason("json", error.msg)))
             continue
         if not isinstance(record, dict):
-            broken.append((number, line.strip(), "is not a JSON object"))
+            broken.append((number, line.strip(), reason("json_object")))
             continue
         records.append((number, _flat(record)))
     if broken and not records:
-        row, line, reason = broken[0]
+        row, line, why = broken[0]
         raise FunnelError(
-            f'{path.name}: JSON, but not one object per line (JSON lines): line {row} is "{line[:40]}", which {reason}'
+            f'{path.name}: JSON, but not one object per line (JSON lines): line {row} is "{line[:40]}", '
+            f"which {reason_in_file(why)}"
         )
     header = list(dict.fromkeys(name for _, record in records for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(_json_text(record.get(name)) for name in chosen)] for number, record in records)
-    columns = text_columns(rows, chosen, chosen)
-    return Read(columns, broken, "JSON lines", header)
+    return Read(text_columns(rows, chosen, chosen), broken, "JSON lines", header)
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -196,3 +235,133 @@ def _json_text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _read_xlsx(path: Path, wanted: Sequence[str] | None, sheet: str | None, header_row: int = 1) -> Read:
+    from openpyxl import load_workbook  # no page reads a workbook, and each would import this
+
+    try:
+        # From memory, because openpyxl tells a path's kind by its name.
+        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
+        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+    tables = {table.title: table for table in book.worksheets}
+    # Hidden sheets hold lists for the others, and what the user does not see.
+    visible = [name for name, table in tables.items() if table.sheet_state == "visible"] or list(tables)
+    if sheet is not None and sheet not in book.sheetnames:
+        raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
+    if sheet is not None and sheet not in tables:
+        raise FunnelError(f'{path.name}: sheet "{sheet}" is a chart, not a table; {suggestion(sheet, tables)}')
+    if not tables:
+        raise FunnelError(f"{path.name}: the workbook has no sheet with a table")
+    name = sheet or visible[0]
+    table = tables[name]
+    # A file may state a smaller size than it has, and the rows beyond it would be lost.
+    table.reset_dimensions()
+    rows = islice(table.iter_rows(values_only=True), header_row - 1, None)
+    header = _sheet_header(next(rows, ()))
+    try:
+        chosen = chosen_columns(path, header, wanted, header_row)
+    except FunnelError as error:
+        raise FunnelError(
+            "\n".join([str(error), *_other_sheets(path, tables, name, wanted or (), header_row)])
+        ) from error
+    filled = (
+        [number, *map(cell_text, row[: len(header)]), *[""] * (len(header) - len(row))]
+        for number, row in enumerate(rows, start=header_row + 1)
+        if any(value is not None for value in row)
+    )
+    columns = text_columns(filled, header, chosen)
+    book.close()
+    _refuse_formulas(path, table._worksheet_path, header, chosen, header_row)
+    return Read(columns, [], "XLSX", header)
+
+
+def _sheet_header(cells: Sequence[Any]) -> list[str]:
+    return [composed(cell_text(value).strip()) for value in cells]
+
+
+def _other_sheets(path: Path, tables: dict[str, Any], read: str, wanted: Sequence[str], header_row: int) -> list[str]:
+    """That a sheet lacks what another one of the workbook has, and which one that is."""
+    having = []
+    for name, table in tables.items():
+        if name != read:
+            table.reset_dimensions()
+            header = _sheet_header(next(islice(table.iter_rows(values_only=True), header_row - 1, None), ()))
+            having += [name] if wanted and set(wanted) <= set(header) else []
+    if not having:
+        return []
+    lines = " or ".join(f'sheet = "{name}"' for name in having)
+    return [f'{path.name}: the sheet "{read}" was read; all these columns stand in another one: state {lines}']
+
+
+def _refuse_formulas(path: Path, part: str, header: Sequence[str], chosen: Sequence[str], header_row: int) -> None:
+    """Stop where wanted cells hold formulas whose results nobody has computed: a program wrote them and no Excel."""
+    from openpyxl.utils import get_column_letter
+
+    with ZipFile(path) as archive:
+        text = archive.read(part)
+    if b"<f" not in text:
+        return
+    letters = {get_column_letter(header.index(name) + 1): name for name in chosen}
+    cells = ((found[1].decode(), int(found[2])) for found in re.finditer(FORMULA_WITHOUT_RESULT, text))
+    empty = [(letter, row) for letter, row in cells if letter in letters and row > header_row]
+    if empty:
+        letter, row = empty[0]
+        count = "1 cell holds a formula" if len(empty) == 1 else f"{len(empty):,} cells hold formulas"
+        raise FunnelError(
+            f'{path.name}: row {row}, column "{letters[letter]}": {count} without a result; open the file in Excel, '
+            "save it and put it here again"
+        )
+
+
+def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
+    names = {composed(name): name for name in file.schema_arrow.names}
+    chosen = chosen_columns(path, list(names), wanted)
+    return _stored(file.read(columns=[names[name] for name in chosen]), "Parquet", list(names))
+
+
+def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
+    """The wanted columns of a table behind an ibis URL, or one named by ``env:VARIABLE``.
+
+    The address may hold a password: no message of this function shows it.
+    """
+    variable = address.removeprefix("env:")
+    named = address if address.startswith("env:") else f"{address.partition('://')[0]}://..."
+    url = os.environ.get(variable) if address.startswith("env:") else address
+    if not url:
+        raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
+    try:
+        # DuckDB makes an empty file where none of this name is, unless it may only read.
+        only = {"read_only": True} if url.startswith("duckdb://") else {}
+        rows = ibis.connect(url, **only).table(table)
+    except Exception as error:
+        raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
+    names = {composed(name): name for name in rows.columns}
+    chosen = chosen_columns(Path(table), list(names), wanted)
+    return _stored(rows.select([names[name] for name in chosen]).to_pyarrow(), "database table", list(names))
+
+
+def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
+    """Columns that have types, as text with row numbers from 1."""
+    rows = pa.array(range(1, table.num_rows + 1), pa.int64())
+    texts = {composed(name): text_array(_as_text(table[name])) for name in table.column_names}
+    return Read(pa.table({ROW: rows, **texts}), [], kind, header)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A typed column as text; dates get a "T", instants with a zone a "Z", floats look like a spreadsheet's."""
+    kind = column.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        zoned = pa.types.is_timestamp(kind) and kind.tz
+        # Nanoseconds are cut: no stage entry is told apart by them.
+        wall = column.cast(pa.timestamp("us", "UTC" if zoned else None), safe=False)
+        return pc.strftime(wall, "%Y-%m-%dT%H:%M:%SZ" if zoned else "%Y-%m-%dT%H:%M:%S")
+    with suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        if not pa.types.is_floating(kind):
+            return column.cast(pa.string())
+    return pa.chunked_array([pa.array([cell_text(value) for value in column.to_pylist()], pa.string())])

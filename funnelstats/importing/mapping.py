@@ -14,7 +14,7 @@ from typing import NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
+from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import ENDS, IGNORE, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
@@ -28,10 +28,10 @@ from funnelstats.importing.cells import (
     utc_midnight,
     wall_clock,
 )
+from funnelstats.importing.facts import reason
 
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
-FORMULA_ERROR = "is an error of a formula"
 DATES = ("instant", "day")
 LATEST_BY = "_latest_by"
 MOSTLY = 0.5
@@ -48,18 +48,25 @@ class Fault(NamedTuple):
     costs_row: bool
 
 
+def source_columns(table: str, source: Source) -> dict[str, tuple[str, Column]]:
+    """Header and kind of each column that a source reads, by its name here; attributes are texts."""
+    columns = {name: (header, TABLES[table][name]) for name, header in source.columns.items()}
+    columns |= {name: (header, Column("text", "")) for name, header in source.attributes.items()}
+    return columns | ({LATEST_BY: (source.latest_by, Column("instant", ""))} if source.latest_by else {})
+
+
 def cell_texts(raw: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
-    """The texts of a source's canonical columns and attributes, and where each row came from.
+    """The texts of a source's columns, and where each row came from.
 
     ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value is
     mapped to; ``_stage`` is the canonical stage of entries.
     """
-    named = {**source.columns, **source.attributes, **_latest(source)}
-    texts = {column: _text(raw, source, column, header) for column, header in named.items()}
+    columns = source_columns(table, source)
+    texts = {name: _text(raw, source, name, header) for name, (header, _spec) in columns.items()}
     stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (_null("string"), _null("string"))
-    shown = {column: one_blank(text) if _is_text(table, column) else text for column, text in texts.items()}
     return raw.select(
-        **shown,
+        # Nobody sees how many blanks stand between two words of a name.
+        **{name: one_blank(text) if columns[name][1].kind == "text" else text for name, text in texts.items()},
         _stage=stage,
         _unmapped=unmapped,
         _ignored=_ignored(raw, texts, source, funnel, unmapped),
@@ -74,7 +81,7 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
     A date's is its instant, and ``_utc_`` tells whether its text names midnight UTC.
     """
     typed: dict[str, ir.Value] = {}
-    for column, spec in _typed_columns(table, source):
+    for column, (_header, spec) in source_columns(table, source).items():
         text = texts[column]
         if spec.kind == "number":
             typed[f"_typed_{column}"] = number_of(text, source)
@@ -83,8 +90,8 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
             typed[f"_typed_{column}"] = ibis.cases(
                 (word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean")
             )
-        else:
-            formats = stated_for(source.date_format, column.removeprefix("_"))
+        elif spec.kind in DATES:
+            formats = _formats(column, source)
             instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
             typed[f"_typed_{column}"] = wall_clock("UTC", instant)
             typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
@@ -92,70 +99,68 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
 
 
 def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> list[Fault]:
-    """All that can be wrong with the cells of a source, in the order of its columns.
+    """All that can be wrong with the cells of a source's selected rows, in the order of its columns.
 
     What a row is about costs the row: the columns that its table needs, such as an id, a stage, a date, or the
     amount of a payment.
     """
     return [
-        *(fault for column in source.columns for fault in _column_faults(cells, column, funnel, table, source)),
-        *(
-            Fault(cells[name].isin(FORMULA_ERRORS), name, header, cells[name], FORMULA_ERROR, costs_row=False)
-            for name, header in source.attributes.items()
-        ),
-        *(
-            Fault(
-                cells[name].notnull() & cells[f"_typed_{name}"].isnull(),
-                name,
-                header,
-                cells[name],
-                _unread("latest_by", Column("instant", ""), source),
-                costs_row=False,
-            )
-            for name, header in _latest(source).items()
-        ),
+        fault._replace(when=cells["_ignored"].isnull() & fault.when)
+        for column, (header, spec) in source_columns(table, source).items()
+        for fault in _column_faults(cells, column, header, spec, funnel, source)
     ]
 
 
-def _column_faults(cells: ir.Table, column: str, funnel: Funnel, table: str, source: Source) -> Iterator[Fault]:
-    spec, header, text = TABLES[table][column], source.columns[column], cells[column]
+def _column_faults(
+    cells: ir.Table, column: str, header: str, spec: Column, funnel: Funnel, source: Source
+) -> Iterator[Fault]:
+    text = cells[column]
     error = text.isin(FORMULA_ERRORS)
-    wrong = [(error, FORMULA_ERROR)]
+    wrong = [(error, reason("formula"))]
     if spec.kind == "id":
-        wrong.append((text.re_search(LOST_DIGITS), "has lost digits; export ids as text"))
+        wrong.append((text.re_search(LOST_DIGITS), reason("digits")))
     elif f"_typed_{column}" in cells.columns:
         unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
         wrong.append((unread, _unread(column, spec, source)))
-    needed = None
-    if column == "entered_at" and source.stage is None:
-        needed = _needs_date(cells["_stage"], funnel)
-    elif column == "entered_at" and source.stage in funnel.undated:
-        needed = ibis.literal(False)
-    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS) and not _claims_its_end(source, funnel):
-        # Only its date says that it happened: one that is written wrong does, a dash or an error does not.
-        needed = ~text.re_search(r"\d").fill_null(False)
-    elif column == "entered_at" and source.stage in (funnel.stages[-1], *ENDS):
-        needed = ibis.literal(False)
-    for when, reason in wrong:
+    needed = _needs_date(cells, text, source, funnel) if column == "entered_at" else None
+    for when, why in wrong:
         if needed is None:
-            yield Fault(when, column, header, text, reason, spec.required)
+            yield Fault(when, column, header, text, why, spec.required)
         else:
-            yield Fault(when & needed, column, header, text, reason, costs_row=True)
-            yield Fault(when & ~needed, column, header, text, reason, costs_row=False)
+            yield Fault(when & needed, column, header, text, why, costs_row=True)
+            yield Fault(when & ~needed, column, header, text, why, costs_row=False)
     # A row chosen because it was paid was paid, whether or not anybody wrote down when.
     chosen = column == "paid_at" and any("" not in values for values in source.only.values())
     if spec.required and not chosen and not (column == "entered_at" and source.stage is not None):
         blank = text.isnull() if needed is None else text.isnull() & needed
-        yield Fault(blank, column, header, text, "is missing", costs_row=True)
+        yield Fault(blank, column, header, text, reason("blank"), costs_row=True)
+
+
+def _needs_date(cells: ir.Table, text: ir.StringValue, source: Source, funnel: Funnel) -> ir.BooleanValue | None:
+    """Whether an entry is none without its date; None where its table says so.
+
+    An end or a win that nobody dated has happened all the same, if anything else than its date says so.
+    """
+    ends = [funnel.stages[-1], *ENDS]
+    if source.stage is None:
+        return ~cells["_stage"].isin([*funnel.undated, *ends]).fill_null(False)
+    if source.stage in funnel.undated or _claims_its_end(source, funnel):
+        return ibis.literal(False)
+    # A date that is written wrong says that it happened; a dash or an error does not.
+    return ~text.re_search(r"\d").fill_null(False) if source.stage in ends else None
 
 
 def _unread(column: str, spec: Column, source: Source) -> str:
     if spec.kind == "number":
-        return f'is not a number with decimal "{source.decimal}"'
+        return reason("number", source.decimal)
     if spec.kind == "flag":
-        return f"is neither yes nor no; map it with values.{column}"
-    written = " or ".join(f'"{fmt}"' for fmt in stated_for(source.date_format, column))
-    return f"is not a date written as {written or 'ISO (2026-06-28 14:30)'}"
+        return reason("flag", column)
+    formats = " or ".join(f'"{fmt}"' for fmt in _formats(column, source))
+    return reason("date", formats or "ISO (2026-06-28 14:30)")
+
+
+def _formats(column: str, source: Source) -> tuple[str, ...]:
+    return stated_for(source.date_format, column.removeprefix("_"))
 
 
 def mapped(
@@ -174,22 +179,20 @@ def mapped(
     ``faults`` are those that occur; ``utc_days`` names the date columns whose midnights in UTC are days, with the
     stages they are days of (None: of all rows).
     """
-    in_text = {fault.column for fault in faults if fault.reason == FORMULA_ERROR}
+    in_text = {fault.column for fault in faults if fault.reason == "formula"}
     columns: dict[str, ir.Value] = {}
-    for column in source.columns:
-        spec = TABLES[table][column]
+    for column, (_header, spec) in source_columns(table, source).items():
         if spec.kind == "stage":
             columns[column] = cells["_stage"]
-        elif spec.kind in DATES:
+        elif spec.kind in DATES and column != LATEST_BY:
             columns |= _dated(cells, column, spec, funnel, utc_days)
-        elif f"_typed_{column}" in cells.columns:
+        elif spec.kind in ("number", "flag"):
             columns[column] = cells[f"_typed_{column}"]
-        else:
+        elif column != LATEST_BY:
             columns[column] = _without_errors(cells, column, in_text)
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
-    columns |= {name: _without_errors(cells, name, in_text) for name in source.attributes}
-    at_fault = [(cells["_ignored"].isnull() & fault.when, fault) for fault in faults if fault.costs_row]
+    at_fault = [fault for fault in faults if fault.costs_row]
     return cells.select(
         **columns,
         _latest=cells[f"_typed_{LATEST_BY}"] if source.latest_by else _null("timestamp"),
@@ -198,15 +201,10 @@ def mapped(
         **{ROW: ROW},
         _ignored="_ignored",
         _unmapped="_unmapped",
-        _column=_first([(when, ibis.literal(fault.header)) for when, fault in at_fault]),
-        _value=_first([(when, fault.value) for when, fault in at_fault]),
-        _reason=_first([(when, ibis.literal(fault.reason)) for when, fault in at_fault]),
+        _column=_first((fault.when, ibis.literal(fault.header)) for fault in at_fault),
+        _value=_first((fault.when, fault.value) for fault in at_fault),
+        _reason=_first((fault.when, ibis.literal(fault.reason)) for fault in at_fault),
     )
-
-
-def _needs_date(stage: ir.StringValue, funnel: Funnel) -> ir.BooleanValue:
-    """Whether an entry is none without its date: an end or a win that nobody dated has happened all the same."""
-    return ~stage.isin([*funnel.undated, funnel.stages[-1], *ENDS]).fill_null(False)
 
 
 def _claims_its_end(source: Source, funnel: Funnel) -> bool:
@@ -247,21 +245,8 @@ def _filters_tell(source: Source, funnel: Funnel) -> bool:
     )
 
 
-def _latest(source: Source) -> dict[str, str]:
-    """The column by which the latest of repeated rows is told, under a name of ours."""
-    return {LATEST_BY: source.latest_by} if source.latest_by else {}
-
-
-def _is_text(table: str, column: str) -> bool:
-    """Whether a column holds names, in which nobody sees how many blanks stand between two words."""
-    return column != LATEST_BY and (column not in TABLES[table] or TABLES[table][column].kind == "text")
-
-
-def _typed_columns(table: str, source: Source) -> Iterator[tuple[str, Column]]:
-    for column in source.columns:
-        if (spec := TABLES[table][column]).kind in ("number", "flag", *DATES):
-            yield column, spec
-    yield from ((column, Column("instant", "")) for column in _latest(source))
+def date_columns(table: str, source: Source) -> list[str]:
+    return [name for name in source.columns if TABLES[table][name].kind in DATES]
 
 
 def _without_errors(cells: ir.Table, column: str, in_text: set[str]) -> ir.Value:
@@ -290,11 +275,6 @@ def _null(kind: str) -> ir.Value:
 def _first(branches: Iterable[tuple[ir.BooleanValue, ir.Value]]) -> ir.Value:
     branches = list(branches)
     return ibis.cases(*branches, else_=_null("string")) if branches else _null("string")
-
-
-def stated_for(per_column: dict[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
-    """What is stated for a column, or for all of them."""
-    return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
 
 
 def _bare(values: dict[str, str]) -> dict[str, str]:

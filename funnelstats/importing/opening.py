@@ -1,7 +1,8 @@
-"""Opening a prepared funnel as of a day, and the windows its pages judge."""
+"""Opening a prepared funnel as of a day, the windows its pages judge, the account of its rows, a month's notes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,22 +12,14 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.config.dates import parse_day, week_days
+from funnelstats.config.dates import month_days, parse_day, week_days
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
-from funnelstats.config.schema import TABLES
-from funnelstats.config.words import speak
-from funnelstats.importing.account import left_out_words
-from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint
-from funnelstats.importing.shapes import usual_days
-
-KNOWN_FROM = {
-    "leads": "created_on",
-    "entries": "entered_on",
-    "contacts": "on",
-    "payments": "paid_on",
-    "costs": "date",
-}
+from funnelstats.config.schema import KNOWN_ON, TABLES
+from funnelstats.config.words import _, speak
+from funnelstats.importing.facts import reason_on_page
+from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint, processed_folder
+from funnelstats.importing.table_facts import usual_days
 
 
 class Tables(NamedTuple):
@@ -53,10 +46,10 @@ def open_funnel(name: str, as_of: date | str | None = None, language: str = "") 
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")
     if made_from != input_fingerprint(funnel):
         raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
-    folder = project_root() / "data" / "processed" / name
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
-    return funnel, Tables(*(_known_table(con, folder / f"{table}.parquet", known, made_from) for table in TABLES))
+    paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES]
+    return funnel, Tables(*(_known_table(con, path, known, made_from) for path in paths))
 
 
 def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_from: str) -> Any:
@@ -64,7 +57,7 @@ def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_fro
         return None
     # What is counted of these rows is known by their name, and other rows have another one.
     rows = con.read_parquet(path, table_name=f"{path.stem}_{made_from}")
-    day = KNOWN_FROM[path.stem]
+    day = KNOWN_ON[path.stem]
     if as_of is None or day not in rows.columns:
         return rows
     return rows.filter(rows[day].isnull() | (rows[day] <= as_of))
@@ -131,26 +124,87 @@ def read_quality(name: str) -> Quality:
 
     ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``ignored``: table,
     value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps. ``set_aside``, and
-    ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason.
+    ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
     """
-    folder = project_root() / "data" / "processed" / name
-    report = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+    report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
-    rows = [{"table": table} | {key: account[key] for key in counts} for table, account in report["tables"].items()]
-    aside = pd.read_parquet(folder / "set_aside.parquet")
-    rows_aside, bad_cells = (
-        aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
-    )
-    words = left_out_words(read_funnel(name))
+    accounts = report["tables"].items()
+    rows = pd.DataFrame([{"table": table} | {key: account[key] for key in counts} for table, account in accounts])
+    words = _left_out_words(read_funnel(name))
     ignored = [
-        {"table": table, "value": words.get(value, value), "rows": count}
-        for table, account in report["tables"].items()
+        (table, words.get(value, value), count)
+        for table, account in accounts
         for value, count in account["ignored"].items()
     ]
-    return Quality(
-        pd.DataFrame(rows),
-        pd.DataFrame(ignored, columns=["table", "value", "rows"]),
-        report["facts"],
-        rows_aside,
-        bad_cells,
+    aside = pd.read_parquet(processed_folder(name) / "set_aside.parquet")
+    set_aside, bad_cells = (
+        aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
     )
+    return Quality(
+        rows, pd.DataFrame(ignored, columns=["table", "value", "rows"]), report["facts"], set_aside, bad_cells
+    )
+
+
+def _left_out_words(funnel: Funnel) -> dict[str, str]:
+    """What preparation writes of a row left out as declared, in the language of the page; values stay as they are."""
+    sources = [source for table in TABLES for source in getattr(funnel, table)]
+    files = {", ".join(join.files) for source in sources for join in source.join}
+    columns = {source.columns["entered_at"] for source in funnel.entries if source.stage is not None}
+    return {
+        **{f"not found in {names}": _("not found in {files}").format(files=names) for names in files},
+        **{f"no {column}": _("{column} is blank").format(column=column) for column in columns},
+    }
+
+
+def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
+    """Rows or cells set aside by reason, in words: table, file, column, reason, rows, first_row."""
+    keys = ["table", "file", "column", "reason"]
+    told = set_aside.assign(
+        reason=set_aside["code"].map(reason_on_page).astype("str"), column=set_aside["column"].fillna("")
+    )
+    return told.groupby(keys, sort=False)["row"].agg(rows="count", first_row="min").reset_index()
+
+
+def notes_path(name: str, month: str) -> Path:
+    """Where the notes of a funnel's month are looked for: ``data/raw/<name>/notes/<month>.md``."""
+    month_days(month)
+    return project_root() / "data" / "raw" / name / "notes" / f"{month}.md"
+
+
+def month_notes(name: str, month: str) -> list[str]:
+    """The paragraphs and list items of a month's notes, each under its heading: "Wins: three new clients".
+
+    It is plain text: nothing in it is taken for more than a heading (``#``), a list item (``-`` or ``*``) or a
+    paragraph. Without notes one sentence says where to put them. Raises FunnelError if the file is not UTF-8.
+    """
+    path = notes_path(name, month)
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        shown = path.relative_to(project_root()).as_posix()
+        raise FunnelError(f"{shown}: must be UTF-8 text, byte {error.start} is not; save it as UTF-8") from error
+    heading, notes, paragraph = "", list[str](), list[str]()
+    for line in [*text.splitlines(), ""]:
+        words = line.strip()
+        is_item = words.startswith(("- ", "* "))
+        if paragraph and (not words or is_item or words.startswith("#")):
+            notes.append(heading + " ".join(paragraph))
+            paragraph = []
+        if words.startswith("#"):
+            title = words.lstrip("#").strip().rstrip(":")
+            heading = f"{title}: " if title else ""
+        elif words:
+            paragraph.append(words[2:].strip() if is_item else words)
+    if notes:
+        return notes
+    return [
+        _("Nobody wrote notes for this meeting. Put wins and what could be better into {path}, as plain text.").format(
+            path=path.relative_to(project_root()).as_posix()
+        )
+    ]
+
+
+def notes_fingerprint(name: str, month: str) -> str:
+    """A digest of a month's notes, empty without them: part of what a page with notes is made from."""
+    path = notes_path(name, month)
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""

@@ -22,19 +22,18 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, gathered, suggestion
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import TABLES
-from funnelstats.importing import doubts, quality
-from funnelstats.importing.canonical import SET_ASIDE, canonical_table
-from funnelstats.importing.cells import ROW
+from funnelstats.importing.canonical import PLACE, SET_ASIDE, Canonical, canonical_table
+from funnelstats.importing.cell_facts import doubtful_units
+from funnelstats.importing.table_facts import odd_facts
 
 
 def prepare(name: str) -> bool:
     """Whether ``data/processed/<name>`` was made anew; False where nothing had changed.
 
-    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason, cost) and
+    Writes canonical Parquet tables, ``set_aside.parquet`` (table, file, row, column, value, reason, cost, code) and
     ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
     """
     funnel = read_funnel(name)
-    folder = project_root() / "data" / "processed" / name
     made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
@@ -42,26 +41,30 @@ def prepare(name: str) -> bool:
     con = ibis.duckdb.connect()
     con.raw_sql("SET TimeZone = 'UTC'")
     tables: dict[str, ir.Table] = {}
-    accounts: dict[str, dict[str, Any]] = {}
-    set_aside = [pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})]
+    read: dict[str, Canonical] = {}
 
-    def read(table: str) -> None:
-        kept, accounts[table], aside = canonical_table(con, funnel, table, files, tables.get("leads"))
-        tables[table] = con.create_table(table, kept)
-        set_aside.append(aside)
+    def read_table(table: str) -> None:
+        read[table] = canonical_table(con, funnel, table, files, tables.get("leads"))
+        tables[table] = con.create_table(table, read[table].rows)
 
-    gathered([table for table in TABLES if getattr(funnel, table)], read)
-    aside = pd.concat(set_aside, ignore_index=True)
-    for table, account in accounts.items():
+    gathered([table for table in TABLES if getattr(funnel, table)], read_table)
+    empty = pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})
+    aside = pd.concat([empty, *(found.set_aside for found in read.values())], ignore_index=True)
+    for table, found in read.items():
+        account = found.account
         account["rows_kept"] = int(tables[table].count().execute())
-        account["rows_set_aside"] = int(((aside["table"] == table) & (aside["cost"] == "row")).sum())
+        account["rows_set_aside"] = int((found.set_aside["cost"] == "row").sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
-    odd = [found for account in accounts.values() for found in account.pop("odd")]
-    odd += doubts.of_tables(tables, funnel)
-    report = {**made_from, "tables": accounts, "facts": quality.facts(tables, funnel, odd)}
-    _publish(folder, tables, aside, report)
+    odd = [fact for found in read.values() for fact in found.odd]
+    facts = odd_facts(tables, funnel, [*odd, *doubtful_units(tables, funnel)])
+    accounts = {table: found.account for table, found in read.items()}
+    _publish(processed_folder(name), tables, aside, {**made_from, "tables": accounts, "facts": facts})
     return True
+
+
+def processed_folder(name: str) -> Path:
+    return project_root() / "data" / "processed" / name
 
 
 def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, report: dict[str, Any]) -> None:
@@ -71,7 +74,7 @@ def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, rep
     before = part.with_name(f"{part.name}.before")
     try:
         for table, rows in tables.items():
-            rows.order_by(["_source", "_file", ROW]).drop("_source", "_file", ROW).to_parquet(part / f"{table}.parquet")
+            rows.order_by(PLACE).drop(*PLACE).to_parquet(part / f"{table}.parquet")
         aside.to_parquet(part / "set_aside.parquet", index=False)
         (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
         if folder.exists():
@@ -86,7 +89,7 @@ def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, rep
 
 def source_files(funnel: Funnel) -> dict[str, list[Path]]:
     """The files behind every stated name or pattern; all that are missing are told at once."""
-    folder = project_root() / "data" / "raw" / funnel.name
+    folder = funnel.folder
     patterns = [
         pattern
         for table in TABLES
@@ -128,7 +131,7 @@ def prepared_fingerprint(name: str) -> str | None:
 
 
 def _made_from(name: str) -> dict[str, str]:
-    path = project_root() / "data" / "processed" / name / "quality.json"
+    path = processed_folder(name) / "quality.json"
     if not path.is_file():
         return {}
     report = json.loads(path.read_text(encoding="utf-8"))

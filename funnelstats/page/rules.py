@@ -11,7 +11,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, counted, day, number, percent
 from funnelstats.core.counts import known_columns
-from funnelstats.importing.account import FACTS, NAMING, TOUCHES
+from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import Tables
 
 MOST_TOLD = 5
@@ -132,7 +132,7 @@ def _tolerances(funnel: Funnel) -> list[str]:
 
 def fact_sentences(facts: Sequence[dict]) -> list[str]:
     """What is odd about the data, each fact a sentence that begins with its count; warnings first."""
-    return [*cautions(facts), *_facts([fact for fact in facts if fact["fact"] not in TOUCHES])] or [
+    return [*cautions(facts), *_facts([fact for fact in facts if FACT_TEXTS[fact["fact"]].touches is None])] or [
         _("Nothing odd was found.")
     ]
 
@@ -143,13 +143,12 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
     Each is a sentence with the lines of funnel.toml that put it right. ``unnamed`` leaves out those that name
     people, for a page that one manager reads. Of one kind at most five are told, and how many more there are.
     """
-    touching = [
-        fact
-        for fact in facts
-        if fact["fact"] in TOUCHES
-        and (not subjects or {*subjects} & {*TOUCHES[fact["fact"]]})
-        and not (unnamed and fact["fact"] in NAMING)
-    ]
+    touching = []
+    for fact in facts:
+        text = FACT_TEXTS[fact["fact"]]
+        touches = text.touches is not None and (not subjects or {*subjects} & {*text.touches})
+        if touches and not (unnamed and text.about_people):
+            touching.append(fact)
     said = []
     for kind in dict.fromkeys(fact["fact"] for fact in touching):
         alike = [fact for fact in touching if fact["fact"] == kind]
@@ -164,7 +163,8 @@ def _facts(facts: Sequence[dict]) -> list[str]:
     said = []
     for fact in facts:
         detail = _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else fact["detail"]
-        text = counted(*FACTS[fact["fact"]], fact["count"]).format(n=number(fact["count"]), detail=detail)
+        forms = FACT_TEXTS[fact["fact"]]
+        text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
         mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""
         said.append(f"{text} {mend}".rstrip())
     return said

@@ -26,8 +26,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.notes import notes_fingerprint
-from funnelstats.importing.opening import Tables, last_day, open_funnel, trailing_window
+from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, trailing_window
 from funnelstats.importing.prepare import prepared_fingerprint
 from funnelstats.leads.counts import open_owners
 from funnelstats.plan.goals import plan_goal

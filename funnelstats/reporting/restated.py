@@ -9,7 +9,7 @@ from typing import Any
 
 from funnelstats.config.dates import week_of
 from funnelstats.config.funnel import project_root
-from funnelstats.config.schema import TABLES
+from funnelstats.config.schema import KNOWN_ON, TABLES
 
 VERDICT_TABLES = ("team", "managers")
 """Names of the tables of a page that hold its verdicts."""
@@ -28,15 +28,13 @@ def row_marks(name: str) -> dict[str, str]:
     """
     import pandas as pd
 
-    from funnelstats.importing.opening import KNOWN_FROM
-
     folder = project_root() / "data" / "processed" / name
     marks = {}
     for table in TABLES:
         if not (folder / f"{table}.parquet").is_file():
             continue
         rows = pd.read_parquet(folder / f"{table}.parquet")
-        known = pd.to_datetime(rows[KNOWN_FROM[table]]) if KNOWN_FROM[table] in rows else pd.Series(pd.NaT, rows.index)
+        known = pd.to_datetime(rows[KNOWN_ON[table]]) if KNOWN_ON[table] in rows else pd.Series(pd.NaT, rows.index)
         digests = pd.util.hash_pandas_object(rows, index=False)
         days = pd.DataFrame({"digest": digests}).groupby(known, dropna=False)["digest"].agg(["size", "sum"])
         weeks: dict[str, list[int]] = {}

@@ -1,12 +1,13 @@
-"""What would read the cells that cannot be read: lines of funnel.toml to add, or what to change in the export."""
+"""Lines of funnel.toml that would read what cannot be read, or what to change in the export; where to stop."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -14,8 +15,9 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
 from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, TYPOGRAPHIC, UTC_NAMES, number_pattern
+from funnelstats.importing.facts import REPEATS, code_of, parameters_of, reason_in_file
 from funnelstats.importing.files import DELIMITERS
-from funnelstats.importing.mapping import FORMULA_ERROR, Fault
+from funnelstats.importing.mapping import Fault
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")  # fmt: skip
@@ -27,6 +29,29 @@ EXCEL_DAY = r"^[2-7]\d{4}([.,]\d+)?$"
 """The number of a day from 1954 to 2119 in a spreadsheet."""
 FEW = 10
 """Words without a digit that a line may declare to mean nothing."""
+
+
+def lines_under(table: str, line: str) -> str:
+    """A line to add to each source of a table, which a comment names."""
+    return f"# [{table}]\n{line}"
+
+
+def toml_value(value: Any) -> str:
+    """The value as one line of TOML writes it; a list of one as that one alone.
+
+    >>> toml_value({"files": ["a.csv"], "values.stage": {"New": "lead"}})
+    '{ files = "a.csv", "values.stage" = { New = "lead" } }'
+    """
+    if isinstance(value, Mapping):
+        keys = (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key) for key in value)
+        return (
+            "{ "
+            + ", ".join(f"{key} = {toml_value(held)}" for key, held in zip(keys, value.values(), strict=True))
+            + " }"
+        )
+    if isinstance(value, list | tuple):
+        return toml_value(value[0]) if len(value) == 1 else "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def date_hint(texts: Sequence[str]) -> str:
@@ -76,11 +101,11 @@ def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> boo
 def _blank_hint(texts: Sequence[str], blanks: set[str], fitting: Sequence[str]) -> str:
     """The format with the blank that the texts hold, where it is one and the same throughout."""
     named = ", ".join(f"U+{ord(blank):04X}" for blank in sorted(blanks))
-    told = f"they hold the blank {named}, which only looks like a plain one"
+    matter = f"they hold the blank {named}, which only looks like a plain one"
     if len(blanks) > 1 or len(fitting) > 1 or any(" " in text for text in texts):
-        return f"{told}: replace it, or state it in date_format"
+        return f"{matter}: replace it, or state it in date_format"
     escaped = fitting[0].replace(" ", f"\\u{ord(min(blanks)):04x}")
-    return f'{told}: date_format = "{escaped}" would read them'
+    return f'{matter}: date_format = "{escaped}" would read them'
 
 
 def _named_zone_hint(texts: Sequence[str]) -> str:
@@ -91,8 +116,7 @@ def _named_zone_hint(texts: Sequence[str]) -> str:
     fitting = _fitting([text[: name.start()].rstrip() for text, name in zip(texts, found, strict=True) if name])
     if not fitting or len(names) > 5:
         return ""
-    formats = [f'"{fitting[0]} {name}"' for name in names]
-    stated = formats[0] if len(formats) == 1 else f"[{', '.join(formats)}]"
+    stated = toml_value([f"{fitting[0]} {name}" for name in names])
     spoken = ", ".join(f'"{name}"' for name in names)
     several = "is the name" if len(names) == 1 else "are names"
     return f"{spoken} {several} of several clocks or of none: state timezone, and date_format = {stated}"
@@ -118,24 +142,26 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
         return "a number is needed, so 00:02:35 would be 155"
     if any(re.search(r"\d-$", text) for text in texts):
         return "a minus stands before its number"
+    lines = number_lines(texts, decimal, thousands)
+    return f"{' and '.join(lines)} would read them" if lines else ""
+
+
+def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
+    """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
     signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
     if any(not (sign.isupper() and len(sign) == 3) and any(map(_no_currency, sign)) for sign in signs):
-        return ""
+        return []
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
     bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]
-    ways = [
-        (decimal, thousands),
-        (decimal, " "),
-        (decimal, ""),
-        *((d, t) for d in ".," for t in ("", " ", ".", ",", "'")),
-    ]
-    for mark, between in ways:
+    marks = [(decimal, thousands), (decimal, " "), (decimal, "")]
+    marks += [(mark, between) for mark in ".," for between in ("", " ", ".", ",", "'")]
+    for mark, between in marks:
         if mark != between and all(re.search(number_pattern(mark, between), text) for text in bare):
-            lines = [f'decimal = "{mark}"'] * (mark != decimal) + [f'thousands = "{between}"'] * (between != thousands)
+            lines = [f'decimal = "{mark}"'] if mark != decimal else []
+            lines += [f'thousands = "{between}"'] if between != thousands else []
             listed = ", ".join(f'"{visible(sign)}"' for sign in sorted(signs))
-            lines += [f"currency_signs = [{listed}]"] * bool(signs)
-            return f"{' and '.join(lines)} would read them" if lines else ""
-    return ""
+            return [*lines, f"currency_signs = [{listed}]"] if signs else lines
+    return []
 
 
 def missing_line(name: str, values: Sequence[str], source: Source) -> str:
@@ -190,11 +216,10 @@ def rows_of(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
-def bad_columns(
+def refuse_bad_columns(
     cells: ir.Table,
     occurring: Sequence[tuple[Fault, int]],
-    filled: dict[str, int],
-    rows: int,
+    counts: pd.Series,
     funnel: Funnel,
     table: str,
     source: Source,
@@ -202,34 +227,33 @@ def bad_columns(
     """Stop where most of what a column holds cannot be read, and more than the declared share of the rows lack it.
 
     Of columns that a row can do without: a single cell only costs itself, but a whole column says that its decimal or
-    date format is another. Errors of formulas are the spreadsheet's and not the statement's.
+    date format is another. Errors of formulas are the spreadsheet's and not the statement's. ``counts`` has the
+    ``rows`` and the ``filled_`` cells of each column.
     """
-    told = []
+    mistakes = []
     for fault, count in occurring:
-        if fault.costs_row or fault.reason == FORMULA_ERROR or fault.column not in filled:
+        if fault.costs_row or fault.reason == "formula" or fault.column not in source.columns:
             continue
-        if count <= MOST * filled[fault.column] or count <= funnel.max_bad_share * rows:
+        filled = counts[f"filled_{fault.column}"]
+        if count <= MOST * filled or count <= funnel.max_bad_share * counts["rows"]:
             continue
         bad = cells.filter(fault.when).select(file="_file", row="_row", value=fault.value).order_by("file", "row")
-        values = bad.limit(LOOKED_AT).execute()
-        first = values.iloc[0]
-        told.append(
-            f'{table}: {count:,} of {filled[fault.column]:,} cells of the column "{fault.header}" cannot be read: as '
-            "most of them cannot, it is written in another way than stated"
-        )
-        told.append(
-            _line(first, fault.header, fault.reason, count)
-            + _hint_of_cells(fault, values["value"].unique().tolist(), source)
-        )
-    if told:
-        raise FunnelError("\n".join(told))
+        lines = bad.limit(LOOKED_AT).execute()
+        mistakes += [
+            f'{table}: {count:,} of {filled:,} cells of the column "{fault.header}" cannot be read: as '
+            "most of them cannot, it is written in another way than stated",
+            _line(lines.iloc[0], fault.header, fault.reason, count)
+            + _hint_of_cells(fault, lines["value"].unique().tolist(), source),
+        ]
+    if mistakes:
+        raise FunnelError("\n".join(mistakes))
 
 
 def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
     """What would read the cells with a digit, and the line by which the others, words like "on request", are blank."""
     words = [value for value in values if not any(mark.isdigit() for mark in value)]
     hint = _hint(fault.reason, [value for value in values if value not in words] or values, source, None)
-    line = missing_line(fault.column, words, source) if "is not a " in fault.reason else ""
+    line = missing_line(fault.column, words, source) if code_of(fault.reason) in ("date", "number") else ""
     if not line:
         return hint
     return f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
@@ -237,7 +261,7 @@ def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
 
 def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:
     """Stop where more than the declared share of a table's selected rows is bad; repeats are not counted as bad."""
-    bad = aside[~aside["reason"].str.startswith("repeats ")]
+    bad = aside[~aside["reason"].map(code_of).isin(REPEATS)]
     if len(bad) <= funnel.max_bad_share * selected:
         return
     allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
@@ -258,30 +282,28 @@ def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: s
 
 def _line(first: pd.Series, header: str | None, reason: str, count: int) -> str:
     where = f"{first['file']}: row {first['row']}" + (f', column "{visible(header)}"' if header else "")
-    if pd.isna(first["value"]):
-        return f"{where}: {reason} ({rows_of(count)})"
-    return f'{where}: "{visible(first["value"])}" {reason} ({rows_of(count)})'
+    value = "" if pd.isna(first["value"]) else f'"{visible(first["value"])}" '
+    return f"{where}: {value}{reason_in_file(reason)} ({rows_of(count)})"
 
 
 def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None, header: str | None = None) -> str:
     """What would be right, after a semicolon; nothing where nothing is known."""
-    hint = ""
-    if "not a date" in reason:
+    code, hint = code_of(reason), ""
+    if code == "date":
         hint = date_hint(values)
-    elif "not a number" in reason:
+    elif code == "number":
         hint = number_hint(values, source.decimal, source.thousands)
-    elif reason == "is missing" and header:
+    elif code == "blank" and header:
         hint = f'if these are no rows of the table, leave them out: without = {{ "{header}" = "" }}'
-    elif reason == "belongs to no lead" and leads is not None:
+    elif code == "orphan" and leads is not None:
         hint = id_hint(values, leads)
-    elif " fields where the header has " in reason:
-        hint = _fields_hint(reason, values)
+    elif code == "fields":
+        hint = _fields_hint(**parameters_of(reason), values=values)
     return f"; {hint}" if hint else ""
 
 
-def _fields_hint(reason: str, values: Sequence[str]) -> str:
-    has, wanted = (int(word) for word in reason.split() if word.isdigit())
-    if has < wanted:
+def _fields_hint(fields: str, wanted: str, values: Sequence[str]) -> str:
+    if int(fields) < int(wanted):
         return "lines that are no rows of the table must go from the file, and cells left out at the end be written"
     if all(value.endswith(tuple(DELIMITERS)) for value in values):
         return "the rows end in a delimiter, and so must the header"

@@ -1,0 +1,369 @@
+"""What makes one doubt that cells mean what they say: days stored as instants, swapped dates, groups, lists, money."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from math import comb
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+from babel.numbers import get_currency_name
+from scipy.stats import binom
+
+from funnelstats.config.errors import FunnelError, visible
+from funnelstats.config.funnel import Funnel, Source, stated_for
+from funnelstats.config.schema import TABLES
+from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, ZONED, instant_at, wall_clock
+from funnelstats.importing.facts import REPEATS, Fact, code_of
+from funnelstats.importing.files import SourceFile, read_source_file
+from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
+from funnelstats.importing.mapping import date_columns
+
+NEARLY_ALL, SOME, TIMES = 0.9, 0.2, 5
+"""Shares of midnight UTC that no hour of work has, and how many times as often as the busiest other hour."""
+SURE_OF_DAYS, UNLIKELY = 0.001, 0.01
+"""As many at midnight UTC by chance: below the first they are days, below the second they may be."""
+UP_TO_12 = 0.39
+"""Share of a year's days whose number could be a month."""
+BY_CHANCE = 0.01
+UNREAD = {
+    "amount": "unread_amounts",
+    "manager": "unread_managers",
+    "reason": "unread_reasons",
+    "created_at": "unread_dates",
+}
+UNREAD_ROWS = {"payments": "unread_payments", "costs": "unread_costs"}
+HOUR = 3600
+LISTS = (";", "|", "\n", ",", "/")
+"""What stands between several reasons in one cell."""
+SURE = (";", "|", "\n")
+
+
+def utc_days(
+    cells: ir.Table, funnel: Funnel, table: str, source: Source
+) -> tuple[dict[str, Collection[str] | None], list[Fact]]:
+    """The date columns of which midnights in UTC are days, with their stages (None: all rows), and what is told of it.
+
+    A CRM that stores a day as an instant writes midnight UTC; elsewhere that is some hour, west of Greenwich of the
+    day before. Rows of a stage prove it, however few they are, where midnight is far too frequent among them for an
+    hour of the clock that the whole column shows: each of its whole hours stands there as often as the busiest other.
+    """
+    days: dict[str, Collection[str] | None] = {}
+    odd: list[Fact] = []
+    staged = table == "entries" and source.stage is None
+    for column in date_columns(table, source):
+        at, utc = cells[f"_typed_{column}"], cells[f"_utc_{column}"]
+        local = wall_clock(funnel.timezone, instant_at("UTC", at))
+        elsewhere = (local.hour() != 0) | (local.minute() != 0)
+        hours = cells.filter(at.notnull() & ~utc).select(_at=f"_typed_{column}")
+        hours = hours.mutate(_whole=(hours["_at"] == hours["_at"].truncate("h")), _hour=hours["_at"].hour())
+        timed = (
+            hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
+        )
+        # How often an hour is a whole one, and which of the 24 that is: of no other row at all, any of them.
+        whole, busiest = timed["whole"].sum(), max(timed["whole"], default=0)
+        chance = (whole + 1) / (timed["rows"].sum() + 1) * (busiest + 1) / (whole + 24)
+        grouped = cells.group_by(_group=cells["_stage"] if staged else ibis.literal(""))
+        counts = grouped.aggregate(
+            rows=at.count(),
+            midnights=cells.count(where=utc),
+            apart=cells.count(where=utc & elsewhere),
+            text=cells[column].min(where=utc & elsewhere),
+        )
+        counts = counts.filter(counts.apart > 0).order_by("_group").execute()
+        share, likely = counts["midnights"] / counts["rows"], binom.sf(counts["midnights"] - 1, counts["rows"], chance)
+        often = share >= TIMES * chance
+        proven = counts[(likely < SURE_OF_DAYS) & (often | (share >= NEARLY_ALL))]
+        if len(proven):
+            days[column] = proven["_group"].dropna().tolist() if staged else None
+            odd.append(Fact("utc_days", source.columns[column], proven["midnights"].sum()))
+        some = counts[(likely < UNLIKELY) & (often | (share >= SOME))].drop(proven.index)
+        if len(some):
+            mend = _day_format(column, some["text"].iloc[0], source)
+            odd.append(Fact("utc_midnights", source.columns[column], some["midnights"].sum(), mend))
+    return days, odd
+
+
+def _day_format(column: str, text: str, source: Source) -> str:
+    """The statement by which midnights in UTC are days: the clock and offset of the text as they stand."""
+    formats = stated_for(source.date_format, column)
+    if epochs := [fmt for fmt in formats if fmt in ("epoch_s", "epoch_ms")]:
+        return f"date_format.{column} = {toml_value([f'{epochs[0]}_day', *formats])}"
+    if re.search(ISO, text) and re.search(ZONED, text):
+        return f"date_format.{column} = {toml_value([f'%Y-%m-%d{text[10:]}', *formats])}"
+    return ""
+
+
+def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, sheets: list[str]) -> Iterator[Fact]:
+    """Date columns of workbooks of which a part was taken for dates the other way round, and the rest left as text.
+
+    Raises FunnelError where that is beyond doubt.
+    """
+    for column in date_columns(table, source) if sheets else []:
+        text, at = cells[column], cells[f"_typed_{column}"]
+        read = cells["_file"].isin(sheets) & at.notnull()
+        true = read & text.re_search(r"^\d{4}-\d{2}-\d{2}T[\d:.]+$")
+        typed = read & ~text.re_search(ISO)
+        day = wall_clock(source.timezone or funnel.timezone, instant_at("UTC", at)).day()
+        counts = cells.aggregate(
+            dates=cells.count(where=true),
+            texts=cells.count(where=typed),
+            early=cells.count(where=true & (text.substr(8, 2).try_cast("int64") <= 12)),
+            late=cells.count(where=typed & (day > 12)),
+        )
+        dates, texts, early, late = map(int, counts.execute().iloc[0])
+        if not dates or not late or early < dates:
+            continue
+        if late == texts and UP_TO_12**dates * (1 - UP_TO_12) ** texts < BY_CHANCE:
+            raise FunnelError(
+                f'{", ".join(sheets)}: column "{visible(source.columns[column])}" holds {dates:,} true dates and '
+                f"{texts:,} texts; every true date has a day of 12 or less and every text one above: Excel has most "
+                "likely swapped day and month when it opened the export. Use the export as it came from the CRM, or "
+                "import it into Excel with this column as text"
+            )
+        if UP_TO_12**dates < BY_CHANCE:
+            yield Fact("dates_swapped", source.columns[column], dates)
+
+
+def grouped_columns(cells: ir.Table, source: Source) -> Iterator[Fact]:
+    """Columns that are filled in the first row of a group only, as spreadsheets print them."""
+    for column in [name for name in ("manager", "channel", "campaign") if name in source.columns]:
+        in_file = ibis.window(group_by="_file", order_by=ROW)
+        rows = cells.select("_file", ROW, _value=column, _filled=cells[column].notnull())
+        rows = rows.mutate(_beside=rows["_filled"] & rows["_filled"].lag().over(in_file).fill_null(False))
+        filled = rows.filter(rows["_filled"])
+        again = filled.mutate(_again=filled["_value"] == filled["_value"].lag().over(in_file))
+        counts = (
+            rows.group_by("_file")
+            .aggregate(
+                rows=rows.count(),
+                filled=rows["_filled"].sum(),
+                names=rows["_value"].nunique(),
+                beside=rows["_beside"].sum(),
+                first=rows["_filled"].argmin(rows[ROW]),
+            )
+            .left_join(again.group_by("_file").aggregate(again=again["_again"].sum()), "_file")
+            .execute()
+        )
+        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if _looks_grouped(file))
+        yield Fact("grouped_managers" if column == "manager" else "grouped_cells", source.columns[column], blank)
+
+
+def _looks_grouped(file: Any) -> bool:
+    """Whether a file's first row is filled, most are not, and what is filled never stands twice running.
+
+    Each name stands once; or it would hardly happen by chance that no two filled rows are neighbours, and that each
+    name differs from the one before it.
+    """
+    rows, filled, names = int(file.rows), int(file.filled), int(file.names)
+    if not file.first or rows < 10 or 2 * filled > rows + 1 or file.beside or file.again > 0:
+        return False
+    apart = comb(rows - filled + 1, filled) / comb(rows, filled)
+    chance = filled / rows * apart * (1 - 1 / names) ** (filled - 1)
+    return (names == filled and 4 * filled <= rows) or chance < BY_CHANCE
+
+
+def unread_facts(
+    bad_cells: pd.DataFrame, bad_rows: pd.DataFrame, table: str, sources: tuple[Source, ...]
+) -> Iterator[Fact]:
+    """How many cells of each column are missing because they cannot be read, and rows of money that are."""
+    for _, rows in bad_cells.groupby(["_source", "name", "column"], sort=False):
+        number, name, header = rows[["_source", "name", "column"]].iloc[0]
+        mend = _reading_lines(name, table, sources[number], rows["value"].unique().tolist())
+        yield Fact(UNREAD.get(name, "unread_cells"), header, len(rows), mend)
+    if table in UNREAD_ROWS:
+        unread = ~bad_rows["reason"].map(code_of).isin([*REPEATS, "orphan"])
+        yield Fact(UNREAD_ROWS[table], "", unread.sum())
+
+
+def _reading_lines(name: str, table: str, source: Source, values: list[str]) -> str:
+    """The lines that read these cells, or say that they mean nothing."""
+    values = [value for value in values if value not in FORMULA_ERRORS]
+    is_number = name in TABLES[table] and TABLES[table][name].kind == "number"
+    lines = number_lines(values, source.decimal, source.thousands) if is_number and values else []
+    return "\n".join(lines) or missing_line(name, values, source)
+
+
+def doubtful_units(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact]:
+    """Calls longer than calls are, and several reasons in one cell."""
+    contacts = tables.get("contacts")
+    if contacts is not None and "duration_s" in contacts.columns:
+        took = contacts.filter(contacts.duration_s > 0)
+        median, calls = took.aggregate(median=took.duration_s.median(), calls=took.count()).execute().iloc[0]
+        if calls and median > HOUR > funnel.contact.conversation_s:
+            seconds = int(funnel.contact.conversation_s * 1000)
+            yield Fact("long_calls", f"{median:,.0f}", calls, f"contact.conversation_s = {seconds}")
+    entries = tables["entries"]
+    given = entries.filter(entries.reason.notnull()).group_by("reason").aggregate(rows=ibis._.count())
+    counts = given.order_by("reason").execute().set_index("reason")["rows"]
+    listed = _several_reasons(counts[~counts.index.isin([*funnel.refusals.categories])])
+    if len(listed):
+        first = listed.index[0]
+        mend = f"values.reason = {toml_value({first: _parts(first, LISTS)[0]})}"
+        yield Fact("several_reasons", first.replace("\n", " "), int(listed.sum()), mend)
+
+
+def _several_reasons(counts: pd.Series) -> pd.Series:
+    """The reasons that are lists of reasons: what stands between their marks stands elsewhere too, or they recur."""
+    held: dict[str, set[str]] = {}
+    for reason in counts.index:
+        for part in {reason.strip().casefold(), *(part.casefold() for part in _parts(reason, LISTS))}:
+            held.setdefault(part, set()).add(reason)
+    listed = []
+    for reason, rows in counts.items():
+        parts = _parts(reason, LISTS)
+        known = all(len(held[part.casefold()]) > 1 for part in parts)
+        listed.append(len(parts) > 1 and (known or (rows > 1 and len(_parts(reason, SURE)) > 1)))
+    return counts[listed]
+
+
+def _parts(reason: Any, marks: Collection[str]) -> list[str]:
+    """What stands between the first of these marks that the reason holds."""
+    mark = next((mark for mark in marks if mark in reason), None)
+    return [part.strip() for part in reason.split(mark) if part.strip()] if mark else [reason.strip()]
+
+
+SIGNS = {
+    "USD": "$ us$ dollar dollars долл доллар",
+    "CAD": "$ c$ dollar dollars",
+    "AUD": "$ a$ dollar dollars",
+    "BRL": "$ r$ dollar dollars",
+    **dict.fromkeys(("NZD", "HKD", "SGD", "MXN", "ARS", "CLP", "COP"), "$ dollar dollars"),
+    "EUR": "€ евро",
+    "GBP": "£ pound",
+    **dict.fromkeys(("JPY", "CNY"), "¥"),
+    "RUB": "₽ р руб рубль рубли рублей rur rub ruble rouble",
+    "BYN": "р руб рубль рубли рублей ruble rouble",
+    "UAH": "₴ грн",
+    "KZT": "₸",
+    "INR": "₹",
+    "TRY": "₺",
+    "ILS": "₪",
+    "PLN": "zł",
+    "CZK": "kč",
+    **dict.fromkeys(("SEK", "NOK", "DKK"), "kr"),
+    "CHF": "chf",
+}
+"""Currencies and what marks them, in small letters without full stops; a mark may be that of several."""
+COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
+FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴₸₹₺₪])")
+
+
+def currencies_of(sign: str) -> frozenset[str]:
+    """The currencies that a sign, a name or a code of three letters may mean; one that is not known means itself.
+
+    >>> currencies_of("Euro") == currencies_of("€") == currencies_of("EUR")
+    True
+    >>> currencies_of("RUR") == currencies_of("rub.") == currencies_of("российских рублей")
+    True
+    """
+    plain = sign.strip().casefold().rstrip(".")
+    return _known_signs().get(plain, frozenset({plain.upper()}))
+
+
+@cache
+def _known_signs() -> dict[str, frozenset[str]]:
+    """Signs, and full names in the languages of pages, each with the currencies that it may mean."""
+    signs = {
+        get_currency_name(code, count, locale=language).casefold(): frozenset({code})
+        for language in ("en", "ru")
+        for code in SIGNS
+        for count in (None, 1, 2, 5)
+    }
+    for sign in " ".join(SIGNS.values()).split():
+        signs[sign] = frozenset(code for code, marks in SIGNS.items() if sign in marks.split())
+    return signs
+
+
+def _is_currency(sign: str) -> bool:
+    return currencies_of(sign) in _known_signs().values() or bool(re.fullmatch("[A-Z]{3}", sign))
+
+
+def currency_facts(
+    cells: ir.Table, funnel: Funnel, table: str, source: Source, files: Iterable[SourceFile]
+) -> Iterator[Fact]:
+    """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected."""
+    column = source.columns.get("amount")
+    if column is None:
+        return
+    if source.currency_signs:
+        own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
+        mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
+        yield from _mixed(_signs(cells, source.currency_signs), funnel, table, column, mend)
+    formats: Counter[str] = Counter()
+    for file in files:
+        if file.kind == "XLSX":
+            formats.update(_formats(file, column, source, _rows_of(cells, file)))
+    yield from _mixed(formats, funnel, table, column, "")
+    mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
+    for file in files:
+        for name in [name for name in file.header if COLUMN.match(name) and name not in mapped]:
+            rows = read_source_file(file.path, source, [name, column]).columns.to_pandas()
+            rows = rows[rows[ROW].isin(_rows_of(cells, file))]
+            currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
+            counts = Counter(currency[(currency != "") & (amount != "")])
+            own = [text for text in counts if funnel.currency in currencies_of(text)]
+            mend = lines_under(table, f"only = {toml_value({name: own})}") if own and table != "leads" else ""
+            yield from _mixed(counts, funnel, table, name, mend)
+
+
+def _mixed(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: str) -> Iterator[Fact]:
+    """A fact where amounts are of several currencies, or all of another than the funnel states."""
+    foreign = {sign: count for sign, count in counts.items() if count and funnel.currency not in currencies_of(sign)}
+    if foreign and (any(map(_is_currency, foreign)) or len(foreign) < len(+counts)):
+        shown = ", ".join(f"{sign} {count}" for sign, count in counts.most_common(5))
+        yield Fact("mixed_currencies", f"{table}, {column}: {shown}", sum(foreign.values()), mend)
+
+
+def _rows_of(cells: ir.Table, file: SourceFile) -> set[int]:
+    """The numbers of a file's rows that are selected."""
+    return {*cells.filter(cells["_file"] == file.name)[ROW].to_pyarrow().to_pylist()}
+
+
+def _signs(cells: ir.Table, signs: tuple[str, ...]) -> Counter[str]:
+    """Rows by the sign in them; of two that fit, the longer is meant."""
+    text = cells["amount"]
+    sign = ibis.cases(*((text.contains(sign), sign) for sign in sorted(signs, key=len, reverse=True)), else_="")
+    found = cells.select(_sign=sign).filter(ibis._["_sign"] != "").group_by("_sign").aggregate(_rows=ibis._.count())
+    return Counter(dict(found.execute().itertuples(index=False)))
+
+
+def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:
+    """A workbook's numbers, of the rows selected, by the currency that their format shows."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(file.path.read_bytes()), read_only=True)
+    counts: Counter[str] = Counter()
+    # Most workbooks format no cell as money: their rows need not be read once more.
+    if any(_currency(text) for text in [*book._number_formats, *_money_formats(book)]):
+        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
+        sheet.reset_dimensions()
+        rows = sheet.iter_rows(min_row=source.header_row)
+        header = [str(cell.value or "").strip() for cell in next(rows, ())]
+        place = header.index(column) if column in header else len(header)
+        numbered = enumerate(rows, start=source.header_row + 1)
+        cells = (row[place] for number, row in numbered if number in selected and len(row) > place)
+        counts.update(
+            sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
+        )
+    book.close()
+    return counts
+
+
+def _money_formats(book: Any) -> list[str]:
+    """The built-in formats of money that a workbook uses: Excel writes them by number alone."""
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+    return [BUILTIN_FORMATS.get(style.numFmtId, "") for style in book._cell_styles]
+
+
+def _currency(number_format: str) -> str:
+    """The sign of money in a number format, "" where there is none."""
+    found = [(symbol or text or sign).strip() for symbol, text, sign in FORMAT.findall(number_format or "")]
+    return next(filter(_is_currency, found), "")
