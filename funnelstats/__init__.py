@@ -1,6 +1,6 @@
 """Where a sales team loses its leads, and whether that is real.
 
-Names of every page stand here; those of one subject in its room: ``fs.team``, ``fs.leads``, ``fs.contacts``,
+Names of every page stand here; those of one subject in its room, and what a week's pages share in ``fs.weekly``: ``fs.team``, ``fs.leads``, ``fs.contacts``,
 ``fs.refusals``, ``fs.loop``, ``fs.money``, ``fs.plan``.
 """
 
@@ -30,12 +30,11 @@ _HOMES = {
     "core.journeys": "journeys with_cohort with_leads",
     "core.projection": "project",
     "core.scatter": "against_rest rates_over_weeks usual_dispersion",
-    "core.shared": "kept",
     "page.layout": "Layout",
     "page.rules": "cautions counting_rules fact_sentences missing_parts not_computable",
     "page.tables": "show_csv show_table show_text",
 }
-ROOMS = ("team", "leads", "contacts", "refusals", "loop", "money", "plan")
+ROOMS = ("weekly", "team", "leads", "contacts", "refusals", "loop", "money", "plan")
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = sorted([*_MODULE_OF, *ROOMS])
 

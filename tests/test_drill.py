@@ -12,6 +12,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.core.counts import outcome_days, step_counts
 from funnelstats.core.journeys import journeys
 from funnelstats.leads.counts import LEADS, cell_leads
+from funnelstats.leads.sentences import own_rows
 
 STAGES = ("lead", "met", "paid")
 FUNNEL = funnel_of(*STAGES, days=[7, 20])
@@ -49,7 +50,7 @@ def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
 @pytest.mark.parametrize("seed", range(3))
 def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
     frame = random_entries(seed, STAGES, leads=300)
-    leads = cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, "Boris", entered_between=WINDOW)
+    leads = own_rows(cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, entered_between=WINDOW), "Boris")
     assert list(leads) == LEADS
     days = leads["days"].astype(object).where(leads["days"].notna(), None)
     dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)
@@ -61,7 +62,7 @@ def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> N
 @pytest.mark.parametrize("manager", ["Анна", "Boris", "Claire"])
 def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
     paths = journeys(table(con, random_entries(7, STAGES, leads=120)), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)
+    leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)
     counts = step_counts(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
     assert leads.groupby("from_stage", sort=False)["judged"].sum().tolist() == counts["entered"].tolist()
     assert (~leads["judged"]).groupby(leads["from_stage"], sort=False).sum().tolist() == counts["too_recent"].tolist()
@@ -75,12 +76,12 @@ def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
 def test_a_lead_of_three_rows_can_be_followed_by_eye(con) -> None:
     rows = [("a", "lead", "2026-01-05", "Ann"), ("a", "met", "2026-01-13", "Bob"), ("b", "lead", "2026-02-10", "Ann")]
     paths = journeys(table(con, entries_frame(rows)), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW)
+    leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), "Ann")
     assert leads[["lead_id", "to_stage", "outcome", "days", "judged"]].to_numpy().tolist() == [
         ["a", "met", "advanced late", 8, True],
         ["b", "met", "too recent", 4, False],
     ]
-    bob = cell_leads(paths, FUNNEL, AS_OF, "Bob", entered_between=WINDOW)
+    bob = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), "Bob")
     assert bob[["lead_id", "to_stage", "outcome"]].to_numpy().tolist() == [["a", "paid", "still there"]]
 
 
@@ -91,14 +92,14 @@ def test_nobody_elses_lead_is_ever_there(con) -> None:
         (e.lead_id, e.holder(s, STAGES)) for e in episodes_of(frame, STAGES) for s in STAGES if e.first(s, STAGES)
     }
     for manager in ("Анна", "Boris", "Claire"):
-        found = set(cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)["lead_id"])
+        found = set(own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)["lead_id"])
         assert found <= {lead for lead, whose in owners if whose == manager}
 
 
 def test_a_manager_without_leads_has_an_empty_table_with_its_columns(con) -> None:
     paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05", "Ann")])), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, "Nobody", entered_between=WINDOW)
+    leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), "Nobody")
     assert (len(leads), list(leads)) == (0, LEADS)
     assert pd.api.types.is_numeric_dtype(leads["days"])
     with pytest.raises(FunnelError, match="entered_between must be"):
-        cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW[::-1])
+        own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW[::-1]), "Ann")

@@ -18,6 +18,7 @@ from funnelstats.core.counts import outcome_days
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.importing.opening import open_funnel
+from funnelstats.leads.sentences import own_rows
 from funnelstats.page.tables import show_table
 from funnelstats.refusals.associations import DRAWS, exact_p, reason_association, reason_patterns
 from funnelstats.refusals.charts import loss_chart, reason_chart
@@ -465,7 +466,7 @@ def test_every_lead_due_is_on_one_list_of_its_owner(sample):
     funnel, paths = sample
     july = month_after(DAY)
     due = retry_counts(paths, funnel, *july, by="owner")
-    lists = {owner: retries_due(paths, funnel, *july, manager=owner) for owner in due["owner"].unique()}
+    lists = {owner: own_rows(retries_due(paths, funnel, *july), owner) for owner in due["owner"].unique()}
     assert {owner: len(rows) for owner, rows in lists.items()} == due.groupby("owner")["due"].sum().to_dict()
     leads = pd.concat(lists.values())
     assert leads["lead_id"].is_unique

@@ -32,7 +32,6 @@ from funnelstats.core.counts import (
     with_shown,
 )
 from funnelstats.core.journeys import EPISODE, episodes
-from funnelstats.core.shared import shared
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -109,7 +108,6 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     return journeys.left_join(found, EPISODE).select(*journeys.columns, "contacted_at", "contacted_on")
 
 
-@shared
 def hours_to_contact(
     firsts: ir.Table | None,
     funnel: Funnel,
@@ -182,7 +180,6 @@ def _on_both_clocks(waits: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
     return twice.select(*(c for c in waits.columns), "_clock", _waited=ibis.greatest(waited, 0))
 
 
-@shared
 def landmark_counts(
     firsts: ir.Table | None,
     funnel: Funnel,

@@ -22,7 +22,6 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.journeys import EPISODE
-from funnelstats.core.shared import shared
 
 STEP_COUNTS = ["entered", "converted", "too_recent"]
 OUTCOMES = ["advanced", "lost", "open"]
@@ -30,7 +29,6 @@ FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
 
-@shared
 def step_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -51,7 +49,6 @@ def step_counts(
     return judged(rows.mutate(_reached_on=rows.next_on), keys, _pairs(funnel))
 
 
-@shared
 def overall_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -123,7 +120,6 @@ def _by_pair(
     return whole_numbers(frame[[*keys, "from_stage", "to_stage", *numbers]], numbers)
 
 
-@shared
 def outcome_days(
     journeys: ir.Table,
     funnel: Funnel,
@@ -143,7 +139,6 @@ def outcome_days(
     return _day_counts(journeys, funnel, as_of, by, entered_between, timed=False)
 
 
-@shared
 def stage_days(
     journeys: ir.Table,
     funnel: Funnel,
@@ -186,7 +181,6 @@ def _day_counts(
     return whole_numbers(frame[[*keys, "from_stage", "age_days", *OUTCOMES]], ["age_days", *OUTCOMES])
 
 
-@shared
 def step_fates(
     journeys: ir.Table,
     funnel: Funnel,
@@ -220,7 +214,6 @@ def step_fates(
     return _by_pair(counted, keys, _pairs(funnel), ["entered", *FATES])
 
 
-@shared
 def undated_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -268,7 +261,6 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
-@shared
 def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 
