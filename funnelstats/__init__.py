@@ -1,7 +1,7 @@
 """Where a sales team loses its leads, and whether that is real.
 
-Names of every page stand here; those of one subject in its room, and what a week's pages share in ``fs.weekly``: ``fs.team``, ``fs.leads``, ``fs.contacts``,
-``fs.refusals``, ``fs.loop``, ``fs.money``, ``fs.plan``.
+Names of every page stand here, those of one subject in its room: ``fs.team``, ``fs.leads``, ``fs.contacts``,
+``fs.refusals``, ``fs.loop``, ``fs.money``, ``fs.plan``; what the pages of a week share in ``fs.weekly``.
 """
 
 from importlib import import_module
