@@ -1,7 +1,7 @@
 """Where a sales team loses its leads, and whether that is real.
 
-Names of every page stand here; those of one subject in its room: ``fs.team``, ``fs.leads``, ``fs.contacts``,
-``fs.refusals``, ``fs.loop``, ``fs.money``, ``fs.plan``.
+Names of every page stand here, those of one subject in its room: ``fs.team``, ``fs.leads``, ``fs.contacts``,
+``fs.refusals``, ``fs.loop``, ``fs.money``, ``fs.plan``; what the pages of a week share in ``fs.weekly``.
 """
 
 from importlib import import_module
@@ -26,12 +26,11 @@ _HOMES = {
     "core.intervals": "clopper_pearson_interval newcombe_interval wilson_interval",
     "core.journeys": "journeys with_cohort with_leads",
     "core.scatter": "against_rest rates_over_weeks usual_dispersion",
-    "core.shared": "kept",
     "page.layout": "Layout",
     "page.rules": "cautions counting_rules fact_sentences missing_parts not_computable",
     "page.tables": "show_csv show_table show_text",
 }
-ROOMS = ("team", "leads", "contacts", "refusals", "loop", "money", "plan")
+ROOMS = ("weekly", "team", "leads", "contacts", "refusals", "loop", "money", "plan")
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = sorted([*_MODULE_OF, *ROOMS])
 

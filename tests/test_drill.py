@@ -7,6 +7,7 @@ from datetime import date
 import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from funnelstats.leads.sentences import own_rows
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.counts import outcome_days, step_counts
@@ -49,7 +50,7 @@ def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
 @pytest.mark.parametrize("seed", range(3))
 def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
     frame = random_entries(seed, STAGES, leads=300)
-    leads = cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, "Boris", entered_between=WINDOW)
+    leads = own_rows(cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, entered_between=WINDOW), "Boris")
     assert list(leads) == LEADS
     days = leads["days"].astype(object).where(leads["days"].notna(), None)
     dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)
@@ -61,7 +62,7 @@ def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> N
 @pytest.mark.parametrize("manager", ["Анна", "Boris", "Claire"])
 def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
     paths = journeys(table(con, random_entries(7, STAGES, leads=120)), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)
+    leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)
     counts = step_counts(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
     assert leads.groupby("from_stage", sort=False)["judged"].sum().tolist() == counts["entered"].tolist()
     assert (~leads["judged"]).groupby(leads["from_stage"], sort=False).sum().tolist() == counts["too_recent"].tolist()
@@ -79,14 +80,14 @@ def test_nobody_elses_lead_is_ever_there(con) -> None:
         (e.lead_id, e.holder(s, STAGES)) for e in episodes_of(frame, STAGES) for s in STAGES if e.first(s, STAGES)
     }
     for manager in ("Анна", "Boris", "Claire"):
-        found = set(cell_leads(paths, FUNNEL, AS_OF, manager, entered_between=WINDOW)["lead_id"])
+        found = set(own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)["lead_id"])
         assert found <= {lead for lead, whose in owners if whose == manager}
 
 
 def test_a_manager_without_leads_has_an_empty_table_with_its_columns(con) -> None:
     paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05", "Ann")])), FUNNEL)
-    leads = cell_leads(paths, FUNNEL, AS_OF, "Nobody", entered_between=WINDOW)
+    leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), "Nobody")
     assert (len(leads), list(leads)) == (0, LEADS)
     assert pd.api.types.is_numeric_dtype(leads["days"])
     with pytest.raises(FunnelError, match="entered_between must be"):
-        cell_leads(paths, FUNNEL, AS_OF, "Ann", entered_between=WINDOW[::-1])
+        own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW[::-1]), "Ann")

@@ -7,6 +7,7 @@ import ibis
 import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from funnelstats.leads.sentences import own_rows
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import LeadBase, Refusals
@@ -145,7 +146,7 @@ def test_without_refusals_there_are_no_rows_and_the_totals_say_so(con):
     assert refusal_counts(lazy, FUNNEL, *FEBRUARY, by="manager").empty
     assert retry_counts(lazy, FUNNEL, *FEBRUARY, by="owner").empty
     assert retried_counts(lazy, FUNNEL, FEBRUARY[1]).empty
-    assert retries_due(lazy, FUNNEL, *FEBRUARY, manager="Anna").empty
+    assert own_rows(retries_due(lazy, FUNNEL, *FEBRUARY), "Anna").empty
     with pytest.raises(FunnelError, match="start must not be after its end"):
         refusal_counts(lazy, FUNNEL, *reversed(FEBRUARY))
     with pytest.raises(FunnelError, match='no column "manger" to group by; did you mean "manager"'):
@@ -194,7 +195,7 @@ def test_a_worklist_holds_a_managers_own_leads_most_money_first(con):
         }
     )
     known = with_leads(lazy, table(con, leads, LEADS, "leads"))
-    found = retries_due(known, FUNNEL, *FEBRUARY, manager="Анна")
+    found = own_rows(retries_due(known, FUNNEL, *FEBRUARY), "Анна")
     days = [pd.Timestamp(day) for day in ("2026-01-20", "2026-01-30", "2026-02-09")]
     columns = ["lead_id", "company", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
     assert found.columns.tolist() == columns
@@ -202,21 +203,21 @@ def test_a_worklist_holds_a_managers_own_leads_most_money_first(con):
         (lead, "", days[0], "lead", "(missing)", days[1], days[2]) for lead in ("b", "a")
     ]
     firms = FUNNEL.model_copy(update={"lead_base": LeadBase(company="product")})
-    assert retries_due(known, firms, *FEBRUARY, manager="Анна")["company"].tolist() == ["(missing)"] * 2
-    assert retries_due(known.mutate(product=known.lead_id), firms, *FEBRUARY, manager="Анна")["company"].tolist() == [
+    assert own_rows(retries_due(known, firms, *FEBRUARY), "Анна")["company"].tolist() == ["(missing)"] * 2
+    assert own_rows(retries_due(known.mutate(product=known.lead_id), firms, *FEBRUARY), "Анна")["company"].tolist() == [
         "b",
         "a",
     ]
-    assert retries_due(known.drop("product"), firms, *FEBRUARY, manager="Анна")["company"].tolist() == [""] * 2
+    assert own_rows(retries_due(known.drop("product"), firms, *FEBRUARY), "Анна")["company"].tolist() == [""] * 2
     assert found["amount"].fillna(-1).tolist() == [7, -1]
-    assert retries_due(known, FUNNEL, *FEBRUARY, manager="(missing)")["lead_id"].tolist() == ["d", "e"]
+    assert own_rows(retries_due(known, FUNNEL, *FEBRUARY), "(missing)")["lead_id"].tolist() == ["d", "e"]
     assert rows_of(retry_counts(known, FUNNEL, *FEBRUARY, by="owner")) == [
         ("Boris", "(missing)", 1),
         ("Анна", "(missing)", 2),
         ("(missing)", "(missing)", 2),
     ]
     # without owners of today the one who had it when it was lost
-    assert len(retries_due(lazy, FUNNEL, *FEBRUARY, manager="Boris")) == 5
+    assert len(own_rows(retries_due(lazy, FUNNEL, *FEBRUARY), "Boris")) == 5
 
 
 def test_a_try_after_a_refusal_is_a_second_one_and_one_after_marketing_is_not(con):
@@ -278,7 +279,7 @@ def test_second_tries_equal_a_loop_over_random_histories(con, seed):
     assert {row[:2]: row[2] for row in rows_of(retry_counts(lazy, RANDOM, start, end, by="owner"))} == counts
     own = [lost for lost in due if owners[lost.lead_id] == "Анна"]
     assert own
-    found = retries_due(lazy, RANDOM, start, end, manager="Анна")
+    found = own_rows(retries_due(lazy, RANDOM, start, end), "Анна")
     dates = found[["lost_on", "due_from", "due_to"]].apply(lambda column: column.dt.date)
     assert set(rows_of(found.drop(columns="company").fillna({"amount": -1}).assign(**dates))) == {
         (lost.lead_id, lost.lost_on, lost.stage, lost.refusal, lost.due_from, lost.due_to, amounts[lost.lead_id])

@@ -43,7 +43,7 @@ def in_process(*notebooks, **parameters):
         for room in rooms:
             room.mkdir()
         tasks = [(str(path), parameters, str(room)) for path, room in zip(notebooks, rooms, strict=True)]
-        results = each_in_a_process(execute, tasks, at_once=1, seconds=60, environment={})
+        results = each_in_a_process(execute, tasks, at_once=1, seconds=60)
         return [nbformat.read(path, 4) for _number, path, _seconds in results]
 
 

@@ -25,7 +25,6 @@ from funnelstats.contacts.first_counts import (
     worked,
 )
 from funnelstats.core.journeys import journeys
-from funnelstats.core.shared import kept
 
 STAGES = ("new", "встреча", "offer", "paid")
 AS_OF = date(2026, 2, 10)
@@ -89,8 +88,8 @@ def test_the_end_of_a_day_is_its_last_second_where_people_live():
 
 def lazy(con, contacts, entries, funnel):
     paths = journeys(table(con, entries), funnel).cache()
-    touched = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, funnel))
-    return kept(first_contacts(paths, touched, funnel))
+    touched = touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, funnel).cache()
+    return first_contacts(paths, touched, funnel).cache()
 
 
 def brute_firsts(entries, contacts, robots=()):

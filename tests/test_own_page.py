@@ -25,9 +25,8 @@ from funnelstats.core.counts import deal_size, fetch, outcome_days
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
-from funnelstats.core.shared import kept
 from funnelstats.importing.opening import open_funnel, trailing_window
-from funnelstats.leads.counts import own_leads, own_wins
+from funnelstats.leads.counts import leads_won, open_leads
 from funnelstats.leads.worklist import chances, own_rows, peer_rows, with_stake
 
 WEEK = "2026-W26"
@@ -43,7 +42,7 @@ def project(tmp_path_factory):
 def sample():
     funnel, tables = open_funnel("sample", DAY)
     paths = journeys(tables.entries, funnel).cache()
-    touched = kept(touches(tables.contacts, paths, funnel))
+    touched = touches(tables.contacts, paths, funnel).cache()
     return funnel, tables, paths, touched
 
 
@@ -115,7 +114,7 @@ def test_the_robots_contacts_and_those_of_nobody_are_counted_and_are_no_colleagu
 @pytest.fixture(scope="module")
 def firsts(sample):
     funnel, _, paths, touched = sample
-    return kept(first_contacts(paths, touched, funnel))
+    return first_contacts(paths, touched, funnel).cache()
 
 
 def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, firsts) -> None:
@@ -154,7 +153,7 @@ def test_no_manager_looks_fast_by_forgetting_leads(sample, firsts) -> None:
 def test_own_leads_of_all_managers_are_all_open_leads_once(sample) -> None:
     funnel, tables, paths, touched = sample
     names = fetch(with_leads(paths, tables.leads, ["manager"]).select("current_manager").distinct())["current_manager"]
-    lists = {who: own_leads(paths, tables.leads, touched, funnel, DAY, manager=who) for who in names}
+    lists = {who: own_rows(open_leads(paths, tables.leads, touched, funnel, DAY), who) for who in names}
     together = pd.concat(lists.values())
     assert together["lead_id"].is_unique
     open_now = fetch(paths.filter(paths.won_on.isnull() & paths.ended_on.isnull()).select("lead_id"))
@@ -174,7 +173,7 @@ def test_the_money_at_stake_is_what_such_leads_brought(sample) -> None:
     names = fetch(tables.leads.select("manager").distinct())["manager"].dropna()
     staked = pd.concat(
         with_stake(
-            own_leads(paths, tables.leads, None, spec, then, manager=who), table, deal_size(tables.payments), then
+            own_rows(open_leads(paths, tables.leads, None, spec, then), who), table, deal_size(tables.payments), then
         )
         for who in names
     )
@@ -193,7 +192,7 @@ def test_wins_of_the_week_are_those_that_the_flow_counts(sample) -> None:
     funnel, tables, paths, _ = sample
     span = week_days(WEEK)
     names = fetch(with_leads(paths, tables.leads, ["manager"]).select("current_manager").distinct())["current_manager"]
-    wins = pd.concat(own_wins(paths, tables.leads, funnel, span, manager=who) for who in names)
+    wins = pd.concat(own_rows(leads_won(paths, tables.leads, funnel, span), who) for who in names)
     assert wins["lead_id"].is_unique
     assert len(wins) == stage_flow(paths, funnel, *span)["entered"].iloc[-1]
     assert (wins["company"] != "").all()

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
+from funnelstats.leads.sentences import own_rows
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.contacts.counts import touches
 from funnelstats.core.journeys import journeys
-from funnelstats.core.shared import kept
-from funnelstats.leads.counts import OWN, WON, own_leads, own_wins
+from funnelstats.leads.counts import OWN, WON, leads_won, open_leads
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)
@@ -31,8 +31,8 @@ def own(con, entries, leads=None, contacts=None, *, manager="Anna", funnel=PLAIN
     )
     made = None
     if contacts is not None:
-        made = kept(touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, funnel))
-    return own_leads(paths, known, made, funnel, as_of, manager=manager)
+        made = touches(table(con, contacts_frame(contacts), CONTACTS_SCHEMA, "contacts"), paths, funnel).cache()
+    return own_rows(open_leads(paths, known, made, funnel, as_of), manager)
 
 
 def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_stage(con):
@@ -46,7 +46,7 @@ def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_s
     paths = journeys(table(con, entries_frame(entries)), PLAIN)
     bare = table(con, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
     found = {
-        who: own_leads(paths, bare, None, PLAIN, AS_OF, manager=who)["lead_id"].tolist() for who in ("Vera", "Boris")
+        who: own_rows(open_leads(paths, bare, None, PLAIN, AS_OF), who)["lead_id"].tolist() for who in ("Vera", "Boris")
     }
     assert found == {"Vera": ["a"], "Boris": []}
 
@@ -84,14 +84,14 @@ def test_wins_are_own_leads_that_reached_the_last_stage_in_the_period(con):
     leads = [("a", "Anna", None, 7.0), ("b", "Anna", None, None), ("c", "Boris", None, None)]
     paths = journeys(table(con, entries_frame(entries)), PLAIN)
     known = table(con, pd.DataFrame(leads, columns=list(LEADS)), LEADS, "leads")
-    found = own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12)), manager="Anna")
+    found = own_rows(leads_won(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12))), "Anna")
     assert found.columns.tolist() == WON
     assert found[["lead_id", "days", "amount"]].to_numpy().tolist() == [["a", 7, 7.0]]
-    nobody = own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12)), manager="Vera")
+    nobody = own_rows(leads_won(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12))), "Vera")
     assert nobody.empty
     assert nobody.dtypes.astype(str).to_dict() == found.dtypes.astype(str).to_dict()
     with pytest.raises(FunnelError, match=r"between must be \(first, last\)"):
-        own_wins(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 5)), manager="Anna")
+        own_rows(leads_won(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 5))), "Anna")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -131,9 +131,9 @@ def test_open_leads_are_those_of_a_loop(con, seed):
                 max((t.on for t in made), default=None),
             )
     paths = journeys(table(con, entries), RANDOM).cache()
-    touches_table = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM))
+    touches_table = touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM).cache()
     bare = table(con, pd.DataFrame({"lead_id": ["L001"]}), ibis.schema({"lead_id": "string"}), "bare")
-    found = own_leads(paths, bare, touches_table, RANDOM, AS_OF, manager="Анна")
+    found = own_rows(open_leads(paths, bare, touches_table, RANDOM, AS_OF), "Анна")
     assert found.columns.tolist() == OWN
     rows = {
         row.lead_id: (row.stage, row.entered_on.date(), row.since.date(), int(row.contacts),

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from backends import ENGINES, entries_frame, funnel_of, random_entries, table
+from funnelstats.leads.sentences import own_rows
 from projects import ENTRIES, FUNNEL, LEADS, NAME, prepared
 from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
@@ -460,7 +461,7 @@ def test_every_lead_due_is_on_one_list_of_its_owner(sample):
     funnel, paths = sample
     july = month_after(DAY)
     due = retry_counts(paths, funnel, *july, by="owner")
-    lists = {owner: retries_due(paths, funnel, *july, manager=owner) for owner in due["owner"].unique()}
+    lists = {owner: own_rows(retries_due(paths, funnel, *july), owner) for owner in due["owner"].unique()}
     assert {owner: len(rows) for owner, rows in lists.items()} == due.groupby("owner")["due"].sum().to_dict()
     leads = pd.concat(lists.values())
     assert leads["lead_id"].is_unique

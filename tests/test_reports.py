@@ -399,9 +399,12 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path):
     assert os.listdir(tmp_path) == ["own.ipynb"]
 
 
-def test_first_pages_of_all_folders_are_made_before_any_second_one() -> None:
-    targets = [Path(week, f"{page}.html") for week in ("W01", "W02") for page in ("team", "anna", "bob")]
+def test_two_workers_take_pages_of_two_folders_in_turn_then_of_the_next_two() -> None:
+    targets = [Path(week, f"{page}.html") for week in ("W01", "W02", "W03") for page in ("team", "anna", "bob")]
     jobs = [Job(Path("weekly.ipynb"), {}, target, "") for target in targets]
-    assert [str(targets[number]) for number in _spread(jobs)] == [
-        f"{week}/{page}.html" for page in ("team", "anna", "bob") for week in ("W01", "W02")
+    assert [str(targets[number]) for number in _spread(jobs, workers=2)] == [
+        f"{week}/{page}.html"
+        for weeks in (("W01", "W02"), ("W03",))
+        for page in ("team", "anna", "bob")
+        for week in weeks
     ]

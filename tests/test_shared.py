@@ -1,33 +1,48 @@
-"""What pages of one run share: counted by the first that asks, the same for all, and nothing without a folder."""
+"""What pages of one run share: made by the first that asks, the same for all, and nothing without a folder."""
 
 from __future__ import annotations
 
 import multiprocessing
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import ibis
 import pandas as pd
 import pytest
 
-from funnelstats.core import counts, shared
-from funnelstats.core.shared import FOLDER, kept
+from funnelstats.core.shared import FOLDER, made_once
 
 CALLS = "calls.txt"
-
-
-@shared.shared
-def slowly(frame: pd.DataFrame, what: str, folder: Path) -> pd.DataFrame:
-    """Stands for a count verb: leaves a mark each time it is really run."""
-    with open(folder / CALLS, "a") as calls:
-        calls.write(f"{what}\n")
-    time.sleep(0.2)
-    if what == "wrong":
-        raise ValueError("no such stage")
-    return frame.assign(what=what)
-
-
 FRAME = pd.DataFrame({"manager": pd.Series(["Анна", None], dtype="str"), "on": pd.to_datetime(["2026-06-01", None])})
+
+
+class Found(NamedTuple):
+    """A frame and a lazy table, as a week's page has."""
+
+    rates: pd.DataFrame
+    paths: Any
+
+
+def found(name: str, folder: Path, *, fails: bool = False) -> Found:
+    """What a page asks for; each time it is really made leaves a mark."""
+    engine = ibis.duckdb.connect()
+
+    def make() -> Found:
+        with open(folder / CALLS, "a") as calls:
+            calls.write(f"{name}\n")
+        time.sleep(0.2)
+        if fails:
+            raise ValueError("no such stage")
+        return Found(FRAME, ibis.memtable(FRAME).order_by("manager").cache())
+
+    return made_once(name, make, engine)
+
+
+def seen(name: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same as frames, which another process can send back."""
+    rates, paths = found(name, folder)
+    return rates, paths.to_pandas()
 
 
 def calls(folder: Path) -> list[str]:
@@ -41,72 +56,33 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_same_question_is_counted_once_and_another_one_anew(folder) -> None:
-    first, again, other = (slowly(FRAME, what, folder) for what in ("this", "this", "that"))
-    pd.testing.assert_frame_equal(first, FRAME.assign(what="this"))
-    pd.testing.assert_frame_equal(again, first)
-    assert other["what"].unique().tolist() == ["that"]
-    assert calls(folder) == ["this", "that"]
-
-
-def test_what_one_page_does_to_its_frame_is_not_seen_by_another(folder) -> None:
-    found = slowly(FRAME, "this", folder)
-    found["manager"] = "changed"
-    assert slowly(FRAME, "this", folder)["manager"][0] == "Анна"
+def test_what_has_one_name_is_made_once_and_what_has_another_anew(folder) -> None:
+    for name in ("W25", "W25", "W26"):
+        rates, paths = seen(name, folder)
+        pd.testing.assert_frame_equal(rates, FRAME)
+        assert paths["manager"].dropna().tolist() == ["Анна"]
+        assert paths["on"].tolist() == FRAME["on"].tolist()
+    assert calls(folder) == ["W25", "W26"]
 
 
 def test_pages_that_ask_at_once_wait_for_the_first(folder) -> None:
-    with multiprocessing.get_context("fork").Pool(3) as pool:
-        found = pool.starmap(slowly, [(FRAME, "this", folder)] * 3)
-    assert calls(folder) == ["this"]
-    for frame in found:
-        pd.testing.assert_frame_equal(frame, FRAME.assign(what="this"))
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pages = pool.starmap(seen, [("W26", folder)] * 3)
+    assert calls(folder) == ["W26"]
+    for rates, _paths in pages:
+        pd.testing.assert_frame_equal(rates, FRAME)
 
 
-def test_a_verb_that_fails_leaves_nothing_for_the_next(folder) -> None:
+def test_what_fails_leaves_nothing_for_the_next(folder) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="no such stage"):
-            slowly(FRAME, "wrong", folder)
-    assert calls(folder) == ["wrong", "wrong"]
+            found("W26", folder, fails=True)
+    assert calls(folder) == ["W26", "W26"]
+    assert [path.suffix for path in (folder / "run").iterdir()] == [".lock"]
 
 
-def test_half_of_a_result_is_nobody_s(tmp_path) -> None:
-    path = tmp_path / "frame"
-    turn = shared._made_once(path)
-    turn.__enter__().write_bytes(b"half")
-    turn.__exit__(OSError, OSError("the disk is full"), None)
-    assert not path.exists()
-
-
-def test_without_a_folder_every_verb_counts_for_itself(tmp_path, monkeypatch) -> None:
+def test_without_a_folder_every_page_makes_all_for_itself(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
     for _ in range(2):
-        slowly(FRAME, "this", tmp_path)
-    assert calls(tmp_path) == ["this", "this"]
-
-
-def test_rows_of_another_preparation_are_other_rows(folder) -> None:
-    con = ibis.duckdb.connect()
-    for name, amount in (("payments_old", 10.0), ("payments_new", 70.0)):
-        path = folder / f"{name}.parquet"
-        pd.DataFrame({"lead_id": ["1"], "amount": [amount]}).to_parquet(path)
-        found = counts.deal_size(con.read_parquet(path, table_name=name))
-        assert found["mean_deal"].tolist() == [amount]
-    assert len(list((folder / "run").glob("frame_*[!k]"))) == 2
-
-
-def test_a_table_kept_is_the_same_table_in_every_process_s_own_engine(folder) -> None:
-    path = folder / "entries.parquet"
-    pd.DataFrame({"lead_id": ["1", "2"], "on": pd.to_datetime(["2026-06-01", None])}).to_parquet(path)
-    tables = [kept(ibis.duckdb.connect().read_parquet(path, table_name="entries").order_by("lead_id")) for _ in "ab"]
-    first, second = (table.to_pandas() for table in tables)
-    pd.testing.assert_frame_equal(first, second)
-    assert first["lead_id"].tolist() == ["1", "2"]
-    assert len(list((folder / "run").glob("table_*[!k]"))) == 1
-    # What is counted of it is known by its name, so that is the same in both.
-    assert len({table.get_name() for table in tables}) == 1
-
-
-@pytest.mark.usefixtures("folder")
-def test_no_table_is_kept_as_none() -> None:
-    assert kept(None) is None
+        found("W26", tmp_path)
+    assert calls(tmp_path) == ["W26", "W26"]

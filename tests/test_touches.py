@@ -14,7 +14,6 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.contacts.counts import CONTACT_COUNTS, OUTSIDE, QUIET_COUNTS, contact_counts, quiet_counts, touches
 from funnelstats.core.counts import fetch
 from funnelstats.core.journeys import journeys
-from funnelstats.core.shared import kept
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")
@@ -49,7 +48,7 @@ def test_a_robot_and_nobody_are_groups_of_their_own(con):
 
 def test_no_contacts_give_frames_of_the_same_shape(con):
     paths = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL).cache()
-    lazy = kept(touches(table(con, contacts_frame([]), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL))
+    lazy = touches(table(con, contacts_frame([]), CONTACTS_SCHEMA, "contacts"), paths, FUNNEL).cache()
     for none, some in ((contact_counts(None, FUNNEL, AS_OF), contact_counts(lazy, FUNNEL, AS_OF)),):
         pd.testing.assert_frame_equal(none, some.astype(none.dtypes.to_dict()), check_index_type=False)
     assert touches(None, paths, FUNNEL) is None
@@ -147,7 +146,7 @@ def test_quiet_days_are_those_of_a_loop_over_every_day_of_every_lead(con, seed, 
             cell[1] += moved and not any(t.moves for t in own)
             cell[2] += moved
     paths = journeys(table(con, entries), RANDOM).cache()
-    lazy = kept(touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM))
+    lazy = touches(table(con, contacts, CONTACTS_SCHEMA, "contacts"), paths, RANDOM).cache()
     found = quiet_counts(lazy, paths, RANDOM, as_of, between=between)
     assert {r[0]: list(r[1:]) for r in found.itertuples(index=False)} == expected
     assert (found["quiet_moves"] <= found["quiet_days"]).all()

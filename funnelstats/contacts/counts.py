@@ -29,7 +29,6 @@ from funnelstats.core.counts import (
     whole_numbers,
 )
 from funnelstats.core.journeys import EPISODE, episodes, local_day, visible
-from funnelstats.core.shared import shared
 
 OUTSIDE = "(outside)"
 """The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""
@@ -125,7 +124,6 @@ def _episodes(journeys: ir.Table) -> ir.Table:
     )
 
 
-@shared
 def contact_counts(
     touches: ir.Table | None,
     funnel: Funnel,
@@ -166,7 +164,6 @@ def contact_counts(
     return whole_numbers(frame[[*keys, *CONTACT_COUNTS]], CONTACT_COUNTS)
 
 
-@shared
 def quiet_counts(
     touches: ir.Table | None,
     journeys: ir.Table,

@@ -34,7 +34,6 @@ from funnelstats.core.counts import (
     with_shown,
 )
 from funnelstats.core.journeys import EPISODE, episodes
-from funnelstats.core.shared import shared
 
 SECONDS = npt.NDArray[np.int64]
 
@@ -107,7 +106,6 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     return journeys.left_join(found, EPISODE).select(*journeys.columns, "contacted_at", "contacted_on")
 
 
-@shared
 def hours_to_contact(
     firsts: ir.Table | None,
     funnel: Funnel,
@@ -180,7 +178,6 @@ def _on_both_clocks(waits: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
     return twice.select(*(c for c in waits.columns), "_clock", _waited=ibis.greatest(waited, 0))
 
 
-@shared
 def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """Leads still at the first stage at the end of day L, contacted by then or not, and how many moved on after it.
 

@@ -8,7 +8,6 @@ from scipy import special
 
 from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
-from funnelstats.core.shared import shared
 
 OWN = 4
 """Leads as the team's that stand beside a manager's own of a kind, for what chance does there.
@@ -20,7 +19,6 @@ FEWEST_COMPARABLE = 30
 """Effective leads at a step below which nobody teaches it or is said to need the lesson."""
 
 
-@shared
 def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1.0) -> pd.DataFrame:
     """Each manager's conversions beside those his leads would have brought the other managers.
 

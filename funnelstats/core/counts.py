@@ -24,13 +24,11 @@ from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.conversion import COUNTS
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.journeys import EPISODE
-from funnelstats.core.shared import shared
 
 FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
 
-@shared
 def step_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -51,7 +49,6 @@ def step_counts(
     return judged(rows.mutate(_reached_on=rows.next_on), keys, _pairs(funnel))
 
 
-@shared
 def overall_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -123,7 +120,6 @@ def _by_pair(
     return whole_numbers(frame[[*keys, "from_stage", "to_stage", *numbers]], numbers)
 
 
-@shared
 def outcome_days(
     journeys: ir.Table,
     funnel: Funnel,
@@ -158,7 +154,6 @@ def outcome_days(
     return whole_numbers(frame[[*keys, "from_stage", "age_days", *OUTCOMES]], ["age_days", *OUTCOMES])
 
 
-@shared
 def step_fates(
     journeys: ir.Table,
     funnel: Funnel,
@@ -192,7 +187,6 @@ def step_fates(
     return _by_pair(counted, keys, _pairs(funnel), ["entered", *FATES])
 
 
-@shared
 def undated_counts(
     journeys: ir.Table,
     funnel: Funnel,
@@ -240,7 +234,6 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
-@shared
 def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 

@@ -25,12 +25,10 @@ from funnelstats.core.counts import (
     with_shown,
 )
 from funnelstats.core.journeys import stage_entries
-from funnelstats.core.shared import shared
 
 FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 
-@shared
 def stage_flow(
     journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
 ) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from funnelstats.core.comparing import rest_of, versus_rest
 from funnelstats.core.conversion import STEP
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.core.intervals import Array, checked_level, score_interval, share
-from funnelstats.core.shared import shared
 
 OWN_PART = 0.5
 """Of a step's correlation, how much is its own; the rest is that of all steps, which few weeks know better."""
@@ -22,7 +21,6 @@ KNOWN_PART = 2 / 3
 """Degrees of freedom that a difference of neighbouring weeks is worth: the price of not minding a break."""
 
 
-@shared
 def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
     """Share of leads that advanced by the horizon, over all weeks given, honest about good and bad weeks.
 
@@ -41,7 +39,6 @@ def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95)
     return _scattered(_rates(days, funnel), parts, _correlations(parts, funnel), level)
 
 
-@shared
 def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """``versus_rest`` of each manager's rates over weeks; ``days`` as for ``rates_over_weeks``, by manager and week.
 

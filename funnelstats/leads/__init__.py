@@ -1,6 +1,6 @@
 """One manager's own leads: which to act on this week, and how the manager stands beside the others."""
 
-from funnelstats.leads.counts import cell_leads, own_leads, own_wins
+from funnelstats.leads.counts import cell_leads, leads_won, open_leads
 from funnelstats.leads.worklist import (
     chances,
     coming_week,
@@ -22,12 +22,12 @@ __all__ = [
     "cell_leads",
     "chances",
     "coming_week",
+    "leads_won",
     "of_manager",
     "of_manager_flow",
-    "own_leads",
+    "open_leads",
     "own_rows",
     "own_sentences",
-    "own_wins",
     "peer_band",
     "peer_rows",
     "stalled",

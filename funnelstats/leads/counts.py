@@ -1,4 +1,4 @@
-"""The leads of one manager: the only rows that are leads, for the page that only this manager reads.
+"""Leads with whose they are: the only rows that are leads, for the pages that only their manager reads.
 
 Whose a lead is now says the leads' own ``manager``; where that is blank, who had it when it entered its stage.
 Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
@@ -17,23 +17,9 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import by_people, fetch, named, on_date
 from funnelstats.core.journeys import EPISODE, visible, with_leads
-from funnelstats.core.shared import shared
 
 OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
 WON = ["lead_id", "company", "won_on", "days", "amount"]
-
-
-def own_leads(
-    journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date, *, manager: str
-) -> pd.DataFrame:
-    """A manager's leads that are open at the end of ``as_of``: neither at the last stage nor ended, dated or not.
-
-    ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
-    none. Returns lead_id, company ("" unless ``lead_base.company`` is stated), stage (where it stands, for one that
-    stepped back the stage it went back to), entered_on (when it first stood there), since (when it last moved),
-    contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it), amount.
-    """
-    return _of(manager, _open_leads(journeys, leads, touches, funnel, as_of))
 
 
 def open_owners(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> list[str]:
@@ -50,11 +36,17 @@ def _open(journeys: ir.Table, as_of: date) -> ir.Table:
     return journeys.filter(begun & ~over)
 
 
-@shared
-def _open_leads(
+def open_leads(
     journeys: ir.Table, leads: ir.Table, touches: ir.Table | None, funnel: Funnel, as_of: date
 ) -> pd.DataFrame:
-    """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
+    """The leads that are open at the end of ``as_of``: neither at the last stage nor ended, dated or not.
+
+    ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
+    none. Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), stage (where
+    it stands, for one that stepped back the stage it went back to), entered_on (when it first stood there), since (when
+    it last moved), contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it),
+    amount.
+    """
     rows = _open(journeys, as_of)
     back = (rows.back_on <= on_date(as_of)).fill_null(False)
     stands = (rows.place < len(funnel.steps)) & (rows.reached_on <= on_date(as_of)) & ~back
@@ -84,19 +76,12 @@ def _open_leads(
     return _typed(found, OWN).sort_values(["since", "lead_id"], ignore_index=True)
 
 
-def own_wins(
-    journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date], *, manager: str
-) -> pd.DataFrame:
-    """A manager's leads that entered the last stage in a period, the first day and the last one included.
+def leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
+    """The leads that entered the last stage in a period, the first day and the last one included.
 
-    Returns lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since it came in or
-    was reopened; missing where the win is dated before that), amount.
+    Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since
+    it came in or was reopened; missing where the win is dated before that), amount.
     """
-    return _of(manager, _leads_won(journeys, leads, funnel, between))
-
-
-@shared
-def _leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
     won = journeys.won_on.between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1])
     days = rows.won_on.delta(rows.began_on, unit="day")
@@ -127,12 +112,8 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
 
 
 def _typed(found: ir.Table, columns: list[str]) -> pd.DataFrame:
-    frame = fetch(found.select(*columns, "owner"))
+    frame = fetch(found.select("owner", *columns)).rename(columns={"owner": "manager"})
     return frame.astype({name: "float64" for name in ("contacts", "amount", "days") if name in columns})
-
-
-def _of(manager: str, leads: pd.DataFrame) -> pd.DataFrame:
-    return leads[leads["owner"] == manager].drop(columns="owner").reset_index(drop=True)
 
 
 LEADS = ["lead_id", "episode", "from_stage", "to_stage", "entered_on", "outcome", "days", "judged"]
@@ -149,26 +130,18 @@ OUTCOME_WORDS = {
 """What became of a lead at a step; too recent: still there, and its days are not over."""
 
 
-def cell_leads(
-    journeys: ir.Table, funnel: Funnel, as_of: date, manager: str, *, entered_between: tuple[date, date]
-) -> pd.DataFrame:
-    """A manager's leads that entered a step within the dates, first and last included, and what became of each.
+def cell_leads(journeys: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date]) -> pd.DataFrame:
+    """The leads that entered a step within the dates, first and last included, and what became of each.
 
-    One row for each lead, episode and step that the manager owned at its entry: as many as the step's ``entered``
-    on the page. ``judged`` where the step's days are over at ``as_of``: those make the matured rate, with those that
-    advanced in time as its numerator; the others are the page's too recent ones, whatever they did meanwhile.
+    One row for each lead, episode and step, with the manager who owned it at its entry: as many as the step's
+    ``entered`` on that manager's page. ``judged`` where the step's days are over at ``as_of``: those make the matured
+    rate, with those that advanced in time as its numerator; the others are the page's too recent ones, whatever they
+    did meanwhile.
 
-    Returns lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until it
-    left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
+    Returns manager, lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until
+    it left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
     then by day of entry.
     """
-    leads = _all_leads(journeys, funnel, as_of, entered_between)
-    return leads.loc[leads["manager"] == manager, LEADS].reset_index(drop=True)
-
-
-@shared
-def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between: tuple[date, date]) -> pd.DataFrame:
-    """Everybody's, with whose it was as `manager`: counted once for the pages of all managers."""
     first, last = checked_between(entered_between, "entered_between")
     today = on_date(as_of)
     rows = journeys.filter(
@@ -200,7 +173,7 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
         )
     )
     frame = frame.sort_values(["place", "entered_on", "lead_id", "episode"]).reset_index(drop=True)
-    return frame.assign(
+    frame = frame.assign(
         from_stage=named(frame["place"], funnel.stages),
         to_stage=named(frame["place"] + 1, funnel.stages),
         outcome=frame["outcome"].map(OUTCOME_WORDS).astype("str"),
@@ -208,3 +181,4 @@ def _all_leads(journeys: ir.Table, funnel: Funnel, as_of: date, entered_between:
         episode=frame["episode"].astype("int64"),
         judged=frame["judged"].astype("bool"),
     )
+    return frame[["manager", *LEADS]]

@@ -61,8 +61,9 @@ def _later(rates: pd.DataFrame, funnel: Funnel) -> dict[str, float]:
 def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """A manager's open leads with what each may bring: its chance to win times its amount, or the mean deal.
 
-    Takes ``own_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved), chance and at_stake
-    (missing where neither amount nor mean deal is known). A lead there longer than any other has no chance left.
+    Takes the manager's rows of ``open_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved),
+    chance and at_stake (missing where neither amount nor mean deal is known). A lead there longer than any other has no
+    chance left.
     """
     days_there = _days(own["since"], as_of)
     oldest = chances.groupby("from_stage")["age_days"].max()
@@ -150,7 +151,7 @@ def second_tries(success: pd.DataFrame) -> tuple[int, int]:
 def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Refused leads due for a second try with what each may bring if it is tried: most first, then by its last day.
 
-    Takes ``retries_due`` of the manager and ``retry_success`` of the team. The chance is that of leads that **were**
+    Takes the manager's ``retries_due`` and ``retry_success`` of the team. The chance is that of leads that **were**
     tried: those nobody called again say nothing of what a call brings. It is missing, and at_stake with it, below ten
     such tries: an export that writes them down as new leads, or holds one row per lead, shows none. Returns the columns
     of ``worklist`` (days_there counts from the refusal), then refusal, lost_on, due_from, due_to.

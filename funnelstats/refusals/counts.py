@@ -29,7 +29,6 @@ from funnelstats.core.counts import (
     with_shown,
 )
 from funnelstats.core.journeys import EPISODE, category_of, episodes, stage_entries, visible
-from funnelstats.core.shared import shared
 
 NOT_REFUSED = ""
 PERIODS = {"week": "W", "month": "M"}
@@ -133,7 +132,6 @@ def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
     return fetch(totals.cross_join(owned))
 
 
-@shared
 def refusal_counts(
     journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -170,20 +168,13 @@ def retry_counts(
     return _counted(rows, [*keys, "refusal"], funnel, {"due": lambda group: group.count()})
 
 
-def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date, *, manager: str) -> pd.DataFrame:
-    """A manager's own leads due for a second try from `start` to `end`: a worklist, most money first.
+def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> pd.DataFrame:
+    """The leads due for a second try from `start` to `end`: a worklist, most money first.
 
     Whose a lead is now says `current_manager` (`with_leads`); without that column, who had it when it was
-    lost. Returns lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost at),
-    refusal, due_from, due_to, amount (missing where not known).
+    lost. Returns manager, lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost
+    at), refusal, due_from, due_to, amount (missing where not known).
     """
-    due = _leads_due(journeys, funnel, start, end)
-    return due.loc[due["owner"] == manager, WORKLIST].reset_index(drop=True)
-
-
-@shared
-def _leads_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> pd.DataFrame:
-    """Everybody's, with whose it is as `owner`: counted once for the pages of all managers."""
     rows = _due(journeys, funnel, start, end)
     named = funnel.lead_base.company
     company = visible(rows[named].cast("string")) if named and named in rows.columns else ibis.literal("")
@@ -199,10 +190,11 @@ def _leads_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> pd
     for day, wait in (("due_from", "_first"), ("due_to", "_last")):
         days = pd.to_timedelta(found[wait].astype("int64"), unit="D")
         found[day] = (found["lost_on"] + days).astype("datetime64[us]")
-    return found.sort_values(["amount", "due_to", "lead_id"], ascending=[False, True, True], na_position="last")
+    found = found.rename(columns={"owner": "manager"})[["manager", *WORKLIST]]
+    order = ["amount", "due_to", "lead_id"]
+    return found.sort_values(order, ascending=[False, True, True], na_position="last", ignore_index=True)
 
 
-@shared
 def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """How many refused leads got their second try: those reopened before their days for it were over.
 

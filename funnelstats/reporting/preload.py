@@ -9,6 +9,8 @@ import gc
 import os
 import signal
 import sys
+from base64 import b64encode
+from datetime import date
 from importlib import import_module
 from multiprocessing import forkserver
 
@@ -44,10 +46,35 @@ def _import_all() -> None:
 
     for name in funnelstats.__all__:
         getattr(funnelstats, name)
+    _make_a_page()
     # Made by duckdb when it is imported, with a thread for each core; a page opens its own.
     duckdb.default_connection().close()
     # Nothing of this is garbage, and marking it would copy the memory that forks share.
     gc.freeze()
+
+
+def _make_a_page() -> None:
+    """Make a page that nobody sees, so that templates, schemas and selectors are compiled, and fonts found, once."""
+    import nbformat
+    import pandas as pd
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+    from funnelstats.config.words import LANGUAGES, day, speak
+    from funnelstats.page.figures import house_axes, show_figure
+    from funnelstats.reporting.pages import faults, page_html
+
+    figure, axes = house_axes()
+    axes.set_title("Nothing", weight="bold")
+    shown = show_figure(figure, alt="nothing", numbers=pd.DataFrame())
+    picture = {"image/png": b64encode(shown.data["image/png"]).decode()}
+    output = new_output("display_data", picture, metadata=shown.metadata)
+    notebook = new_notebook(cells=[new_markdown_cell("# Nothing"), new_code_cell(outputs=[output])])
+    nbformat.validate(notebook)
+    for language in LANGUAGES:
+        speak(language)
+        day(date.min)
+        faults(page_html(notebook, title="Nothing", language=language), notebook)
+    speak(LANGUAGES[0])
 
 
 def _leave_the_terminal() -> None:

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver
 from typing import Any, NamedTuple
@@ -71,7 +71,6 @@ def each_in_a_process(
     *,
     at_once: int,
     seconds: float,
-    environment: Mapping[str, str],
 ) -> Generator[tuple[int, Any, float]]:
     """Number, result and seconds of each task as it is done; a Failure in place of the result where there is none.
 
@@ -85,7 +84,7 @@ def each_in_a_process(
         while waiting or running:
             while waiting and len(running) < at_once:
                 number = waiting.pop()
-                running.append(_start(number, work, tasks[number], environment))
+                running.append(_start(number, work, tasks[number]))
             first = min(run.since for run in running) + seconds
             connection.wait(
                 [one for run in running for one in (run.channel, run.process.sentinel)],
@@ -112,12 +111,12 @@ def each_in_a_process(
             _end(run)
 
 
-def _start(number: int, work: Any, arguments: tuple[Any, ...], environment: Mapping[str, str]) -> _Running:
+def _start(number: int, work: Any, arguments: tuple[Any, ...]) -> _Running:
     for _again in range(_STARTS):
         start_importing()
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("forkserver").Process(
-            target=_work, args=(work, arguments, dict(environment), theirs), daemon=True
+            target=_work, args=(work, arguments, theirs), daemon=True
         )
         with theirs, suppress(ConnectionError, EOFError):
             process.start()
@@ -156,13 +155,10 @@ def _end(run: _Running) -> None:
     run.channel.close()
 
 
-def _work(
-    work: Any, arguments: tuple[Any, ...], environment: Mapping[str, str], channel: connection.Connection
-) -> None:
+def _work(work: Any, arguments: tuple[Any, ...], channel: connection.Connection) -> None:
     import numpy as np
 
     threading.Thread(target=_end_with_the_run, args=(os.getppid(),), daemon=True).start()
-    os.environ.update(environment)
     # Python's own random state is seeded anew by the fork itself.
     np.random.seed()  # noqa: NPY002 (the state that a notebook would use)
     channel.send((True, work(*arguments, lambda doing: channel.send((False, doing)))))

@@ -91,8 +91,9 @@ def render_many(
     try:
         for record in records.values():
             _tell(tell, record)
-        anew = [number for number in _spread(jobs) if number not in records]
-        with closing(_made([jobs[number] for number in anew], workers or cores())) as made:
+        workers = workers or cores()
+        anew = [number for number in _spread(jobs, workers) if number not in records]
+        with closing(_made([jobs[number] for number in anew], workers)) as made:
             for place, record in made:
                 records[anew[place]] = record
                 _tell(tell, record)
@@ -123,12 +124,17 @@ def _made(jobs: Sequence[Job], workers: int) -> Generator[tuple[int, Record]]:
     with ExitStack() as stack:
         for part in parts:
             stack.callback(shutil.rmtree, part, ignore_errors=True)
-        # What several pages count alike is counted by the first of them.
-        common = stack.enter_context(tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True))
-        tasks = list(zip(jobs, parts, strict=True))
-        results = each_in_a_process(_make, tasks, at_once=workers, seconds=CELL_SECONDS, environment={FOLDER: common})
+        # What several pages of a folder need is made by the first of them, and goes with the last.
+        shared = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True)))
+        left = Counter(job.target.parent for job in jobs)
+        place_of = {folder: shared / str(number) for number, folder in enumerate(left)}
+        tasks = [(job, part, place_of[job.target.parent]) for job, part in zip(jobs, parts, strict=True)]
+        results = each_in_a_process(_make, tasks, at_once=workers, seconds=CELL_SECONDS)
         for place, result, seconds in stack.enter_context(closing(results)):
-            job, part = tasks[place]
+            job, part, common = tasks[place]
+            left[job.target.parent] -= 1
+            if not left[job.target.parent]:
+                shutil.rmtree(common, ignore_errors=True)
             if isinstance(result, Failure):
                 set_aside(job.target, part / f"{job.target.stem}.ipynb", result.whole)
                 yield place, Record(job, "failed", seconds, result.line)
@@ -143,15 +149,16 @@ def _tell(tell: Callable[[Record], None], record: Record) -> None:
         tell(record)
 
 
-def _spread(jobs: Sequence[Job]) -> list[int]:
-    """The jobs' numbers, the first page of each folder before any second one.
+def _spread(jobs: Sequence[Job], workers: int) -> list[int]:
+    """The jobs' numbers, as many folders at a time as there are workers, and of these a page of each in turn.
 
     What pages share is the same for a folder's, and those made at once would wait for each other.
     """
+    folders = {folder: place for place, folder in enumerate(dict.fromkeys(job.target.parent for job in jobs))}
     seen: Counter[Path] = Counter()
     turns = []
     for job in jobs:
-        turns.append(seen[job.target.parent])
+        turns.append((folders[job.target.parent] // workers, seen[job.target.parent]))
         seen[job.target.parent] += 1
     return sorted(range(len(jobs)), key=turns.__getitem__)
 
@@ -169,14 +176,15 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(job: Job, part: Path, doing: Callable[[str], None]) -> dict[str, Any] | Failure:
+def _make(job: Job, part: Path, common: Path, doing: Callable[[str], None]) -> dict[str, Any] | Failure:
     """Execute, check, publish, in a process of its own: what run.json keeps of the page, or why there is none."""
     from funnelstats.reporting.engine import execute
 
     executed = part / f"{job.target.stem}.ipynb"
     try:
         part.mkdir(exist_ok=True)
-        os.environ["IPYTHONDIR"] = str(part)
+        common.mkdir(exist_ok=True)
+        os.environ |= {"IPYTHONDIR": str(part), FOLDER: str(common)}
         notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
         doing("its page")
         tables = tables_of(notebook)

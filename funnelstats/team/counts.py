@@ -12,12 +12,10 @@ from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import fetch, on_date
 from funnelstats.core.journeys import EPISODE, journeys, local_day, stage_entries, with_episode
-from funnelstats.core.shared import shared
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
 
-@shared
 def rival_counts(
     entries: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date] | None = None
 ) -> pd.DataFrame:

@@ -1,0 +1,156 @@
+"""What the pages of one week have in common: frames made once for a run, for the team's page and its managers'."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from funnelstats.config.dates import week_days
+from funnelstats.config.funnel import Funnel
+from funnelstats.contacts import (
+    contact_counts,
+    first_contacts,
+    hours_to_contact,
+    landmark_counts,
+    landmark_differences,
+    quiet_counts,
+    touches,
+    with_expected,
+)
+from funnelstats.core.casemix import case_mix
+from funnelstats.core.comparing import page_verdicts, versus_targets, with_undated
+from funnelstats.core.conversion import with_matured
+from funnelstats.core.counts import deal_size, outcome_days, step_counts, undated_counts
+from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.journeys import journeys, with_leads
+from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
+from funnelstats.core.shared import made_once
+from funnelstats.importing.opening import Tables, alarm_window, trailing_window, trend_window
+from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
+from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
+from funnelstats.team import e_alarms
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+__all__ = ["ManagersWeek", "TeamWeek", "managers", "team"]
+
+
+class TeamWeek(NamedTuple):
+    """What a week's page of the team and those of its managers judge by."""
+
+    paths: ir.Table
+    rates: pd.DataFrame
+    undated: pd.DataFrame
+    team: pd.DataFrame
+    strata: pd.DataFrame
+    mix: pd.DataFrame
+    managers: pd.DataFrame
+    deal: pd.DataFrame
+
+
+def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
+    """The journeys, rates and verdicts of a week's trailing window, as known on a day.
+
+    - ``paths``: ``journeys``, computed
+    - ``rates``: the team's ``rates_over_weeks``
+    - ``undated``: its ``undated_counts``
+    - ``team``: ``versus_targets`` of these rates ``with_matured`` and ``with_undated``
+    - ``strata``: ``step_counts`` by manager and what leads are like (``lead_base``); ``mix``: their ``case_mix``
+    - ``managers``: ``page_verdicts`` of every manager and step: ``versus_targets`` of their rates, ``against_rest``,
+      ``mix`` and ``e_alarms``
+    - ``deal``: ``deal_size`` of the payments
+    """
+
+    def make() -> TeamWeek:
+        window = trailing_window(week, funnel)
+        paths = journeys(tables.entries, funnel).cache()
+        rates = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=window), funnel)
+        days = outcome_days(paths, funnel, day, by=["manager", "week"], entered_between=window)
+        matured = step_counts(paths, funnel, day, entered_between=window)
+        own_matured = step_counts(paths, funnel, day, by="manager", entered_between=window)
+        team, managers = versus_targets(
+            with_matured(rates, matured), with_matured(rates_over_weeks(days, funnel), own_matured), funnel
+        )
+        undated = undated_counts(paths, funnel, day, entered_between=window)
+        own_undated = undated_counts(paths, funnel, day, by="manager", entered_between=window)
+        team, managers = with_undated(team, undated), with_undated(managers, own_undated)
+        rest = against_rest(days, funnel)
+        based = with_leads(paths, tables.leads, funnel.base)
+        strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=window)
+        mix = case_mix(strata, dispersion=usual_dispersion(rest))
+        watched = step_counts(paths, funnel, day, by=["manager", "week"], entered_between=alarm_window(week))
+        alarms = e_alarms(watched, funnel, rates=managers)
+        managers = page_verdicts(managers, rest, mix, team, alarms)
+        return TeamWeek(paths, rates, undated, team, strata, mix, managers, deal_size(tables.payments))
+
+    return made_once(f"team_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+
+
+class ManagersWeek(NamedTuple):
+    """What a week's pages of single managers show, of every manager; each page shows its own manager's rows alone."""
+
+    managers: pd.DataFrame
+    deal: pd.DataFrame
+    chances: pd.DataFrame
+    open_leads: pd.DataFrame
+    retries: pd.DataFrame
+    success: pd.DataFrame
+    behind: pd.DataFrame
+    weeks: pd.DataFrame
+    contacts: pd.DataFrame
+    moves: pd.DataFrame
+    hours: pd.DataFrame
+    marks: pd.DataFrame
+    refused: pd.DataFrame
+    flow: pd.DataFrame
+    won: pd.DataFrame
+
+
+def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWeek:
+    """The verdicts, leads, contacts and refusals of every manager in a week's trailing window, as known on a day.
+
+    - ``managers``, ``deal``: of ``team``, the same week
+    - ``chances``: to win, of an open lead of the team; ``open_leads``: everybody's
+    - ``retries``: everybody's ``retries_due`` in the ``coming_week``; ``success``: the team's ``retry_success``
+    - ``behind``: ``cell_leads``, those behind the rates
+    - ``weeks``: ``step_counts`` by manager and week, of the ``trend_window``
+    - ``contacts``: ``contact_counts`` by manager, stage and kind ``with_expected`` moves
+    - ``moves``: ``stage_flow`` of the window by manager
+    - ``hours``: ``hours_to_contact`` by manager; ``marks``: the team's ``landmark_differences``
+    - ``refused``: ``refusal_counts`` by manager
+    - ``flow``: ``stage_flow`` of the week by manager; ``won``: its ``leads_won``
+    """
+
+    def make() -> ManagersWeek:
+        window, this_week = trailing_window(week, funnel), week_days(week)
+        judged = team(funnel, tables, week, day)
+        paths, leads = judged.paths, tables.leads
+        touched = touches(tables.contacts, paths, funnel)
+        firsts = None
+        if touched is not None:
+            touched = touched.cache()
+            firsts = first_contacts(paths, touched, funnel).cache()
+        contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind"], between=window)
+        return ManagersWeek(
+            managers=judged.managers,
+            deal=judged.deal,
+            chances=chances(outcome_days(paths, funnel, day), judged.rates, funnel),
+            open_leads=open_leads(paths, leads, touched, funnel, day),
+            retries=retries_due(with_leads(paths, leads), funnel, *coming_week(day)),
+            success=retry_success(attempt_counts(paths, funnel, day)),
+            behind=cell_leads(paths, funnel, day, entered_between=window),
+            weeks=step_counts(paths, funnel, day, by=["manager", "week"], entered_between=trend_window(week, funnel)),
+            contacts=with_expected(contacts, quiet_counts(touched, paths, funnel, day, between=window)),
+            moves=stage_flow(paths, funnel, *window, by="manager"),
+            hours=hours_to_contact(firsts, funnel, day, by="manager", entered_between=window),
+            marks=landmark_differences(landmark_counts(firsts, funnel, day)),
+            refused=refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager"),
+            flow=stage_flow(paths, funnel, *this_week, by="manager"),
+            won=leads_won(paths, leads, funnel, this_week),
+        )
+
+    return made_once(f"managers_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
