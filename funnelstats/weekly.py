@@ -17,6 +17,7 @@ from funnelstats.contacts import (
     landmark_differences,
     quiet_counts,
     touches,
+    waiting_times,
     with_expected,
 )
 from funnelstats.core.casemix import case_mix
@@ -104,6 +105,7 @@ class ManagersWeek(NamedTuple):
     contacts: pd.DataFrame
     moves: pd.DataFrame
     hours: pd.DataFrame
+    times: pd.DataFrame
     marks: pd.DataFrame
     refused: pd.DataFrame
     flow: pd.DataFrame
@@ -120,7 +122,8 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``weeks``: ``step_counts`` by manager and week, of the ``trend_window``
     - ``contacts``: ``contact_counts`` by manager, stage and kind ``with_expected`` moves
     - ``moves``: ``stage_flow`` of the window by manager
-    - ``hours``: ``hours_to_contact`` by manager; ``marks``: the team's ``landmark_differences``
+    - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
+    - ``marks``: the team's ``landmark_differences``
     - ``refused``: ``refusal_counts`` by manager
     - ``flow``: ``stage_flow`` of the week by manager; ``won``: its ``leads_won``
     """
@@ -134,6 +137,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
         if touched is not None:
             touched = touched.cache()
             firsts = first_contacts(paths, touched, funnel).cache()
+        hours = hours_to_contact(firsts, funnel, day, by="manager", entered_between=window)
         contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind"], between=window)
         return ManagersWeek(
             managers=judged.managers,
@@ -146,7 +150,8 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             weeks=step_counts(paths, funnel, day, by=["manager", "week"], entered_between=trend_window(week, funnel)),
             contacts=with_expected(contacts, quiet_counts(touched, paths, funnel, day, between=window)),
             moves=stage_flow(paths, funnel, *window, by="manager"),
-            hours=hours_to_contact(firsts, funnel, day, by="manager", entered_between=window),
+            hours=hours,
+            times=waiting_times(hours),
             marks=landmark_differences(landmark_counts(firsts, funnel, day)),
             refused=refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager"),
             flow=stage_flow(paths, funnel, *this_week, by="manager"),

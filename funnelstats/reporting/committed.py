@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,22 @@ def reexecute(path: Path) -> None:
     """
     import nbformat
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     notebook = nbformat.from_dict(_with_ids(json.loads(path.read_text(encoding="utf-8"))))
-    NotebookClient(
-        notebook,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent.resolve())}},
-        timeout=CELL_SECONDS,
-        coalesce_streams=True,
-        record_timing=False,
-        store_widget_state=False,
-    ).execute()
+    with tempfile.TemporaryDirectory() as sockets:
+        # Files that only this user can open: anybody on the machine could reach ports.
+        files = Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"})
+        NotebookClient(
+            notebook,
+            kernel_name="python3",
+            config=files,
+            resources={"metadata": {"path": str(path.parent.resolve())}},
+            timeout=CELL_SECONDS,
+            coalesce_streams=True,
+            record_timing=False,
+            store_widget_state=False,
+        ).execute()
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     notebook.metadata = {

@@ -40,6 +40,8 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(TEMPLATES.parent)],
         exclude_input=True,
         exclude_anchor_links=True,
+        # Each would copy and check the whole notebook to change nothing of it.
+        default_preprocessors=[],
     )
 
 

@@ -61,8 +61,10 @@ def _make_a_page() -> None:
 
     from funnelstats.config.words import LANGUAGES, day, speak
     from funnelstats.page.figures import house_axes, show_figure
+    from funnelstats.page.layout import layout
     from funnelstats.reporting.pages import faults, page_html
 
+    layout("weekly.team")
     figure, axes = house_axes()
     axes.set_title("Nothing", weight="bold")
     shown = show_figure(figure, alt="nothing", numbers=pd.DataFrame())
