@@ -242,7 +242,7 @@ def test_with_one_digit_changed_exactly_that_cell_fails(subject, tmp_path):
 
 def test_with_one_formula_changed_the_notebook_fails(subject, tmp_path):
     copy = mirror(tmp_path, subject)
-    formula = tmp_path / "funnelstats" / "stated" / "intervals.py"
+    formula = tmp_path / "funnelstats" / "core" / "intervals.py"
     right = "middle, scale = k + z**2 / 2, n + z**2"
     source = formula.read_text()
     assert source.count(right) == 1
