@@ -125,7 +125,7 @@ def handed_over(
     In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, to nurture
     (returned to marketing), never touched (no contact, no move since the hand-over; only where contacts are known),
     inactive (no contact or move for more than `idle_days`), active and moving. Moves are first entries of later
-    stages and steps back for good; an end belongs to the episode, as in `stays`.
+    stages and steps back for good; an end belongs to the episode, as in `journeys`.
 
     Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
     (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),

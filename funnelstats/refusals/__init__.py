@@ -31,4 +31,5 @@ from funnelstats.refusals.sentences import (
     refusals_not_told,
     top_sentence,
     tried_sentence,
+    without_stage_sentence,
 )

@@ -1,7 +1,7 @@
 """Where and why leads said no: lazy verbs of refusals and second tries, and their counts.
 
 A refusal belongs to the furthest stage its episode reached and to who owned the lead when it entered that
-stage, as every end does (`journeys.stays`). Shapes and types are those of `counts`.
+stage, as every end does (`outcome` of `journeys`). Shapes and types are those of `core.counts`.
 """
 
 from __future__ import annotations

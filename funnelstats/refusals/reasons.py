@@ -1,6 +1,6 @@
 """Why leads say no: shares of reasons, what each takes from a stage, second looks and second tries.
 
-Counts come in (`ends`, `counts`), small frames go out. A refusal is a category of reasons; blank ones are
+Counts come in, small frames go out. A refusal is a category of reasons; blank ones are
 "(missing)", part of every whole.
 """
 

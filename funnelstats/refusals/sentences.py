@@ -377,3 +377,20 @@ def _blank(shares: pd.DataFrame) -> list[str]:
 def reason_word(name: str) -> str:
     """A reason, or another value, as people write it; the blank one in the language of the page."""
     return _(MISSING) if name == MISSING else str(name)
+
+
+def without_stage_sentence(refused: pd.DataFrame) -> list[str]:
+    """How many refusals belong to no stage, and for what; empty where none does. Takes ``without_stage``."""
+    lost = refused["lost"].sum()
+    if not lost:
+        return []
+    reasons = ", ".join(f"{why} {number(many)}" for why, many in zip(refused["refusal"], refused["lost"], strict=True))
+    return [
+        counted(
+            "{n} more lead was refused that the export never shows at a stage (no stage): {reasons}. It is in no other "
+            "number of this page.",
+            "{n} more leads were refused that the export never shows at a stage (no stage): {reasons}. They are in no "
+            "other number of this page.",
+            lost,
+        ).format(n=number(lost), reasons=reasons)
+    ]

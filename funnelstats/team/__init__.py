@@ -1,6 +1,6 @@
 """Weekly control of a team: which step leaks, with whom, since when, at what cost, and who can teach whom."""
 
-from funnelstats.team.advice import undated_sentences, what_to_do, without_stage_sentence
+from funnelstats.team.advice import undated_sentences, what_to_do
 from funnelstats.team.changes import e_alarms, explain_change, since_when
 from funnelstats.team.charts import band_chart, control_chart, trend_chart
 from funnelstats.team.coaching import coaching_pairs, rank_intervals, shrunken_rates
@@ -44,5 +44,4 @@ __all__ = [
     "undated_sentences",
     "what_to_do",
     "with_remarks",
-    "without_stage_sentence",
 ]

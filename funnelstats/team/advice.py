@@ -324,20 +324,3 @@ def undated_sentences(counts: pd.DataFrame, funnel: Funnel) -> list[str]:
             ).format(n=number(ended))
         )
     return said
-
-
-def without_stage_sentence(refused: pd.DataFrame) -> list[str]:
-    """How many refusals belong to no stage, and for what; empty where none does. Takes ``without_stage``."""
-    lost = refused["lost"].sum()
-    if not lost:
-        return []
-    reasons = ", ".join(f"{why} {number(many)}" for why, many in zip(refused["refusal"], refused["lost"], strict=True))
-    return [
-        counted(
-            "{n} more lead was refused that the export never shows at a stage (no stage): {reasons}. It is in no other "
-            "number of this page.",
-            "{n} more leads were refused that the export never shows at a stage (no stage): {reasons}. They are in no "
-            "other number of this page.",
-            lost,
-        ).format(n=number(lost), reasons=reasons)
-    ]
