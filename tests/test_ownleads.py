@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
 from contact_histories import CONTACTS_SCHEMA, contacts_frame, random_contacts, touches_of
-from funnelstats.leads.sentences import own_rows
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.contacts.counts import touches
 from funnelstats.core.journeys import journeys
 from funnelstats.leads.counts import OWN, WON, leads_won, open_leads
+from funnelstats.leads.worklist import own_rows
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)

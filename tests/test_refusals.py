@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from backends import ENGINES, entries_frame, funnel_of, random_entries, table
-from funnelstats.leads.sentences import own_rows
 from projects import ENTRIES, FUNNEL, LEADS, NAME, prepared
 from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
@@ -19,6 +18,7 @@ from funnelstats.core.counts import outcome_days
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.importing.opening import open_funnel
+from funnelstats.leads.worklist import own_rows
 from funnelstats.page.tables import show_table
 from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.refusals.counts import (

@@ -15,12 +15,13 @@ from projects import sample_project
 
 from funnelstats.config.dates import week_days
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import fetch
+from funnelstats.core.counts import fetch, step_counts
 from funnelstats.core.flow_counts import FLOW, stage_flow
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.opening import open_funnel
+from funnelstats.importing.opening import alarm_window, open_funnel
 from funnelstats.reporting.reports import Job, render_many
 from funnelstats.team.advice import what_to_do
+from funnelstats.team.changes import e_alarms
 
 ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"
@@ -189,7 +190,10 @@ def test_the_leak_begins_with_the_product_that_was_planted_in_it(pages) -> None:
 
 
 def test_the_alarms_of_the_last_week_hold_and_reach_back_to_the_start(pages) -> None:
-    frame = pages[LAST]["alarms"].set_index(["manager", "from_stage"])
+    page = pages[LAST]
+    window = alarm_window(LAST)
+    watched = step_counts(page["paths"], page["spec"], page["day"], by=["manager", "week"], entered_between=window)
+    frame = e_alarms(watched, page["spec"], rates=page["managers"]).set_index(["manager", "from_stage"])
     alarm = frame["alarm"]
     assert alarm[list(OWN)].all()
     assert (frame.loc[list(OWN), "e_value"] >= 20).all()

@@ -15,6 +15,7 @@ from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axe
 from funnelstats.page.layout import Layout, layout, tables
 from funnelstats.page.tables import TABLE_MIME, TEXT_MIME, VERDICT_MARKS, show_csv, show_table, show_text
 from funnelstats.page.workbook import csv_text, rows_of
+from funnelstats.plan import charts
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -315,8 +316,10 @@ def test_every_section_is_well_formed(table):
 
 def test_every_table_of_a_page_is_stated_and_every_stated_one_is_shown():
     notebooks = Path(__file__).parents[1] / "notebooks"
-    sources = {path.stem: path.read_text(encoding="utf-8") for path in notebooks.glob("*.ipynb")}
-    shown = {name for page, text in sources.items() for name in re.findall(rf'\\"({page}\.[a-z-]+)\\"', text)}
+    pages = [path.stem for path in notebooks.glob("*.ipynb")]
+    places = [*notebooks.glob("*.ipynb"), *Path(charts.__file__).parents[1].glob("*/charts.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in places).replace('\\"', '"')
+    shown = {name for page in pages for name in re.findall(rf'"({page}\.[a-z-]+)"', text)}
     assert shown == {*tables()}
 
 
