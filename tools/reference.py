@@ -28,12 +28,13 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 import nbformat  # noqa: E402
 from projects import SHARED, copied  # noqa: E402
 
+from funnelstats.core.shared import FOLDER  # noqa: E402
 from funnelstats.importing.opening import open_funnel  # noqa: E402
 from funnelstats.importing.prepare import prepare  # noqa: E402
 from funnelstats.reporting.periods import UNITS, asked_periods, covered_days, period_batch, report_batch  # noqa: E402  # noqa: E402
 from funnelstats.reporting.reports import Job  # noqa: E402
 
-PARTS = ("text/plain", "application/vnd.funnelstats.csv+json")
+PARTS = ("text/plain", "application/vnd.funnelstats.table+json")
 
 
 def main(out: Path, every: int = 1) -> None:
@@ -42,6 +43,9 @@ def main(out: Path, every: int = 1) -> None:
     with tempfile.TemporaryDirectory() as project:
         os.chdir(project)
         os.symlink(REPOSITORY / "notebooks", "notebooks")
+        # what the pages of a week share is made once
+        os.environ[FOLDER] = str(Path("shared").resolve())
+        Path("shared").mkdir()
         asked = [(out, job) for job in jobs(every)]
         with get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=50) as pool:
             digests = sorted(pool.imap_unordered(page, asked))
