@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import week_days
@@ -32,10 +33,6 @@ from funnelstats.importing.opening import Tables, alarm_window, trailing_window,
 from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
 from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
 from funnelstats.team import e_alarms
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
 
 __all__ = ["ManagersWeek", "TeamWeek", "managers", "team"]
 

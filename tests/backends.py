@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,9 +34,9 @@ ENTRIES_SCHEMA = ibis.schema(
 )
 
 
-@contextmanager
-def postgres_server():
-    """The folder of the socket of a PostgreSQL server of its own, which goes with it; skips where there is none."""
+@pytest.fixture(scope="session")
+def postgres():
+    """A database of a PostgreSQL server of its own, which goes with it; skips where there is none."""
     pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
     if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
         pytest.skip("PostgreSQL is not there; on Debian: apt install postgresql")
@@ -53,19 +52,12 @@ def postgres_server():
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
         run([*control, "-l", f"{folder}/log", "-o", options, "start"])
         try:
-            yield folder
+            con = ibis.postgres.connect(host=folder, user="tester", database="postgres")
+            con.raw_sql("set timezone = 'UTC'").close()
+            yield con
+            con.disconnect()
         finally:
             run([*control, "-m", "immediate", "stop"])
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """A database of PostgreSQL."""
-    with postgres_server() as folder:
-        con = ibis.postgres.connect(host=folder, user="tester", database="postgres")
-        con.raw_sql("set timezone = 'UTC'").close()
-        yield con
-        con.disconnect()
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
-from funnelstats.config.schema import ENDS, MISSING
-
-__all__ = ["ENDS", "MISSING", "Funnel", "FunnelError", "Source", "Step", "project_root", "read_funnel", "suggestion"]
 
 EVERY_COLUMN = "*"
 """Key of what is stated for all columns of a source at once."""

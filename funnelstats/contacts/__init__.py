@@ -18,25 +18,3 @@ from funnelstats.contacts.speed import (
     speed_sentences,
     waiting_times,
 )
-
-__all__ = [
-    "beside_colleagues",
-    "contact_chart",
-    "contact_counts",
-    "contact_curve",
-    "contact_rates",
-    "contact_sentences",
-    "efforts",
-    "first_contacts",
-    "hours_to_contact",
-    "landmark_counts",
-    "landmark_differences",
-    "landmark_sentences",
-    "pooled_contacts",
-    "quiet_counts",
-    "speed_chart",
-    "speed_sentences",
-    "touches",
-    "waiting_times",
-    "with_expected",
-]

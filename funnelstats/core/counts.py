@@ -1,4 +1,4 @@
-"""Count verbs: from journeys to small frames of counts. The only module where a query runs.
+"""Count verbs that every subject needs: from journeys to small frames of counts.
 
 Rows of a result are groups x steps or groups x days, never leads. Counts are int64, dates datetime64[us],
 names str, on every engine; groups are sorted, "(missing)" last, then the funnel's order.

@@ -17,23 +17,3 @@ from funnelstats.leads.worklist import (
     worklist,
     worklist_sentences,
 )
-
-__all__ = [
-    "cell_leads",
-    "chances",
-    "coming_week",
-    "leads_won",
-    "of_manager",
-    "of_manager_flow",
-    "open_leads",
-    "own_rows",
-    "own_sentences",
-    "peer_band",
-    "peer_rows",
-    "stalled",
-    "untouched",
-    "with_retry_stake",
-    "with_stake",
-    "worklist",
-    "worklist_sentences",
-]

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-CELL_SECONDS = 120
+from funnelstats.reporting.reports import CELL_SECONDS
 
 
 def reexecute(path: Path) -> None:
