@@ -19,6 +19,7 @@ from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.importing.opening import open_funnel
 from funnelstats.leads.worklist import own_rows
+from funnelstats.page.sections import show_section
 from funnelstats.page.tables import show_table
 from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.refusals.counts import (
@@ -51,7 +52,6 @@ from funnelstats.refusals.sentences import (
     refusal_rules,
     refusal_sentences,
     refusals_not_told,
-    top_sentence,
     tried_sentence,
 )
 
@@ -493,7 +493,8 @@ def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
         retried_counts(paths, funnel, last),
         retry_success(attempt_counts(paths, funnel, last)),
     )
-    return said, [top_sentence(shares), tried], charts
+    top = show_section("refusals.top", shares=shares, stageless=[]).data["text/plain"]
+    return said, [top, tried], charts
 
 
 def test_the_page_says_what_to_do_and_names_one_manager(sample):
@@ -513,7 +514,7 @@ def test_the_page_says_what_to_do_and_names_one_manager(sample):
         "Take a second look: 113 refusals of the trailing weeks sound like an excuse (“other supplier”), 53 of them "
         "with Сидоров. Let somebody else call back five of them"
     )
-    assert findings[0].startswith("Most often heard this month: “price”, 91 of 266 refusals (34%")
+    assert findings[0].startswith("Most often heard this month: “price”, 91 of 266 refusals (likely range 27–42%)")
     assert "39 were tried" in findings[1]
     assert "Whether they do better or worse than first tries cannot be told yet: 9 of 17" in findings[1]
     # no lead by name
@@ -533,7 +534,7 @@ def test_an_export_without_refusals_says_so_and_fails_nowhere():
     said, findings, charts = sentences(TOY, prepared_tables)
     assert said == [NO_REFUSALS]
     assert findings == [
-        "No lead was refused in this month: there is nothing to talk about here.",
+        "Nobody said no this month.",
         "No refused lead's time for a second try is over yet.",
     ]
     assert refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns) == [NO_REFUSALS]

@@ -114,4 +114,4 @@ def _whole(message):
 
 
 def _places(text):
-    return set(re.findall(r"{(\w+)", text))
+    return set(re.findall(r"{(\w+)|%\((\w+)\)s", text))

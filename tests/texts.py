@@ -15,6 +15,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
 
 from funnelstats.config.schema import TABLES
 from funnelstats.config.words import paragraphs
@@ -41,6 +42,9 @@ def texts() -> dict[Text, str]:
     }
     for path, tree in trees.items():
         for text in [*_said(tree, constants), *_listed(tree)]:
+            found.setdefault(text, path.name)
+    for path in sorted(PACKAGE.glob("*/*.html")):
+        for text in _of_template(path):
             found.setdefault(text, path.name)
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
@@ -84,6 +88,15 @@ def _listed(tree: ast.Module) -> Iterator[Text]:
             yield from (part.value for value in values for part in ast.walk(value) if isinstance(part, ast.Constant))
         if "VERDICT_MARKS" in names and isinstance(node.value, ast.Dict):
             yield from (key.value for key in node.value.keys if isinstance(key, ast.Constant))
+
+
+def _of_template(path: Path) -> Iterator[Text]:
+    """What is translated in a page's template."""
+    options = {"trimmed": "true", "newstyle_gettext": "true", "silent": "false", "extensions": "jinja2.ext.do"}
+    with path.open("rb") as file:
+        for _line, function, text, _comments in babel_extract(file, ("gettext", "_", "ngettext"), [], options):
+            forms = [text] if isinstance(text, str) else [form for form in text if form]
+            yield (forms[0], forms[1]) if function == "ngettext" else forms[0]
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -30,19 +30,31 @@ _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 """How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
 """How a table does."""
-_spoken = {"language": "en"}
+_DAY_AND_MONTH = {"en": "d MMMM", "ru": "d MMMM"}
+_DAY_ALONE = {"en": "d", "ru": "d"}
+_BRITISH = {"en": "en_GB"}
+"""Whose English is written: no comma before the last of several."""
+_spoken: dict[str, Any] = {"language": "en", "labels": {}}
 
 
-def speak(language: str) -> None:
-    """From here on texts and numbers are in this language. Raises FunnelError for one without a catalogue."""
+def speak(language: str, labels: Mapping[str, str] | None = None) -> None:
+    """From here on texts and numbers are in this language, and names from the data read as their ``labels`` do.
+
+    Raises FunnelError for a language without a catalogue.
+    """
     if language not in LANGUAGES:
         raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')
-    _spoken["language"] = language
+    _spoken.update(language=language, labels=labels or {})
 
 
 def spoken() -> str:
     """The language that texts and numbers are in."""
-    return _spoken["language"]
+    return str(_spoken["language"])
+
+
+def label(name: str) -> str:
+    """What a stage, channel, product or reason is called in the language spoken: its own name where none is stated."""
+    return str(_spoken["labels"].get(name, name))
 
 
 @cache
@@ -119,6 +131,16 @@ def points(share: float) -> str:
     return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
 
 
+def percent_range(lower: float, upper: float) -> str:
+    """Both ends of a range of shares; one that begins below nothing takes a word, since a dash would be one more minus.
+
+    >>> percent_range(0.612, 0.699), percent_range(-0.01, 0.02)
+    ('61–70%', '−1 to 2%')
+    """
+    ends = number(100 * lower), percent(upper)
+    return _("{low} to {high}").format(low=ends[0], high=ends[1]) if ends[0].startswith(MINUS) else "–".join(ends)
+
+
 def exact(value: float) -> str:
     """A number with the three digits that mean something, below 1,000; a tiny one is said to be below 0.0001.
 
@@ -170,6 +192,52 @@ def money(amount: float, currency: str) -> str:
     '35,324,006\xa0RUB'
     """
     return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{currency}"
+
+
+def short_money(amount: float, currency: str) -> str:
+    """An amount as people say it, with the three digits that mean something; in a section the whole one is on hover.
+
+    >>> short_money(35324006.4, "RUB"), short_money(-211533, "EUR"), short_money(950, "EUR")
+    ('35.3M\xa0₽', '−212K\xa0€', '950\xa0€')
+    """
+    from babel.numbers import format_compact_decimal, get_currency_symbol
+
+    if pd.isna(amount):
+        return _(NOT_KNOWN)
+    # English knows this sign by three letters only.
+    symbol = "₽" if currency == "RUB" else get_currency_symbol(currency, spoken()) if currency else ""
+    if abs(amount) < 10_000:
+        said = number(amount)
+    else:
+        said = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2).replace("-", MINUS)
+    return f"{said}\u00a0{symbol}".rstrip("\u00a0")
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Several as one enumeration.
+
+    >>> listed(["price", "timing", "trust"])
+    'price, timing and trust'
+    """
+    from babel.lists import format_list
+
+    return format_list(list(parts), locale=_BRITISH.get(spoken(), spoken()))
+
+
+def days(first: date, last: date) -> str:
+    """A span of days, its year left to what stands around it unless there are two.
+
+    >>> days(date(2026, 6, 22), date(2026, 6, 28)), days(date(2025, 12, 29), date(2026, 1, 4))
+    ('22–28 June', '29 Dec 2025 – 4 Jan 2026')
+    """
+    if first.year != last.year:
+        return f"{day(first)} – {day(last)}"
+    same = first.month == last.month
+    begin, end = (
+        _day(value, pattern)
+        for value, pattern in ((first, _DAY_ALONE if same else _DAY_AND_MONTH), (last, _DAY_AND_MONTH))
+    )
+    return f"{begin}–{end}" if same else f"{begin} – {end}"
 
 
 def day(value: date) -> str:

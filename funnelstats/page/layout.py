@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import MINUS, _, exact, number, percent, short_day
+from funnelstats.config.words import _, exact, number, percent, percent_range, short_day
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -43,7 +43,7 @@ def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list
     kind, missing = column.kind, column.missing
     if kind == "interval":
         ends = zip(frame[name].tolist(), frame[upper_of(name)].tolist(), strict=True)
-        return [missing if pd.isna(low) or pd.isna(high) else _interval(low, high) for low, high in ends]
+        return [missing if pd.isna(low) or pd.isna(high) else percent_range(low, high) for low, high in ends]
     values = zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)
     unit = f"\u00a0{currency}" if kind == "money" and currency else ""
     return [missing if unknown else f"{_FORMATS[kind](value)}{unit}" for value, unknown in values]
@@ -54,12 +54,6 @@ def as_text(value: Any) -> str:
     if pd.api.types.is_bool(value):
         return _("yes") if value else _("no")
     return _(str(value)) if value in ROW_WORDS else str(value)
-
-
-def _interval(low: float, high: float) -> str:
-    """Both ends; a range that begins below nothing takes a word, since a dash would be read as one more minus."""
-    ends = number(100 * low), percent(high)
-    return _("{low} to {high}").format(low=ends[0], high=ends[1]) if ends[0].startswith(MINUS) else "–".join(ends)
 
 
 _FORMATS: dict[str, Callable[[Any], str]] = {

@@ -29,7 +29,6 @@ from funnelstats.refusals.sentences import (
     refusal_rules,
     refusal_sentences,
     refusals_not_told,
-    top_sentence,
     tried_sentence,
     without_stage_sentence,
 )

@@ -97,23 +97,6 @@ def refusal_rules(
 NONE = "No lead was refused in this month: there is nothing to talk about here."
 
 
-def top_sentence(shares: pd.DataFrame) -> str:
-    """Which reason the month's refusals give most often: the first row with a reason of ``reason_shares``."""
-    named = shares[(shares["refusal"] != MISSING) & (shares["lost"] > 0)]
-    if named.empty:
-        return _("No refusal of this month has a reason.") if (shares["lost"] > 0).any() else _(NONE)
-    top = named.iloc[0]
-    return _(
-        "Most often heard this month: “{reason}”, {lost} of {of} refusals ({share}, very likely {interval})."
-    ).format(
-        reason=top["refusal"],
-        lost=number(top["lost"]),
-        of=number(top["of"]),
-        share=percent(top["share"]),
-        interval=_interval(top["ci_lower"], top["ci_upper"]),
-    )
-
-
 def association_sentence(association: pd.DataFrame) -> str:
     """Whether managers hear different reasons at all, in words: the first row of ``reason_association``."""
     row = association.iloc[0]

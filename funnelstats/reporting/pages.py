@@ -26,7 +26,7 @@ WORDS = {
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
-    *("svg", "math", "video", "audio", "source", "template", "portal"),
+    *("math", "video", "audio", "source", "template", "portal"),
 )
 _FETCHING = ("src", "srcset", "background", "action", "formaction", "poster", "data", "ping", "xlink:href")
 
@@ -97,7 +97,7 @@ def faults(html: str, notebook: Any) -> list[str]:
     page = BeautifulSoup(html, "html.parser")
     outputs = _outputs(notebook)
     drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    pictures, titles, headings = (page.find_all(tag) for tag in ("img", "title", "h1"))
+    pictures, titles, headings = (page.select(tag) for tag in ("img", "head > title", "h1"))
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),

@@ -1,0 +1,129 @@
+"""A page's sections in words: a template for each page, a block for each of its sections, in the page's order.
+
+A page's template stands in its room and bears its notebook's name (``team/weekly.html``), so that a writer reads the
+page as a page. Python chooses facts and which case holds; words, plural forms and marks are the template's. Texts stand
+in ``{% trans %}`` and are found in the catalogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from funnelstats.config import words
+from funnelstats.config.schema import MISSING
+from funnelstats.config.words import spoken, translations
+from funnelstats.page.tables import TEXT_MIME, Shown
+
+PACKAGE = Path(__file__).parents[1]
+TRANSLATED = "jinja2.ext.i18n"
+
+
+class Count(int):
+    """A number that chooses its text's plural form and is written in the language spoken."""
+
+    def __str__(self) -> str:
+        return words.number(int(self))
+
+
+def show_section(section: str, facts: Mapping[str, Any] | None = None, **more: Any) -> Shown:
+    """A block of a page's template filled with facts: "weekly.people" is the block "people" of weekly.html.
+
+    Facts are words, numbers, days, lists and mappings of these; a DataFrame is the list of its rows. Every text is
+    escaped. Lines without their tags are what the regression test compares; those of the page's block "first" are
+    what a run's summary quotes. A section without words shows nothing. Raises ValueError for a section that no
+    template has.
+    """
+    html = _rendered(section, {**(facts or {}), **more})
+    lines = [line for line in (Markup(line).striptags() for line in html.splitlines()) if line]
+    return Shown(
+        {
+            "text/html": html,
+            "text/plain": "\n".join(lines) or "(nothing)",
+            TEXT_MIME: {"box": "lead" if section.endswith(".first") else "", "sentences": lines},
+        }
+    )
+
+
+def _rendered(section: str, facts: Mapping[str, Any]) -> str:
+    page, _dot, block = section.partition(".")
+    try:
+        template = _templates(spoken()).get_template(f"{page}.html")
+        render = template.blocks[block]
+    except (KeyError, LookupError):
+        raise ValueError(f'no block "{block}" in the template of the page "{page}"') from None
+    lines = "".join(render(template.new_context(_plain(facts)))).splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def _plain(fact: Any) -> Any:
+    """Frames as lists of rows; a text that the data writes over several lines on one."""
+    if isinstance(fact, pd.DataFrame):
+        return [_plain(row) for row in fact.to_dict("records")]
+    if isinstance(fact, Mapping):
+        return {name: _plain(value) for name, value in fact.items()}
+    if isinstance(fact, (list, tuple)):
+        return [_plain(value) for value in fact]
+    return " ".join(fact.split()) if isinstance(fact, str) and not isinstance(fact, Markup) else fact
+
+
+@cache
+def _templates(language: str) -> Environment:
+    rooms = sorted({path.parent for path in PACKAGE.glob("*/*.html")})
+    found = Environment(
+        loader=FileSystemLoader(rooms),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[TRANSLATED, "jinja2.ext.do"],
+    )
+    found.policies["ext.i18n.trimmed"] = True
+    found.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    found.filters |= {
+        "count": lambda value: Count(round(float(value))),
+        "number": words.number,
+        "percent": words.percent,
+        "points": words.points,
+        "range": _range,
+        "money": _money,
+        "day": words.day,
+        "days": lambda span: words.days(*span),
+        "listed": words.listed,
+        "step": _step,
+        "label": words.label,
+        "link": _link,
+    }
+    found.tests["known"] = pd.notna
+    # a block rendered alone sees no import of its page
+    found.globals |= {"MISSING": MISSING, "marks": found.get_template("marks.html").module}
+    return found
+
+
+def _range(row: Mapping[str, Any], lower: str = "ci_lower", upper: str = "ci_upper") -> str:
+    """The interval of a row: 61–70%."""
+    return words.percent_range(row[lower], row[upper])
+
+
+def _money(amount: float, currency: str) -> Any:
+    """An amount in short with the whole one on hover."""
+    short, whole = words.short_money(amount, currency), words.money(amount, currency)
+    return (
+        short if abs(amount) < 10_000 or pd.isna(amount) else Markup('<abbr title="{}">{}</abbr>').format(whole, short)
+    )
+
+
+def _step(row: Mapping[str, Any]) -> str:
+    """The step of a row, no arrow at the start of a line: lead → met."""
+    return f"{words.label(row['from_stage'])}\u00a0→ {words.label(row['to_stage'])}"
+
+
+def _link(text: Any, page: str) -> Markup:
+    """The text as a link to a page of the run, which its publisher takes away again where there is no such page."""
+    return Markup('<a class="fs-page" href="{}">{}</a>').format(page, escape(text))
