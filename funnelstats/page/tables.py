@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from funnelstats.config.words import _
-from funnelstats.page.layout import Column, Layout, cells, layout, upper_of
+from funnelstats.config.words import _, lead_address
+from funnelstats.page.layout import UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
 
 TABLE_MIME = "application/vnd.funnelstats.table+json"
@@ -84,7 +84,7 @@ OTHER_VERDICT_WORDS = (
 NO_OUTPUT = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Takes the place of a table or a figure where a page has said already that there is nothing."""
 
-_LEFT = ("text", "verdict", "word")
+_LEFT = ("text", "written", "lead", "verdict", "word")
 """Kinds that are read from the left, as words are."""
 _DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
 LONG = 16
@@ -162,10 +162,10 @@ def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], curre
     first, *others = told
     values = []
     for name in others:
-        write = _verdict if columns[name].kind == "verdict" else _words
+        write = _WRITTEN.get(columns[name].kind, _words)
         values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
+        f'<tr>\n<th scope="row" class="gt_stub">{_WRITTEN.get(columns[first].kind, _words)(head)}</th>\n{"".join(row)}</tr>\n'
         for head, *row in zip(told[first], *values, strict=True)
     ]
     if how.group:
@@ -203,9 +203,19 @@ def _words(text: str) -> str:
     return _DAY.sub(r'<span class="fs-day">\g<0></span>', escape(text))
 
 
+def _lead(lead_id: str) -> str:
+    """A lead's id, linked to the CRM where funnel.toml states its address."""
+    address = lead_address(lead_id)
+    return f'<a href="{escape(address)}">{escape(lead_id)}</a>' if address and lead_id != UNKNOWN else escape(lead_id)
+
+
 def _verdict(word: str) -> str:
     """A verdict with its mark; escaped like every other word."""
     if word not in VERDICT_MARKS:
         return escape(_(word))
     mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
     return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'
+
+
+_WRITTEN = {"verdict": _verdict, "lead": _lead}
+"""How kinds whose cells are more than words are written."""
