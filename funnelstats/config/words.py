@@ -41,7 +41,8 @@ _spoken: dict[str, Any] = {"language": "en", "labels": {}, "lead_url": None}
 def speak(language: str, labels: Mapping[str, str] | None = None, lead_url: str | None = None) -> None:
     """From here on texts and numbers are in this language, and names from the data read as their ``labels`` do.
 
-    ``lead_url`` is the address of a lead in the CRM, with {lead_id} in it. Raises FunnelError for a language without a catalogue.
+    ``lead_url`` is the address of a lead in the CRM, with {lead_id} in it. Raises FunnelError for a language without
+    a catalogue.
     """
     if language not in LANGUAGES:
         raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')

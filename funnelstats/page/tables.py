@@ -96,12 +96,18 @@ FEW = 5
 
 
 def show_table(
-    frame: pd.DataFrame, table: str | Layout, *, currency: str = "", labels: Mapping[str, str] | None = None
+    frame: pd.DataFrame,
+    table: str | Layout,
+    *,
+    currency: str = "",
+    labels: Mapping[str, str] | None = None,
+    folded: bool = False,
 ) -> Shown:
     """The frame as an escaped HTML table, as text with its full numbers, and as data for the files beside the page.
 
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
-    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why.
+    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why; a
+    folded one shows its title until it is opened.
     """
     how = _checked(table)
     if frame.empty:
@@ -109,7 +115,7 @@ def show_table(
     columns = how.columns_of(frame, labels)
     return Shown(
         {
-            "text/html": _html(frame, how, columns, currency),
+            "text/html": _html(frame, how, columns, currency, folded=folded),
             "text/plain": frame[list(columns)].to_string(index=False),
             TABLE_MIME: _data(frame, how, columns, currency),
         }
@@ -151,7 +157,9 @@ def _checked(table: str | Layout) -> Layout:
     return how
 
 
-def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str) -> str:
+def _html(
+    frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str, *, folded: bool = False
+) -> str:
     uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
     told = {name: words[name] for name in words if name not in how.group}
@@ -164,8 +172,9 @@ def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], curre
     for name in others:
         write = _WRITTEN.get(columns[name].kind, _words)
         values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
+    head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{_WRITTEN.get(columns[first].kind, _words)(head)}</th>\n{"".join(row)}</tr>\n'
+        f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
         for head, *row in zip(told[first], *values, strict=True)
     ]
     if how.group:
@@ -183,10 +192,11 @@ def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], curre
     width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
     title = escape(_(how.title))
-    return (
-        f'<figure class="fs-table{width}" id="table-{how.name}"><figcaption>{title}</figcaption>'
-        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div></figure>'
-    )
+    scroll = f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div>'
+    start = f'<figure class="fs-table{width}" id="table-{how.name}">'
+    if folded:
+        return f"{start}<details><summary>{title}</summary>{scroll}</details></figure>"
+    return f"{start}<figcaption>{title}</figcaption>{scroll}</figure>"
 
 
 def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
