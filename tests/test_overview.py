@@ -7,6 +7,7 @@ import json
 import pytest
 from backends import funnel_of
 from bs4 import BeautifulSoup
+from markupsafe import Markup
 
 from funnelstats.reporting.overview import reason_sentence, weeks_html, write_overview
 from funnelstats.reporting.pages import faults
@@ -181,6 +182,27 @@ def test_the_page_is_made_of_whatever_runs_there_are_and_leaves_nothing_beside(r
     before = path.read_bytes()
     write_overview(funnel_of("lead", "met", "paid").model_copy(update={"name": "toy"}))
     assert path.read_bytes() == before
+
+
+def test_links_between_pages_lead_to_those_that_are_there_and_nowhere_else(reports) -> None:
+    folder = reports(**{"2026_W01": run(team=("red", "red"))})
+    page = folder / "2026-W01" / "team.html"
+    links = [
+        Markup('<a class="fs-page" data-page="{}">x</a>').format(name) for name in ("../2026-W02/Я &.html", "a.html")
+    ]
+    outside = '<a class="fs-page" data-page="../../../secret.html">x</a>'
+    (folder.parents[1] / "secret.html").touch()
+    page.write_text("".join([*links, outside]), encoding="utf-8")
+    there = folder / "2026-W02" / "Я &.html"
+    there.parent.mkdir()
+    there.touch()
+    funnel = funnel_of("lead", "met", "paid").model_copy(update={"name": "toy"})
+    write_overview(funnel)
+    anchors = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find_all("a")
+    assert [anchor.get("href") for anchor in anchors] == ["../2026-W02/%D0%AF%20%26.html", None, None]
+    there.unlink()
+    write_overview(funnel)
+    assert page.read_text(encoding="utf-8") == "".join([*links, outside])
 
 
 # For a machine that runs the week

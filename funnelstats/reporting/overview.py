@@ -13,7 +13,7 @@ from funnelstats.config.funnel import Funnel, project_root
 from funnelstats.config.words import _, counted, day, number, percent, spoken
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS
-from funnelstats.reporting.pages import TEMPLATES, page_words
+from funnelstats.reporting.pages import TEMPLATES, linked, page_words
 from funnelstats.reporting.periods import UNITS
 from funnelstats.reporting.publishing import locked, read_run, replace_text
 from funnelstats.reporting.titles import notebook_label
@@ -43,9 +43,17 @@ ALARMS = ("red", "amber")
 
 
 def write_overview(funnel: Funnel) -> Path:
-    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path."""
+    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path.
+
+    Links between the funnel's pages then lead to all the pages there are.
+    """
     folder = project_root() / "reports" / funnel.name
     folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*/*.html")):
+        with locked(path.parent):
+            html = path.read_text(encoding="utf-8")
+            if (now := linked(html, path.parent)) != html:
+                replace_text(path, now)
     # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
     with locked(folder):
         replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from funnelstats.config.words import in_language, translations
 from funnelstats.page.tables import TABLE_MIME, TEXT_MIME
+from funnelstats.reporting.titles import Link
 
 TEMPLATES = Path(__file__).parent / "page"
 MAX_PAGE_BYTES = 1_000_000
 
 WORDS = {
     "skip": "Skip to the report",
-    "all_pages": "All pages of this run",
+    "all_pages": "All reports",
     "all_weeks": "All weeks, months and quarters",
+    "pages": "Reports",
     "failed": "This page could not be made; the notebook with the reason lies under _failed.",
 }
 """What a page says of itself."""
+
+SCRIPT = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+"""The only script of a page: it sorts and searches tables. It is a constant, and a browser runs no other."""
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    f"script-src 'sha256-{b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+)
+
+_PAGE_LINK = re.compile(r'<a class="fs-page" (?:href="[^"]*" )?data-page="([^"]*)"')
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
@@ -46,19 +61,42 @@ def _exporter() -> Any:
 def page_words(language: str) -> dict[str, Any]:
     """What the templates need to speak a language: a page's own words, and how to say a notebook's."""
     texts = {name: translations(language).gettext(text) for name, text in WORDS.items()}
-    return {**texts, "prose": partial(in_language, language=language)}
+    return {**texts, "prose": partial(in_language, language=language), "script": SCRIPT, "policy": POLICY}
 
 
-def page_html(notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html") -> str:
+def page_html(
+    notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html", links: Sequence[Link] = ()
+) -> str:
     """The notebook's words and outputs as one self-contained page; its code stays in the notebook.
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
     """
     html, _ = _exporter().from_notebook_node(
         notebook,
-        resources={"page_title": title, "language": language, "words": page_words(language), "index": index},
+        resources={
+            "page_title": title,
+            "language": language,
+            "words": page_words(language),
+            "index": index,
+            "links": links,
+        },
     )
     return str(html)
+
+
+def linked(html: str, folder: Path) -> str:
+    """The page with its links to pages of its funnel that are there; the others are plain words.
+
+    ``folder`` is the page's own, beside the other folders of the funnel.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        target = (folder / unescape(found[1])).resolve()
+        there = target.is_relative_to(folder.parent.resolve()) and target.is_file()
+        href = f'href="{quote(unescape(found[1]))}" ' if there else ""
+        return f'<a class="fs-page" {href}data-page="{found[1]}"'
+
+    return _PAGE_LINK.sub(link, html)
 
 
 def overview_html(
@@ -105,7 +143,8 @@ def faults(html: str, notebook: Any) -> list[str]:
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
         (size > MAX_PAGE_BYTES, f"a page stays below {MAX_PAGE_BYTES:,} bytes, got {size:,}"),
     ]
-    unsafe = [fault for tag in page.find_all(True) for fault in _tag_faults(tag.name, tag.attrs)]
+    tags = [tag for tag in page.find_all(True) if not (tag.name == "script" and tag.string == SCRIPT and not tag.attrs)]
+    unsafe = [fault for tag in tags for fault in _tag_faults(tag.name, tag.attrs)]
     return [fault for wrong, fault in checks if wrong] + list(dict.fromkeys(unsafe))
 
 

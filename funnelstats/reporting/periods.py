@@ -34,7 +34,14 @@ from funnelstats.plan.goals import plan_goal
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
-from funnelstats.reporting.titles import SECTION_WORDS, UNIT_WORDS, asked_label, notebook_label
+from funnelstats.reporting.titles import (
+    HEAD_WORDS,
+    SECTION_WORDS,
+    Link,
+    asked_label,
+    notebook_label,
+    period_words,
+)
 
 
 class Page(NamedTuple):
@@ -55,17 +62,21 @@ class Unit(NamedTuple):
 
 
 EACH_MANAGER = Page("manager", "")
+COUNTED = Page("counted", "counted", dated=False)
 UNITS = {
     "week": Unit(
         week_days,
         week_of,
         last_complete_week,
-        (Page("weekly", "team"), EACH_MANAGER, Page("data_check", "data-check", dated=False)),
+        (Page("weekly", "team"), EACH_MANAGER, Page("data_check", "data-check", dated=False), COUNTED),
     ),
     "month": Unit(
-        month_days, month_of, last_complete_month, (Page("closed_loop", "closed-loop"), Page("refusals", "refusals"))
+        month_days,
+        month_of,
+        last_complete_month,
+        (Page("closed_loop", "closed-loop"), Page("refusals", "refusals"), COUNTED),
     ),
-    "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"),)),
+    "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"), COUNTED)),
 }
 
 
@@ -196,9 +207,8 @@ def period_batch(
         **marks,
     }
     folders = dict.fromkeys(job.target.parent for job in kept)
-    return Batch(
-        {folder: f"{funnel.title}: {_(UNIT_WORDS[unit])} {folder.name}" for folder in folders}, kept, made_from
-    )
+    titles = {folder: _about(funnel, unit, folder.name) for folder in folders}
+    return Batch(titles, kept, made_from)
 
 
 def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str) -> list[Job]:
@@ -210,27 +220,51 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
         own = {**common, unit: period} if page.dated else common
         if page == EACH_MANAGER:
             variants = [
-                ({**own, "manager": manager}, page_name("manager", manager), manager, f"{manager}: {period}")
+                ({**own, "manager": manager}, page_name("manager", manager), manager)
                 for manager in _ranked(funnel, period, day, language)
             ]
         else:
             label = notebook_label(page.notebook)
-            variants = [(own, page.name, label, f"{funnel.title}: {period if page.dated else label}")]
+            variants = [(own, page.name, label)]
         path = notebook_path(page.notebook)
         jobs += [
             Job(
                 notebook=path,
                 parameters=parameters,
                 target=folder / f"{file}.html",
-                title=title,
+                title=f"{label} · {_about(funnel, unit, period)}",
+                links=_head_links(unit, period, file),
                 section=_(SECTION_WORDS[page.notebook]),
                 label=label,
                 language=language or funnel.language,
                 fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
             )
-            for parameters, file, label, title in variants
+            for parameters, file, label in variants
         ]
     return jobs
+
+
+def _about(funnel: Funnel, unit: str, period: str) -> str:
+    """Of which days of which funnel a page or folder is."""
+    return f"{period_words(unit, *UNITS[unit].days(period))} · {funnel.title}"
+
+
+def _head_links(unit: str, period: str, file: str) -> tuple[Link, ...]:
+    """What the head of a page of a period leads to: the same page before and after, the latest ones of other kinds."""
+    kind = UNITS[unit]
+    first, last = kind.days(period)
+    before, after = kind.of(first - timedelta(days=1)), kind.of(last + timedelta(days=1))
+    beside = [("‹ {}", before), ("{} ›", after)]
+    others = [
+        Link(_(HEAD_WORDS[page.name]), f"../{other.last_complete(last)}/{page.name}.html")
+        for other in UNITS.values()
+        for page in other.pages
+        if page.name in HEAD_WORDS and page.name != file
+    ]
+    return (
+        *(Link(words.format(period_words(unit, *kind.days(near))), f"../{near}/{file}.html") for words, near in beside),
+        *others,
+    )
 
 
 def _notes(funnel: Funnel, parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from funnelstats.reporting.parameters import check_names, known_parameters, vers
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
 from funnelstats.reporting.restated import verdict_rows
+from funnelstats.reporting.titles import Link
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
@@ -39,6 +40,8 @@ class Job:
     section: str = ""
     label: str = ""
     language: str = "en"
+    links: tuple[Link, ...] = ()
+    """What the page's head leads to."""
     fingerprint: str | None = None
     """Of everything the page depends on; a published page with the same one is not made again."""
 
@@ -188,7 +191,7 @@ def _make(job: Job, part: Path, common: Path, doing: Callable[[str], None]) -> d
         notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
         doing("its page")
         tables = tables_of(notebook)
-        html = page_html(notebook, title=job.title, language=job.language)
+        html = page_html(notebook, title=job.title, language=job.language, links=job.links)
         if found := faults(html, notebook):
             raise ValueError("; ".join(found))
         # The run ends its pages by this signal, but never between two renamings.
