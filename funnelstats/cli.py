@@ -198,7 +198,8 @@ def _summarise(folder: Path) -> None:
 
 
 def _refuse_new_reds(folder: Path) -> None:
-    from funnelstats.reporting.summary import new_reds, red_sentence
+    from funnelstats.reporting.overview import red_sentence
+    from funnelstats.reporting.summary import new_reds
 
     if found := new_reds(folder):
         for row in found:
