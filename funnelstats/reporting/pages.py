@@ -41,6 +41,8 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(TEMPLATES.parent)],
         exclude_input=True,
         exclude_anchor_links=True,
+        # nbconvert's templates name it for code, which no page shows.
+        filters={"highlight_code": "nbconvert.filters.Highlight2HTML"},
         # Each would copy and check the whole notebook to change nothing of it.
         default_preprocessors=[],
     )
@@ -57,7 +59,11 @@ def page_html(notebook: Any, *, title: str, language: str = "en", index: str | N
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
     """
-    html, _ = _exporter().from_notebook_node(
+    from nbconvert.exporters import TemplateExporter
+
+    # HTMLExporter's own would read the page once more and write it anew, for alt texts that our figures have.
+    html, _ = TemplateExporter.from_notebook_node(
+        _exporter(),
         notebook,
         resources={"page_title": title, "language": language, "words": page_words(language), "index": index},
     )
