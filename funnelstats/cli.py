@@ -16,6 +16,7 @@ import click
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
 from funnelstats.reporting.console import progress, say
+from funnelstats.reporting.processes import start_importing
 
 if TYPE_CHECKING:
     from funnelstats.reporting.periods import Batch
@@ -125,6 +126,7 @@ def report(
     names = [name for name, _ in given]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
+    start_importing()
     _prepare(funnel)
     from funnelstats.reporting.periods import report_batch
 
@@ -153,6 +155,8 @@ def _make(
     **asked: str,
 ) -> Batch:
     """The pages of one or several periods."""
+    # It imports for seconds, meanwhile the pages are told.
+    start_importing()
     _prepare(funnel)
     from funnelstats.reporting.periods import period_batch
 

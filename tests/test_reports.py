@@ -337,6 +337,7 @@ def output(html):
         "<img src='data:image/svg+xml,x' alt='x'>",
         "<a href='java\nscript:alert(1)'>",
         "<a href='data:text/html,x'>",
+        "<a href='javascript:1' href='x'>",
         "<iframe></iframe>",
         "<link rel=stylesheet href=x>",
         "<p style='background:url(//x)'>",

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -53,6 +54,8 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(TEMPLATES.parent)],
         exclude_input=True,
         exclude_anchor_links=True,
+        # nbconvert's templates name it for code, which no page shows.
+        filters={"highlight_code": "nbconvert.filters.Highlight2HTML"},
         # Each would copy and check the whole notebook to change nothing of it.
         default_preprocessors=[],
     )
@@ -71,7 +74,11 @@ def page_html(
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
     """
-    html, _ = _exporter().from_notebook_node(
+    from nbconvert.exporters import TemplateExporter
+
+    # HTMLExporter's own would read the page once more and write it anew, for alt texts that our figures have.
+    html, _ = TemplateExporter.from_notebook_node(
+        _exporter(),
         notebook,
         resources={
             "page_title": title,
@@ -128,33 +135,45 @@ def lead_sentences(notebook: Any) -> list[str]:
 
 def faults(html: str, notebook: Any) -> list[str]:
     """What keeps the page from being published: each fault in one sentence, none if it is fine."""
-    from bs4 import BeautifulSoup
-
-    page = BeautifulSoup(html, "html.parser")
+    tags = _Tags(html.replace(f"<script>{SCRIPT}</script>", "", 1)).found
     outputs = _outputs(notebook)
     drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    pictures, titles, headings = (page.select(tag) for tag in ("img", "head > title", "h1"))
+    pictures, headings = ([dict(own) for tag, own in tags if tag == name] for name in ("img", "h1"))
+    # figures have titles of their own
+    head = tags[: next((place for place, (tag, _) in enumerate(tags) if tag == "body"), len(tags))]
+    titles = [tag for tag, _ in head if tag == "title"]
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),
         (drawn != len(pictures), f"{drawn} figures in the notebook, {len(pictures)} on the page"),
-        (any(not str(img.get("alt", "")).strip() for img in pictures), "a figure has no alt text"),
+        (any(not (img.get("alt") or "").strip() for img in pictures), "a figure has no alt text"),
         (len(titles) != 1, f"a page has one title, found {len(titles)}"),
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
         (size > MAX_PAGE_BYTES, f"a page stays below {MAX_PAGE_BYTES:,} bytes, got {size:,}"),
     ]
-    tags = [tag for tag in page.find_all(True) if not (tag.name == "script" and tag.string == SCRIPT and not tag.attrs)]
-    unsafe = [fault for tag in tags for fault in _tag_faults(tag.name, tag.attrs)]
+    unsafe = [fault for tag, attributes in tags for fault in _tag_faults(tag, attributes)]
     return [fault for wrong, fault in checks if wrong] + list(dict.fromkeys(unsafe))
 
 
-def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
+class _Tags(HTMLParser):
+    """Every tag of a page with its attributes, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, attrs))
+
+
+def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Iterator[str]:
     """What would run, or ask another machine for something, when the page is opened."""
     if tag in _FORBIDDEN_TAGS:
         yield f"<{tag}> may not be on a page"
-    for name, value in attributes.items():
-        text = " ".join(value) if isinstance(value, list) else str(value)
-        text = re.sub(r"[\x00-\x20]+", "", text).lower()
+    for name, value in attributes:
+        text = re.sub(r"[\x00-\x20]+", "", value or "").lower()
         if name.startswith("on"):
             yield f"<{tag} {name}>: a page has no event handlers"
         if name in _FETCHING and not text.startswith("data:image/png;base64,"):

@@ -277,7 +277,7 @@ def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
     """Who owned a lead that entered a step in the window a week judges, or owns an open one now; people only."""
     _funnel, known = open_funnel(funnel.name, day, language)
     window = trailing_window(week, funnel)
-    paths = journeys(known.entries, funnel)
+    paths = journeys(known.entries, funnel).cache()
     owners = outcome_days(paths, funnel, day, by="manager", entered_between=window)["manager"].unique()
     return sorted({*owners, *open_owners(paths, known.leads, funnel, day)} - {MISSING, *funnel.system_users})
 

@@ -17,7 +17,7 @@ from typing import Any
 from funnelstats.core.shared import FOLDER
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
-from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
+from funnelstats.reporting.processes import Failure, cores, each_in_a_process
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
 from funnelstats.reporting.restated import verdict_rows
 from funnelstats.reporting.titles import Link
@@ -83,9 +83,6 @@ def render_many(
     no part folder behind and is raised again.
     """
     current = [_is_current(job, read_run(job.target.parent).get("pages", {})) for job in jobs]
-    if not all(current):
-        # It imports for seconds, so it begins while the jobs are checked.
-        start_importing()
     _check(jobs)
     folders = {job.target.parent for job in jobs}
     for folder in folders:
