@@ -13,6 +13,7 @@ from test_reports import write_notebook
 
 from funnelstats.reporting.pages import faults, page_html
 from funnelstats.reporting.processes import each_in_a_process
+from funnelstats.reporting.reports import render
 
 CELLS = [
     "import os, sys, numpy as np, pandas as pd, funnelstats as fs\n"
@@ -69,6 +70,13 @@ def test_cells_show_what_they_show_in_a_kernel(tmp_path, capfd) -> None:
     for mine, kernels in zip(outputs(ours), outputs(theirs), strict=True):
         assert mine == kernels
     assert "image/png" in str(outputs(ours)[3])
+
+
+def test_an_error_that_ipython_cannot_show_fails_its_page_all_the_same(tmp_path) -> None:
+    cells = ["import funnelstats as fs", 'fs.show_section("refusals.top", shares=[{"refusal": 1}], stageless=[])']
+    record = render(write_notebook(tmp_path / "broken.ipynb", cells), {}, tmp_path / "out" / "broken.html", title="T")
+    assert record.state == "failed"
+    assert "UndefinedError" in record.reason
 
 
 @pytest.fixture(scope="module")

@@ -343,7 +343,7 @@ def output(html):
         "<p style='background:url(//x)'>",
         "<meta http-equiv=refresh content=0>",
         "<h1>Two</h1>",
-        "<svg></svg>",
+        "<svg onload='x'></svg>",
         "x" * 1_000_001,
     ],
 )
