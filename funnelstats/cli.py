@@ -79,6 +79,7 @@ def prepare(funnel: str) -> None:
 @app.command()
 @_periods("week", "YYYY-Www")
 @click.option("--fail-on", type=click.Choice(["red"]), help="Exit 3 on a red that the week before did not have.")
+@click.option("--by", default="", metavar="COLUMN", help="A team's page too for each value of it, as region.")
 def weekly(funnel: str, fail_on: str | None, **asked: Any) -> None:
     """Render the pages of a week: the team, every manager, the data check."""
     batch = _make(funnel, "week", team_needed=bool(fail_on), **asked)

@@ -24,9 +24,10 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel, project_root
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
+from funnelstats.config.words import label as label_of
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, trailing_window
+from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, part_values, trailing_window
 from funnelstats.importing.prepare import prepared_fingerprint
 from funnelstats.leads.counts import open_owners
 from funnelstats.page.sections import page_name
@@ -61,6 +62,8 @@ class Unit(NamedTuple):
     pages: tuple[Page, ...]
 
 
+MOST_PARTS = 50
+"""Pages of parts of the leads that one week may have."""
 EACH_MANAGER = Page("manager", "")
 COUNTED = Page("counted", "counted", dated=False)
 UNITS = {
@@ -179,12 +182,14 @@ def period_batch(
     as_of: str = "",
     only: Sequence[str] = (),
     language: str = "",
+    by: str = "",
 ) -> Batch:
     """The pages of a week, month or quarter, or of all from ``first`` to ``last``.
 
     Without any the last complete one, without ``last`` up to that. Each is told as of its own last day, or one
     period as of ``as_of``. ``only`` keeps the pages of these notebooks, or those with a parameter, as
-    ``manager=Anna``. Raises FunnelError for a period or day that the data does not cover, and for what no page is of.
+    ``manager=Anna``. ``by``, a column or attribute of leads, adds a team's page for each of its values. Raises
+    FunnelError for a period or day that the data does not cover, and for what no page is of.
     """
     funnel, tables = open_funnel(name, language=language)
     marks = row_marks(name)
@@ -192,7 +197,7 @@ def period_batch(
     jobs: list[Job] = []
     for asked in asked_periods(unit, period, first, last, as_of, funnel, tables):
         day = checked_day(funnel, tables, unit, asked, as_of)
-        jobs += _jobs(funnel, unit, asked, day, inputs, language)
+        jobs += _jobs(funnel, unit, asked, day, inputs, language, by)
     kept = [job for job in jobs if not only or any(_named(job, what) for what in only)]
     for what in only:
         if not any(_named(job, what) for job in jobs):
@@ -211,7 +216,9 @@ def period_batch(
     return Batch(titles, kept, made_from)
 
 
-def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str) -> list[Job]:
+def _jobs(
+    funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str, by: str
+) -> list[Job]:
     """A job for each page of a period as known on a day."""
     folder = project_root() / "reports" / funnel.name / period
     common = {"funnel": funnel.name, "as_of": str(day), **({"language": language} if language else {})}
@@ -226,6 +233,15 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
         else:
             label = notebook_label(page.notebook)
             variants = [(own, page.name, label)]
+        if by and page.notebook == "weekly":
+            variants += [
+                (
+                    {**own, "where": f"{by}={value}"},
+                    page_name(page.name, by, value),
+                    f"{label_of(by)}: {label_of(value)}",
+                )
+                for value in _parts(funnel, by, period, day, language)
+            ]
         path = notebook_path(page.notebook)
         jobs += [
             Job(
@@ -242,6 +258,16 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
             for parameters, file, label in variants
         ]
     return jobs
+
+
+def _parts(funnel: Funnel, by: str, week: str, day: date, language: str) -> list[str]:
+    """The values of a column or attribute among the leads that entered a stage in the window a week judges."""
+    _funnel, known = open_funnel(funnel.name, day, language)
+    judged = known.entries.filter(known.entries.entered_on.between(*trailing_window(week, funnel)))
+    values = part_values(known.leads.semi_join(judged, "lead_id"), by)
+    if len(values) > MOST_PARTS:
+        raise FunnelError(f"--by {by}: {len(values)} values, and a page for each; at most {MOST_PARTS} are made")
+    return values
 
 
 def _about(funnel: Funnel, unit: str, period: str) -> str:
