@@ -27,7 +27,15 @@ from funnelstats.config.words import _
 from funnelstats.config.words import label as label_of
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, part_values, trailing_window
+from funnelstats.importing.opening import (
+    Tables,
+    last_day,
+    notes_fingerprint,
+    open_funnel,
+    part_of,
+    part_values,
+    trailing_window,
+)
 from funnelstats.importing.prepare import prepared_fingerprint
 from funnelstats.leads.counts import open_owners
 from funnelstats.page.sections import page_name
@@ -81,6 +89,10 @@ UNITS = {
     ),
     "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"), COUNTED)),
 }
+
+
+NOTEBOOK_OF = {page.name: page.notebook for unit in UNITS.values() for page in unit.pages}
+"""A page may be asked for by its file's name, as "team"."""
 
 
 def covered_days(funnel: Funnel, tables: Tables) -> tuple[date, date]:
@@ -142,6 +154,8 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], type
         day = parse_day(as_of)
         if not first <= day <= last:
             raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
+    if values.get("where"):
+        part_of(tables, str(values["where"]))
     if "step" in values and values["step"] not in funnel.stages[1:]:
         raise _unknown("step", f'no step into "{values["step"]}"', str(values["step"]), funnel.stages[1:], typed)
     if {"deals", "by"} <= values.keys():
@@ -350,9 +364,10 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
 
 
 def notebook_path(notebook: str) -> Path:
-    """The notebook of that name. Raises FunnelError listing those there are."""
+    """The notebook of that name, or of the page of that name. Raises FunnelError listing those there are."""
     folder = project_root() / "notebooks"
-    path = folder / f"{notebook.removesuffix('.ipynb')}.ipynb"
+    asked = notebook.removesuffix(".ipynb")
+    path = folder / f"{NOTEBOOK_OF.get(asked, asked)}.ipynb"
     if path.parent != folder or not path.is_file():
         there = sorted(other.stem for other in folder.glob("*.ipynb"))
         raise FunnelError(f'no notebook "{notebook}" in notebooks; {suggestion(notebook, there)}')
