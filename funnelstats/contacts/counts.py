@@ -146,7 +146,8 @@ def contact_counts(
     if touches is None:
         return nothing_counted(keys, CONTACT_COUNTS)
     rows = touches.filter(known_within(touches.on, as_of, between, "between"))
-    rows = rows.mutate(week=monday(rows.on), _judged=on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days)
+    judged = on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days
+    rows = rows.mutate(week=monday(rows.on), _judged=judged)
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
     order = [key if key != "stage" else "_place" for key in keys]
