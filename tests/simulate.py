@@ -379,6 +379,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
         simulate_scatter.named_falsely,
         simulate_scatter.weeks_until_named,
         simulate_scatter.contacts_of_weeks,
+        simulate_scatter.early_contacts,
     ),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,

@@ -5,6 +5,9 @@ The earlier rule is the same count of a history that states what the rule took f
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Callable
 from datetime import date
 
 import ibis
@@ -13,11 +16,14 @@ import numpy.typing as npt
 import pandas as pd
 from backends import entries_frame, funnel_of, table
 from claims import Claim
+from projects import NAME, prepared
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.core.counts import outcome_days, step_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.incidence import days_in_stage, incidence, incidence_at
 from funnelstats.core.journeys import journeys
+from funnelstats.importing.opening import last_day, open_funnel, read_quality
 
 FUNNEL = funnel_of("lead", "met", "paid", days=21)
 QUARTER = (date(2026, 1, 5), date(2026, 4, 5))
@@ -94,6 +100,81 @@ def backdated_and_skipped() -> list[Claim]:
     return claims
 
 
+def damaged_exports() -> list[Claim]:
+    """Exports of 150 leads, each damaged in one or two ways drawn at random, in a twentieth or a third of its rows."""
+    rng, runs = np.random.default_rng(73), 30
+    off, silent = 0, 0
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for _ in range(runs):
+            clean = _history(rng, 150)
+            rows = clean
+            for damage in rng.choice(len(DAMAGES), rng.integers(1, 3), replace=False):
+                rows = DAMAGES[damage](rows, rng.random(len(rows)) < rng.choice([0.05, 0.33]))
+            came = clean[clean["stage"] == "lead"].rename(columns={"lead_id": "id", "entered_at": "created"})
+            files = {"leads.csv": came[["id", "created"]].to_csv(index=False),
+                     "entries.csv": rows.set_axis(["id", "stage", "at"], axis=1).to_csv(index=False)}  # fmt: skip
+            try:
+                prepared(files=files)
+            except FunnelError:
+                continue
+            funnel, tables = open_funnel(NAME)
+            true = table(ibis.duckdb.connect(), entries_frame(clean.itertuples(index=False, name=None)))
+            rates, truth = (
+                incidence_at(incidence(outcome_days(journeys(entries, funnel), funnel, day)), funnel)["rate"]
+                for entries, day in (
+                    (tables.entries, last_day(tables, funnel)),
+                    (true, date.fromisoformat(clean["entered_at"].max()[:10])),
+                )
+            )
+            if not np.allclose(rates, truth, atol=0.005):
+                off += 1
+                quality = read_quality(NAME)
+                silent += not quality.facts and quality.set_aside.empty
+    setting = "exports of 150 leads, damaged in one or two of ten ways"
+    return [
+        Claim("Rates read that are off by half a point or more", setting, "", off / runs),
+        Claim("Those without a remark or a row set aside", setting, "0", silent / runs, 0, 0),
+    ]
+
+
+def _history(rng: np.random.Generator, leads: int) -> pd.DataFrame:
+    begun, met, ended = _days(rng, leads, 0, 75), _days(rng, leads, 1, 10), _days(rng, leads, 11, 30)
+    moved, won, lost = rng.random((3, leads)) < [[0.6], [0.5], [0.7]]
+    ways = {"lead": (begun, moved | True), "met": (begun + met, moved), "paid": (begun + ended, moved & won),
+            "lost": (begun + ended, lost & ~(moved & won))}  # fmt: skip
+    return pd.concat([_rows(stage, *way) for stage, way in ways.items()], ignore_index=True).assign(
+        entered_at=lambda rows: rows["entered_at"].str[:10] + " 11:00"
+    )
+
+
+Damage = Callable[[pd.DataFrame, npt.NDArray], pd.DataFrame]
+
+
+def _changed(name: str, value: str, *stages: str) -> Damage:
+    """Another value in the rows hit, of these stages or all."""
+    return lambda rows, hit: rows.assign(
+        **{name: rows[name].mask(hit & (rows["stage"].isin(stages) if stages else True), value)}
+    )
+
+
+DAMAGES: tuple[Damage, ...] = (
+    _changed("entered_at", "", "paid"),
+    _changed("entered_at", "", "lost"),
+    _changed("entered_at", "", "met"),
+    _changed("entered_at", "soon"),
+    _changed("entered_at", "2025-12-01 11:00", "paid"),
+    _changed("stage", "met (old)", "met"),
+    lambda rows, hit: rows[~hit | (rows["stage"] != "lead")],
+    lambda rows, hit: rows[
+        (rows["stage"] == "lost") | ~rows["lead_id"].isin(rows.loc[hit & (rows["stage"] == "lost"), "lead_id"])
+    ],
+    lambda rows, hit: pd.concat([rows, rows[hit]], ignore_index=True),
+    lambda rows, hit: rows.assign(entered_at=rows["entered_at"].mask(hit.cumsum() == 1, "2062-06-01 11:00")),
+)
+"""Days missing or not readable, wins dated too early, a stage renamed, the first stage not logged, refused leads with
+their end alone, rows twice, a date far ahead."""
+
+
 def _days(rng: np.random.Generator, leads: int, first: int, last: int) -> npt.NDArray:
     return rng.integers(first, last, leads)
 
@@ -116,4 +197,4 @@ def _paths(rows: list[pd.DataFrame]) -> ibis.Table:
     return journeys(table(ibis.duckdb.connect(), frame), FUNNEL).cache()
 
 
-SIMULATIONS = (reopened_leads, backdated_and_skipped)
+SIMULATIONS = (reopened_leads, backdated_and_skipped, damaged_exports)
