@@ -237,7 +237,7 @@ def early_contacts() -> list[Claim]:
     """Leads contacted early, from a tenth to nine tenths of a manager's week, that do as the others of that week do."""
     claims = []
     for correlation in (0.0, 0.05):
-        rng, runs, called = np.random.default_rng(49), 800, 0
+        rng, runs, called = np.random.default_rng(49), 400, 0
         size = 1 / max(correlation, 1e-9) - 1
         for _ in range(runs):
             rate = stats.beta.ppf(rng.random((10, WINDOW)), 0.3 * size, 0.7 * size)
