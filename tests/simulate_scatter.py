@@ -196,7 +196,7 @@ def contacts_of_weeks() -> list[Claim]:
                 ("More moves after contacts than without", "≤ .025", more, 0.04),
                 ("Fewer moves after contacts than without", "≤ .025", fewer, 0.04),
                 ("“No more than a third more”, of a third more", "≤ .05", no, 0.06),
-                ("Another share of contacts than the colleagues'", "≤ .05", other, 0.07),
+                ("Another share of contacts than the colleagues'", "≤ .05", other, 0.10),
             ):
                 old = "— with contacts taken for independent: "
                 limits = () if before else (0, highest)
