@@ -37,9 +37,9 @@ ENTRIES_SCHEMA = ibis.schema(
 @pytest.fixture(scope="session")
 def postgres():
     """A database of a PostgreSQL server of its own, which goes with it; skips where there is none."""
-    pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
     if not (found := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
         pytest.skip("PostgreSQL is not there; on Debian: apt install postgresql")
+    pytest.importorskip("psycopg", reason="PostgreSQL needs ibis-framework[postgres]")
     programs = found[-1].parent
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         # PostgreSQL does not run as root; Debian's package brings a user for it.
