@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import ibis
@@ -24,6 +25,7 @@ from funnelstats.core.journeys import TAKEN_WITHIN
 SPARKS_OWN = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning", "ignore:The copy keyword")
 ENGINES = ("duckdb", "postgres", pytest.param("pyspark", marks=SPARKS_OWN))
 
+NUMBERS = count()
 ENTRIES_SCHEMA = ibis.schema(
     {
         "lead_id": "string",
@@ -102,10 +104,12 @@ def entries_frame(rows):
 def table(con, frame, schema=ENTRIES_SCHEMA, name="entries"):
     """The frame as a table of the engine."""
     typed = pa.Table.from_pandas(frame, schema=schema.to_pyarrow(), preserve_index=False)
+    # What an earlier test has cached of a table of the same name would be taken for this one's.
+    name = f"{name}_{next(NUMBERS)}"
     if con.name != "pyspark":
-        return con.create_table(name, typed, overwrite=True)
+        return con.create_table(name, typed)
     # By ibis 12 it would go through pandas, where a missing text is not a number, and so a "NaN" for Spark.
-    con._session.createDataFrame(typed).createOrReplaceTempView(name)
+    con._session.createDataFrame(typed).createTempView(name)
     return con.table(name)
 
 
