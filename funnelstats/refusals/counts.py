@@ -128,9 +128,9 @@ def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
         refused=every.count(where=every.refusal != NOT_REFUSED),
         with_reason=every.count(where=~every.refusal.isin([NOT_REFUSED, MISSING])),
     )
+    counted = totals.cross_join(owned)
     # Spark counts nothing of no rows, not 0.
-    counted = fetch(totals.cross_join(owned))
-    return whole_numbers(counted, counted.columns)
+    return whole_numbers(fetch(counted), counted.columns)
 
 
 def refusal_counts(
