@@ -12,13 +12,13 @@ import pytest
 from backends import funnel_of
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Text
-from PIL import Image
+
 
 from funnelstats.config.words import _spoken, percent
 from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.worklist import of_manager, peer_band
-from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
+from funnelstats.page.figures import MOST_IN_ALL
 from funnelstats.refusals import charts as reason_charts
 from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.team import charts

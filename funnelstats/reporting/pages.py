@@ -26,8 +26,11 @@ WORDS = {
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
-    *("svg", "math", "video", "audio", "source", "template", "portal"),
+    *("img", "math", "video", "audio", "source", "template", "portal"),
 )
+_DRAWING_TAGS = ("svg", "g", "a", "defs", "path", "text", "title", "use")
+"""All that a figure's drawing holds: nothing of it runs, asks for something or is a page within the page."""
+_STYLING = ("style", "fill", "stroke", "filter", "mask", "clip-path")
 _FETCHING = ("src", "srcset", "background", "action", "formaction", "poster", "data", "ping", "xlink:href")
 
 
@@ -96,19 +99,26 @@ def faults(html: str, notebook: Any) -> list[str]:
 
     page = BeautifulSoup(html, "html.parser")
     outputs = _outputs(notebook)
-    drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    pictures, titles, headings = (page.find_all(tag) for tag in ("img", "title", "h1"))
+    drawn = sum(_is_figure(output.get("data", {})) for output in outputs)
+    figures, titles, headings = (page.select(what) for what in (".fs-panels", "title:not(svg title)", "h1"))
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),
-        (drawn != len(pictures), f"{drawn} figures in the notebook, {len(pictures)} on the page"),
-        (any(not str(img.get("alt", "")).strip() for img in pictures), "a figure has no alt text"),
+        (drawn != len(figures), f"{drawn} figures in the notebook, {len(figures)} on the page"),
+        (any(not str(figure.get("aria-label", "")).strip() for figure in figures), "a figure has no alt text"),
         (len(titles) != 1, f"a page has one title, found {len(titles)}"),
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
         (size > MAX_PAGE_BYTES, f"a page stays below {MAX_PAGE_BYTES:,} bytes, got {size:,}"),
     ]
     unsafe = [fault for tag in page.find_all(True) for fault in _tag_faults(tag.name, tag.attrs)]
+    drawing = {tag.name for tag in page.select("svg *")}
+    unsafe += [f"<{tag}> may not be in a drawing" for tag in sorted(drawing.difference(_DRAWING_TAGS))]
     return [fault for wrong, fault in checks if wrong] + list(dict.fromkeys(unsafe))
+
+
+def _is_figure(data: Mapping[str, Any]) -> bool:
+    """Whether an output is a figure, or a picture that no page would show."""
+    return any(kind.startswith("image/") for kind in data) or 'class="fs-panels"' in data.get("text/html", "")
 
 
 def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
@@ -120,12 +130,12 @@ def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
         text = re.sub(r"[\x00-\x20]+", "", text).lower()
         if name.startswith("on"):
             yield f"<{tag} {name}>: a page has no event handlers"
-        if name in _FETCHING and not text.startswith("data:image/png;base64,"):
-            yield f"<{tag} {name}={text[:40]}>: a page holds its pictures"
+        if name in _FETCHING or (name == "href" and tag != "a" and not text.startswith("#")):
+            yield f"<{tag} {name}={text[:40]}>: a page holds all that it shows"
         if name == "href" and re.match(r"[^/?#]*:", text) and not text.startswith(("https:", "http:", "mailto:")):
             yield f"<{tag} href={text[:40]}>: a link goes to https, a file name or #"
-        if name == "style" and "url(" in text:
-            yield f"<{tag} style>: a style asks for nothing"
+        if name in _STYLING and "url(" in text:
+            yield f"<{tag} {name}>: a style asks for nothing"
         if tag == "meta" and name == "http-equiv" and text == "refresh":
             yield "a page does not send its reader elsewhere"
 
