@@ -14,7 +14,6 @@ from funnelstats.loop.counts import STATE
 from funnelstats.loop.states import HANDED
 from funnelstats.page.figures import (
     FAINT,
-    INK,
     NEUTRAL,
     PAD,
     PAPER,
@@ -63,8 +62,8 @@ def state_chart(states: pd.DataFrame) -> Shown:
 
 
 def _draw_states(rows: pd.DataFrame, column: str, width: float) -> Figure:
-    """One bar; a part says its share where there is room, and all of it where the pointer rests."""
-    figure, ax = house_panel(width, HEIGHT, left=PAD, right=PAD, below=PAD)
+    """One bar; below a part stands as much as there is room for, where the pointer rests all of it."""
+    figure, ax = house_panel(width, HEIGHT, left=PAD, right=PAD)
     shares = rows[column] / rows[column].sum()
     starts = shares.cumsum() - shares
     ax.set(xlim=(0, 1), ylim=(-0.5, 0.5))
@@ -78,7 +77,10 @@ def _draw_states(rows: pd.DataFrame, column: str, width: float) -> Figure:
             for state, leads, share in zip(rows[STATE], rows[column], shares, strict=True)
         ],
     )
-    for start, share in zip(starts, shares, strict=True):
-        if text_width(percent(share)) + PAD < share * (width - 2 * PAD):
-            ax.text(start + share / 2, 0, percent(share), ha="center", va="center", color=INK)
+    for state, start, share in zip(rows[STATE], starts, shares, strict=True):
+        room = share * (width - 2 * PAD) - PAD
+        words = [word for word in (f"{_(state)} {percent(share)}", percent(share)) if text_width(word) < room]
+        if words:
+            ax.annotate(words[0], (start + share / 2, -0.5), (0, -PAD / 2), textcoords="offset points", ha="center",
+                        va="top")  # fmt: skip
     return figure

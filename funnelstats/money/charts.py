@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.config.words import _, money, number
+from funnelstats.config.words import _, exact, money, number
 from funnelstats.page.figures import (
     INK,
     LONGEST_LABEL,
@@ -96,7 +96,7 @@ def _draw_returns(drawn: pd.DataFrame, width: float) -> Figure:
     # room at the edge, so that a channel that brought nothing does not stand on its own name
     ax.set(xlim=(edge / 1.06, high), ylim=(len(drawn) - 0.45, -0.55))
     ticks = {nothing: _("nothing")} if broken else {}
-    ticks |= {tick: f"×{number(tick, 0 if tick >= 1 else 2)}" for tick in TICKS if low <= tick <= high}
+    ticks |= {tick: f"×{exact(tick)}" for tick in TICKS if low <= tick <= high}
     lines_along(ax, "x", list(ticks), list(ticks.values()))
     if broken:
         ax.text((nothing * low) ** 0.5, 0, "//", transform=ax.get_xaxis_transform(), ha="center", va="center")

@@ -71,7 +71,7 @@ SIZE = 12.5
 """Units of a letter, 11 pixels on a phone."""
 LARGEST = 1.24
 """Pixels of a unit where there is room."""
-LINE, BELOW = 18, 24
+LINE, BELOW = 18, 28
 """Units of a line of words, and below a panel for those of its axis."""
 PAD, LAST = 8, 12
 """Units between a panel and words, and for half of an axis' last word."""
@@ -129,7 +129,7 @@ def _words(text: Any) -> str:
 
 
 def _panel(panel: Panel, salt: str) -> str:
-    title = f"<p>{_words(panel.title)}</p>" if panel.title else ""
+    title = f"<p>{'<br>'.join(map(_words, panel.title.splitlines()))}</p>" if panel.title else ""
     narrow = _svg(panel.draw(PANEL), f"{salt} narrow")
     if not panel.wide:
         return f"<div>{title}{narrow}</div>"
@@ -275,7 +275,7 @@ def name_rows(ax: Any, names: Iterable[str]) -> None:
 
 def name_below(ax: Any, places: Sequence[float], words: Sequence[str]) -> None:
     """Words below a panel at these evenly spaced places: where they do not fit, every second, third, … one."""
-    below = ax.get_xaxis_transform() + ScaledTranslation(0, -(PAD / 2 + SIZE) / 72, ax.figure.dpi_scale_trans)
+    below = ax.get_xaxis_transform() + ScaledTranslation(0, -(PAD + SIZE) / 72, ax.figure.dpi_scale_trans)
     at = ax.transData.transform([(place, 0) for place in places])[:, 0]
     step = math.ceil(room_for(words) / np.diff(at).min(initial=DESK))
     for place, word in zip(places[::step], words[::step], strict=True):

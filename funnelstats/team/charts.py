@@ -165,7 +165,7 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
     fell = {} if since is None else {row["from_stage"]: row for row in since[since["alarm"]].to_dict("records")}
     steps = sorted(_steps(known, funnel), key=lambda step: step.from_stage not in fell)
     seen = [*known["rate"], *(step.target for step in steps if step.target is not None)]
-    ends = np.floor(10 * min(seen)) / 10, np.ceil(10 * max(seen)) / 10
+    ends = max(0.0, np.floor(10 * min(seen) - 0.5) / 10), min(1.0, np.ceil(10 * max(seen) + 0.3) / 10)
     panels = []
     for step in steps:
         rows = weeks[weeks["from_stage"] == step.from_stage].sort_values("week")
