@@ -124,7 +124,7 @@ def _draw_curves(curves: dict[str, pd.DataFrame], ticks: range, width: float) ->
     looks = {"mine": (_("my leads"), ACCENT), "colleagues": (_("colleagues"), QUIET)}
     beside = room_for(words for words, _colour in looks.values())
     figure, ax = house_panel(width, HEIGHT, left=room_for([percent(1)]), right=PAD + beside)
-    ax.set(xlim=(0, ticks[-1]), ylim=(0, 1.02))
+    ax.set(xlim=(0, ticks.stop - 1), ylim=(0, 1.02))
     shares_along(ax, "y")
     ends = _apart({name: curve["rate"].iloc[-1] for name, curve in curves.items()})
     for name, curve in curves.items():

@@ -109,11 +109,12 @@ def show_figure(*panels: Panel, alt: str, numbers: pd.DataFrame, marks: Sequence
         raise ValueError("alt must say in words what the figure shows, got an empty text")
     if numbers.empty:
         raise ValueError("numbers must hold what the figure draws, got an empty frame")
-    alt = " ".join(alt.split())
+    alt, shown = " ".join(alt.split()), numbers.to_string(index=False)
+    salt = f"{alt} {shown}"
     with mpl.rc_context(HOUSE_STYLE):
-        key = "".join(f"<li>{_icon(mark, f'{alt} {place}')}{_words(mark.get_label())}</li>"
+        key = "".join(f"<li>{_icon(mark, f'{salt} {place}')}{_words(mark.get_label())}</li>"
                       for place, mark in enumerate(marks))  # fmt: skip
-        drawn = "".join(_panel(panel, f"{alt} {place}") for place, panel in enumerate(panels))
+        drawn = "".join(_panel(panel, f"{salt} {place}") for place, panel in enumerate(panels))
     role = "group" if "<a " in drawn else "img"  # nobody would find a link in a picture
     parts = [
         f'<ul class="fs-key">{key}</ul>' if key else "",
@@ -121,7 +122,7 @@ def show_figure(*panels: Panel, alt: str, numbers: pd.DataFrame, marks: Sequence
         f"<figcaption>{_words(note)}</figcaption>" if note else "",
     ]
     html = f'<figure class="fs-figure">{"".join(parts)}</figure>'
-    return Shown({"text/html": html, "text/plain": numbers.to_string(index=False)})
+    return Shown({"text/html": html, "text/plain": shown})
 
 
 def _words(text: Any) -> str:
