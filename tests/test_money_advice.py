@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from test_revenue import FEW, MANY, by_channel, matured, spent
 

@@ -188,19 +188,19 @@ def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
     root[:] = _ungrouped(root)
     width, height = (round(72 * inches, 2) for inches in figure.get_size_inches())
     size = {"width": f"{width:g}", "height": f"{height:g}"} if fixed else {"width": "100%"}
-    style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{';'.join(starmap(_look, _WORDS.items()))};"
+    style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{';'.join(starmap(_look, _LETTERS.items()))};"
     box = {"viewBox": f"0 0 {width:g} {height:g}"}
     root.attrib = {**box, **size, "style": f"{style}stroke-linejoin:round", "aria-hidden": "true"}
     return ElementTree.tostring(root, encoding="unicode")
 
 
-_WORDS = {"font-size": f"{SIZE}px", "fill": INK}
+_LETTERS = {"font-size": f"{SIZE}px", "fill": INK}
 """How words look unless they say otherwise."""
 
 
 def _style(part: ElementTree.Element) -> str:
     looks = (look.split(": ", 1) for look in part.attrib["style"].split("; "))
-    unsaid = {("text-anchor", "start"), *(_WORDS.items() if part.tag == "text" else ())}
+    unsaid = {("text-anchor", "start"), *(_LETTERS.items() if part.tag == "text" else ())}
     said = [(name, value) for name, value in looks if name != "font-family" and (name, value) not in unsaid]
     return ";".join(starmap(_look, said))
 
