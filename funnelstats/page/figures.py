@@ -158,7 +158,7 @@ def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
     here are the page's letters, its colours, and at the labelled marks their words.
     """
     figure.patch.set_visible(False)
-    for artist in figure.findobj():
+    for artist in (artist for ax in figure.axes for artist in ax.get_children()):
         artist.set_clip_on(False)
     written = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
