@@ -23,7 +23,6 @@ from funnelstats.core.intervals import mover_ratio, wilson_interval
 from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint, open_funnel
 from funnelstats.importing.prepare import prepare
-from funnelstats.loop import charts as loop_charts
 from funnelstats.loop.base_counts import attribute_sizes, ticket_moments
 from funnelstats.loop.charts import STATE_COLOURS, state_chart
 from funnelstats.loop.counts import STATE, STATES, hand_over_counts, handed_over, state_counts
@@ -440,16 +439,27 @@ def test_limits_name_what_is_missing_and_rules_the_days_agreed():
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_words_of_the_states_run_neither_into_each_other_nor_beyond_the_picture(monkeypatch, language):
-    figures = []
-    monkeypatch.setattr(loop_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
+def test_the_words_of_the_states_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeypatch, language):
     monkeypatch.setitem(_spoken, "language", language)
     for leads in ([862, 447, 89, 72, 176, 628, 43], [10, 20, 30, 20, 123_456, 30, 0]):
         state_chart(pd.DataFrame({STATE: list(STATE_COLOURS), "leads": leads, "window_leads": leads, "share": 0.1}))
-    for figure in figures:
+    assert len(drawn) == 8
+    for figure in drawn:
         boxes = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text().strip()]
         assert not [1 for one, other in combinations(boxes, 2) if one.shrunk(1, 0.8).overlaps(other)]
-        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes)
+
+
+def test_the_bar_of_a_period_is_cut_into_its_states_those_to_act_on_last_and_in_colour(drawn):
+    states = pd.DataFrame({STATE: [HANDED, *STATE_COLOURS], "leads": [100, 10, 20, 10, 30, 5, 15, 10], "share": 0.1})
+    shown = state_chart(states.assign(window_leads=0).iloc[::-1])
+    assert len(drawn) == 2, "a period without leads has no bar"
+    bars = drawn[0].axes[0].patches
+    assert [round(bar.get_width(), 6) for bar in bars] == [0.1, 0.2, 0.1, 0.3, 0.05, 0.15, 0.1]
+    assert bars[-1].get_x() + bars[-1].get_width() == pytest.approx(1)
+    greys = [len({round(channel, 1) for channel in bar.get_facecolor()[:3]}) <= 2 for bar in bars]
+    assert greys == [True] * 4 + [False] * 3
+    assert "<title>never touched 15 (15%)</title>" in shown.data["text/html"]
 
 
 @pytest.fixture

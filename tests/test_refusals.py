@@ -520,8 +520,8 @@ def test_the_page_says_what_to_do_and_names_one_manager(sample):
     # no lead by name
     assert not re.search(r"\b1\d{5}\b", text)
     shares, losses = charts
-    assert "price 34%" in shares.metadata["image/png"]["alt"]
-    assert "presented → contracted price 8.8%" in losses.metadata["image/png"]["alt"]
+    assert "price 34%" in shares.data["text/html"]
+    assert "presented → contracted price 8.8%" in losses.data["text/html"]
 
 
 # exports that lack something
@@ -556,7 +556,7 @@ def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, mo
     said, findings, charts = sentences(funnel, paths)
     assert findings[0] == "No refusal of this month has a reason."
     assert said == ["Reasons not written down: 1 of 1 refusals (100%). Ask for them while they are remembered."]
-    assert "image/png" in charts[0].data
+    assert "<svg" in charts[0].data["text/html"]
     assert refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns) == [
         "No refusal has a reason: why leads say no cannot be told, only when and how many.",
         "No refusal has a manager: who hears which reason cannot be told.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from funnelstats.config.schema import MISSING
-from funnelstats.config.words import _, counted, day, number, percent, points
+from funnelstats.config.words import _, counted, day, label, number, percent, points
 from funnelstats.core.comparing import ALPHA
 from funnelstats.core.intervals import NO, STRENGTH, UNTOLD, YES, answers, share_answers, share_margin, wilson_interval
 from funnelstats.page.rules import THREE_ANSWERS
@@ -359,7 +359,7 @@ def _blank(shares: pd.DataFrame) -> list[str]:
 
 def reason_word(name: str) -> str:
     """A reason, or another value, as people write it; the blank one in the language of the page."""
-    return _(MISSING) if name == MISSING else str(name)
+    return _(MISSING) if name == MISSING else label(str(name))
 
 
 def without_stage_sentence(refused: pd.DataFrame) -> list[str]:
