@@ -186,12 +186,6 @@ class _Tags(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self.drawings -= tag == "svg" and self.drawings > 0
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # only within a drawing does a tag end itself
-        self.handle_starttag(tag, attrs)
-        if self.found[-1][0].startswith(IN_A_DRAWING) and tag == "svg":
-            self.handle_endtag(tag)
-
 
 def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Iterator[str]:
     """What would run, or ask another machine for something, when the page is opened."""
