@@ -31,6 +31,7 @@ _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
 """How a table does."""
 _DAY_AND_MONTH = {"en": "d MMMM", "ru": "d MMMM"}
+_MONTHS = {"en": "MMMM y", "ru": "LLLL y"}
 _DAY_ALONE = {"en": "d", "ru": "d"}
 _BRITISH = {"en": "en_GB"}
 """Whose English is written: no comma before the last of several."""
@@ -238,6 +239,15 @@ def days(first: date, last: date) -> str:
         for value, pattern in ((first, _DAY_ALONE if same else _DAY_AND_MONTH), (last, _DAY_AND_MONTH))
     )
     return f"{begin}–{end}" if same else f"{begin} – {end}"
+
+
+def month(value: date) -> str:
+    """The month of a day: in Russian after a preposition that asks for no other case.
+
+    >>> month(date(2026, 6, 28))
+    'June 2026'
+    """
+    return _day(value, _MONTHS)
 
 
 def day(value: date) -> str:

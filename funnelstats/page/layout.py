@@ -27,7 +27,7 @@ def upper_of(column: str) -> str:
     return column.removesuffix("_lower") + "_upper"
 
 
-Kind = Literal["count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"]
+Kind = Literal["count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text", "bar"]
 
 
 class Column(NamedTuple):
@@ -61,6 +61,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "number": partial(number, digits=1),
     "exact": exact,
     "percent": partial(percent, digits=1),
+    "bar": partial(percent, digits=1),
     "money": number,
     "date": short_day,
     "verdict": str,
@@ -131,7 +132,7 @@ class Layout(BaseModel):
         if kind == "interval" and upper_of(name) not in frame:
             raise ValueError(f"an interval needs the column {upper_of(name)!r} beside {name!r}")
         missing = self.missing.get(name, stated.get("missing"))
-        unknown = _(NO_ENTRANTS) if kind == "percent" else UNKNOWN
+        unknown = _(NO_ENTRANTS) if kind in ("percent", "bar") else UNKNOWN
         return kind, unknown if missing is None else _(missing)
 
 

@@ -171,7 +171,10 @@ def _html(
     values = []
     for name in others:
         write = _verdict if columns[name].kind == "verdict" else _words
-        values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
+        drawn = _bars(frame[name]) if columns[name].kind == "bar" else [sides[name]] * len(frame)
+        values.append(
+            [f"<td{bar}{named[name]}>{write(word)}</td>\n" for bar, word in zip(drawn, told[name], strict=True)]
+        )
     rows = [
         f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
         for head, *row in zip(told[first], *values, strict=True)
@@ -210,6 +213,12 @@ def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Co
 def _words(text: str) -> str:
     """The escaped text; a browser would end a line after a hyphen within a day or a week."""
     return _DAY.sub(r'<span class="fs-day">\g<0></span>', escape(text))
+
+
+def _bars(shares: pd.Series) -> list[str]:
+    """What draws each share as a bar behind its number, the largest of the column as wide as the column."""
+    widths = (100 * shares / shares.max()).fillna(0.0).round(1)
+    return [f' class="gt_right fs-bar" style="--part:{width}%"' for width in widths]
 
 
 def _verdict(word: str) -> str:
