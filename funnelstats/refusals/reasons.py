@@ -141,8 +141,9 @@ def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.
 def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Share of **all** leads of each step lost for each reason in time: a row for a reason, a column for a step.
 
-    Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the others
-    add up to. The reason that costs most comes first, the blank one last; steps at which nothing is known are left out.
+    Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the
+    others add up to. The reason that costs most comes first, the blank one last; a step of which nothing is known is
+    left out.
     """
     known = pd.concat([rates, total.assign(refusal=ALL)]).dropna(subset="rate")
     cost = (known["rate"] * known["entered"]).groupby(known["refusal"]).sum()
