@@ -47,7 +47,8 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
     rows: measure (bought, ticket), held (raw, equal), nurtured, others (rate or mean), ratio, ratio_lower,
     ratio_upper, claim (the trade's ratio), says (how the claim stands, a key of CLAIM_WORDS), compared (share of leads,
     or deals, in kinds that both have). Empty where nothing is called nurtured. More or less is said beyond chance, "no
-    more than a fifth apart" where the limits at 90 % lie within that; a claim is refuted where the range does not reach it.
+    more than a fifth apart" where the limits at 90 % lie within that; a claim is refuted where the range does not
+    reach it.
 
     Sources: MOVER for the ratio of rates (Donner and Zou 2012); of means the delta method on the log scale.
     """
