@@ -19,8 +19,6 @@ from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.worklist import of_manager, peer_band
 from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
-from funnelstats.refusals import charts as reason_charts
-from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.team import charts
 from funnelstats.team.charts import MOST_BARS, NO_LEADS, NO_MANAGERS, band_chart, control_chart, trend_chart
 
@@ -283,22 +281,6 @@ def test_the_band_chart_draws_own_rates_on_the_colleagues_band(drawn) -> None:
     }
     assert not re.search("Anna|Boris|Vera|Gleb|Yan", text(shown) + alt(shown))
     assert "peers_lower" in text(shown)
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_words_of_reasons_run_neither_into_each_other_nor_beyond_the_picture(monkeypatch, language) -> None:
-    monkeypatch.setitem(_spoken, "language", language)
-    figures = []
-    monkeypatch.setattr(reason_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
-    reasons = ["КОММЕРЧЕСКОЕ ПРЕДЛОЖЕНИЕ НЕ ПОДОШЛО", "price", "(missing)"]
-    one = pd.DataFrame({"refusal": reasons[:1], "lost": 132_600, "of": 132_600, "share": 1.0, "ci_lower": 0.99})
-    reason_chart(one.assign(ci_upper=1.0))
-    rows = [(reason, step.from_stage, step.to_stage) for step in FOUR.steps for reason in reasons]
-    rates = pd.DataFrame(rows, columns=["refusal", "from_stage", "to_stage"]).assign(entered=50)
-    total = rates.drop_duplicates("from_stage").assign(rate=0.512)
-    loss_chart(rates.assign(rate=np.resize([0.5, 0.01, 0.0], 12), ci_lower=0.0, ci_upper=0.6), total, FOUR)
-    for figure in figures:
-        assert_legible(figure)
 
 
 def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> None:

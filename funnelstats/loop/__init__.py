@@ -13,7 +13,6 @@ from funnelstats.loop.base_counts import (
     wins,
     won_counts,
 )
-from funnelstats.loop.base_sentences import base_sentences
 from funnelstats.loop.counts import (
     followed_to,
     hand_over_counts,
@@ -25,6 +24,7 @@ from funnelstats.loop.counts import (
 )
 from funnelstats.loop.findings import loop_findings, loop_not_told
 from funnelstats.loop.nurture import compared_by, nurture_effects, nurture_table
+from funnelstats.loop.sentences import base_sentences
 from funnelstats.loop.states import (
     acceptance,
     even_load,
