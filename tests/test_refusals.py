@@ -622,7 +622,9 @@ def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, mo
     )
     funnel, tables = open_funnel(NAME, "2026-06-30")
     paths = with_leads(journeys(tables.entries, funnel), tables.leads)
-    _facts, sections, _losses = page(funnel, paths)
+    _facts, sections, losses = page(funnel, paths)
+    assert losses.empty, "where no reason is known none costs leads"
+    assert sections["reasons"] == "(nothing)", "the title has said it"
     assert sections["first"].splitlines()[0] == "The one refusal of June 2026 has no reason"
     told = refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns)
     assert told == {"reasons": True, "managers": True, "gaps": []}

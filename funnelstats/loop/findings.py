@@ -40,7 +40,7 @@ def loop_findings(
     """
     waiting = states[(states["leads"] > 0) & states[STATE].isin(TO_ACT_ON)]
     waiting = waiting.sort_values("amount", ascending=False, kind="stable", na_position="last")
-    people = named_managers(owners, funnel) if len(owners) else owners
+    people = named_managers(owners, funnel)
     low = records[(records["manager"] == EVERYBODY) & (records["rate"] < LOW_RECORD)]
     return {
         "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),

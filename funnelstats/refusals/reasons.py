@@ -143,9 +143,11 @@ def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.D
 
     Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the
     others add up to. The reason that costs most comes first, the blank one last; a step of which nothing is known is
-    left out.
+    left out. Empty where no reason is known.
     """
     known = pd.concat([rates, total.assign(refusal=ALL)]).dropna(subset="rate")
+    if known["refusal"].isin([MISSING, ALL]).all():
+        known = known.iloc[:0]
     cost = (known["rate"] * known["entered"]).groupby(known["refusal"]).sum()
     order = sorted(cost.index, key=lambda name: (name == ALL, name == MISSING, -cost[name]))
     wide = known.pivot_table(index="refusal", columns="from_stage", values="rate").reindex(order).fillna(0.0)
