@@ -31,6 +31,7 @@ from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispe
 from funnelstats.core.shared import made_once
 from funnelstats.importing.opening import Tables, alarm_window, trailing_window, trend_window
 from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
+from funnelstats.page.sections import page_name
 from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
 from funnelstats.team import e_alarms
 
@@ -85,7 +86,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
         managers = page_verdicts(managers, rest, mix, team, alarms)
         return TeamWeek(paths, rates, undated, team, strata, mix, managers, deal_size(tables.payments))
 
-    return made_once(f"team_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+    return made_once(page_name("team", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend())
 
 
 class ManagersWeek(NamedTuple):
@@ -155,4 +156,6 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             won=leads_won(paths, leads, funnel, this_week),
         )
 
-    return made_once(f"managers_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+    return made_once(
+        page_name("managers", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend()
+    )

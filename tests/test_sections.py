@@ -39,7 +39,7 @@ def test_a_section_is_its_lines_with_facts_in_the_language_spoken():
     lines = ["Anna has 1,234 leads.", "lead → met: 60–70%, 50%, Anna"]
     assert shown.data["text/plain"].splitlines() == lines
     assert shown.data["text/html"].count("\n") == 1, "no empty line"
-    assert '<a class="fs-page" href="manager-Anna.html">Anna</a>' in shown.data["text/html"]
+    assert '<a class="fs-page" data-page="manager-Anna.html">Anna</a>' in shown.data["text/html"]
     assert sections.show_section("ours.greeting", facts, leads=1).data["text/plain"] == "Anna has one lead."
     words.speak("ru", {"lead": "заявка"})
     assert "заявка → met: 60–70 %" in sections.show_section("ours.greeting", facts).data["text/plain"]

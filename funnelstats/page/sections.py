@@ -108,6 +108,7 @@ def _templates(language: str) -> Environment:
     found.filters |= {
         "count": lambda value: Count(round(float(value))),
         "number": words.number,
+        "exact": words.exact,
         "percent": words.percent,
         "share": _share,
         "points": words.points,
@@ -152,5 +153,5 @@ def _step(row: Mapping[str, Any]) -> str:
 
 
 def _link(text: Any, page: str) -> Markup:
-    """The text as a link to a page of the run, which its publisher takes away again where there is no such page."""
-    return Markup('<a class="fs-page" href="{}">{}</a>').format(page, escape(text))
+    """The text as a link to another page of the funnel; its publisher makes it one where there is such a page."""
+    return Markup('<a class="fs-page" data-page="{}">{}</a>').format(page, escape(text))

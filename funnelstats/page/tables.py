@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from funnelstats.config.words import _
-from funnelstats.page.layout import Column, Layout, cells, layout, upper_of
+from funnelstats.config.words import _, lead_address
+from funnelstats.page.layout import UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
 
 TABLE_MIME = "application/vnd.funnelstats.table+json"
@@ -84,7 +84,7 @@ OTHER_VERDICT_WORDS = (
 NO_OUTPUT = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Takes the place of a table or a figure where a page has said already that there is nothing."""
 
-_LEFT = ("text", "verdict", "word")
+_LEFT = ("text", "written", "lead", "verdict", "word")
 """Kinds that are read from the left, as words are."""
 _DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
 LONG = 16
@@ -170,13 +170,14 @@ def _html(
     first, *others = told
     values = []
     for name in others:
-        write = _verdict if columns[name].kind == "verdict" else _words
-        drawn = _bars(frame[name]) if columns[name].kind == "bar" else [sides[name]] * len(frame)
-        values.append(
-            [f"<td{bar}{named[name]}>{write(word)}</td>\n" for bar, word in zip(drawn, told[name], strict=True)]
-        )
+        write = _WRITTEN.get(columns[name].kind, _words)
+        keys = [""] * len(frame) if how.group else _sort_keys(frame[name], columns[name].kind)
+        looks = _bars(frame[name]) if columns[name].kind == "bar" else [sides[name]] * len(frame)
+        cells_of = zip(looks, keys, told[name], strict=True)
+        values.append([f"<td{look}{named[name]}{key}>{write(word)}</td>\n" for look, key, word in cells_of])
+    head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
+        f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
         for head, *row in zip(told[first], *values, strict=True)
     ]
     if how.group:
@@ -193,12 +194,23 @@ def _html(
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
     width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
+    width += "" if how.group else " fs-sortable"
+    search = f' data-filter="{escape(_("Search in this table"))}"' if len(frame) > LONG and not how.group else ""
     title = escape(_(how.title))
     scroll = f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div>'
-    start = f'<figure class="fs-table{width}" id="table-{how.name}">'
+    start = f'<figure class="fs-table{width}" id="table-{how.name}"{search}>'
     if folded:
         return f"{start}<details><summary>{title}</summary>{scroll}</details></figure>"
     return f"{start}<figcaption>{title}</figcaption>{scroll}</figure>"
+
+
+def _sort_keys(values: pd.Series, kind: str) -> list[str]:
+    """What each cell of a column is sorted by where that is not its words: a number, or a day."""
+    if kind in _LEFT:
+        return [""] * len(values)
+    days = pd.api.types.is_datetime64_any_dtype(values)
+    texts = values.dt.strftime("%Y-%m-%d") if days else values.map("{:.6g}".format, na_action="ignore")
+    return [f' data-sort="{text}"' for text in texts.where(values.notna(), "")]
 
 
 def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
@@ -221,9 +233,19 @@ def _bars(shares: pd.Series) -> list[str]:
     return [f' class="gt_right fs-bar" style="--part:{width}%"' for width in widths]
 
 
+def _lead(lead_id: str) -> str:
+    """A lead's id, linked to the CRM where funnel.toml states its address."""
+    address = lead_address(lead_id)
+    return f'<a href="{escape(address)}">{escape(lead_id)}</a>' if address and lead_id != UNKNOWN else escape(lead_id)
+
+
 def _verdict(word: str) -> str:
     """A verdict with its mark; escaped like every other word."""
     if word not in VERDICT_MARKS:
         return escape(_(word))
     mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
     return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'
+
+
+_WRITTEN = {"verdict": _verdict, "lead": _lead}
+"""How kinds whose cells are more than words are written."""
