@@ -1,7 +1,8 @@
 """Seconds a page takes, made in three ways in one run: `python benchmarks/reports.py [pages]`.
 
 The pages are the team's and its managers' of the sample's last weeks. The usual recipe runs papermill's and
-nbconvert's commands one page after the other; this runner makes the same pages in forked processes; the floor
+nbconvert's commands one page after the other; this runner makes the same pages in forked processes, once with the
+import that comes before the first page of a run and once without it; the floor
 runs the notebooks' cells as plain code in two processes that have imported everything, without notebook or page.
 Beside the seconds on the clock stand those of the processors, which other work on the machine hardly changes.
 """
@@ -46,7 +47,8 @@ def main(pages: int = 24) -> None:
         print(f"{len(jobs)} pages on {cores()} cores, {os.getloadavg()[0]:.1f} processes wanting them already")
         print(f"{'way':<44} {'s':>7} {'s/page':>7} {'pages/min':>9} {'CPU s/page':>10}", flush=True)
         floor = timed("floor: cells in 2 warm processes", cells_alone, jobs)
-        warm = timed("this runner", render, jobs)
+        timed("this runner, its one import included", render, jobs)
+        warm = timed("this runner, warm", render, jobs)
         usual = timed("papermill, then nbconvert, as commands", commands, jobs)
         print(f"commands / runner {usual / warm:.1f}   runner / floor {warm / floor:.2f}")
         print(f"largest page {max(job.target.stat().st_size for job in jobs) / 1000:,.0f} kB")
@@ -75,7 +77,7 @@ def busy():
 
 
 def render(jobs):
-    """By this package's runner, the imports of the process it forks from included."""
+    """By this package's runner; the first time the imports of the process it forks from are included."""
     with clocks() as spent:
         records = render_many(list(map(anew, jobs)))
     assert {record.state for record in records} == {"made"}, [record.reason for record in records if record.reason]

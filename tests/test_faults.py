@@ -196,6 +196,31 @@ def test_no_process_outlives_a_run_that_is_killed(start, tmp_path) -> None:
     assert psutil.wait_procs(processes, timeout=10)[1] == []
 
 
+def test_a_later_run_removes_the_folders_of_a_killed_one_and_of_no_other(start, tmp_path) -> None:
+    def own_folders():
+        return {*tmp_path.glob("week/.part-????????"), *tmp_path.glob("room/funnelstats-????????")}
+
+    def sleeping(name):
+        before = own_folders()
+        run = start({name: {"fault": "time.sleep(600)"}})
+        until(lambda: len(own_folders() - before) == 2, run)
+        return run, own_folders() - before
+
+    living, held = sleeping("first")
+    killed, left = sleeping("second")
+    processes = family(killed)
+    killed.kill()
+    psutil.wait_procs(processes, timeout=10)
+    assert own_folders() == held | left
+    # Of another week.
+    output, _ = start({"page": {}}, folder=str(tmp_path / "next")).communicate(timeout=90)
+    assert output.splitlines() == ["page made"]
+    assert own_folders() == held
+    living.send_signal(signal.SIGINT)
+    living.communicate(timeout=20)
+    assert own_folders() == set()
+
+
 def test_two_runs_at_once_that_nobody_listens_to_any_more_make_whole_pages(start, tmp_path) -> None:
     runs = [start({name: {"who": who} for name in ("left", "right")}) for who in ("Anna", "Boris")]
     for run in runs:

@@ -145,6 +145,15 @@ def test_accepted_and_sent_back_of_matured_leads_are_plain_shares_with_wilson_li
     assert (found["entered"], found["matured"], found["matured_rate"], found["too_recent"]) == (100, 100, 0.7, 7)
 
 
+def test_a_channel_accepts_the_leads_of_all_its_weeks():
+    rows = [("web", 3, 60, 15, 5, 0), ("fair", 3, 10, 0, 10, 0), ("web", 5, 10, 5, 5, 0), ("fair", 5, 20, 10, 0, 0)]
+    weeks = pd.to_datetime(["2026-03-02", "2026-03-02", "2026-03-09", "2026-03-09"])
+    days = day_counts(rows, "channel").assign(week=weeks)
+    found = acceptance(days, matured([("web", 100, 70, 7), ("fair", 50, 30, 2)], "channel"), FUNNEL).round(9)
+    shown = found[["channel", "entered", "rate", "sent_back", "matured_rate", "too_recent"]]
+    assert shown.to_numpy().tolist() == [["web", 100, 0.7, 0.2, 0.7, 7], ["fair", 50, 0.6, 0.2, 0.6, 2]]
+
+
 def test_leads_still_watched_count_for_as_long_as_they_were():
     # Aalen–Johansen by hand: day 2: 4 of 10 accepted, 1 sent back; 3 leave the watch; day 5: 1 of 2 accepted
     days = day_counts([(2, 4, 1, 0, 0), (3, 0, 0, 0, 3), (5, 1, 0, 0, 0), (20, 0, 0, 0, 1)])

@@ -12,10 +12,11 @@ import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
+from funnelstats.config.folders import locked
 from funnelstats.page.layout import Layout
 from funnelstats.page.tables import show_csv, show_table
 from funnelstats.reporting.pages import faults, page_html, tables_of
-from funnelstats.reporting.publishing import locked, publish, unpublish
+from funnelstats.reporting.publishing import publish, unpublish
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def files(folder):
 def left_behind():
     """Processes of pages, and temporary folders of runs, that still exist."""
     pages = [page for child in psutil.Process().children() for page in child.children()]
-    return pages + list(Path(tempfile.gettempdir()).glob("fs-*"))
+    return pages + list(Path(tempfile.gettempdir()).glob("funnelstats-*"))
 
 
 @pytest.fixture(scope="module")

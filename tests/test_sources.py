@@ -714,3 +714,12 @@ def test_a_database_table_is_a_source_and_is_always_prepared_anew(tmp_path, monk
     assert made["leads"]["lead_id"].tolist() == ["a", "b"]
     assert prepare(NAME) is True
     assert not re.search("sqlite", (PROCESSED / "quality.json").read_text())
+
+
+def test_a_preparation_removes_what_a_killed_one_left_of_the_same_funnel():
+    left, others = (PROCESSED.with_name(f".{name}.ab_de123") for name in (NAME, "other"))
+    for folder in (left, others):
+        folder.mkdir(parents=True)
+        (folder / "leads.parquet").write_text("half a table")
+    prepared(TOML)
+    assert sorted(PROCESSED.parent.iterdir()) == [others, PROCESSED]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion
+from funnelstats.config.folders import own_folder, remove_leftovers
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import PLACE, SET_ASIDE, Canonical, canonical_table
@@ -70,21 +69,21 @@ def processed_folder(name: str) -> Path:
 def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, report: dict[str, Any]) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    before = part.with_name(f"{part.name}.before")
-    try:
+    remove_leftovers(folder.parent, f".{folder.name}.")
+    with own_folder(folder.parent, f".{folder.name}.") as room:
+        part, before = room / "new", room / "before"
+        part.mkdir(mode=0o700)
         for table, rows in tables.items():
             rows.order_by(PLACE).drop(*PLACE).to_parquet(part / f"{table}.parquet")
         aside.to_parquet(part / "set_aside.parquet", index=False)
         (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, before)
-        os.replace(part, folder)
-    finally:
-        if before.exists() and not folder.exists():
-            os.replace(before, folder)
-        shutil.rmtree(before, ignore_errors=True)
-        shutil.rmtree(part, ignore_errors=True)
+        try:
+            if folder.exists():
+                os.replace(folder, before)
+            os.replace(part, folder)
+        finally:
+            if before.exists() and not folder.exists():
+                os.replace(before, folder)
 
 
 def source_files(funnel: Funnel) -> dict[str, list[Path]]:

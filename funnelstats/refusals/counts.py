@@ -82,12 +82,11 @@ def with_attempt(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     A second try is any episode that follows a refused one, however many there were before;
     `refused_before` is the category of that refusal, "" elsewhere.
     """
-    ended = episodes(with_refusal(journeys, funnel))
-    before = ended.select("lead_id", episode=ended.episode + 1, refused_before="refusal")
-    rows = journeys.left_join(before, EPISODE).select(*journeys.columns, "refused_before")
-    rows = rows.mutate(refused_before=rows.refused_before.fill_null(NOT_REFUSED))
+    rows = episodes(with_refusal(journeys, funnel))
+    in_time = ibis.window(group_by="lead_id", order_by="episode")
+    rows = rows.mutate(refused_before=rows.refusal.lag().over(in_time).fill_null(NOT_REFUSED))
     again = ibis.cases((rows.refused_before != NOT_REFUSED, AGAIN), (rows.episode > 1, RETURNED), else_=FIRST)
-    return rows.mutate(attempt=again)
+    return journeys.join(rows.select(*EPISODE, "refused_before", attempt=again), EPISODE)
 
 
 def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
@@ -129,7 +128,9 @@ def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
         refused=every.count(where=every.refusal != NOT_REFUSED),
         with_reason=every.count(where=~every.refusal.isin([NOT_REFUSED, MISSING])),
     )
-    return fetch(totals.cross_join(owned))
+    counted = totals.cross_join(owned)
+    # Spark counts nothing of no rows, not 0.
+    return whole_numbers(fetch(counted), counted.columns)
 
 
 def refusal_counts(

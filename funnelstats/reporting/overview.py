@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 from funnelstats.config.dates import parse_day
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.folders import locked
 from funnelstats.config.funnel import Funnel, project_root
 from funnelstats.config.words import _, counted, day, label, number, percent, spoken
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS
 from funnelstats.reporting.pages import TEMPLATES, linked, page_words
 from funnelstats.reporting.periods import UNITS
-from funnelstats.reporting.publishing import locked, read_run, replace_text
+from funnelstats.reporting.publishing import read_run, replace_text
 from funnelstats.reporting.restated import fresh_reds
 from funnelstats.reporting.titles import notebook_label, period_words
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.folders import locked
 from funnelstats.page.workbook import csv_text, xlsx
 from funnelstats.reporting.pages import linked, overview_html
 from funnelstats.reporting.restated import with_restated
@@ -61,14 +61,14 @@ def unpublish(target: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def set_aside(target: Path, executed: Path, reason: str) -> None:
-    """Take the page away and keep its failed notebook and the reason under ``_failed``."""
+def set_aside(target: Path, reason: str, executed: Path | None = None) -> None:
+    """Take the page away and keep the reason, and its failed notebook where there is one, under ``_failed``."""
     with suppress(OSError), locked(target.parent):
         unpublish(target)
         failed = target.parent / "_failed"
         failed.mkdir(exist_ok=True)
         (failed / f"{target.stem}.txt").write_text(reason + "\n", encoding="utf-8")
-        if executed.exists():
+        if executed and executed.exists():
             os.replace(executed, failed / f"{target.stem}.ipynb")
 
 
@@ -155,14 +155,3 @@ def replace_text(path: Path, text: str) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Two runs into one folder put pages there, and write its list of them, one after the other."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

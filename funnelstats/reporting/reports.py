@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from funnelstats.config.folders import own_folder, remove_leftovers
 from funnelstats.core.shared import FOLDER
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
@@ -24,6 +25,9 @@ from funnelstats.reporting.titles import Link
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
+
+_PART, _SHARED = ".part-", "funnelstats-"
+"""How the folders of a page being made begin, and those of what the pages of a run share."""
 
 CELL_SECONDS = 120
 """What a cell may take before its page is given up."""
@@ -87,6 +91,8 @@ def render_many(
     folders = {job.target.parent for job in jobs}
     for folder in folders:
         open_folder(folder)
+        # Of killed runs, also of other periods.
+        remove_leftovers(folder.parent, f"*/{_PART}")
     records = {n: Record(job, "unchanged") for n, job in enumerate(jobs) if current[n]}
     try:
         for record in records.values():
@@ -119,28 +125,27 @@ def render_many(
 
 def _made(jobs: Sequence[Job], workers: int) -> Generator[tuple[int, Record]]:
     """Place and record of each job as it is done; after a failure neither the old page nor its tables are left."""
-    # On the target's own disk, so that publishing is a renaming; a full one fails this page alone.
-    parts = [job.target.with_name(f".part-{job.target.stem}-{os.getpid()}") for job in jobs]
+    left = Counter(job.target.parent for job in jobs)
     with ExitStack() as stack:
-        for part in parts:
-            stack.callback(shutil.rmtree, part, ignore_errors=True)
+        for folder in left:
+            stack.callback(remove_leftovers, folder, _PART)
         # What several pages of a folder need is made by the first of them, and goes with the last.
-        shared = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fs-", ignore_cleanup_errors=True)))
-        left = Counter(job.target.parent for job in jobs)
+        rooms = Path(tempfile.gettempdir())
+        remove_leftovers(rooms, _SHARED)
+        shared = stack.enter_context(own_folder(rooms, _SHARED))
         place_of = {folder: shared / str(number) for number, folder in enumerate(left)}
-        tasks = [(job, part, place_of[job.target.parent]) for job, part in zip(jobs, parts, strict=True)]
+        tasks = [(job, place_of[job.target.parent]) for job in jobs]
         results = each_in_a_process(_make, tasks, at_once=workers, seconds=CELL_SECONDS)
         for place, result, seconds in stack.enter_context(closing(results)):
-            job, part, common = tasks[place]
+            job, common = tasks[place]
             left[job.target.parent] -= 1
             if not left[job.target.parent]:
                 shutil.rmtree(common, ignore_errors=True)
             if isinstance(result, Failure):
-                set_aside(job.target, part / f"{job.target.stem}.ipynb", result.whole)
+                set_aside(job.target, result.whole)
                 yield place, Record(job, "failed", seconds, result.line)
             else:
                 yield place, Record(job, "made", seconds, told=result)
-            shutil.rmtree(part, ignore_errors=True)
 
 
 def _tell(tell: Callable[[Record], None], record: Record) -> None:
@@ -176,31 +181,38 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ValueError(f"two reports would be written to {job.target}")
 
 
-def _make(job: Job, part: Path, common: Path, doing: Callable[[str], None]) -> dict[str, Any] | Failure:
+def _make(job: Job, common: Path, doing: Callable[[str], None]) -> dict[str, Any] | Failure:
     """Execute, check, publish, in a process of its own: what run.json keeps of the page, or why there is none."""
+    try:
+        # On the target's own disk, so that publishing is a renaming; a full one fails this page alone.
+        with own_folder(job.target.parent, _PART) as part:
+            executed = part / f"{job.target.stem}.ipynb"
+            try:
+                return _publish(job, executed, common, doing)
+            except Exception as error:
+                # Half a notebook is of no use, and a full disk needs room for the list of pages.
+                if not isinstance(error, OSError):
+                    set_aside(job.target, str(error), executed)
+                raise
+    except Exception as error:
+        return Failure(_reason(error), f"{type(error).__name__}: {error}")
+
+
+def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None]) -> dict[str, Any]:
     from funnelstats.reporting.engine import execute
 
-    executed = part / f"{job.target.stem}.ipynb"
-    try:
-        part.mkdir(exist_ok=True)
-        common.mkdir(exist_ok=True)
-        os.environ |= {"IPYTHONDIR": str(part), FOLDER: str(common)}
-        notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
-        doing("its page")
-        tables = tables_of(notebook)
-        html = page_html(notebook, title=job.title, language=job.language, links=job.links)
-        if found := faults(html, notebook):
-            raise ValueError("; ".join(found))
-        # The run ends its pages by this signal, but never between two renamings.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        publish(job.target, html, tables, part)
-        return {"tables": list(tables), "verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
-    except Exception as error:
-        if isinstance(error, OSError):
-            # Half a notebook is of no use, and a full disk needs room for the list of pages.
-            with suppress(OSError):
-                executed.unlink()
-        return Failure(_reason(error), f"{type(error).__name__}: {error}")
+    common.mkdir(exist_ok=True)
+    os.environ |= {"IPYTHONDIR": str(executed.parent), FOLDER: str(common)}
+    notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
+    doing("its page")
+    tables = tables_of(notebook)
+    html = page_html(notebook, title=job.title, language=job.language, links=job.links)
+    if found := faults(html, notebook):
+        raise ValueError("; ".join(found))
+    # The run ends its pages by this signal, but never between two renamings.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    publish(job.target, html, tables, executed.parent)
+    return {"tables": list(tables), "verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
 
 
 def _reason(error: Exception) -> str:
