@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import re
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
+from bs4 import BeautifulSoup
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.text import Text
-from PIL import Image
 
 from funnelstats.config.words import _spoken, percent
 from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.worklist import of_manager, peer_band
-from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
-from funnelstats.team import charts
+from funnelstats.page import figures
+from funnelstats.page.figures import DESK, MOST_IN_ALL, PANEL
 from funnelstats.team.charts import MOST_BARS, NO_LEADS, NO_MANAGERS, band_chart, control_chart, trend_chart
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
@@ -48,32 +48,24 @@ def weekly(funnel=FOUR, weeks=26):
     return conversion_rates(pd.DataFrame(rows, columns=["week", "from_stage", "to_stage", "entered", "converted"]))
 
 
+def drawing(shown):
+    return BeautifulSoup(shown.data["text/html"], "html.parser")
+
+
 def alt(shown):
-    return shown.metadata["image/png"]["alt"]
+    return drawing(shown).select_one(".fs-panels")["aria-label"]
 
 
 def text(shown):
     return shown.data["text/plain"]
 
 
+def titles(shown):
+    return [title.get_text() for title in drawing(shown).select(".fs-panels p")]
+
+
 def is_picture(shown):
-    png = shown.data["image/png"]
-    Image.open(io.BytesIO(png)).verify()
-    return len(png) < MAX_PNG_BYTES
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures as matplotlib has them once they are pictures."""
-    figures = []
-
-    def keep(figure, **rest):
-        figures.append(figure)
-        return original(figure, **rest)
-
-    original = charts.show_figure
-    monkeypatch.setattr(charts, "show_figure", keep)
-    return figures
+    return "<path" in shown.data["text/html"] and len(shown.data["text/html"]) < 60_000
 
 
 def bars(ax):
@@ -92,7 +84,7 @@ def lines(ax):
 def named_places(ax):
     """What stands beside the panel at each place, written as a person reads it."""
     names = [text for text in ax.texts if text.get_horizontalalignment() == "right" and text.get_position()[0] == 0]
-    return {float(name.get_position()[1]): name.get_text().replace("\\$", "$") for name in names}
+    return {float(name.get_position()[1]): name.get_text() for name in names}
 
 
 def words_of(figure):
@@ -108,16 +100,13 @@ def assert_legible(figure):
     assert [words for words, box in boxes if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0)] == []
 
 
-def title(ax):
-    return " ".join((ax.get_title(loc="left") or ax.get_title()).replace("\\$", "$").split())
-
-
 def test_every_bar_is_as_long_as_its_rate_and_stands_at_its_managers_name(drawn) -> None:
     frame = page(["Boris", "Anna", "Vera"])
-    control_chart(frame, FOUR)
+    shown = control_chart(frame, FOUR)
     names = named_places(drawn[0].axes[0])
-    for ax, step in zip(drawn[0].axes, FOUR.steps, strict=True):
-        assert title(ax) == f"{step.from_stage} → {step.to_stage}"
+    assert titles(shown) == [f"{step.from_stage}\u00a0→ {step.to_stage}" for step in FOUR.steps]
+    for figure, step in zip(drawn, FOUR.steps, strict=True):
+        ax = figure.axes[0]
         rows = frame[frame["from_stage"] == step.from_stage].set_index("manager")["rate"].round(6)
         assert {names[place]: width for place, width in bars(ax)} == rows.to_dict()
 
@@ -170,7 +159,7 @@ def test_where_there_is_nothing_to_draw_a_sentence_says_so() -> None:
         band_chart(of_manager(empty, "Anna", TWO), peer_band(empty, "Anna", TWO)),
     ):
         assert text(shown) == NO_LEADS
-        assert "image/png" not in shown.data
+        assert "<svg" not in shown.data["text/html"]
 
 
 def test_where_nobody_is_to_be_compared_that_is_said(drawn) -> None:
@@ -185,14 +174,14 @@ def test_leads_whose_rate_is_not_known_yet_leave_a_place_without_a_bar(drawn) ->
     assert is_picture(control_chart(unknown, TWO))
     names = named_places(drawn[0].axes[0])
     assert sorted(names.values()) == ["Anna", "Boris"]
-    assert [[names[place] for place, _ in bars(ax)] for ax in drawn[0].axes] == [["Boris"], ["Boris", "Anna"]]
+    assert [[names[place] for place, _ in bars(figure.axes[0])] for figure in drawn] == [["Boris"], ["Boris", "Anna"]]
 
 
 def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentioned(drawn) -> None:
     names = [f"M{number:03}" for number in range(MOST_BARS + 7)]
     frame = page(names, TWO).assign(entered=lambda page: page["manager"].str[1:].astype(int) + 1)
     shown = control_chart(frame, TWO)
-    assert "7 more with fewer leads are in the table" in [words.get_text() for words in words_of(drawn[0])]
+    assert drawing(shown).figcaption.get_text() == "7 more with fewer leads are in the table"
     assert len(bars(drawn[0].axes[0])) == MOST_BARS
     assert "M006" not in text(shown)
     assert "M007" in text(shown)
@@ -211,8 +200,8 @@ def test_hostile_names_are_drawn_as_they_are_written(drawn) -> None:
     assert set(named_places(drawn[0].axes[0]).values()) == {" ".join(name.split()) for name in HOSTILE}
 
 
-def test_hostile_stages_are_drawn_as_they_are_written(drawn) -> None:
-    funnel = funnel_of("$x^$", "_a_", "$", "\\beta{")
+def test_hostile_stages_are_drawn_as_they_are_written() -> None:
+    funnel = funnel_of("$x^$", "</text><script>", "$", "\\beta{")
     frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
     for shown in (
         control_chart(frame, funnel),
@@ -220,7 +209,8 @@ def test_hostile_stages_are_drawn_as_they_are_written(drawn) -> None:
         band_chart(of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)),
     ):
         assert is_picture(shown)
-    assert [title(ax) for ax in drawn[0].axes] == [f"{step.from_stage} → {step.to_stage}" for step in funnel.steps]
+        said = " ".join([*titles(shown), *(words.get_text() for words in drawing(shown).select("text"))])
+        assert all(stage in said for stage in funnel.stages)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -237,7 +227,7 @@ def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeyp
     band_chart(of_manager(frame, "Vera", funnel), peer_band(frame, "Vera", funnel))
     for figure in drawn:
         assert_legible(figure)
-        assert figure.get_figwidth() == WIDTH
+        assert round(72 * figure.get_figwidth()) in (DESK, PANEL)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -259,8 +249,9 @@ def test_a_trend_draws_each_weeks_rate_and_the_target_of_its_step(drawn) -> None
     funnel = aimed(TWO)
     weeks = weekly(funnel, 8)
     shown = trend_chart(weeks, funnel)
-    for ax in drawn[0].axes:
-        curves = [list(line.get_ydata()) for line in ax.lines]
+    assert len(drawn) == 2
+    for figure in drawn:
+        curves = [list(line.get_ydata()) for line in figure.axes[0].lines]
         assert [0.75] * 8 in curves
         assert [0.8, 0.8] in curves
     assert len(text(shown).splitlines()) == 1 + len(weeks)
@@ -283,9 +274,72 @@ def test_the_band_chart_draws_own_rates_on_the_colleagues_band(drawn) -> None:
     assert "peers_lower" in text(shown)
 
 
-def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> None:
-    shown = control_chart(page(["Anna", "Boris", "Vera"]), FOUR)
-    seen = np.asarray(Image.open(io.BytesIO(shown.data["image/png"])).convert("RGB")).astype(int)
-    meant = np.asarray(drawn[0].canvas.buffer_rgba())[..., :3].astype(int)
-    assert np.abs(seen - meant).max() < 8
-    assert (seen == meant).all(axis=2).mean() > 0.95
+def test_a_step_that_fell_comes_first_and_large_with_its_day_and_its_rates_before_and_since(drawn) -> None:
+    funnel = aimed(FOUR)
+    weeks = weekly(funnel).assign(too_recent=0)
+    weeks.loc[weeks["week"] >= "2026-06-15", ["entered", "too_recent"]] = [0, 9]
+    fall = {"from_stage": "presented", "alarm": True, "since": pd.Timestamp("2026-04-13")}
+    calm = {"from_stage": "lead", "alarm": False, "since": pd.NaT}
+    since = pd.DataFrame([calm, fall | {"before_rate": 0.82, "after_rate": 0.634}])
+    shown = trend_chart(weeks, funnel, since)
+    assert titles(shown)[0] == "presented\u00a0→ contracted"
+    assert len(drawing(shown).select(".fs-wide")) == 1
+    assert [round(72 * figure.get_figwidth()) for figure in drawn] == [PANEL, DESK, PANEL, PANEL, PANEL]
+    ax = drawn[1].axes[0]
+    assert {"from 13 Apr on", "82%", "63%"} <= {words.get_text() for words in ax.texts}
+    flat = [(one[0][0], one[1][0], one[0][1]) for one in lines(ax) if one[0][1] == one[1][1]]
+    assert flat == [(0, 13.5, 0.82), (13.5, 22, 0.634)]
+    assert list(ax.lines[-1].get_xdata()) == [13.5, 13.5]
+    unfinished = ax.patches[0]
+    assert (unfinished.get_x(), unfinished.get_x() + unfinished.get_width()) == (22.5, 25.7)
+    assert not [words for words in drawn[2].axes[0].texts if words.get_text().startswith("from")]
+
+
+def test_the_axis_of_a_trend_goes_where_its_data_is(drawn) -> None:
+    trend_chart(weekly(FOUR), FOUR)
+    assert {figure.axes[0].get_ylim() for figure in drawn} == {(0.7, 0.8)}
+
+
+def test_a_mark_says_its_numbers_and_leads_where_it_should() -> None:
+    def draw(width):
+        figure, ax = figures.house_panel(width, 50)
+        figures.label_marks(ax.barh([0, 1], [1, 2]), ["<one> & $1", "two\x01"], ["a.html#x", ""])
+        figures.label_marks(ax.scatter([1, 2], [0, 1]), ["first", "second"])
+        return figure
+
+    shown = figures.show_figure(figures.Panel(draw, wide=False), alt="Two", numbers=pd.DataFrame({"a": [1]}))
+    found = drawing(shown)
+    marks = [(title.get_text(), title.parent.name, title.parent.parent.name) for title in found.select("svg title")]
+    assert marks[:2] == [("<one> & $1", "path", "a"), ("two\ufffd", "path", "svg")]
+    assert [words for words, *_ in marks[2:]] == ["first", "second"]
+    assert [link["href"] for link in found.select("a")] == ["a.html#x"]
+    assert found.select_one(".fs-panels")["role"] == "group"
+
+
+def test_a_label_too_few_is_a_mistake() -> None:
+    figure, ax = figures.house_panel(PANEL, 50)
+    figures.label_marks(ax.scatter([1, 2], [0, 1]), ["first"])
+    with pytest.raises(ValueError, match="shorter"):
+        figures._svg(figure, "salt")
+
+
+def test_ids_are_unique_on_a_page_and_each_is_used() -> None:
+    funnel = aimed(FOUR)
+    charts = (
+        control_chart(page(["Anna", "Boris"]), FOUR),
+        trend_chart(weekly(funnel), funnel),
+        trend_chart(weekly(TWO), TWO),
+    )
+    found = BeautifulSoup("".join(chart.data["text/html"] for chart in charts), "html.parser")
+    ids = [part["id"] for part in found.select("[id]")]
+    assert len(ids) == len(set(ids))
+    assert {use["href"] for use in found.select("use")} == {f"#{name}" for name in ids}
+
+
+def test_every_colour_of_the_house_follows_the_page_into_the_dark() -> None:
+    css = (Path(figures.__file__).parents[1] / "reporting" / "page" / "page.css").read_text(encoding="utf-8")
+    dark = css[css.index("prefers-color-scheme: dark") :].partition("\n}")[0]
+    assert set(re.findall(r"--fs-(\w+):", dark)) == set(figures.VARIABLES.values())
+    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], aimed(FOUR))
+    shown = control_chart(frame.assign(verdict=np.resize(list(figures.VERDICT_COLOURS), len(frame))), FOUR)
+    assert re.findall(r"(?:fill|stroke):(?!var|none)[^;\"]+", shown.data["text/html"]) == []

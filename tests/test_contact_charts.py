@@ -10,9 +10,8 @@ import pytest
 from matplotlib.text import Text
 
 from funnelstats.config.words import _spoken
-from funnelstats.contacts import charts as contact_charts
 from funnelstats.contacts.charts import contact_chart, speed_chart
-from funnelstats.page.tables import show_table
+from funnelstats.page.tables import NO_OUTPUT, show_table
 
 
 def rates_of(*kinds):
@@ -39,18 +38,23 @@ def curve_of(*rates):
 
 def test_contacts_are_drawn_in_the_order_of_their_frame_with_words_for_all_of_them() -> None:
     shown = contact_chart(rates_of("call", "$a_b$ <i>"))
-    assert shown.data["image/png"][:4] == b"\x89PNG"
+    assert "lead, $a_b$ &lt;i&gt;</text>" in shown.data["text/html"]
     assert shown.data["text/plain"].splitlines()[1].split()[:5] == ["lead", "call", "10", "0.4", "0.3123"]
-    alt = shown.metadata["image/png"]["alt"]
-    assert alt.endswith("lead, call: 40% / 25%; lead, $a_b$ <i>: 40% / 25%.")
+    assert 'lead, call: 40% / 25%; lead, $a_b$ &lt;i&gt;: 40% / 25%."' in shown.data["text/html"]
 
 
 def test_of_many_kinds_those_with_most_contacts_are_drawn() -> None:
     shown = contact_chart(rates_of(*(f"kind {number}" for number in range(20))))
     rows = shown.data["text/plain"].splitlines()[1:]
-    assert len(rows) == 12
-    assert "kind 7 " not in shown.data["text/plain"]
-    assert "kind 8 " in shown.data["text/plain"]
+    assert len(rows) == 8
+    assert "kind 11 " not in shown.data["text/plain"]
+    assert "kind 12 " in shown.data["text/plain"]
+
+
+def test_kinds_of_few_contacts_are_left_to_the_table() -> None:
+    shown = contact_chart(rates_of("call", "mail", "visit").assign(contacts=[9, 10, 300]))
+    assert [line.split()[1] for line in shown.data["text/plain"].splitlines()[1:]] == ["mail", "visit"]
+    assert contact_chart(rates_of("call").assign(contacts=9)) == NO_OUTPUT
 
 
 def test_between_two_hours_the_curve_stays_where_it_was() -> None:
@@ -61,7 +65,7 @@ def test_between_two_hours_the_curve_stays_where_it_was() -> None:
     # nobody of the colleagues' leads was watched beyond ten hours
     theirs = [int(line[2]) for line in lines if line[:2] == ["colleagues", "calendar"]]
     assert theirs == [0, 6]
-    assert "50% within a day" in shown.metadata["image/png"]["alt"]
+    assert "50% within a day" in shown.data["text/html"]
 
 
 def test_without_colleagues_or_without_anything() -> None:
@@ -77,25 +81,25 @@ def test_without_colleagues_or_without_anything() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("ends", [(0.2, 0.9), (0.6, 0.6), (1.0, 1.0), (0.0, 0.0)])
-def test_the_words_at_two_curves_and_beside_rows_stay_apart_and_on_the_picture(monkeypatch, language, ends) -> None:
+def test_the_words_at_two_curves_and_beside_rows_stay_apart_and_on_the_picture(
+    drawn, monkeypatch, language, ends
+) -> None:
     monkeypatch.setitem(_spoken, "language", language)
-    figures = []
-    monkeypatch.setattr(contact_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
     speed_chart(curve_of(0.0, ends[0]), curve_of(0.0, ends[1]))
-    rates = rates_of("call", "messages in three messengers").assign(rate=[0.0, 1.0], contacts=[7, 123456])
+    rates = rates_of("call", "messages in three messengers").assign(rate=[0.0, 1.0], contacts=[17, 123456])
     contact_chart(rates.assign(stage="Коммерческое предложение"))
-    for figure in figures:
+    assert len(drawn) == 4
+    for figure in drawn:
         boxes = {text: text.get_window_extent() for text in figure.findobj(Text) if text.get_text().strip()}
         assert not [1 for one, other in combinations(boxes.values(), 2) if one.shrunk(1, 0.8).overlaps(other)]
         assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 for box in boxes.values())
 
 
-def test_the_colleagues_curve_is_named_at_its_end_and_the_band_belongs_to_the_own_one(monkeypatch) -> None:
-    figures = []
-    monkeypatch.setattr(contact_charts, "show_figure", lambda figure, **_rest: figures.append(figure))
+def test_the_colleagues_curve_is_named_at_its_end_and_the_band_belongs_to_the_own_one(drawn) -> None:
     speed_chart(curve_of(0.2, 0.5), curve_of(0.1, 0.9))
-    for ax in figures[0].axes:
+    assert len(drawn) == 2
+    for ax in [figure.axes[0] for figure in drawn]:
         curves = {line.get_color(): line.get_ydata()[-1] for line in ax.lines}
-        names = {text.get_color(): (text.get_text(), text.get_position()[1]) for text in ax.texts[:2]}
+        names = {text.get_color(): (text.get_text(), text.get_position()[1]) for text in ax.texts}
         assert {names[colour][0]: curves[colour] for colour in curves} == {"my leads": 0.5, "colleagues": 0.9}
         assert {colour: names[colour][1] for colour in curves} == pytest.approx(curves)

@@ -371,7 +371,7 @@ def test_of_100_on_the_list_61_pay_as_agreed():
     assert unknown["really"].isna().tolist() == [False, False, True, True, True]
     assert unknown.loc["paid", "really_lower"] == 0
     shown = arithmetic_chart(found.reset_index())
-    assert "paid 61 as agreed, 36 really" in shown.metadata["image/png"]["alt"]
+    assert "paid 61 as agreed, 36 really" in shown.data["text/html"]
 
 
 def test_money_is_missing_where_costs_or_payments_are():

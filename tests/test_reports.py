@@ -30,15 +30,15 @@ TABLE = (
     '"columns": [{"name": "who", "kind": "text"}, {"name": "n", "kind": "count"}]}'
 )
 CELLS = [
-    "from funnelstats.page.tables import TABLE_MIME, Shown, show_text\nimport base64, os, sys, time",
+    "from funnelstats.page.figures import Panel, house_panel, show_figure\n"
+    "from funnelstats.page.tables import TABLE_MIME, Shown, show_text\nimport os, sys, time\nimport pandas as pd",
     'show_text([f"Call {who}.", f"{who!r} {weeks!r}"], title="What to do")',
     'if fault == "error": raise ValueError("no <b>such</b> manager" + " Anna" * 99 + "\\nKnown.")\n'
     'if fault == "kernel": os._exit(1)\n'
     'if fault == "endless": time.sleep(600)\n'
     'if fault == "script": display(Shown({"text/html": "<script>alert(1)</script>"}))',
     f'Shown({{"text/html": "<table><tr><td>7</td></tr></table>", "text/plain": "7", TABLE_MIME: {TABLE}}})',
-    f'Shown({{"image/png": base64.b64decode("{PIXEL}"), "text/plain": "1"}}, '
-    '{"image/png": {"alt": f"A dot of {who}"}})',
+    'show_figure(Panel(lambda width: house_panel(width, 20)[0]), alt=f"A dot of {who}", numbers=pd.DataFrame([[1]]))',
     'print("kept"); print("a warning", file=sys.stderr)',
 ]
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -154,7 +154,7 @@ def test_a_page_has_words_figures_and_tables_but_no_code(week):
     assert [heading.get_text() for heading in page.find_all("h1")] == ["Who is to be called?"]
     assert page.find("main", id="main")
     assert page.select_one("a.fs-skip")["href"] == "#main"
-    assert page.find("img")["alt"] == "A dot of Anna"
+    assert page.select_one(".fs-panels")["aria-label"] == "A dot of Anna"
     assert "kept" in page.get_text()
     assert "a warning" not in page.get_text()
     assert "import" not in page.find("main").get_text()
@@ -167,8 +167,8 @@ def test_a_page_asks_for_nothing_and_runs_nothing(week):
     policy = page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
     assert policy == POLICY
     assert [script.string for script in page.find_all("script")] == [SCRIPT]
-    assert [img["src"][:22] for img in page.find_all("img")] == ["data:image/png;base64,"]
-    assert page.find("img")["alt"] == f"A dot of {HOSTILE}"
+    assert page.find("img") is None
+    assert page.select_one(".fs-panels")["aria-label"] == f"A dot of {HOSTILE}"
     assert page.find("li").get_text() == f"Call {HOSTILE}."
     assert len(html) < 20_000
 
@@ -343,7 +343,19 @@ def output(html):
         "<p style='background:url(//x)'>",
         "<meta http-equiv=refresh content=0>",
         "<h1>Two</h1>",
+        f"<img src='data:image/png;base64,{PIXEL}' alt='x'>",
         "<svg onload='x'></svg>",
+        "<svg><script>1</script></svg>",
+        "<svg><foreignObject></foreignObject></svg>",
+        "<svg><image/></svg>",
+        "<svg><set attributeName='href' to='x'/></svg>",
+        "<svg><p>x</p></svg>",
+        "<svg><use href='https://example.org/x.svg#a'/></svg>",
+        "<svg><use xlink:href='#a'/></svg>",
+        "<svg><a href='javascript:x'><path/></a></svg>",
+        "<svg><path style='fill:url(//x)'/></svg>",
+        "<svg><path clip-path='url(//x)'/></svg>",
+        "<div class='fs-panels'></div>",
         "x" * 1_000_001,
     ],
 )
@@ -352,8 +364,15 @@ def test_a_page_that_runs_or_fetches_or_is_misshapen_has_faults(html):
 
 
 def test_a_plain_page_has_no_faults():
-    fine = output("<p style='color:red'>7</p><a href='other.html#x'>a</a><a href='https://example.org'>b</a>")
+    drawing = "<svg><defs><path id='a'/></defs><a href='o.html'><use href='#a'><title>7</title></use></a></svg>"
+    fine = output(f"<p style='color:red'>7</p><a href='other.html#x'>a</a><a href='https://x.org'>b</a>{drawing}")
     assert faults(page_html(fine, title="T"), fine) == []
+
+
+def test_a_picture_that_the_page_would_not_show_is_a_fault():
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", {"image/png": PIXEL})])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
+    assert faults(page_html(notebook, title="T"), notebook) == ["1 figures in the notebook, 0 on the page"]
 
 
 def test_a_russian_page_says_so():

@@ -29,6 +29,8 @@ _ENDLESS = 1e21
 """From here on a number is shown as endless: Babel refuses it, and no digit of it would mean anything."""
 _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 """How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
+_AXIS_DAYS = {"en": "d MMM", "ru": "d MMM"}
+"""How the axis of a figure does, whose page names the year."""
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
 """How a table does."""
 _MONTHS = {"en": "LLLL y", "ru": "LLLL y"}
@@ -274,6 +276,15 @@ def short_day(value: date) -> str:
     '2026-06-28'
     """
     return _day(value, _SHORT_DAYS)
+
+
+def axis_day(value: date) -> str:
+    """A day as the axis of a figure writes it.
+
+    >>> axis_day(date(2026, 6, 28))
+    '28 Jun'
+    """
+    return _day(value, _AXIS_DAYS)
 
 
 def _day(value: date, patterns: Mapping[str, str]) -> str:

@@ -1,41 +1,48 @@
-"""The panels of a figure, placed by the widths of the words around them: at home on a desk and on a phone."""
+"""Figures as drawings within a page: their words are words, their colours the page's, their width its column's."""
 
 from __future__ import annotations
 
 import io
+import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from html import escape
+from itertools import starmap
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
 from funnelstats.config.words import label, number, percent
 from funnelstats.page.tables import Shown
+from funnelstats.page.workbook import ILLEGAL
 
 # Okabe & Ito's palette holds apart under the common colour-vision deficiencies; the greys carry everything
-# that is not the message, so that the one accent is seen first.
+# that is not the message, so that the one accent is seen first. None is pure black, which an SVG leaves unsaid.
 NEUTRAL = "#8a94a0"
 FAINT = "#d5dae0"
 GRID = "#e1e5ea"
 INK = "#1f2933"
 QUIET = "#56616d"
 ACCENT = "#0072b2"
-TARGET = "#000000"
+TARGET = "#0b0f14"
+PAPER = "#ffffff"
 VERDICT_COLOURS = {
     "red": "#c2410c",
     "amber": "#d99a00",
     "green": "#00805a",
-    "undecided": "#8a94a0",
+    "undecided": NEUTRAL,
     "too few": "#c3cad2",
 }
 VERDICT_MARKERS = {"red": "v", "amber": "D", "green": "o", "undecided": "s", "too few": "."}
@@ -49,265 +56,265 @@ VERDICT_WORDS = {
 }
 """What a verdict means, said beside every figure that is coloured by it."""
 
-DPI = 144
-"""Three pixels of a picture for two of the page: sharp enough for its letters, wherever it is read."""
+VARIABLES = {
+    **{INK: "ink", QUIET: "quiet", NEUTRAL: "neutral", FAINT: "faint", GRID: "grid"},
+    **{ACCENT: "accent", TARGET: "target", PAPER: "paper"},
+    **{VERDICT_COLOURS[verdict]: verdict for verdict in ("red", "amber", "green")},
+    VERDICT_COLOURS["too few"]: "few",
+}
+"""The variable of a page's style, --fs-ink and so on, that may give a colour of the house another one in the dark."""
 
-MAX_PNG_BYTES = 150_000
-MOST_COLOURS = 256
-
-SIZE, SMALL, TITLE = 10.5, 10, 10
-"""Points: of names and numbers, of what explains them, of a panel's title."""
+DESK, PANEL = 800, 400
+"""Units that a drawing is wide: of a whole column, and of half of one or a phone's. A phone shows nine tenths of
+a unit as a pixel, a desk five quarters."""
+SIZE = 12.5
+"""Units of a letter, 11 pixels on a phone."""
+LARGEST = 1.24
+"""Pixels of a unit where there is room."""
+LINE, BELOW = 18, 28
+"""Units of a line of words, and below a panel for those of its axis."""
+PAD, LAST = 8, 12
+"""Units between a panel and words, and for half of an axis' last word."""
+MOST_IN_ALL = 60
+"""Rows of all panels together: with more a page would have too many bytes."""
 
 HOUSE_STYLE: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib and has Cyrillic
+    "font.family": "DejaVu Sans",  # comes with matplotlib and has Cyrillic; a page's own letters are no wider
     "font.size": SIZE,
-    "axes.titlesize": TITLE,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titley": 1.0,  # else every panel's ticks are measured once more
-    "axes.facecolor": "none",
-    "axes.labelsize": SMALL,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SIZE,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.major.pad": 5,
-    "legend.frameon": False,
-    "legend.fontsize": SMALL,
-    "figure.facecolor": "white",
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "butt",
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,  # between two dollars it would read a formula, and fail where it is none
 }
 
-house_style = mpl.rc_context(HOUSE_STYLE)
-"""Around a function that draws: what it draws is in the house style."""
+
+class Panel(NamedTuple):
+    """A part of a figure: what draws it so many units wide, and its title."""
+
+    draw: Callable[[float], Figure]
+    title: str = ""
+    wide: bool = True
+    """Whether it takes the whole column of a desk."""
 
 
-def house_axes(
-    rows: int = 1, columns: int = 1, *, width: float = 10.3, height: float = 3.6, **subplots: Any
-) -> tuple[Figure, Any]:
-    """A figure and its axes in the house style, laid out by matplotlib; width and height in inches.
+def show_figure(*panels: Panel, alt: str, numbers: pd.DataFrame, marks: Sequence[Line2D] = (), note: str = "") -> Shown:
+    """The panels as drawings with their alt text, what the ``marks`` mean above, the ``note`` below them.
 
-    Built without pyplot, so nothing stays open and no back end can show it a second time.
-    """
-    with mpl.rc_context(HOUSE_STYLE):
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        return figure, figure.subplots(rows, columns, **subplots)
-
-
-def show_figure(figure: Figure, *, alt: str, numbers: pd.DataFrame) -> Shown:
-    """The figure as PNG with its alt text, and the drawn numbers as text.
-
-    Pixels differ between versions of matplotlib, so the regression test compares ``numbers``: pass the frame
-    that was drawn. The same figure gives the same bytes.
+    A wide panel is drawn for a desk and for a phone, and the page shows the one that fits. Drawings differ between
+    versions of matplotlib, so the regression test compares ``numbers``: pass the frame that was drawn. The same figure
+    gives the same text.
     """
     if not alt.strip():
         raise ValueError("alt must say in words what the figure shows, got an empty text")
-    if numbers.empty and figure.axes and any(axes.has_data() for axes in figure.axes):
+    if numbers.empty:
         raise ValueError("numbers must hold what the figure draws, got an empty frame")
+    alt, shown = " ".join(alt.split()), numbers.to_string(index=False)
+    salt = f"{alt} {shown}"
     with mpl.rc_context(HOUSE_STYLE):
-        figure.set_dpi(DPI)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # savefig would draw twice where matplotlib lays out
-    png = _few_colours(np.asarray(canvas.buffer_rgba()))
-    size = len(png)
-    if size > MAX_PNG_BYTES:
-        raise ValueError(f"a figure must stay below {MAX_PNG_BYTES:,} bytes, got {size:,}: draw fewer marks")
-    width = round(figure.get_figwidth() * 96)  # CSS pixels: what the figure would measure on paper
-    return Shown(
-        {"image/png": png, "text/plain": numbers.to_string(index=False)},
-        {"image/png": {"alt": " ".join(alt.split()), "width": width}},
-    )
+        key = "".join(f"<li>{_icon(mark, f'{salt} {place}')}{_words(mark.get_label())}</li>"
+                      for place, mark in enumerate(marks))  # fmt: skip
+        drawn = "".join(_panel(panel, f"{salt} {place}") for place, panel in enumerate(panels))
+    role = "group" if "<a " in drawn else "img"  # nobody would find a link in a picture
+    parts = [
+        f'<ul class="fs-key">{key}</ul>' if key else "",
+        f'<div class="fs-panels" role="{role}" aria-label="{escape(alt)}">{drawn}</div>',
+        f"<figcaption>{_words(note)}</figcaption>" if note else "",
+    ]
+    html = f'<figure class="fs-figure">{"".join(parts)}</figure>'
+    return Shown({"text/html": html, "text/plain": shown})
+
+
+def _words(text: Any) -> str:
+    return escape(" ".join(ILLEGAL.sub("\ufffd", str(text)).split())).replace(" → ", "\u00a0→ ")
+
+
+def _panel(panel: Panel, salt: str) -> str:
+    title = f"<p>{'<br>'.join(map(_words, panel.title.splitlines()))}</p>" if panel.title else ""
+    narrow = _svg(panel.draw(PANEL), f"{salt} narrow")
+    if not panel.wide:
+        return f"<div>{title}{narrow}</div>"
+    # hidden where no style of a page says otherwise, in a notebook
+    wide = f'<div class="fs-desk">{_svg(panel.draw(DESK), salt)}</div><div class="fs-phone" hidden>{narrow}</div>'
+    return f'<div class="fs-wide">{title}{wide}</div>'
+
+
+def _icon(mark: Line2D, salt: str) -> str:
+    """A mark as it stands before its words."""
+    figure = Figure(figsize=(26 / 72, 14 / 72), dpi=72)
+    ends = [13] if mark.get_linestyle() == "None" else [2, 24]
+    mark.set(data=(ends, [7] * len(ends)), transform=IdentityTransform())
+    figure.add_artist(mark)
+    return _svg(figure, f"{salt} mark", fixed=True)
+
+
+_DECIMALS = re.compile(r"-?\d+\.\d+")
+
+
+def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
+    """The drawing as one element of a page, its ids different for a different ``salt``.
+
+    matplotlib's file has a prolog, a style for all of the page, names of its groups and of a font, and six digits;
+    here are the page's letters, its colours, and at the labelled marks their words.
+    """
+    figure.patch.set_visible(False)
+    for artist in (artist for ax in figure.axes for artist in ax.get_children()):
+        artist.set_clip_on(False)
+    written = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    root = ElementTree.fromstring(ILLEGAL.sub("\ufffd", written.getvalue()))
+    root.remove(root[0])
+    labelled = []
+    for part in root.iter():
+        part.tag = part.tag.rpartition("}")[2]
+        part.attrib = {name.rpartition("}")[2]: value for name, value in part.items()}
+        if part.get("id", "").startswith("["):
+            labelled.append(part)
+        elif part.tag == "g":
+            part.attrib.pop("id", None)
+        if "style" in part.attrib:
+            part.set("style", _style(part))
+        if part.get("transform", "").startswith("rotate(-0 "):
+            part.attrib.pop("transform")
+        for name in part.attrib.keys() & {"d", "x", "y", "transform"}:
+            numbers = _DECIMALS.sub(lambda found: f"{round(float(found[0]), 2):g}", part.attrib[name])
+            part.set(name, " ".join(numbers.split()))
+        if part.tag != "text":
+            part.text = None
+        part.tail = None
+    for part in labelled:
+        _label(part, json.loads(part.attrib.pop("id")))
+    root[:] = _ungrouped(root)
+    width, height = (round(72 * inches, 2) for inches in figure.get_size_inches())
+    size = {"width": f"{width:g}", "height": f"{height:g}"} if fixed else {"width": "100%"}
+    style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{';'.join(starmap(_look, _LETTERS.items()))};"
+    box = {"viewBox": f"0 0 {width:g} {height:g}"}
+    root.attrib = {**box, **size, "style": f"{style}stroke-linejoin:round", "aria-hidden": "true"}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+_LETTERS = {"font-size": f"{SIZE}px", "fill": INK}
+"""How words look unless they say otherwise."""
+
+
+def _style(part: ElementTree.Element) -> str:
+    looks = (look.split(": ", 1) for look in part.attrib["style"].split("; "))
+    unsaid = {("text-anchor", "start"), *(_LETTERS.items() if part.tag == "text" else ())}
+    said = [(name, value) for name, value in looks if name != "font-family" and (name, value) not in unsaid]
+    return ";".join(starmap(_look, said))
+
+
+def _look(name: str, value: str) -> str:
+    return f"{name}:var(--fs-{VARIABLES[value]},{value})" if value in VARIABLES else f"{name}:{value}"
+
+
+def _ungrouped(part: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """What a part holds, without groups that say nothing of it."""
+    for child in part:
+        if child.tag == "g" and not child.attrib:
+            yield from _ungrouped(child)
+        else:
+            yield child
+
+
+def label_marks(drawn: Any, words: Iterable[str], links: Iterable[str] | None = None) -> None:
+    """What is read where the pointer rests on a mark, and where it leads: one text, and one link, for each mark.
+
+    ``drawn`` is what matplotlib's ``scatter``, ``hlines`` or ``barh`` gave; they travel as the name of its group.
+    """
+    said = list(words)
+    labels = list(zip(said, links or [""] * len(said), strict=True))
+    if isinstance(drawn, Artist):
+        drawn.set_gid(json.dumps(labels))
+        return
+    for artist, words in zip(drawn, labels, strict=True):
+        artist.set_gid(json.dumps([words]))
+
+
+def _label(group: ElementTree.Element, labels: list[tuple[str, str]]) -> None:
+    marks = [(parent, mark) for parent in group.iter() if parent.tag == "g" for mark in parent if mark.tag != "g"]
+    marks = [(parent, mark) for parent, mark in marks if mark.tag in ("path", "use")]
+    for (parent, mark), (words, link) in zip(marks, labels, strict=True):
+        title = ElementTree.Element("title")
+        title.text = ILLEGAL.sub("\ufffd", words)
+        mark.insert(0, title)
+        if link:
+            place = list(parent).index(mark)
+            parent[place] = ElementTree.Element("a", href=link)
+            parent[place].append(mark)
+
+
+def house_panel(
+    width: float, height: float, *, left: float = PAD, right: float = LAST, below: float = BELOW
+) -> tuple[Figure, Any]:
+    """A drawing ``width`` units wide of one panel ``height`` units high, and room left, right and below for words."""
+    tall = PAD + height + below
+    figure = Figure(figsize=(width / 72, tall / 72), dpi=72)
+    ax = figure.add_axes((left / width, below / tall, (width - left - right) / width, height / tall))
+    # words and lines of our own cost a third of matplotlib's ticks
+    ax.set_axis_off()
+    return figure, ax
 
 
 def short_name(name: str, most: int) -> str:
     """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
     line = " ".join(name.split())
-    # between two dollars matplotlib would read a formula, and fail where it is none
-    return (line if len(line) <= most else f"{line[: most - 1].rstrip()}…").replace("$", r"\$")
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
-def _few_colours(pixels: np.ndarray) -> bytes:
-    """A picture of red, green, blue and alpha as PNG in a palette: half the bytes of one in full colour."""
-    from PIL import Image
-
-    picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    png = io.BytesIO()
-    picture.quantize(MOST_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(png, format="png")
-    return png.getvalue()
-
-
-WIDTH = 6.0
-"""Inches, 576 pixels of a page. A phone shows five eighths of it, and its words can still be read."""
-LINE, KEY, BELOW = 0.2, 0.225, 0.31
-"""Inches: of a line of words, of a line of marks, below a panel."""
-EDGE, GAP, PAD, LAST = 0.06, 0.22, 0.1, 0.14
-"""Inches: of paper around everything, between two panels, between a panel and words, for an axis' last word."""
-ICON, APART = 0.3, 0.25
-"""Inches that a mark takes before its words, and between these and the next mark."""
-MOST_IN_ALL = 60
-"""Rows of all panels together: with more a picture would have too many bytes."""
-ACROSS = 2
-"""Panels side by side: with more, a phone's would be too small."""
-
-
-def house_panels(
-    titles: Sequence[str] = ("",),
-    *,
-    height: float,
-    left: float,
-    right: float = 0.0,
-    marks: Sequence[Line2D] = (),
-    note: str = "",
-) -> tuple[Figure, list[Any]]:
-    """A figure of the one width with a panel for each title, two side by side, each ``height`` inches high.
-
-    ``left`` is the room of names, before the first panel of a row; ``right`` that of the words after every panel.
-    What the ``marks`` mean, by their labels, stands above the panels, the ``note`` below them. Places come from the
-    widths of the words: matplotlib's own layout would draw the figure twice to find them.
-    """
-    across = min(len(titles), ACROSS)
-    rows = -(-len(titles) // across)
-    after = max(right, LAST)
-    wide = (WIDTH - EDGE - left - GAP * (across - 1)) / across - after - EDGE
-    above = ["\n".join(wrapped(title, wide + after + EDGE / 2, TITLE, "bold")) for title in titles]
-    placed = _flow(marks)
-    notes = wrapped(note, WIDTH - 2 * EDGE)
-    top = EDGE + (KEY * (placed[-1][1] + 1) + PAD if placed else 0)
-    head = LINE * max(title.count("\n") + 1 for title in above) + PAD if any(titles) else PAD
-    tall = head + height + BELOW
-    total = top + rows * tall + len(notes) * LINE + EDGE
-    with mpl.rc_context({**HOUSE_STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        for mark, (x, line) in zip(marks, placed, strict=True):
-            _explain(figure, mark, EDGE + x, total - EDGE - KEY * (line + 0.5))
-        for line, words in enumerate(reversed(notes)):
-            figure.add_artist(_words(figure, EDGE, EDGE + LINE * (line + 0.5), words, color=QUIET))
-        panels = []
-        for place, title in enumerate(above):
-            row, column = divmod(place, across)
-            x = EDGE + left + column * (wide + after + EDGE + GAP)
-            y = total - top - row * tall - head - height
-            panels.append(figure.add_axes((x / WIDTH, y / total, wide / WIDTH, height / total)))
-            # words and lines of our own cost a third of matplotlib's ticks
-            panels[-1].set_axis_off()
-            if title:
-                panels[-1].set_title(title)
-    return figure, panels
-
-
-def room_for(names: Iterable[str]) -> float:
-    """Inches for names left of a panel."""
-    return max(text_width(name) for name in names) + PAD
+def room_for(words: Iterable[str], weight: str = "normal") -> float:
+    """Units for words beside a panel."""
+    return max(text_width(word, weight) for word in words) + PAD
 
 
 def name_rows(ax: Any, names: Iterable[str]) -> None:
     """The name of each row left of a panel, the first at place 0."""
-    beside = right_of(ax, -PAD / 2)
     for place, name in enumerate(names):
-        ax.text(0, place, name, transform=beside, ha="right", va="center")
+        ax.text(0, place, name, transform=right_of(ax, -PAD), ha="right", va="center")
 
 
-def name_below(ax: Any, places: Iterable[float], words: Iterable[str]) -> None:
-    """Words below a panel at these places."""
-    below = ax.get_xaxis_transform() + ScaledTranslation(0, -PAD / 2 - SMALL / 72, ax.figure.dpi_scale_trans)
-    for place, word in zip(places, words, strict=True):
-        ax.text(place, 0, word, transform=below, ha="center", size=SMALL)
+def name_below(ax: Any, places: Sequence[float], words: Sequence[str]) -> None:
+    """Words below a panel at these evenly spaced places: where they do not fit, every second, third, … one."""
+    below = ax.get_xaxis_transform() + ScaledTranslation(0, -(PAD + SIZE) / 72, ax.figure.dpi_scale_trans)
+    at = ax.transData.transform([(place, 0) for place in places])[:, 0]
+    step = math.ceil(room_for(words) / np.diff(at).min(initial=DESK))
+    for place, word in zip(places[::step], words[::step], strict=True):
+        ax.text(place, 0, word, transform=below, ha="center")
 
 
-def shares_along(ax: Any, axis: str, shares: Sequence[float] = (0, 0.5, 1), *, named: bool = True) -> None:
+def shares_along(ax: Any, axis: str, shares: Sequence[float] = (0, 0.5, 1)) -> None:
     """Lines at these shares of an axis: the same on every page unless told, so that two managers' pages compare."""
-    lines_along(ax, axis, shares, [percent(share) for share in shares] if named else [])
+    lines_along(ax, axis, shares, [percent(share) for share in shares])
 
 
 def lines_along(ax: Any, axis: str, places: Sequence[float], words: Sequence[str]) -> None:
-    """Faint lines across a panel at these places of its x or y axis, whose ends are set, and their words beside it.
-
-    Below a panel that is too narrow for them every second, third, … word stands.
-    """
+    """Faint lines across a panel at these places of its x or y axis, whose ends are set, and their words beside it."""
     ends = [[(place, 0), (place, 1)] if axis == "x" else [(0, place), (1, place)] for place in places]
     across = ax.get_xaxis_transform() if axis == "x" else ax.get_yaxis_transform()
-    ax.add_collection(LineCollection(ends, colors=GRID, linewidths=0.8, transform=across, zorder=0.5), autolim=False)
-    if axis == "x" and words:
-        at = ax.transData.transform([(place, 0) for place in places])[:, 0] / DPI
-        apart = np.diff(at).min(initial=WIDTH)
-        step = math.ceil(max(text_width(word, SMALL) for word in words) / apart)
-        name_below(ax, places[::step], words[::step])
-    elif words:
-        beside = right_of(ax, -PAD / 2)
+    ax.add_collection(LineCollection(ends, colors=GRID, linewidths=1, transform=across, zorder=0.5), autolim=False)
+    if axis == "x":
+        name_below(ax, places, words)
+    else:
         for place, word in zip(places, words, strict=True):
-            ax.text(0, place, word, transform=beside, ha="right", va="center", size=SMALL)
+            ax.text(0, place, word, transform=right_of(ax, -PAD), ha="right", va="center")
 
 
-def right_of(ax: Any, inches: float) -> Any:
-    """Places across in shares of the panel, so many inches further right; places upwards in the panel's rows."""
-    return ax.get_yaxis_transform() + ScaledTranslation(inches, 0, ax.figure.dpi_scale_trans)
+def right_of(ax: Any, units: float) -> Any:
+    """Places across in shares of the panel, so many units further right; places upwards in the panel's rows."""
+    return ax.get_yaxis_transform() + ScaledTranslation(units / 72, 0, ax.figure.dpi_scale_trans)
 
 
 @cache
-def text_width(text: str, size: float = SIZE, weight: str = "normal") -> float:
-    """Inches that the longest line of a text takes."""
-    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
-    return max(_pen().get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")) / DPI
-
-
-def wrapped(text: str, width: float, size: float = SMALL, weight: str = "normal") -> list[str]:
-    """The lines of a text, a step's broken at its arrow, others between words; none of an empty text."""
-    lines: list[str] = []
-    for given in text.splitlines():
-        fits = text_width(given, size, weight) <= width
-        for part in [given] if fits else given.replace(" → ", " →\n", 1).split("\n"):
-            lines.append("")
-            for word in part.split(" "):
-                longer = f"{lines[-1]} {word}" if lines[-1] else word
-                if fits or not lines[-1] or text_width(longer, size, weight) <= width:
-                    lines[-1] = longer
-                else:
-                    lines.append(word)
-    return lines
+def text_width(text: str, weight: str = "normal") -> float:
+    """Units that a line takes."""
+    font = FontProperties(family="DejaVu Sans", size=SIZE, weight=weight)
+    return float(_pen().get_text_width_height_descent(text, font, False)[0])
 
 
 @cache
 def _pen() -> RendererAgg:
-    return RendererAgg(1, 1, DPI)
-
-
-def _flow(marks: Sequence[Line2D]) -> list[tuple[float, int]]:
-    """Where each mark begins and on which line, as words flow: a line that is full is followed by the next."""
-    places: list[tuple[float, int]] = []
-    x, line = 0.0, 0
-    for mark in marks:
-        wide = ICON + text_width(str(mark.get_label()), SMALL)
-        if x and x + wide > WIDTH - 2 * EDGE:
-            x, line = 0.0, line + 1
-        places.append((x, line))
-        x += wide + APART
-    return places
-
-
-def _words(figure: Figure, x: float, y: float, words: str, **look: Any) -> Text:
-    return Text(x, y, words, va="center", size=SMALL, transform=figure.dpi_scale_trans, **look)
-
-
-def _explain(figure: Figure, mark: Line2D, x: float, y: float) -> None:
-    """A mark and its words, in inches from the figure's lower left corner."""
-    ends = [x + ICON * 0.3] if mark.get_linestyle() == "None" else [x, x + ICON * 0.7]
-    mark.set(data=(ends, [y] * len(ends)), transform=figure.dpi_scale_trans)
-    figure.add_artist(mark)
-    figure.add_artist(_words(figure, x + ICON, y, str(mark.get_label())))
+    return RendererAgg(1, 1, 72)
 
 
 NOT_RANKED = "not ranked"
@@ -324,9 +331,4 @@ def interval_words(row: pd.Series) -> str:
 
 
 LONGEST_LABEL = 22
-"""Characters of a stage above its panel."""
-
-
-def step_name(from_stage: str, to_stage: str) -> str:
-    """A step as figures write it."""
-    return f"{short_name(label(from_stage), LONGEST_LABEL)} → {short_name(label(to_stage), LONGEST_LABEL)}"
+"""Characters of a name beside a panel."""

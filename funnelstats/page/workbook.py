@@ -35,7 +35,7 @@ _LONGEST_SHEET = 31
 _WIDEST = 40
 _MADE = datetime(1980, 1, 1)
 """Stated as the day of making: a file of the same tables has the same bytes on any day."""
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that XML forbids."""
 
 
@@ -119,7 +119,7 @@ def xlsx(tables: Mapping[str, Mapping[str, Any]]) -> bytes:
 def _write(sheet: Any, row: int, place: int, text: str, look: dict[str, bool], style: Callable[..., Any]) -> None:
     """A text, with what no spreadsheet can hold marked, and what would be a formula once it is edited quoted."""
     look = look | ({"quote_prefix": True} if _ACTIVE.match(text) else {})
-    sheet.write_string(row, place, _ILLEGAL.sub("\ufffd", text), style(**look) if look else None)
+    sheet.write_string(row, place, ILLEGAL.sub("\ufffd", text), style(**look) if look else None)
 
 
 def _inert(text: str) -> str:

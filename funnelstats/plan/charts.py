@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from funnelstats.config.words import _, day, number
+from funnelstats.config.words import _, axis_day, day, label, number
 from funnelstats.page.figures import (
     ACCENT,
+    DESK,
     FAINT,
     INK,
+    LONGEST_LABEL,
     NEUTRAL,
+    PAD,
     QUIET,
-    SMALL,
     TARGET,
-    WIDTH,
-    house_axes,
+    Panel,
+    house_panel,
+    label_marks,
+    lines_along,
+    name_below,
+    name_rows,
+    room_for,
     short_name,
     show_figure,
 )
 from funnelstats.page.tables import Shown, show_table, show_text
 from funnelstats.plan.plan import Plan, weeks_alike
 
-LONGEST_LABEL = 22
 CALENDAR_WORDS = {
     "week": "week from",
     "weeks": "weeks alike",
@@ -43,50 +52,54 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
     Takes the frame of ``funnel_arithmetic``. The numbers stand at their bars; the line is the range the true
     number is very likely in.
     """
-    import seaborn as sns
-
     known = stages[stages["really"].notna() | stages["agreed"].notna()]
     if known["really"].notna().sum() < 2:
         return show_text(_("There is nothing to draw: no step's rate is known yet."), box="note")
     agreed = known["agreed"].iloc[1:].notna().any()
-    kinds = {_("as agreed"): ("agreed", FAINT), _("as it really goes"): ("really", ACCENT)}
-    kinds = kinds if agreed else dict(list(kinds.items())[1:])
-    height = 0.38 if agreed else 0.56
-    figure, ax = house_axes(width=WIDTH, height=0.9 + (0.72 if agreed else 0.5) * len(known))
-    place = np.arange(len(known), dtype=float)
-    for turn, (label, (column, colour)) in enumerate(kinds.items()):
-        y = place + (height * (turn - 0.5) if agreed else 0)
-        values = known[column].to_numpy(dtype=float)
-        sns.barplot(x=values, y=y, orient="h", native_scale=True, width=height * 0.92 if agreed else height, ax=ax,
-                    color=colour, saturation=1, errorbar=None, label=label, legend=False)  # fmt: skip
-        _numbers_at(ax, values, y, known, column)
-    names = [short_name(str(stage), LONGEST_LABEL) for stage in known["stage"]]
-    ax.set_yticks(place, names)
-    ax.set(
-        xlabel="", ylabel="", ylim=(len(known) - 0.4, -0.6), xlim=(0, known[["agreed", "really"]].max().max() * 1.35)
-    )
-    ax.xaxis.set_visible(False)
-    ax.grid(visible=False)
-    ax.spines["bottom"].set_visible(False)
-    if agreed:
-        figure.legend(loc="outside upper left", ncols=2, fontsize=SMALL, frameon=False)
+    kinds = {"agreed": (_("as agreed"), FAINT), "really": (_("as it really goes"), ACCENT)}
     said = "; ".join(_said(row) for row in known.itertuples())
-    return show_figure(figure, alt=_("Of 100 leads on the list: {stages}.").format(stages=said), numbers=known.round(4))
+    return show_figure(
+        Panel(partial(_draw_arithmetic, known, ["agreed", "really"] if agreed else ["really"])),
+        alt=_("Of 100 leads on the list: {stages}.").format(stages=said),
+        numbers=known.round(4),
+        marks=[Line2D([], [], color=colour, lw=9, label=words) for words, colour in kinds.values()] if agreed else [],
+    )
 
 
-def _numbers_at(ax: Any, values: np.ndarray, y: np.ndarray, known: pd.DataFrame, column: str) -> None:
-    """At the end of each bar its number; of what really goes on also the line and words of its range."""
-    really = column == "really"
-    for value, at, low, high in zip(values, y, known["really_lower"], known["really_upper"], strict=True):
-        if np.isnan(value):
-            continue
-        ranged = really and high - low > 0
-        if ranged:
-            ax.hlines(at, low, high, color=INK, linewidth=1.4)
-        words = number(value) + (f"  ({number(low)}–{number(high)})" if ranged else "")
-        ax.annotate(words, (max(value, high if ranged else 0), at), (6, 0), textcoords="offset points", va="center",
-                    fontsize=SMALL, fontweight="bold" if really else "normal",
-                    color=INK if really else QUIET)  # fmt: skip
+def _draw_arithmetic(known: pd.DataFrame, kinds: list[str], width: float) -> Figure:
+    import seaborn as sns
+
+    names = [short_name(label(str(stage)), LONGEST_LABEL) for stage in known["stage"]]
+    words = {kind: [_number_words(row, kind) for row in known.to_dict("records")] for kind in kinds}
+    right = room_for((word for part in words.values() for word in part), "bold")
+    figure, ax = house_panel(width, 22 * (len(kinds) + 0.4) * len(known), left=room_for(names), right=right, below=PAD)
+    place = np.arange(len(known), dtype=float)
+    height = 0.8 / len(kinds)
+    most = known[kinds].max().max()
+    for turn, kind in enumerate(kinds):
+        y = place + height * (turn - (len(kinds) - 1) / 2)
+        values = known[kind].to_numpy(dtype=float)
+        really = kind == "really"
+        sns.barplot(x=values, y=y, orient="h", native_scale=True, width=height * 0.92, ax=ax, legend=False,
+                    color=ACCENT if really else FAINT, saturation=1, errorbar=None)  # fmt: skip
+        ends = values
+        if really:
+            ranged = (known["really_upper"] > known["really_lower"]).to_numpy()
+            ax.hlines(y[ranged], *known.loc[ranged, ["really_lower", "really_upper"]].to_numpy().T, color=INK, lw=1.4)
+            ends = np.where(ranged, known["really_upper"], values)
+        for at, value, end, text in zip(y, values, ends, words[kind], strict=True):
+            if pd.notna(value):
+                ax.annotate(text, (end, at), (PAD, 0), textcoords="offset points", va="center",
+                            weight="bold" if really else "normal", color=INK if really else QUIET)  # fmt: skip
+    ax.set(xlim=(0, most), ylim=(len(known) - 0.45, -0.55), xlabel="", ylabel="")
+    name_rows(ax, names)
+    return figure
+
+
+def _number_words(row: dict[Any, Any], kind: str) -> str:
+    """The number of a bar, of what really goes on with its range."""
+    low, high = row["really_lower"], row["really_upper"]
+    return number(row[kind]) + (f" ({number(low)}–{number(high)})" if kind == "really" and high > low else "")
 
 
 def _said(row: Any) -> str:
@@ -106,10 +119,8 @@ def show_calendar(calendar: pd.DataFrame) -> Shown:
 def deals_chart(plan: Plan) -> Shown:
     """Deals to expect up to each week's end: from the leads open now, and with the new leads of the plan.
 
-    The dashed line is the goal.
+    The dashed line is the goal; the upright one is the range that the deals of the open leads are very likely in.
     """
-    import seaborn as sns
-
     goal = plan.goal
     rows = plan.entries[plan.entries["stage"] == plan.funnel.stages[-1]]
     total = rows.assign(total=rows["open"] + rows["new"].fillna(0)).set_index("on")[["open", "total"]].cumsum()
@@ -117,21 +128,45 @@ def deals_chart(plan: Plan) -> Shown:
         return show_text(_("There is nothing to draw: no deal is expected by then."), box="note")
     total = total.reset_index()
     ends = total[(total["on"].dt.day_of_week == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
-    x = np.arange(len(ends))
-    figure, ax = house_axes(width=WIDTH, height=3.2)
-    sns.barplot(x=x, y=ends["total"].to_numpy(), color=ACCENT, saturation=1, errorbar=None, width=0.7, ax=ax,
-                label=_("new leads of the plan"), legend=False)  # fmt: skip
-    sns.barplot(x=x, y=ends["open"].to_numpy(), color=NEUTRAL, saturation=1, errorbar=None, width=0.7, ax=ax,
-                label=_("leads open now"), legend=False)  # fmt: skip
-    ax.axhline(goal.deals, color=TARGET, linewidth=1.4, linestyle=(0, (4, 2)), label=_("goal"))
-    shown = np.unique(np.linspace(0, len(ends) - 1, min(len(ends), 7)).astype(int))
-    ax.set_xticks(shown, [ends["on"].iloc[place].strftime("%d.%m.") for place in shown])
-    ax.set(xlabel="", ylabel=_("deals in all"), ylim=(0, max(goal.deals, ends["total"].max()) * 1.12))
-    figure.legend(loc="outside upper left", ncols=3, fontsize=SMALL, frameon=False)
     last = ends.iloc[-1]
     alt = _("Deals to expect by {by}: {old} from the leads open now, {all} with the new leads; the goal is {goal}.")
+    marks = [
+        Line2D([], [], color=ACCENT, lw=9, label=_("new leads of the plan")),
+        Line2D([], [], color=NEUTRAL, lw=9, label=_("leads open now")),
+        Line2D([], [], color=INK, lw=1.4, label=_("range their deals are very likely in")),
+        Line2D([], [], color=TARGET, lw=1.4, linestyle=(0, (4, 2)), label=_("goal")),
+    ]
     return show_figure(
-        figure,
+        Panel(partial(_draw_deals, ends, goal.deals, plan.forecast.iloc[-1])),
         alt=alt.format(by=day(goal.by), old=number(last["open"]), all=number(last["total"]), goal=number(goal.deals)),
         numbers=ends.assign(open=ends["open"].round(4), total=ends["total"].round(4)),
+        marks=marks,
     )
+
+
+def _draw_deals(ends: pd.DataFrame, goal: float, of_open: pd.Series, width: float) -> Figure:
+    import seaborn as sns
+    from matplotlib.ticker import MaxNLocator
+
+    most = 1.06 * max(goal, ends["total"].max(), of_open["deals_upper"])
+    ticks = [tick for tick in MaxNLocator(5, integer=True).tick_values(0, most) if tick <= most]
+    figure, ax = house_panel(width, 260 if width == DESK else 200, left=room_for(map(number, ticks)))
+    ax.set(xlim=(-0.6, len(ends) - 0.4), ylim=(0, most))
+    lines_along(ax, "y", ticks, [number(tick) for tick in ticks])
+    x = np.arange(len(ends))
+    told = _("by {day}: {all} deals, {old} of them from the leads open now")
+    words = [
+        told.format(day=day(row["on"]), all=number(row["total"]), old=number(row["open"]))
+        for row in ends.to_dict("records")
+    ]
+    for column, colour in {"total": ACCENT, "open": NEUTRAL}.items():
+        before = len(ax.patches)
+        sns.barplot(x=x, y=ends[column].to_numpy(), color=colour, saturation=1, errorbar=None, width=0.7, ax=ax,
+                    native_scale=True, legend=False)  # fmt: skip
+        label_marks(ax.patches[before:], words)
+    ax.vlines(x[-1], of_open["deals_lower"], of_open["deals_upper"], color=INK, linewidth=1.4)
+    ax.axhline(goal, color=TARGET, linewidth=1.4, linestyle=(0, (4, 2)))
+    days = [axis_day(on) for on in ends["on"]]
+    ax.set(xlim=(-0.6, len(ends) - 0.4), ylim=(0, most), xlabel="", ylabel="")
+    name_below(ax, range(len(ends)), days)
+    return figure

@@ -32,7 +32,7 @@ WORDS = {
 SCRIPT = (TEMPLATES / "page.js").read_text(encoding="utf-8")
 """The only script of a page: it sorts and searches tables. It is a constant, and a browser runs no other."""
 POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "default-src 'none'; style-src 'unsafe-inline'; "
     f"script-src 'sha256-{b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
 )
 
@@ -40,8 +40,12 @@ _PAGE_LINK = re.compile(r'<a class="fs-page" (?:href="[^"]*" )?data-page="([^"]*
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
-    *("math", "video", "audio", "source", "template", "portal"),
+    *("img", "math", "video", "audio", "source", "template", "portal"),
 )
+IN_A_DRAWING = "svg "
+_DRAWING_TAGS = ("svg", "g", "a", "circle", "defs", "line", "path", "polyline", "rect", "text", "title", "use")
+"""All that a figure's drawing holds: nothing of it runs, asks for something or is a page within the page."""
+_STYLING = ("style", "fill", "stroke", "filter", "mask", "clip-path")
 _FETCHING = ("src", "srcset", "background", "action", "formaction", "poster", "data", "ping", "xlink:href")
 
 
@@ -137,35 +141,56 @@ def faults(html: str, notebook: Any) -> list[str]:
     """What keeps the page from being published: each fault in one sentence, none if it is fine."""
     tags = _Tags(html.replace(f"<script>{SCRIPT}</script>", "", 1)).found
     outputs = _outputs(notebook)
-    drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    pictures, headings = ([dict(own) for tag, own in tags if tag == name] for name in ("img", "h1"))
+    drawn = sum(_is_figure(output.get("data", {})) for output in outputs)
+    figures = [dict(own) for _, own in tags if "fs-panels" in (dict(own).get("class") or "").split()]
     # figures have titles of their own
     head = tags[: next((place for place, (tag, _) in enumerate(tags) if tag == "body"), len(tags))]
-    titles = [tag for tag, _ in head if tag == "title"]
+    titles, headings = ([tag for tag, _ in part if tag == name] for part, name in ((head, "title"), (tags, "h1")))
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),
-        (drawn != len(pictures), f"{drawn} figures in the notebook, {len(pictures)} on the page"),
-        (any(not (img.get("alt") or "").strip() for img in pictures), "a figure has no alt text"),
+        (drawn != len(figures), f"{drawn} figures in the notebook, {len(figures)} on the page"),
+        (any(not (figure.get("aria-label") or "").strip() for figure in figures), "a figure has no alt text"),
         (len(titles) != 1, f"a page has one title, found {len(titles)}"),
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
         (size > MAX_PAGE_BYTES, f"a page stays below {MAX_PAGE_BYTES:,} bytes, got {size:,}"),
     ]
-    unsafe = [fault for tag, attributes in tags for fault in _tag_faults(tag, attributes)]
+    unsafe = [fault for tag, own in tags for fault in _tag_faults(tag.removeprefix(IN_A_DRAWING), own)]
+    drawn_tags = {tag.removeprefix(IN_A_DRAWING) for tag, _ in tags if tag.startswith(IN_A_DRAWING)}
+    unsafe += [f"<{tag}> may not be in a drawing" for tag in sorted(drawn_tags.difference(_DRAWING_TAGS))]
     return [fault for wrong, fault in checks if wrong] + list(dict.fromkeys(unsafe))
 
 
+def _is_figure(data: Mapping[str, Any]) -> bool:
+    """Whether an output is a figure, or a picture that no page would show."""
+    return any(kind.startswith("image/") for kind in data) or 'class="fs-panels"' in data.get("text/html", "")
+
+
 class _Tags(HTMLParser):
-    """Every tag of a page with its attributes, in order."""
+    """Every tag of a page with its attributes, in order; those within an svg are marked."""
+
+    RCDATA_CONTENT_ELEMENTS = ()  # type: ignore[misc]
+    """A browser looks for tags in the title of a drawing."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self.drawings = 0
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, attrs))
+        self.found.append((f"{IN_A_DRAWING if self.drawings else ''}{tag}", attrs))
+        self.drawings += tag == "svg"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.drawings -= tag == "svg" and self.drawings > 0
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # only within a drawing does a tag end itself
+        self.handle_starttag(tag, attrs)
+        if self.found[-1][0].startswith(IN_A_DRAWING) and tag == "svg":
+            self.handle_endtag(tag)
 
 
 def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Iterator[str]:
@@ -176,12 +201,12 @@ def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Itera
         text = re.sub(r"[\x00-\x20]+", "", value or "").lower()
         if name.startswith("on"):
             yield f"<{tag} {name}>: a page has no event handlers"
-        if name in _FETCHING and not text.startswith("data:image/png;base64,"):
-            yield f"<{tag} {name}={text[:40]}>: a page holds its pictures"
+        if name in _FETCHING or (name == "href" and tag != "a" and not text.startswith("#")):
+            yield f"<{tag} {name}={text[:40]}>: a page holds all that it shows"
         if name == "href" and re.match(r"[^/?#]*:", text) and not text.startswith(("https:", "http:", "mailto:")):
             yield f"<{tag} href={text[:40]}>: a link goes to https, a file name or #"
-        if name == "style" and "url(" in text:
-            yield f"<{tag} style>: a style asks for nothing"
+        if name in _STYLING and "url(" in text:
+            yield f"<{tag} {name}>: a style asks for nothing"
         if tag == "meta" and name == "http-equiv" and text == "refresh":
             yield "a page does not send its reader elsewhere"
 

@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import sys
-from base64 import b64encode
 from datetime import date
 from importlib import import_module
 from multiprocessing import forkserver
@@ -25,8 +24,7 @@ _HEAVY = (
     "babel.numbers",
     "bs4",
     "ibis.backends.duckdb",
-    "matplotlib.backends.backend_agg",
-    "PIL.PngImagePlugin",
+    "matplotlib.backends.backend_svg",
     "scipy.stats",
     "xlsxwriter",
     "funnelstats.reporting.engine",
@@ -60,16 +58,14 @@ def _make_a_page() -> None:
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     from funnelstats.config.words import LANGUAGES, day, speak
-    from funnelstats.page.figures import house_axes, show_figure
+    from funnelstats.page.figures import Panel, house_panel, room_for, show_figure
     from funnelstats.page.layout import layout
     from funnelstats.reporting.pages import faults, page_html
 
     layout("weekly.team")
-    figure, axes = house_axes()
-    axes.set_title("Nothing", weight="bold")
-    shown = show_figure(figure, alt="nothing", numbers=pd.DataFrame())
-    picture = {"image/png": b64encode(shown.data["image/png"]).decode()}
-    output = new_output("display_data", picture, metadata=shown.metadata)
+    panel = Panel(lambda width: house_panel(width, 10, left=room_for(["Nothing"], "bold"))[0])
+    shown = show_figure(panel, alt="nothing", numbers=pd.DataFrame({"nothing": [0]}))
+    output = new_output("display_data", dict(shown.data))
     notebook = new_notebook(cells=[new_markdown_cell("# Nothing"), new_code_cell(outputs=[output])])
     nbformat.validate(notebook)
     for language in LANGUAGES:
