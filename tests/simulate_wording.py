@@ -18,10 +18,10 @@ from funnelstats.contacts.effects import moves_added, with_expected
 from funnelstats.contacts.speed import speed_sentences, waiting_times
 from funnelstats.core.intervals import POINTS, THIRD, newcombe_interval, share_answers, share_margin
 from funnelstats.loop.base import score_skill
-from funnelstats.loop.nurture import CLAIM_WORDS, nurture_effects
+from funnelstats.loop.nurture import nurture_effects
 from funnelstats.loop.states import even_load
+from funnelstats.refusals.findings import reasons_differ
 from funnelstats.refusals.reasons import reason_association
-from funnelstats.refusals.sentences import association_sentence
 
 WRONG = (0.0, 0.055)
 """Limits of a false answer: one in twenty, and the error of the simulation."""
@@ -162,10 +162,9 @@ def same_reasons() -> list[Claim]:
                 }
             )
             found = reason_association(counts, funnel, "manager", draws=199)
-            lines.append(association_sentence(found))
+            lines.append(reasons_differ(found)["differ"])
             before.append(found["p_value"].iloc[0] > 0.05)
-        words = {"much the same": "no", "cannot be told": "cannot tell", "do hear": "yes"}
-        return pd.Series([next(key for word, key in words.items() if word in line) for line in lines]), np.mean(before)
+        return pd.Series(lines), np.mean(before)
 
     claims = []
     for refusals, strength in ((200, 0.15), (500, 0.15), (500, 0.10), (2000, 0.10)):
@@ -208,7 +207,7 @@ def nurtured_alike() -> list[Claim]:
         for measure, rows in said(nurtured, others, times).groupby("measure"):
             measured = {"bought": "share that bought", "ticket": "mean ticket"}[str(measure)]
             setting = f"{measured}, {words}: {nurtured:,} nurtured leads, {others:,} others"
-            alike = float((rows["says"] == CLAIM_WORDS["alike"]).mean())
+            alike = float((rows["says"] == "alike").mean())
             if times == 1:
                 more = float((rows["ratio_lower"] > 1).mean())
                 claims.append(Claim("Nurtured leads do more", setting, "≤ .025", more, 0, 0.1))

@@ -20,7 +20,6 @@ from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.worklist import of_manager, peer_band
 from funnelstats.page import figures
 from funnelstats.page.figures import DESK, MOST_IN_ALL, PANEL
-from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.team.charts import MOST_BARS, NO_LEADS, NO_MANAGERS, band_chart, control_chart, trend_chart
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
@@ -344,28 +343,3 @@ def test_every_colour_of_the_house_follows_the_page_into_the_dark() -> None:
     frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], aimed(FOUR))
     shown = control_chart(frame.assign(verdict=np.resize(list(figures.VERDICT_COLOURS), len(frame))), FOUR)
     assert re.findall(r"(?:fill|stroke):(?!var|none)[^;\"]+", shown.data["text/html"]) == []
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_words_of_reasons_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeypatch, language) -> None:
-    monkeypatch.setitem(_spoken, "language", language)
-    reasons = ["КОММЕРЧЕСКОЕ ПРЕДЛОЖЕНИЕ НЕ ПОДОШЛО", "price", "(missing)"]
-    one = pd.DataFrame({"refusal": reasons[:1], "lost": 132_600, "of": 132_600, "share": 1.0, "ci_lower": 0.99})
-    reason_chart(one.assign(ci_upper=1.0))
-    rows = [(reason, step.from_stage, step.to_stage) for step in FOUR.steps for reason in reasons]
-    rates = pd.DataFrame(rows, columns=["refusal", "from_stage", "to_stage"]).assign(entered=50)
-    total = rates.drop_duplicates("from_stage").assign(rate=0.512)
-    loss_chart(rates.assign(rate=np.resize([0.5, 0.01, 0.0], 12), ci_lower=0.0, ci_upper=0.6), total, FOUR)
-    assert len(drawn) == 6
-    for figure in drawn:
-        assert_legible(figure)
-
-
-def test_what_is_refused_more_or_less_than_before_has_a_colour_and_the_rest_is_grey(drawn) -> None:
-    rows = [(reason, step.from_stage, step.to_stage) for step in TWO.steps for reason in ("price", "terms", "budget")]
-    rates = pd.DataFrame(rows, columns=["refusal", "from_stage", "to_stage"])
-    rates = rates.assign(entered=50, rate=0.1, ci_lower=0.0, ci_upper=0.2)
-    changes = rates.assign(verdict=["higher", "lower", "undecided", "undecided", "undecided", "undecided"])
-    shown = loss_chart(rates, rates.drop_duplicates("from_stage"), TWO, changes.iloc[::-1])
-    assert [len({bar.get_facecolor() for bar in figure.axes[0].patches}) for figure in drawn] == [3, 1]
-    assert [mark.get_text() for mark in drawing(shown).select(".fs-key li")] == ["more than before", "less than before"]

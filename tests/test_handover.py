@@ -120,7 +120,7 @@ def test_every_lead_handed_over_in_the_month_is_in_one_state(con):
         "won": "won",
         "price": "refused",
         "misfit": "wrongly qualified",
-        "back": "to nurture",
+        "back": "returned to marketing",
         "untouched": "never touched",
         "silent": "inactive",
         "idle": "inactive",
@@ -264,7 +264,7 @@ def loop_over(frames, between, *, reopened=False):
         elif wrong:
             state = "wrongly qualified"
         elif end is not None:
-            state = "refused" if end.stage == "lost" else "to nurture"
+            state = "refused" if end.stage == "lost" else "returned to marketing"
         elif not touched and not moves:
             state = "never touched"
         else:

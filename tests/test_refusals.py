@@ -21,7 +21,6 @@ from funnelstats.importing.opening import open_funnel
 from funnelstats.leads.worklist import own_rows
 from funnelstats.page.sections import show_section
 from funnelstats.page.tables import show_table
-from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.refusals.counts import (
     attempt_counts,
     refusal_counts,
@@ -30,12 +29,21 @@ from funnelstats.refusals.counts import (
     retries_due,
     retry_counts,
     with_refusal,
+    without_stage,
+)
+from funnelstats.refusals.findings import (
+    month_after,
+    reasons_differ,
+    refusal_findings,
+    refusals_not_told,
+    second_tries,
 )
 from funnelstats.refusals.reasons import (
     DRAWS,
     any_reason,
     by_reason,
     exact_p,
+    loss_table,
     reason_association,
     reason_changes,
     reason_drivers,
@@ -44,15 +52,6 @@ from funnelstats.refusals.reasons import (
     reason_table,
     retry_success,
     second_looks,
-)
-from funnelstats.refusals.sentences import (
-    NO_REFUSALS,
-    association_sentence,
-    month_after,
-    refusal_rules,
-    refusal_sentences,
-    refusals_not_told,
-    tried_sentence,
 )
 
 TOY = funnel_of("lead", "met", "paid")
@@ -274,61 +273,64 @@ def test_a_manager_is_named_only_where_the_name_would_hold(sample):
     found = reason_patterns(counts, funnel, "manager")
     nobody = pd.DataFrame({name: pd.Series(dtype="str") for name in ("verdict", "refusal", "from_stage", "difference")})
     weaker = found.assign(p_holm=found["p_holm"].clip(lower=0.06))
-    for patterns, named in ((found, True), (weaker, False)):
-        said = refusal_sentences(
+    for patterns, named in ((found, ["Сидоров"]), (weaker, [])):
+        facts = refusal_findings(
             reason_shares(counts, funnel), nobody, nobody, patterns, second_looks(counts, ["manager"]),
             retry_counts(paths, funnel, date(2020, 1, 1), date(2020, 1, 2), by="owner"),
             refusal_totals(paths, funnel), funnel,
         )  # fmt: skip
-        assert ("Сидоров" in " ".join(said)) == named
-    assert association_sentence(reason_association(counts, funnel, "manager")).startswith("Managers do hear different")
-    assert "cannot be told" in association_sentence(reason_association(counts.iloc[:0], funnel, "manager"))
+        assert facts["named"]["value"].tolist() == named
+    assert reasons_differ(reason_association(counts, funnel, "manager"))["differ"] == "yes"
+    assert reasons_differ(reason_association(counts.iloc[:0], funnel, "manager"))["differ"] == ""
 
 
 @pytest.mark.parametrize(
-    ("table", "begins"),
+    ("table", "differ"),
     [
-        (np.array([[22, 20, 22], [20, 22, 22], [22, 22, 20]]), "Whether managers hear different reasons cannot be"),
-        (np.array([[440, 400, 400], [400, 440, 400], [400, 400, 440]]), "Managers hear much the same reasons: the"),
-        (np.array([[600, 400, 400], [400, 600, 400], [400, 400, 600]]), "Managers do hear different reasons"),
+        (np.array([[22, 20, 22], [20, 22, 22], [22, 22, 20]]), "cannot tell"),
+        (np.array([[440, 400, 400], [400, 440, 400], [400, 400, 440]]), "no"),
+        (np.array([[600, 400, 400], [400, 600, 400], [400, 400, 600]]), "yes"),
     ],
 )
-def test_reasons_are_called_the_same_only_where_a_strength_of_a_tenth_is_ruled_out(table, begins):
+def test_reasons_are_called_the_same_only_where_a_strength_of_a_tenth_is_ruled_out(table, differ):
     association = reason_association(counts_of(table), TOY, "manager")
-    assert association_sentence(association).startswith(begins)
+    assert reasons_differ(association) == {"differ": differ, "strength": 0.1}
     row = association.iloc[0]
     excess = row["v_upper"] ** 2 * row["refusals"] * 2
     assert stats.ncx2.cdf(max(row["chi2"], row["dof"]), row["dof"], excess) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
-    ("again", "first", "begins"),
+    ("again", "first", "answer"),
     [
-        ((90, 100), (600, 1000), "Better than first tries, beyond chance: 90 of 100"),
-        ((30, 100), (600, 1000), "Worse than first tries, beyond chance: 30 of 100"),
-        ((600, 1000), (6000, 10000), "About as good as first tries, no more than 5 points apart: 600 of"),
-        ((9, 17), (620, 1000), "Whether they do better or worse than first tries cannot be told yet: 9 of 17"),
+        ((90, 100), (600, 1000), "better"),
+        ((30, 100), (600, 1000), "worse"),
+        ((600, 1000), (6000, 10000), "alike"),
+        ((9, 17), (620, 1000), "unknown"),
     ],
 )
-def test_second_tries_are_called_alike_only_within_a_margin(again, first, begins):
+def test_second_tries_are_called_alike_only_within_a_margin(again, first, answer):
     tried = pd.DataFrame({"refusal": ["price"], "entered": [50], "converted": [20], "too_recent": [0]})
     counts = pd.DataFrame(
         [("lead", "met", name, n, k, 0) for name, (k, n) in (("second try", again), ("first try", first))],
         columns=["from_stage", "to_stage", "attempt", "entered", "converted", "too_recent"],
     )
-    assert begins in tried_sentence(tried, retry_success(counts))
+    found = second_tries(tried, retry_success(counts))
+    assert (found["again"], found["over"], found["rate"]) == (20, 50, 0.4)
+    assert (found["compared"]["answer"], found["compared"]["margin"]) == (answer, 0.05)
+    assert second_tries(tried, retry_success(counts.iloc[1:]))["compared"] is None
 
 
-def test_days_to_a_second_try_are_a_range_without_a_word_before_it():
-    funnel = TOY.model_copy(update={"refusals": Refusals(retry_days_of={"no budget": (75, 100)}, final=("no",))})
-    month = date(2026, 6, 1), DAY
-    said = refusal_rules(funnel, DAY, month, WINDOW, month_after(DAY))
-    assert any(
-        line.startswith(
-            "Days from a refusal to its second try: 60 to 90; “no budget” 75 to 100. Final, never due: “no”."
-        )
-        for line in said
-    )
+def shown(section, facts, **more):
+    return show_section(f"refusals.{section}", facts, **more).data["text/plain"]
+
+
+def test_days_to_a_second_try_are_a_range_and_what_is_final_is_never_tried():
+    stated = Refusals(retry_days_of={"no budget": (75, 100)}, final=("no",))
+    nothing = {"reasons": False, "managers": False, "gaps": []}
+    said = shown("end", nothing, known=True, stated=stated, as_of=DAY)
+    assert "A second try is due 60–90 days after the refusal (75–100 for “no budget”), never after “no”." in said
+    assert "cannot tell" not in said, "of nothing missing nothing is said"
 
 
 def test_system_users_and_refusals_without_a_manager_are_not_compared():
@@ -470,7 +472,8 @@ def test_every_lead_due_is_on_one_list_of_its_owner(sample):
     assert wait.eq(np.where(leads["refusal"] == "no budget", 75, 60)).all()
 
 
-def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
+def page(funnel, paths, first=date(2026, 6, 1), last=DAY):
+    """The facts of the page, and its sections in words."""
     judged = with_refusal(paths, funnel)
     base = list(funnel.base)
     now = outcome_days(judged, funnel, last, by=[*base, "refusal"], entered_between=WINDOW)
@@ -478,50 +481,118 @@ def sentences(funnel, paths, first=date(2026, 6, 1), last=DAY):
     rates, before = (incidence_at(incidence(days), funnel) for days in (by_reason(now, base), by_reason(then)))
     managers = refusal_counts(paths, funnel, *WINDOW, by=["manager", "stage"])
     shares = reason_shares(refusal_counts(paths, funnel, first, last), funnel)
-    charts = reason_chart(shares), loss_chart(rates, incidence_at(incidence(any_reason(now, base)), funnel), funnel)
-    said = refusal_sentences(
+    coming = month_after(last)
+    facts = refusal_findings(
         shares,
         reason_changes(rates, before),
         reason_drivers(now, funnel, base),
         reason_patterns(managers, funnel, "manager"),
         second_looks(managers, ["manager", "stage"]),
-        retry_counts(paths, funnel, *month_after(last), by="owner"),
+        retry_counts(paths, funnel, *coming, by="owner"),
         refusal_totals(paths, funnel),
         funnel,
     )
-    tried = tried_sentence(
+    facts |= {"first": first, "window": WINDOW, "coming": coming, "week": "2026-W26"}
+    tries = second_tries(
         retried_counts(paths, funnel, last),
         retry_success(attempt_counts(paths, funnel, last)),
     )
-    top = show_section("refusals.top", shares=shares, stageless=[]).data["text/plain"]
-    return said, [top, tried], charts
+    losses = loss_table(rates, incidence_at(incidence(any_reason(now, base)), funnel), funnel)
+    sections = {
+        "first": shown("first", facts),
+        "reasons": shown("reasons", facts, stageless=[]),
+        "steps": shown("steps", facts, losses=losses),
+        "looks": shown("looks", facts),
+        "again": shown("again", facts, tries=tries),
+    }
+    return facts, sections, losses
 
 
-def test_the_page_says_what_to_do_and_names_one_manager(sample):
+def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(sample):
     funnel, paths = sample
-    said, findings, charts = sentences(funnel, paths)
-    text = " ".join([*said, *findings])
-    assert len(said) == 5
-    assert said[0].startswith("Heard more often than before: at presented → contracted “price” now takes 8.8%")
-    assert "(Compressors 18.3%, all others 1.9%)" in said[0]
-    assert said[1].startswith("Сидоров hears “other supplier” more often than the others do: 53 of 105 refusals (50%")
+    facts, sections, losses = page(funnel, paths)
+    lines = sections["first"].splitlines()
+    assert lines[0] == "“price” now costs 8.8% of leads at presented → contracted, up from 1.5%"
+    assert lines[1].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
+    assert lines[2].startswith("Сидоров hears “other supplier” in 53 of 105 refusals (the others: 9.3%).")
+    assert lines[3] == "437 refused leads are due for a second try in July 2026."
+    assert len(sections["first"].split()) <= 90
+    assert (facts["due"], facts["ownerless"], facts["lost"], facts["blank"]) == (437, 11, 266, 15)
+    assert (facts["excuses"], facts["gaps"]) == (
+        {"lost": 113, "reasons": ["other supplier"]},
+        {"lost": 54, "reasons": ["product does not fit"]},
+    )
+    text = " ".join(sections.values())
     assert [name for name in ("Иванов", "Петрова", "O'Neill", "Müller", "CRM robot") if name in text] == []
-    assert said[2] == (
-        "Second tries: 437 refused leads are due in the coming month; the managers' pages list them week by week. "
-        "11 of them belong to nobody or to a system user: give them to somebody."
-    )
-    assert said[3].startswith(
-        "Take a second look: 113 refusals of the trailing weeks sound like an excuse (“other supplier”), 53 of them "
-        "with Сидоров. Let somebody else call back five of them"
-    )
-    assert findings[0].startswith("Most often heard this month: “price”, 91 of 266 refusals (likely range 27–42%)")
-    assert "39 were tried" in findings[1]
-    assert "Whether they do better or worse than first tries cannot be told yet: 9 of 17" in findings[1]
+    assert "39 of 592 refused leads" in sections["again"]
+    assert "9 of 17 second tries that began again at “lead” came to “paid” in time: 53%, first tries 62%." in text
+    assert "too few to say" in sections["again"]
     # no lead by name
     assert not re.search(r"\b1\d{5}\b", text)
-    shares, losses = charts
-    assert "price 34%" in shares.data["text/html"]
-    assert "presented → contracted price 8.8%" in losses.data["text/html"]
+    assert losses["refusal"].tolist()[0] == "price"
+    assert losses["presented → contracted"].iloc[0] == pytest.approx(0.088, abs=0.001)
+
+
+def test_the_reasons_of_a_step_add_up_to_all_it_loses(sample):
+    funnel, paths = sample
+    losses = page(funnel, paths)[2].set_index("refusal")
+    assert losses.index.tolist()[-2:] == ["(missing)", "(all)"]
+    assert losses.iloc[:-1].sum().to_numpy() == pytest.approx(losses.loc["(all)"].to_numpy())
+
+
+def findings(**more):
+    """Facts of a month without anything to do, but for what is given."""
+    nothing = {"lost": 0, "reasons": []}
+    calm = {"known": True, "lost": 9, "blank": 0, "top": None, "grown": [], "named": [], "due": 0, "ownerless": 0}
+    days = {"first": date(2026, 6, 1), "window": WINDOW, "coming": month_after(DAY), "week": "2026-W26"}
+    return calm | {"excuses": nothing, "gaps": nothing} | days | more
+
+
+@pytest.mark.parametrize(
+    ("facts", "title"),
+    [
+        ({"top": {"refusal": "price", "lost": 4, "of": 9}}, "“price” was heard most in June 2026: 4 of 9 refusals"),
+        ({"blank": 9}, "None of the 9 refusals of June 2026 has a reason"),
+        ({"lost": 0}, "Nobody said no in June 2026"),
+        ({"known": False, "lost": 0}, "The data holds no refusals"),
+    ],
+)
+def test_a_month_without_news_opens_with_what_is_most_or_missing(facts, title):
+    lines = shown("first", findings(**facts)).splitlines()
+    assert lines[0] == title
+    assert ("beyond chance" in lines[-1]) == ("top" in facts or "blank" in facts), "differences are not denied"
+
+
+def test_who_leaves_the_reason_blank_is_asked_for_it():
+    row = {"value": "Анна", "refusal": "(missing)", "lost": 8, "of": 9, "other_share": 0.1}
+    said = shown("first", findings(named=[row], due=3, ownerless=3))
+    assert "Анна leaves the reason blank in 8 of 9 refusals (the others: 10%)." in said
+    assert said.endswith("They belong to nobody: assign them.")
+
+
+def test_refusals_of_no_stage_are_told_apart():
+    rows = [("a", "lead", "2026-06-02"), ("a", "met", "2026-06-03"), ("b", "lost", "2026-06-04")]
+    stageless = without_stage(table(_engine(), entries_frame(rows)), TOY, date(2026, 6, 1), DAY)
+    said = shown("reasons", findings(lost=0), stageless=stageless)
+    assert "1 more lead was refused without ever standing at a stage ((missing) 1)" in said
+    assert shown("reasons", findings(lost=0), stageless=stageless.iloc[:0]) == "(nothing)"
+
+
+@pytest.mark.parametrize(
+    ("again", "compared", "said"),
+    [
+        (0, None, "None of 50 refused leads whose time for a second try is over was tried again"),
+        (20, None, "How those did is not known yet."),
+        (20, "better", "They do better than first tries, beyond chance."),
+        (20, "worse", "They do worse than first tries, beyond chance."),
+        (20, "alike", "That is about as good: no more than 5 points apart."),
+    ],
+)
+def test_second_tries_are_told_by_their_answer(again, compared, said):
+    row = {"again_converted": 9, "again_entered": 17, "from_stage": "lead", "to_stage": "paid", "rate": 0.5,
+           "other_rate": 0.6, "margin": 0.05, "answer": compared}  # fmt: skip
+    tries = {"over": 50, "again": again, "rate": again / 50, "ci_lower": 0.2, "ci_upper": 0.6}
+    assert said in shown("again", findings(), tries=tries | {"compared": row if compared else None})
 
 
 # exports that lack something
@@ -531,16 +602,14 @@ def test_an_export_without_refusals_says_so_and_fails_nowhere():
     prepared_tables = journeys(
         table(_engine(), entries_frame([("a", "lead", "2026-04-02"), ("a", "met", "2026-04-03")])), TOY
     )
-    said, findings, charts = sentences(TOY, prepared_tables)
-    assert said == [NO_REFUSALS]
-    assert findings == [
-        "Nobody said no this month.",
-        "No refused lead's time for a second try is over yet.",
-    ]
-    assert refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns) == [NO_REFUSALS]
-    assert ["nothing to draw" in chart.data["text/plain"] for chart in charts] == [True, True]
+    _facts, sections, losses = page(TOY, prepared_tables)
+    assert sections.pop("first").splitlines()[0] == "The data holds no refusals"
+    assert set(sections.values()) == {"(nothing)"}, "an empty section has no heading"
+    assert losses.empty
+    told = refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns)
+    assert told == {"reasons": False, "managers": False, "gaps": []}
     looks = second_looks(refusal_counts(prepared_tables, TOY, *WINDOW, by="manager"), ["manager"])
-    assert show_table(looks, "refusals.second-looks").data["text/plain"].endswith(": nothing to list.")
+    assert show_table(looks, "refusals.second-looks").data["text/html"] == ""
 
 
 def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, monkeypatch):
@@ -553,13 +622,16 @@ def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, mo
     )
     funnel, tables = open_funnel(NAME, "2026-06-30")
     paths = with_leads(journeys(tables.entries, funnel), tables.leads)
-    said, findings, charts = sentences(funnel, paths)
-    assert findings[0] == "No refusal of this month has a reason."
-    assert said == ["Reasons not written down: 1 of 1 refusals (100%). Ask for them while they are remembered."]
-    assert "<svg" in charts[0].data["text/html"]
-    assert refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns) == [
-        "No refusal has a reason: why leads say no cannot be told, only when and how many.",
-        "No refusal has a manager: who hears which reason cannot be told.",
+    _facts, sections, losses = page(funnel, paths)
+    assert losses.empty, "where no reason is known none costs leads"
+    assert sections["reasons"] == "(nothing)", "the title has said it"
+    assert sections["first"].splitlines()[0] == "The one refusal of June 2026 has no reason"
+    told = refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns)
+    assert told == {"reasons": True, "managers": True, "gaps": []}
+    assert shown("end", told, known=True, stated=funnel.refusals, as_of=DAY).splitlines()[:3] == [
+        "What this export cannot tell",
+        "Why leads say no: no refusal has a reason.",
+        "Who hears which reason: no refusal has a manager.",
     ]
 
 
@@ -567,14 +639,11 @@ def test_a_gap_whose_attribute_is_not_exported_is_said():
     totals = pd.DataFrame({"episodes": [9], "refused": [3], "with_reason": [3], "with_manager": [3]})
     practice = Refusals(categories={"x": "y"}, gaps={"y": {"product": ("Pumps",)}})
     funnel = TOY.model_copy(update={"refusals": practice})
-    assert refusals_not_told(totals, funnel, ["channel"]) == [
-        "Whether “y” is a gap of ours cannot be told: leads have no product."
-    ]
-    assert refusals_not_told(totals, funnel, ["product"]) == ["Nothing that this page asks for is missing."]
-    assert refusals_not_told(totals, TOY, []) == [
-        "Reasons stand as they were written: state in funnel.toml which belong together.",
-        "Which reasons sound like an excuse, or may be a gap of ours, is not stated in funnel.toml.",
-    ]
+    told = refusals_not_told(totals, funnel, ["channel"])
+    assert told["gaps"] == [{"reason": "y", "attributes": ["product"]}]
+    said = shown("end", told, known=True, stated=practice, as_of=DAY)
+    assert "Whether “y” is our fault: leads have no product." in said
+    assert refusals_not_told(totals, funnel, ["product"])["gaps"] == []
 
 
 def _engine():

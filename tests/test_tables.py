@@ -368,3 +368,14 @@ def test_a_group_of_two_columns_heads_its_rows_with_both():
     shown = tabled(frame, columns=["who"], group=["from_stage", "to_stage"])
     assert [cell.get_text() for cell in html_of(shown).select("tbody th")] == ["x → y", "a", "y → z", "b"]
     assert shown.data[TABLE_MIME]["rows"] == [["x", "y", "a"], ["y", "z", "b"]]
+
+
+def test_a_bar_is_as_wide_as_its_share_of_the_largest_and_none_where_nothing_is_known():
+    frame = pd.DataFrame({"reason": ["a", "b", "c"], "rate": [0.4, 0.1, float("nan")]})
+    shown = tabled(frame, kinds={"rate": "bar"})
+    bars = html_of(shown).select("td.fs-bar")
+    assert [(bar["style"], bar.get_text()) for bar in bars] == [
+        *(("--part:100.0%", "40.0%"), ("--part:25.0%", "10.0%"), ("--part:0.0%", "no entrants")),
+    ]
+    nothing = tabled(frame.assign(rate=0.0), kinds={"rate": "bar"})
+    assert {bar["style"] for bar in html_of(nothing).select("td.fs-bar")} == {"--part:0.0%"}

@@ -210,11 +210,11 @@ def notes_path(name: str, month: str) -> Path:
     return project_root() / "data" / "raw" / name / "notes" / f"{month}.md"
 
 
-def month_notes(name: str, month: str) -> list[str]:
-    """The paragraphs and list items of a month's notes, each under its heading: "Wins: three new clients".
+def month_notes(name: str, month: str) -> list[tuple[str, list[str]]]:
+    """The paragraphs and list items of a month's notes under their headings: ("Wins", ["Three new clients"]).
 
     It is plain text: nothing in it is taken for more than a heading (``#``), a list item (``-`` or ``*``) or a
-    paragraph. Without notes one sentence says where to put them. Raises FunnelError if the file is not UTF-8.
+    paragraph. Without notes there are none. Raises FunnelError if the file is not UTF-8.
     """
     path = notes_path(name, month)
     try:
@@ -222,25 +222,18 @@ def month_notes(name: str, month: str) -> list[str]:
     except UnicodeDecodeError as error:
         shown = path.relative_to(project_root()).as_posix()
         raise FunnelError(f"{shown}: must be UTF-8 text, byte {error.start} is not; save it as UTF-8") from error
-    heading, notes, paragraph = "", list[str](), list[str]()
+    parts, paragraph = [("", list[str]())], list[str]()
     for line in [*text.splitlines(), ""]:
         words = line.strip()
         is_item = words.startswith(("- ", "* "))
         if paragraph and (not words or is_item or words.startswith("#")):
-            notes.append(heading + " ".join(paragraph))
+            parts[-1][1].append(" ".join(paragraph))
             paragraph = []
         if words.startswith("#"):
-            title = words.lstrip("#").strip().rstrip(":")
-            heading = f"{title}: " if title else ""
+            parts.append((words.lstrip("#").strip().rstrip(":"), []))
         elif words:
             paragraph.append(words[2:].strip() if is_item else words)
-    if notes:
-        return notes
-    return [
-        _("Nobody wrote notes for this meeting. Put wins and what could be better into {path}, as plain text.").format(
-            path=path.relative_to(project_root()).as_posix()
-        )
-    ]
+    return [(heading, notes) for heading, notes in parts if notes]
 
 
 def notes_fingerprint(name: str, month: str) -> str:

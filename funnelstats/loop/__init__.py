@@ -13,24 +13,18 @@ from funnelstats.loop.base_counts import (
     wins,
     won_counts,
 )
-from funnelstats.loop.charts import state_chart
 from funnelstats.loop.counts import (
+    followed_to,
     hand_over_counts,
     hand_over_days,
+    hand_over_stage,
     hand_overs,
     handed_over,
     state_counts,
 )
-from funnelstats.loop.nurture import compared_by, nurture_effects, nurture_sentences, nurture_table
-from funnelstats.loop.sentences import (
-    acceptance_sentences,
-    base_sentences,
-    loop_limits,
-    loop_rules,
-    loop_sentences,
-    reconciliation,
-    won_sentence,
-)
+from funnelstats.loop.findings import loop_findings, loop_not_told
+from funnelstats.loop.nurture import compared_by, nurture_effects, nurture_table
+from funnelstats.loop.sentences import base_sentences
 from funnelstats.loop.states import (
     acceptance,
     even_load,

@@ -33,7 +33,7 @@ STATE_WORDS = {
     "active and moving": "active and moving",
     "inactive": "inactive",
     "never touched": "never touched",
-    "to nurture": "to nurture",
+    "returned to marketing": "returned to marketing",
     "refused": "refused",
     "wrongly qualified": "wrongly qualified",
 }
@@ -122,8 +122,8 @@ def handed_over(
 ) -> ir.Table:
     """Every hand-over of a period in exactly one state at the end of the day `as_of`.
 
-    In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, to nurture
-    (returned to marketing), never touched (no contact, no move since the hand-over; only where contacts are known),
+    In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, returned to
+    marketing, never touched (no contact, no move since the hand-over; only where contacts are known),
     inactive (no contact or move for more than `idle_days`), active and moving. Moves are first entries of later
     stages and steps back for good; an end belongs to the episode, as in `journeys`.
 
@@ -186,7 +186,7 @@ def handed_over(
         (rows._won, "won"),
         (rows._lost & rows._wrong, "wrongly qualified"),
         (rows._lost, "refused"),
-        (rows._returned, "to nurture"),
+        (rows._returned, "returned to marketing"),
         (rows._untouched, "never touched"),
         (rows.idle_days > idle, "inactive"),
         else_="active and moving",

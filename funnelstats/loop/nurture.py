@@ -21,7 +21,7 @@ CLAIMS = {"bought": 1.55, "ticket": 1.47}
 """What the trade says of nurtured leads: 55 % better "quality", 47 % larger tickets."""
 
 MEASURE_WORDS = {"bought": "share that bought", "ticket": "mean paid by who bought"}
-HELD_WORDS = {"raw": "as they are", "equal": "at equal leads"}
+HELD_WORDS = {"raw": "as they are", "equal": "on the same mix of leads"}
 CLAIM_WORDS = {
     "unknown": "cannot be told",
     "fewer": "not so here, it is less",
@@ -45,9 +45,10 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
     ``moments``: ``ticket_moments`` by the same, empty where no payments are known. At equal leads both groups are
     standardised to the leads (or deals) of the two together, over those kinds of leads that both have. Returns four
     rows: measure (bought, ticket), held (raw, equal), nurtured, others (rate or mean), ratio, ratio_lower,
-    ratio_upper, claim (the trade's ratio), says (how the claim stands, in words), compared (share of leads, or deals,
-    in kinds that both have). Empty where nothing is called nurtured. More or less is said beyond chance, "no more than
-    a fifth apart" where the limits at 90 % lie within that; a claim is refuted where the range does not reach it.
+    ratio_upper, claim (the trade's ratio), says (how the claim stands, a key of CLAIM_WORDS), compared (share of leads,
+    or deals, in kinds that both have). Empty where nothing is called nurtured. More or less is said beyond chance, "no
+    more than a fifth apart" where the limits at 90 % lie within that; a claim is refuted where the range does not
+    reach it.
 
     Sources: MOVER for the ratio of rates (Donner and Zou 2012); of means the delta method on the log scale.
     """
@@ -67,7 +68,7 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
     names = [name for name in EFFECTS if name not in ("claim", "says")]
     table = pd.DataFrame(rows, columns=[*names, "narrow_lower", "narrow_upper"])
     claim = table["measure"].map(CLAIMS)
-    return table.assign(claim=claim, says=_says(table, claim).map(CLAIM_WORDS))[EFFECTS]
+    return table.assign(claim=claim, says=_says(table, claim))[EFFECTS]
 
 
 def _says(table: pd.DataFrame, claim: pd.Series) -> pd.Series:
@@ -115,7 +116,7 @@ def nurture_table(effects: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
             "nurtured": written("nurtured"),
             "others": written("others"),
             **{new: effects[old] - 1 for old, new in changes.items()},
-            "says": [_(words) for words in effects["says"]],
+            "says": [_(CLAIM_WORDS[says]) for says in effects["says"]],
         }
     )
 
@@ -189,53 +190,5 @@ def _tickets(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, .
     return *means, ratio, float(ratio * np.exp(-width)), float(ratio * np.exp(width))
 
 
-def nurture_sentences(effects: pd.DataFrame, funnel: Funnel) -> list[str]:
-    """Whether nurtured leads buy more often and for more, beside the trade's claims. Takes ``nurture_effects``."""
-    said = [_sentence(row, funnel) for _place, row in effects[effects["held"] == "equal"].iterrows()]
-    unchecked = _("The trade claims that nurtured leads buy {more} more often and for {money} more: not checked here.")
-    claims = {"more": percent(CLAIMS["bought"] - 1), "money": percent(CLAIMS["ticket"] - 1)}
-    return said or [unchecked.format(**claims)]
-
-
-def _sentence(row: pd.Series, funnel: Funnel) -> str:
-    claim = percent(row["claim"] - 1)
-    if pd.isna(row["ratio"]):
-        what = _(MEASURE_WORDS[row["measure"]])
-        text = _("{what}: cannot be compared, the claim of +{claim} stays a claim.")
-        return text.format(what=what[:1].upper() + what[1:], claim=claim)
-    more, less, same, untold, trade = (
-        (
-            _("At equal leads, nurtured leads bought {change} more often than the others"),
-            _("At equal leads, nurtured leads bought {change} less often than the others"),
-            _("At equal leads, nurtured leads bought about as often as the others"),
-            _("Whether nurtured leads buy more often than the others cannot be told yet, at equal leads"),
-            _("The trade claims {claim} more often: {says}."),
-        )
-        if row["measure"] == "bought"
-        else (
-            _("At equal leads, nurtured leads paid {change} more than the others"),
-            _("At equal leads, nurtured leads paid {change} less than the others"),
-            _("At equal leads, nurtured leads paid about as much as the others"),
-            _("Whether nurtured leads pay more than the others cannot be told yet, at equal leads"),
-            _("The trade claims {claim} more: {says}."),
-        )
-    )
-    alike = row["says"] == CLAIM_WORDS["alike"]
-    what = more if row["ratio_lower"] > 1 else less if row["ratio_upper"] < 1 else same if alike else untold
-    found = _("{what} ({own} against {other}; very likely {low} to {high}).").format(
-        what=what.format(change=percent(abs(row["ratio"] - 1))),
-        own=_told(row["measure"], row["nurtured"], funnel),
-        other=_told(row["measure"], row["others"], funnel),
-        low=_signed(row["ratio_lower"]),
-        high=_signed(row["ratio_upper"]),
-    )
-    return f"{found} {trade.format(claim=claim, says=_(row['says']))}"
-
-
 def _told(measure: str, value: float, funnel: Funnel) -> str:
     return percent(value, 1) if measure == "bought" else money(value, funnel.currency)
-
-
-def _signed(ratio: float) -> str:
-    change = percent(abs(ratio - 1))
-    return f"+{change}" if ratio >= 1 else f"\u2212{change}"

@@ -26,9 +26,6 @@ HANDED = "handed over"
 NOTHING_EXPECTED = ("refused", "wrongly qualified")
 """States in which the amount in the record says nothing any more."""
 
-ACCEPTED_BY_THE_TRADE = 0.27
-"""Share of marketing's leads that sales accepts, in the trade's own figures."""
-
 ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
 LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
 HANDED_WORDS = {HANDED: "handed over"}
@@ -43,9 +40,9 @@ MOST_VALUES, FEWEST_EACH = 20, 5
 ACCEPTED = ["entered", "known", "rate", "n_eff", "ci_lower", "ci_upper"]
 READY_WORDS = {
     "ready_budget": "budget known",
-    "ready_authority": "talks to who decides",
+    "ready_authority": "decision maker reached",
     "ready_need": "need confirmed",
-    "ready_timing": "knows when to buy",
+    "ready_timing": "timing known",
 }
 
 

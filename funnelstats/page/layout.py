@@ -28,7 +28,19 @@ def upper_of(column: str) -> str:
 
 
 Kind = Literal[
-    "count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text", "written", "lead"
+    "count",
+    "number",
+    "exact",
+    "percent",
+    "bar",
+    "interval",
+    "date",
+    "money",
+    "verdict",
+    "word",
+    "text",
+    "written",
+    "lead",
 ]
 
 
@@ -68,6 +80,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "number": partial(number, digits=1),
     "exact": exact,
     "percent": partial(percent, digits=1),
+    "bar": partial(percent, digits=1),
     "money": number,
     "date": short_day,
     "verdict": str,
@@ -140,7 +153,7 @@ class Layout(BaseModel):
         if kind == "interval" and upper_of(name) not in frame:
             raise ValueError(f"an interval needs the column {upper_of(name)!r} beside {name!r}")
         missing = self.missing.get(name, stated.get("missing"))
-        unknown = _(NO_ENTRANTS) if kind == "percent" else UNKNOWN
+        unknown = _(NO_ENTRANTS) if kind in ("percent", "bar") else UNKNOWN
         return kind, unknown if missing is None else _(missing)
 
 

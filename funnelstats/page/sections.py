@@ -110,10 +110,12 @@ def _templates(language: str) -> Environment:
         "number": words.number,
         "exact": words.exact,
         "percent": words.percent,
+        "share": _share,
         "points": words.points,
         "range": _range,
         "money": _money,
         "day": words.day,
+        "month": words.month,
         "days": lambda span: words.days(*span),
         "listed": words.listed,
         "step": _step,
@@ -125,6 +127,11 @@ def _templates(language: str) -> Environment:
     # a block rendered alone sees no import of its page
     found.globals |= {"MISSING": MISSING, "marks": found.get_template("marks.html").module}
     return found
+
+
+def _share(value: float) -> str:
+    """A share as sentences write it: 34%, 8.8%."""
+    return words.percent(value, 1 if 0 < value < 0.0995 else 0)
 
 
 def _range(row: Mapping[str, Any], lower: str = "ci_lower", upper: str = "ci_upper") -> str:

@@ -172,8 +172,9 @@ def _html(
     for name in others:
         write = _WRITTEN.get(columns[name].kind, _words)
         keys = [""] * len(frame) if how.group else _sort_keys(frame[name], columns[name].kind)
-        cells_of = zip(keys, told[name], strict=True)
-        values.append([f"<td{sides[name]}{named[name]}{key}>{write(word)}</td>\n" for key, word in cells_of])
+        looks = _bars(frame[name]) if columns[name].kind == "bar" else [sides[name]] * len(frame)
+        cells_of = zip(looks, keys, told[name], strict=True)
+        values.append([f"<td{look}{named[name]}{key}>{write(word)}</td>\n" for look, key, word in cells_of])
     head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
         f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
@@ -224,6 +225,12 @@ def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Co
 def _words(text: str) -> str:
     """The escaped text; a browser would end a line after a hyphen within a day or a week."""
     return _DAY.sub(r'<span class="fs-day">\g<0></span>', escape(text))
+
+
+def _bars(shares: pd.Series) -> list[str]:
+    """What draws each share as a bar behind its number, the largest of the column as wide as the column."""
+    widths = (100 * shares / shares.max()).fillna(0.0).round(1)
+    return [f' class="gt_right fs-bar" style="--part:{width}%"' for width in widths]
 
 
 def _lead(lead_id: str) -> str:

@@ -24,6 +24,7 @@ _NUMBER_FORMATS = {
     "number": "#,##0.0",
     "exact": "General",
     "percent": "0.0%",
+    "bar": "0.0%",
     "interval": "0.0%",
     "money": "#,##0",
     "date": "yyyy-mm-dd",

@@ -1,6 +1,5 @@
 """Why leads say no, who hears which reason, and second tries."""
 
-from funnelstats.refusals.charts import CHANGE_WORDS, LOOK_WORDS, loss_chart, reason_chart
 from funnelstats.refusals.counts import (
     attempt_counts,
     refusal_counts,
@@ -11,9 +10,19 @@ from funnelstats.refusals.counts import (
     with_refusal,
     without_stage,
 )
+from funnelstats.refusals.findings import (
+    month_after,
+    reasons_differ,
+    refusal_findings,
+    refusals_not_told,
+    second_tries,
+)
 from funnelstats.refusals.reasons import (
+    CHANGE_WORDS,
+    LOOK_WORDS,
     any_reason,
     by_reason,
+    loss_table,
     reason_association,
     reason_changes,
     reason_drivers,
@@ -22,13 +31,4 @@ from funnelstats.refusals.reasons import (
     reason_table,
     retry_success,
     second_looks,
-)
-from funnelstats.refusals.sentences import (
-    association_sentence,
-    month_after,
-    refusal_rules,
-    refusal_sentences,
-    refusals_not_told,
-    tried_sentence,
-    without_stage_sentence,
 )

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from funnelstats.config.schema import MISSING
+from funnelstats.config.words import label
 from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, holm, is_ranked, rest_of
 from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
@@ -23,9 +24,11 @@ from funnelstats.core.intervals import SIDED, Array, goodman_intervals, share, w
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
 
-ANY_REASON = "any reason"
+ANY_REASON, ALL = "any reason", "(all)"
 OTHER = {"other", "others", "misc", "miscellaneous", "другое", "другая", "прочее", "иное", "разное"}
 """How a catch-all reason is called; shown last, before the blank one, however many there are."""
+CHANGE_WORDS = {"higher": "more than before", "lower": "less than before"}
+LOOK_WORDS = {"excuse": "sounds like an excuse", "gap": "may be our fault"}
 REASON_TABLE_WORDS = ("owner", "manager", "week", "total")
 """Columns of ``reason_table`` that are not reasons."""
 
@@ -133,6 +136,24 @@ def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.
     rows = sorted(wide.index, key=lambda value: (value == MISSING, str(value)))
     table = wide.loc[rows, order].astype("int64").rename(columns={name: f"“{name}”" for name in ("total", by)})
     return table.assign(total=table.sum(axis=1)).reset_index().rename_axis(columns=None)
+
+
+def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Share of **all** leads of each step lost for each reason in time: a row for a reason, a column for a step.
+
+    Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the
+    others add up to. The reason that costs most comes first, the blank one last; a step of which nothing is known is
+    left out. Empty where no reason is known.
+    """
+    known = pd.concat([rates, total.assign(refusal=ALL)]).dropna(subset="rate")
+    if known["refusal"].isin([MISSING, ALL]).all():
+        known = known.iloc[:0]
+    cost = (known["rate"] * known["entered"]).groupby(known["refusal"]).sum()
+    order = sorted(cost.index, key=lambda name: (name == ALL, name == MISSING, -cost[name]))
+    wide = known.pivot_table(index="refusal", columns="from_stage", values="rate").reindex(order).fillna(0.0)
+    steps = {step.from_stage: f"{label(step.from_stage)} → {label(step.to_stage)}" for step in funnel.steps}
+    wide = wide[[stage for stage in steps if stage in wide]].rename(columns=steps)
+    return wide.reset_index().rename_axis(columns=None)
 
 
 def second_looks(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def fingerprint(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[s
 def _package() -> bytes:
     """Hash of this package's files, read once: a year of pages is thousands."""
     digest, package = hashlib.sha256(), Path(__file__).parents[1]
-    kinds = (".py", ".j2", ".css", ".json", ".toml", ".mo")
+    kinds = (".py", ".html", ".j2", ".css", ".json", ".toml", ".mo")
     for path in sorted(path for path in package.rglob("*") if path.suffix in kinds):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.digest()

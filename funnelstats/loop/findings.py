@@ -1,0 +1,71 @@
+"""What the meeting of marketing and sales needs to know, as facts for the page's template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from funnelstats.core.counts import known_columns
+from funnelstats.loop.counts import STATE
+from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, named_managers
+
+if TYPE_CHECKING:
+    from funnelstats.config.funnel import Funnel
+    from funnelstats.importing.opening import Tables
+
+TO_ACT_ON = ("never touched", "inactive", "returned to marketing", "wrongly qualified")
+"""States in which a lead waits for somebody to do or agree on something."""
+NAMED = 3
+"""How many managers a sentence names."""
+LOW_RECORD = 0.8
+"""Share of filled records below which a field is worth a sentence."""
+
+
+def loop_findings(
+    states: pd.DataFrame,
+    owners: pd.DataFrame,
+    load: pd.DataFrame,
+    ready: pd.DataFrame,
+    records: pd.DataFrame,
+    funnel: Funnel,
+) -> dict[str, Any]:
+    """What to do this month.
+
+    Takes ``state_table``, ``state_counts`` of the month by manager, ``even_load``, ``readiness`` and
+    ``record_shares``. Returns ``handed`` (leads of the month), ``waiting`` (the states to act on that hold a lead, most
+    money first, each with ``who`` has most of them), ``few`` (managers with fewer leads than an even share), ``ask``
+    (what goes with buying where it is known at the hand-over) and ``emptiest`` (the field of the record that is
+    filled least, None where all reach ``low_record``).
+    """
+    waiting = states[(states["leads"] > 0) & states[STATE].isin(TO_ACT_ON)]
+    waiting = waiting.sort_values("amount", ascending=False, kind="stable", na_position="last")
+    people = named_managers(owners, funnel)
+    low = records[(records["manager"] == EVERYBODY) & (records["rate"] < LOW_RECORD)]
+    return {
+        "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),
+        "waiting": [{**row, "who": _who(people, row[STATE])} for row in waiting.to_dict("records")],
+        "few": load[load["verdict"] == "fewer"],
+        "ask": ready[(ready["value"] == "yes") & (ready["verdict"] == "higher")],
+        "emptiest": next(iter(low.to_dict("records")), None),
+        "low_record": LOW_RECORD,
+    }
+
+
+def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
+    """Who has most leads in the state; nobody where everybody has a single one."""
+    rows = owners[(owners[STATE] == state) & (owners["leads"] > 1)]
+    return rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
+
+
+def loop_not_told(tables: Tables) -> list[str]:
+    """What the export lacks of what the page asks for: contacts, channel, amount, payments, readiness."""
+    leads = known_columns(tables.leads)
+    lacking = {
+        "contacts": tables.contacts is None,
+        "channel": "channel" not in leads,
+        "amount": "amount" not in leads,
+        "payments": tables.payments is None,
+        "readiness": not set(READY_WORDS) & leads,
+    }
+    return [name for name, is_lacking in lacking.items() if is_lacking]
