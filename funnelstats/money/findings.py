@@ -10,7 +10,6 @@ import pandas as pd
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.core.counts import known_columns
-from funnelstats.importing.facts import REPEATS, code_of
 from funnelstats.money.channels import RULES
 from funnelstats.money.revenue import rivals
 
@@ -59,19 +58,15 @@ def credit_facts(credited: pd.DataFrame) -> dict[str, Any] | None:
 
 
 def money_gaps(tables: Tables, strays: pd.DataFrame, set_aside: pd.DataFrame) -> dict[str, Any]:
-    """What the export lacks of money, and the payments and costs that are in no table.
+    """What the export lacks of money, and the payments that are in no table.
 
-    Takes a frame of ``stray_payments``, and the rows that the preparation set aside: those that repeat others are
-    counted, once.
+    Takes a frame of ``stray_payments``, and the rows that the preparation set aside: ``orphans`` are of no lead.
     """
-    codes = set_aside.loc[set_aside["table"].isin(["payments", "costs"]), "code"].map(code_of)
-    lacking = codes[~codes.isin(REPEATS)]
     return {
         "costs": tables.costs is None,
         "payments": tables.payments is None,
         "lead_channels": "channel" not in known_columns(tables.leads),
         "cost_channels": tables.costs is not None and "channel" not in known_columns(tables.costs),
-        "orphans": int((lacking == "orphan").sum()),
-        "unread": int((lacking != "orphan").sum()),
+        "orphans": int(((set_aside["table"] == "payments") & (set_aside["code"] == "orphan")).sum()),
         "strays": strays.iloc[0].to_dict(),
     }
