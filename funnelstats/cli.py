@@ -16,6 +16,7 @@ import click
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
 from funnelstats.reporting.console import progress, say
+from funnelstats.reporting.processes import start_importing
 
 if TYPE_CHECKING:
     from funnelstats.reporting.periods import Batch
@@ -78,6 +79,7 @@ def prepare(funnel: str) -> None:
 @app.command()
 @_periods("week", "YYYY-Www")
 @click.option("--fail-on", type=click.Choice(["red"]), help="Exit 3 on a red that the week before did not have.")
+@click.option("--by", default="", metavar="COLUMN", help="A team's page too for each value of it, as region.")
 def weekly(funnel: str, fail_on: str | None, **asked: Any) -> None:
     """Render the pages of a week: the team, every manager, the data check."""
     batch = _make(funnel, "week", team_needed=bool(fail_on), **asked)
@@ -125,6 +127,7 @@ def report(
     names = [name for name, _ in given]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
+    start_importing()
     _prepare(funnel)
     from funnelstats.reporting.periods import report_batch
 
@@ -153,6 +156,8 @@ def _make(
     **asked: str,
 ) -> Batch:
     """The pages of one or several periods."""
+    # It imports for seconds, meanwhile the pages are told.
+    start_importing()
     _prepare(funnel)
     from funnelstats.reporting.periods import period_batch
 
@@ -198,7 +203,8 @@ def _summarise(folder: Path) -> None:
 
 
 def _refuse_new_reds(folder: Path) -> None:
-    from funnelstats.reporting.summary import new_reds, red_sentence
+    from funnelstats.reporting.overview import red_sentence
+    from funnelstats.reporting.summary import new_reds
 
     if found := new_reds(folder):
         for row in found:

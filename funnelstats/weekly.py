@@ -16,6 +16,7 @@ from funnelstats.contacts import (
     hours_to_contact,
     landmark_counts,
     landmark_differences,
+    over_weeks,
     quiet_counts,
     touches,
     waiting_times,
@@ -31,6 +32,7 @@ from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispe
 from funnelstats.core.shared import made_once
 from funnelstats.importing.opening import Tables, alarm_window, trailing_window, trend_window
 from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
+from funnelstats.page.sections import page_name
 from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
 from funnelstats.team import e_alarms
 
@@ -85,7 +87,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
         managers = page_verdicts(managers, rest, mix, team, alarms)
         return TeamWeek(paths, rates, undated, team, strata, mix, managers, deal_size(tables.payments))
 
-    return made_once(f"team_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+    return made_once(page_name("team", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend())
 
 
 class ManagersWeek(NamedTuple):
@@ -117,7 +119,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``retries``: everybody's ``retries_due`` in the ``coming_week``; ``success``: the team's ``retry_success``
     - ``behind``: ``cell_leads``, those behind the rates
     - ``weeks``: ``step_counts`` by manager and week, of the ``trend_window``
-    - ``contacts``: ``contact_counts`` by manager, stage and kind ``with_expected`` moves
+    - ``contacts``: ``contact_counts`` by manager, stage and kind ``over_weeks``, ``with_expected`` moves
     - ``moves``: ``stage_flow`` of the window by manager
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
@@ -135,7 +137,8 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             touched = touched.cache()
             firsts = first_contacts(paths, touched, funnel).cache()
         hours = hours_to_contact(firsts, funnel, day, by="manager", entered_between=window)
-        contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind"], between=window)
+        contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind", "week"], between=window)
+        quiet = quiet_counts(touched, paths, funnel, day, between=window)
         return ManagersWeek(
             managers=judged.managers,
             deal=judged.deal,
@@ -145,7 +148,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             success=retry_success(attempt_counts(paths, funnel, day)),
             behind=cell_leads(paths, funnel, day, entered_between=window),
             weeks=step_counts(paths, funnel, day, by=["manager", "week"], entered_between=trend_window(week, funnel)),
-            contacts=with_expected(contacts, quiet_counts(touched, paths, funnel, day, between=window)),
+            contacts=with_expected(over_weeks(contacts, funnel), quiet),
             moves=stage_flow(paths, funnel, *window, by="manager"),
             hours=hours,
             times=waiting_times(hours),
@@ -155,4 +158,6 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             won=leads_won(paths, leads, funnel, this_week),
         )
 
-    return made_once(f"managers_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+    return made_once(
+        page_name("managers", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend()
+    )

@@ -16,7 +16,7 @@ from funnelstats.page.figures import house_axes, show_figure
 from funnelstats.page.layout import Layout
 from funnelstats.page.tables import LONG, show_table, show_text
 from funnelstats.reporting.overview import weeks_html
-from funnelstats.reporting.pages import faults, overview_html, page_html
+from funnelstats.reporting.pages import SCRIPT, faults, overview_html, page_html
 from funnelstats.team.charts import control_chart, trend_chart
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -131,7 +131,29 @@ def test_hostile_names_are_read_as_they_are_written(opened) -> None:
     page, _ = opened
     words = " ".join(page.inner_text("body").split())
     assert all(name in words for name in (MANAGER, STAGE, ATTRIBUTE.replace("  ", " ")))
-    assert page.locator("script, svg, img[src=x], [onload], [onerror], a[href^=javascript]").count() == 0
+    assert page.locator("svg, img[src=x], [onload], [onerror], a[href^=javascript]").count() == 0
+    assert {*page.locator("script").all_text_contents()} <= {SCRIPT}
+
+
+def test_a_table_is_sorted_by_a_click_and_searched_by_typing(browser, tmp_path) -> None:
+    ages = [9.0, 100.0, float("nan"), *range(20, 20 + LONG)]
+    frame = pd.DataFrame({"lead": [f"Lead {n}" for n in range(len(ages))], "days": ages})
+    target = tmp_path / "page.html"
+    target.write_text(page_of([show_table(frame, Layout(name="leads", title="Leads"))]), encoding="utf-8")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(target.as_uri())
+    days = page.get_by_role("button", name="days")
+    days.click()
+    ascending = page.locator("tbody th").all_text_contents()
+    assert (ascending[0], ascending[-2:]) == ("Lead 0", ["Lead 1", "Lead 2"]), "9 before 20 and 100, unknown last"
+    assert page.locator("[aria-sort=ascending]").count() == 1
+    days.click()
+    descending = page.locator("tbody th").all_text_contents()
+    assert (descending[0], descending[-1]) == ("Lead 1", "Lead 2")
+    page.get_by_role("searchbox").fill("lead 1")
+    assert page.locator("tbody tr:visible").count() == 1 + sum(n >= 10 for n in range(len(ages)))
+    context.close()
 
 
 def test_no_word_of_a_figure_or_table_is_lost_on_paper(browser, path) -> None:

@@ -7,11 +7,12 @@ import json
 import pytest
 from backends import funnel_of
 from bs4 import BeautifulSoup
+from markupsafe import Markup
 
-from funnelstats.reporting.overview import reason_sentence, weeks_html, write_overview
+from funnelstats.reporting.overview import reason_sentence, red_sentence, weeks_html, write_overview
 from funnelstats.reporting.pages import faults
 from funnelstats.reporting.restated import changed_cells
-from funnelstats.reporting.summary import new_reds, red_sentence, week_markdown
+from funnelstats.reporting.summary import new_reds, week_markdown
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 STEPS = [("lead", "met"), ("met", "paid")]
@@ -69,6 +70,21 @@ def test_weeks_are_rows_newest_first_and_managers_columns() -> None:
     assert [a["href"] for a in soup.select("#week-2026-W01 a")] == [
         *("2026-W01/index.html", "2026-W01/team.html", "2026-W01/manager-1.html"),
     ]
+
+
+def test_the_newest_week_heads_the_page_with_what_to_do_and_what_is_new() -> None:
+    newest = run(team=("red", "green"), Anna=("red", "red"))
+    newest["pages"]["team.html"]["sentences"] = ["Start with <b>."]
+    head = page({"2026-W01": run(team=("red", "green"), Anna=("red", "green")), "2026-W02": newest}).select_one(
+        ".fs-lead"
+    )
+    assert head.h2.get_text() == "The latest week: 5–11 January 2026"
+    assert [line.get_text() for line in head.select("p")] == [
+        *("Start with <b>.", "Red since this week: Anna: met\u00a0→ paid, 50%.", "Open the team's page"),
+    ]
+    assert head.a["href"] == "2026-W02/team.html"
+    alone = page({"2026-W02": newest}).select_one(".fs-lead")
+    assert "Red since" not in alone.get_text(), "nothing is known of the week before"
 
 
 def test_an_alarm_names_its_steps_and_colour_never_stands_alone() -> None:
@@ -141,7 +157,7 @@ def test_a_few_pages_are_named_and_many_are_their_title() -> None:
     june["pages"] = {f"{n}.html": {**june["pages"]["team.html"], "label": f"Page {n}"} for n in range(2)}
     many = {"title": "Leaks", "pages": {f"{n}.html": june["pages"]["0.html"] for n in range(9)}}
     assert [a.get_text() for a in page({"2026-06": june, "leaks": many}).select(".fs-pages a")] == [
-        *("2026-06Page 0; Page 1", "LeakLeaks"),
+        *("June 2026Page 0; Page 1", "LeakLeaks"),
     ]
 
 
@@ -183,6 +199,27 @@ def test_the_page_is_made_of_whatever_runs_there_are_and_leaves_nothing_beside(r
     assert path.read_bytes() == before
 
 
+def test_links_between_pages_lead_to_those_that_are_there_and_nowhere_else(reports) -> None:
+    folder = reports(**{"2026_W01": run(team=("red", "red"))})
+    page = folder / "2026-W01" / "team.html"
+    links = [
+        Markup('<a class="fs-page" data-page="{}">x</a>').format(name) for name in ("../2026-W02/Я &.html", "a.html")
+    ]
+    outside = '<a class="fs-page" data-page="../../../secret.html">x</a>'
+    (folder.parents[1] / "secret.html").touch()
+    page.write_text("".join([*links, outside]), encoding="utf-8")
+    there = folder / "2026-W02" / "Я &.html"
+    there.parent.mkdir()
+    there.touch()
+    funnel = funnel_of("lead", "met", "paid").model_copy(update={"name": "toy"})
+    write_overview(funnel)
+    anchors = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").find_all("a")
+    assert [anchor.get("href") for anchor in anchors] == ["../2026-W02/%D0%AF%20%26.html", None, None]
+    there.unlink()
+    write_overview(funnel)
+    assert page.read_text(encoding="utf-8") == "".join([*links, outside])
+
+
 # For a machine that runs the week
 
 
@@ -192,8 +229,8 @@ def test_a_red_is_new_unless_the_week_before_had_it_at_the_same_step(reports) ->
         "2026_W02": run(team=("green", "red"), Anna=("red", "red"), Claire=("red", "green")),
     })  # fmt: skip
     assert [red_sentence(row) for row in new_reds(folder / "2026-W02")] == [
-        "Anna: lead → met, 50%",
-        "Claire: lead → met, 50%",
+        "Anna: lead\u00a0→ met, 50%",
+        "Claire: lead\u00a0→ met, 50%",
     ]
     assert len(new_reds(folder / "2026-W01")) == 4, "nothing to compare with: every red is new"
 

@@ -16,6 +16,7 @@ from funnelstats.contacts.effects import (
     contact_rates,
     contact_sentences,
     efforts,
+    over_weeks,
     pooled_contacts,
     with_expected,
 )
@@ -50,9 +51,8 @@ def sample():
 def made(sample):
     """Contacts of all weeks by manager, stage and kind, beside what days without one would have brought."""
     funnel, _, paths, touched = sample
-    return with_expected(
-        contact_counts(touched, funnel, DAY, ["manager", "stage", "kind"]), quiet_counts(touched, paths, funnel, DAY)
-    )
+    weekly = contact_counts(touched, funnel, DAY, ["manager", "stage", "kind", "week"])
+    return with_expected(over_weeks(weekly, funnel), quiet_counts(touched, paths, funnel, DAY))
 
 
 def idle(made):

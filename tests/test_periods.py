@@ -12,7 +12,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.words import speak
 from funnelstats.reporting.parameters import known_parameters
 from funnelstats.reporting.periods import UNITS, notebook_path, period_batch, report_batch
-from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, UNIT_WORDS, asked_label
+from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, asked_label
 
 TOML = (
     'system_users = ["Robot"]\nexported_on = 2026-06-30\n'
@@ -85,22 +85,35 @@ def managers(batch):
 def test_a_week_has_the_teams_page_one_for_each_manager_and_the_data_check() -> None:
     exported([("a", "lead", "2026-05-05", "Anna"), ("b", "lead", "2026-05-06", "Boris")])
     batch = period_batch(NAME, period="2026-W20")
-    assert [job.notebook.stem for job in batch.jobs] == ["weekly", "manager", "manager", "data_check"]
+    assert [job.notebook.stem for job in batch.jobs] == ["weekly", "manager", "manager", "data_check", "counted"]
     assert managers(batch) == ["Anna", "Boris"]
-    assert [job.section for job in batch.jobs] == ["Team", "Managers", "Managers", "Data"]
+    assert [job.section for job in batch.jobs] == ["Team", "Managers", "Managers", "Data", "Data"]
     assert {str(job.target.parent.relative_to(job.target.parents[3])) for job in batch.jobs} == {
         f"reports/{NAME}/2026-W20"
     }
-    assert {folder.name: title for folder, title in batch.titles.items()} == {"2026-W20": "Team: week 2026-W20"}
+    assert {folder.name: title for folder, title in batch.titles.items()} == {"2026-W20": "11–17 May 2026 · Team"}
 
 
 def test_every_job_gets_only_what_its_notebook_declares(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    team, anna, data = period_batch(NAME, period="2026-W20").jobs
+    team, anna, data, counted = period_batch(NAME, period="2026-W20").jobs
     common = {"funnel": NAME, "as_of": "2026-05-17"}
     assert team.parameters == {**common, "week": "2026-W20"}
     assert anna.parameters == {**common, "week": "2026-W20", "manager": "Anna"}
-    assert data.parameters == common
+    assert data.parameters == counted.parameters == common
+
+
+def test_the_head_of_a_page_leads_to_its_neighbours_and_to_the_latest_pages_of_other_kinds(small, monkeypatch) -> None:
+    monkeypatch.chdir(small)
+    team, anna, *_ = period_batch(NAME, period="2026-W20").jobs
+    assert [link.page for link in team.links] == [
+        *("../2026-W19/team.html", "../2026-W21/team.html"),
+        *("../2026-04/closed-loop.html", "../2026-04/refusals.html", "../2026-Q1/roi.html"),
+    ]
+    assert team.links[0].label == "‹ 4–10 May 2026"
+    assert [link.page for link in anna.links[:3]] == [
+        *("../2026-W19/manager-Anna.html", "../2026-W21/manager-Anna.html", "../2026-W20/team.html"),
+    ]
 
 
 def test_system_users_and_leads_of_nobody_get_no_page(small, monkeypatch) -> None:
@@ -151,8 +164,8 @@ def test_hostile_names_give_distinct_safe_file_names() -> None:
 
 def test_without_a_week_the_last_complete_one_is_taken(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    assert [*period_batch(NAME).titles.values()] == ["Team: week 2026-W26"]
-    assert [*period_batch(NAME, as_of="2026-06-09").titles.values()] == ["Team: week 2026-W23"]
+    assert [*period_batch(NAME).titles.values()] == ["22–28 June 2026 · Team"]
+    assert [*period_batch(NAME, as_of="2026-06-09").titles.values()] == ["1–7 June 2026 · Team"]
     assert period_batch(NAME, as_of="2026-06-09").jobs[0].parameters["as_of"] == "2026-06-09"
 
 
@@ -160,7 +173,7 @@ def test_what_is_known_later_may_be_asked_for_and_changes_no_week(small, monkeyp
     monkeypatch.chdir(small)
     batch = period_batch(NAME, period="2026-W20", as_of="2026-06-01")
     assert batch.jobs[0].parameters["as_of"] == "2026-06-01"
-    assert [*batch.titles.values()] == ["Team: week 2026-W20"]
+    assert [*batch.titles.values()] == ["11–17 May 2026 · Team"]
 
 
 def test_nothing_changed_means_nothing_is_made_again() -> None:
@@ -270,10 +283,11 @@ def names(batch):
 def test_a_month_and_a_quarter_have_their_notebooks_as_of_their_last_day(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
     june = period_batch(NAME, "month", period="2026-06")
-    assert names(june) == ["2026-06/closed-loop", "2026-06/refusals"]
-    assert [job.parameters for job in june.jobs] == [{"funnel": NAME, "as_of": "2026-06-30", "month": "2026-06"}] * 2
-    assert [*june.titles.values()] == ["Team: month 2026-06"]
-    (roi,) = period_batch(NAME, "quarter", as_of="2026-06-30").jobs
+    assert names(june) == ["2026-06/closed-loop", "2026-06/refusals", "2026-06/counted"]
+    dated = {"funnel": NAME, "as_of": "2026-06-30", "month": "2026-06"}
+    assert [job.parameters for job in june.jobs[:2]] == [dated] * 2
+    assert [*june.titles.values()] == ["June 2026 · Team"]
+    roi, _counted = period_batch(NAME, "quarter", as_of="2026-06-30").jobs
     assert roi.parameters == {"funnel": NAME, "as_of": "2026-06-30", "quarter": "2026-Q2"}
     assert (roi.section, roi.notebook.stem, roi.target.parent.name) == ("Quarter", "roi", "2026-Q2")
 
@@ -282,7 +296,7 @@ def test_without_a_month_or_quarter_the_last_complete_one_is_taken(small, monkey
     monkeypatch.chdir(small)
     assert names(period_batch(NAME, "month"))[0] == "2026-06/closed-loop"
     assert names(period_batch(NAME, "month", as_of="2026-06-29"))[0] == "2026-05/closed-loop"
-    assert names(period_batch(NAME, "quarter")) == ["2026-Q2/roi"]
+    assert names(period_batch(NAME, "quarter")) == ["2026-Q2/roi", "2026-Q2/counted"]
 
 
 def test_several_weeks_are_each_told_as_of_their_own_sunday(small, monkeypatch) -> None:
@@ -290,7 +304,7 @@ def test_several_weeks_are_each_told_as_of_their_own_sunday(small, monkeypatch) 
     batch = period_batch(NAME, first="2026-W19", last="2026-W21", only=["weekly"])
     assert names(batch) == ["2026-W19/team", "2026-W20/team", "2026-W21/team"]
     assert [job.parameters["as_of"] for job in batch.jobs] == ["2026-05-10", "2026-05-17", "2026-05-24"]
-    assert sorted(batch.titles.values()) == [f"Team: week 2026-W{week}" for week in (19, 20, 21)]
+    assert [*batch.titles.values()] == ["4–10 May 2026 · Team", "11–17 May 2026 · Team", "18–24 May 2026 · Team"]
     assert names(period_batch(NAME, first="2026-W25", only=["weekly"])) == ["2026-W25/team", "2026-W26/team"]
     assert names(period_batch(NAME, "month", first="2026-05", only=["refusals"])) == [
         *("2026-05/refusals", "2026-06/refusals"),
@@ -374,7 +388,6 @@ def test_data_of_less_than_a_month_says_that_none_is_over() -> None:
 
 def test_every_page_that_a_period_may_have_has_its_words_and_its_notebook() -> None:
     for unit, kind in UNITS.items():
-        assert UNIT_WORDS[unit]
         for page in kind.pages:
             known = known_parameters(REPOSITORY / "notebooks" / f"{page.notebook}.ipynb")
             assert {"funnel", "as_of", *([unit] if page.dated else [])} <= set(known)

@@ -31,6 +31,7 @@ _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 """How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
 """How a table does."""
+_MONTHS = {"en": "LLLL y", "ru": "LLLL y"}
 _DAY_AND_MONTH = {"en": "d MMMM", "ru": "d MMMM"}
 _DAY_ALONE = {"en": "d", "ru": "d"}
 _BRITISH = {"en": "en_GB"}
@@ -246,6 +247,15 @@ def days(first: date, last: date) -> str:
         for value, pattern in ((first, _DAY_ALONE if same else _DAY_AND_MONTH), (last, _DAY_AND_MONTH))
     )
     return f"{begin}–{end}" if same else f"{begin} – {end}"
+
+
+def month(value: date) -> str:
+    """The month of a day.
+
+    >>> month(date(2026, 6, 28))
+    'June 2026'
+    """
+    return _day(value, _MONTHS)
 
 
 def day(value: date) -> str:

@@ -13,9 +13,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import month_days, parse_day, week_days
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
-from funnelstats.config.schema import KNOWN_ON, TABLES
+from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
 from funnelstats.importing.facts import reason_on_page
 from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint, processed_folder
@@ -30,14 +30,19 @@ class Tables(NamedTuple):
     contacts: ir.Table | None
     payments: ir.Table | None
     costs: ir.Table | None
+    part: str = ""
+    """Of which leads they are, as "region=North"; of all where nothing is said."""
 
 
-def open_funnel(name: str, as_of: date | str | None = None, language: str = "") -> tuple[Funnel, Tables]:
+def open_funnel(
+    name: str, as_of: date | str | None = None, language: str = "", where: str = ""
+) -> tuple[Funnel, Tables]:
     """The funnel and its lazy tables, as known at the end of the day ``as_of``.
 
     Later rows do not exist; leads and entries without a date always do. Without ``as_of`` the tables are
-    as exported. From here on texts are in ``language``, or the funnel's where none is given. Raises FunnelError
-    where the data is not prepared or was prepared from something else.
+    as exported. ``where`` keeps the leads of which a column or attribute holds a value, "region=North", and what
+    happened to them. From here on texts are in ``language``, or the funnel's where none is given. Raises FunnelError
+    where the data is not prepared or was prepared from something else, and for a part that no lead is of.
     """
     funnel = read_funnel(name)
     spoken = language or funnel.language
@@ -50,7 +55,40 @@ def open_funnel(name: str, as_of: date | str | None = None, language: str = "") 
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
     paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES]
-    return funnel, Tables(*(_known_table(con, path, known, made_from) for path in paths))
+    tables = Tables(*(_known_table(con, path, known, made_from) for path in paths))
+    return funnel, part_of(tables, where) if where else tables
+
+
+def part_values(leads: ir.Table, column: str) -> list[str]:
+    """The values of a column or attribute of leads, "(missing)" where it is blank. Raises FunnelError without one."""
+    known = sorted({*leads.columns} - {"lead_id", "created_at", "created_on", "manager"})
+    if column not in known:
+        raise FunnelError(f'leads have no "{column}"; {suggestion(column, known)}')
+    values = leads.select(column).distinct().to_pyarrow()[column].to_pylist()
+    return sorted(MISSING if value is None else str(value) for value in values)
+
+
+def part_of(tables: Tables, where: str) -> Tables:
+    """The tables of the leads of which a column or attribute holds a value: "region=North", "region=(missing)".
+
+    Costs are those of the part where they have that column, else None: what a part costs is not known.
+    """
+    column, equals, value = where.partition("=")
+    if not equals:
+        raise FunnelError(f'where must be written like "region=North", got "{where}"')
+    values = part_values(tables.leads, column)
+    if value not in values:
+        raise FunnelError(f'where: no lead has the {column} "{value}"; {suggestion(value, values)}')
+
+    def kept(table: ir.Table) -> ir.Table:
+        return table.filter(table[column].isnull() if value == MISSING else table[column].cast("string") == value)
+
+    leads = kept(tables.leads)
+    entries, contacts, payments = (
+        table if table is None else table.semi_join(leads, "lead_id") for table in tables[1:4]
+    )
+    costs = kept(tables.costs) if tables.costs is not None and column in tables.costs.columns else None
+    return Tables(leads, entries, contacts, payments, costs, where)
 
 
 def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_from: str) -> Any:

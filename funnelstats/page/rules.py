@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -21,6 +22,20 @@ THREE_ANSWERS = (
     "What is not shown is not denied. “About as”, “no more than” and “even” are said only where a test at 5% rules out "
     "anything beyond the margin; elsewhere it cannot be told."
 )
+
+
+def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
+    """What the page of counting rules tells of: ``funnel``, ``as_of``, ``steps`` with their floors, the ``longest``."""
+    steps = [
+        step._asdict() | {"floor": round(step.target - step.tolerance, 12) if step.target else None}
+        for step in funnel.steps
+    ]
+    return {
+        "funnel": funnel,
+        "as_of": as_of,
+        "steps": steps,
+        "longest": max(steps, key=lambda step: step["horizon_days"]),
+    }
 
 
 def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> list[str]:

@@ -108,6 +108,7 @@ def _templates(language: str) -> Environment:
     found.filters |= {
         "count": lambda value: Count(round(float(value))),
         "number": words.number,
+        "exact": words.exact,
         "percent": words.percent,
         "points": words.points,
         "range": _range,

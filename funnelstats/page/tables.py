@@ -171,7 +171,9 @@ def _html(
     values = []
     for name in others:
         write = _WRITTEN.get(columns[name].kind, _words)
-        values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
+        keys = [""] * len(frame) if how.group else _sort_keys(frame[name], columns[name].kind)
+        cells_of = zip(keys, told[name], strict=True)
+        values.append([f"<td{sides[name]}{named[name]}{key}>{write(word)}</td>\n" for key, word in cells_of])
     head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
         f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
@@ -191,12 +193,23 @@ def _html(
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
     width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
+    width += "" if how.group else " fs-sortable"
+    search = f' data-filter="{escape(_("Search in this table"))}"' if len(frame) > LONG and not how.group else ""
     title = escape(_(how.title))
     scroll = f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div>'
-    start = f'<figure class="fs-table{width}" id="table-{how.name}">'
+    start = f'<figure class="fs-table{width}" id="table-{how.name}"{search}>'
     if folded:
         return f"{start}<details><summary>{title}</summary>{scroll}</details></figure>"
     return f"{start}<figcaption>{title}</figcaption>{scroll}</figure>"
+
+
+def _sort_keys(values: pd.Series, kind: str) -> list[str]:
+    """What each cell of a column is sorted by where that is not its words: a number, or a day."""
+    if kind in _LEFT:
+        return [""] * len(values)
+    days = pd.api.types.is_datetime64_any_dtype(values)
+    texts = values.dt.strftime("%Y-%m-%d") if days else values.map("{:.6g}".format, na_action="ignore")
+    return [f' data-sort="{text}"' for text in texts.where(values.notna(), "")]
 
 
 def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:

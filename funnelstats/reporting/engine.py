@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -116,7 +117,12 @@ class PageShell(InteractiveShell):
         cell.outputs = self.outputs = []
         cell.execution_count = self.execution_count
         with redirect_stdout(_Stream(self, "stdout")), redirect_stderr(_Stream(self, "stderr")):
-            self.run_cell(cell.source, store_history=True)
+            result = self.run_cell(cell.source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        if error and not any(output.output_type == "error" for output in self.outputs):
+            # IPython cannot show every traceback, one through a template for instance, and then only prints.
+            lines = traceback.format_exception(error)
+            self.outputs.append(new_output("error", ename=type(error).__name__, evalue=str(error), traceback=lines))
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         self.outputs.append(new_output("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb)))

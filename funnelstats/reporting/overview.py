@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,16 +11,20 @@ from urllib.parse import quote
 from funnelstats.config.dates import parse_day
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel, project_root
-from funnelstats.config.words import _, counted, day, number, percent, spoken
+from funnelstats.config.words import _, counted, day, label, number, percent, spoken
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS
-from funnelstats.reporting.pages import TEMPLATES, page_words
+from funnelstats.reporting.pages import TEMPLATES, linked, page_words
 from funnelstats.reporting.periods import UNITS
 from funnelstats.reporting.publishing import locked, read_run, replace_text
-from funnelstats.reporting.titles import notebook_label
+from funnelstats.reporting.restated import fresh_reds
+from funnelstats.reporting.titles import notebook_label, period_words
 
 WORDS = {
     "heading": "Week by week",
+    "latest": "The latest week: {days}",
+    "new": "Red since this week",
+    "open": "Open the team's page",
     "what": "Each cell is one week of one manager, judged as of that week's Sunday unless said otherwise.",
     "week": "week",
     "team": "The team",
@@ -43,9 +48,17 @@ ALARMS = ("red", "amber")
 
 
 def write_overview(funnel: Funnel) -> Path:
-    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path."""
+    """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path.
+
+    Links between the funnel's pages then lead to all the pages there are.
+    """
     folder = project_root() / "reports" / funnel.name
     folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.glob("*/*.html")):
+        with locked(path.parent):
+            html = path.read_text(encoding="utf-8")
+            if (now := linked(html, path.parent)) != html:
+                replace_text(path, now)
     # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
     with locked(folder):
         replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))
@@ -75,6 +88,7 @@ def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
         words={**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}},
         managers=managers,
         weeks=[_week(name, runs[name], managers) for name in weeks],
+        latest=_latest(weeks[0], runs) if weeks else None,
         restated=[block for name in weeks for block in _restatements(name, runs[name])],
         long=LONG,
         links=[
@@ -118,11 +132,31 @@ def _own_pages(run: Mapping[str, Any]) -> dict[str, str]:
     return {page["parameters"]["manager"]: file for file, page in pages if "manager" in page["parameters"]}
 
 
+def _latest(name: str, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the head says of the newest week: its sentences to act on, its new reds, and where the rest stands."""
+    week = UNITS["week"]
+    first, last = week.days(name)
+    page, before = (verdict_page(runs.get(asked, {})) for asked in (name, week.of(first - timedelta(days=1))))
+    return {
+        "days": period_words("week", first, last),
+        "sentences": page.get("sentences", []),
+        "new": [red_sentence(row) for row in fresh_reds(page.get("verdicts", []), before.get("verdicts", []))]
+        if before
+        else [],
+        "href": f"{quote(name)}/{TEAM_PAGE}" if _is_made(runs[name], TEAM_PAGE) else "",
+    }
+
+
+def red_sentence(row: Mapping[str, Any]) -> str:
+    """Who is red at which step, at what rate."""
+    return f"{row['manager'] or _(WORDS['team'])}: {_step(row)}, {percent(row['rate'])}"
+
+
 def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[str, Any]:
     """A row: the week, its days, and a cell for the team and each manager."""
     page = verdict_page(run)
     files = {**({"": TEAM_PAGE} if page else {}), **_own_pages(run)}
-    _monday, last = UNITS["week"].days(name)
+    first, last = UNITS["week"].days(name)
     as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
     cells = [cell for told in page.get("restated", []) for cell in told["cells"]]
     turned = {cell["manager"] for cell in cells if _verdict_of(cell["was"]) != _verdict_of(cell["is"])}
@@ -132,7 +166,7 @@ def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[st
     return {
         "name": name,
         "href": f"{quote(name)}/index.html",
-        "days": _("to {day}").format(day=day(last)),
+        "days": period_words("week", first, last),
         "as_of": _("as of {day}").format(day=day(parse_day(as_of))) if as_of != str(last) else "",
         "changed": bool(cells),
         "cells": [
@@ -170,15 +204,16 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _step(row: Mapping[str, Any]) -> str:
-    return f"{row['from_stage']}\u00a0→ {row['to_stage']}"
+    return f"{label(row['from_stage'])}\u00a0→ {label(row['to_stage'])}"
 
 
 def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
     failed = any(page["state"] == "failed" for page in run["pages"].values())
     labels = [page["label"] for page in run["pages"].values()]
     about = "; ".join(labels if len(labels) <= FEW_PAGES else [run.get("title", "")])
-    label = name if _unit(name) else notebook_label(name)
-    return {"label": label, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
+    unit = _unit(name)
+    called = period_words(unit, *UNITS[unit].days(name)) if unit else notebook_label(name)
+    return {"label": called, "about": about, "href": f"{quote(name)}/index.html", "failed": failed}
 
 
 def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:

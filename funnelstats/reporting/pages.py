@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
+from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from funnelstats.config.words import in_language, translations
 from funnelstats.page.tables import TABLE_MIME, TEXT_MIME
+from funnelstats.reporting.titles import Link
 
 TEMPLATES = Path(__file__).parent / "page"
 MAX_PAGE_BYTES = 1_000_000
 
 WORDS = {
     "skip": "Skip to the report",
-    "all_pages": "All pages of this run",
+    "all_pages": "All reports",
     "all_weeks": "All weeks, months and quarters",
+    "pages": "Reports",
     "failed": "This page could not be made; the notebook with the reason lies under _failed.",
 }
 """What a page says of itself."""
+
+SCRIPT = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+"""The only script of a page: it sorts and searches tables. It is a constant, and a browser runs no other."""
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    f"script-src 'sha256-{b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+)
+
+_PAGE_LINK = re.compile(r'<a class="fs-page" (?:href="[^"]*" )?data-page="([^"]*)"')
 
 _FORBIDDEN_TAGS = (
     *("script", "iframe", "frame", "object", "embed", "form", "input", "button", "link", "base"),
@@ -38,6 +54,8 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(TEMPLATES.parent)],
         exclude_input=True,
         exclude_anchor_links=True,
+        # nbconvert's templates name it for code, which no page shows.
+        filters={"highlight_code": "nbconvert.filters.Highlight2HTML"},
         # Each would copy and check the whole notebook to change nothing of it.
         default_preprocessors=[],
     )
@@ -46,19 +64,46 @@ def _exporter() -> Any:
 def page_words(language: str) -> dict[str, Any]:
     """What the templates need to speak a language: a page's own words, and how to say a notebook's."""
     texts = {name: translations(language).gettext(text) for name, text in WORDS.items()}
-    return {**texts, "prose": partial(in_language, language=language)}
+    return {**texts, "prose": partial(in_language, language=language), "script": SCRIPT, "policy": POLICY}
 
 
-def page_html(notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html") -> str:
+def page_html(
+    notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html", links: Sequence[Link] = ()
+) -> str:
     """The notebook's words and outputs as one self-contained page; its code stays in the notebook.
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
     """
-    html, _ = _exporter().from_notebook_node(
+    from nbconvert.exporters import TemplateExporter
+
+    # HTMLExporter's own would read the page once more and write it anew, for alt texts that our figures have.
+    html, _ = TemplateExporter.from_notebook_node(
+        _exporter(),
         notebook,
-        resources={"page_title": title, "language": language, "words": page_words(language), "index": index},
+        resources={
+            "page_title": title,
+            "language": language,
+            "words": page_words(language),
+            "index": index,
+            "links": links,
+        },
     )
     return str(html)
+
+
+def linked(html: str, folder: Path) -> str:
+    """The page with its links to pages of its funnel that are there; the others are plain words.
+
+    ``folder`` is the page's own, beside the other folders of the funnel.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        target = (folder / unescape(found[1])).resolve()
+        there = target.is_relative_to(folder.parent.resolve()) and target.is_file()
+        href = f'href="{quote(unescape(found[1]))}" ' if there else ""
+        return f'<a class="fs-page" {href}data-page="{found[1]}"'
+
+    return _PAGE_LINK.sub(link, html)
 
 
 def overview_html(
@@ -90,32 +135,45 @@ def lead_sentences(notebook: Any) -> list[str]:
 
 def faults(html: str, notebook: Any) -> list[str]:
     """What keeps the page from being published: each fault in one sentence, none if it is fine."""
-    from bs4 import BeautifulSoup
-
-    page = BeautifulSoup(html, "html.parser")
+    tags = _Tags(html.replace(f"<script>{SCRIPT}</script>", "", 1)).found
     outputs = _outputs(notebook)
     drawn = sum("image/png" in output.get("data", {}) for output in outputs)
-    pictures, titles, headings = (page.select(tag) for tag in ("img", "head > title", "h1"))
+    pictures, headings = ([dict(own) for tag, own in tags if tag == name] for name in ("img", "h1"))
+    # figures have titles of their own
+    head = tags[: next((place for place, (tag, _) in enumerate(tags) if tag == "body"), len(tags))]
+    titles = [tag for tag, _ in head if tag == "title"]
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),
         (drawn != len(pictures), f"{drawn} figures in the notebook, {len(pictures)} on the page"),
-        (any(not str(img.get("alt", "")).strip() for img in pictures), "a figure has no alt text"),
+        (any(not (img.get("alt") or "").strip() for img in pictures), "a figure has no alt text"),
         (len(titles) != 1, f"a page has one title, found {len(titles)}"),
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
         (size > MAX_PAGE_BYTES, f"a page stays below {MAX_PAGE_BYTES:,} bytes, got {size:,}"),
     ]
-    unsafe = [fault for tag in page.find_all(True) for fault in _tag_faults(tag.name, tag.attrs)]
+    unsafe = [fault for tag, attributes in tags for fault in _tag_faults(tag, attributes)]
     return [fault for wrong, fault in checks if wrong] + list(dict.fromkeys(unsafe))
 
 
-def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
+class _Tags(HTMLParser):
+    """Every tag of a page with its attributes, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, attrs))
+
+
+def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Iterator[str]:
     """What would run, or ask another machine for something, when the page is opened."""
     if tag in _FORBIDDEN_TAGS:
         yield f"<{tag}> may not be on a page"
-    for name, value in attributes.items():
-        text = " ".join(value) if isinstance(value, list) else str(value)
-        text = re.sub(r"[\x00-\x20]+", "", text).lower()
+    for name, value in attributes:
+        text = re.sub(r"[\x00-\x20]+", "", value or "").lower()
         if name.startswith("on"):
             yield f"<{tag} {name}>: a page has no event handlers"
         if name in _FETCHING and not text.startswith("data:image/png;base64,"):

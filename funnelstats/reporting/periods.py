@@ -24,9 +24,18 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel, project_root
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
+from funnelstats.config.words import label as label_of
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.journeys import journeys
-from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, trailing_window
+from funnelstats.importing.opening import (
+    Tables,
+    last_day,
+    notes_fingerprint,
+    open_funnel,
+    part_of,
+    part_values,
+    trailing_window,
+)
 from funnelstats.importing.prepare import prepared_fingerprint
 from funnelstats.leads.counts import open_owners
 from funnelstats.page.sections import page_name
@@ -34,7 +43,14 @@ from funnelstats.plan.goals import plan_goal
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
-from funnelstats.reporting.titles import SECTION_WORDS, UNIT_WORDS, asked_label, notebook_label
+from funnelstats.reporting.titles import (
+    HEAD_WORDS,
+    SECTION_WORDS,
+    Link,
+    asked_label,
+    notebook_label,
+    period_words,
+)
 
 
 class Page(NamedTuple):
@@ -54,19 +70,29 @@ class Unit(NamedTuple):
     pages: tuple[Page, ...]
 
 
+MOST_PARTS = 50
+"""Pages of parts of the leads that one week may have."""
 EACH_MANAGER = Page("manager", "")
+COUNTED = Page("counted", "counted", dated=False)
 UNITS = {
     "week": Unit(
         week_days,
         week_of,
         last_complete_week,
-        (Page("weekly", "team"), EACH_MANAGER, Page("data_check", "data-check", dated=False)),
+        (Page("weekly", "team"), EACH_MANAGER, Page("data_check", "data-check", dated=False), COUNTED),
     ),
     "month": Unit(
-        month_days, month_of, last_complete_month, (Page("closed_loop", "closed-loop"), Page("refusals", "refusals"))
+        month_days,
+        month_of,
+        last_complete_month,
+        (Page("closed_loop", "closed-loop"), Page("refusals", "refusals"), COUNTED),
     ),
-    "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"),)),
+    "quarter": Unit(quarter_days, quarter_of, last_complete_quarter, (Page("roi", "roi"), COUNTED)),
 }
+
+
+NOTEBOOK_OF = {page.name: page.notebook for unit in UNITS.values() for page in unit.pages}
+"""A page may be asked for by its file's name, as "team"."""
 
 
 def covered_days(funnel: Funnel, tables: Tables) -> tuple[date, date]:
@@ -128,6 +154,8 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], type
         day = parse_day(as_of)
         if not first <= day <= last:
             raise FunnelError(f"as of {as_of}: must lie between the data's first day {first} and its last {last}")
+    if values.get("where"):
+        part_of(tables, str(values["where"]))
     if "step" in values and values["step"] not in funnel.stages[1:]:
         raise _unknown("step", f'no step into "{values["step"]}"', str(values["step"]), funnel.stages[1:], typed)
     if {"deals", "by"} <= values.keys():
@@ -168,12 +196,14 @@ def period_batch(
     as_of: str = "",
     only: Sequence[str] = (),
     language: str = "",
+    by: str = "",
 ) -> Batch:
     """The pages of a week, month or quarter, or of all from ``first`` to ``last``.
 
     Without any the last complete one, without ``last`` up to that. Each is told as of its own last day, or one
     period as of ``as_of``. ``only`` keeps the pages of these notebooks, or those with a parameter, as
-    ``manager=Anna``. Raises FunnelError for a period or day that the data does not cover, and for what no page is of.
+    ``manager=Anna``. ``by``, a column or attribute of leads, adds a team's page for each of its values. Raises
+    FunnelError for a period or day that the data does not cover, and for what no page is of.
     """
     funnel, tables = open_funnel(name, language=language)
     marks = row_marks(name)
@@ -181,7 +211,7 @@ def period_batch(
     jobs: list[Job] = []
     for asked in asked_periods(unit, period, first, last, as_of, funnel, tables):
         day = checked_day(funnel, tables, unit, asked, as_of)
-        jobs += _jobs(funnel, unit, asked, day, inputs, language)
+        jobs += _jobs(funnel, unit, asked, day, inputs, language, by)
     kept = [job for job in jobs if not only or any(_named(job, what) for what in only)]
     for what in only:
         if not any(_named(job, what) for job in jobs):
@@ -196,12 +226,13 @@ def period_batch(
         **marks,
     }
     folders = dict.fromkeys(job.target.parent for job in kept)
-    return Batch(
-        {folder: f"{funnel.title}: {_(UNIT_WORDS[unit])} {folder.name}" for folder in folders}, kept, made_from
-    )
+    titles = {folder: _about(funnel, unit, folder.name) for folder in folders}
+    return Batch(titles, kept, made_from)
 
 
-def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str) -> list[Job]:
+def _jobs(
+    funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str, by: str
+) -> list[Job]:
     """A job for each page of a period as known on a day."""
     folder = project_root() / "reports" / funnel.name / period
     common = {"funnel": funnel.name, "as_of": str(day), **({"language": language} if language else {})}
@@ -210,27 +241,70 @@ def _jobs(funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, s
         own = {**common, unit: period} if page.dated else common
         if page == EACH_MANAGER:
             variants = [
-                ({**own, "manager": manager}, page_name("manager", manager), manager, f"{manager}: {period}")
+                ({**own, "manager": manager}, page_name("manager", manager), manager)
                 for manager in _ranked(funnel, period, day, language)
             ]
         else:
             label = notebook_label(page.notebook)
-            variants = [(own, page.name, label, f"{funnel.title}: {period if page.dated else label}")]
+            variants = [(own, page.name, label)]
+        if by and page.notebook == "weekly":
+            variants += [
+                (
+                    {**own, "where": f"{by}={value}"},
+                    page_name(page.name, by, value),
+                    f"{label_of(by)}: {label_of(value)}",
+                )
+                for value in _parts(funnel, by, period, day, language)
+            ]
         path = notebook_path(page.notebook)
         jobs += [
             Job(
                 notebook=path,
                 parameters=parameters,
                 target=folder / f"{file}.html",
-                title=title,
+                title=f"{label} · {_about(funnel, unit, period)}",
+                links=_head_links(unit, period, file),
                 section=_(SECTION_WORDS[page.notebook]),
                 label=label,
                 language=language or funnel.language,
                 fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
             )
-            for parameters, file, label, title in variants
+            for parameters, file, label in variants
         ]
     return jobs
+
+
+def _parts(funnel: Funnel, by: str, week: str, day: date, language: str) -> list[str]:
+    """The values of a column or attribute among the leads that entered a stage in the window a week judges."""
+    _funnel, known = open_funnel(funnel.name, day, language)
+    judged = known.entries.filter(known.entries.entered_on.between(*trailing_window(week, funnel)))
+    values = part_values(known.leads.semi_join(judged, "lead_id"), by)
+    if len(values) > MOST_PARTS:
+        raise FunnelError(f"--by {by}: {len(values)} values, and a page for each; at most {MOST_PARTS} are made")
+    return values
+
+
+def _about(funnel: Funnel, unit: str, period: str) -> str:
+    """Of which days of which funnel a page or folder is."""
+    return f"{period_words(unit, *UNITS[unit].days(period))} · {funnel.title}"
+
+
+def _head_links(unit: str, period: str, file: str) -> tuple[Link, ...]:
+    """What the head of a page of a period leads to: the same page before and after, the latest ones of other kinds."""
+    kind = UNITS[unit]
+    first, last = kind.days(period)
+    before, after = kind.of(first - timedelta(days=1)), kind.of(last + timedelta(days=1))
+    beside = [("‹ {}", before), ("{} ›", after)]
+    others = [
+        Link(_(HEAD_WORDS[page.name]), f"../{other.last_complete(last)}/{page.name}.html")
+        for other in UNITS.values()
+        for page in other.pages
+        if page.name in HEAD_WORDS and page.name != file
+    ]
+    return (
+        *(Link(words.format(period_words(unit, *kind.days(near))), f"../{near}/{file}.html") for words, near in beside),
+        *others,
+    )
 
 
 def _notes(funnel: Funnel, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -243,7 +317,7 @@ def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
     """Who owned a lead that entered a step in the window a week judges, or owns an open one now; people only."""
     _funnel, known = open_funnel(funnel.name, day, language)
     window = trailing_window(week, funnel)
-    paths = journeys(known.entries, funnel)
+    paths = journeys(known.entries, funnel).cache()
     owners = outcome_days(paths, funnel, day, by="manager", entered_between=window)["manager"].unique()
     return sorted({*owners, *open_owners(paths, known.leads, funnel, day)} - {MISSING, *funnel.system_users})
 
@@ -290,9 +364,10 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
 
 
 def notebook_path(notebook: str) -> Path:
-    """The notebook of that name. Raises FunnelError listing those there are."""
+    """The notebook of that name, or of the page of that name. Raises FunnelError listing those there are."""
     folder = project_root() / "notebooks"
-    path = folder / f"{notebook.removesuffix('.ipynb')}.ipynb"
+    asked = notebook.removesuffix(".ipynb")
+    path = folder / f"{NOTEBOOK_OF.get(asked, asked)}.ipynb"
     if path.parent != folder or not path.is_file():
         there = sorted(other.stem for other in folder.glob("*.ipynb"))
         raise FunnelError(f'no notebook "{notebook}" in notebooks; {suggestion(notebook, there)}')

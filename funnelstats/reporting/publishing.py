@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.page.workbook import csv_text, xlsx
-from funnelstats.reporting.pages import overview_html
+from funnelstats.reporting.pages import linked, overview_html
 from funnelstats.reporting.restated import with_restated
 
 _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
@@ -42,6 +42,7 @@ def publish(target: Path, html: str, tables: Mapping[str, Mapping[str, Any]], pa
         files[f"{target.stem}.xlsx"] = xlsx(tables)
     # A notebook does not know what its page will be called.
     html = _CSV_LINK.sub(lambda link: f"{link[1]}{quote(target.stem)}.{link[2]}", html)
+    html = linked(html, target.parent)
     for name, content in {**files, target.name: html.encode()}.items():
         (part / name).write_bytes(content)
     # Of two runs at once the page and the tables of the later one stay, never one's page beside the other's tables.

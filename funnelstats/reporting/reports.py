@@ -17,9 +17,10 @@ from typing import Any
 from funnelstats.core.shared import FOLDER
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
-from funnelstats.reporting.processes import Failure, cores, each_in_a_process, start_importing
+from funnelstats.reporting.processes import Failure, cores, each_in_a_process
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
 from funnelstats.reporting.restated import verdict_rows
+from funnelstats.reporting.titles import Link
 
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
@@ -39,6 +40,8 @@ class Job:
     section: str = ""
     label: str = ""
     language: str = "en"
+    links: tuple[Link, ...] = ()
+    """What the page's head leads to."""
     fingerprint: str | None = None
     """Of everything the page depends on; a published page with the same one is not made again."""
 
@@ -80,9 +83,6 @@ def render_many(
     no part folder behind and is raised again.
     """
     current = [_is_current(job, read_run(job.target.parent).get("pages", {})) for job in jobs]
-    if not all(current):
-        # It imports for seconds, so it begins while the jobs are checked.
-        start_importing()
     _check(jobs)
     folders = {job.target.parent for job in jobs}
     for folder in folders:
@@ -188,7 +188,7 @@ def _make(job: Job, part: Path, common: Path, doing: Callable[[str], None]) -> d
         notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
         doing("its page")
         tables = tables_of(notebook)
-        html = page_html(notebook, title=job.title, language=job.language)
+        html = page_html(notebook, title=job.title, language=job.language, links=job.links)
         if found := faults(html, notebook):
             raise ValueError("; ".join(found))
         # The run ends its pages by this signal, but never between two renamings.

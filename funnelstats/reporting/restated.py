@@ -84,6 +84,12 @@ def with_restated(page: Mapping[str, Any], before: Mapping[str, Any], inputs: Ma
     return {**page, "made_from": dict(inputs), "restated": restated}
 
 
+def fresh_reds(now: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The reds among a week's verdicts that were none the week before, of the same manager at the same step."""
+    known = {tuple(row[key] for key in KEY) for row in before if row["verdict"] == "red"}
+    return [dict(row) for row in now if row["verdict"] == "red" and tuple(row[key] for key in KEY) not in known]
+
+
 def changed_cells(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Verdicts whose number of leads, rate or verdict differ: manager, from_stage, to_stage, was, is.
 

@@ -13,7 +13,7 @@ from funnelstats.config.words import _, percent
 from funnelstats.page.tables import VERDICT_MARKS
 from funnelstats.reporting.overview import verdict_page
 from funnelstats.reporting.publishing import read_run
-from funnelstats.reporting.restated import KEY
+from funnelstats.reporting.restated import KEY, fresh_reds
 
 WORDS = {"who": "who", "team": "The team", "all": "All pages", "new": "new this week"}
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -25,11 +25,8 @@ def new_reds(folder: Path) -> list[dict[str, Any]]:
     A red is a manager, or the team, at a step. It is new unless the run of the week before, in the folder beside
     this one, says red of the same manager at the same step; without such a run every red is new.
     """
-    red = [row for row in _verdicts(folder) if row["verdict"] == "red"]
     monday, _sunday = week_days(folder.name)
-    before = _verdicts(folder.with_name(week_of(monday - timedelta(days=7))))
-    known = {_key(row) for row in before if row["verdict"] == "red"}
-    return [row for row in red if _key(row) not in known]
+    return fresh_reds(_verdicts(folder), _verdicts(folder.with_name(week_of(monday - timedelta(days=7)))))
 
 
 def _verdicts(folder: Path) -> list[dict[str, Any]]:
@@ -38,11 +35,6 @@ def _verdicts(folder: Path) -> list[dict[str, Any]]:
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row[name] for name in KEY)
-
-
-def red_sentence(row: Mapping[str, Any]) -> str:
-    """Who is red at which step, at what rate."""
-    return f"{row['manager'] or _(WORDS['team'])}: {row['from_stage']} → {row['to_stage']}, {percent(row['rate'])}"
 
 
 def week_markdown(folder: Path, link: str = "") -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
-from funnelstats.config.dates import parse_day
-from funnelstats.config.words import _, counted, day, number
+from funnelstats.config.dates import parse_day, quarter_of
+from funnelstats.config.words import _, counted, day, days, month, number
 
-UNIT_WORDS = {"week": "week", "month": "month", "quarter": "quarter"}
 SECTION_WORDS = {
     "weekly": "Team",
     "manager": "Managers",
@@ -16,6 +16,7 @@ SECTION_WORDS = {
     "closed_loop": "Month",
     "refusals": "Month",
     "roi": "Quarter",
+    "counted": "Data",
 }
 """Where the index lists the pages of a notebook."""
 LABEL_WORDS = {
@@ -27,9 +28,34 @@ LABEL_WORDS = {
     "roi": "What channels bring and cost",
     "plan": "Plan",
     "leaks": "Leak",
+    "counted": "How this was counted",
 }
 """What the index calls a page of a notebook."""
+HEAD_WORDS = {"team": "Team", "closed-loop": "Marketing and sales", "refusals": "Refusals", "roi": "Money"}
+"""What the head of a page calls the pages it leads to, by their files."""
 _UNSAID = ("funnel", "language")
+
+
+class Link(NamedTuple):
+    """A page of the funnel, as seen from another one's folder, and what its link is called."""
+
+    label: str
+    page: str
+
+
+def period_words(unit: str, first: date, last: date) -> str:
+    """What people call a period.
+
+    >>> period_words("week", date(2026, 6, 22), date(2026, 6, 28))
+    '22–28 June 2026'
+    >>> period_words("month", date(2026, 6, 1), date(2026, 6, 30))
+    'June 2026'
+    >>> period_words("quarter", date(2026, 4, 1), date(2026, 6, 30))
+    'Q2 2026'
+    """
+    if unit == "week":
+        return days(first, last) + (f" {last.year}" if first.year == last.year else "")
+    return month(first) if unit == "month" else _("Q{n} {year}").format(n=quarter_of(last)[-1], year=last.year)
 
 
 def notebook_label(notebook: str) -> str:

@@ -11,15 +11,22 @@ import pandas as pd
 from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import fetch, on_date
-from funnelstats.core.journeys import EPISODE, journeys, local_day, stage_entries, with_episode
+from funnelstats.core.journeys import EPISODE, stage_entries, with_episode
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
 
 def rival_counts(
-    entries: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date] | None = None
+    journeys: ir.Table,
+    entries: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    *,
+    entered_between: tuple[date, date] | None = None,
 ) -> pd.DataFrame:
     """Leads and conversions of each step, and of the whole way, under five definitions in use.
+
+    ``journeys`` are those of ``entries``, and neither holds anything later than ``as_of``.
 
     ``reached`` is the one of every page: stood at the later stage or beyond it within the horizon (of the whole
     way: the horizons summed), among leads whose horizon is over. Among the same leads:
@@ -39,13 +46,11 @@ def rival_counts(
     """
     if entered_between:
         checked_between(entered_between, "entered_between")
-    on = local_day(entries, "entered_at", "entered_on", funnel)
-    known = entries.filter(entries.entered_at.isnull() | (on <= on_date(as_of)))
     stages, last = funnel.stages, len(funnel.steps)
     # The whole way is way 0 and the steps follow it; of two stages the one step is the whole way.
     ways = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
     days = [sum(step.horizon_days for step in funnel.steps[first:until]) for first, until in ways]
-    rows = _with_moves(journeys(known, funnel), known, funnel)
+    rows = _with_moves(journeys, entries, funnel)
     came, step = rows.filter(rows.place == 0), rows.filter(rows.place < last)
     dated = _of_way(came, came.place, came.won_on, came.all_touched, came.all_direct)
     if last > 1:
@@ -72,9 +77,9 @@ def rival_counts(
     return _long(fetch(counted), [(stages[first], stages[until]) for first, until in ways])
 
 
-def _with_moves(paths: ir.Table, known: ir.Table, funnel: Funnel) -> ir.Table:
+def _with_moves(paths: ir.Table, entries: ir.Table, funnel: Funnel) -> ir.Table:
     """The journeys with whether the next stage, and all of them, were logged, and come to straight from the last."""
-    rows = with_episode(stage_entries(known, funnel), funnel)
+    rows = with_episode(stage_entries(entries, funnel), funnel)
     logged = rows.filter(rows.place < len(funnel.stages)).select(*EPISODE, "entered_at", "place").distinct()
     in_time = ibis.window(group_by=EPISODE, order_by=["entered_at", "place"])
     moved = logged.mutate(straight=logged.place - logged.place.lag().over(in_time) == 1)
