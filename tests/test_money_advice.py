@@ -14,7 +14,7 @@ from test_revenue import FEW, MANY, by_channel, matured, spent
 from funnelstats.loop.base import base_facts, score_groups, score_skill
 from funnelstats.money import charts as money_charts
 from funnelstats.money.charts import returns_chart
-from funnelstats.money.findings import channel_facts, credit_facts, money_gaps
+from funnelstats.money.findings import amount_facts, channel_facts, credit_facts, money_gaps
 from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
@@ -162,6 +162,21 @@ def test_attribution_says_that_no_rule_is_causal_and_where_they_differ_most():
     text = said("roi.credit", found=credit_facts(credited))
     assert "They differ most on Ads: 50% to 90%. None says what would be lost" in text
     assert said("roi.credit", found=credit_facts(credited.iloc[:0])) == "(nothing)"
+
+
+def test_where_most_money_is_lost_is_said_only_if_every_stage_is_known():
+    amounts = pd.DataFrame(
+        {
+            "stage": ["lead", "met", "paid"],
+            "lost_amount": [5.0, 70.0, np.nan],
+            "still_there_amount": [20.0, 3.0, np.nan],
+        }
+    )
+    lines = said("roi.stages", amount_facts(amounts)).splitlines()[1:]
+    assert lines == ["By the amounts in the CRM most money is lost at met: 70 ₽.", "23 ₽ are still open."]
+    for unknown in (amounts.assign(lost_amount=[np.nan, 70, np.nan]), amounts.assign(lost_amount=0.0)):
+        assert said("roi.stages", amount_facts(unknown)).splitlines()[1:] == ["23 ₽ are still open."]
+    assert said("roi.stages", amount_facts(amounts.iloc[:0])) == "(nothing)"
 
 
 @pytest.fixture

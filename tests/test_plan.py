@@ -451,6 +451,8 @@ def test_leads_as_they_come_are_enough_or_so_many_more_are_missing_a_week():
     assert f"That is 13 a week, {words.number(np.ceil(plan.surest['a_day']))} a working day" in lines[1]
     assert any(line.endswith("make the goal in fewer than 1 of 100 cases.") for line in lines)
     assert "Find 9 more a week, or set a later day." in lines
+    half = said(plan._replace(leads=plan.leads.assign(delivers=0.5)))
+    assert any(line.endswith("make the goal in 50 of 100 cases.") for line in half)
     many = said(plan._replace(leads=plan.leads.assign(delivers=0.999)))
     assert any(line.startswith("Keep up the") and "more than 99 of 100" in line for line in many)
 

@@ -15,5 +15,5 @@ from funnelstats.money.counts import (
     stage_amounts,
     stray_payments,
 )
-from funnelstats.money.findings import channel_facts, credit_facts, money_gaps
+from funnelstats.money.findings import amount_facts, channel_facts, credit_facts, money_gaps
 from funnelstats.money.revenue import deals_to_come, payback, returns, returns_table

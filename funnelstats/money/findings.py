@@ -57,6 +57,21 @@ def credit_facts(credited: pd.DataFrame) -> dict[str, Any] | None:
     return {"channel": credited["channel"].iloc[apart], "low": row.min() / total, "high": row.max() / total}
 
 
+def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
+    """The rows of ``stage_amounts``; the ``worst``, at which most money is lost, and all that is ``open``.
+
+    None where the amounts of some stage are not known.
+    """
+    left = amounts.iloc[:-1]
+    lost, there = left["lost_amount"], left["still_there_amount"]
+    told = len(left) > 0 and bool(lost.notna().all()) and lost.max() > 0
+    return {
+        "stages": amounts,
+        "worst": left.loc[lost.idxmax()].to_dict() if told else None,
+        "open": there.sum() if len(left) and there.notna().all() else None,
+    }
+
+
 def money_gaps(tables: Tables, strays: pd.DataFrame, set_aside: pd.DataFrame) -> dict[str, Any]:
     """What the export lacks of money, and the payments that are in no table.
 
