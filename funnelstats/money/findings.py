@@ -67,7 +67,7 @@ def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
     told = len(left) > 0 and bool(lost.notna().all()) and lost.max() > 0
     return {
         "stages": amounts,
-        "worst": left.loc[lost.idxmax()].to_dict() if told else None,
+        "worst": left.sort_values("lost_amount").iloc[-1].to_dict() if told else None,
         "open": there.sum() if len(left) and there.notna().all() else None,
     }
 
