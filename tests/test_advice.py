@@ -18,7 +18,7 @@ from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, vers
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.leads.worklist import own_sentences
-from funnelstats.page.rules import cautions, counting_rules, missing_parts, not_computable, oddities
+from funnelstats.page.rules import cautions, counting_rules, missing_tables, not_computable, oddities
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import what_to_do
 from funnelstats.team.changes import explain_change
@@ -514,7 +514,7 @@ def with_entries(stages, reasons, **tables):
 
 def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     tables = with_entries(["lead"], [None], contacts=None, payments=None, costs=object())
-    missing = missing_parts(tables)
+    missing = missing_tables(tables)
     assert [part for part, lacking in missing.items() if lacking] == ["contacts", "payments", "refusals"]
     lines = show_section("data_check.limits", missing, notes=()).data["text/plain"].splitlines()
     assert [line.partition(":")[0] for line in lines[1:-1]] == ["No contacts", "No payments", "No refusals"]
@@ -523,10 +523,10 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
 def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -> None:
     whole = {"contacts": 1, "payments": 1, "costs": 1}
     silent = with_entries(["lead", "lost"], ["price", None], **whole)
-    assert [part for part, lacking in missing_parts(silent).items() if lacking] == ["reasons"]
+    assert [part for part, lacking in missing_tables(silent).items() if lacking] == ["reasons"]
     told = with_entries(["lead", "lost"], [None, "price"], **whole)
-    assert not any(missing_parts(told).values())
-    limits = show_section("data_check.limits", missing_parts(told), notes=()).data["text/plain"]
+    assert not any(missing_tables(told).values())
+    limits = show_section("data_check.limits", missing_tables(told), notes=()).data["text/plain"]
     assert limits == "How this was counted"
 
 

@@ -183,11 +183,29 @@ def _facts(facts: Sequence[dict]) -> list[str]:
     return said
 
 
-def missing_parts(tables: Tables) -> dict[str, bool]:
+def missing_tables(tables: Tables) -> dict[str, bool]:
     """What the export lacks, and so which questions have no answer: contacts, payments, costs, refusals, reasons."""
     known = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     absent = {table: getattr(tables, table) is None for table in ("contacts", "payments", "costs")}
     return absent | {"refusals": "lead_id" not in known, "reasons": "lead_id" in known and "reason" not in known}
+
+
+def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
+    """What the export lacks, and with it which questions have no answer, each in a sentence."""
+    absent = {
+        "contacts": _(
+            "No contacts: which contacts moved leads on, and how soon leads were first contacted cannot be told."
+        ),
+        "payments": _("No payments: revenue, the size of a deal and what a leak costs cannot be told."),
+        "costs": _("No costs: what a lead or a sale costs, and what a channel returns cannot be told."),
+    }
+    said = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
+    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    if "lead_id" not in refusals:
+        said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
+    elif "reason" not in refusals:
+        said.append(_("No reasons of refusal: why leads say no cannot be told."))
+    return [*said, *funnel.notes] or [_("Nothing is missing.")]
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
