@@ -18,7 +18,8 @@ from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, vers
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.leads.worklist import own_sentences
-from funnelstats.page.rules import counting_rules, fact_sentences, missing_parts, not_computable
+from funnelstats.page.rules import cautions, counting_rules, missing_tables, not_computable, oddities
+from funnelstats.page.sections import show_section
 from funnelstats.team.advice import what_to_do
 from funnelstats.team.changes import explain_change
 from funnelstats.team.leaks import leak_sizes
@@ -497,11 +498,12 @@ def test_a_manager_without_leads_or_targets_reads_that() -> None:
 
 
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
-    found = fact_sentences([{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS])
+    facts = [{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS]
+    found = [*cautions(facts), *oddities(facts)]
     assert len(found) == len(FACT_TEXTS)
     assert all(sentence.startswith("1,234 ") and sentence.endswith(".") for sentence in found)
     assert not any("{" in sentence for sentence in found)
-    assert fact_sentences([]) == ["Nothing odd was found."]
+    assert cautions([]) == oddities([]) == []
 
 
 def with_entries(stages, reasons, **tables):
@@ -512,18 +514,20 @@ def with_entries(stages, reasons, **tables):
 
 def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     tables = with_entries(["lead"], [None], contacts=None, payments=None, costs=object())
-    found = missing_parts(AIMED, tables)
-    assert [sentence.split(":")[0] for sentence in found] == ["No contacts", "No payments", "No refusals"]
+    missing = missing_tables(tables)
+    assert [part for part, lacking in missing.items() if lacking] == ["contacts", "payments", "refusals"]
+    lines = show_section("data_check.limits", missing, notes=()).data["text/plain"].splitlines()
+    assert [line.partition(":")[0] for line in lines[1:-1]] == ["No contacts", "No payments", "No refusals"]
 
 
 def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -> None:
     whole = {"contacts": 1, "payments": 1, "costs": 1}
-    funnel = SimpleNamespace(notes=())
     silent = with_entries(["lead", "lost"], ["price", None], **whole)
-    assert missing_parts(funnel, silent) == ["No reasons of refusal: why leads say no cannot be told."]
+    assert [part for part, lacking in missing_tables(silent).items() if lacking] == ["reasons"]
     told = with_entries(["lead", "lost"], [None, "price"], **whole)
-    assert missing_parts(funnel, told) == ["Nothing is missing."]
-    assert missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), told) == ["Calls are not logged."]
+    assert not any(missing_tables(told).values())
+    limits = show_section("data_check.limits", missing_tables(told), notes=()).data["text/plain"]
+    assert limits == "How this was counted"
 
 
 def test_what_the_export_cannot_tell_is_said_or_that_it_tells_all() -> None:

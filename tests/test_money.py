@@ -11,14 +11,18 @@ from backends import entries_frame, episodes_of, funnel_of, random_entries, tabl
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import MISSING
+from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys
 from funnelstats.money.counts import (
+    AMOUNTS,
+    FATES,
     age_counts,
     lead_values,
     money_counts,
     of_cohorts,
     paid_by_month,
     spend_counts,
+    stage_amounts,
     stray_payments,
 )
 
@@ -213,3 +217,54 @@ def test_large_amounts_keep_their_variance(con):
     payments = payments_of(con, [("a", "2026-01-06", 1e9), ("b", "2026-01-06", 1e9 + 1), ("c", "2026-01-06", 1e9 + 2)])
     values = lead_values(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, LATER, None, payments)
     assert money_counts(values)["deal_var"].tolist() == pytest.approx([1.0])
+
+
+WORTH = ibis.schema({"lead_id": "string", "amount": "float64"})
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_amounts_by_stage_equal_a_loop_over_random_histories(con, seed):
+    entries = random_entries(seed, STAGES, leads=100, undated=15)
+    random = np.random.default_rng(seed)
+    worth = {lead: random.choice([1.0, 20.0, 300.0, 0.0, np.nan]) for lead in sorted(entries["lead_id"].unique())[5:]}
+    frame = pd.DataFrame(list(worth.items()), columns=list(WORTH))
+    start, end = date(2026, 1, 12), date(2026, 1, 25)
+    expected = {stage: Counter() for stage in STAGES}
+    for episode in episodes_of(entries, STAGES):
+        for stage in STAGES:
+            stay = episode.stay(stage, STAGES)
+            if stay is None or stay[0] > end or (stay[2] and stay[2] < start):
+                continue
+            left = stay[2] is not None and stay[2] <= end
+            fate = {"won": "advanced"}.get(stay[3], stay[3]) if left else "still_there"
+            amount = np.nan_to_num(worth.get(episode.lead_id, 0.0))
+            expected[stage]["without_amount"] += amount == 0
+            for name in ("entered",) * (stay[0] >= start) + (fate,):
+                expected[stage][name] += 1
+                expected[stage][f"{name}_amount"] += amount
+    lazy = journeys(table(con, entries, name="entries"), RANDOM)
+    found = stage_amounts(lazy, table(con, frame, WORTH, "worth"), RANDOM, (start, end)).set_index("stage")
+    for stage in STAGES[:-1]:
+        assert {name: found.at[stage, name] for name in (*FATES, *AMOUNTS, "without_amount")} == {
+            name: expected[stage][name] for name in (*FATES, *AMOUNTS, "without_amount")
+        }
+    assert found.loc["paid", ["entered", "entered_amount"]].tolist() == [
+        expected["paid"][name] for name in ("entered", "entered_amount")
+    ]
+    assert found.loc["paid", [*FATES[1:], *AMOUNTS[1:]]].isna().all()
+    flow = stage_flow(lazy, RANDOM, start, end).set_index("stage").iloc[:-1]
+    assert (found[FATES].iloc[:-1] == flow[FATES]).all(axis=None)
+
+
+def test_an_amount_that_no_record_holds_is_missing_and_of_nobody_it_is_nothing(con):
+    rows = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-06"), ("b", "met", "2026-01-07")]
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    january = (date(2026, 1, 1), date(2026, 1, 31))
+    worth = table(con, pd.DataFrame({"lead_id": ["a", "b"], "amount": [7.0, None]}), WORTH, "worth")
+    found = stage_amounts(lazy, worth, FUNNEL, january).set_index("stage")
+    assert found.loc["lead", ["entered_amount", "still_there_amount", "lost_amount"]].tolist() == [7, 7, 0]
+    assert np.isnan(found.at["lead", "advanced_amount"])
+    assert np.isnan(found.at["met", "entered_amount"])
+    assert found["without_amount"].tolist() == [1, 1, 0]
+    assert stage_amounts(lazy, worth.drop("amount"), FUNNEL, january).empty
+    assert stage_amounts(lazy, worth.filter(worth.lead_id == "b"), FUNNEL, january).empty

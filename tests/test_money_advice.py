@@ -1,5 +1,6 @@
 """What is said and drawn about money: cut, raise, keep, what is sure and what is missing."""
 
+from datetime import date
 from types import SimpleNamespace
 
 import ibis
@@ -11,10 +12,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from test_revenue import FEW, MANY, by_channel, matured, spent
 
-from funnelstats.loop.base import score_groups, score_skill
-from funnelstats.loop.sentences import base_sentences
+from funnelstats.loop.base import base_facts, score_groups, score_skill
 from funnelstats.money.charts import returns_chart
-from funnelstats.money.sentences import attribution_sentences, money_limits, money_sentences
+from funnelstats.money.findings import amount_facts, channel_facts, credit_facts, money_gaps
+from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[20, 40])
 ROWS = ibis.memtable({"lead_id": ["a"], "channel": ["web"]})
@@ -23,8 +24,12 @@ BARE = SimpleNamespace(leads=ROWS.select("lead_id"), contacts=None, payments=Non
 NO_STRAYS = pd.DataFrame({"payments": [0], "leads": [0], "amount": [0.0]})
 
 
-def plain(sentences):
-    return " | ".join(sentences).replace("\u00a0", " ")
+def said(section, facts=None, **more):
+    return show_section(section, facts, currency="RUB", **more).data["text/plain"].replace("\u00a0", " ")
+
+
+def first(rows):
+    return said("roi.first", channel_facts(rows), between=(date(2025, 7, 1), date(2026, 6, 30)))
 
 
 def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
@@ -32,75 +37,86 @@ def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
         by_channel(**{"<b>{x}</b>": MANY, "Fair": MANY, "Mail": MANY}),
         spent(**{"<b>{x}</b>": 20000, "Fair": 2500, "Mail": 1000}),
     )
-    first, second, third, fourth = money_sentences(rows, FUNNEL)
-    assert plain([first]).startswith("Cut or change <b>{x}</b>: of each 1 RUB spent 0.25 come back (very likely 0.2")
-    assert "About 15,000 RUB are lost" in plain([first])
-    assert "Chance does not explain that." in first
-    assert second.startswith("Raise Mail first: ")
-    assert "5.00" in second
-    assert plain([third]) == (
-        "Keep: Fair (about 2,500 RUB more than spent). Chance does not explain that they bring more than was spent."
-    )
-    assert fourth.startswith("Revenue is not profit: what comes back are payments")
+    facts = channel_facts(rows)
+    names = {name: facts[name]["channel"].tolist() for name in ("red", "best", "keep", "close")}
+    assert names == {"red": ["<b>{x}</b>"], "best": ["Mail"], "keep": ["Fair"], "close": []}
+    assert facts["red"]["gain"].tolist() == [-15000]
+    page = first(rows)
+    assert page.startswith("Spend less on <b>{x}</b>; spend more on Mail first\n")
+    assert "brings back 0.25 (likely 0.2" in page
+    assert "15K ₽ lost" in page
+    assert page.count("Chance") == 1
+    assert "brings back 5.00" in page
+    assert "Fair (2,500 ₽)" in page
+    html = show_section("roi.first", facts, currency="RUB", between=(date(2025, 7, 1), date(2026, 6, 30)))
+    assert "&lt;b&gt;{x}&lt;/b&gt;" in html.data["text/html"]
 
 
 def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
     rows = matured(by_channel(Fair=MANY, Mail=MANY), spent(Fair=1100, Mail=1000))
-    assert "Whether Fair bring more cannot be told yet." in money_sentences(rows, FUNNEL)[0]
+    assert "Whether Fair brings more is too close to call." in first(rows)
+
+
+def test_more_than_three_losing_channels_are_counted_in_the_title():
+    names = ["a", "b", "c", "d"]
+    rows = matured(by_channel(**dict.fromkeys(names, MANY)), spent(**dict.fromkeys(names, 20000)))
+    assert first(rows).startswith("4 channels bring back less than they cost\n")
 
 
 def test_what_cannot_be_told_yet_is_left_alone_and_few_deals_are_not_judged():
     rows = matured(by_channel(Ads=MANY, Fair=[*[0.0] * 9, 100.0]), spent(Ads=5000, Fair=50))
-    said = money_sentences(rows, FUNNEL)
-    assert said[0].startswith("Cannot be told yet: Ads may bring more or less than was spent.")
-    assert said[1] == "Too few deals to judge: Fair."
+    assert first(rows).startswith("No channel can be judged yet\n")
+    assert "Chance" not in first(rows)
+    clear = said("roi.clear", channel_facts(rows))
+    assert "Too close to call: Ads. Change nothing there" in clear
+    assert "Too few deals to judge: Fair." in clear
 
 
 def test_a_return_that_hangs_on_one_deal_says_so():
     rows = matured(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
-    assert "Ads hangs on one deal, 64% of its revenue" in plain(money_sentences(rows, FUNNEL))
+    assert "Ads hangs on one deal, 64% of its revenue" in said("roi.clear", channel_facts(rows))
 
 
 def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
     rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(**{"Radio": 700, "(missing)": 15}))
-    said = plain(money_sentences(rows, FUNNEL))
-    assert "Radio: 700 RUB spent and no lead came." in said
-    assert "No spend is written down for Partner: 100 leads brought about 5,000 RUB." in said
-    assert "Without a channel: 20 leads and 15 RUB of spend." in said
+    clear = said("roi.clear", channel_facts(rows))
+    assert "Radio: 700 ₽ spent and no lead came." in clear
+    assert "Partner: no spend recorded for 100 leads that brought 5,000 ₽." in clear
+    assert "20 leads and 15 ₽ of spend have no channel" in clear
+    judged = matured(by_channel(Ads=MANY), spent(Ads=20000))
+    assert said("roi.clear", channel_facts(judged)) == "(nothing)"
 
 
-def test_exports_without_costs_payments_or_channels_say_it_in_one_sentence_each():
-    said = money_sentences(matured(by_channel(Ads=MANY, Fair=FEW), None), FUNNEL)
-    assert [sentence.split(":")[0] for sentence in said] == ["No costs", "Most money so far"]
-    alone = matured(by_channel(**{"(missing)": MANY}), None)
-    assert money_sentences(alone, FUNNEL)[1] == "Leads carry no channel: all are one group."
+def test_exports_without_costs_payments_or_channels_say_so_in_the_title():
+    page = first(matured(by_channel(Ads=MANY, Fair=FEW), None))
+    assert page.startswith("Most money comes from Ads; what it cost is not recorded\n")
+    assert "Ads: 5,000 ₽ so far, from 100 leads." in page
+    assert first(matured(by_channel(**{"(missing)": MANY}), None)).endswith("day, channel, amount.")
     unpaid = by_channel(Ads=MANY).assign(revenue=np.nan, deals=0)
-    assert money_sentences(matured(unpaid, None), FUNNEL)[1] == "No payments: revenue cannot be told either."
-    assert plain(money_sentences(matured(unpaid, spent(Ads=5)), FUNNEL)).startswith("No payments: revenue and what")
-    assert len(money_sentences(matured(by_channel(Ads=[]).iloc[:0], None), FUNNEL)) == 1
+    for spend in (None, spent(Ads=5)):
+        assert first(matured(unpaid, spend)).startswith("What channels bring back cannot be told: no payments")
+    assert first(matured(by_channel(Ads=[]).iloc[:0], None)) == "No lead came in and nothing was spent"
 
 
 def test_where_costs_and_leads_carry_no_channel_all_of_them_are_judged_together():
     rows = matured(by_channel(**{"(missing)": MANY}), spent(**{"(missing)": 20000}))
-    assert money_sentences(rows, FUNNEL)[0].startswith("Cut or change all channels: ")
+    assert first(rows).startswith("Spend less on all channels, or change it\n")
     assert "all channels" in returns_chart(rows, FUNNEL).data["text/plain"]
 
 
 def test_limits_name_what_is_missing_and_the_payments_of_nobody():
-    said = money_limits(BARE, NO_STRAYS, FUNNEL)
-    assert [sentence.split(":")[0] for sentence in said[:3]] == ["No costs", "No payments", "Leads carry no channel"]
+    nothing = pd.DataFrame({"table": [], "code": []}, dtype="str")
+    lines = said("roi.limits", money_gaps(BARE, NO_STRAYS, nothing), notes=()).splitlines()
+    assert [line.split(":")[0] for line in lines[1:]] == ["No costs", "No payments", "Leads carry no channel"]
+    assert said("roi.limits", money_gaps(FULL, NO_STRAYS, nothing), notes=()) == "(nothing)"
     strays = pd.DataFrame({"payments": [4], "leads": [3], "amount": [1234.0]})
-    said = money_limits(FULL, strays, FUNNEL)
-    assert plain(said).startswith("4 payments, 1,234 RUB in all, are of leads that never entered the funnel")
-    assert said[2].startswith("Revenue is not profit")
-    assert len(said) == 3
-    rows = [("payments", "belongs to no lead"), ("costs", "is not a date"), ("leads", "is not a date")]
-    set_aside = pd.DataFrame(rows, columns=["table", "reason"])
-    said = money_limits(FULL, NO_STRAYS, FUNNEL, set_aside)
-    assert "1 payments of leads it does not hold, 1 rows of payments and costs" in said[0]
-    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, set_aside.iloc[2:])) == 2
-    repeats = set_aside.assign(reason="repeats a row of paid.csv")
-    assert len(money_limits(FULL, NO_STRAYS, FUNNEL, repeats)) == 2
+    rows = [("payments", "orphan"), ("costs", "date\t%d"), ("payments", "overlap\tpaid.csv")]
+    gaps = money_gaps(FULL, strays, pd.DataFrame(rows, columns=["table", "code"]))
+    assert gaps["orphans"] == 1
+    lines = said("roi.limits", gaps, notes=("Calls are not logged.",))
+    assert "1 payment is of a lead that the export does not hold" in lines
+    assert "4 payments, 1,234 ₽ in all, are of leads that never entered the funnel" in lines
+    assert lines.endswith("Calls are not logged.")
 
 
 def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
@@ -139,11 +155,25 @@ def test_attribution_says_that_no_rule_is_causal_and_where_they_differ_most():
             "first": [90.0, 10.0],
         }
     )
-    said = attribution_sentences(credited)
-    assert said[0].startswith("The same revenue under six rules")
-    assert said[1].startswith("Not causal")
-    assert said[2] == "The rules differ most on Ads: 50% to 90% of the money."
-    assert attribution_sentences(credited.iloc[:0])[0].startswith("No contact names a channel")
+    assert credit_facts(credited) == {"channel": "Ads", "low": 0.5, "high": 0.9}
+    text = said("roi.credit", found=credit_facts(credited))
+    assert "They differ most on Ads: 50% to 90%. None says what would be lost" in text
+    assert said("roi.credit", found=credit_facts(credited.iloc[:0])) == "(nothing)"
+
+
+def test_where_most_money_is_lost_is_said_only_if_every_stage_is_known():
+    amounts = pd.DataFrame(
+        {
+            "stage": ["lead", "met", "paid"],
+            "lost_amount": [5.0, 70.0, np.nan],
+            "still_there_amount": [20.0, 3.0, np.nan],
+        }
+    )
+    lines = said("roi.stages", amount_facts(amounts)).splitlines()[1:]
+    assert lines == ["By the amounts in the CRM most money is lost at met: 70 ₽.", "23 ₽ are still open."]
+    for unknown in (amounts.assign(lost_amount=[np.nan, 70, np.nan]), amounts.assign(lost_amount=0.0)):
+        assert said("roi.stages", amount_facts(unknown)).splitlines()[1:] == ["23 ₽ are still open."]
+    assert said("roi.stages", amount_facts(amounts.iloc[:0])) == "(nothing)"
 
 
 @pytest.fixture
@@ -163,10 +193,9 @@ def base():
     return renewed, coverage, doubled, blacklist
 
 
-def of_base(*frames, score, tables=FULL, **columns):
-    stated = FUNNEL.lead_base.model_copy(update=columns)
-    funnel = FUNNEL.model_copy(update={"lead_base": stated})
-    return base_sentences(*frames, score_skill(score), tables, funnel)
+def of_base(*frames, score, contacts=True, companies=False):
+    facts = base_facts(*frames, score_skill(score))
+    return said("roi.base", facts, contacts=contacts, companies=companies)
 
 
 def scored(rates):
@@ -174,20 +203,20 @@ def scored(rates):
     return pd.DataFrame(counts, columns=["score", "entered", "converted"])
 
 
-def test_the_lead_base_is_said_in_five_sentences(base):
-    said = of_base(*base, score=scored({0.1: 20, 0.5: 100, 0.9: 180}), company="company")
-    assert "Renewal: of 100 companies worked on in 2026-Q2, 25% were not worked on" in said[0]
-    assert "Mind: not over yet." in said[0]
-    assert said[1] == "Coverage: 30 of 40 open leads were contacted in the quarter (75%)."
-    assert "1 company has several open leads at once, 3 in all; 1 with different managers" in said[2]
-    assert said[3] == "Blacklist: 2 of 5 leads on it were contacted in the quarter, 7 times."
-    assert said[4].endswith("It sorts leads better than a coin.")
+def test_the_lead_base_is_said_line_by_line(base):
+    lines = of_base(*base, score=scored({0.1: 20, 0.5: 100, 0.9: 180}), companies=True).splitlines()
+    assert lines[1].startswith("100 companies were worked on, 25% of them not in the quarter before; 50% of that")
+    assert lines[1].endswith("Mind: not over yet.")
+    assert lines[2] == "30 of 40 open leads were contacted in the quarter."
+    assert lines[3] == "1 company has several open leads at once, 3 in all; 1 with different managers."
+    assert lines[4] == "Blacklist: 2 of 5 leads on it were contacted in the quarter, 7 times."
+    assert lines[-1] == "It sorts leads better than a coin."
 
 
 @pytest.mark.parametrize(
     ("rates", "verdict"),
     [
-        ({0.1: 90, 0.9: 100}, "Whether it sorts leads better than a coin cannot be told yet."),
+        ({0.1: 90, 0.9: 100}, "Whether it sorts leads better than a coin is too close to call."),
         ({0.1: 100, 0.9: 100}, "That is no more than 5 points from a coin: do not sort"),
         ({0.1: 150, 0.9: 50}, "points the wrong way"),
         ({0.1: 60, 0.2: 100}, "Read as a probability it is off, beyond chance"),
@@ -196,18 +225,15 @@ def test_the_lead_base_is_said_in_five_sentences(base):
     ],
 )
 def test_the_score_is_judged_by_what_its_leads_became(base, rates, verdict):
-    assert verdict in of_base(*base, score=scored(rates))[4]
+    assert verdict in of_base(*base, score=scored(rates))
 
 
-def test_each_missing_part_of_the_base_is_one_sentence(base):
+def test_what_the_base_lacks_is_left_out(base):
     renewed, coverage, doubled, blacklist = base
     none = scored({})
-    said = of_base(renewed.iloc[:0], coverage, doubled, blacklist.iloc[:0], score=none, tables=BARE)
-    assert [sentence.split(":")[0] for sentence in said] == ["Renewal", "Coverage", "Duplicates", "Blacklist", "Score"]
-    assert all("no " in sentence or "cannot be told" in sentence for sentence in said)
-    assert "whether it was kept cannot be told" in of_base(*base, score=none, tables=BARE)[3]
-    assert "of 100 leads worked on" in of_base(*base, score=none)[0]
-    doubled = doubled.assign(companies=0)
-    said = of_base(renewed, coverage, doubled, blacklist, score=none, company="company")
-    assert said[2] == "Duplicates: no company has several open leads at once."
+    lines = of_base(renewed.iloc[:0], coverage, doubled, blacklist.iloc[:0], score=none, contacts=False)
+    assert lines.splitlines()[1:] == ["There is no quarter before, so what is new cannot be told."]
+    assert "100 leads were worked on" in of_base(*base, score=none)
+    one = of_base(renewed, coverage, doubled.assign(companies=0), blacklist, score=none, companies=True)
+    assert "several open leads" not in one
     assert score_groups(none).empty

@@ -16,7 +16,9 @@ from funnelstats.config import words
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Work
 from funnelstats.importing.prepare import prepare
+from funnelstats.page.sections import show_section
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
+from funnelstats.plan.findings import plan_case, plan_facts, plan_gaps
 from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead
 from funnelstats.plan.goals import Goal, plan_goal, plan_window, scatter_window, working_days
 from funnelstats.plan.plan import (
@@ -31,7 +33,6 @@ from funnelstats.plan.plan import (
     stage_needs,
     weeks_alike,
 )
-from funnelstats.plan.sentences import aim_notes, money_notes, plan_rules, plan_sentences, work_notes
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[6, 10])
 AS_OF = date(2026, 6, 28)  # a Sunday
@@ -127,7 +128,13 @@ def leads_of(plan):
 
 
 def said(plan, paid=NO_PAID):
-    return plan_sentences(plan, paid)
+    """The lines of the page that tell the plan: what to do, and what the open leads bring."""
+    facts = plan_facts(plan, paid)
+    return [line for block in ("first", "open") for line in shown(f"plan.{block}", facts)]
+
+
+def shown(section, facts, **more):
+    return show_section(section, facts, **more).data["text/plain"].splitlines()
 
 
 # numbers
@@ -227,11 +234,10 @@ def test_leads_that_stand_longer_than_agreed_count_as_far_as_past_ones_were_watc
     # of the 50 that were there on day 12, 20 moved on day 15, and none of those there on day 20
     assert total["expected"] == total["deals_late"] == pytest.approx(30 * 20 / 50)
     assert plan.rates.set_index("from_stage").at["met", "rate"] == 0.4
-    sentence = said(plan)[1]
-    assert "38 of them stand at their stage longer than agreed: going by past leads, they bring 12 deals." in sentence
-    assert sentence.endswith(
-        "5 stand longer than past leads were watched: what comes of them is not known, and nothing is counted."
-    )
+    late, unknown = said(plan)[-2:]
+    assert late.startswith("38 open leads have been at their stage longer than agreed; ")
+    assert late.endswith("going by past leads: 12.")
+    assert unknown.startswith("5 open leads have been there longer than past leads were followed")
 
 
 def test_the_sum_of_open_and_new_leads_makes_the_goal_as_often_as_asked_for():
@@ -417,18 +423,38 @@ def test_where_no_new_lead_can_be_won_in_time_the_page_says_so():
     plan = planned(days, goal=Goal(40, AS_OF, AS_OF + timedelta(days=3)))
     assert plan.new.in_time == 0
     assert plan.leads["leads"].iloc[:2].tolist() == [np.inf, np.inf]
-    assert said(plan)[0].startswith(f"No new lead can still be won by {words.day(plan.goal.by)}")
+    assert said(plan)[0].startswith(f"Too late for new leads: 40 deals by {words.day(plan.goal.by)} must come")
+    assert not any("a week" in line for line in said(plan))
     weekend = planned(past(400), goal=Goal(40, AS_OF - timedelta(days=2), AS_OF))
     assert weekend.new.working_days == 0
-    assert "No new lead can still be won" in said(weekend)[0]
+    assert plan_case(weekend) == "too late"
 
 
 def test_a_goal_that_takes_many_times_the_leads_that_come_is_out_of_reach():
     plan = planned(past(400), goal=GOAL._replace(deals=900))
     assert leads_of(plan)["90%"] > 5 * leads_of(plan)[AS_NOW]
-    sentences = said(plan)
-    assert sentences[0].startswith(f"900 deals by {words.day(GOAL.by)} are out of reach: 90% certainty would take")
-    assert not [sentence for sentence in sentences if "more leads a week" in sentence]
+    facts = plan_facts(plan, NO_PAID)
+    assert (facts["case"], facts["enough"], facts["usual"]) == ("out of reach", None, None)
+    title, needed, *_rest = said(plan)
+    assert title == f"Out of reach: 900 deals by {words.day(GOAL.by)}"
+    assert needed.startswith("90% certainty would take")
+
+
+def test_leads_as_they_come_are_enough_or_so_many_more_are_missing_a_week():
+    plan = planned(past(400))
+    facts = plan_facts(plan, NO_PAID)
+    assert facts["case"] == "needed"
+    missing = np.ceil(plan.surest["a_week"] - plan.as_now["a_week"])
+    assert (facts["enough"]["keep"], facts["enough"]["missing"]) == (plan.as_now["delivers"] >= 0.9, max(missing, 1))
+    few = plan._replace(leads=plan.leads.assign(delivers=0.004, a_week=[9.0, 12.2, 1.0, 4.0]))
+    lines = said(few)
+    assert f"That is 13 a week, {words.number(np.ceil(plan.surest['a_day']))} a working day" in lines[1]
+    assert any(line.endswith("make the goal in fewer than 1 of 100 cases.") for line in lines)
+    assert "Find 9 more a week, or set a later day." in lines
+    half = said(plan._replace(leads=plan.leads.assign(delivers=0.5)))
+    assert any(line.endswith("make the goal in 50 of 100 cases.") for line in half)
+    many = said(plan._replace(leads=plan.leads.assign(delivers=0.999)))
+    assert any(line.startswith("Keep up the") and "more than 99 of 100" in line for line in many)
 
 
 def test_below_five_deals_seen_there_is_a_range_and_no_number():
@@ -439,11 +465,15 @@ def test_below_five_deals_seen_there_is_a_range_and_no_number():
     sure = plan.leads.iloc[:2]
     assert sure["leads"].isna().all()
     assert (sure["leads_lower"] < sure["leads_upper"]).all()
-    assert "only 4 deals were seen in the past" in said(plan)[0]
-    assert said(plan)[1] == "No lead is open now: all deals must come from new ones."
+    assert plan_case(plan) == "few"
+    assert said(plan)[0].startswith("Anything from ")
+    assert said(plan)[1:3] == [
+        "Only 4 deals were seen in the past.",
+        "No lead is open now: all deals must come from new ones.",
+    ]
     none = planned(days.assign(advanced=days["advanced"].where(days["from_stage"] == "lead", 0)))
     assert np.isnan(none.leads["leads"].iloc[1])
-    assert "only 0 deals were seen" in said(none)[0]
+    assert said(none)[1] == "Only 0 deals were seen in the past."
     met = none.forecast.set_index("stage").loc["met"]
     assert met["expected"] == met["deals_lower"] == 0 < met["deals_upper"]
 
@@ -456,7 +486,8 @@ def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
     total = plan.forecast.iloc[-1]
     assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 99)
     assert plan.leads["leads"].iloc[:3].isna().all()
-    assert "cannot be told" in said(plan)[0]
+    assert plan_case(plan) == "unwatched"
+    assert said(plan)[0].endswith("cannot be told")
     assert stage_needs(plan)["new"].isna().all()
     assert "text/html" in deals_chart(plan).data
 
@@ -465,18 +496,31 @@ def test_open_leads_that_have_paid_and_channels_for_nothing_are_said():
     plan = planned(past(400))
     paid = pd.DataFrame({"from_stage": ["lead", "met"], "open": [2, 36]})
     with_paid = said(plan, paid)
-    assert with_paid[2].startswith(
-        "38 of the open leads have a payment booked and do not stand at “paid” yet (36 at “met”, 2 at “lead”): "
-    )
-    assert "do not stand at “paid” yet (at “met”): move them on" in said(plan, paid[1:])[2]
-    assert said(plan) == [sentence for sentence in with_paid if sentence != with_paid[2]]
+    assert with_paid[-1].startswith("38 at met and lead have paid already: move them to paid in the CRM.")
+    assert said(plan, paid[1:])[-1].startswith("36 at met have paid already")
+    assert said(plan) == with_paid[:-1]
     cost = {"spend": 90.0, "leads": 4, "free_leads": 1, "free_channels": "Partner", "cost_elsewhere": 30.0}
-    tables = SimpleNamespace(costs=1, payments=1)
-    notes = money_notes(tables, pd.DataFrame([cost]), FUNNEL)
-    assert notes[1].startswith("No spend is written down for Partner: 25% of the leads of late are in the average ")
-    assert "reckon 30\u00a0RUB for a new lead" in notes[1]
-    assert len(money_notes(tables, pd.DataFrame([{**cost, "free_leads": 0}]), FUNNEL)) == 2
-    assert len(money_notes(tables, pd.DataFrame([{**cost, "spend": 0.0}]), FUNNEL)) == 2
+    known = {"costs": False, "payments": False, "currency": "RUB"}
+    assert shown("plan.money", known, cost=cost)[-1] == (
+        "No spend is recorded for Partner, 25% of recent leads. If no more of these can be had, a new lead costs "
+        "30 ₽, as in the other channels."
+    )
+    for less in ({"free_leads": 0}, {"spend": 0.0}):
+        assert len(shown("plan.money", known, cost={**cost, **less})) == 2
+
+
+def test_without_costs_and_payments_the_plan_has_no_section_of_money():
+    tables = SimpleNamespace(costs=None, payments=None)
+    contacts = pd.DataFrame({"contacts": [3], "kind": ["call"]})
+    gaps = plan_gaps(tables, contacts, contacts)
+    assert gaps == {"contacts": False, "meetings": True, "managers": False, "costs": True, "payments": True}
+    assert shown("plan.money", gaps, cost={}, currency="RUB") == ["(nothing)"]
+    assert [line.partition(":")[0] for line in shown("plan.limits", gaps)[1:]] == [
+        "No contact is of the kind “meeting”",
+        "No costs",
+        "No payments",
+    ]
+    assert shown("plan.limits", dict.fromkeys(gaps, False)) == ["(nothing)"]
 
 
 # the sample and real exports
@@ -503,9 +547,9 @@ def chain(name, deals, by, as_of=""):
         "needs": stage_needs(plan).set_index("stage"),
         "hundred": funnel_arithmetic(plan.rates, spec).set_index("stage"),
         "money": plan_money(plan, fs.deal_size(tables.payments), cost),
-        "said": plan_sentences(plan, paid),
-        "notes": [*work_notes(contacts, managers), *aim_notes(spec), *money_notes(tables, cost, spec)],
-        "rules": plan_rules(spec, goal),
+        "said": said(plan, paid),
+        "gaps": plan_gaps(tables, contacts, managers),
+        "cost": cost.iloc[0],
         "paid": paid,
     }
 
@@ -554,19 +598,19 @@ def test_the_methods_quote_the_samples_plan() -> None:
 @pytest.mark.usefixtures("sample")
 def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
     covered = chain("sample", 100, "2026-09-30")
-    assert covered["said"][0] == (
-        f"For 100 deals by {words.day(date(2026, 9, 30))} no new lead is needed, with 90% certainty: the open ones "
-        "bring them."
-    )
+    assert covered["said"][:2] == [
+        f"No new lead is needed for 100 deals by {words.day(date(2026, 9, 30))}",
+        "The open leads bring them, with 90% certainty.",
+    ]
     assert covered["plan"].at["90%", "leads"] == 0
     thousand = chain("sample", 1000, "2026-09-30")
     leads = thousand["plan"]["leads"]
     assert leads["90%"] > leads["80%"] > leads[USUAL] > 1000
     assert thousand["plan"].at[AS_NOW, "leads"] == pytest.approx(2291, abs=20)
-    assert f"you need {leads['90%']:,.0f} new leads" in thousand["said"][0]
-    lacking = [sentence for sentence in thousand["notes"] if sentence.startswith("No ")]
-    assert [sentence.split(":")[0] for sentence in lacking] == ["No spend is written down for Partner, unknown"]
-    assert "36 of the open leads have a payment booked" in thousand["said"][2]
+    assert thousand["said"][0].startswith(f"{leads['90%']:,.0f} new leads for 1,000 deals")
+    assert not any(thousand["gaps"].values())
+    assert thousand["cost"]["free_channels"] == "Partner, unknown"
+    assert "36 at contracted have paid already" in thousand["said"][-1]
     assert thousand["needs"].at["paid", "entries"] == pytest.approx(thousand["plan"].at["90%", "expected"])
     assert 2 < thousand["calendar"]["meetings_a_manager_a_day"].median() < 6
 
@@ -574,8 +618,8 @@ def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
 @pytest.mark.parametrize(
     ("name", "as_of", "lacks"),
     [
-        ("olist", "2018-05-31", ["No contacts", "No manager", "No targets", "No costs"]),
-        ("maven_crm", "", ["No contacts", "No targets", "No costs"]),
+        ("olist", "2018-05-31", ["contacts", "managers", "costs"]),
+        ("maven_crm", "", ["contacts", "costs"]),
     ],
 )
 def test_exports_without_contacts_targets_and_costs_are_planned_and_say_what_is_missing(
@@ -585,12 +629,11 @@ def test_exports_without_contacts_targets_and_costs_are_planned_and_say_what_is_
     copied(name, name)
     prepare(name)
     found = chain(name, 300, "", as_of)
-    missing = [" ".join(sentence.split()[:2]).rstrip(":") for sentence in found["notes"] if sentence.startswith("No ")]
-    assert missing == lacks
+    assert [part for part, lacking in found["gaps"].items() if lacking] == lacks
     assert found["plan"].at["90%", "leads"] > 300
     assert found["calendar"]["contacts"].isna().all()
     if name == "olist":
         # no lead came in the last half-year before the export
         said = chain(name, 300, "")["said"]
-        assert said[0].endswith("cannot be told: no lead came in of late.")
-        assert said[1].startswith("All 7,158 leads open now stand at their stage longer than agreed")
+        assert said[:2] == [f"{said[0].removesuffix(' cannot be told')} cannot be told", "No lead has come in lately."]
+        assert said[-1].startswith("All 7,158 open leads have been at their stage longer than past leads were followed")

@@ -13,7 +13,7 @@ from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import read_quality, set_aside_reasons
 from funnelstats.importing.prepare import prepare
 from funnelstats.importing.table_facts import odd_facts
-from funnelstats.page.rules import cautions, fact_sentences
+from funnelstats.page.rules import cautions, oddities
 
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
 CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)
@@ -39,7 +39,7 @@ def test_an_orderly_export_has_no_odd_facts():
 
 
 def test_a_fact_of_one_is_told_of_one():
-    one, *more = fact_sentences([{"fact": "entered_before_created", "detail": "", "count": n} for n in (1, 2, 0)])
+    one, *more = oddities([{"fact": "entered_before_created", "detail": "", "count": n} for n in (1, 2, 0)])
     assert one == "1 lead entered a stage before it was created: counted, not in durations."
     assert more[0].startswith("2 leads entered a stage before they were")
     assert more[1].startswith("0 leads")
@@ -58,7 +58,8 @@ def fact(name, detail="", count=2, **more):
 def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line_that_mends_it():
     mend = 'stages = ["lead"]'
     odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_twice", "web")]
-    first, second, last = fact_sentences(odd)
+    first, second = cautions(odd)
+    (last,) = oddities(odd)
     assert "had their whole time" in first
     assert first.endswith(f"In funnel.toml:\n{mend}")
     assert "web" in second

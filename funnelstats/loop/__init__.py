@@ -1,6 +1,6 @@
 """The closed loop of marketing and sales: what became of every lead handed over, and of the lead base."""
 
-from funnelstats.loop.base import renewal, score_groups, score_skill
+from funnelstats.loop.base import base_facts, renewal, score_answer, score_groups, score_skill
 from funnelstats.loop.base_counts import (
     attribute_sizes,
     blacklist_counts,
@@ -24,7 +24,6 @@ from funnelstats.loop.counts import (
 )
 from funnelstats.loop.findings import loop_findings, loop_not_told
 from funnelstats.loop.nurture import compared_by, nurture_effects, nurture_table
-from funnelstats.loop.sentences import base_sentences
 from funnelstats.loop.states import (
     acceptance,
     even_load,

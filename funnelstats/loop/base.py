@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.words import _
-from funnelstats.core.intervals import checked_level, share, wilson_interval
+from funnelstats.core.intervals import NO, POINTS, YES, answers, checked_level, share, wilson_interval
 
 GROUPS = 10
+COIN = 0.5
 
 
 def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
@@ -120,6 +122,34 @@ def score_skill(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     found = pd.DataFrame({name: [value] for name, value in zip(names, values, strict=True)})
     found = found.fillna({"auc_lower": 0.0, "auc_upper": 1.0})
     return found.astype(dict.fromkeys(names[:3], "int64"))
+
+
+def score_answer(skill: pd.DataFrame) -> dict[str, Any] | None:
+    """The row of ``score_skill`` with its ``answer``, and whether it is ``off`` as a probability; None without one.
+
+    The answer is "better" than a coin, "worse", "no" (within five points of it), "cannot tell", or "alike" where all
+    judged leads ended alike.
+    """
+    if skill.empty:
+        return None
+    row: dict[str, Any] = {str(name): value for name, value in skill.iloc[0].items()}
+    low, high = row["auc_lower"] - COIN, row["auc_upper"] - COIN
+    answer = str(answers(low > 0 or high < 0, low, high, POINTS))
+    named = {YES: "worse" if high < 0 else "better", NO: "no"}.get(answer, answer)
+    off = pd.notna(row["calibration_p"]) and row["calibration_p"] < 0.05
+    return row | {"answer": "alike" if pd.isna(row["auc"]) else named, "off": bool(off), "margin": POINTS}
+
+
+def base_facts(
+    renewed: pd.DataFrame, coverage: pd.DataFrame, doubled: pd.DataFrame, blacklist: pd.DataFrame, skill: pd.DataFrame
+) -> dict[str, Any]:
+    """How the lead base does in the quarter: the last row of each of these frames, None of one without rows.
+
+    Takes ``renewal``, ``coverage_counts``, ``duplicate_counts``, ``blacklist_counts`` and ``score_skill``.
+    """
+    frames = {"renewed": renewed, "coverage": coverage, "doubled": doubled, "blacklist": blacklist}
+    last = {name: None if frame.empty else frame.iloc[-1].to_dict() for name, frame in frames.items()}
+    return last | {"skill": score_answer(skill)}
 
 
 def _auc(won: np.ndarray, missed: np.ndarray) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from funnelstats.money.counts import (
     paid_by_month,
     returns_of,
     spend_counts,
+    stage_amounts,
     stray_payments,
 )
+from funnelstats.money.findings import amount_facts, channel_facts, credit_facts, money_gaps
 from funnelstats.money.revenue import deals_to_come, payback, returns, returns_table
-from funnelstats.money.sentences import attribution_sentences, money_limits, money_rules, money_sentences

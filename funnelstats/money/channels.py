@@ -96,8 +96,10 @@ def money_of_campaigns(rows: pd.DataFrame) -> pd.DataFrame:
     """The first 25 rows of ``returns`` by channel and campaign, and one of all others, so that nothing is left out.
 
     Others are also those without spend that brought fewer than 10 leads. What adds up is summed; their return is not
-    told, since few of them have spend.
+    told, since few of them have spend. No rows where no campaign is named.
     """
+    if rows["campaign"].eq(MISSING).all():
+        return rows.iloc[:0]
     small = ~(rows["spend"] > 0) & (rows["leads"] < FEWEST_LEADS)
     kept = rows[~small].head(MOST_CAMPAIGNS)
     rest = rows.drop(kept.index)

@@ -16,8 +16,8 @@ import pandas as pd
 from funnelstats.config.dates import checked_period
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
-from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers, with_shown
-from funnelstats.core.journeys import earlier, episodes, not_before, visible
+from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
+from funnelstats.core.journeys import earlier, episodes, not_before, visible, with_leads
 from funnelstats.core.payment_counts import paid_by_lead
 from funnelstats.money.revenue import deals_to_come, returns
 
@@ -226,6 +226,42 @@ def stray_payments(values: ir.Table, payments: ir.Table | None, as_of: date) -> 
     stray = paid_by_lead(payments, as_of).anti_join(values, "lead_id")
     counted = stray.aggregate(payments=stray.payments.sum(), leads=stray.count(), amount=stray.paid.sum())
     return whole_numbers(fetch(counted).astype({"amount": "float64"}).fillna(0), ["payments", "leads"])
+
+
+FATES = ["entered", "advanced", "lost", "still_there"]
+AMOUNTS = [f"{fate}_amount" for fate in FATES]
+
+
+def stage_amounts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tuple[date, date]) -> pd.DataFrame:
+    """What came to each stage in a period, moved on, was lost, is still there: leads, and the amounts of their records.
+
+    The leads are those of ``stage_flow``; nothing leaves the last stage, where all but ``entered`` is missing. A record
+    without an amount above 0 is in no sum: ``without_amount`` counts these, and a sum of none but these is missing.
+    Returns stage, FATES, AMOUNTS, without_amount; no rows where no amount is known.
+    """
+    checked_period(*between)
+    first, last = map(on_date, between)
+    stated = "amount" in leads.columns
+    rows = with_leads(journeys, leads, ["amount"]) if stated else journeys.mutate(amount=ibis.null("float64"))
+    rows = rows.filter((rows.entered_on <= last) & (rows.left_on >= first).fill_null(True))
+    rows = rows.mutate(amount=ibis.cases((rows.amount > 0, rows.amount.cast("float64"))))
+    left = (rows.left_on <= last).fill_null(False)
+    advanced, lost = (left & rows.outcome.isin(names) for names in (["advanced", "won"], ["lost"]))
+    fates = dict(zip(FATES, (rows.entered_on >= first, advanced, lost, ~left), strict=True))
+    counted = rows.group_by("place").aggregate(
+        **{name: rows.count(where=fate) for name, fate in fates.items()},
+        **{name: rows.amount.sum(where=fate) for name, fate in zip(AMOUNTS, fates.values(), strict=True)},
+        without_amount=rows.count(where=rows.amount.isnull()),
+    )
+    frame = pd.DataFrame({"place": range(len(funnel.stages))}).merge(fetch(counted), how="left", on="place")
+    frame = whole_numbers(frame, [*FATES, "without_amount"]).astype(dict.fromkeys(AMOUNTS, "float64"))
+    if frame[AMOUNTS].isna().all(axis=None):
+        frame = frame.iloc[:0]
+    leaves = frame["place"] < len(funnel.steps)
+    nobody = {amount: frame[amount].mask(frame[fate] == 0, 0.0) for fate, amount in zip(FATES, AMOUNTS, strict=True)}
+    frame = frame.assign(stage=named(frame["place"], funnel.stages), **nobody)
+    gone = {name: frame[name].where(leaves).astype("float64") for name in (*FATES[1:], *AMOUNTS[1:])}
+    return frame.assign(**gone)[["stage", *FATES, *AMOUNTS, "without_amount"]]
 
 
 CREDITS = ["own", "first", "last", "linear", "position"]

@@ -145,11 +145,9 @@ def _tolerances(funnel: Funnel) -> list[str]:
     ]
 
 
-def fact_sentences(facts: Sequence[dict]) -> list[str]:
-    """What is odd about the data, each fact a sentence that begins with its count; warnings first."""
-    return [*cautions(facts), *_facts([fact for fact in facts if FACT_TEXTS[fact["fact"]].touches is None])] or [
-        _("Nothing odd was found.")
-    ]
+def oddities(facts: Sequence[dict]) -> list[str]:
+    """What is odd about the data and makes no number false, each fact a sentence that begins with its count."""
+    return _facts([fact for fact in facts if FACT_TEXTS[fact["fact"]].touches is None])
 
 
 def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> list[str]:
@@ -183,6 +181,13 @@ def _facts(facts: Sequence[dict]) -> list[str]:
         mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""
         said.append(f"{text} {mend}".rstrip())
     return said
+
+
+def missing_tables(tables: Tables) -> dict[str, bool]:
+    """What the export lacks, and so which questions have no answer: contacts, payments, costs, refusals, reasons."""
+    known = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    absent = {table: getattr(tables, table) is None for table in ("contacts", "payments", "costs")}
+    return absent | {"refusals": "lead_id" not in known, "reasons": "lead_id" in known and "reason" not in known}
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:

@@ -2,6 +2,7 @@
 
 from funnelstats.plan.charts import arithmetic_chart, deals_chart, show_calendar
 from funnelstats.plan.counts import lead_cost, open_leads, paid_open_leads, stage_contacts
+from funnelstats.plan.findings import plan_facts, plan_gaps
 from funnelstats.plan.forecast import forecast_open, plan_rates
 from funnelstats.plan.goals import plan_goal, plan_window, scatter_window
 from funnelstats.plan.plan import (
@@ -13,4 +14,3 @@ from funnelstats.plan.plan import (
     plan_money,
     stage_needs,
 )
-from funnelstats.plan.sentences import aim_notes, money_notes, plan_rules, plan_sentences, work_notes

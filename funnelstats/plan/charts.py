@@ -41,8 +41,8 @@ CALENDAR_WORDS = {
     "new_leads": "new leads",
     "contacts": "contacts",
     "meetings": "meetings",
-    "contacts_a_manager_a_day": "contacts a manager a day",
-    "meetings_a_manager_a_day": "meetings a manager a day",
+    "contacts_a_manager_a_day": "contacts per manager and day",
+    "meetings_a_manager_a_day": "meetings per manager and day",
 }
 
 

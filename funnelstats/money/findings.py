@@ -1,0 +1,87 @@
+"""What a page says about money: which channel loses and which earns, what is unsure, what the export lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.config.schema import MISSING
+from funnelstats.config.words import _
+from funnelstats.core.counts import known_columns
+from funnelstats.money.channels import RULES
+from funnelstats.money.revenue import rivals
+
+if TYPE_CHECKING:
+    from funnelstats.importing.opening import Tables
+
+BIG = 1 / 3
+"""From this share of its revenue on, one deal makes a channel's return a matter of luck."""
+VERDICTS = ("red", "green", "undecided", "too few", "no leads", "no spend", "no channel")
+
+
+def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
+    """The rows of ``returns`` by channel, by verdict ("no_spend"), each with its ``gain`` over what was spent.
+
+    Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
+    others. ``lucky`` are judged rows that hang on one deal; ``most`` is the row of most revenue; ``costs`` and
+    ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
+    """
+    unnamed = bool(by_channel["channel"].eq(MISSING).all())
+    rows = by_channel.assign(gain=by_channel["revenue_final"] - by_channel["spend"])
+    rows = rows.assign(channel=_("all channels")) if unnamed else rows
+    of = {verdict.replace(" ", "_"): rows[rows["verdict"] == verdict] for verdict in VERDICTS}
+    best = of["green"].nlargest(1, "back")
+    judged = rows["verdict"].isin(["red", "green", "undecided"])
+    return of | {
+        "rows": rows,
+        "best": best,
+        "close": rivals(of["green"]),
+        "keep": of["green"].drop(best.index).sort_values("gain", ascending=False),
+        "lucky": rows[judged & (rows["biggest_share"] >= BIG)],
+        "most": rows.nlargest(1, "revenue"),
+        "costs": bool(rows["spend"].notna().any()),
+        "payments": bool(rows["revenue"].notna().any()),
+        "unnamed": unnamed,
+    }
+
+
+def credit_facts(credited: pd.DataFrame) -> dict[str, Any] | None:
+    """The channel on which the rules of ``attribution`` differ most, and its least and greatest share of the money."""
+    if credited.empty:
+        return None
+    rules = credited[RULES[1:]]
+    apart = int(np.argmax(rules.max(axis=1) - rules.min(axis=1)))
+    row, total = rules.iloc[apart], credited["linear"].sum()
+    return {"channel": credited["channel"].iloc[apart], "low": row.min() / total, "high": row.max() / total}
+
+
+def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
+    """The rows of ``stage_amounts``; the ``worst``, at which most money is lost, and all that is ``open``.
+
+    None where the amounts of some stage are not known.
+    """
+    left = amounts.iloc[:-1]
+    lost, there = left["lost_amount"], left["still_there_amount"]
+    told = len(left) > 0 and bool(lost.notna().all()) and lost.max() > 0
+    return {
+        "stages": amounts,
+        "worst": left.sort_values("lost_amount").iloc[-1].to_dict() if told else None,
+        "open": there.sum() if len(left) and there.notna().all() else None,
+    }
+
+
+def money_gaps(tables: Tables, strays: pd.DataFrame, set_aside: pd.DataFrame) -> dict[str, Any]:
+    """What the export lacks of money, and the payments that are in no table.
+
+    Takes a frame of ``stray_payments``, and the rows that the preparation set aside: ``orphans`` are of no lead.
+    """
+    return {
+        "costs": tables.costs is None,
+        "payments": tables.payments is None,
+        "lead_channels": "channel" not in known_columns(tables.leads),
+        "cost_channels": tables.costs is not None and "channel" not in known_columns(tables.costs),
+        "orphans": int(((set_aside["table"] == "payments") & (set_aside["code"] == "orphan")).sum()),
+        "strays": strays.iloc[0].to_dict(),
+    }
