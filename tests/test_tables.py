@@ -120,7 +120,7 @@ def test_rows_of_one_heading_stand_together_in_the_order_they_came():
 def test_money_dates_and_texts_have_their_own_format():
     frame = pd.DataFrame({"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]})
     shown = tabled(frame, kinds={"won": "money"}, currency="RUB")
-    assert cells_of(shown) == [["a", "1,234,567\u00a0RUB", "2026-07-20", "–"]]
+    assert cells_of(shown) == [["a", "1,234,567\u00a0₽", "2026-07-20", "–"]]
 
 
 def test_no_verdict_is_told_by_its_colour_alone():

@@ -22,7 +22,7 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.number(35324) == "35\u00a0324"
     assert words.number(4.256, 1) == "4,3"
     assert words.percent(0.663) == "66\u00a0%"
-    assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0RUB"
+    assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0₽"
     assert words.exact(0.01457) == "0,0146"
     assert words.day(date(2026, 6, 28)) == "28 июня 2026"
     assert words.short_day(date(2026, 6, 28)) == "28.06.2026"
@@ -30,7 +30,7 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
 
 def test_a_number_below_nothing_has_a_true_minus_in_every_form():
     written = [words.number(-1234.5), words.percent(-0.043, 1), words.money(-5, "RUB"), words.rough(-35324006)]
-    assert written == ["−1,234", "−4.3%", "−5\u00a0RUB", "−35,000,000"]
+    assert written == ["−1,234", "−4.3%", "−5\u00a0₽", "−35,000,000"]
     assert words.exact(-0.5) == "−0.5"
 
 

@@ -200,9 +200,9 @@ def money(amount: float, currency: str) -> str:
     """An amount without cents, with its currency.
 
     >>> money(35324006.4, "RUB")
-    '35,324,006\xa0RUB'
+    '35,324,006\xa0₽'
     """
-    return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{currency}"
+    return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{symbol(currency)}"
 
 
 def short_money(amount: float, currency: str) -> str:
@@ -211,17 +211,27 @@ def short_money(amount: float, currency: str) -> str:
     >>> short_money(35324006.4, "RUB"), short_money(-211533, "EUR"), short_money(950, "EUR")
     ('35.3M\xa0₽', '−212K\xa0€', '950\xa0€')
     """
-    from babel.numbers import format_compact_decimal, get_currency_symbol
+    from babel.numbers import format_compact_decimal
 
     if pd.isna(amount):
         return _(NOT_KNOWN)
-    # English knows this sign by three letters only.
-    symbol = "₽" if currency == "RUB" else get_currency_symbol(currency, spoken()) if currency else ""
     if abs(amount) < 10_000:
         said = number(amount)
     else:
         said = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2).replace("-", MINUS)
-    return f"{said}\u00a0{symbol}".rstrip("\u00a0")
+    return f"{said}\u00a0{symbol(currency)}".rstrip("\u00a0")
+
+
+def symbol(currency: str) -> str:
+    """The sign of a currency, its letters where it has none.
+
+    >>> symbol("RUB"), symbol("EUR"), symbol("CZK")
+    ('₽', '€', 'CZK')
+    """
+    from babel.numbers import get_currency_symbol
+
+    # English knows this sign by three letters only.
+    return "₽" if currency == "RUB" else get_currency_symbol(currency, spoken()) if currency else ""
 
 
 def listed(parts: Iterable[str]) -> str:

@@ -332,13 +332,15 @@ def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
 
 
 def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The rows of ``returns`` as a table shows them: a limit without an end is missing, cohorts have names (quarter).
+    """The rows of ``returns`` as a table shows them: cohorts have names (quarter), and missing are limits without an
+    end and a spend of nothing, which nobody recorded.
 
     Below them ``total``, the row of everything together, "(all)" in the first key column.
     """
     if total is not None:
         rows = pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)
-    return _named_quarters(rows.replace(np.inf, np.nan))
+    spend = rows["spend"].where(rows["spend"] > 0)
+    return _named_quarters(rows.replace(np.inf, np.nan).assign(spend=spend))
 
 
 def _named_quarters(rows: pd.DataFrame) -> pd.DataFrame:

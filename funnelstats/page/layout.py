@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import _, exact, label, number, percent, percent_range, short_day
+from funnelstats.config.words import _, exact, label, number, percent, percent_range, short_day, symbol
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -59,7 +59,7 @@ def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list
         ends = zip(frame[name].tolist(), frame[upper_of(name)].tolist(), strict=True)
         return [missing if pd.isna(low) or pd.isna(high) else percent_range(low, high) for low, high in ends]
     values = zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)
-    unit = f"\u00a0{currency}" if kind == "money" and currency else ""
+    unit = f"\u00a0{symbol(currency)}" if kind == "money" and currency else ""
     return [missing if unknown else f"{_FORMATS[kind](value)}{unit}" for value, unknown in values]
 
 
