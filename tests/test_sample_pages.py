@@ -268,7 +268,7 @@ def test_the_flow_closes_for_every_stage_manager_and_week(sample) -> None:
     assert len(weeks) == 30
     assert flows["week"].nunique() == 30
     left = flows[["advanced", "lost", "nurture", "moved_away", "still_there"]].sum(axis=1)
-    assert (flows["opening"] + flows["entered"] == left).all()
+    assert (flows[["opening", "entered", "came_back"]].sum(axis=1) == left).all()
     assert (flows[FLOW] >= 0).all().all()
     next_week = flows.assign(week=flows["week"] + timedelta(days=7))
     both = next_week.merge(flows, on=["week", "manager", "stage"], suffixes=("_before", ""))

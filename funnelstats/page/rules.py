@@ -64,8 +64,8 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             else []
         ),
         _(
-            "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved "
-            "away + still there."
+            "For every stage and manager: there before + entered + came back = advanced + lost + returned to marketing "
+            "+ moved away + still there."
         ),
         _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=day(as_of)),
         _(
