@@ -166,6 +166,17 @@ AT_THE_TOP = [
     ('titel = "x"', 'titel: unknown key; did you mean "title"?'),
     ('name = "x"', "name: is the folder's name and not stated"),
     ('language = "de"', "language: must be 'en' or 'ru', got 'de'"),
+    ('labels.de = { met = "Termin" }', "labels.de: must be 'en' or 'ru', got 'de'"),
+    (
+        'lead_url = "https://crm.example/deals/"',
+        'lead_url: must be an address with one {lead_id}, like "https://crm.example/deals/{lead_id}", '
+        "got 'https://crm.example/deals/'",
+    ),
+    (
+        'lead_url = "javascript:alert({lead_id})"',
+        'lead_url: must be an address with one {lead_id}, like "https://crm.example/deals/{lead_id}", '
+        "got 'javascript:alert({lead_id})'",
+    ),
     (
         'window_weeks = "many"',
         "window_weeks: must be a valid integer, unable to parse string as an integer, got 'many'",

@@ -16,9 +16,10 @@ from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.page.sections import page_name
 from funnelstats.reporting import reports
 from funnelstats.reporting.committed import reexecute
-from funnelstats.reporting.pages import faults, page_html, page_name
+from funnelstats.reporting.pages import faults, page_html
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job, _spread, render, render_many
 

@@ -12,7 +12,7 @@ PAGE = """
 <p>{% trans n=leads | count, name=name %}{{ name }} has one lead.{% pluralize %}{{ name }} has {{ n }} leads.{% endtrans %}</p>
 {% if leads > 5 %}
 
-<p>{{ rows[0] | step }}: {{ rows[0] | range }}, {{ share | percent }}, {{ name | link("a b.html") }}</p>
+<p>{{ rows[0] | step }}: {{ rows[0] | range }}, {{ share | percent }}, {{ name | link(name | manager_page) }}</p>
 {% endif %}
 {% endblock %}
 {% block nothing %}{% endblock %}
@@ -39,6 +39,7 @@ def test_a_section_is_its_lines_with_facts_in_the_language_spoken():
     lines = ["Anna has 1,234 leads.", "lead → met: 60–70%, 50%, Anna"]
     assert shown.data["text/plain"].splitlines() == lines
     assert shown.data["text/html"].count("\n") == 1, "no empty line"
+    assert '<a class="fs-page" data-page="manager-Anna.html">Anna</a>' in shown.data["text/html"]
     assert sections.show_section("ours.greeting", facts, leads=1).data["text/plain"] == "Anna has one lead."
     words.speak("ru", {"lead": "заявка"})
     assert "заявка → met: 60–70 %" in sections.show_section("ours.greeting", facts).data["text/plain"]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from funnelstats.config.words import speak
 from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, house_axes, show_figure
 from funnelstats.page.layout import Layout, layout, tables
 from funnelstats.page.tables import TABLE_MIME, TEXT_MIME, VERDICT_MARKS, show_csv, show_table, show_text
@@ -64,6 +65,18 @@ def test_a_table_shows_counts_percents_intervals_and_verdicts_in_words(control):
         ["Сидоров", "20", "70.0%", "48–86%", "▼ red"],
         ["Anna", "0", "no entrants", "0–100%", "○ too few"],
     ]
+
+
+def test_names_from_the_data_are_called_by_their_labels_but_people_and_companies_keep_theirs():
+    frame = pd.DataFrame({"lead_id": ["7/8&"], "stage": ["met"], "company": ["met"]})
+    speak("en", {"met": "meeting"}, "https://crm.example/{lead_id}/x")
+    try:
+        html = show_table(frame, Layout(name="x", title="X")).data["text/html"]
+    finally:
+        speak("en")
+    assert '<a href="https://crm.example/7%2F8%26/x">7/8&amp;</a>' in html
+    assert re.findall(r"<td[^>]*>(.*)</td>", html) == ["meeting", "met"]
+    assert "<a" not in show_table(frame, Layout(name="x", title="X")).data["text/html"]
 
 
 def test_the_words_for_a_missing_value_may_be_given(control):
@@ -231,7 +244,7 @@ def test_sentences_are_escaped_and_compared_as_text():
 def test_a_table_carries_its_data_with_labels_and_kinds(control):
     shown = tabled(control, group=["manager"], currency="RUB")
     columns = [
-        ("manager", "manager", "text"),
+        ("manager", "manager", "written"),
         ("entered", "leads", "count"),
         ("rate", "share", "percent"),
         ("ci_lower", "very likely within", "interval"),
@@ -319,6 +332,8 @@ def test_every_table_of_a_page_is_stated_and_every_stated_one_is_shown():
     pages = [path.stem for path in notebooks.glob("*.ipynb")]
     places = [*notebooks.glob("*.ipynb"), *Path(charts.__file__).parents[1].glob("*/charts.py")]
     text = "".join(path.read_text(encoding="utf-8") for path in places).replace('\\"', '"')
+    text = re.sub(r'show_section\("[^"]+"', "", text)
+    text = re.sub(r'show_section\(\s*"[^"]+"', "", text)
     shown = {name for page in pages for name in re.findall(rf'"({page}\.[a-z-]+)"', text)}
     assert shown == {*tables()}
 
@@ -335,6 +350,14 @@ def test_columns_named_by_the_data_are_shown_by_their_own_names_and_take_the_pat
         *("cohort", "lost", "into won deals", "leads"),
     ]
     assert cells_of(shown) == [["a", "50.0%", "2", "3"]]
+
+
+def test_a_folded_table_shows_its_title_until_it_is_opened(control):
+    how = Layout(name="t", title="T")
+    html = show_table(control, how, folded=True).data["text/html"]
+    assert re.search(r"<details><summary>[^<]+</summary><div class=.fs-scroll", html)
+    assert "<figcaption>" not in html
+    assert "<details>" not in show_table(control, how).data["text/html"]
 
 
 def test_a_group_of_two_columns_heads_its_rows_with_both():

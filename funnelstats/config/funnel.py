@@ -46,7 +46,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _lead_url(address: str) -> str:
+    if not re.fullmatch(r"https?://[^\s{}]*\{lead_id\}[^\s{}]*", address):
+        raise ValueError('must be an address with one {lead_id}, like "https://crm.example/deals/{lead_id}"')
+    return address
+
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
+LeadUrl = Annotated[str, AfterValidator(_lead_url)]
 HeaderRow = Annotated[int, Field(ge=1)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Days = Annotated[int, Field(ge=1)]
@@ -198,6 +205,8 @@ class Funnel(Spec):
     title: str
     timezone: Zone
     language: Literal["en", "ru"] = "en"
+    labels: dict[Literal["en", "ru"], dict[str, str]] = {}
+    lead_url: LeadUrl | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
     exported_on: date | None = None
@@ -293,7 +302,7 @@ def read_funnel(name: str) -> Funnel:
 
 def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
     """One pydantic error as a sentence: key, offender, what would be right."""
-    places = _places(item["loc"], stated)
+    places = [place for place in _places(item["loc"], stated) if place != "[key]"]
     key, offender = ".".join(places), item["input"]
     if item["type"] == "missing":
         return f"{key}: must be stated"

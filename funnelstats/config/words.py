@@ -14,6 +14,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -34,17 +35,18 @@ _DAY_AND_MONTH = {"en": "d MMMM", "ru": "d MMMM"}
 _DAY_ALONE = {"en": "d", "ru": "d"}
 _BRITISH = {"en": "en_GB"}
 """Whose English is written: no comma before the last of several."""
-_spoken: dict[str, Any] = {"language": "en", "labels": {}}
+_spoken: dict[str, Any] = {"language": "en", "labels": {}, "lead_url": None}
 
 
-def speak(language: str, labels: Mapping[str, str] | None = None) -> None:
+def speak(language: str, labels: Mapping[str, str] | None = None, lead_url: str | None = None) -> None:
     """From here on texts and numbers are in this language, and names from the data read as their ``labels`` do.
 
-    Raises FunnelError for a language without a catalogue.
+    ``lead_url`` is the address of a lead in the CRM, with {lead_id} in it. Raises FunnelError for a language without
+    a catalogue.
     """
     if language not in LANGUAGES:
         raise FunnelError(f'no language "{language}"; {suggestion(language, LANGUAGES)}')
-    _spoken.update(language=language, labels=labels or {})
+    _spoken.update(language=language, labels=labels or {}, lead_url=lead_url)
 
 
 def spoken() -> str:
@@ -55,6 +57,12 @@ def spoken() -> str:
 def label(name: str) -> str:
     """What a stage, channel, product or reason is called in the language spoken: its own name where none is stated."""
     return str(_spoken["labels"].get(name, name))
+
+
+def lead_address(lead_id: str) -> str:
+    """Where the CRM shows a lead; "" where funnel.toml states no address."""
+    address = _spoken["lead_url"]
+    return address.replace("{lead_id}", quote(lead_id, safe="")) if address else ""
 
 
 @cache

@@ -40,7 +40,8 @@ def open_funnel(name: str, as_of: date | str | None = None, language: str = "") 
     where the data is not prepared or was prepared from something else.
     """
     funnel = read_funnel(name)
-    speak(language or funnel.language)
+    spoken = language or funnel.language
+    speak(spoken, funnel.labels.get(spoken), funnel.lead_url)  # type: ignore[call-overload]
     made_from = prepared_fingerprint(name)
     if made_from is None:
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")

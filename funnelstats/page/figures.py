@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 
-from funnelstats.config.words import number, percent
+from funnelstats.config.words import label, number, percent
 from funnelstats.page.tables import Shown
 
 # Okabe & Ito's palette holds apart under the common colour-vision deficiencies; the greys carry everything
@@ -315,7 +315,7 @@ NOT_RANKED = "not ranked"
 
 def step_words(row: pd.Series) -> str:
     """The step of a row: lead → met."""
-    return f"{row['from_stage']} → {row['to_stage']}"
+    return f"{label(row['from_stage'])} → {label(row['to_stage'])}"
 
 
 def interval_words(row: pd.Series) -> str:
@@ -329,4 +329,4 @@ LONGEST_LABEL = 22
 
 def step_name(from_stage: str, to_stage: str) -> str:
     """A step as figures write it."""
-    return f"{short_name(from_stage, LONGEST_LABEL)} → {short_name(to_stage, LONGEST_LABEL)}"
+    return f"{short_name(label(from_stage), LONGEST_LABEL)} → {short_name(label(to_stage), LONGEST_LABEL)}"

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import _, exact, number, percent, percent_range, short_day
+from funnelstats.config.words import _, exact, label, number, percent, percent_range, short_day
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -27,7 +27,9 @@ def upper_of(column: str) -> str:
     return column.removesuffix("_lower") + "_upper"
 
 
-Kind = Literal["count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text"]
+Kind = Literal[
+    "count", "number", "exact", "percent", "interval", "date", "money", "verdict", "word", "text", "written", "lead"
+]
 
 
 class Column(NamedTuple):
@@ -50,10 +52,15 @@ def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list
 
 
 def as_text(value: Any) -> str:
-    """A name from the data as it is, a word of ours that stands among them in the language spoken."""
+    """A name from the data as its label says, a word of ours that stands among them in the language spoken."""
     if pd.api.types.is_bool(value):
         return _("yes") if value else _("no")
-    return _(str(value)) if value in ROW_WORDS else str(value)
+    return _(str(value)) if value in ROW_WORDS else label(str(value))
+
+
+def as_written(value: Any) -> str:
+    """A person's or company's name, whatever else has the same one."""
+    return _(value) if value in ROW_WORDS else str(value)
 
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
@@ -66,6 +73,8 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "verdict": str,
     "word": _,
     "text": as_text,
+    "written": as_written,
+    "lead": str,
 }
 
 
@@ -112,15 +121,15 @@ class Layout(BaseModel):
         for name in asked:
             if name == OTHERS:
                 for other in (other for other in names if other not in asked):
-                    label = (labels or {}).get(other, as_text(other).replace("_", " "))
+                    called = (labels or {}).get(other, as_text(other).replace("_", " "))
                     fitting = {"kind": _fitting(self.kinds, other), "missing": _fitting(self.missing, other)}
-                    found[other] = Column(label, *self._kind_and_missing(frame, other, fitting))
+                    found[other] = Column(called, *self._kind_and_missing(frame, other, fitting))
             else:
                 stated = stated_column(name)
                 kind, missing = self._kind_and_missing(frame, name, stated)
                 end = "interval" if kind == "interval" else name.rpartition("_")[2]
-                label = self.labels.get(name) or stated.get("label") or RANGE_WORDS.get(end, name.replace("_", " "))
-                found[name] = Column(_(label), kind, missing)
+                called = self.labels.get(name) or stated.get("label") or RANGE_WORDS.get(end, name.replace("_", " "))
+                found[name] = Column(_(called), kind, missing)
         plain = Column("", "text", UNKNOWN)
         found = {name: found.get(name, plain) for name in self.group} | found
         uppers = {upper_of(name) for name, column in found.items() if column.kind == "interval"}

@@ -7,6 +7,9 @@ in ``{% trans %}`` and are found in the catalogues.
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -62,6 +65,22 @@ def _rendered(section: str, facts: Mapping[str, Any]) -> str:
     return "\n".join(line.strip() for line in lines if line.strip())
 
 
+def page_name(*words: str) -> str:
+    """A file name for a page of these words: readable, safe on every system, different for different words.
+
+    >>> page_name("manager", "Иванов")
+    'manager-Иванов'
+    >>> page_name("manager", "../A & B")
+    'manager-A-B-674164'
+    """
+    text = "-".join(unicodedata.normalize("NFC", word) for word in words)
+    safe = re.sub(r"\W+", "-", text).strip("-_")[:60]
+    # "ivanov" and "Ivanov" are one file on many disks: what is not plainly capitalised is told apart too.
+    if safe == text and all(word == word.title() for word in words[1:]):
+        return safe
+    return f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
 def _plain(fact: Any) -> Any:
     """Frames as lists of rows; a text that the data writes over several lines on one."""
     if isinstance(fact, pd.DataFrame):
@@ -99,6 +118,7 @@ def _templates(language: str) -> Environment:
         "step": _step,
         "label": words.label,
         "link": _link,
+        "manager_page": lambda manager: f"{page_name('manager', manager)}.html",
     }
     found.tests["known"] = pd.notna
     # a block rendered alone sees no import of its page
@@ -125,5 +145,5 @@ def _step(row: Mapping[str, Any]) -> str:
 
 
 def _link(text: Any, page: str) -> Markup:
-    """The text as a link to a page of the run, which its publisher takes away again where there is no such page."""
-    return Markup('<a class="fs-page" href="{}">{}</a>').format(page, escape(text))
+    """The text as a link to another page of the funnel; its publisher makes it one where there is such a page."""
+    return Markup('<a class="fs-page" data-page="{}">{}</a>').format(page, escape(text))

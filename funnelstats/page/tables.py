@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from funnelstats.config.words import _
-from funnelstats.page.layout import Column, Layout, cells, layout, upper_of
+from funnelstats.config.words import _, lead_address
+from funnelstats.page.layout import UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
 
 TABLE_MIME = "application/vnd.funnelstats.table+json"
@@ -84,7 +84,7 @@ OTHER_VERDICT_WORDS = (
 NO_OUTPUT = Shown({"text/html": "", "text/plain": "nothing: the sentences above say why"})
 """Takes the place of a table or a figure where a page has said already that there is nothing."""
 
-_LEFT = ("text", "verdict", "word")
+_LEFT = ("text", "written", "lead", "verdict", "word")
 """Kinds that are read from the left, as words are."""
 _DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
 LONG = 16
@@ -96,12 +96,18 @@ FEW = 5
 
 
 def show_table(
-    frame: pd.DataFrame, table: str | Layout, *, currency: str = "", labels: Mapping[str, str] | None = None
+    frame: pd.DataFrame,
+    table: str | Layout,
+    *,
+    currency: str = "",
+    labels: Mapping[str, str] | None = None,
+    folded: bool = False,
 ) -> Shown:
     """The frame as an escaped HTML table, as text with its full numbers, and as data for the files beside the page.
 
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
-    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why.
+    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why; a
+    folded one shows its title until it is opened.
     """
     how = _checked(table)
     if frame.empty:
@@ -109,7 +115,7 @@ def show_table(
     columns = how.columns_of(frame, labels)
     return Shown(
         {
-            "text/html": _html(frame, how, columns, currency),
+            "text/html": _html(frame, how, columns, currency, folded=folded),
             "text/plain": frame[list(columns)].to_string(index=False),
             TABLE_MIME: _data(frame, how, columns, currency),
         }
@@ -151,7 +157,9 @@ def _checked(table: str | Layout) -> Layout:
     return how
 
 
-def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str) -> str:
+def _html(
+    frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str, *, folded: bool = False
+) -> str:
     uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
     told = {name: words[name] for name in words if name not in how.group}
@@ -162,10 +170,11 @@ def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], curre
     first, *others = told
     values = []
     for name in others:
-        write = _verdict if columns[name].kind == "verdict" else _words
+        write = _WRITTEN.get(columns[name].kind, _words)
         values.append([f"<td{sides[name]}{named[name]}>{write(word)}</td>\n" for word in told[name]])
+    head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{_words(head)}</th>\n{"".join(row)}</tr>\n'
+        f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
         for head, *row in zip(told[first], *values, strict=True)
     ]
     if how.group:
@@ -183,10 +192,11 @@ def _html(frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], curre
     width += " fs-cards" if cards else ""
     width += " fs-long" if len(frame) > LONG else ""
     title = escape(_(how.title))
-    return (
-        f'<figure class="fs-table{width}" id="table-{how.name}"><figcaption>{title}</figcaption>'
-        f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div></figure>'
-    )
+    scroll = f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div>'
+    start = f'<figure class="fs-table{width}" id="table-{how.name}">'
+    if folded:
+        return f"{start}<details><summary>{title}</summary>{scroll}</details></figure>"
+    return f"{start}<figcaption>{title}</figcaption>{scroll}</figure>"
 
 
 def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
@@ -203,9 +213,19 @@ def _words(text: str) -> str:
     return _DAY.sub(r'<span class="fs-day">\g<0></span>', escape(text))
 
 
+def _lead(lead_id: str) -> str:
+    """A lead's id, linked to the CRM where funnel.toml states its address."""
+    address = lead_address(lead_id)
+    return f'<a href="{escape(address)}">{escape(lead_id)}</a>' if address and lead_id != UNKNOWN else escape(lead_id)
+
+
 def _verdict(word: str) -> str:
     """A verdict with its mark; escaped like every other word."""
     if word not in VERDICT_MARKS:
         return escape(_(word))
     mark = f'<span aria-hidden="true">{VERDICT_MARKS[word]}</span>'
     return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'
+
+
+_WRITTEN = {"verdict": _verdict, "lead": _lead}
+"""How kinds whose cells are more than words are written."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -128,22 +126,6 @@ def _tag_faults(tag: str, attributes: Mapping[str, Any]) -> Iterator[str]:
             yield f"<{tag} style>: a style asks for nothing"
         if tag == "meta" and name == "http-equiv" and text == "refresh":
             yield "a page does not send its reader elsewhere"
-
-
-def page_name(*words: str) -> str:
-    """A file name for a page of these words: readable, safe on every system, different for different words.
-
-    >>> page_name("manager", "Иванов")
-    'manager-Иванов'
-    >>> page_name("manager", "../A & B")
-    'manager-A-B-674164'
-    """
-    text = "-".join(unicodedata.normalize("NFC", word) for word in words)
-    safe = re.sub(r"\W+", "-", text).strip("-_")[:60]
-    # "ivanov" and "Ivanov" are one file on many disks: what is not plainly capitalised is told apart too.
-    if safe == text and all(word == word.title() for word in words[1:]):
-        return safe
-    return f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _outputs(notebook: Any) -> list[Any]:

@@ -29,8 +29,8 @@ from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import Tables, last_day, notes_fingerprint, open_funnel, trailing_window
 from funnelstats.importing.prepare import prepared_fingerprint
 from funnelstats.leads.counts import open_owners
+from funnelstats.page.sections import page_name
 from funnelstats.plan.goals import plan_goal
-from funnelstats.reporting.pages import page_name
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
