@@ -16,6 +16,7 @@ from funnelstats.contacts import (
     hours_to_contact,
     landmark_counts,
     landmark_differences,
+    over_weeks,
     quiet_counts,
     touches,
     waiting_times,
@@ -117,7 +118,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``retries``: everybody's ``retries_due`` in the ``coming_week``; ``success``: the team's ``retry_success``
     - ``behind``: ``cell_leads``, those behind the rates
     - ``weeks``: ``step_counts`` by manager and week, of the ``trend_window``
-    - ``contacts``: ``contact_counts`` by manager, stage and kind ``with_expected`` moves
+    - ``contacts``: ``contact_counts`` by manager, stage and kind ``over_weeks``, ``with_expected`` moves
     - ``moves``: ``stage_flow`` of the window by manager
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
@@ -135,7 +136,8 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             touched = touched.cache()
             firsts = first_contacts(paths, touched, funnel).cache()
         hours = hours_to_contact(firsts, funnel, day, by="manager", entered_between=window)
-        contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind"], between=window)
+        contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind", "week"], between=window)
+        quiet = quiet_counts(touched, paths, funnel, day, between=window)
         return ManagersWeek(
             managers=judged.managers,
             deal=judged.deal,
@@ -145,7 +147,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             success=retry_success(attempt_counts(paths, funnel, day)),
             behind=cell_leads(paths, funnel, day, entered_between=window),
             weeks=step_counts(paths, funnel, day, by=["manager", "week"], entered_between=trend_window(week, funnel)),
-            contacts=with_expected(contacts, quiet_counts(touched, paths, funnel, day, between=window)),
+            contacts=with_expected(over_weeks(contacts, funnel), quiet),
             moves=stage_flow(paths, funnel, *window, by="manager"),
             hours=hours,
             times=waiting_times(hours),

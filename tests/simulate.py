@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import simulate_dating
+import simulate_histories
 import simulate_scatter
 from claims import FLOORS, HALF_YEAR, LEADS, STAGES, WINDOW, Claim, funnel_of, page_of
 from scipy import optimize, special, stats
@@ -377,10 +378,12 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
         simulate_scatter.what_is_denied,
         simulate_scatter.named_falsely,
         simulate_scatter.weeks_until_named,
+        simulate_scatter.contacts_of_weeks,
     ),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
     "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
+    "Histories with odd rows": simulate_histories.SIMULATIONS,
     "Money and plans": (money_at_maturity, colours_of_campaigns, plans),
 }
 

@@ -15,9 +15,12 @@ import pandas as pd
 from claims import FLOORS, HALF_YEAR, STAGES, WINDOW, Claim, funnel_of
 from scipy import stats
 
+from funnelstats.contacts.counts import CONTACT_COUNTS
+from funnelstats.contacts.effects import moves_added, over_weeks, with_expected
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, versus_target, versus_targets
 from funnelstats.core.incidence import incidence, incidence_at
+from funnelstats.core.intervals import share_answers, share_margin
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
 from funnelstats.team.advice import what_to_do
 from funnelstats.team.changes import e_alarms, explain_change
@@ -174,6 +177,59 @@ def weeks_until_named() -> list[Claim]:
             Claim("Weeks until the weak manager is named, median", setting, "", float(np.median(first[:, 1]))),
         ]
     return claims
+
+
+def contacts_of_weeks() -> list[Claim]:
+    """Contacts that move as many leads as days without one do, or a third more, with ten managers who do the same."""
+    claims = []
+    for calls, correlation, own in ((15, 0.0, True), (15, 0.02, True), (15, 0.05, True), (15, 0.05, False),
+                                    (40, 0.05, True)):  # fmt: skip
+        rng, runs = np.random.default_rng(48), 120
+        said, third = (
+            np.mean([_contacts_said(rng, calls, correlation, times, own=own) for _ in range(runs)], axis=(0, 3))
+            for times in (1.0, 4 / 3)
+        )
+        setting = f"{calls} calls a week each, a fifth move a lead, correlation {correlation}{', own' * own}"
+        for (more, fewer, _no, other), (*_more, no, _other), before in zip(said, third, (False, True), strict=True):
+            for what, asked, found, highest in (
+                ("More moves after contacts than without", "≤ .025", more, 0.04),
+                ("Fewer moves after contacts than without", "≤ .025", fewer, 0.04),
+                ("“No more than a third more”, of a third more", "≤ .05", no, 0.06),
+                ("Another share of contacts than the colleagues'", "≤ .05", other, 0.07),
+            ):
+                old = "— with contacts taken for independent: "
+                limits = () if before else (0, highest)
+                claims.append(Claim(f"{old}{what.lower()}" if before else what, setting, "" if before else asked,
+                                    float(found), *limits))  # fmt: skip
+    return claims
+
+
+def _contacts_said(
+    rng: np.random.Generator, calls: float, correlation: float, times: float, *, own: bool
+) -> npt.NDArray:
+    """More, fewer, no and another share than the colleagues', of each manager: now, and of independent contacts."""
+    managers, chance, days = 10, 0.2, 4
+    size = 1 / max(correlation, 1e-9) - 1
+    luck = rng.random((managers if own else 1, WINDOW))
+    rate = np.broadcast_to(stats.beta.ppf(luck, chance * size, (1 - chance) * size), (managers, WINDOW))
+    made, quiet = rng.poisson(calls, rate.shape), rng.poisson(150, rate.shape)
+    moved = rng.binomial(made, np.minimum(times * rate, 1))
+    places = pd.MultiIndex.from_product([range(managers), range(WINDOW)], names=["manager", "week"])
+    frame = places.to_frame(index=False).assign(**dict.fromkeys(CONTACT_COUNTS, 0)).assign(stage=STAGES[0], kind="call")
+    frame = frame.assign(contacts=made.ravel(), effective=moved.ravel(), days=days * made.ravel())
+    moves = rng.poisson(quiet * rate / days).sum()
+    without = pd.DataFrame({"stage": [STAGES[0]], "quiet_days": quiet.sum(), "quiet_moves": moves})
+    counts = with_expected(over_weeks(frame, FUNNEL), without)
+    found = []
+    for part in (counts, counts.drop(columns="scatter")):
+        cells = moves_added(part)
+        scatter = part.get("scatter", part["contacts"])
+        k, n = part["effective"], part["contacts"]
+        rest_k, rest_n, rest_scatter = (side.sum() - side for side in (k, n, scatter))
+        own, rest = n / scatter, rest_n / rest_scatter
+        other = share_answers(k * own, n * own, rest_k * rest, rest_n * rest, share_margin(rest_k / rest_n)) == "yes"
+        found.append([cells["answer"] == "yes", cells["ratio_upper"] < 1, cells["answer"] == "no", other])
+    return np.array(found)
 
 
 FREE = funnel_of((None, None, None, None))  # type: ignore[arg-type]

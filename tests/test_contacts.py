@@ -20,6 +20,8 @@ from funnelstats.contacts.effects import (
     contact_sentences,
     efforts,
     moves_added,
+    over_weeks,
+    pooled_contacts,
     rate_ratio,
     with_expected,
 )
@@ -103,12 +105,50 @@ def test_without_a_sale_contacts_for_one_are_unknown_and_never_none() -> None:
     assert np.isinf(found["per_sale_upper"])
 
 
+def weeks_of(**moved):
+    """Ten calls a week of each manager at the first stage, so many of which moved a lead."""
+    rows = [(who, week, moves) for who, weeks in moved.items() for week, moves in enumerate(weeks)]
+    frame = pd.DataFrame(rows, columns=["manager", "week", "effective"]).assign(stage="lead", kind="call", contacts=10)
+    return frame.assign(**dict.fromkeys(set(CONTACT_COUNTS) - {"contacts", "effective"}, 0))
+
+
+def test_contacts_count_for_less_where_a_managers_weeks_differ() -> None:
+    even, uneven = [5] * 12, [1, 9] * 6
+    counts = over_weeks(weeks_of(Anna=uneven, Boris=even, Claire=even), FUNNEL)
+    assert counts["contacts"].tolist() == [120] * 3
+    assert (counts["scatter"] > 1.5 * counts["contacts"]).all()
+    anna, plain = (contact_rates(frame.head(1)).iloc[0] for frame in (counts, counts.drop(columns="scatter")))
+    assert anna["rate"] == plain["rate"] == 0.5
+    assert anna["ci_lower"] < plain["ci_lower"]
+    both = pd.concat([counts, counts])
+    assert contact_rates(pooled_contacts(both, "stage"))["ci_lower"].item() > anna["ci_lower"]
+
+
+def test_what_all_managers_share_of_a_good_or_bad_week_takes_nothing_from_a_contact() -> None:
+    counts = over_weeks(weeks_of(**dict.fromkeys("abcd", [1, 9] * 6)), FUNNEL)
+    assert counts["scatter"].tolist() == counts["contacts"].tolist()
+
+
+def test_a_difference_within_what_weeks_differ_by_is_not_told() -> None:
+    moved = {"Anna": [9, 1, 9, 1, 9, 9], "Boris": [1, 9, 1, 9, 1, 1], "Claire": [1, 9, 1, 9, 9, 1]}
+    counts = with_expected(over_weeks(weeks_of(**moved), FUNNEL).assign(days=100), QUIET.assign(quiet_days=150))
+    counts = counts.assign(contacts=60)
+    own, others = counts.head(1), counts.tail(2)
+    plain = [frame.drop(columns="scatter") for frame in (own, others)]
+    assert contact_sentences(*plain, SOME, FUNNEL)[1].startswith("More of your contacts")
+    assert contact_sentences(own, others, SOME, FUNNEL)[1].startswith("Whether more or fewer")
+    ratios = [moves_added(frame)["ratio_lower"].item() for frame in (own, plain[0])]
+    assert ratios[0] < ratios[1]
+
+
 def test_no_contacts_are_missing_and_never_zero() -> None:
     rates = contact_rates(with_expected(counts_of(("call", "lead", 0, 0)), QUIET)).iloc[0]
     assert np.isnan(rates["rate"])
     assert rates[["ci_lower", "ci_upper"]].tolist() == [0, 1]
     none = with_expected(contact_counts(None, FUNNEL, None, ["kind", "stage"]), quiet_counts(None, None, FUNNEL, None))
     assert contact_rates(none).empty
+    weekly = contact_counts(None, FUNNEL, None, ["manager", "stage", "kind", "week"])
+    assert over_weeks(weekly, FUNNEL).columns.tolist() == ["manager", "stage", "kind", *CONTACT_COUNTS, "scatter"]
     assert beside_colleagues(none, none).empty
     assert efforts(none, pd.DataFrame({"advanced": [0], "entered": [0]})).empty
 

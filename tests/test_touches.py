@@ -114,6 +114,12 @@ def test_contacts_are_counted_as_a_plain_loop_does(con, seed, between):
     places = [(*STAGES, OUTSIDE).index(stage) for manager, kind, stage in keys if (manager, kind) == keys[0][:2]]
     assert places == sorted(places)
     assert {str(kind) for kind in found[CONTACT_COUNTS].dtypes} == {"int64"}
+    weekly = contact_counts(touched(con, contacts, entries, RANDOM), RANDOM, as_of, ["week", "kind"], between=between)
+    made = [t for t in touches_of(contacts, entries, STAGES) if t.on <= as_of]
+    made = [t for t in made if not between or between[0] <= t.on <= between[1]]
+    counted = weekly.assign(made=weekly["contacts"] + weekly["too_recent"]).set_index(["week", "kind"])["made"]
+    mondays = Counter((pd.Timestamp(t.on - timedelta(t.on.weekday())), t.kind) for t in made)
+    assert counted.to_dict() == mondays
     every = contact_counts(touched(con, contacts, entries, RANDOM), RANDOM, as_of, by=[], between=between)
     assert every.to_dict("records") == [found[CONTACT_COUNTS].sum().to_dict()]
 

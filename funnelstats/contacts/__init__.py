@@ -7,6 +7,7 @@ from funnelstats.contacts.effects import (
     contact_rates,
     contact_sentences,
     efforts,
+    over_weeks,
     pooled_contacts,
     with_expected,
 )

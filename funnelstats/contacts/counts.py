@@ -22,6 +22,7 @@ from funnelstats.core.counts import (
     grouped,
     in_order,
     known_within,
+    monday,
     named,
     nothing_counted,
     number_of,
@@ -136,16 +137,17 @@ def contact_counts(
 
     A contact counts once its follow-up is over at ``as_of``, whatever came of it; until then it is too recent.
     ``between`` holds the first and last date of the contacts. ``by`` may name manager (whose contact it was),
-    kind and stage (where the lead stood; OUTSIDE last).
+    kind, stage (where the lead stood; OUTSIDE last) and week (the Monday of the contact's).
 
     Returns *by, contacts, conversations, effective, advances (stages moved on by), sales, days (of follow-up, see
     ``touches``), too_recent; no rows without contacts.
     """
-    keys = group_keys(by, KEYS)
+    keys = group_keys(by, (*KEYS, "week"))
     if touches is None:
         return nothing_counted(keys, CONTACT_COUNTS)
     rows = touches.filter(known_within(touches.on, as_of, between, "between"))
-    rows = rows.mutate(_judged=on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days)
+    judged = on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days
+    rows = rows.mutate(week=monday(rows.on), _judged=judged)
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
     order = [key if key != "stage" else "_place" for key in keys]

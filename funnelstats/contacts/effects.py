@@ -13,6 +13,7 @@ from scipy import special
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, number, percent, points
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import (
     NO,
     SIDED,
@@ -27,10 +28,11 @@ from funnelstats.core.intervals import (
     share_margin,
     wilson_interval,
 )
+from funnelstats.core.scatter import own_scatter
 from funnelstats.importing.opening import Tables
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
-BASE = ("expected", "expected_variance")
+BASE = ("scatter", "expected", "expected_variance")
 MOST_SAID = 3
 FEWEST = 20
 """Fewer contacts of one kind at one stage are no habit to speak of."""
@@ -40,6 +42,27 @@ TOGETHER = (
     "called more often."
 )
 NO_CONTACTS = "No contacts in the export: which contacts moved leads cannot be told."
+
+
+def over_weeks(weekly: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """``contact_counts`` by manager, stage, kind and week, summed over the weeks, with ``scatter`` beside them.
+
+    Leads of a manager's week are alike: scatter is contacts times their dispersion, that of the manager's effective
+    contacts at the stage, so that it adds up. What the leads of all managers share of a good or bad week is in the
+    days without a contact and in the colleagues' contacts as well, and cancels (``own_scatter``).
+    """
+    days = weekly.assign(from_stage=weekly["stage"], age_days=0, advanced=weekly["effective"], open=0)
+    days["lost"] = days["contacts"] - days["effective"]
+    days = days.groupby(["manager", "week", "from_stage", "age_days"], as_index=False)[list(OUTCOMES)].sum()
+    found = own_scatter(days, funnel).rename(columns={"from_stage": "stage"})[["manager", "stage", "dispersion"]]
+    counts = pooled_contacts(weekly, ["manager", "stage", "kind"]).merge(found, how="left", on=["manager", "stage"])
+    # contacts at a stage without a next one move nothing
+    return counts.assign(scatter=counts["contacts"] * counts["dispersion"].fillna(1)).drop(columns="dispersion")
+
+
+def _worth(counts: pd.DataFrame | pd.Series) -> npt.NDArray | float:
+    """What a contact counts for: less than one where leads of a week are alike; one where nothing tells of weeks."""
+    return share(counts["contacts"], counts["scatter"]) if "scatter" in counts else 1.0
 
 
 def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
@@ -64,17 +87,24 @@ def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
 def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
     """Share of contacts after which the lead moved on, with a Wilson interval; missing where there were none.
 
-    Takes any frame of ``contact_counts``. Adds ``rate, ci_lower, ci_upper``, and after ``with_expected`` also
-    ``ratio, ratio_lower, ratio_upper``: effective contacts over the moves that as many days without a contact would
-    have brought (``rate_ratio``).
+    Takes any frame of ``contact_counts``; after ``over_weeks`` the limits are wider where weeks differ. Adds ``rate,
+    ci_lower, ci_upper``, and after ``with_expected`` also ``ratio, ratio_lower, ratio_upper``: effective contacts over
+    the moves that as many days without a contact would have brought (``rate_ratio``).
     """
-    lower, upper = wilson_interval(counts["effective"], counts["contacts"])
+    worth = _worth(counts)
+    lower, upper = wilson_interval(counts["effective"] * worth, counts["contacts"] * worth)
     found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
     if "expected" not in counts:
         return found
-    lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"])
+    lower, upper = _ratio_limits(counts, 0.95)
     ratio = share(counts["effective"], counts["expected"])
     return found.assign(ratio=ratio, ratio_lower=lower, ratio_upper=upper)
+
+
+def _ratio_limits(counts: pd.DataFrame, level: float) -> Interval:
+    worth = _worth(counts)
+    effective, expected, variance = counts["effective"], counts["expected"], counts["expected_variance"]
+    return rate_ratio(effective * worth, expected * worth, variance * worth**2, level)
 
 
 def efforts(counts: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +209,8 @@ def _beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> list[str]:
     if n2 == 0:
         return []
     margin = float(share_margin(k2 / n2))
-    answer = str(share_answers(k1, n1, k2, n2, margin))
+    mine, theirs = (_worth(frame.filter(["contacts", "scatter"]).sum()) for frame in (own, others))
+    answer = str(share_answers(k1 * mine, n1 * mine, k2 * theirs, n2 * theirs, margin))
     text = {
         NO: _(
             "Your contacts moved leads about as often as the colleagues', no more than {margin} apart: {own} against "
@@ -202,7 +233,7 @@ def moves_added(counts: pd.DataFrame) -> pd.DataFrame:
     "yes" beyond chance at 95 %, "no" where a third more is ruled out at 95 % (fewer is a no too), else "cannot tell".
     """
     rates = contact_rates(counts)
-    _lower, upper = rate_ratio(counts["effective"], counts["expected"], counts["expected_variance"], SIDED)
+    _lower, upper = _ratio_limits(counts, SIDED)
     return rates.assign(answer=ratio_answers(rates["ratio_lower"] > 1, 1.0, upper, THIRD))
 
 

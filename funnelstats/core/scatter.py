@@ -46,6 +46,22 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     correlation that a manager's leads have beyond that of all leads of the week widens it. Adds that ``dispersion``.
     """
     parts = _weekly_parts(days, funnel)
+    apart = _apart(days, parts, funnel)
+    others = rest_of(days)
+    sides = [(days, parts), (others, _weekly_parts(others, funnel))]
+    rates, rest = (_scattered(_rates(side, funnel), weekly, apart, 0.95) for side, weekly in sides)
+    return versus_rest(rates, rest).merge(rates[["manager", *STEP, "dispersion"]], how="left")
+
+
+def own_scatter(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """The ``dispersion`` of ``against_rest`` alone: manager, from_stage, to_stage, dispersion."""
+    parts = _weekly_parts(days, funnel)
+    rates = _scattered(_rates(days, funnel), parts, _apart(days, parts, funnel), 0.95)
+    return rates[["manager", *STEP, "dispersion"]]
+
+
+def _apart(days: pd.DataFrame, parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """The correlations of a manager's leads of one week beyond that of all leads of the week."""
     own = _correlations(parts, funnel)
     everybody = _correlations(_weekly_parts(_summed(days, "manager"), funnel), funnel)
     both = own.merge(everybody, on=STEP, suffixes=("", "_team"))
@@ -53,11 +69,7 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
         pairs = both["pairs_team"] - both["pairs"]
         across = (both["pairs_team"] * both["correlation_team"] - both["pairs"] * both["correlation"]) / pairs
     shared = across.where(pairs > 0, 0.0).clip(0, both["correlation"])
-    apart = own.assign(correlation=both["correlation"] - shared)
-    others = rest_of(days)
-    sides = [(days, parts), (others, _weekly_parts(others, funnel))]
-    rates, rest = (_scattered(_rates(side, funnel), weekly, apart, 0.95) for side, weekly in sides)
-    return versus_rest(rates, rest).merge(rates[["manager", *STEP, "dispersion"]], how="left")
+    return own.assign(correlation=both["correlation"] - shared)
 
 
 def usual_dispersion(rest: pd.DataFrame) -> float:
