@@ -22,7 +22,7 @@ from funnelstats.contacts import (
     waiting_times,
     with_expected,
 )
-from funnelstats.core.casemix import case_mix
+from funnelstats.core.casemix import at_equal_leads, case_mix
 from funnelstats.core.comparing import page_verdicts, versus_targets, with_undated
 from funnelstats.core.conversion import with_matured
 from funnelstats.core.counts import deal_size, outcome_days, step_counts, undated_counts
@@ -32,8 +32,15 @@ from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispe
 from funnelstats.core.shared import made_once
 from funnelstats.importing.opening import Tables, alarm_window, trailing_window, trend_window
 from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
-from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
-from funnelstats.team import e_alarms
+from funnelstats.refusals import (
+    attempt_counts,
+    reason_patterns,
+    refusal_counts,
+    retries_due,
+    retry_success,
+    with_refusal,
+)
+from funnelstats.team import coaching_pairs, e_alarms
 
 __all__ = ["ManagersWeek", "TeamWeek", "managers", "team"]
 
@@ -105,9 +112,9 @@ class ManagersWeek(NamedTuple):
     hours: pd.DataFrame
     times: pd.DataFrame
     marks: pd.DataFrame
-    refused: pd.DataFrame
-    flow: pd.DataFrame
+    reasons: pd.DataFrame
     won: pd.DataFrame
+    lessons: pd.DataFrame
 
 
 def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWeek:
@@ -122,12 +129,12 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``moves``: ``stage_flow`` of the window by manager
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
-    - ``refused``: ``refusal_counts`` by manager
-    - ``flow``: ``stage_flow`` of the week by manager; ``won``: its ``leads_won``
+    - ``reasons``: ``reason_patterns`` of the managers; ``won``: ``leads_won`` of the week
+    - ``lessons``: ``coaching_pairs`` of the team at equal leads, as its page shows them
     """
 
     def make() -> ManagersWeek:
-        window, this_week = trailing_window(week, funnel), week_days(week)
+        window = trailing_window(week, funnel)
         judged = team(funnel, tables, week, day)
         paths, leads = judged.paths, tables.leads
         touched = touches(tables.contacts, paths, funnel)
@@ -137,6 +144,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             firsts = first_contacts(paths, touched, funnel).cache()
         hours = hours_to_contact(firsts, funnel, day, by="manager", entered_between=window)
         contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind", "week"], between=window)
+        refused = refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager")
         quiet = quiet_counts(touched, paths, funnel, day, between=window)
         return ManagersWeek(
             managers=judged.managers,
@@ -152,9 +160,11 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             hours=hours,
             times=waiting_times(hours),
             marks=landmark_differences(landmark_counts(firsts, funnel, day)),
-            refused=refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager"),
-            flow=stage_flow(paths, funnel, *this_week, by="manager"),
-            won=leads_won(paths, leads, funnel, this_week),
+            reasons=reason_patterns(refused, funnel, "manager"),
+            won=leads_won(paths, leads, funnel, week_days(week)),
+            lessons=coaching_pairs(
+                at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=judged.deal.at[0, "mean_deal"]
+            ),
         )
 
     return made_once(f"managers_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())

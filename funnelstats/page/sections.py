@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from funnelstats.config import words
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import spoken, translations
-from funnelstats.page.tables import TEXT_MIME, Shown
+from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
 
 PACKAGE = Path(__file__).parents[1]
 TRANSLATED = "jinja2.ext.i18n"
@@ -117,12 +117,17 @@ def _templates(language: str) -> Environment:
         "listed": words.listed,
         "step": _step,
         "label": words.label,
+        "word": words._,
         "link": _link,
         "manager_page": lambda manager: f"{page_name('manager', manager)}.html",
     }
     found.tests["known"] = pd.notna
     # a block rendered alone sees no import of its page
-    found.globals |= {"MISSING": MISSING, "marks": found.get_template("marks.html").module}
+    found.globals |= {
+        "MISSING": MISSING,
+        "VERDICT_MARKS": VERDICT_MARKS,
+        "marks": found.get_template("marks.html").module,
+    }
     return found
 
 
