@@ -19,7 +19,7 @@ WEEK = 7
 NEVER, UNLOGGED, HORIZON, IDLE = LISTED_WORDS = (
     "never contacted",
     "no contact logged",
-    "deadline this week",
+    "deadline near",
     "silent too long",
 )
 """Why an open lead is listed."""
