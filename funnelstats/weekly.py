@@ -24,7 +24,7 @@ from funnelstats.contacts import (
 )
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, versus_targets, with_undated
-from funnelstats.core.conversion import with_matured
+from funnelstats.core.conversion import STEP, at_step, with_matured
 from funnelstats.core.counts import deal_size, outcome_days, step_counts, step_fates, undated_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys, with_leads
@@ -55,9 +55,9 @@ from funnelstats.team import (
     leak_drivers,
     leak_sizes,
     since_when,
-    team_finding,
     turned,
 )
+from funnelstats.team.leaks import worst_leak
 
 __all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
 
@@ -132,14 +132,14 @@ class LeakWeek(NamedTuple):
     reasons: pd.DataFrame
 
 
-def leak(funnel: Funnel, tables: Tables, week: str, day: date) -> LeakWeek:
-    """What the pages of a week say about the step that costs the team most, as known on a day.
+def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -> LeakWeek:
+    """What the pages of a week say about a step into a stage, as known on a day: without one, the costliest leak.
 
     - ``leaks``: ``leak_sizes`` of the window judged; ``weeks``: ``step_counts`` by week of the ``trend_window``;
       ``since``: their ``since_when``; ``change``: ``explain_change`` against the window before
-    - ``now``: first and last day since the fall of the leaking step, where one is shown; else the window judged
-    - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the leaking step,
-      then against the weeks before; both without a row where nothing leaks
+    - ``now``: first and last day since the step fell, where a fall is shown; else the window judged
+    - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
+      against the weeks before; both without a row where nothing leaks
     """
 
     def make() -> LeakWeek:
@@ -147,35 +147,29 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date) -> LeakWeek:
         judged = team(funnel, tables, week, day)
         paths = judged.paths
         fates = step_fates(paths, funnel, day, entered_between=window)
-        leaks = leak_sizes(judged.rates, funnel, fates=fates, deal=judged.deal.at[0, "mean_deal"])
+        leaks = leak_sizes(judged.rates, funnel, fates=fates, deal=float(judged.deal["mean_deal"].iloc[0]))
         weeks = step_counts(paths, funnel, day, by="week", entered_between=trend_window(week, funnel))
         since = since_when(weeks, funnel)
         then = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=before), funnel)
-        row = team_finding(judged.team, leaks, since).get("row", {})
+        change = explain_change(then, judged.rates)
+        at = at_step(since, funnel, step) if step else since.merge(worst_leak(judged.team, leaks)[STEP])
         now = window
-        if row.get("alarm"):
-            now = (row["since"].date(), window[1])
+        if at["alarm"].any():
+            now = (at["since"].iloc[0].date(), window[1])
             before = (before[0], now[0] - timedelta(days=1))
-        strata = judged.strata
-        if now != window:
-            based = with_leads(paths, tables.leads, funnel.base)
-            strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=now)
-        refused = with_refusal(paths, funnel)
-        days = (
-            outcome_days(refused, funnel, day, by=["week", "refusal"], entered_between=part) for part in (now, before)
-        )
-        reasons = reason_changes(*(rates_over_weeks(by_reason(part), funnel) for part in days))
-        return LeakWeek(
-            leaks=leaks,
-            weeks=weeks,
-            since=since,
-            change=explain_change(then, judged.rates),
-            now=now,
-            drivers=leak_drivers(strata, judged.team, leaks),
-            reasons=reasons[reasons["from_stage"] == (row.get("from_stage") if "lost_deals" in row else None)],
-        )
+        based = with_leads(paths, tables.leads, funnel.base)
+        strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=now)
+        reasons = reason_changes(*(_reasons(paths, funnel, day, part) for part in (now, before))).merge(at[STEP])
+        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons)
 
-    return made_once(f"leak_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+    return make() if step else made_once(f"leak_{funnel.name}_{week}_{day}", make, tables.entries.get_backend())
+
+
+def _reasons(paths: ir.Table, funnel: Funnel, day: date, between: tuple[date, date]) -> pd.DataFrame:
+    refused = with_refusal(paths, funnel)
+    return rates_over_weeks(
+        by_reason(outcome_days(refused, funnel, day, by=["week", "refusal"], entered_between=between)), funnel
+    )
 
 
 class Changes(NamedTuple):

@@ -9,6 +9,7 @@ from funnelstats.team.advice import (
     team_finding,
     turned,
     undated_rates,
+    with_beginning,
     with_losses,
 )
 from funnelstats.team.changes import e_alarms, explain_change, since_when

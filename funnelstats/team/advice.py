@@ -40,10 +40,8 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
         return {"case": "no targets", "row": known.sort_values("rate").iloc[0].to_dict()}
     worst = worst_leak(team, leaks)
     if not worst.empty:
-        row = worst.merge(since[[*STEP, *(column for column in since if column not in worst)]], on=STEP).iloc[0]
-        began = (row["since_lower"], row["since_upper"] + timedelta(days=6))
-        case = "slow" if row["lost_deals"] < LEAST <= row["late_deals"] else "leak"
-        return {"case": case, "row": row.to_dict() | {"began": began}}
+        leak = with_beginning(worst, since)
+        return {"case": "slow" if leak["lost_deals"] < LEAST <= leak["late_deals"] else "leak", "row": leak}
     amber = judged[judged["verdict"] == "amber"]
     if not amber.empty:
         return {"case": "perhaps", "row": amber.sort_values("below_at_most", ascending=False).iloc[0].to_dict()}
@@ -59,20 +57,28 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
     return {"case": "untold", "row": row.to_dict() | {"below": np.ceil(row["below_at_most"]) / 100}}
 
 
+def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[str, Any]:
+    """The step's one row beside that of ``since_when``, and the days between which its fall ``began``."""
+    row: dict[str, Any] = (
+        step.merge(since[[*STEP, *(name for name in since if name not in step)]], on=STEP).iloc[0].to_dict()
+    )
+    return row | {"began": (row["since_lower"], row["since_upper"] + timedelta(days=6))}
+
+
 def clearest_leads(drivers: pd.DataFrame) -> dict[str, Any]:
     """The kind of lead that the leak is clearest with, of ``leak_drivers``: most leads missing to the others' rate.
 
     Empty where the drivers' verdict names none.
     """
     lower = drivers[(drivers["verdict"] == "lower") & (drivers["difference"] < 0) & (drivers["value"] != MISSING)]
-    missing = lower["difference"] * lower["entered"]
-    return {} if lower.empty else lower.loc[missing.idxmin()].to_dict()
+    ordered = lower.assign(missing=lower["difference"] * lower["entered"]).sort_values("missing", kind="stable")
+    return next(iter(ordered.to_dict("records")), {})
 
 
 def risen_reason(reasons: pd.DataFrame) -> dict[str, Any]:
     """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without."""
     higher = reasons[(reasons["verdict"] == "higher") & (reasons["refusal"] != MISSING)]
-    return {} if higher.empty else higher.loc[higher["difference"].idxmax()].to_dict()
+    return next(iter(higher.sort_values("difference", ascending=False, kind="stable").to_dict("records")), {})
 
 
 def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
@@ -167,7 +173,7 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     """
     stages = [step.from_stage for step in funnel.steps if (managers["from_stage"] == step.from_stage).any()]
     lost = managers.groupby("manager")["lost_deals"].sum()
-    ranked = managers.groupby("manager")["verdict"].agg(lambda verdicts: (verdicts != NOT_RANKED).any())
+    ranked = managers["verdict"].ne(NOT_RANKED).groupby(managers["manager"]).any()
     order = pd.DataFrame({"lost": lost, "ranked": ranked}).sort_values(
         ["ranked", "lost"], ascending=False, kind="stable"
     )

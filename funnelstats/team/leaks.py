@@ -121,17 +121,17 @@ def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     return sized.sort_values(["lost_deals", "late_deals"], ascending=False, kind="stable").head(1)
 
 
-def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
-    """``drivers`` of the team's worst leak, beside its ``from_stage`` and ``to_stage``; no row where nothing leaks.
+def leak_drivers(strata: pd.DataFrame, step: pd.DataFrame) -> pd.DataFrame:
+    """``drivers`` of one step of the team, beside its ``from_stage`` and ``to_stage``.
 
-    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out.
+    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out. Of a
+    ``step`` without a row there is none.
     """
-    worst = worst_leak(team, leaks)
-    rows = strata.merge(worst[STEP], on=STEP)
+    rows = strata.merge(step[STEP], on=STEP)
     told = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
     counts = ["entered", "converted"]
     found = drivers(rows.groupby(told, dropna=False, as_index=False)[counts].sum() if told else rows[counts])
-    return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
+    return found.assign(**{column: step[column].iloc[0] if len(found) else "" for column in STEP})
 
 
 def drivers(strata: pd.DataFrame) -> pd.DataFrame:
