@@ -197,4 +197,4 @@ def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame
         said.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
     if any(step.target is None for step in funnel.steps):
         said.append(_("Steps without an agreed target are shown, never judged."))
-    return [*said, *funnel.notes] or [_("Nothing that this page asks for is missing.")]
+    return [*said, *funnel.notes]
