@@ -95,9 +95,8 @@ def _of_template(path: Path) -> Iterator[Text]:
     options = {"trimmed": "true", "newstyle_gettext": "true", "silent": "false", "extensions": "jinja2.ext.do"}
     with path.open("rb") as file:
         for _line, function, text, _comments in babel_extract(file, ("gettext", "_", "ngettext"), [], options):
-            # a text that is not written there, as a verdict's, is that of another place
             forms = [text] if isinstance(text, str) else [form for form in text or () if form]
-            if forms:
+            if forms:  # a name stands for words of a module
                 yield (forms[0], forms[1]) if function == "ngettext" else forms[0]
 
 

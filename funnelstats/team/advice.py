@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import timedelta
 from typing import Any
 
@@ -57,15 +58,13 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
     return {"case": "untold", "row": row.to_dict() | {"below": np.ceil(row["below_at_most"]) / 100}}
 
 
-def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[str, Any]:
+def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[Hashable, Any]:
     """The step's one row beside that of ``since_when``, and the days between which its fall ``began``."""
-    row: dict[str, Any] = (
-        step.merge(since[[*STEP, *(name for name in since if name not in step)]], on=STEP).iloc[0].to_dict()
-    )
+    row = step.merge(since[[*STEP, *(name for name in since if name not in step)]], on=STEP).iloc[0].to_dict()
     return row | {"began": (row["since_lower"], row["since_upper"] + timedelta(days=6))}
 
 
-def clearest_leads(drivers: pd.DataFrame) -> dict[str, Any]:
+def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
     """The kind of lead that the leak is clearest with, of ``leak_drivers``: most leads missing to the others' rate.
 
     Empty where the drivers' verdict names none.
@@ -75,7 +74,7 @@ def clearest_leads(drivers: pd.DataFrame) -> dict[str, Any]:
     return next(iter(ordered.to_dict("records")), {})
 
 
-def risen_reason(reasons: pd.DataFrame) -> dict[str, Any]:
+def risen_reason(reasons: pd.DataFrame) -> dict[Hashable, Any]:
     """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without."""
     higher = reasons[(reasons["verdict"] == "higher") & (reasons["refusal"] != MISSING)]
     return next(iter(higher.sort_values("difference", ascending=False, kind="stable").to_dict("records")), {})
