@@ -277,7 +277,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             reasons=reason_patterns(refused, funnel, "manager"),
             won=leads_won(paths, leads, funnel, week_days(week)),
             lessons=coaching_pairs(
-                at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=judged.deal.at[0, "mean_deal"]
+                at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=float(judged.deal["mean_deal"].iloc[0])
             ),
         )
 

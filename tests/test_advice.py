@@ -522,7 +522,7 @@ def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -
     silent = with_entries(["lead", "lost"], ["price", None], **whole)
     assert missing_parts(funnel, silent) == ["No reasons of refusal: why leads say no cannot be told."]
     told = with_entries(["lead", "lost"], [None, "price"], **whole)
-    assert missing_parts(funnel, told) == ["Nothing is missing."]
+    assert missing_parts(funnel, told) == []
     assert missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), told) == ["Calls are not logged."]
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from funnelstats.config.words import _spoken, percent
 from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
-from funnelstats.leads.worklist import of_manager, peer_band
+from funnelstats.leads.standing import of_manager, peer_band
 from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
 from funnelstats.refusals import charts as reason_charts
 from funnelstats.refusals.charts import loss_chart, reason_chart

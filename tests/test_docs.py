@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 STATISTICS = ("core", *(f"team.{module}" for module in ("changes", "coaching", "leaks")))
-NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span", "with_leads"}
+NO_STATISTICS = {"at_step", "axis_low", "of_manager", "stage_span", "with_leads"}
 
 
 def quoted() -> dict[str, str]:

@@ -192,13 +192,19 @@ def test_a_manager_without_leads_reads_that() -> None:
 
 
 def test_the_plan_of_coaching_stands_on_both_pages_and_names_the_coach_alone() -> None:
-    plan = lessons((0, "Anna", "Vera", 2.0), (1, "Boris", "Vera", 1.0), (1, "Yan", "Vera", -1.0), (0, "Anna", "Gleb", 3))
+    plan = lessons(
+        (0, "Anna", "Vera", 2.0), (1, "Boris", "Vera", 1.0), (1, "Yan", "Vera", -1.0), (0, "Anna", "Gleb", 3)
+    )
     rows = own((0, 100, 0.6, "red", "own"), (1, 100, 0.7, "red", "team"))
     learner, coach = (habit(rows, plan, who) for who in ("Vera", "Anna"))
     assert (learner["coach"], learner["taught"]["teacher"].tolist(), len(learner["teaches"])) == ("Anna", ["Boris"], 0)
     assert "Ask Anna to show you how." in first_screen(learner)
     assert "Boris can show you met → paid." in said("habit", learner, leak={}, kind={}, reason={})
-    assert (coach["coach"], coach["taught"].empty, coach["teaches"].to_numpy().tolist()) == ("", True, [["lead", "met"]])
+    assert (coach["coach"], coach["taught"].empty, coach["teaches"].to_numpy().tolist()) == (
+        "",
+        True,
+        [["lead", "met"]],
+    )
     assert "the team's plan asks you to show a colleague lead → met." in first_screen(coach)
     assert not {"Vera", "Gleb"} & set(first_screen({**coach, "person": ""}).replace("Vera:", "").split())
 

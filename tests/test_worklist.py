@@ -256,7 +256,6 @@ def test_without_contacts_or_money_the_list_says_so() -> None:
     leads = [lead("a", days=40, contacts=np.nan), lead("b", days=3, contacts=np.nan)]
     assert listed(*leads, deal=UNKNOWN)["reason"].tolist() == ["deadline near", "silent too long"]
     found = due(*leads, deal=UNKNOWN)
-    assert not found["logged"]
     assert first_screen(found)[1] == "Start with b: deadline 5 Jul 2026."
     assert "without amounts and payments" in show_section("manager.today", found).data["text/plain"]
 

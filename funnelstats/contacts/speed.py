@@ -115,10 +115,13 @@ def landmark_answers(landmarks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     The earliest clear row of ``landmark_differences`` for each, or else the earliest, with ``margin`` and ``answer``
     ("no" within the margin).
     """
-    known = landmarks[landmarks["difference"].notna() & landmarks["to_stage"].isin((funnel.stages[1], funnel.stages[-1]))]
+    known = landmarks[
+        landmarks["difference"].notna() & landmarks["to_stage"].isin((funnel.stages[1], funnel.stages[-1]))
+    ]
     known = known.assign(unclear=known["verdict"] == "undecided").sort_values(["unclear", "landmark_days"])
     found = known.drop_duplicates("to_stage").sort_values("to_stage", key=lambda names: names.map(funnel.stages.index))
     margin = share_margin(found["other_rate"])
-    sides = (found[name] for name in ("converted", "entered", "other_converted", "other_entered"))
-    beyond = (found["verdict"] != "undecided").to_numpy()
-    return found.assign(margin=margin, answer=answers(beyond, *newcombe_interval(*sides, SIDED), margin))
+    limits = newcombe_interval(
+        found["converted"], found["entered"], found["other_converted"], found["other_entered"], SIDED
+    )
+    return found.assign(margin=margin, answer=answers(found["verdict"] != "undecided", *limits, margin))

@@ -42,10 +42,10 @@ def open_leads(
     """The leads that are open at the end of ``as_of``: neither at the last stage nor ended, dated or not.
 
     ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
-    none. Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), product ("" unless
-    leads have such an attribute), stage (where it stands, for one that stepped back the stage it went back to), entered_on (when it first stood there), since (when
-    it last moved), contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it),
-    amount.
+    none. Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), product (""
+    unless leads have such an attribute), stage (where it stands, for one that stepped back the stage it went back to),
+    entered_on (when it first stood there), since (when it last moved), contacts and last_contact_on (missing without
+    contacts, 0 and missing if nobody contacted it), amount.
     """
     rows = _open(journeys, as_of)
     back = (rows.back_on <= on_date(as_of)).fill_null(False)

@@ -65,7 +65,9 @@ def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFr
     return steps.merge(band.reset_index(), how="left", on=STEP)
 
 
-def own_steps(own: pd.DataFrame, managers: pd.DataFrame, weeks: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
+def own_steps(
+    own: pd.DataFrame, managers: pd.DataFrame, weeks: pd.DataFrame, manager: str, funnel: Funnel
+) -> pd.DataFrame:
     """The rows of ``of_manager`` with the colleagues' band and ``course``: the own rate week by week, a list.
 
     ``weeks`` are everybody's ``step_counts`` by week, whose days are over.
@@ -121,7 +123,7 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
 
 
 def own_reasons(reasons: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
-    """The manager's rows of ``reason_patterns``, most frequent first; the colleagues' share where four or more have some."""
+    """The manager's rows of ``reason_patterns``, most frequent first, beside the colleagues' where four have some."""
     own = reasons[reasons["value"] == manager].sort_values("lost", ascending=False, kind="stable")
     enough = reasons.loc[~reasons["value"].isin([manager, *funnel.system_users]), "value"].nunique() >= FEWEST_PEERS
     if not enough:

@@ -132,10 +132,9 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
 def what_is_due(listed: pd.DataFrame, own: pd.DataFrame, success: pd.DataFrame) -> dict[str, Any]:
     """How many own leads wait this week and with which to begin, and what second tries may bring.
 
-    Takes ``worklist``, ``with_stake`` of all own open leads and ``retry_success`` of the team. Returns ``open`` (leads),
-    ``due`` of them, ``first`` of these (a row, or {}), ``again`` (refused leads to call), ``logged`` (contacts are
-    known), and of the team's second tries whose days are over ``tried``, ``won``, their ``rate`` and its limits,
-    missing below FEWEST_TRIES.
+    Takes ``worklist``, ``with_stake`` of all own open leads and ``retry_success`` of the team. Returns ``open``
+    (leads), ``due`` of them, ``first`` of these (a row, or {}), ``again`` (refused leads to call), and of the team's
+    second tries whose days are over ``tried``, ``won``, their ``rate`` and its limits, missing below FEWEST_TRIES.
     """
     due, again = (listed[listed["kind"] == kind] for kind in (OPEN, AGAIN))
     tried, won = second_tries(success)
@@ -143,7 +142,6 @@ def what_is_due(listed: pd.DataFrame, own: pd.DataFrame, success: pd.DataFrame) 
     lower, upper = wilson_interval(won, tried) if enough else (np.nan, np.nan)
     return {
         **{"open": len(own), "due": len(due), "first": due.iloc[0].to_dict() if len(due) else {}, "again": len(again)},
-        "logged": bool(own["contacts"].notna().all()),
         **{"tried": tried, "won": won, "rate": won / tried if enough else np.nan},
         **{"ci_lower": float(lower), "ci_upper": float(upper)},
     }
@@ -167,7 +165,7 @@ def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.Data
     chance = won / tried if tried >= FEWEST_TRIES else np.nan
     found = retries.assign(
         kind=AGAIN,
-        last_contact_on=pd.NaT,
+        last_contact_on=pd.Series(pd.NaT, index=retries.index, dtype="datetime64[us]"),
         days_there=_days(retries["lost_on"], as_of),
         chance=chance,
         at_stake=chance * _amounts(retries, deal),
@@ -175,7 +173,7 @@ def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.Data
         reason=retries["refusal"],
         next_step=_("call again"),
         due=retries["due_to"],
-    ).astype({"product": "str", "next_step": "str", "last_contact_on": "datetime64[us]"})
+    ).astype({"product": "str", "next_step": "str"})
     order = ["at_stake", "chance", "due", "lead_id"]
     found = found.sort_values(order, ascending=[False, False, True, True], na_position="last", ignore_index=True)
     return found[[*LISTED, "lost_on", "due_from"]]

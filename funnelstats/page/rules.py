@@ -171,7 +171,7 @@ def _facts(facts: Sequence[dict]) -> list[str]:
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
-    """What the export lacks, and with it which questions have no answer, each in a sentence."""
+    """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does."""
     absent = {
         "contacts": _(
             "No contacts: which contacts moved leads on, and how soon leads were first contacted cannot be told."
@@ -185,7 +185,7 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
         said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
     elif "reason" not in refusals:
         said.append(_("No reasons of refusal: why leads say no cannot be told."))
-    return [*said, *funnel.notes] or [_("Nothing is missing.")]
+    return [*said, *funnel.notes]
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
