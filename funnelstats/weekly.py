@@ -188,7 +188,8 @@ class Changes(NamedTuple):
 def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
     """What turned red and what left it since the page of the week before, and whether earlier advice shows yet.
 
-    - ``known``: the week before could be judged; ``new``, ``gone``: rows of ``turned``, without a manager the team's
+    - ``known``: the week before could be judged by a target; ``new``, ``gone``: rows of ``turned``, those without a
+      manager the team's
     - ``advised``: ``after_advice`` for the team's red steps and the cells named on ``advised_on``, four weeks before
     """
     judged, last, then = team(funnel, tables, week, day), *(earlier(funnel, week, day, weeks) for weeks in (1, 4))
@@ -202,7 +203,7 @@ def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
         days = outcome_days(judged.paths, funnel, day, by=by, entered_between=since)
         advised.append(after_advice(rows, rates_over_weeks(days, funnel)))
     return Changes(
-        known=bool(last.team["rate"].notna().any()),
+        known=bool(last.team[["rate", "target"]].notna().all(axis=1).any()),
         new=pd.concat([part["new"] for part in cells]),
         gone=pd.concat([part["gone"] for part in cells]),
         advised_on=since[0] - timedelta(days=1),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
@@ -18,15 +18,14 @@ from funnelstats.config.words import _spoken, percent
 from funnelstats.core.comparing import versus_target
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.leads.standing import of_manager, peer_band
-from funnelstats.page.figures import MAX_PNG_BYTES, MOST_IN_ALL, WIDTH
+from funnelstats.page.figures import MAX_PNG_BYTES, WIDTH
 from funnelstats.refusals import charts as reason_charts
 from funnelstats.refusals.charts import loss_chart, reason_chart
 from funnelstats.team import charts
-from funnelstats.team.charts import MOST_BARS, NO_LEADS, NO_MANAGERS, band_chart, control_chart, trend_chart
+from funnelstats.team.charts import NO_LEADS, band_chart, trend_chart
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
 TWO = funnel_of("lead", "met", "paid")
-HOSTILE = ["$x^$", "_a_", "$\\frac{1}{0}$", "100 % \\alpha", "a\nb", "<b>Anna</b>", "{}", "^", "$", "O'Neill", "Ωμέγα"]
 LONG = "Константин Константинопольский-Преображенский, отдел продаж промышленного оборудования, Северо-Запад"
 
 
@@ -78,25 +77,6 @@ def drawn(monkeypatch):
     return figures
 
 
-def bars(ax):
-    """The middle and the length of every bar, from below."""
-    found = [(patch.get_y() + patch.get_height() / 2, patch.get_width()) for patch in ax.patches]
-    return sorted((round(place, 6), round(width, 6)) for place, width in found if width > 0)
-
-
-def lines(ax):
-    """All straight lines of the panel's intervals and targets, as ((x, y), (x, y)), without its grid."""
-    drawn = [part for part in ax.collections if isinstance(part, LineCollection) and part.zorder >= 1]
-    found = [segment for part in drawn for segment in part.get_segments()]
-    return np.round(np.array(found), 6)
-
-
-def named_places(ax):
-    """What stands beside the panel at each place, written as a person reads it."""
-    names = [text for text in ax.texts if text.get_horizontalalignment() == "right" and text.get_position()[0] == 0]
-    return {float(name.get_position()[1]): name.get_text().replace("\\$", "$") for name in names}
-
-
 def words_of(figure):
     return [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
 
@@ -114,59 +94,10 @@ def title(ax):
     return " ".join((ax.get_title(loc="left") or ax.get_title()).replace("\\$", "$").split())
 
 
-def test_every_bar_is_as_long_as_its_rate_and_stands_at_its_managers_name(drawn) -> None:
-    frame = page(["Boris", "Anna", "Vera"])
-    control_chart(frame, FOUR)
-    names = named_places(drawn[0].axes[0])
-    for ax, step in zip(drawn[0].axes, FOUR.steps, strict=True):
-        assert title(ax) == f"{step.from_stage} → {step.to_stage}"
-        rows = frame[frame["from_stage"] == step.from_stage].set_index("manager")["rate"].round(6)
-        assert {names[place]: width for place, width in bars(ax)} == rows.to_dict()
-
-
-def test_a_bar_has_its_interval_its_target_and_its_number_of_leads(drawn) -> None:
-    funnel = aimed(TWO)
-    frame = page(["Boris", "Anna", "Vera"], funnel)
-    control_chart(frame, funnel)
-    ax = drawn[0].axes[0]
-    rows = frame[frame["from_stage"] == "lead"].set_index("manager")
-    names = named_places(ax)
-    flat = {names[one[0][1]]: (one[0][0], one[1][0]) for one in lines(ax) if one[0][1] == one[1][1]}
-    assert flat == {who: (round(row.ci_lower, 6), round(row.ci_upper, 6)) for who, row in rows.iterrows()}
-    upright = [one for one in lines(ax) if one[0][0] == one[1][0]]
-    assert [one[0][0] for one in upright] == [0.8] * 3
-    assert {names[round((one[0][1] + one[1][1]) / 2)] for one in upright} == set(rows.index)
-    written = {label.get_text() for label in ax.texts}
-    assert written >= {f"n\u00a0{entered}" for entered in rows["entered"]}
-
-
-def test_the_numbers_shown_are_the_frame_that_is_drawn() -> None:
-    frame = page(["Anna", "Boris"], TWO)
-    lines = text(control_chart(frame, TWO)).splitlines()
-    assert lines[0].split() == ["manager", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]
-    shown = [[float(cell) for cell in line.split()[-4:]] for line in lines[1:]]
-    assert shown == frame[["entered", "rate", "ci_lower", "ci_upper"]].round(4).to_numpy().tolist()
-
-
-def test_who_is_red_is_said_in_words_to_those_who_cannot_see_it() -> None:
-    frame = page(["Anna", "Boris"], TWO).assign(verdict="green")
-    assert alt(control_chart(frame, TWO)).endswith("Below target beyond chance: none.")
-    red = frame.assign(verdict=["red", "green", "green", "green"])
-    assert alt(control_chart(red, TWO)).endswith("Below target beyond chance: Anna: lead → met.")
-
-
-def test_those_not_ranked_are_not_drawn(drawn) -> None:
-    frame = page(["Anna", "Robot"], TWO)
-    shown = control_chart(frame.assign(verdict=["green", "not ranked"] * 2), TWO)
-    assert len(bars(drawn[0].axes[0])) == 1
-    assert "Robot" not in text(shown) + alt(shown)
-
-
 def test_where_there_is_nothing_to_draw_a_sentence_says_so() -> None:
     empty = page(["Anna"], TWO).assign(entered=0, rate=np.nan, ci_lower=0.0, ci_upper=1.0)
     weeks = weekly(TWO)
     for shown in (
-        control_chart(empty, TWO),
         trend_chart(weeks.assign(entered=0), TWO),
         trend_chart(weeks[:0], TWO),
         band_chart(of_manager(empty, "Anna", TWO), peer_band(empty, "Anna", TWO)),
@@ -175,49 +106,10 @@ def test_where_there_is_nothing_to_draw_a_sentence_says_so() -> None:
         assert "image/png" not in shown.data
 
 
-def test_where_nobody_is_to_be_compared_that_is_said(drawn) -> None:
-    for nobody in (page([], TWO), page(["(no manager)"], TWO).assign(verdict="not ranked")):
-        assert text(control_chart(nobody, TWO)) == NO_MANAGERS
-    assert drawn == []
-
-
-def test_leads_whose_rate_is_not_known_yet_leave_a_place_without_a_bar(drawn) -> None:
-    frame = page(["Anna", "Boris"], TWO)
-    unknown = frame.assign(rate=[np.nan, 0.5, 0.5, 0.5])
-    assert is_picture(control_chart(unknown, TWO))
-    names = named_places(drawn[0].axes[0])
-    assert sorted(names.values()) == ["Anna", "Boris"]
-    assert [[names[place] for place, _ in bars(ax)] for ax in drawn[0].axes] == [["Boris"], ["Boris", "Anna"]]
-
-
-def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentioned(drawn) -> None:
-    names = [f"M{number:03}" for number in range(MOST_BARS + 7)]
-    frame = page(names, TWO).assign(entered=lambda page: page["manager"].str[1:].astype(int) + 1)
-    shown = control_chart(frame, TWO)
-    assert "7 more with fewer leads are in the table" in [words.get_text() for words in words_of(drawn[0])]
-    assert len(bars(drawn[0].axes[0])) == MOST_BARS
-    assert "M006" not in text(shown)
-    assert "M007" in text(shown)
-    assert is_picture(shown)
-
-
-def test_a_picture_of_many_steps_and_managers_is_not_too_large_for_its_page(drawn) -> None:
-    funnel = aimed(funnel_of(*(f"stage {number}" for number in range(9))))
-    assert is_picture(control_chart(page([f"M{number:03}" for number in range(30)], funnel), funnel))
-    assert len(named_places(drawn[0].axes[0])) == MOST_IN_ALL // 8
-
-
-def test_hostile_names_are_drawn_as_they_are_written(drawn) -> None:
-    shown = control_chart(page(HOSTILE), FOUR)
-    assert is_picture(shown)
-    assert set(named_places(drawn[0].axes[0]).values()) == {" ".join(name.split()) for name in HOSTILE}
-
-
 def test_hostile_stages_are_drawn_as_they_are_written(drawn) -> None:
     funnel = funnel_of("$x^$", "_a_", "$", "\\beta{")
     frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
     for shown in (
-        control_chart(frame, funnel),
         trend_chart(weekly(funnel), funnel),
         band_chart(of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)),
     ):
@@ -234,7 +126,6 @@ def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeyp
     everybody = page([LONG, "Boris", "Vera", "Gleb", "Yan"], funnel)
     verdicts = np.resize(["red", "amber", "green", "undecided", "too few"], len(everybody))
     frame = everybody.assign(verdict=verdicts, rate=np.where(everybody["manager"] == "Vera", 1.0, everybody["rate"]))
-    control_chart(frame, funnel)
     trend_chart(weekly(funnel), funnel)
     band_chart(of_manager(frame, "Vera", funnel), peer_band(frame, "Vera", funnel))
     for figure in drawn:
@@ -246,7 +137,6 @@ def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeyp
 def test_the_shape_of_a_verdict_does_not_hide_the_rate_beside_it(drawn, monkeypatch, language) -> None:
     monkeypatch.setitem(_spoken, "language", language)
     frame = page(["Anna", "Boris", "Vera", "Gleb"], TWO).assign(rate=1.0, verdict="green")
-    control_chart(frame, TWO)
     band_chart(of_manager(frame, "Anna", TWO), peer_band(frame, "Anna", TWO))
     for ax in [ax for figure in drawn for ax in figure.axes]:
         shapes = next(part for part in ax.collections if isinstance(part, PathCollection) and not part.get_clip_on())
@@ -302,7 +192,8 @@ def test_the_words_of_reasons_run_neither_into_each_other_nor_beyond_the_picture
 
 
 def test_a_picture_in_few_colours_looks_like_the_one_that_was_drawn(drawn) -> None:
-    shown = control_chart(page(["Anna", "Boris", "Vera"]), FOUR)
+    frame = page(["Anna", "Boris", "Vera"])
+    shown = band_chart(of_manager(frame, "Anna", FOUR), peer_band(frame, "Anna", FOUR))
     seen = np.asarray(Image.open(io.BytesIO(shown.data["image/png"])).convert("RGB")).astype(int)
     meant = np.asarray(drawn[0].canvas.buffer_rgba())[..., :3].astype(int)
     assert np.abs(seen - meant).max() < 8

@@ -53,6 +53,7 @@ def test_every_question_has_its_section_in_a_notebook():
             path = ROOT / "notebooks" / f"{page.replace(' ', '_')}.ipynb"
             titles = [table["title"] for name, table in tables().items() if name.startswith(f"{path.stem}.")]
             prose = [cell["source"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+            prose += [template.read_text("utf-8") for template in ROOT.glob(f"funnelstats/*/{path.stem}.html")]
             for section in re.findall(r"\*([^*]+)\*", sections):
                 start = section.removesuffix("?").removesuffix(" …")
                 assert any(start in "".join(source) for source in [*titles, *prose]), f"{page} has no section {section}"

@@ -16,7 +16,6 @@ from funnelstats.page.figures import (
     ACROSS,
     FAINT,
     INK,
-    MOST_IN_ALL,
     NEUTRAL,
     PAD,
     QUIET,
@@ -33,7 +32,6 @@ from funnelstats.page.figures import (
     right_of,
     room_for,
     shares_along,
-    short_name,
     show_figure,
     step_name,
     text_width,
@@ -42,63 +40,7 @@ from funnelstats.page.figures import (
 from funnelstats.page.tables import Shown, show_text
 
 DRAWN = ["rate", "ci_lower", "ci_upper"]
-MOST_BARS = 12
-LONGEST_NAME = 18
-"""Characters of a name beside its bar."""
-ROW = 0.28
-"""Inches from bar to bar."""
 NO_LEADS = "There is nothing to draw: no lead entered a step in these weeks, or none can be judged yet."
-NO_MANAGERS = "There is no manager to compare: the export names none, or none of these leads had one."
-
-
-@house_style
-def control_chart(verdicts: pd.DataFrame, funnel: Funnel, *, who: str = "manager") -> Shown:
-    """A panel for each step, one bar for each ``who``: rate by the horizon, interval, black dash at the target, n.
-
-    Takes the frame of ``versus_target``; those not ranked are left to the table. Beyond 12 bars, fewer in
-    a funnel of many steps, the ones with most leads are drawn, and the figure says how many are not.
-    """
-    ranked = verdicts[verdicts["verdict"] != "not ranked"]
-    if not (ranked["entered"] > 0).any():
-        return show_text(_(NO_LEADS if len(ranked) else NO_MANAGERS), box="note")
-    steps = _steps(ranked, funnel)
-    sizes = ranked.groupby(who)["entered"].sum().sort_values(ascending=False)
-    names = sorted(sizes.index[: min(MOST_BARS, MOST_IN_ALL // len(steps))], reverse=True)
-    labels = [short_name(name, LONGEST_NAME) for name in names]
-    drawn = ranked[ranked[who].isin(names)]
-    columns = _columns(drawn)
-    hidden = len(sizes) - len(names)
-    figure, panels = house_panels(
-        [step_name(step.from_stage, step.to_stage) for step in steps],
-        height=ROW * len(names),
-        left=room_for(labels),
-        right=sum(columns),
-        marks=_marks(drawn, Line2D([], [], color=INK, lw=1.3, label=_("range the true rate is very likely in"))),
-        note=_("{n} more with fewer leads are in the table").format(n=hidden) if hidden else "",
-    )
-    for place, (ax, step) in enumerate(zip(panels, steps, strict=True)):
-        rows = drawn[drawn["from_stage"] == step.from_stage]
-        _bars(ax, rows.set_index(rows[who].map({name: at for at, name in enumerate(names)})), columns)
-        ax.set(xlim=(0, 1.02), ylim=(-0.55, len(names) - 0.45))
-        name_rows(ax, labels if place % ACROSS == 0 else [])
-        shares_along(ax, "x")
-    red = drawn[drawn["verdict"] == "red"]
-    said = "; ".join(f"{row[who]}: {row['from_stage']} → {row['to_stage']}" for _row, row in red.iterrows())
-    alt = _(
-        "Share of leads that pass each step in time, one bar for each {who}, with interval and target. Below target "
-        "beyond chance: {said}."
-    ).format(who=_(who), said=said or _("none"))
-    return show_figure(figure, alt=alt, numbers=_numbers(drawn, [who]))
-
-
-def _bars(ax: Any, rows: pd.DataFrame, columns: list[float]) -> None:
-    """One panel: a bar for each row at its place, in its verdict's colour, with interval and target."""
-    known = rows[rows["rate"].notna()]
-    y = known.index.to_numpy(dtype=float)
-    ax.barh(y, known["rate"], height=0.62, color=[_colour(verdict) for verdict in known["verdict"]], alpha=0.55)
-    ax.hlines(y, known["ci_lower"], known["ci_upper"], color=INK, linewidth=1.3)
-    _targets(ax, known, y, 0.4)
-    _beside(ax, rows, rows.index.to_numpy(dtype=float), columns)
 
 
 def _columns(rows: pd.DataFrame) -> list[float]:
