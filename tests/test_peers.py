@@ -253,3 +253,4 @@ def test_reasons_stand_beside_the_colleagues_where_there_are_enough() -> None:
     assert few["other_share"].isna().all()
     assert "You hear “price” more often" in said("reasons", {}, reasons=enough)
     assert said("reasons", {}, reasons=few) == "Why they say no"
+    assert own_reasons(patterns.assign(refusal="(missing)"), "Anna", FUNNEL).empty

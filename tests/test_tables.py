@@ -118,9 +118,10 @@ def test_rows_of_one_heading_stand_together_in_the_order_they_came():
 
 
 def test_money_dates_and_texts_have_their_own_format():
-    frame = pd.DataFrame({"who": ["a"], "won": [1234567.4], "on": [pd.Timestamp("2026-07-20")], "why": [None]})
+    day = pd.Timestamp("2026-07-20")
+    frame = pd.DataFrame({"who": ["a", "b"], "won": [1234567.4, 2.0], "on": [day, day], "why": [None, "x"]})
     shown = tabled(frame, kinds={"won": "money"}, currency="RUB")
-    assert cells_of(shown) == [["a", "1,234,567\u00a0RUB", "2026-07-20", "–"]]
+    assert cells_of(shown)[0] == ["a", "1,234,567\u00a0RUB", "2026-07-20", "–"]
 
 
 def test_no_verdict_is_told_by_its_colour_alone():
@@ -365,3 +366,12 @@ def test_a_group_of_two_columns_heads_its_rows_with_both():
     shown = tabled(frame, columns=["who"], group=["from_stage", "to_stage"])
     assert [cell.get_text() for cell in html_of(shown).select("tbody th")] == ["x → y", "a", "y → z", "b"]
     assert shown.data[TABLE_MIME]["rows"] == [["x", "y", "a"], ["y", "z", "b"]]
+
+
+def test_a_column_without_anything_in_it_is_left_out_of_the_page_and_not_of_the_file():
+    frame = pd.DataFrame(
+        {"lead_id": ["1", "2"], "company": ["", ""], "amount": [float("nan")] * 2, "stage": ["a", "b"]}
+    )
+    shown = show_table(frame, Layout(name="leads", title="Leads"))
+    assert shown.data["text/html"].count('scope="col"') == 2
+    assert [column["name"] for column in shown.data[TABLE_MIME]["columns"]] == list(frame)

@@ -123,12 +123,16 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
 
 
 def own_reasons(reasons: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
-    """The manager's rows of ``reason_patterns``, most frequent first, beside the colleagues' where four have some."""
+    """The manager's rows of ``reason_patterns``, most frequent first, beside the colleagues' where four have some.
+
+    Empty where no refusal has a reason.
+    """
     own = reasons[reasons["value"] == manager].sort_values("lost", ascending=False, kind="stable")
     enough = reasons.loc[~reasons["value"].isin([manager, *funnel.system_users]), "value"].nunique() >= FEWEST_PEERS
     if not enough:
         own = own.assign(other_share=np.nan, verdict="undecided")
-    return own[own["lost"] > 0].drop(columns="value").reset_index(drop=True)
+    own = own[own["lost"] > 0].drop(columns="value").reset_index(drop=True)
+    return own if (own["refusal"] != MISSING).any() else own.head(0)
 
 
 def concerned(finding: Mapping[str, Any], own: pd.DataFrame) -> dict[str, Any]:
