@@ -62,7 +62,9 @@ def lead(name, stage="lead", days=1, contacts=1.0, silent=None, amount=np.nan, c
 def own(*leads):
     kinds = {"entered_on": "datetime64[us]", "since": "datetime64[us]", "last_contact_on": "datetime64[us]"}
     columns = list(lead("x"))
-    return pd.DataFrame(list(leads), columns=columns).astype({**kinds, "contacts": float, "amount": float})
+    return pd.DataFrame(list(leads), columns=columns).astype(
+        {**kinds, "contacts": float, "amount": float, "stage": "str"}
+    )
 
 
 def staked(*leads, deal=MEAN):
