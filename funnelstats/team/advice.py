@@ -133,7 +133,7 @@ def _lesson(row: dict, lessons: pd.DataFrame) -> dict[str, Any]:
 def with_losses(managers: pd.DataFrame, team: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """The managers' frame with ``lost_deals``: leads missing to the floor, which pass later steps as the team's do."""
     rate = team.set_index("from_stage")["rate"].reindex([step.from_stage for step in funnel.steps]).to_numpy()
-    later = managers["from_stage"].map(dict(zip(funnel.stages, later_rates(rate), strict=False)))
+    later = managers["from_stage"].map(dict(zip(funnel.stages, later_rates(rate), strict=False))).astype(float)
     k, n = effective_counts(managers)
     short = np.where(n > 0, expected_shortfall(k, n, managers["floor"]), np.nan)
     return managers.assign(lost_deals=managers["entered"] * short * later)
