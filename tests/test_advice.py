@@ -17,7 +17,6 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.leads.worklist import own_sentences
 from funnelstats.page.rules import counting_rules, fact_sentences, missing_parts, not_computable
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
@@ -465,46 +464,6 @@ def test_a_miss_that_all_share_is_the_teams() -> None:
     assert people(found, team(LEAKING), NO_LESSONS, AIMED)["named"] == []
 
 
-def own(*rows, **columns):
-    """A manager's own frame, from (step, entered, rate, verdict, whose)."""
-    steps = [("lead", "met"), ("met", "paid")]
-    frame = pd.DataFrame(
-        [(*steps[step], n, rate, verdict, whose) for step, n, rate, verdict, whose in rows],
-        columns=["from_stage", "to_stage", "entered", "rate", "verdict", "whose"],
-    )
-    low, high = frame["rate"] - 0.05, frame["rate"] + 0.05
-    return frame.assign(ci_lower=low.fillna(0), ci_upper=high.fillna(1), target=0.8, margin=0.05, **columns)
-
-
-@pytest.mark.parametrize(
-    ("whose", "because"),
-    [
-        ("own", "work on this step first"),
-        ("team", "the whole team is below target here, so look at it together"),
-        ("base", "your leads are harder here: with equal leads you are less than 5 points behind colleagues"),
-        ("unclear", "whether that is your work, your leads or chance cannot be told yet"),
-    ],
-)
-def test_a_manager_reads_what_to_do_about_a_miss(whose, because) -> None:
-    assert own_sentences(own((0, 100, 0.6, "red", whose), (1, 0, NAN, "too few", ""))) == [
-        f"lead → met: 60% of your leads pass, 80% are agreed (very likely 55–65%); {because}."
-    ]
-
-
-def test_a_manager_reads_what_goes_well_and_what_cannot_be_told() -> None:
-    assert own_sentences(own((0, 100, 0.9, "green", ""), (1, 7, 0.7, "too few", ""))) == [
-        "On target, keep it up: lead → met.",
-        "Cannot be told from the target yet: met → paid (7 leads).",
-    ]
-
-
-def test_a_manager_without_leads_or_targets_reads_that() -> None:
-    (nothing,) = own_sentences(own((0, 0, NAN, "too few", ""), (1, 0, NAN, "too few", "")))
-    assert nothing.startswith("No lead entered a step with this manager")
-    (free,) = own_sentences(own((0, 9, 0.7, "no target", ""), (1, 0, NAN, "no target", "")))
-    assert free == "Nothing of yours is judged: no target is agreed for these steps, or you are not compared."
-
-
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
     found = fact_sentences([{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS])
     assert len(found) == len(FACT_TEXTS)
@@ -579,7 +538,7 @@ def test_a_tolerance_is_said_as_the_rate_from_which_a_target_counts_as_met() -> 
         ("ISO weeks", "Europe/Moscow", "unfinished"),
         ("nobody entered", "no rate", "(missing)", "unknown"),
         ("System users", "without a manager", "never ranked"),
-        ("there before + entered = advanced + lost + returned to marketing + moved away + still there",),
+        ("there before + entered + came back = advanced + lost + returned to marketing + moved away + still there",),
         ("As of 28 Jun 2026", "later rows do not exist"),
         ("Rival definitions", "reached in time"),
         ("13 weeks 30 Mar 2026 to 28 Jun 2026", "target", "tolerance", "5 in 100", "one page in twenty"),
