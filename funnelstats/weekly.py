@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.config.dates import week_days
+from funnelstats.config.dates import week_days, week_of
 from funnelstats.config.funnel import Funnel
+from funnelstats.config.words import spoken
 from funnelstats.contacts import (
     contact_counts,
     first_contacts,
@@ -22,21 +23,48 @@ from funnelstats.contacts import (
     waiting_times,
     with_expected,
 )
-from funnelstats.core.casemix import case_mix
+from funnelstats.core.casemix import at_equal_leads, case_mix
 from funnelstats.core.comparing import page_verdicts, versus_targets, with_undated
-from funnelstats.core.conversion import with_matured
-from funnelstats.core.counts import deal_size, outcome_days, step_counts, undated_counts
+from funnelstats.core.conversion import STEP, at_step, with_matured
+from funnelstats.core.counts import deal_size, outcome_days, step_counts, step_fates, undated_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
 from funnelstats.core.shared import made_once
-from funnelstats.importing.opening import Tables, alarm_window, trailing_window, trend_window
+from funnelstats.importing.opening import (
+    Tables,
+    alarm_window,
+    kept_part,
+    open_funnel,
+    trailing_window,
+    trend_window,
+    window_before,
+)
 from funnelstats.leads import cell_leads, chances, coming_week, leads_won, open_leads
 from funnelstats.page.sections import page_name
-from funnelstats.refusals import attempt_counts, refusal_counts, retries_due, retry_success, with_refusal
-from funnelstats.team import e_alarms
+from funnelstats.refusals import (
+    attempt_counts,
+    by_reason,
+    reason_changes,
+    reason_patterns,
+    refusal_counts,
+    retries_due,
+    retry_success,
+    with_refusal,
+)
+from funnelstats.team import (
+    after_advice,
+    coaching_pairs,
+    e_alarms,
+    explain_change,
+    leak_drivers,
+    leak_sizes,
+    since_when,
+    turned,
+)
+from funnelstats.team.leaks import worst_leak
 
-__all__ = ["ManagersWeek", "TeamWeek", "managers", "team"]
+__all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
 
 
 class TeamWeek(NamedTuple):
@@ -90,6 +118,106 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     return made_once(page_name("team", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend())
 
 
+def earlier(funnel: Funnel, tables: Tables, week: str, day: date, weeks: int) -> TeamWeek:
+    """What the page so many weeks before judged by, as known on the same weekday then."""
+    then = day - timedelta(weeks=weeks)
+    before = week_of(week_days(week)[1] - timedelta(weeks=weeks))
+    _funnel, known = open_funnel(funnel.name, then, spoken())
+    return team(funnel, kept_part(known, tables.part) if tables.part else known, before, then)
+
+
+class LeakWeek(NamedTuple):
+    """Where a week's team loses most: since when, with which leads, for which reason."""
+
+    leaks: pd.DataFrame
+    weeks: pd.DataFrame
+    since: pd.DataFrame
+    change: pd.DataFrame
+    now: tuple[date, date]
+    drivers: pd.DataFrame
+    reasons: pd.DataFrame
+
+
+def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -> LeakWeek:
+    """What the pages of a week say about a step into a stage, as known on a day: without one, the costliest leak.
+
+    - ``leaks``: ``leak_sizes`` of the window judged; ``weeks``: ``step_counts`` by week of the ``trend_window``;
+      ``since``: their ``since_when``; ``change``: ``explain_change`` against the window before
+    - ``now``: first and last day since the step fell, where a fall is shown; else the window judged
+    - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
+      against the weeks before; both without a row where nothing leaks
+    """
+
+    def make() -> LeakWeek:
+        window, before = trailing_window(week, funnel), window_before(week, funnel)
+        judged = team(funnel, tables, week, day)
+        paths = judged.paths
+        fates = step_fates(paths, funnel, day, entered_between=window)
+        leaks = leak_sizes(judged.rates, funnel, fates=fates, deal=float(judged.deal["mean_deal"].iloc[0]))
+        weeks = step_counts(paths, funnel, day, by="week", entered_between=trend_window(week, funnel))
+        since = since_when(weeks, funnel)
+        then = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=before), funnel)
+        change = explain_change(then, judged.rates)
+        at = at_step(since, funnel, step) if step else since.merge(worst_leak(judged.team, leaks)[STEP])
+        now = window
+        if at["alarm"].any():
+            now = (at["since"].iloc[0].date(), window[1])
+            before = (before[0], now[0] - timedelta(days=1))
+        based = with_leads(paths, tables.leads, funnel.base)
+        strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=now)
+        reasons = reason_changes(*(_reasons(paths, funnel, day, part) for part in (now, before))).merge(at[STEP])
+        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons)
+
+    name = page_name("leak", funnel.name, week, str(day), tables.part)
+    return make() if step else made_once(name, make, tables.entries.get_backend())
+
+
+def _reasons(paths: ir.Table, funnel: Funnel, day: date, between: tuple[date, date]) -> pd.DataFrame:
+    refused = with_refusal(paths, funnel)
+    return rates_over_weeks(
+        by_reason(outcome_days(refused, funnel, day, by=["week", "refusal"], entered_between=between)), funnel
+    )
+
+
+class Changes(NamedTuple):
+    """What is new on a week's page: cells of the team and its managers, and the advice of four weeks before."""
+
+    known: bool
+    new: pd.DataFrame
+    gone: pd.DataFrame
+    advised_on: date
+    advised: pd.DataFrame
+
+
+def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
+    """What turned red and what left it since the page of the week before, and whether earlier advice shows yet.
+
+    - ``known``: the week before could be judged by a target; ``new``, ``gone``: rows of ``turned``, those without a
+      manager the team's
+    - ``advised``: ``after_advice`` for the team's red steps and the cells named on ``advised_on``, four weeks before
+    """
+    judged, last, then = (
+        team(funnel, tables, week, day),
+        *(earlier(funnel, tables, week, day, weeks) for weeks in (1, 4)),
+    )
+    cells = [turned(*pair) for pair in ((judged.team, last.team), (judged.managers, last.managers))]
+    since = (day - timedelta(weeks=4) + timedelta(days=1), day)
+    advised = []
+    for rows, by in (
+        (then.team[then.team["verdict"] == "red"], ["week"]),
+        (then.managers[then.managers["named"]], ["manager", "week"]),
+    ):
+        days = outcome_days(judged.paths, funnel, day, by=by, entered_between=since)
+        advised.append(after_advice(rows, rates_over_weeks(days, funnel)))
+    return Changes(
+        known=bool(last.team[["rate", "target"]].notna().all(axis=1).any()),
+        new=pd.concat([part["new"] for part in cells]),
+        gone=pd.concat([part["gone"] for part in cells]),
+        advised_on=since[0] - timedelta(days=1),
+        advised=pd.concat(advised),
+    )
+
+
 class ManagersWeek(NamedTuple):
     """What a week's pages of single managers show, of every manager; each page shows its own manager's rows alone."""
 
@@ -106,9 +234,9 @@ class ManagersWeek(NamedTuple):
     hours: pd.DataFrame
     times: pd.DataFrame
     marks: pd.DataFrame
-    refused: pd.DataFrame
-    flow: pd.DataFrame
+    reasons: pd.DataFrame
     won: pd.DataFrame
+    lessons: pd.DataFrame
 
 
 def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWeek:
@@ -123,12 +251,12 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``moves``: ``stage_flow`` of the window by manager
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
-    - ``refused``: ``refusal_counts`` by manager
-    - ``flow``: ``stage_flow`` of the week by manager; ``won``: its ``leads_won``
+    - ``reasons``: ``reason_patterns`` of the managers; ``won``: ``leads_won`` of the week
+    - ``lessons``: ``coaching_pairs`` of the team at equal leads, as its page shows them
     """
 
     def make() -> ManagersWeek:
-        window, this_week = trailing_window(week, funnel), week_days(week)
+        window = trailing_window(week, funnel)
         judged = team(funnel, tables, week, day)
         paths, leads = judged.paths, tables.leads
         touched = touches(tables.contacts, paths, funnel)
@@ -138,6 +266,7 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             firsts = first_contacts(paths, touched, funnel).cache()
         hours = hours_to_contact(firsts, funnel, day, by="manager", entered_between=window)
         contacts = contact_counts(touched, funnel, day, by=["manager", "stage", "kind", "week"], between=window)
+        refused = refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager")
         quiet = quiet_counts(touched, paths, funnel, day, between=window)
         return ManagersWeek(
             managers=judged.managers,
@@ -153,9 +282,11 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             hours=hours,
             times=waiting_times(hours),
             marks=landmark_differences(landmark_counts(firsts, funnel, day)),
-            refused=refusal_counts(with_refusal(paths, funnel), funnel, *window, by="manager"),
-            flow=stage_flow(paths, funnel, *this_week, by="manager"),
-            won=leads_won(paths, leads, funnel, this_week),
+            reasons=reason_patterns(refused, funnel, "manager"),
+            won=leads_won(paths, leads, funnel, week_days(week)),
+            lessons=coaching_pairs(
+                at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=float(judged.deal["mean_deal"].iloc[0])
+            ),
         )
 
     return made_once(

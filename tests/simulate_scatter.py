@@ -23,7 +23,7 @@ from funnelstats.core.comparing import page_verdicts, versus_target, versus_targ
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import share_answers, share_margin
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
-from funnelstats.team.advice import what_to_do
+from funnelstats.team.advice import team_finding
 from funnelstats.team.changes import e_alarms, explain_change
 from funnelstats.team.leaks import leak_sizes, noticeable
 
@@ -113,17 +113,14 @@ def what_is_denied() -> list[Claim]:
         for _ in range(runs):
             days = days_of(*drawn(rng, managers, leads, correlation, rates, WINDOW, own=False))
             together = rates_over_weeks(of_team(days), FUNNEL)
-            team, people = versus_targets(together, rates_over_weeks(days, FUNNEL), FUNNEL)
-            nobody = people.head(0).assign(whose="", named=False, rest="")
-            said.append(what_to_do(team, nobody, _no_alarm(), leak_sizes(together, FUNNEL), FUNNEL)[0])
+            team, _people = versus_targets(together, rates_over_weeks(days, FUNNEL), FUNNEL)
+            said.append(team_finding(team, leak_sizes(together, FUNNEL), _no_alarm())["case"])
         setting = f"{managers} managers, {leads} leads a week each, correlation {correlation}, a step 10 points low"
-        denied = np.mean([("no leak of that size" in text) or ("Every step" in text) for text in said])
+        denied = np.isin(said, ["none", "met"]).mean()
         claims += [
             Claim("Pages that deny the leak", setting, "≤ .05", denied, 0, 0.05),
-            Claim("Pages that tell it", setting, "", np.mean(["leaks most" in text for text in said])),
-            Claim(
-                "Pages that say it cannot be told", setting, "", np.mean(["none ruled out" in text for text in said])
-            ),
+            Claim("Pages that tell it", setting, "", np.isin(said, ["leak", "slow"]).mean()),
+            Claim("Pages that say it cannot be told", setting, "", np.equal(said, "untold").mean()),
         ]
     for harder, weak in ((0.15, 0.08), (0.15, 0.0)):
         whose = np.array(list(_misses(np.random.default_rng(45), harder, weak, runs=300)))
@@ -300,7 +297,8 @@ def _holds(page: pd.DataFrame) -> float:
 
 
 def _no_alarm() -> pd.DataFrame:
-    return pd.DataFrame({"from_stage": list(STAGES[:-1]), "alarm": False, "at_start": False})
+    dates = dict.fromkeys(("since_lower", "since_upper"), pd.NaT)
+    return pd.DataFrame({"from_stage": list(STAGES[:-1]), "to_stage": list(STAGES[1:]), "alarm": False, **dates})
 
 
 def _change(counts: Counts, week: int) -> pd.Series:

@@ -15,7 +15,7 @@ from claims import Claim
 from scipy import special, stats
 
 from funnelstats.contacts.effects import moves_added, with_expected
-from funnelstats.contacts.speed import speed_sentences, waiting_times
+from funnelstats.contacts.speed import speed_finding, waiting_times
 from funnelstats.core.intervals import POINTS, THIRD, newcombe_interval, share_answers, share_margin
 from funnelstats.loop.base import score_skill
 from funnelstats.loop.nurture import nurture_effects
@@ -111,19 +111,12 @@ def alike_waits() -> list[Claim]:
 
     def said(leads: int, times: float) -> pd.Series:
         own, others = waits(leads, 24 * times), waits(1000, 24)
-        none, tables = pd.DataFrame(columns=["to_stage", "difference", "verdict"]), SimpleNamespace(contacts="there")
-        lines = [
-            speed_sentences(own[own["run"] == run], others[others["run"] == run], none, none, tables, FUNNEL)[0]
-            for run in range(runs)
-        ]
-        text = pd.Series(lines)
-        words = {
-            "about as fast": "no",
-            "cannot be told": "cannot tell",
-            "That is faster": "yes",
-            "That is slower": "yes",
-        }
-        return pd.Series([next(key for word, key in words.items() if word in line) for line in text])
+        return pd.Series(
+            [
+                speed_finding(own[own["run"] == run], others[others["run"] == run], FUNNEL)["answer"]
+                for run in range(runs)
+            ]
+        )
 
     for leads in (40, 130):
         twice = said(leads, 2.0)

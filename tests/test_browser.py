@@ -16,7 +16,7 @@ from funnelstats.page.layout import Layout
 from funnelstats.page.tables import LONG, show_table, show_text
 from funnelstats.reporting.overview import weeks_html
 from funnelstats.reporting.pages import SCRIPT, faults, overview_html, page_html
-from funnelstats.team.charts import control_chart, trend_chart
+from funnelstats.team.charts import trend_chart
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
@@ -59,7 +59,6 @@ def hostile_page():
     shown = [
         show_text([f"{MANAGER} at lead → {STAGE}: {ATTRIBUTE}", f"{STAGE}: look"]),
         show_text([ATTRIBUTE], title=MANAGER, box="warning"),
-        control_chart(managers, funnel),
         trend_chart(weeks, funnel),
         show_table(managers, Layout(name="managers", title=f"{MANAGER} {STAGE}", group=["manager"])),
         show_table(many.assign(**{f"wide {n}": "a number" for n in range(12)}), Layout(name="many", title=ATTRIBUTE)),

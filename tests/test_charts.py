@@ -11,35 +11,23 @@ import pandas as pd
 import pytest
 from backends import funnel_of
 from bs4 import BeautifulSoup
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
-from funnelstats.config.words import _spoken, percent
-from funnelstats.core.comparing import versus_target
+from funnelstats.config.words import _spoken
 from funnelstats.core.conversion import conversion_rates
-from funnelstats.leads.worklist import of_manager, peer_band
 from funnelstats.page import figures
-from funnelstats.page.figures import DESK, MOST_IN_ALL, PANEL
-from funnelstats.team.charts import MOST_BARS, NO_LEADS, NO_MANAGERS, band_chart, control_chart, trend_chart
+from funnelstats.page.figures import DESK, PANEL
+from funnelstats.team.charts import NO_LEADS, trend_chart
 
 FOUR = funnel_of("lead", "met", "presented", "contracted", "paid")
 TWO = funnel_of("lead", "met", "paid")
-HOSTILE = ["$x^$", "_a_", "$\\frac{1}{0}$", "100 % \\alpha", "a\nb", "<b>Anna</b>", "{}", "^", "$", "O'Neill", "Ωμέγα"]
 LONG = "Константин Константинопольский-Преображенский, отдел продаж промышленного оборудования, Северо-Запад"
 
 
 def aimed(funnel, target=0.8):
     step_into = {step.to_stage: {"horizon_days": 7, "target": target} for step in funnel.steps}
     return funnel.model_validate({**funnel.model_dump(), "step_into": step_into})
-
-
-def page(names, funnel=FOUR, seed=1):
-    rng = np.random.default_rng(seed)
-    rows = [(who, step.from_stage, step.to_stage) for step in funnel.steps for who in names]
-    frame = pd.DataFrame(rows, columns=["manager", "from_stage", "to_stage"])
-    entered = rng.integers(20, 200, len(frame))
-    counts = frame.assign(entered=entered, converted=rng.binomial(entered, 0.75))
-    return versus_target(counts, funnel).assign(whose="", matured=entered, too_recent=0)
 
 
 def weekly(funnel=FOUR, weeks=26):
@@ -68,23 +56,11 @@ def is_picture(shown):
     return "<path" in shown.data["text/html"] and len(shown.data["text/html"]) < 60_000
 
 
-def bars(ax):
-    """The middle and the length of every bar, from below."""
-    found = [(patch.get_y() + patch.get_height() / 2, patch.get_width()) for patch in ax.patches]
-    return sorted((round(place, 6), round(width, 6)) for place, width in found if width > 0)
-
-
 def lines(ax):
     """All straight lines of the panel's intervals and targets, as ((x, y), (x, y)), without its grid."""
     drawn = [part for part in ax.collections if isinstance(part, LineCollection) and part.zorder >= 1]
     found = [segment for part in drawn for segment in part.get_segments()]
     return np.round(np.array(found), 6)
-
-
-def named_places(ax):
-    """What stands beside the panel at each place, written as a person reads it."""
-    names = [text for text in ax.texts if text.get_horizontalalignment() == "right" and text.get_position()[0] == 0]
-    return {float(name.get_position()[1]): name.get_text() for name in names}
 
 
 def words_of(figure):
@@ -100,117 +76,18 @@ def assert_legible(figure):
     assert [words for words, box in boxes if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0)] == []
 
 
-def test_every_bar_is_as_long_as_its_rate_and_stands_at_its_managers_name(drawn) -> None:
-    frame = page(["Boris", "Anna", "Vera"])
-    shown = control_chart(frame, FOUR)
-    names = named_places(drawn[0].axes[0])
-    assert titles(shown) == [f"{step.from_stage}\u00a0→ {step.to_stage}" for step in FOUR.steps]
-    for figure, step in zip(drawn, FOUR.steps, strict=True):
-        ax = figure.axes[0]
-        rows = frame[frame["from_stage"] == step.from_stage].set_index("manager")["rate"].round(6)
-        assert {names[place]: width for place, width in bars(ax)} == rows.to_dict()
-
-
-def test_a_bar_has_its_interval_its_target_and_its_number_of_leads(drawn) -> None:
-    funnel = aimed(TWO)
-    frame = page(["Boris", "Anna", "Vera"], funnel)
-    control_chart(frame, funnel)
-    ax = drawn[0].axes[0]
-    rows = frame[frame["from_stage"] == "lead"].set_index("manager")
-    names = named_places(ax)
-    flat = {names[one[0][1]]: (one[0][0], one[1][0]) for one in lines(ax) if one[0][1] == one[1][1]}
-    assert flat == {who: (round(row.ci_lower, 6), round(row.ci_upper, 6)) for who, row in rows.iterrows()}
-    upright = [one for one in lines(ax) if one[0][0] == one[1][0]]
-    assert [one[0][0] for one in upright] == [0.8] * 3
-    assert {names[round((one[0][1] + one[1][1]) / 2)] for one in upright} == set(rows.index)
-    written = {label.get_text() for label in ax.texts}
-    assert written >= {f"n\u00a0{entered}" for entered in rows["entered"]}
-
-
-def test_the_numbers_shown_are_the_frame_that_is_drawn() -> None:
-    frame = page(["Anna", "Boris"], TWO)
-    lines = text(control_chart(frame, TWO)).splitlines()
-    assert lines[0].split() == ["manager", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]
-    shown = [[float(cell) for cell in line.split()[-4:]] for line in lines[1:]]
-    assert shown == frame[["entered", "rate", "ci_lower", "ci_upper"]].round(4).to_numpy().tolist()
-
-
-def test_who_is_red_is_said_in_words_to_those_who_cannot_see_it() -> None:
-    frame = page(["Anna", "Boris"], TWO).assign(verdict="green")
-    assert alt(control_chart(frame, TWO)).endswith("Below target beyond chance: none.")
-    red = frame.assign(verdict=["red", "green", "green", "green"])
-    assert alt(control_chart(red, TWO)).endswith("Below target beyond chance: Anna: lead → met.")
-
-
-def test_those_not_ranked_are_not_drawn(drawn) -> None:
-    frame = page(["Anna", "Robot"], TWO)
-    shown = control_chart(frame.assign(verdict=["green", "not ranked"] * 2), TWO)
-    assert len(bars(drawn[0].axes[0])) == 1
-    assert "Robot" not in text(shown) + alt(shown)
-
-
 def test_where_there_is_nothing_to_draw_a_sentence_says_so() -> None:
-    empty = page(["Anna"], TWO).assign(entered=0, rate=np.nan, ci_lower=0.0, ci_upper=1.0)
     weeks = weekly(TWO)
-    for shown in (
-        control_chart(empty, TWO),
-        trend_chart(weeks.assign(entered=0), TWO),
-        trend_chart(weeks[:0], TWO),
-        band_chart(of_manager(empty, "Anna", TWO), peer_band(empty, "Anna", TWO)),
-    ):
+    for shown in (trend_chart(weeks.assign(entered=0), TWO), trend_chart(weeks[:0], TWO)):
         assert text(shown) == NO_LEADS
         assert "<svg" not in shown.data["text/html"]
 
 
-def test_where_nobody_is_to_be_compared_that_is_said(drawn) -> None:
-    for nobody in (page([], TWO), page(["(no manager)"], TWO).assign(verdict="not ranked")):
-        assert text(control_chart(nobody, TWO)) == NO_MANAGERS
-    assert drawn == []
-
-
-def test_leads_whose_rate_is_not_known_yet_leave_a_place_without_a_bar(drawn) -> None:
-    frame = page(["Anna", "Boris"], TWO)
-    unknown = frame.assign(rate=[np.nan, 0.5, 0.5, 0.5])
-    assert is_picture(control_chart(unknown, TWO))
-    names = named_places(drawn[0].axes[0])
-    assert sorted(names.values()) == ["Anna", "Boris"]
-    assert [[names[place] for place, _ in bars(figure.axes[0])] for figure in drawn] == [["Boris"], ["Boris", "Anna"]]
-
-
-def test_of_many_managers_those_with_most_leads_are_drawn_and_the_rest_is_mentioned(drawn) -> None:
-    names = [f"M{number:03}" for number in range(MOST_BARS + 7)]
-    frame = page(names, TWO).assign(entered=lambda page: page["manager"].str[1:].astype(int) + 1)
-    shown = control_chart(frame, TWO)
-    assert drawing(shown).figcaption.get_text() == "7 more with fewer leads are in the table"
-    assert len(bars(drawn[0].axes[0])) == MOST_BARS
-    assert "M006" not in text(shown)
-    assert "M007" in text(shown)
-    assert is_picture(shown)
-
-
-def test_a_picture_of_many_steps_and_managers_is_not_too_large_for_its_page(drawn) -> None:
-    funnel = aimed(funnel_of(*(f"stage {number}" for number in range(9))))
-    assert is_picture(control_chart(page([f"M{number:03}" for number in range(30)], funnel), funnel))
-    assert len(named_places(drawn[0].axes[0])) == MOST_IN_ALL // 8
-
-
-def test_hostile_names_are_drawn_as_they_are_written(drawn) -> None:
-    shown = control_chart(page(HOSTILE), FOUR)
-    assert is_picture(shown)
-    assert set(named_places(drawn[0].axes[0]).values()) == {" ".join(name.split()) for name in HOSTILE}
-
-
 def test_hostile_stages_are_drawn_as_they_are_written() -> None:
     funnel = funnel_of("$x^$", "</text><script>", "$", "\\beta{")
-    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
-    for shown in (
-        control_chart(frame, funnel),
-        trend_chart(weekly(funnel), funnel),
-        band_chart(of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)),
-    ):
-        assert is_picture(shown)
-        said = " ".join([*titles(shown), *(words.get_text() for words in drawing(shown).select("text"))])
-        assert all(stage in said for stage in funnel.stages)
+    shown = trend_chart(weekly(funnel), funnel)
+    assert is_picture(shown)
+    assert all(stage in " ".join(titles(shown)) for stage in funnel.stages)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -219,30 +96,10 @@ def test_words_run_neither_into_each_other_nor_beyond_the_picture(drawn, monkeyp
     monkeypatch.setitem(_spoken, "language", language)
     long = ("Первичная заявка", "НАЗНАЧЕНА ВСТРЕЧА", "КОММЕРЧЕСКОЕ ПРЕДЛОЖЕНИЕ", "Договор подписан", "Оплата")
     funnel = aimed(funnel_of(*long[:stages], *(f"Промежуточный этап {number}" for number in range(stages - 5))))
-    everybody = page([LONG, "Boris", "Vera", "Gleb", "Yan"], funnel)
-    verdicts = np.resize(["red", "amber", "green", "undecided", "too few"], len(everybody))
-    frame = everybody.assign(verdict=verdicts, rate=np.where(everybody["manager"] == "Vera", 1.0, everybody["rate"]))
-    control_chart(frame, funnel)
     trend_chart(weekly(funnel), funnel)
-    band_chart(of_manager(frame, "Vera", funnel), peer_band(frame, "Vera", funnel))
     for figure in drawn:
         assert_legible(figure)
         assert round(72 * figure.get_figwidth()) in (DESK, PANEL)
-
-
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_shape_of_a_verdict_does_not_hide_the_rate_beside_it(drawn, monkeypatch, language) -> None:
-    monkeypatch.setitem(_spoken, "language", language)
-    frame = page(["Anna", "Boris", "Vera", "Gleb"], TWO).assign(rate=1.0, verdict="green")
-    control_chart(frame, TWO)
-    band_chart(of_manager(frame, "Anna", TWO), peer_band(frame, "Anna", TWO))
-    for ax in [ax for figure in drawn for ax in figure.axes]:
-        shapes = next(part for part in ax.collections if isinstance(part, PathCollection) and not part.get_clip_on())
-        middles = shapes.get_offset_transform().transform(shapes.get_offsets())[:, 0]
-        radius = np.sqrt(shapes.get_sizes().max()) / 2 / 72 * ax.figure.dpi
-        rates = [text for text in ax.texts if text.get_text() == percent(1) and text.get_weight() == "bold"]
-        assert len(rates) == len(middles)
-        assert max(middles) + radius < min(text.get_window_extent().x0 for text in rates)
 
 
 def test_a_trend_draws_each_weeks_rate_and_the_target_of_its_step(drawn) -> None:
@@ -256,22 +113,6 @@ def test_a_trend_draws_each_weeks_rate_and_the_target_of_its_step(drawn) -> None
         assert [0.8, 0.8] in curves
     assert len(text(shown).splitlines()) == 1 + len(weeks)
     assert alt(shown).strip()
-
-
-def test_the_band_chart_draws_own_rates_on_the_colleagues_band(drawn) -> None:
-    funnel = aimed(TWO)
-    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], funnel)
-    own, peers = of_manager(frame, "Anna", funnel), peer_band(frame, "Anna", funnel)
-    shown = band_chart(own, peers)
-    ax = drawn[0].axes[0]
-    assert [patch.get_x() for patch in ax.patches] == pytest.approx(peers["peers_lower"].tolist()[::-1])
-    parts = [part for part in ax.collections if isinstance(part, PathCollection)]
-    dots = np.concatenate([np.asarray(part.get_offsets()) for part in parts])
-    assert {(round(x, 6), y) for x, y in dots} >= {
-        (round(rate, 6), 1 - place) for place, rate in enumerate(own["rate"])
-    }
-    assert not re.search("Anna|Boris|Vera|Gleb|Yan", text(shown) + alt(shown))
-    assert "peers_lower" in text(shown)
 
 
 def test_a_step_that_fell_comes_first_and_large_with_its_day_and_its_rates_before_and_since(drawn) -> None:
@@ -325,11 +166,7 @@ def test_a_label_too_few_is_a_mistake() -> None:
 
 def test_ids_are_unique_on_a_page_and_each_is_used() -> None:
     funnel = aimed(FOUR)
-    charts = (
-        control_chart(page(["Anna", "Boris"]), FOUR),
-        trend_chart(weekly(funnel), funnel),
-        trend_chart(weekly(TWO), TWO),
-    )
+    charts = trend_chart(weekly(funnel), funnel), trend_chart(weekly(TWO), TWO)
     found = BeautifulSoup("".join(chart.data["text/html"] for chart in charts), "html.parser")
     ids = [part["id"] for part in found.select("[id]")]
     assert len(ids) == len(set(ids))
@@ -340,6 +177,5 @@ def test_every_colour_of_the_house_follows_the_page_into_the_dark() -> None:
     css = (Path(figures.__file__).parents[1] / "reporting" / "page" / "page.css").read_text(encoding="utf-8")
     dark = css[css.index("prefers-color-scheme: dark") :].partition("\n}")[0]
     assert set(re.findall(r"--fs-(\w+):", dark)) == set(figures.VARIABLES.values())
-    frame = page(["Anna", "Boris", "Vera", "Gleb", "Yan"], aimed(FOUR))
-    shown = control_chart(frame.assign(verdict=np.resize(list(figures.VERDICT_COLOURS), len(frame))), FOUR)
+    shown = trend_chart(weekly(aimed(FOUR)), aimed(FOUR))
     assert re.findall(r"(?:fill|stroke):(?!var|none)[^;\"]+", shown.data["text/html"]) == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +14,8 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.contacts.counts import CONTACT_COUNTS, contact_counts, quiet_counts
 from funnelstats.contacts.effects import (
     beside_colleagues,
+    contact_finding,
     contact_rates,
-    contact_sentences,
     efforts,
     moves_added,
     over_weeks,
@@ -25,9 +23,9 @@ from funnelstats.contacts.effects import (
     rate_ratio,
     with_expected,
 )
+from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid")
-SOME = SimpleNamespace(contacts="there")
 QUIET = pd.DataFrame({"stage": ["lead", "met"], "quiet_days": [1000, 400], "quiet_moves": [50, 8], "moves": [90, 60]})
 
 
@@ -135,8 +133,7 @@ def test_a_difference_within_what_weeks_differ_by_is_not_told() -> None:
     counts = counts.assign(contacts=60)
     own, others = counts.head(1), counts.tail(2)
     plain = [frame.drop(columns="scatter") for frame in (own, others)]
-    assert contact_sentences(*plain, SOME, FUNNEL)[1].startswith("More of your contacts")
-    assert contact_sentences(own, others, SOME, FUNNEL)[1].startswith("Whether more or fewer")
+    assert [contact_finding(*frames)["answer"] for frames in (plain, (own, others))] == ["yes", "cannot tell"]
     ratios = [moves_added(frame)["ratio_lower"].item() for frame in (own, plain[0])]
     assert ratios[0] < ratios[1]
 
@@ -167,73 +164,79 @@ def test_the_colleagues_rate_stands_beside_and_stages_without_a_next_one_do_not(
     assert beside_colleagues(own, others.head(0))["peer_rate"].isna().all()
 
 
-def said(own, others=None):
+def found_of(own, others=None):
     own = with_expected(own, QUIET)
-    others = own.head(0) if others is None else with_expected(others, QUIET)
-    return contact_sentences(own, others, SOME, FUNNEL)
+    return contact_finding(own, own.head(0) if others is None else with_expected(others, QUIET))
 
 
-def test_the_sentences_count_compare_and_always_say_that_it_is_no_effect() -> None:
-    lines = said(
-        counts_of(("call", "lead", 25, 4, 100), ("meeting", "met", 15, 6, 20)),
-        counts_of(("call", "lead", 400, 300, 20)),
-    )
-    assert lines[0].startswith(
-        "In these weeks: call: 25 contacts, 4 moved a lead; meeting: 15 contacts, 6 moved a lead."
-    )
-    assert lines[1] == "Fewer of your contacts moved a lead than of the colleagues': 25% against 75%."
-    assert lines[2].startswith(
-        "Whether more leads moved than without a contact cannot be told yet: call at lead (25 contacts, 4 moves; 5 in"
-    )
-    assert lines[-1].startswith("This goes together, it is not shown to cause")
+def words_of(found):
+    facts = {"soon": {"leads": 0}, "early": [], "follow_up": 7}
+    return show_section("manager.contacts", made=found, **facts).data["text/plain"]
 
 
 @pytest.mark.parametrize(
-    ("own", "others", "word"),
+    ("own", "others", "answer", "words"),
     [
-        ((5, 100), (50, 100), "Fewer of your"),
-        ((95, 100), (50, 100), "More of your"),
-        ((50, 100), (50, 100), "cannot be told yet: 50% against 50%"),
-        ((500, 1000), (5000, 10000), "about as often as the colleagues', no more than 5 points apart: 50% against 50%"),
-        ((40, 1000), (520, 10000), "cannot be told yet: 4% against 5%"),
-        ((600, 10000), (600, 10000), "no more than 2 points apart: 6% against 6%"),
+        (
+            (5, 100),
+            (50, 100),
+            "yes",
+            "Fewer of your contacts are followed by a step forward than of your colleagues': 5%",
+        ),
+        (
+            (90, 100),
+            (50, 100),
+            "yes",
+            "More of your contacts are followed by a step forward than of your colleagues': 90%",
+        ),
+        ((50, 100), (50, 100), "cannot tell", "is too close to call"),
+        ((500, 1000), (5000, 10000), "no", "about as often as your colleagues', no more than 5 points apart."),
+        ((40, 1000), (520, 10000), "cannot tell", "is too close to call"),
+        ((600, 10000), (600, 10000), "no", "no more than 2 points apart."),
     ],
 )
-def test_a_difference_is_named_only_beyond_chance_and_denied_only_within_a_margin(own, others, word) -> None:
+def test_a_difference_is_named_only_beyond_chance_and_denied_only_within_a_margin(own, others, answer, words) -> None:
     mine, theirs = (counts_of(("call", "lead", n, k, 10)) for k, n in (own, others))
-    assert word in said(mine, theirs)[1]
+    found = found_of(mine, theirs)
+    assert found["answer"] == answer
+    assert words in words_of(found)
 
 
 @pytest.mark.parametrize(
-    ("effective", "answer", "begins"),
-    [
-        (60, "yes", "This goes together"),
-        (36, "no", "No more than a third more leads moved than in as many days without a contact: call at lead (200"),
-        (20, "no", "No more than a third more leads moved than in as many days without a contact: call at lead (200"),
-        (45, "cannot tell", "Whether more leads moved than without a contact cannot be told yet: call at lead (200"),
-    ],
+    ("effective", "answer", "idle"), [(60, "yes", 0), (36, "no", 1), (20, "no", 1), (45, "cannot tell", 0)]
 )
-def test_contacts_are_called_idle_only_where_a_third_more_moves_are_ruled_out(effective, answer, begins) -> None:
+def test_contacts_are_called_idle_only_where_a_third_more_moves_are_ruled_out(effective, answer, idle) -> None:
     quiet = QUIET.assign(quiet_days=10000, quiet_moves=500)
     counts = with_expected(counts_of(("call", "lead", 200, effective, 800)), quiet)
     assert moves_added(counts)["answer"].tolist() == [answer]
-    assert contact_sentences(counts, counts.head(0), SOME, FUNNEL)[1].startswith(begins)
+    found = contact_finding(counts, counts.head(0))
+    assert len(found["idle"]) == idle
+    words = f"After 200 contacts (call) at “lead” {effective} moved on; about 40 would have without any."
+    assert (words in words_of(found)) == bool(idle)
+    assert "not proof" in words_of(found)
+
+
+def test_a_contact_after_which_leads_always_move_on_is_the_step_itself_and_compared_with_nothing() -> None:
+    own = counts_of(("call", "lead", 100, 50, 10), ("meeting", "met", 30, 30, 10))
+    others = counts_of(("call", "lead", 100, 50, 10), ("meeting", "met", 300, 290, 10))
+    found = found_of(own, others)
+    assert found["itself"][["kind", "stage", "contacts"]].to_numpy().tolist() == [["meeting", "met", 30]]
+    assert (found["share"], found["peer_share"]) == (0.5, 0.5)
+    assert "Left out: meeting at “met”, which is the step itself (30 of 30 moved on)." in words_of(found)
+    # one in ten does not move on: a habit like any other
+    often = found_of(own, counts_of(("call", "lead", 100, 50, 10), ("meeting", "met", 300, 260, 10)))
+    assert often["itself"].empty
+    assert often["share"] == 80 / 130
 
 
 def test_without_enough_colleagues_nobody_is_compared() -> None:
-    assert not any("colleagues" in line for line in said(counts_of(("call", "lead", 25, 20, 10))))
+    found = found_of(counts_of(("call", "lead", 25, 20, 10)))
+    assert found["answer"] == ""
+    assert "colleagues" not in words_of(found)
 
 
-def test_contacts_missing_none_made_and_all_too_recent_are_three_different_sentences() -> None:
-    none = counts_of()
-    nothing = SimpleNamespace(contacts=None)
-    assert contact_sentences(none, none, nothing, FUNNEL) == [
-        "No contacts in the export: which contacts moved leads cannot be told."
-    ]
-    assert contact_sentences(none, none, SOME, FUNNEL) == [
-        "You made no contact in these weeks that the export knows of."
-    ]
-    recent = counts_of(("call", "lead", 0, 0, 0, 3))
-    assert contact_sentences(recent, none, SOME, FUNNEL) == [
-        "3 contacts are not counted yet: their 7 days are not over."
-    ]
+def test_no_contacts_and_those_too_recent_are_no_comparison() -> None:
+    assert words_of(found_of(counts_of())) == "(nothing)"
+    recent = found_of(counts_of(("call", "lead", 0, 0, 0, 3)))
+    assert (recent["contacts"], recent["answer"]) == (3, "")
+    assert words_of(recent).endswith("3 contacts are too recent to be counted.")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 STATISTICS = ("core", *(f"team.{module}" for module in ("changes", "coaching", "leaks")))
-NO_STATISTICS = {"at_step", "of_manager", "of_manager_flow", "stage_span", "with_leads"}
+NO_STATISTICS = {"at_step", "axis_low", "of_manager", "stage_span", "with_leads"}
 
 
 def quoted() -> dict[str, str]:
@@ -118,7 +118,8 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{percent(first['presented'])} were presented to and {percent(first['paid'])} paid in time; of the "
         f"{second['leads']} a week later {percent(second['presented'])} and "
         f"{'too recent' if pd.isna(second['paid']) else percent(second['paid'])}.",
-        "flow": f"presented: {flow['opening']} there before + {flow['entered']} entered = {flow['advanced']} advanced "
+        "flow": f"presented: {flow['opening']} there before + {flow['entered']} entered "
+        f"+ {flow['came_back']} came back = {flow['advanced']} advanced "
         f"+ {flow['lost']} lost + {flow['nurture']} returned + {flow['moved_away']} moved away + {flow['still_there']} "
         "still there.",
     }

@@ -12,7 +12,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.core.counts import outcome_days, step_counts
 from funnelstats.core.journeys import journeys
 from funnelstats.leads.counts import LEADS, cell_leads
-from funnelstats.leads.worklist import own_rows
+from funnelstats.leads.standing import own_rows
 
 STAGES = ("lead", "met", "paid")
 FUNNEL = funnel_of(*STAGES, days=[7, 20])

@@ -13,7 +13,7 @@ from funnelstats.config.funnel import LeadBase, Refusals
 from funnelstats.core.counts import outcome_days, overall_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys, with_cohort, with_leads
-from funnelstats.leads.worklist import own_rows
+from funnelstats.leads.standing import own_rows
 from funnelstats.refusals.counts import (
     attempt_counts,
     refusal_counts,

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date, timedelta
 
+import ibis
 import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, table
@@ -11,11 +12,13 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
 from funnelstats.core.flow_counts import FLOW, stage_flow, transitions
 from funnelstats.core.journeys import journeys
+from funnelstats.leads.counts import open_leads
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")
 RANDOM = funnel_of(*STAGES)
 LEAVING = ["advanced", "lost", "nurture", "moved_away", "still_there"]
+COMING = ["opening", "entered", "came_back"]
 WEEK = (date(2026, 1, 5), date(2026, 1, 11))
 
 
@@ -50,7 +53,7 @@ def test_the_closing_identity_holds_for_every_stage_manager_and_week(con, seed):
     for week in range(10):
         monday = date(2025, 12, 29) + timedelta(weeks=week)
         flow = stage_flow(lazy, RANDOM, monday, monday + timedelta(6), by="manager").set_index(keys)
-        assert (flow["opening"] + flow["entered"] == flow[LEAVING].sum(axis=1)).all()
+        assert (flow[COMING].sum(axis=1) == flow[LEAVING].sum(axis=1)).all()
         if before is not None:
             opening, closing = flow["opening"].align(before, fill_value=0)
             assert (opening == closing).all()
@@ -63,10 +66,43 @@ def test_the_closing_identity_holds_for_every_stage_manager_and_week(con, seed):
     assert ever["advanced"].sum() == sum(stay[3] in ("advanced", "won") for stay in stays)
 
 
+def returns_of(episode):
+    """Stage, owner, day of coming back and day of leaving of each stay that an open lead stepped back to."""
+    reached = [stage for stage in STAGES if episode.first(stage, STAGES)]
+    if episode.end() or episode.undated or STAGES[-1] in reached:
+        return []
+    found = []
+    for stage in reached:
+        came, place = episode.back_on(stage, STAGES), STAGES.index(stage)
+        below = STAGES[place - 1 if place > episode.opened(STAGES) else 0]
+        left = episode.back_on(below, STAGES) if below in reached else None
+        if came and (left is None or left > came):
+            found.append((below, episode.holder(reached[-1], STAGES), came, left))
+    return found
+
+
+def _mostly_open(entries):
+    return entries[~entries["stage"].isin(["lost", "nurture", "paid"]) | (entries.index % 6 == 0)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_still_there_are_the_open_leads_of_each_owner(con, seed):
+    """Known up to the end of the period; owners are those of the entries."""
+    end = date(2026, 2, 10)
+    frame = _mostly_open(random_entries(seed, STAGES, leads=120, undated=15))
+    paths = journeys(table(con, frame[frame["entered_on"].isna() | (frame["entered_on"] <= end)]), RANDOM).cache()
+    leads = table(con, pd.DataFrame({"lead_id": ["L001"]}), ibis.schema({"lead_id": "string"}), "bare")
+    listed = open_leads(paths, leads, None, RANDOM, end).groupby(["manager", "stage"]).size()
+    flow = stage_flow(paths, RANDOM, date(2026, 2, 4), end, by="manager")
+    there = flow[flow["stage"] != "paid"].set_index(["manager", "stage"])["still_there"]
+    pd.testing.assert_series_equal(there[there > 0], listed, check_names=False, check_like=True)
+    assert flow["came_back"].sum() > 3
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_flow_equals_a_loop_over_random_histories(con, seed):
-    frame = random_entries(seed, STAGES, leads=100, undated=15)
-    start, end = date(2026, 1, 12), date(2026, 1, 25)
+    frame = _mostly_open(random_entries(seed, STAGES, leads=100, undated=15))
+    start, end = date(2026, 1, 30), date(2026, 2, 25)
     expected = {}
     for episode in episodes_of(frame, STAGES):
         for stage in STAGES:
@@ -77,6 +113,11 @@ def test_flow_equals_a_loop_over_random_histories(con, seed):
             counted["opening" if stay[0] < start else "entered"] += 1
             outcome = "advanced" if stay[3] == "won" else stay[3]
             counted[outcome if stay[2] and stay[2] <= end else "still_there"] += 1
+        for stage, who, came, left in returns_of(episode):
+            if came <= end and not (left and left < start):
+                counted = expected.setdefault((who, stage), Counter())
+                counted["opening" if came < start else "came_back"] += 1
+                counted["moved_away" if left and left <= end else "still_there"] += 1
     found = stage_flow(journeys(table(con, frame), RANDOM), RANDOM, start, end, by=["manager"])
     some = found[found[FLOW].sum(axis=1) > 0]
     assert {row[:2]: row[2:] for row in rows_of(some)} == {

@@ -171,7 +171,7 @@ def test_the_worst_leaks_drivers_are_those_of_its_step_with_all_managers_togethe
         by_manager.assign(from_stage="a", to_stage="b", converted=0),
         by_manager.assign(from_stage="b", to_stage="c"),
     ]
-    found = leak_drivers(pd.concat(steps).assign(too_recent=1), team, leaks)
+    found = leak_drivers(pd.concat(steps).assign(too_recent=1), worst_leak(team, leaks))
     expected = drivers(strata.assign(entered=2 * strata["entered"], converted=2 * strata["converted"]))
     pd.testing.assert_frame_equal(found.drop(columns=["from_stage", "to_stage"]), expected)
     assert set(zip(found["from_stage"], found["to_stage"], strict=True)) == {("b", "c")}
@@ -179,15 +179,15 @@ def test_the_worst_leaks_drivers_are_those_of_its_step_with_all_managers_togethe
 
 def test_where_nothing_leaks_or_no_attribute_is_known_nothing_drives() -> None:
     strata = strata_of().assign(manager="A", from_stage="b", to_stage="c")
-    assert leak_drivers(strata, *team_and_leaks(800, 500, 950)).empty
+    assert leak_drivers(strata, worst_leak(*team_and_leaks(800, 500, 950))).empty
     bare = strata[["manager", "from_stage", "to_stage", "entered", "converted"]]
-    assert leak_drivers(bare, *team_and_leaks(800, 300, 950)).empty
+    assert leak_drivers(bare, worst_leak(*team_and_leaks(800, 300, 950))).empty
 
 
 def test_an_attribute_of_too_many_values_does_not_stop_the_page() -> None:
     many = pd.DataFrame({"company": [f"c{number}" for number in range(120)], "kind": ["x", "y"] * 60})
     strata = many.assign(manager="A", from_stage="b", to_stage="c", entered=9, converted=[2, 7] * 60)
-    assert leak_drivers(strata, *team_and_leaks(800, 300, 950))["attribute"].unique().tolist() == ["kind"]
+    assert leak_drivers(strata, worst_leak(*team_and_leaks(800, 300, 950)))["attribute"].unique().tolist() == ["kind"]
 
 
 def strata_of(seed: int = 1) -> pd.DataFrame:

@@ -13,22 +13,23 @@ from funnelstats.config.schema import MISSING
 from funnelstats.contacts.counts import contact_counts, quiet_counts, touches
 from funnelstats.contacts.effects import (
     beside_colleagues,
+    contact_finding,
     contact_rates,
-    contact_sentences,
     efforts,
     over_weeks,
     pooled_contacts,
     with_expected,
 )
 from funnelstats.contacts.first_counts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.contacts.speed import landmark_differences, landmark_sentences, waiting_times
+from funnelstats.contacts.speed import landmark_answers, landmark_differences, waiting_times
 from funnelstats.core.counts import deal_size, fetch, outcome_days
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.importing.opening import open_funnel, trailing_window
 from funnelstats.leads.counts import leads_won, open_leads
-from funnelstats.leads.worklist import chances, own_rows, peer_rows, with_stake
+from funnelstats.leads.standing import own_rows, peer_rows
+from funnelstats.leads.worklist import chances, with_stake
 
 WEEK = "2026-W26"
 DAY = week_days(WEEK)[1]
@@ -70,17 +71,11 @@ def test_four_times_as_many_idle_contacts_bring_nothing(sample, made) -> None:
     # after them leads move as often as without any, as is so for everybody's
     assert own["ratio_lower"] <= 1 <= own["ratio_upper"]
     assert (others["ratio_lower"] <= 1.15).all()
-    said = contact_sentences(own_rows(made, BUSY), peer_rows(made, BUSY, funnel), _tables(sample), funnel)
-    assert any(
-        line.startswith("No more than a third more leads moved than in as many days without a contact: call at met")
-        for line in said
-    )
-    assert any(line.startswith("Fewer of your contacts moved a lead") for line in said)
-    assert "not shown to cause" in said[-1]
-
-
-def _tables(sample):
-    return sample[1]
+    found = contact_finding(own_rows(made, BUSY), peer_rows(made, BUSY, funnel))
+    assert ("call", "met") in set(zip(found["idle"]["kind"], found["idle"]["stage"], strict=True))
+    assert found["answer"] == "yes"
+    assert found["share"] < found["peer_share"]
+    assert set(found["itself"]["kind"]) == {"meeting"}
 
 
 def test_the_contacts_that_make_the_meetings_are_found(made) -> None:
@@ -124,9 +119,9 @@ def test_speed_has_no_effect_at_any_landmark_though_buckets_show_one(sample, fir
     assert (marks["difference_lower"] < 0).all()
     assert (marks["difference_upper"] > 0).all()
     assert (marks[["entered", "other_entered"]] > 100).all(axis=None)
-    met, paid = landmark_sentences(marks, funnel)
-    assert met.endswith("92% of the others: no more than 5 points apart.")
-    assert paid.endswith("56% of the others: whether they differ cannot be told yet.")
+    answers = landmark_answers(marks, funnel)
+    assert answers[["to_stage", "answer"]].to_numpy().tolist() == [["met", "no"], ["paid", "cannot tell"]]
+    assert answers["other_rate"].round(2).tolist() == [0.92, 0.56]
     # the usual comparison: leads contacted within a day against those contacted later
     rows = fetch(firsts.filter(firsts.place == 0).select("lead_id", "reached_on", "contacted_on", "won_on"))
     old = rows[(rows["reached_on"] < "2026-04-01") & rows["contacted_on"].notna()]

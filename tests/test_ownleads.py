@@ -15,7 +15,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.contacts.counts import touches
 from funnelstats.core.journeys import journeys
 from funnelstats.leads.counts import OWN, WON, leads_won, open_leads
-from funnelstats.leads.worklist import own_rows
+from funnelstats.leads.standing import own_rows
 
 STAGES = ("new", "встреча", "offer", "paid")
 PLAIN, RANDOM = funnel_of("lead", "met", "paid"), funnel_of(*STAGES)

@@ -18,7 +18,7 @@ from funnelstats.core.counts import outcome_days
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.importing.opening import open_funnel
-from funnelstats.leads.worklist import own_rows
+from funnelstats.leads.standing import own_rows
 from funnelstats.page.sections import show_section
 from funnelstats.page.tables import show_table
 from funnelstats.refusals.counts import (

@@ -43,7 +43,7 @@ def test_the_weekly_notebook_shows_verdicts_of_the_team_and_of_managers() -> Non
     assert len(steps) == 4
     assert len(judged) > 8
     assert {(row["from_stage"], row["to_stage"]) for row in found} == steps
-    assert lead_sentences(notebook)[0].startswith("The team leaks most at ")
+    assert lead_sentences(notebook)[0].startswith("presented → contracted: since ")
 
 
 @pytest.mark.parametrize("row", [{"a": 1}, {"verdict": "red"}, STEP])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +10,14 @@ from statsmodels.duration.survfunc import SurvfuncRight
 
 from funnelstats.contacts.first_counts import hours_to_contact, landmark_counts
 from funnelstats.contacts.speed import (
-    contact_curve,
+    landmark_answers,
     landmark_differences,
-    landmark_sentences,
-    speed_sentences,
+    speed_finding,
     waiting_times,
 )
+from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid")
-SOME = SimpleNamespace(contacts="there")
 
 
 def hours_of(hours, contacted, **keys):
@@ -47,12 +44,9 @@ def test_the_never_contacted_stay_in() -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_curve_and_limits_are_those_of_statsmodels(seed) -> None:
+def test_times_and_limits_are_those_of_statsmodels(seed) -> None:
     hours, contacted = random_leads(seed)
     survival = SurvfuncRight(hours.astype(float) + 1, contacted.astype(int))
-    curve = contact_curve(hours_of(hours, contacted))
-    events = curve[curve["hours"].isin(hours[contacted])]
-    np.testing.assert_allclose(1 - events["rate"], survival.surv_prob, rtol=1e-12)
     times = waiting_times(hours_of(hours, contacted)).iloc[0]
     for name, share in (("quarter", 0.25), ("half", 0.5)):
         assert times[name] == pytest.approx(survival.quantile(share) - 1, abs=1)
@@ -73,9 +67,6 @@ def test_groups_and_clocks_are_apart() -> None:
 def marks_of(*rows):
     columns = ["to_stage", "landmark_days", "contacted", "entered", "converted", "too_recent"]
     return pd.DataFrame(rows, columns=columns).astype({"contacted": bool})
-
-
-NO_MARKS = landmark_differences(marks_of())
 
 
 def test_the_difference_at_a_landmark_has_newcombes_limits() -> None:
@@ -103,19 +94,19 @@ def test_many_landmarks_are_one_family() -> None:
     assert set(landmark_differences(pd.concat([one, marks_of(*none)]))["verdict"]) == {"undecided"}
 
 
-def test_nothing_to_compare_is_said() -> None:
+def test_nothing_to_compare_is_empty() -> None:
     empty = landmark_differences(landmark_counts(None, FUNNEL, None))
     assert empty.empty
-    assert landmark_sentences(empty, FUNNEL) == [
-        "Too few leads were still at the first stage to compare those called early with the others."
-    ]
+    assert landmark_answers(empty, FUNNEL).empty
     times = waiting_times(hours_to_contact(None, FUNNEL, None))
     assert times.empty
-    assert contact_curve(hours_to_contact(None, FUNNEL, None)).empty
-    nobody = pd.DataFrame()
-    said = speed_sentences(times, times, empty, nobody, SimpleNamespace(contacts=None), FUNNEL)
-    assert said == ["No contacts in the export: how soon leads were first contacted cannot be told."]
-    assert speed_sentences(times, times, empty, nobody, SOME, FUNNEL)[0].startswith("No lead came in with you")
+    assert speed_finding(times, times, FUNNEL) == {"leads": 0}
+
+
+def words_of(soon, early=()):
+    nothing = {"contacts": 1, "recent": 0, "itself": [], "idle": [], "answer": ""}
+    made = nothing | dict.fromkeys(("share", "peer_share", "margin"), np.nan)
+    return show_section("manager.contacts", made=made, soon=soon, early=early, follow_up=7).data["text/plain"]
 
 
 def both_clocks(calendar, working):
@@ -125,22 +116,11 @@ def both_clocks(calendar, working):
     return waiting_times(pd.concat([part.assign(clock=clock) for part, clock in zip(parts, clocks, strict=True)]))
 
 
-def test_the_sentences_count_what_was_not_recorded_and_name_no_cause() -> None:
-    own = both_clocks([4, 6, 8], [1, 2, 3])
-    marks = landmark_differences(marks_of(("met", 1, True, 700, 560, 0), ("met", 1, False, 800, 480, 3)))
-    said = speed_sentences(own, own.head(0), marks, pd.DataFrame({"lead_id": ["a"]}), SOME, FUNNEL)
-    assert said[0] == "Half of your leads are contacted within 6 hours (2 working hours)."
-    assert said[1] == "1 open lead of yours has no contact recorded: it is listed below."
-    assert said[2].endswith(
-        "80% of those contacted by then reached met in time, 60% of the others: it goes together, it is not shown to "
-        "cause."
-    )
+def test_fewer_than_half_contacted_are_not_compared() -> None:
     slow = waiting_times(hours_of([4, 6, 8], [False] * 3))
-    slow = pd.concat([slow, slow.assign(clock="working")])
-    assert (
-        speed_sentences(slow, own, marks, pd.DataFrame(), SOME, FUNNEL)[0]
-        == "Fewer than half of your 3 leads were contacted so far."
-    )
+    found = speed_finding(slow, both_clocks([4, 6, 8], [1, 2, 3]), FUNNEL)
+    assert (found["leads"], found["answer"]) == (3, "")
+    assert "Fewer than half of your new leads" in words_of(found)
 
 
 def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> None:
@@ -149,36 +129,46 @@ def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> 
     stated = FUNNEL.model_validate({**FUNNEL.model_dump(exclude_unset=True), "work": {"holidays": ["2026-01-01"]}})
     alike = others.assign(half=12.0, half_lower=10.5, half_upper=13.5)
     unsure = others.assign(half=11.5, half_lower=7.0, half_upper=19.0)
-    for funnel, words, peers in (
-        (FUNNEL, "That is faster than", others),
-        (stated, "That is slower than", others),
-        (stated, "about as fast as the colleagues do it (12), no more than half as long again either way.", alike),
-        (stated, "Whether that is faster or slower than the colleagues do it (12) cannot be told yet.", unsure),
+    for funnel, answer, words, peers in (
+        (FUNNEL, "yes", "within 32 hours.\nYou are faster than your colleagues (42).", others),
+        (stated, "yes", "within 12 working hours.\nYou are slower than your colleagues (6).", others),
+        (stated, "no", "Your colleagues take about as long (12, no more than half as long again", alike),
+        (stated, "cannot tell", "Whether your colleagues (12) are faster is too close to call.", unsure),
+        (stated, "", "within 12 working hours.", others.head(0)),
     ):
-        said = speed_sentences(own, peers, NO_MARKS, pd.DataFrame(), SOME, funnel)[0]
-        assert words in said
-    clock = "Half of your leads are contacted within 12 working hours (32 by the calendar). "
-    said = speed_sentences(own, others, NO_MARKS, pd.DataFrame(), SOME, stated)[0]
-    assert said == clock + "That is slower than the colleagues do it (6)."
+        found = speed_finding(own, peers, funnel)
+        assert found["answer"] == answer
+        assert words in words_of(found)
 
 
 def test_a_limit_that_was_not_reached_parts_nobody() -> None:
     own = both_clocks([4, 6, 8], [1, 2, 3])
     endless = own.assign(half=60.0, half_lower=5.0, half_upper=np.nan)
-    said = speed_sentences(own, endless, NO_MARKS, pd.DataFrame(), SOME, FUNNEL)[0]
-    assert said.endswith("Whether that is faster or slower than the colleagues do it (60) cannot be told yet.")
+    assert speed_finding(own, endless, FUNNEL)["answer"] == "cannot tell"
 
 
 @pytest.mark.parametrize(
-    ("early", "late", "ends"),
+    ("early", "late", "answer", "words"),
     [
-        ((50, 400), (250, 2000), "no more than 4.2 points apart."),
-        ((15, 100), (25, 200), "whether they differ cannot be told yet."),
-        ((80, 400), (200, 2000), "it goes together, it is not shown to cause."),
+        ((50, 400), (250, 2000), "no", "no more than 4.2 points apart."),
+        ((15, 100), (25, 200), "cannot tell", "contacted by day 1 reach “met” more often is too close to call."),
+        ((80, 400), (200, 2000), "yes", "20% of those contacted by then reached “met” in time, 10% of the others."),
     ],
 )
-def test_a_landmark_without_a_verdict_is_no_proof_of_no_difference(early, late, ends) -> None:
+def test_a_landmark_without_a_verdict_is_no_proof_of_no_difference(early, late, answer, words) -> None:
     marks = landmark_differences(
         marks_of(("met", 1, True, early[1], early[0], 0), ("met", 1, False, late[1], late[0], 0))
     )
-    assert landmark_sentences(marks, FUNNEL)[0].endswith(ends)
+    found = landmark_answers(marks, FUNNEL)
+    assert found["answer"].tolist() == [answer]
+    assert words in words_of({"leads": 0}, found)
+
+
+def test_the_earliest_clear_landmark_of_the_second_and_the_last_stage_is_told() -> None:
+    clear, same = ((100, 90), (100, 40)), ((100, 50), (100, 50))
+    rows = [("paid", 2, same), ("met", 1, same), ("met", 2, clear), ("met", 3, clear), ("paid", 1, same)]
+    marks = marks_of(*(
+        (stage, day, side, *pair[not side], 0) for stage, day, pair in rows for side in (True, False)
+    ))  # fmt: skip
+    found = landmark_answers(landmark_differences(marks), FUNNEL)
+    assert found[["to_stage", "landmark_days"]].to_numpy().tolist() == [["met", 2], ["paid", 1]]

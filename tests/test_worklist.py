@@ -14,23 +14,18 @@ from funnelstats.leads.worklist import (
     LISTED,
     chances,
     coming_week,
-    stalled,
-    untouched,
+    what_is_due,
     with_retry_stake,
     with_stake,
     worklist,
-    worklist_sentences,
 )
+from funnelstats.page.sections import show_section
 
 AS_OF = date(2026, 6, 28)
 FUNNEL = funnel_of("lead", "met", "paid", days=[10, 20])
 MEAN = pd.DataFrame({"deals": [3], "mean_deal": [100.0]})
 UNKNOWN = pd.DataFrame({"deals": [0], "mean_deal": [np.nan]})
 DAY = pd.Timedelta(days=1)
-QUIET_WEEK = (
-    "Nothing is due on your open leads this week: as far as the export knows, none lacks a contact, stands still, or "
-    "comes to the end of its days."
-)
 
 
 def days_of(stage, advanced, lost, still=()):
@@ -54,6 +49,7 @@ def lead(name, stage="lead", days=1, contacts=1.0, silent=None, amount=np.nan, c
     return {
         "lead_id": name,
         "company": company,
+        "product": "",
         "stage": stage,
         "entered_on": entered,
         "since": entered if since is None else today - since * DAY,
@@ -66,7 +62,9 @@ def lead(name, stage="lead", days=1, contacts=1.0, silent=None, amount=np.nan, c
 def own(*leads):
     kinds = {"entered_on": "datetime64[us]", "since": "datetime64[us]", "last_contact_on": "datetime64[us]"}
     columns = list(lead("x"))
-    return pd.DataFrame(list(leads), columns=columns).astype({**kinds, "contacts": float, "amount": float})
+    return pd.DataFrame(list(leads), columns=columns).astype(
+        {**kinds, "contacts": float, "amount": float, "stage": "str"}
+    )
 
 
 def staked(*leads, deal=MEAN):
@@ -128,18 +126,20 @@ def test_reasons_in_their_order() -> None:
     ).set_index("lead_id")
     assert found["reason"].to_dict() == {
         "never": "never contacted",
-        "unwritten": "no contact recorded",
-        "ends": "days end 5 Jul 2026",
-        "ends tomorrow": "days end 29 Jun 2026",
-        "idle": "idle for 15 days",
+        "unwritten": "no contact logged",
+        "ends": "deadline near",
+        "ends tomorrow": "deadline near",
+        "idle": "silent too long",
     }
     assert found["next_step"].to_dict() == {
         "never": "first call",
-        "unwritten": "call and write it down",
-        "ends": "bring it to met",
-        "ends tomorrow": "bring it to met",
-        "idle": "call or close it",
+        "unwritten": "call and log it",
+        "ends": "bring it to “met”",
+        "ends tomorrow": "bring it to “met”",
+        "idle": "call or close",
     }
+    assert found.loc[["ends", "ends tomorrow"], "due"].dt.day.tolist() == [5, 29]
+    assert found.loc["idle", "due"] == pd.Timestamp(AS_OF) - 30 * DAY
     assert coming_week(AS_OF)[1] == date(2026, 7, 5)
 
 
@@ -186,9 +186,9 @@ def test_a_second_try_has_the_chance_of_those_that_were_tried() -> None:
     assert {row["chance"] for row in (rich, soon, late)} == {5 / 20}
     assert (rich["at_stake"], soon["at_stake"]) == pytest.approx((600 / 4, 100 / 4))
     assert (rich["kind"], rich["company"], rich["stage"], rich["days_there"]) == ("second try", "Acme", "met", 64)
-    assert [row["reason"] for row in (rich, soon)] == ["second try due: terms", "second try due"]
-    assert late["next_step"] == "call again by 27 Jul 2026"
-    assert again(DUE.head(0)).columns.tolist() == [*LISTED, "refusal", "lost_on", "due_from", "due_to"]
+    assert [row["reason"] for row in (rich, soon)] == ["terms", "(missing)"]
+    assert (late["next_step"], late["due"]) == ("call again", pd.Timestamp("2026-07-27"))
+    assert again(DUE.head(0)).columns.tolist() == [*LISTED, "lost_on", "due_from"]
 
 
 @pytest.mark.parametrize("success", [FEW, SUCCESS.assign(again_entered=0), SUCCESS.head(0)])
@@ -206,81 +206,62 @@ def test_open_leads_come_before_second_tries_whatever_is_at_stake() -> None:
         assert both["kind"].tolist() == ["open"] * 2 + ["second try"] * 3
 
 
-def test_standstill_by_stage_has_every_stage_and_says_what_is_not_known() -> None:
-    found = stalled(
-        own(lead("a", days=30, silent=20), lead("b", days=30, silent=2), lead("c", contacts=0.0)), FUNNEL, AS_OF
-    )
-    assert found["stage"].tolist() == ["lead", "met"]
-    assert found.iloc[0][["leads", "stalled", "untouched", "idle_days", "longest"]].tolist() == [3, 1, 1, 14, 20]
-    assert found.iloc[1][["leads", "stalled", "untouched"]].tolist() == [0, 0, 0]
-    assert np.isnan(found.loc[1, "longest"])
-    unknown = stalled(own(lead("a", contacts=np.nan)), FUNNEL, AS_OF)
-    assert unknown["untouched"].isna().all()
+def due(*leads, retries=NO_RETRIES, success=SUCCESS, deal=MEAN):
+    return what_is_due(worklist(staked(*leads, deal=deal), retries, FUNNEL, AS_OF), own(*leads), success)
 
 
-def test_those_never_contacted_come_longest_wait_first() -> None:
-    leads = staked(
-        lead("short", contacts=0.0),
-        lead("long", contacts=0.0, days=9),
-        lead("called"),
-        lead("unknown", contacts=np.nan),
-    )
-    assert untouched(leads)["lead_id"].tolist() == ["long", "short"]
+def first_screen(found):
+    """What the page says first of a manager whose steps are all on target."""
+    facts = {"case": "met", "teaches": [], "person": "Anna", "coming": coming_week(AS_OF), "currency": "EUR"}
+    return show_section("manager.first", found | facts).data["text/plain"].splitlines()
 
 
-def test_open_leads_and_second_tries_are_counted_apart_and_the_rest_is_in_the_file() -> None:
+def test_open_leads_and_second_tries_are_counted_apart() -> None:
     leads = [lead(f"L{n:02}", contacts=0.0, amount=100.0 + n) for n in range(23)]
-    opened, tries = worklist_sentences(worklist(staked(*leads), again(), FUNNEL, AS_OF), own(*leads), SUCCESS, FUNNEL)
-    assert opened.startswith(
-        "Your list: 23 open leads wait for you this week; begin with L22 at lead (never contacted)."
-    )
-    assert "\xa0RUB are at stake." in opened
-    assert opened.endswith("The first 20 are listed below, all 23 are in the file.")
-    assert tries == (
-        "Second tries: 3 refused leads of yours are due to be called again this week, after the open ones. "
-        "Of the team's 20 second tries whose days are over 5 were won (25%, very likely 11% to 47%); somebody chose "
-        "which to try. If all are tried and do as well, 200\xa0RUB are at stake."
-    )
-    many = pd.concat([DUE.assign(lead_id=DUE["lead_id"] + str(n)) for n in range(8)], ignore_index=True)
-    for success, known in (
-        (SUCCESS.head(0), "What they may bring is not known: the data shows no second try whose days are over."),
-        (FEW, "Of the team's 9 second tries whose days are over 5 were won: too few to tell what these may bring."),
-    ):
-        unseen = worklist(staked(*leads), again(many, success), FUNNEL, AS_OF)
-        assert worklist_sentences(unseen, own(*leads), success, FUNNEL)[1].endswith(
-            known + " The first 20 are listed below, all 24 are in the file."
-        )
+    found = due(*leads, lead("busy", days=2, silent=1), retries=again())
+    assert (found["open"], found["due"], found["again"]) == (24, 23, 3)
+    assert first_screen(found) == [
+        "Anna: 23 open leads need you 29 June – 5 July",
+        "Start with L22: never contacted, expected value 30 €.",
+        "Your steps: all on target. Keep it up.",
+        "Then: call back 3 refused leads.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("success", "tried", "told"),
+    [(SUCCESS, 20, True), (FEW, 9, False), (SUCCESS.assign(again_entered=0, again_converted=0), 0, False)],
+)
+def test_the_chance_of_second_tries_is_told_of_ten_or_more_that_were_made(success, tried, told) -> None:
+    found = due(lead("a"), retries=again(success=success), success=success)
+    assert found["tried"] == tried
+    assert pd.notna(found["rate"]) == pd.notna(found["ci_lower"]) == told
+    said = show_section("manager.again", found).data["text/plain"]
+    words = {20: "Of 20 refused leads that the team tried again, 5 were won (likely range 11–47%).", 0: "not known"}
+    assert words.get(tried, "9 finished second tries, 5 won: too few") in said
+    assert show_section("manager.again", due(lead("a"))).data["text/html"] == ""
 
 
 def test_a_lead_is_called_by_its_company_where_that_is_known() -> None:
-    for company, called in (("Acme", "Acme (L1)"), ("", "L1"), ("(missing)", "L1")):
-        one = lead("L1", contacts=0.0, company=company)
-        assert f"begin with {called} at lead" in worklist_sentences(listed(one), own(one), SUCCESS, FUNNEL)[0]
+    for company, called in (("Acme", "Acme"), ("", "L1"), ("(missing)", "L1")):
+        assert first_screen(due(lead("L1", contacts=0.0, company=company)))[1].startswith(f"Start with {called}: never")
 
 
 def test_a_manager_without_leads_or_without_anything_to_do() -> None:
-    assert worklist_sentences(listed(), own(), SUCCESS, FUNNEL) == ["The export knows no open lead of yours."]
-    assert listed().empty
-    assert stalled(own(), FUNNEL, AS_OF)["leads"].tolist() == [0, 0]
-    busy = lead("a", days=2, silent=1)
-    assert worklist_sentences(listed(busy), own(busy), SUCCESS, FUNNEL) == [QUIET_WEEK]
-    only_tries = worklist(staked(busy), again(), FUNNEL, AS_OF)
-    said = worklist_sentences(only_tries, own(busy), SUCCESS, FUNNEL)
-    assert [line.split(":")[0] for line in said] == [QUIET_WEEK.split(":")[0], "Second tries"]
+    assert first_screen(due())[0] == "Anna: you have no open lead in this export"
+    quiet = due(lead("a", days=2, silent=1))
+    assert first_screen(quiet)[0] == "Anna: no open lead of yours is due 29 June – 5 July"
+    assert show_section("manager.today", quiet).data["text/html"] == ""
 
 
 def test_without_contacts_or_money_the_list_says_so() -> None:
     leads = [lead("a", days=40, contacts=np.nan), lead("b", days=3, contacts=np.nan)]
-    found = listed(*leads, deal=UNKNOWN)
-    assert found["reason"].tolist() == ["days end 5 Jul 2026", "idle for 40 days"]
-    said = worklist_sentences(found, own(*leads), SUCCESS, FUNNEL)
-    assert said[1] == "Without contacts in the export nobody knows which leads were never called."
-    assert said[2] == "Without amounts and payments the list is sorted by the chance to win, not by money."
+    assert listed(*leads, deal=UNKNOWN)["reason"].tolist() == ["deadline near", "silent too long"]
+    found = due(*leads, deal=UNKNOWN)
+    assert first_screen(found)[1] == "Start with b: deadline 5 Jul 2026."
+    assert "without amounts and payments" in show_section("manager.today", found).data["text/plain"]
 
 
 def test_where_nobody_was_ever_won_after_as_long_the_list_says_so_and_promises_no_money() -> None:
-    old = lead("old", days=400, silent=400)
-    (line,) = worklist_sentences(listed(old), own(old), SUCCESS, FUNNEL)
-    assert line.endswith(
-        "(idle for 400 days). No lead of the team has been won after as long a wait so far: call them or close them."
-    )
+    line = first_screen(due(lead("old", days=400, silent=400)))[1]
+    assert line.endswith("silent too long; no lead of the team was won after so long a wait, so call or close.")

@@ -95,8 +95,9 @@ def _of_template(path: Path) -> Iterator[Text]:
     options = {"trimmed": "true", "newstyle_gettext": "true", "silent": "false", "extensions": "jinja2.ext.do"}
     with path.open("rb") as file:
         for _line, function, text, _comments in babel_extract(file, ("gettext", "_", "ngettext"), [], options):
-            forms = [text] if isinstance(text, str) else [form for form in text if form]
-            yield (forms[0], forms[1]) if function == "ngettext" else forms[0]
+            forms = [text] if isinstance(text, str) else [form for form in text or () if form]
+            if forms:  # a name stands for words of a module
+                yield (forms[0], forms[1]) if function == "ngettext" else forms[0]
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:

@@ -1,11 +1,10 @@
 """Contacts and speed: which contacts moved leads on, and how soon leads are called."""
 
-from funnelstats.contacts.charts import contact_chart, speed_chart
 from funnelstats.contacts.counts import contact_counts, quiet_counts, touches
 from funnelstats.contacts.effects import (
     beside_colleagues,
+    contact_finding,
     contact_rates,
-    contact_sentences,
     efforts,
     over_weeks,
     pooled_contacts,
@@ -13,9 +12,8 @@ from funnelstats.contacts.effects import (
 )
 from funnelstats.contacts.first_counts import first_contacts, hours_to_contact, landmark_counts
 from funnelstats.contacts.speed import (
-    contact_curve,
+    landmark_answers,
     landmark_differences,
-    landmark_sentences,
-    speed_sentences,
+    speed_finding,
     waiting_times,
 )

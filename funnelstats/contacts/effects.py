@@ -5,6 +5,8 @@ Counts of `touches` come in, small frames and sentences go out.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,14 +14,11 @@ from scipy import special
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import (
     NO,
     SIDED,
     THIRD,
-    UNTOLD,
-    YES,
     Interval,
     checked_level,
     ratio_answers,
@@ -29,19 +28,16 @@ from funnelstats.core.intervals import (
     wilson_interval,
 )
 from funnelstats.core.scatter import own_scatter
-from funnelstats.importing.opening import Tables
 
 COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("scatter", "expected", "expected_variance")
-MOST_SAID = 3
+MOST_SAID = 2
 FEWEST = 20
 """Fewer contacts of one kind at one stage are no habit to speak of."""
 
-TOGETHER = (
-    "This goes together, it is not shown to cause: a lead about to move is easier to reach, and a hard one is "
-    "called more often."
-)
-NO_CONTACTS = "No contacts in the export: which contacts moved leads cannot be told."
+ALWAYS = 0.95
+"""Share of contacts followed by a move from which on the contact is the step itself."""
+CELL = ["kind", "stage"]
 
 
 def over_weeks(weekly: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -171,60 +167,41 @@ def beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     return found[found["base_rate"].isna() | (found["base_rate"] > 0)].reset_index(drop=True)
 
 
-def contact_sentences(own: pd.DataFrame, others: pd.DataFrame, tables: Tables, funnel: Funnel) -> list[str]:
-    """What one manager's contacts went together with, beside the colleagues', each in a plain sentence.
+def contact_finding(own: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
+    """What one manager's contacts went together with, beside the colleagues' and beside days without a contact.
 
-    Takes ``contact_counts`` by kind and stage, ``with_expected``: the manager's own, and the colleagues' (empty
-    where too few). Ends with the words that it is no effect.
+    Takes ``contact_counts`` by kind and stage, ``with_expected``: the manager's own, and the colleagues' (empty where
+    too few). A kind after which leads at a stage move on as good as always, all people taken together, is the step
+    itself, as a meeting is the way to "met": it is compared with nothing. Returns
+
+    - ``contacts``, ``recent``: made, and of them too recent to be counted; ``itself``: rows of the manager's contacts
+      that are the step itself
+    - ``share``, ``peer_share``, ``answer``: of the others the share that moved a lead, whether it differs from the
+      colleagues' ("" without any), "no" within ``margin``
+    - ``idle``: rows of kinds at a stage, most contacts first, of which it is shown that no more than a third more leads
+      moved than in as many days without a contact
     """
-    if tables.contacts is None:
-        return [_(NO_CONTACTS)]
-    contacts, recent = int(own["contacts"].sum()), int(own["too_recent"].sum())
-    days = funnel.contact.follow_up_days
-    if contacts == 0:
-        if recent == 0:
-            return [_("You made no contact in these weeks that the export knows of.")]
-        return [_too_recent(recent, days)]
-    kinds = pooled_contacts(own, "kind")
-    said = [
-        _("In these weeks: {contacts}. A contact moved a lead if it entered its next stage within {days} days.").format(
-            contacts="; ".join(_of_kind(row) for _place, row in kinds[kinds["contacts"] > 0].iterrows()), days=days
-        )
-    ]
-    said += _beside_colleagues(own, others)
-    said += _idle(own)
-    said += [_too_recent(recent, days)] if recent else []
-    return [*said, _(TOGETHER)]
-
-
-def _of_kind(row: pd.Series) -> str:
-    return _("{kind}: {contacts}, {effective} moved a lead").format(
-        contacts=_contacts(row["contacts"]), kind=row["kind"], effective=number(row["effective"])
+    made, recent = int(own["contacts"].sum()), int(own["too_recent"].sum())
+    every = pooled_contacts(pd.concat([own, others]), CELL)
+    always = every[(every["contacts"] >= FEWEST) & (share(every["effective"], every["contacts"]) >= ALWAYS)]
+    steps = own.merge(always[CELL], on=CELL).query("contacts > 0")
+    own, others = (
+        frame[~pd.MultiIndex.from_frame(frame[CELL]).isin(pd.MultiIndex.from_frame(always[CELL]))]
+        for frame in (own, others)
     )
-
-
-def _beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> list[str]:
-    """Whether more or fewer of the own contacts moved a lead; alike only where the margin is kept."""
     k1, n1, k2, n2 = (int(frame[name].sum()) for frame in (own, others) for name in ("effective", "contacts"))
-    if n2 == 0:
-        return []
-    margin = float(share_margin(k2 / n2))
-    mine, theirs = (_worth(frame.filter(["contacts", "scatter"]).sum()) for frame in (own, others))
-    answer = str(share_answers(k1 * mine, n1 * mine, k2 * theirs, n2 * theirs, margin))
-    text = {
-        NO: _(
-            "Your contacts moved leads about as often as the colleagues', no more than {margin} apart: {own} against "
-            "{others}."
-        ),
-        UNTOLD: _(
-            "Whether more or fewer of your contacts moved a lead than of the colleagues' cannot be told yet: {own} "
-            "against {others}."
-        ),
-        YES: _("More of your contacts moved a lead than of the colleagues': {own} against {others}.")
-        if k1 / n1 > k2 / n2
-        else _("Fewer of your contacts moved a lead than of the colleagues': {own} against {others}."),
-    }[answer]
-    return [text.format(own=percent(k1 / n1), others=percent(k2 / n2), margin=points(margin))]
+    answer, margin = "", np.nan
+    if n1 and n2:
+        margin = float(share_margin(k2 / n2))
+        mine, theirs = (_worth(frame.filter(["contacts", "scatter"]).sum()) for frame in (own, others))
+        answer = str(share_answers(k1 * mine, n1 * mine, k2 * theirs, n2 * theirs, margin))
+    rates = moves_added(own)
+    idle = rates[(rates["contacts"] >= FEWEST) & rates["ratio"].notna() & (rates["answer"] == NO)]
+    return {
+        **{"contacts": made + recent, "recent": recent, "itself": steps},
+        **{"share": float(share(k1, n1)), "peer_share": float(share(k2, n2)), "answer": answer, "margin": margin},
+        "idle": idle.sort_values("contacts", ascending=False, kind="stable").head(MOST_SAID),
+    }
 
 
 def moves_added(counts: pd.DataFrame) -> pd.DataFrame:
@@ -235,45 +212,3 @@ def moves_added(counts: pd.DataFrame) -> pd.DataFrame:
     rates = contact_rates(counts)
     _lower, upper = _ratio_limits(counts, SIDED)
     return rates.assign(answer=ratio_answers(rates["ratio_lower"] > 1, 1.0, upper, THIRD))
-
-
-def _idle(own: pd.DataFrame) -> list[str]:
-    """Kinds of contact, by stage, after which hardly more leads moved than without any, and those not known yet."""
-    rates = moves_added(own)
-    often = rates[(rates["contacts"] >= FEWEST) & rates["ratio"].notna()].sort_values("contacts", ascending=False)
-    texts = {
-        NO: _(
-            "No more than a third more leads moved than in as many days without a contact: {cells}. "
-            "Before the next one, decide what it is for."
-        ),
-        UNTOLD: _("Whether more leads moved than without a contact cannot be told yet: {cells}."),
-    }
-    return [
-        text.format(
-            cells="; ".join(_cell(row) for _place, row in often[often["answer"] == answer].head(MOST_SAID).iterrows())
-        )
-        for answer, text in texts.items()
-        if (often["answer"] == answer).any()
-    ]
-
-
-def _cell(row: pd.Series) -> str:
-    return _("{kind} at {stage} ({contacts}, {moves}; {expected} in as many days without one)").format(
-        kind=row["kind"],
-        stage=row["stage"],
-        contacts=_contacts(row["contacts"]),
-        moves=counted("{n} move", "{n} moves", row["effective"]).format(n=number(row["effective"])),
-        expected=number(row["expected"]),
-    )
-
-
-def _contacts(made: float) -> str:
-    return counted("{n} contact", "{n} contacts", made).format(n=number(made))
-
-
-def _too_recent(recent: int, days: int) -> str:
-    return counted(
-        "{n} contact is not counted yet: its {days} days are not over.",
-        "{n} contacts are not counted yet: their {days} days are not over.",
-        recent,
-    ).format(n=number(recent), days=days)

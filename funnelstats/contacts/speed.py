@@ -5,27 +5,24 @@ Counts of `firsts` come in. Leads never contacted stay in as waiting (censored),
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.words import _, counted, number, percent, points
 from funnelstats.core.comparing import REST, benjamini_hochberg, score_p
 from funnelstats.core.conversion import conversion_rates
-from funnelstats.core.incidence import days_in_stage, incidence
+from funnelstats.core.incidence import days_in_stage
 from funnelstats.core.intervals import (
     HALF,
-    NO,
     SIDED,
-    UNTOLD,
-    YES,
     answers,
     mover_ratio,
     newcombe_interval,
     ratio_answers,
     share_margin,
 )
-from funnelstats.importing.opening import Tables
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""
@@ -50,18 +47,8 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def contact_curve(hours: pd.DataFrame) -> pd.DataFrame:
-    """Share of leads contacted within so many hours, leads still waiting counted for as long as they were watched.
-
-    Returns ``*by, clock, hours, at_risk, rate, ci_lower, ci_upper``: one minus Kaplan–Meier.
-    """
-    curve = incidence(_as_days(hours)).rename(columns={"age_days": "hours", "incidence": "rate"})
-    keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
-    return curve[[*keys, "hours", "at_risk", "rate", "ci_lower", "ci_upper"]]
-
-
 def _as_days(hours: pd.DataFrame) -> pd.DataFrame:
-    """The counts in the shape of `incidence`: a first contact is what the leads wait for, nothing rivals it."""
+    """The counts in the shape of ``days_in_stage``: a first contact is what the leads wait for, nothing rivals it."""
     return hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
 
 
@@ -96,105 +83,45 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def speed_sentences(
-    own: pd.DataFrame,
-    others: pd.DataFrame,
-    landmarks: pd.DataFrame,
-    untouched: pd.DataFrame,
-    tables: Tables,
-    funnel: Funnel,
-) -> list[str]:
-    """How soon one manager's leads are contacted, beside the colleagues', and whether early goes with better.
+def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
+    """How soon one manager's leads are contacted, beside the colleagues': on one clock, since two may disagree.
 
-    ``own`` and ``others`` are frames of ``waiting_times`` (one row per clock; others empty where too few),
-    ``landmarks`` one of ``landmark_differences`` of the team, ``untouched`` the manager's open leads without contact.
+    ``own`` and ``others`` are frames of ``waiting_times`` (one row per clock; others empty where too few). Returns
+    ``leads``, ``working`` (the clock of working hours, where they are stated), ``half`` and ``peer_half`` (hours,
+    missing where not reached), ``answer`` ("" without colleagues): whether these differ, "no" within half as long again
+    either way, by the limits of their ratio; ``faster``.
     """
-    if tables.contacts is None:
-        return [_("No contacts in the export: how soon leads were first contacted cannot be told.")]
-    if own.empty:
-        return [_("No lead came in with you in these weeks: there is no time to first contact.")]
-    said = [_wait(own, others, funnel)]
-    if len(untouched):
-        text = counted(
-            "{n} open lead of yours has no contact recorded: it is listed below.",
-            "{n} open leads of yours have no contact recorded: those waiting longest are listed below.",
-            len(untouched),
-        )
-        said.append(text.format(n=number(len(untouched))))
-    return [*said, *landmark_sentences(landmarks, funnel)]
-
-
-def _wait(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> str:
-    """Half of the leads on each clock; compared on one only, since the two may point in different ways."""
-    stated = "work" in funnel.model_fields_set
+    working = "work" in funnel.model_fields_set
     mine, peers = (frame.set_index("clock") for frame in (own, others))
-    judged = mine.loc["working" if stated else "calendar"]
-    if pd.isna(judged["half"]):
-        text = _("Fewer than half of your {leads} leads were contacted so far.")
-        return text.format(leads=number(judged["leads"]))
-    text = (
-        _("Half of your leads are contacted within {working} working hours ({calendar} by the calendar).")
-        if stated
-        else _("Half of your leads are contacted within {calendar} hours ({working} working hours).")
-    )
-    said = text.format(calendar=number(mine.at["calendar", "half"]), working=number(mine.at["working", "half"]))
-    if judged.name not in peers.index or pd.isna(peers.at[judged.name, "half"]):
-        return said
-    return said + " " + _beside(judged, peers.loc[judged.name])
-
-
-def _beside(own: pd.Series, others: pd.Series) -> str:
-    """Who is faster, by the limits of the ratio of the two halves; a limit not reached is endless."""
-    mine, peers = (
+    clock = "working" if working else "calendar"
+    if clock not in mine.index:
+        return {"leads": 0}
+    judged = mine.loc[clock]
+    found = {"leads": judged["leads"], "working": working, "half": judged["half"], "peer_half": np.nan, "answer": ""}
+    if pd.isna(judged["half"]) or clock not in peers.index or pd.isna(peers.at[clock, "half"]):
+        return found
+    ends = [
         (row["half"], row["half_lower"], np.inf if pd.isna(row["half_upper"]) else row["half_upper"])
-        for row in (own, others)
-    )
-    lower, upper = mover_ratio(mine, peers)
-    texts = {
-        NO: _("That is about as fast as the colleagues do it ({others}), no more than half as long again either way."),
-        UNTOLD: _("Whether that is faster or slower than the colleagues do it ({others}) cannot be told yet."),
-        YES: _("That is faster than the colleagues do it ({others}).")
-        if upper < 1
-        else _("That is slower than the colleagues do it ({others})."),
-    }
+        for row in (judged, peers.loc[clock])
+    ]
+    lower, upper = mover_ratio(*ends)
     answer = str(ratio_answers((upper < 1) | (lower > 1), lower, upper, HALF))
-    return texts[answer].format(others=number(others["half"]))
+    return found | {"peer_half": peers.at[clock, "half"], "answer": answer, "faster": bool(upper < 1)}
 
 
-def landmark_sentences(landmarks: pd.DataFrame, funnel: Funnel) -> list[str]:
-    """Whether leads contacted early did better, among leads that were equally far: one sentence per outcome."""
-    said = []
-    for stage in (funnel.stages[1], funnel.stages[-1]):
-        rows = landmarks[(landmarks["to_stage"] == stage) & landmarks["difference"].notna()]
-        clear = rows[rows["verdict"] != "undecided"]
-        if rows.empty:
-            continue
-        row = (rows if clear.empty else clear).sort_values("landmark_days").iloc[0]
-        compared = _(
-            "Of the team's leads still waiting on day {day}, {early} of those contacted by then reached {stage} in "
-            "time, {late} of the others: {answer}."
-        )
-        said.append(
-            compared.format(
-                day=number(row["landmark_days"]),
-                stage=stage,
-                early=percent(row["rate"]),
-                late=percent(row["other_rate"]),
-                answer=_answer(row),
-            )
-        )
-        if stage == funnel.stages[-1]:
-            break
-    return said or [_("Too few leads were still at the first stage to compare those called early with the others.")]
+def landmark_answers(landmarks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """Whether leads contacted early reach the second stage, and the last one, more often in time.
 
-
-def _answer(row: pd.Series) -> str:
-    """What a landmark shows: a difference, none beyond the margin, or nothing yet."""
-    margin = float(share_margin(row["other_rate"]))
-    k1, n1, k2, n2 = (row[name] for name in ("converted", "entered", "other_converted", "other_entered"))
-    answer = str(answers(row["verdict"] != "undecided", *newcombe_interval(k1, n1, k2, n2, SIDED), margin))
-    return {
-        YES: _("it goes together, it is not shown to cause"),
-        NO: _("no more than {margin} apart").format(margin=points(margin)),
-        UNTOLD: _("whether they differ cannot be told yet"),
-    }[answer]
+    The earliest clear row of ``landmark_differences`` for each, or else the earliest, with ``margin`` and ``answer``
+    ("no" within the margin).
+    """
+    known = landmarks[
+        landmarks["difference"].notna() & landmarks["to_stage"].isin((funnel.stages[1], funnel.stages[-1]))
+    ]
+    known = known.assign(unclear=known["verdict"] == "undecided").sort_values(["unclear", "landmark_days"])
+    found = known.drop_duplicates("to_stage").sort_values("to_stage", key=lambda names: names.map(funnel.stages.index))
+    margin = share_margin(found["other_rate"])
+    limits = newcombe_interval(
+        found["converted"], found["entered"], found["other_converted"], found["other_entered"], SIDED
+    )
+    return found.assign(margin=margin, answer=answers(found["verdict"] != "undecided", *limits, margin))

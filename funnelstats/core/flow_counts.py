@@ -24,9 +24,9 @@ from funnelstats.core.counts import (
     whole_numbers,
     with_shown,
 )
-from funnelstats.core.journeys import stage_entries
+from funnelstats.core.journeys import EPISODE, stage_entries
 
-FLOW = ["opening", "entered", "advanced", "lost", "nurture", "moved_away", "still_there"]
+FLOW = ["opening", "entered", "came_back", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 
 def stage_flow(
@@ -34,22 +34,26 @@ def stage_flow(
 ) -> pd.DataFrame:
     """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
 
-    opening + entered = advanced + lost + nurture + moved_away + still_there, for every stage and group;
-    still_there is the opening of the next period. A lead won on a day not known advanced, on the day of its last
-    known entry.
+    opening + entered + came_back = advanced + lost + nurture + moved_away + still_there, for every stage and group;
+    still_there is the opening of the next period, and of the leads known so far those open at its end. A lead that
+    stepped back for good moved away from the stages it left and came back to the one where it stands, whoever had it
+    at the furthest stage. A lead won on a day not known advanced, on the day of its last known entry.
 
-    Returns *by, stage, opening, entered, advanced, lost, nurture, moved_away, still_there: every stage for
+    Returns *by, stage, opening, entered, came_back, advanced, lost, nurture, moved_away, still_there: every stage for
     each group that had anything to count.
     """
     checked_period(start, end)
     keys = group_keys(by, journeys.columns)
     first, last = on_date(start), on_date(end)
-    there = (journeys.entered_on <= last) & (journeys.left_on >= first).fill_null(True)
-    present = with_shown(journeys.filter(there), keys)
+    stays = journeys.mutate(back=False).union(_returns(journeys))
+    there = (stays.entered_on <= last) & (stays.left_on >= first).fill_null(True)
+    present = with_shown(stays.filter(there), keys)
+    came = present.entered_on >= first
     left = (present.left_on <= last).fill_null(False)
     counted = present.group_by(*keys, _place="place").aggregate(
-        opening=present.count(where=present.entered_on < first),
-        entered=present.count(where=present.entered_on >= first),
+        opening=present.count(where=~came),
+        entered=present.count(where=came & ~present.back),
+        came_back=present.count(where=came & present.back),
         **{
             names[0]: present.count(where=left & present.outcome.isin(names))
             for names in (("advanced", "won"), ("lost",), ("nurture",), ("moved_away",))
@@ -62,6 +66,24 @@ def stage_flow(
     frame = every.merge(frame, how="left", on=[*keys, "_place"])
     frame.insert(len(keys), "stage", named(frame["_place"], funnel.stages))
     return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
+
+
+def _returns(journeys: ir.Table) -> ir.Table:
+    """The stays of open leads at the stages that they stepped back to, in the columns of the journeys and ``back``."""
+    open_ones = journeys.ended_as.isnull() & journeys.won_on.isnull() & journeys.undated.isnull()
+    left = journeys.filter(open_ones & journeys.back_on.notnull())
+    upwards = {"group_by": EPISODE, "order_by": "place"}
+    stays = left.mutate(
+        # what lies before the stage where a lead was reopened is not known apart
+        place=(left.place > left.opened).ifelse(left.place - 1, 0),
+        manager=left.manager.last().over(ibis.window(**upwards, preceding=None, following=None)),
+        entered_on=left.back_on,
+        left_on=left.back_on.lag().over(ibis.window(**upwards)),
+    )
+    # who stepped over a stage on the way back never stood there
+    stays = stays.filter(stays.left_on.isnull() | (stays.left_on > stays.entered_on))
+    moved = stays.left_on.notnull().ifelse("moved_away", ibis.null("string"))
+    return stays.mutate(outcome=moved, back=True).select(*journeys.columns, "back")
 
 
 MOVE_WORDS = ("start", "forward", "skip", "back", "again", "lost", "nurture", "reopened")

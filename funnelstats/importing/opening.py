@@ -69,16 +69,22 @@ def part_values(leads: ir.Table, column: str) -> list[str]:
 
 
 def part_of(tables: Tables, where: str) -> Tables:
-    """The tables of the leads of which a column or attribute holds a value: "region=North", "region=(missing)".
-
-    Costs are those of the part where they have that column, else None: what a part costs is not known.
-    """
+    """``kept_part`` of the tables. Raises FunnelError where no lead is of it."""
     column, equals, value = where.partition("=")
     if not equals:
         raise FunnelError(f'where must be written like "region=North", got "{where}"')
     values = part_values(tables.leads, column)
     if value not in values:
         raise FunnelError(f'where: no lead has the {column} "{value}"; {suggestion(value, values)}')
+    return kept_part(tables, where)
+
+
+def kept_part(tables: Tables, where: str) -> Tables:
+    """The tables of the leads of which a column or attribute holds a value: "region=North", "region=(missing)".
+
+    Costs are those of the part where they have that column, else None: what a part costs is not known.
+    """
+    column, _equals, value = where.partition("=")
 
     def kept(table: ir.Table) -> ir.Table:
         return table.filter(table[column].isnull() if value == MISSING else table[column].cast("string") == value)

@@ -18,7 +18,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import by_people, fetch, named, on_date
 from funnelstats.core.journeys import EPISODE, visible, with_leads
 
-OWN = ["lead_id", "company", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
+OWN = ["lead_id", "company", "product", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
 WON = ["lead_id", "company", "won_on", "days", "amount"]
 
 
@@ -42,10 +42,10 @@ def open_leads(
     """The leads that are open at the end of ``as_of``: neither at the last stage nor ended, dated or not.
 
     ``touches`` is the lazy verb's table, or None where the export has no contacts. Contacts of system users are
-    none. Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), stage (where
-    it stands, for one that stepped back the stage it went back to), entered_on (when it first stood there), since (when
-    it last moved), contacts and last_contact_on (missing without contacts, 0 and missing if nobody contacted it),
-    amount.
+    none. Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), product (""
+    unless leads have such an attribute), stage (where it stands, for one that stepped back the stage it went back to),
+    entered_on (when it first stood there), since (when it last moved), contacts and last_contact_on (missing without
+    contacts, 0 and missing if nobody contacted it), amount.
     """
     rows = _open(journeys, as_of)
     back = (rows.back_on <= on_date(as_of)).fill_null(False)
@@ -60,7 +60,7 @@ def open_leads(
     owned = _owned(rows.select(*journeys.columns), leads, funnel, as_of)
     owned = owned.join(at, EPISODE)
     found = owned.select(
-        *("lead_id", "episode", "company", "amount", "owner"),
+        *("lead_id", "episode", "company", "product", "amount", "owner"),
         stage=owned._at.cases(*enumerate(funnel.stages[:-1])),
         # A lead reopened further on stands at a stage before that since it went back.
         entered_on=ibis.coalesce(owned._entered, owned._back, owned.began_on),
@@ -91,9 +91,9 @@ def leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tupl
 
 
 def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> ir.Table:
-    """The episodes with whose their lead is now as `owner`, company and amount."""
+    """The episodes with whose their lead is now as `owner`, company, product and amount."""
     company = funnel.lead_base.company
-    wanted = [name for name in ("manager", "amount", company) if name and name in leads.columns]
+    wanted = [name for name in dict.fromkeys(("manager", "amount", "product", company)) if name in leads.columns]
     known = journeys.reached_on <= on_date(as_of)
     each = journeys.group_by(EPISODE).aggregate(
         began_on=journeys.began_on.min(),
@@ -106,7 +106,10 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
         owner = (rows.current_manager == MISSING).ifelse(owner, rows.current_manager)
     return rows.mutate(
         owner=owner,
-        company=visible(rows[company].cast("string")) if company in wanted else ibis.literal(""),
+        **{
+            name: visible(rows[column].cast("string")) if column in wanted else ibis.literal("")
+            for name, column in (("company", company), ("product", "product"))
+        },
         amount=rows.amount.cast("float64") if "amount" in wanted else ibis.null("float64"),
     )
 

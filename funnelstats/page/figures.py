@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
-from funnelstats.config.words import label, number, percent
+from funnelstats.config.words import number, percent
 from funnelstats.page.tables import Shown
 from funnelstats.page.workbook import ILLEGAL
 
@@ -47,14 +47,6 @@ VERDICT_COLOURS = {
 }
 VERDICT_MARKERS = {"red": "v", "amber": "D", "green": "o", "undecided": "s", "too few": "."}
 
-VERDICT_WORDS = {
-    "red": "red: below target, beyond chance",
-    "amber": "amber: look here",
-    "green": "green: on target",
-    "undecided": "undecided: not told from chance yet",
-    "too few": "too few leads to tell",
-}
-"""What a verdict means, said beside every figure that is coloured by it."""
 
 VARIABLES = {
     **{INK: "ink", QUIET: "quiet", NEUTRAL: "neutral", FAINT: "faint", GRID: "grid"},
@@ -75,8 +67,6 @@ LINE, BELOW = 18, 28
 """Units of a line of words, and below a panel for those of its axis."""
 PAD, LAST = 8, 12
 """Units between a panel and words, and for half of an axis' last word."""
-MOST_IN_ALL = 60
-"""Rows of all panels together: with more a page would have too many bytes."""
 
 HOUSE_STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib and has Cyrillic; a page's own letters are no wider
@@ -318,11 +308,6 @@ def _pen() -> RendererAgg:
 
 
 NOT_RANKED = "not ranked"
-
-
-def step_words(row: pd.Series) -> str:
-    """The step of a row: lead → met."""
-    return f"{label(row['from_stage'])} → {label(row['to_stage'])}"
 
 
 def interval_words(row: pd.Series) -> str:

@@ -79,8 +79,8 @@ def counting_rules(funnel: Funnel, as_of: date, window: tuple[date, date]) -> li
             else []
         ),
         _(
-            "For every stage and manager: there before + entered = advanced + lost + returned to marketing + moved "
-            "away + still there."
+            "For every stage and manager: there before + entered + came back = advanced + lost + returned to marketing "
+            "+ moved away + still there."
         ),
         _("As of {day}: what was known at the end of that day; later rows do not exist.").format(day=day(as_of)),
         _(
@@ -191,7 +191,7 @@ def missing_tables(tables: Tables) -> dict[str, bool]:
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
-    """What the export lacks, and with it which questions have no answer, each in a sentence."""
+    """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does."""
     absent = {
         "contacts": _(
             "No contacts: which contacts moved leads on, and how soon leads were first contacted cannot be told."
@@ -205,7 +205,7 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
         said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
     elif "reason" not in refusals:
         said.append(_("No reasons of refusal: why leads say no cannot be told."))
-    return [*said, *funnel.notes] or [_("Nothing is missing.")]
+    return [*said, *funnel.notes]
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
@@ -217,4 +217,4 @@ def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame
         said.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
     if any(step.target is None for step in funnel.steps):
         said.append(_("Steps without an agreed target are shown, never judged."))
-    return [*said, *funnel.notes] or [_("Nothing that this page asks for is missing.")]
+    return [*said, *funnel.notes]

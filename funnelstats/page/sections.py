@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from funnelstats.config import words
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import spoken, translations
-from funnelstats.page.tables import TEXT_MIME, Shown
+from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
 
 PACKAGE = Path(__file__).parents[1]
 TRANSLATED = "jinja2.ext.i18n"
@@ -117,15 +117,22 @@ def _templates(language: str) -> Environment:
         "day": words.day,
         "month": words.month,
         "days": lambda span: words.days(*span),
-        "listed": words.listed,
+        "listed": lambda parts: Markup(words.listed([str(escape(part)) for part in parts])),
+        "rough": words.rough,
         "step": _step,
         "label": words.label,
+        "word": words._,
         "link": _link,
-        "manager_page": lambda manager: f"{page_name('manager', manager)}.html",
+        "manager": lambda name: _link(name, _manager_page(name)),
+        "manager_page": _manager_page,
     }
     found.tests["known"] = pd.notna
     # a block rendered alone sees no import of its page
-    found.globals |= {"MISSING": MISSING, "marks": found.get_template("marks.html").module}
+    found.globals |= {
+        "MISSING": MISSING,
+        "VERDICT_MARKS": VERDICT_MARKS,
+        "marks": found.get_template("marks.html").module,
+    }
     return found
 
 
@@ -150,6 +157,10 @@ def _money(amount: float, currency: str) -> Any:
 def _step(row: Mapping[str, Any]) -> str:
     """The step of a row, no arrow at the start of a line: lead → met."""
     return f"{words.label(row['from_stage'])}\u00a0→ {words.label(row['to_stage'])}"
+
+
+def _manager_page(name: str) -> str:
+    return f"{page_name('manager', name)}.html"
 
 
 def _link(text: Any, page: str) -> Markup:

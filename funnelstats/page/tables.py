@@ -163,6 +163,9 @@ def _html(
     uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
     told = {name: words[name] for name in words if name not in how.group}
+    # a column without anything in it says nothing; the files beside the page have it
+    head, *_others = told
+    told = {name: column for name, column in told.items() if name == head or {*column} - {"", UNKNOWN}}
     sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in told}
     labels = {name: escape(columns[name].label) for name in told}
     cards = _is_read_by_rows(told, columns)

@@ -1,4 +1,4 @@
-"""Counts of one log under rival definitions of "converted", so that the page can say how far apart they are."""
+"""Counts for the team's page: wins week by week, and one log under rival definitions of "converted"."""
 
 from __future__ import annotations
 
@@ -10,10 +10,29 @@ import pandas as pd
 
 from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.counts import fetch, on_date
+from funnelstats.core.counts import fetch, monday, on_date
 from funnelstats.core.journeys import EPISODE, stage_entries, with_episode
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
+
+
+def wins_by_week(
+    journeys: ir.Table, payments: ir.Table | None, funnel: Funnel, between: tuple[date, date]
+) -> pd.DataFrame:
+    """Leads that entered the last stage and money paid, ``week, deals, money``, one row for each week of a period.
+
+    ``between`` holds the first Monday and the last Sunday; money is missing where the export has no payments.
+    """
+    first, last = map(on_date, between)
+    won = journeys.filter(journeys.place == len(funnel.steps), journeys.entered_on.between(first, last))
+    found = fetch(won.group_by(week=monday(won.entered_on)).aggregate(deals=won.count())).set_index("week")
+    weeks = pd.date_range(*between, freq="W-MON", name="week")
+    wins = found.reindex(weeks, fill_value=0).astype("int64").assign(money=float("nan"))
+    if payments is not None:
+        paid = payments.filter(payments.paid_on.between(first, last))
+        by_week = fetch(paid.group_by(week=monday(paid.paid_on)).aggregate(money=paid.amount.sum())).set_index("week")
+        wins["money"] = by_week["money"].reindex(weeks, fill_value=0.0)
+    return wins.reset_index()
 
 
 def rival_counts(

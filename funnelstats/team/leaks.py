@@ -47,7 +47,7 @@ def leak_sizes(
     step = frame["from_stage"].map(funnel.stages.index).to_numpy(dtype=int)
     won, leads = np.zeros((2, len(funnel.steps)))
     won[step], leads[step] = k, n
-    later = _later(share(won, leads))[step]
+    later = later_rates(share(won, leads))[step]
     shortfall = np.where(n > 0, expected_shortfall(k, n, floor), np.nan)
     entered = frame["entered"].to_numpy(dtype=float)
     late = _late_share(frame[STEP], fates)
@@ -56,7 +56,7 @@ def leak_sizes(
 
     drawn = np.random.default_rng(0).beta(won + PRIOR, leads - won + PRIOR, (DRAWS, len(won)))
     moved = drawn[:, step] + late * (1 - drawn[:, step])
-    losses = entered * np.maximum(floor - moved, 0) * _later(drawn)[:, step]
+    losses = entered * np.maximum(floor - moved, 0) * later_rates(drawn)[:, step]
     lower, upper = np.quantile(losses, [0.025, 0.975], axis=0)
     known = ~np.isnan(lost)
     # the mean of a skewed loss can lie beyond its quantile
@@ -94,7 +94,7 @@ def expected_shortfall(converted: npt.ArrayLike, entered: npt.ArrayLike, target:
     return np.maximum(missing, 0.0)
 
 
-def _later(rates: Array) -> Array:
+def later_rates(rates: Array) -> Array:
     """Product of the rates of all later steps, along the last axis."""
     ones = np.ones((*rates.shape[:-1], 1))
     return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
@@ -113,25 +113,25 @@ def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
 def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     """The step that is red and costs the team most deals: one row, or none where no step is.
 
-    Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds ``lost_deals, late_deals, lost_money`` to the
-    former's.
+    Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds what the latter says of deals and money.
     """
     red = team[team["verdict"] == "red"]
-    sized = red.merge(leaks[[*STEP, "lost_deals", "late_deals", "lost_money"]], on=STEP)
+    costs = [column for column in leaks if str(column).startswith(("lost_", "late_"))]
+    sized = red.merge(leaks[[*STEP, *costs]], on=STEP)
     return sized.sort_values(["lost_deals", "late_deals"], ascending=False, kind="stable").head(1)
 
 
-def leak_drivers(strata: pd.DataFrame, team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
-    """``drivers`` of the team's worst leak, beside its ``from_stage`` and ``to_stage``; no row where nothing leaks.
+def leak_drivers(strata: pd.DataFrame, step: pd.DataFrame) -> pd.DataFrame:
+    """``drivers`` of one step of the team, beside its ``from_stage`` and ``to_stage``.
 
-    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out.
+    ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out. Of a
+    ``step`` without a row there is none.
     """
-    worst = worst_leak(team, leaks)
-    rows = strata.merge(worst[STEP], on=STEP)
+    rows = strata.merge(step[STEP], on=STEP)
     told = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
     counts = ["entered", "converted"]
     found = drivers(rows.groupby(told, dropna=False, as_index=False)[counts].sum() if told else rows[counts])
-    return found.assign(**{column: worst[column].iloc[0] if len(found) else "" for column in STEP})
+    return found.assign(**{column: step[column].iloc[0] if len(found) else "" for column in STEP})
 
 
 def drivers(strata: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,6 @@ counts = pd.DataFrame({"manager": names, "from_stage": "lead", "to_stage": "met"
 verdicts = fs.versus_target(counts, spec)"""
 SHOWN = [
     'fs.show_table(verdicts, fs.Layout(name="hostile", title="<script>alert(1)</script>"))',
-    "fs.team.control_chart(verdicts, spec)",
     "fs.show_text(names)",
 ]
 
