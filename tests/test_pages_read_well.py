@@ -1,0 +1,225 @@
+"""The sample's pages in both languages: short, in the reader's words, nothing said twice, legible on every screen."""
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from bs4 import BeautifulSoup
+from projects import sample_project
+
+from funnelstats.config.funnel import read_funnel
+from funnelstats.config.schema import TABLES
+from funnelstats.page.sections import page_name
+from funnelstats.reporting.reports import Job, render_many
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "weekly": {"week": "2026-W26"},
+    "manager": {"week": "2026-W26", "manager": "Иванов"},
+    "data_check": {},
+    "closed_loop": {"month": "2026-06"},
+    "refusals": {"month": "2026-06"},
+    "roi": {"quarter": "2026-Q2"},
+    "plan": {"deals": 1000, "by": "2026-09-30"},
+    "leaks": {"week": "2026-W26", "step": "contracted"},
+    "counted": {},
+}
+LANGUAGES = ("en", "ru")
+MOST_WORDS = {"weekly": 450, "manager": 400}
+OTHERS = 500
+FIRST_SCREEN = 90
+JARGON = {
+    "en": [
+        *("by the horizon", "matured", "too recent", "cohort", "episode", "stage entry", "trailing", "tolerance"),
+        *("rival", "instants", "backdated", "equal leads", "beyond chance", "the whole way", "case mix", "e-value"),
+        *("p-value", "p_mid", "p_holm", "shrunken", "very likely within", "what to make of it"),
+    ],
+    "ru": ["к сроку", "созревш", "слишком свеж", "при равных лидах", "отказавшиеся лиды", "течёт", "на кону", "учител"],
+}
+"""Words that a sales head does not use, in small letters; not on a page of the team or of a manager."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Every kind of page in every language, each language in a folder of its own."""
+    for _project in sample_project(tmp_path_factory):
+        reports = Path("reports", "sample").resolve()
+        jobs = [
+            Job(
+                ROOT / "notebooks" / f"{name}.ipynb",
+                {"funnel": "sample", "language": language, **given},
+                reports / language / f"{name}.html",
+                "Страница" if language == "ru" else "Page",
+                language=language,
+            )
+            for language in LANGUAGES
+            for name, given in PAGES.items()
+        ]
+        failed = [(job.job.target, job.reason) for job in render_many(jobs) if job.state != "made"]
+        assert failed == []
+        yield reports
+
+
+@pytest.fixture(params=[(language, name) for language in LANGUAGES for name in PAGES], ids="-".join)
+def page(request, folder):
+    language, name = request.param
+    return language, name, folder / language / f"{name}.html"
+
+
+def soup_of(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def prose(path):
+    """The words of a page that are neither in a table or figure nor folded away."""
+    main = soup_of(path).main
+    for tag in main.select("table, figure, svg, details, .fs-tiles, .fs-chart"):
+        tag.decompose()
+    return " ".join(main.get_text(" ").split())
+
+
+def test_a_page_is_short(page):
+    _language, name, path = page
+    assert len(prose(path).split()) <= MOST_WORDS.get(name, OTHERS)
+
+
+def test_no_number_is_said_twice(page):
+    _language, _name, path = page
+    funnel = read_funnel("sample")
+    agreed = {f"{100 * step.target:g}" for step in funnel.steps if step.target}
+    numbers = re.findall(r"\d[\d.,\u00a0]*(?=[\u00a0 ]?(?:%|₽|K|M|млн|тыс|points|п\. п\.))", prose(path))
+    counts = Counter(number.strip(".,\u00a0") for number in numbers)
+    assert [number for number, times in counts.items() if times > 1 and number not in agreed] == []
+
+
+def test_no_word_of_statistics_stands_on_a_page_for_managers(page):
+    language, name, path = page
+    if name in ("weekly", "manager"):
+        text = soup_of(path).main.get_text(" ").lower()
+        assert [word for word in JARGON[language] if word in text] == []
+
+
+TECHNICAL = ("в CRM", "XLSX", "CSV", "ISO", "UTC", "CUSUM", "mid-p")
+WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|(?:loop|missing|values)\.\w+|\b\d{4}-W\d\d\b"
+"""Names of files and keys, which people type as they are."""
+
+
+@pytest.fixture(scope="module")
+def names(folder):
+    """Whatever the export and its statement call things by and no label translates, longest first."""
+    funnel = read_funnel("sample")
+    found = {funnel.title, funnel.currency, funnel.timezone}
+    found |= {name for table in TABLES.values() for name in table if "_" in name}
+    for path in (folder.parents[1] / "data" / "processed" / "sample").glob("*.parquet"):
+        table = pq.read_table(path)
+        if path.stem == "set_aside":
+            table = table.select(["file", "column", "value"])
+        for column in table.column_names:
+            values = table[column].unique().to_pylist()
+            found |= {value for value in values if isinstance(value, str) and re.search("[A-Za-z]{3}", value)}
+    return sorted(found - {*funnel.labels["ru"], "lost", "nurture"}, key=len, reverse=True)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_russian_page_says_nothing_in_english(folder, names, name):
+    soup = soup_of(folder / "ru" / f"{name}.html")
+    for tag in soup(["script", "style"]):
+        tag.decompose()
+    said = [*soup.stripped_strings]
+    said += [
+        tag[key] for key in ("alt", "title", "aria-label", "data-label") for tag in soup.find_all(attrs={key: True})
+    ]
+    assert len(said) > 20
+    assert [text for text in dict.fromkeys(said) if _english(text, names)] == []
+
+
+def _english(text, names):
+    """Whether three Latin letters are left of a text without what the data calls things by."""
+    text = re.sub("|".join([WRITTEN, *map(re.escape, TECHNICAL)]), "", text)
+    for name in names if re.search("[A-Za-z]{3}", text) else ():
+        if name in text:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", text)
+    return bool(re.search("[A-Za-z]{3}", text))
+
+
+def test_a_word_of_ours_that_was_forgotten_is_seen(names):
+    assert _english("лиды: not ranked", names)
+    assert _english("по channel", names)
+    assert not _english("Trade fair, Müller, funnel.toml, XLSX", [*names, "Trade fair"])
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright absent")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if not found:
+        pytest.skip("chromium absent")
+    with api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=found, args=QUIET)
+        yield started
+        started.close()
+
+
+WORDS_ON_THE_FIRST_SCREEN = """
+() => {
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  let words = 0;
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest("table, figure, svg, details, .fs-tiles, .fs-chart")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const box = range.getBoundingClientRect();
+    if (box.height && box.top < innerHeight) words += node.textContent.trim().split(/\\s+/).filter(Boolean).length;
+  }
+  return words;
+}
+"""
+TALL_BOXES = """
+() => [...document.querySelectorAll(".fs-scroll")]
+  .filter(box => box.scrollHeight > box.clientHeight + 1 && box.clientHeight > innerHeight).length
+"""
+SMALL_TEXT = """
+() => [...document.querySelectorAll("main svg text")]
+  .filter(text => text.getBoundingClientRect().width > 0)
+  .map(text => {
+    const scale = text.getScreenCTM();
+    return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(scale.a, scale.b);
+  })
+  .filter(size => size < 10.95).length
+"""
+SCREENS = ((390, 844), (768, 1024), (1440, 900))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_legible_on_every_screen(browser, folder, name):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe absent").Axe()
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+        opened = context.new_page()
+        opened.goto((folder / "en" / f"{name}.html").as_uri())
+        for width, height in SCREENS:
+            opened.set_viewport_size({"width": width, "height": height})
+            where = (name, scheme, width)
+            if name not in ("counted", "data_check") and scheme == "light" and width != 768:
+                assert opened.evaluate(WORDS_ON_THE_FIRST_SCREEN) <= FIRST_SCREEN, where
+            assert opened.evaluate(TALL_BOXES) == 0, where
+            assert opened.evaluate(SMALL_TEXT) == 0, where
+            assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
+            found = axe.run(opened).response["violations"]
+            told = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
+            assert told == [], where
+        context.close()
+
+
+def test_a_page_that_leads_to_a_manager_names_the_file_of_that_page(folder):
+    links = {link["data-page"] for link in soup_of(folder / "en" / "weekly.html").select("a.fs-page")}
+    assert f"{page_name('manager', 'Иванов')}.html" in links
