@@ -535,7 +535,7 @@ def test_a_tolerance_is_said_as_the_rate_from_which_a_target_counts_as_met() -> 
     [
         ("reopened", "new attempt"),
         ("reached a stage", "skipped", "step back"),
-        ("same time", "order of the stages", "ends last"),
+        ("at one time", "order of the stages", "ends last"),
         ("Backdated", "count", "not in durations"),
         ("from the day they entered", "flow", "no rates", "came back = moved on"),
         ("within the days agreed: lead → met 7",),

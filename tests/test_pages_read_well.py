@@ -78,7 +78,7 @@ def soup_of(path):
 def prose(path):
     """The words of a page that are neither in a table or figure nor folded away."""
     main = soup_of(path).main
-    for tag in main.select("table, figure, svg, details, .fs-tiles, .fs-chart"):
+    for tag in main.select("table, figure, svg, details > :not(summary), .fs-tiles, .fs-chart"):
         tag.decompose()
     return " ".join(main.get_text(" ").split())
 
@@ -92,9 +92,9 @@ def test_no_number_is_said_twice(page):
     _language, _name, path = page
     funnel = read_funnel("sample")
     agreed = {f"{100 * step.target:g}" for step in funnel.steps if step.target}
-    numbers = re.findall(r"\d[\d.,\u00a0]*(?=[\u00a0 ]?(?:%|₽|K|M|млн|тыс|points|п\. п\.))", prose(path))
+    numbers = re.findall(r"\d[\d.,\u00a0]*(?=[\u00a0 ]?(?:%|₽|[KM]\b|млн|тыс|points|п\. п\.))", prose(path))
     counts = Counter(number.strip(".,\u00a0") for number in numbers)
-    assert [number for number, times in counts.items() if times > 1 and number not in agreed] == []
+    assert [number for number, times in counts.items() if times > 1 and len(number) > 1 and number not in agreed] == []
 
 
 def test_no_word_of_statistics_stands_on_a_page_for_managers(page):
@@ -113,7 +113,13 @@ WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|(?:loop|missing|values)\.\w+|\b\d{4}-W\d\d
 def names(folder):
     """Whatever the export and its statement call things by and no label translates, longest first."""
     funnel = read_funnel("sample")
-    found = {funnel.title, funnel.currency, funnel.timezone}
+    notes = [path.read_text(encoding="utf-8") for path in funnel.folder.glob("notes/*")]
+    found = {
+        funnel.title,
+        funnel.currency,
+        funnel.timezone,
+        *(line.strip("- ") for text in notes for line in text.splitlines()),
+    }
     found |= {name for table in TABLES.values() for name in table if "_" in name}
     for path in (folder.parents[1] / "data" / "processed" / "sample").glob("*.parquet"):
         table = pq.read_table(path)
@@ -174,7 +180,7 @@ WORDS_ON_THE_FIRST_SCREEN = """
   let words = 0;
   while (walker.nextNode()) {
     const node = walker.currentNode;
-    if (node.parentElement.closest("table, figure, svg, details, .fs-tiles, .fs-chart")) continue;
+    if (node.parentElement.closest("table, figure, svg, details > :not(summary), .fs-tiles, .fs-chart")) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const box = range.getBoundingClientRect();

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import months_to
-from funnelstats.config.words import _
+from funnelstats.config.words import _, label
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
 from funnelstats.core.conversion import COUNTS, conversion_rates, with_matured
 from funnelstats.core.incidence import incidence, incidence_at
@@ -220,7 +220,7 @@ def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     ).sort_values(["_field", "stage", "field", "_people", "rate"], kind="stable", ignore_index=True)
     words = _in_words(order["field"])
     what = [
-        _("{field}, at {stage}").format(field=field, stage=stage)
+        _("{field}, at {stage}").format(field=field, stage=label(stage))
         for field, stage in zip(words, order["stage"], strict=True)
     ]
     shown = order.assign(what=pd.Series(what, dtype="str"), field=words)

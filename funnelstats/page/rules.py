@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.config.words import _, counted, number
+from funnelstats.config.words import _, counted, label, number
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import Tables
@@ -64,7 +64,9 @@ def _facts(facts: Sequence[dict]) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
     said = []
     for fact in facts:
-        detail = _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else fact["detail"]
+        detail = (
+            _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else " → ".join(map(label, fact["detail"].split(" → ")))
+        )
         forms = FACT_TEXTS[fact["fact"]]
         text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
         mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""

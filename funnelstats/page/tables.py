@@ -47,8 +47,13 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
         return Shown({"text/html": "", "text/plain": "(nothing)"})
     if not lines:
         raise ValueError("show_text needs at least one sentence, got none")
-    title = _(title) if title else title
+    title, said = _(title) if title else title, lines
     heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
+    tag = "div"
+    if box == "warning" and title and len(lines) > 1:
+        # the first one is to be seen, whatever is on the page; the others on demand
+        tag, heading = "details", f"<summary><b>{escape(title)}</b> ({len(lines)}): {_line(lines[0], box)}</summary>"
+        lines = lines[1:]
     body = (
         f"<p>{_line(lines[0], box)}</p>"
         if len(lines) == 1
@@ -56,9 +61,9 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     )
     return Shown(
         {
-            "text/html": f'<div class="fs-box fs-{box}">{heading}{body}</div>',
-            "text/plain": "\n".join([title, *lines] if title else lines),
-            TEXT_MIME: {"box": box, "sentences": lines},
+            "text/html": f'<{tag} class="fs-box fs-{box}">{heading}{body}</{tag}>',
+            "text/plain": "\n".join([title, *said] if title else said),
+            TEXT_MIME: {"box": box, "sentences": said},
         }
     )
 

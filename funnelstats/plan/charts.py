@@ -105,14 +105,14 @@ def _number_words(row: dict[Any, Any], kind: str) -> str:
 def _said(row: Any) -> str:
     really = _("{n} really").format(n=number(row.really)) if pd.notna(row.really) else _("not known")
     agreed = _("{n} as agreed").format(n=number(row.agreed)) if pd.notna(row.agreed) else ""
-    return f"{row.stage} " + ", ".join(part for part in (agreed, really) if part)
+    return f"{label(row.stage)} " + ", ".join(part for part in (agreed, really) if part)
 
 
 def show_calendar(calendar: pd.DataFrame) -> Shown:
     """The table of ``plan_calendar``, weeks that ask for the same in one row."""
     rows = weeks_alike(calendar)
     later = {name: name.removeprefix("into_") for name in map(str, rows) if name.startswith("into_")}
-    labels = {name: _("into {stage}").format(stage=stage) for name, stage in later.items()}
+    labels = {name: _("into {stage}").format(stage=label(stage)) for name, stage in later.items()}
     return show_table(rows, "plan.calendar", labels={name: _(word) for name, word in CALENDAR_WORDS.items()} | labels)
 
 
