@@ -55,7 +55,7 @@ def fact(name, detail="", count=2, **more):
     return {"fact": name, "detail": detail, "count": count, **more}
 
 
-def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line_that_mends_it():
+def test_a_warning_is_told_first_with_the_line_that_mends_it_and_beside_the_numbers_it_touches():
     mend = 'stages = ["lead"]'
     odd = [fact("tied"), fact("history_starts_late", "lead → met", mend=mend), fact("costs_twice", "web")]
     first, second = cautions(odd)
@@ -64,7 +64,9 @@ def test_a_warning_is_told_first_and_beside_the_numbers_it_touches_with_the_line
     assert first.endswith(f"In funnel.toml:\n{mend}")
     assert "web" in second
     assert "same instant" in last
-    assert cautions(odd, "dates", "refusals") == [first]
+    assert cautions(odd, "dates", "refusals") == [first.partition(" In funnel.toml")[0]], (
+        "no keys beside a page's numbers"
+    )
     assert cautions(odd, "money") == [second]
     assert cautions(odd, "people") == cautions([], "dates") == []
 
@@ -161,7 +163,8 @@ def test_that_most_ends_were_put_right_is_a_warning_with_the_line_that_counts_th
     ]
     told = found([*CLEAN, *slips], TOML)
     assert told["most_ends_corrected", "1"] == 6
-    assert "correction_hours = 0" in cautions(read_quality(NAME).facts, "conversion")[0]
+    assert "correction_hours = 0" in cautions(read_quality(NAME).facts)[0]
+    assert "correction_hours" not in cautions(read_quality(NAME).facts, "conversion")[0], "no keys on a manager's page"
     kept = [f"b,lost,2026-02-{day:02} 10:00" for day in range(1, 8)]
     assert found([*CLEAN, *slips, *kept], TOML)["ends_corrected", "1"] == 6
 

@@ -351,7 +351,7 @@ def test_columns_named_by_the_data_are_shown_by_their_own_names_and_take_the_pat
     frame = pd.DataFrame({"cohort": ["a"], "lost": [0.5], "into_won_deals": [2.0], "entered": [3]})
     shown = tabled(frame, columns=["cohort", "*", "entered"], kinds={"into_*": "count", "*": "percent"})
     assert [cell.get_text() for cell in html_of(shown).select("thead th")] == [
-        *("cohort", "lost", "into won deals", "leads"),
+        *("came in", "lost", "into won deals", "leads"),
     ]
     assert cells_of(shown) == [["a", "50.0%", "2", "3"]]
 

@@ -128,7 +128,7 @@ OUTCOME_WORDS = {
     "moved_away": "went back",
     "won": "won, the day is not known",
     "still_there": "still there",
-    "too_recent": "too recent",
+    "too_recent": "still running",
 }
 """What became of a lead at a step; too recent: still there, and its days are not over."""
 

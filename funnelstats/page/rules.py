@@ -42,8 +42,9 @@ def oddities(facts: Sequence[dict]) -> list[str]:
 def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> list[str]:
     """The warnings about the data that touch these numbers, all where none is named; empty where there is none.
 
-    Each is a sentence with the lines of funnel.toml that put it right. ``unnamed`` leaves out those that name
-    people, for a page that one manager reads. Of one kind at most five are told, and how many more there are.
+    Each is a sentence, where all are asked for with the lines of funnel.toml that put it right. ``unnamed`` leaves out
+    those that name people, for a page that one manager reads. Of one kind at most five are told, and how many more
+    there are.
     """
     touching = []
     for fact in facts:
@@ -54,13 +55,13 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
     said = []
     for kind in dict.fromkeys(fact["fact"] for fact in touching):
         alike = [fact for fact in touching if fact["fact"] == kind]
-        said += _facts(alike[:MOST_TOLD])
+        said += _facts(alike[:MOST_TOLD], mend=not subjects)
         if more := len(alike) - MOST_TOLD if len(alike) > MOST_TOLD else 0:
             said.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
     return said
 
 
-def _facts(facts: Sequence[dict]) -> list[str]:
+def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
     said = []
     for fact in facts:
@@ -69,8 +70,8 @@ def _facts(facts: Sequence[dict]) -> list[str]:
         )
         forms = FACT_TEXTS[fact["fact"]]
         text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
-        mend = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if fact.get("mend") else ""
-        said.append(f"{text} {mend}".rstrip())
+        lines = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if mend and fact.get("mend") else ""
+        said.append(f"{text} {lines}".rstrip())
     return said
 
 

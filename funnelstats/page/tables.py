@@ -36,9 +36,10 @@ class Shown:
 def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown:
     """Plain sentences in a box of their own, each escaped, so that a lead's name stays a name.
 
-    One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week,
-    "note" for how it was counted and limits, "warning" for what the data cannot tell: of no sentence a page shows
-    nothing. A lead's sentence that begins with what it is about and a colon has that part bold.
+    One sentence becomes a paragraph, several a list. ``box`` is "lead" for what to do this week, "note" for how it was
+    counted and limits, "warning" for what the data cannot tell: of no sentence a page shows nothing, and with a title
+    it opens on what the first one is about. A lead's sentence that begins with what it is about and a colon has that
+    part bold.
     """
     if box not in ("lead", "note", "warning"):
         raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
@@ -50,10 +51,10 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     title, said = _(title) if title else title, lines
     heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
     tag = "div"
-    if box == "warning" and title and len(lines) > 1:
-        # the first one is to be seen, whatever is on the page; the others on demand
-        tag, heading = "details", f"<summary><b>{escape(title)}</b> ({len(lines)}): {_line(lines[0], box)}</summary>"
-        lines = lines[1:]
+    if box == "warning" and title:
+        # what the first one is about is to be seen, whatever else is on the page; the rest on demand
+        about = _line(lines[0].partition(":")[0].rstrip("."), box)
+        tag, heading = "details", f"<summary><b>{escape(title)}</b> ({len(lines)}): {about}</summary>"
     body = (
         f"<p>{_line(lines[0], box)}</p>"
         if len(lines) == 1
