@@ -1,7 +1,9 @@
 """Fixtures shared by the tests."""
 
+import gc
+
 import pytest
-from backends import con, postgres, pyspark  # noqa: F401
+from backends import con, duckdb, postgres, pyspark  # noqa: F401
 
 from funnelstats.page import figures
 
@@ -18,3 +20,9 @@ def drawn(monkeypatch):
     original = figures._svg
     monkeypatch.setattr(figures, "_svg", keep)
     return kept
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: Python need not look through it for garbage again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

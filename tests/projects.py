@@ -87,11 +87,17 @@ def tables(name=NAME):
 
 
 def sample_project(tmp_path_factory):
-    """A project with the sample prepared and the notebooks beside it; the tests of a module run in it."""
+    """A project with the sample prepared and the notebooks beside it; the tests of a module run in it.
+
+    What `make test` has prepared is copied, and made again only where it is not of these files and this code.
+    """
     folder = tmp_path_factory.mktemp("project")
     (folder / "data" / "raw").mkdir(parents=True)
     (folder / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
     (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
+    made = REPOSITORY / "data" / "processed" / "sample"
+    if made.is_dir():
+        shutil.copytree(made, folder / "data" / "processed" / "sample")
     before = Path.cwd()
     os.chdir(folder)
     prepare("sample")

@@ -99,9 +99,9 @@ CONTACTED = [
 ]
 
 
-def test_five_rules_share_out_the_same_money(con):
-    values = values_of(con, ENTRIES, [("a", "Ads", None), ("b", "Ads", None), ("d", "Fair", None)], PAID)
-    credit = channel_credit(values, contacts_of(con, CONTACTED), LATER).set_index("channel")
+def test_five_rules_share_out_the_same_money(duckdb):
+    values = values_of(duckdb, ENTRIES, [("a", "Ads", None), ("b", "Ads", None), ("d", "Fair", None)], PAID)
+    credit = channel_credit(values, contacts_of(duckdb, CONTACTED), LATER).set_index("channel")
     assert credit.loc["Ads"].tolist() == pytest.approx([160, 100, 60, 25 + 30, 40 + 30])
     assert credit.loc["Fair"].tolist() == pytest.approx([0, 60, 0, 25 + 30, 10 + 30])
     assert credit.loc["Mail"].tolist() == pytest.approx([0, 0, 100, 50, 50])
@@ -110,10 +110,10 @@ def test_five_rules_share_out_the_same_money(con):
     assert credit.sum().tolist() == pytest.approx([200] * 5)
 
 
-def test_moves_are_those_of_leads_whose_path_is_over(con):
+def test_moves_are_those_of_leads_whose_path_is_over(duckdb):
     entries = [*ENTRIES, ("e", "lead", "2026-01-01")]
-    values = values_of(con, entries, [], PAID)
-    contacts = contacts_of(con, [*CONTACTED, ("e", "2026-01-02", "Ads")])
+    values = values_of(duckdb, entries, [], PAID)
+    contacts = contacts_of(duckdb, [*CONTACTED, ("e", "2026-01-02", "Ads")])
     moves = channel_moves(values, contacts, LATER)
     found = {(row.from_channel, row.to_channel): row.moves for row in moves.itertuples()}
     assert found == {
@@ -153,7 +153,7 @@ def test_credit_and_moves_equal_a_loop_over_random_contacts(con, seed):
     channels = random.choice(np.array(["Ads", "Fair", "Mail", "", None]), 200)
     contacted = list(zip(random.choice([*names, "nobody"], 200), at.astype(str), channels, strict=True))
     as_of = date(2026, 2, 5)
-    lazy = journeys(table(con, entries_frame(entries)), FUNNEL)
+    lazy = journeys(table(con, entries_frame(entries)), FUNNEL).cache()
     values = con.create_table(
         "values", lead_values(lazy, FUNNEL, LATER, leads_of(con, []), payments_of(con, paid)), overwrite=True
     )

@@ -21,16 +21,16 @@ AS_OF = date(2026, 2, 10)
 
 
 def toy(con, rows, funnel=FUNNEL):
-    return journeys(table(con, entries_frame(rows)), funnel)
+    return journeys(table(con, entries_frame(rows)), funnel).cache()
 
 
 def rows_of(frame):
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
-def test_the_horizon_is_inclusive_and_an_open_horizon_is_too_recent(con):
+def test_the_horizon_is_inclusive_and_an_open_horizon_is_too_recent(duckdb):
     lazy = toy(
-        con,
+        duckdb,
         [
             ("in time", "lead", "2026-01-05"),
             ("in time", "met", "2026-01-12"),
@@ -54,9 +54,9 @@ def test_every_step_appears_when_nobody_entered_it(con):
     assert outcome_days(toy(con, []), FUNNEL, AS_OF).empty
 
 
-def test_a_handed_over_lead_counts_with_the_manager_of_each_step(con):
+def test_a_handed_over_lead_counts_with_the_manager_of_each_step(duckdb):
     lazy = toy(
-        con,
+        duckdb,
         [
             ("a", "lead", "2026-01-05", "Иванов"),
             ("a", "met", "2026-01-06", "Petrova"),
@@ -70,10 +70,12 @@ def test_a_handed_over_lead_counts_with_the_manager_of_each_step(con):
     ]
 
 
-def test_blank_groups_are_visible_and_groups_add_up_to_the_total(con):
+def test_blank_groups_are_visible_and_groups_add_up_to_the_total(duckdb):
     schema = ibis.schema({"lead_id": "string", "origin": "string", "staff": "float64"})
     leads = pd.DataFrame([("a", "unknown", 5.0), ("b", None, None), ("c", "-", 20.0)], columns=list(schema))
-    lazy = with_leads(toy(con, [(lead, "lead", "2026-01-05") for lead in "abcd"]), table(con, leads, schema, "leads"))
+    lazy = with_leads(
+        toy(duckdb, [(lead, "lead", "2026-01-05") for lead in "abcd"]), table(duckdb, leads, schema, "leads")
+    )
     by_origin = step_counts(lazy, FUNNEL, AS_OF, by="origin")
     assert by_origin["origin"].tolist() == ["-", "unknown", "(missing)"]
     assert by_origin["entered"].tolist() == [1, 1, 2]
@@ -83,7 +85,7 @@ def test_blank_groups_are_visible_and_groups_add_up_to_the_total(con):
     assert rows_of(by_reason) == [("(missing)", "lead", "met", 4, 0, 0)]
 
 
-def test_days_are_local_dates_and_not_hours(con):
+def test_days_are_local_dates_and_not_hours(duckdb):
     rows = [
         ("167 hours", "lead", "2026-03-28 23:30"),
         ("167 hours", "met", "2026-04-04 22:30"),
@@ -92,11 +94,11 @@ def test_days_are_local_dates_and_not_hours(con):
         ("just past", "lead", "2026-03-28 23:59"),
         ("just past", "met", "2026-04-05 00:01"),
     ]
-    assert step_counts(toy(con, rows), FUNNEL, date(2026, 4, 10))["converted"].iloc[0] == 2
+    assert step_counts(toy(duckdb, rows), FUNNEL, date(2026, 4, 10))["converted"].iloc[0] == 2
 
 
-def test_the_dates_of_entry_are_those_of_the_step_counted(con):
-    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-10"), ("b", "met", "2026-01-20")])
+def test_the_dates_of_entry_are_those_of_the_step_counted(duckdb):
+    lazy = toy(duckdb, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-10"), ("b", "met", "2026-01-20")])
     between = {"entered_between": (date(2026, 1, 10), date(2026, 1, 20))}
     assert step_counts(lazy, FUNNEL, AS_OF, **between)["entered"].tolist() == [1, 2]
     assert overall_counts(lazy, FUNNEL, AS_OF, **between)["entered"].tolist() == [1, 1]
@@ -105,9 +107,9 @@ def test_the_dates_of_entry_are_those_of_the_step_counted(con):
         step_counts(lazy, FUNNEL, AS_OF, entered_between=(date(2026, 1, 2), date(2026, 1, 1)))
 
 
-def test_an_unknown_group_names_the_near_one(con):
+def test_an_unknown_group_names_the_near_one(duckdb):
     with pytest.raises(FunnelError, match='no column "manger" to group by; did you mean "manager"'):
-        step_counts(toy(con, []), FUNNEL, AS_OF, by="manger")
+        step_counts(toy(duckdb, []), FUNNEL, AS_OF, by="manger")
 
 
 def test_types_are_the_same_on_every_engine(con):
@@ -126,7 +128,7 @@ def test_types_are_the_same_on_every_engine(con):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
+def test_what_was_known_then_does_not_change_by_what_came_later(duckdb, seed):
     # What is dated backwards may change what was known: a closing before the lead's last entry changes which entry it
     # closes, an entry of the lead's own after one beyond it when it came in; a person who takes it whose it was. That
     # is rule 11's restating; pages open their tables as of the day.
@@ -135,11 +137,11 @@ def test_what_was_known_then_does_not_change_by_what_came_later(con, seed):
     first, last = times["min"][[*STAGES]], times["max"][[*STAGES]].max(axis=1)
     beyond = first[[*reversed(STAGES)]].cummin(axis=1)[[*STAGES]]
     backwards = (first > beyond).any(axis=1) | (times["min"][[*ENDS]].min(axis=1) < last)
-    entries = table(con, frame[~frame["lead_id"].isin(backwards.index[backwards])])
+    entries = table(duckdb, frame[~frame["lead_id"].isin(backwards.index[backwards])])
     funnel = RANDOM.model_copy(update={"owner_from": "entry"})
     as_of = date(2026, 1, 25)
-    later = con.create_table("later", journeys(entries, funnel), overwrite=True)
-    then = con.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), funnel), overwrite=True)
+    later = duckdb.create_table("later", journeys(entries, funnel), overwrite=True)
+    then = duckdb.create_table("then", journeys(entries.filter(entries.entered_on <= as_of), funnel), overwrite=True)
     for count in (step_counts, overall_counts, outcome_days):
         pd.testing.assert_frame_equal(
             count(later, funnel, as_of, by="manager"), count(then, funnel, as_of, by="manager")

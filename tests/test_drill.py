@@ -60,8 +60,8 @@ def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> N
 
 
 @pytest.mark.parametrize("manager", ["Анна", "Boris", "Claire"])
-def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
-    paths = journeys(table(con, random_entries(7, STAGES, leads=120)), FUNNEL)
+def test_the_leads_add_up_to_the_managers_cells(duckdb, manager) -> None:
+    paths = journeys(table(duckdb, random_entries(7, STAGES, leads=120)), FUNNEL).cache()
     leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)
     counts = step_counts(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
     assert leads.groupby("from_stage", sort=False)["judged"].sum().tolist() == counts["entered"].tolist()
@@ -73,9 +73,9 @@ def test_the_leads_add_up_to_the_managers_cells(con, manager) -> None:
     assert leads.groupby("from_stage", sort=False).size().to_dict() == entered.to_dict()
 
 
-def test_nobody_elses_lead_is_ever_there(con) -> None:
+def test_nobody_elses_lead_is_ever_there(duckdb) -> None:
     frame = random_entries(11, STAGES)
-    paths = journeys(table(con, frame), FUNNEL)
+    paths = journeys(table(duckdb, frame), FUNNEL).cache()
     owners = {
         (e.lead_id, e.holder(s, STAGES)) for e in episodes_of(frame, STAGES) for s in STAGES if e.first(s, STAGES)
     }

@@ -90,7 +90,7 @@ def refusals_of(frame, stages, leads=None):
     ]
 
 
-def test_a_refusal_counts_where_its_lead_got_to_and_with_who_had_it_there(con):
+def test_a_refusal_counts_where_its_lead_got_to_and_with_who_had_it_there(duckdb):
     rows = [
         ("a", "lead", "2026-02-02", "Anna"),
         ("a", "met", "2026-02-03", "Boris"),
@@ -105,7 +105,7 @@ def test_a_refusal_counts_where_its_lead_got_to_and_with_who_had_it_there(con):
         ("e", "nurture", "2026-02-09", "Anna"),
         ("e", "lost", "2026-02-10", "Anna", "price"),
     ]
-    frame = refusal_counts(toy(con, rows), FUNNEL, *FEBRUARY, by=["stage", "manager"])
+    frame = refusal_counts(toy(duckdb, rows), FUNNEL, *FEBRUARY, by=["stage", "manager"])
     assert frame.columns.tolist() == ["stage", "manager", "refusal", "lost", "excuses", "gaps"]
     assert rows_of(frame) == [
         ("lead", "Anna", "moved house", 1, 0, 0),
@@ -114,27 +114,27 @@ def test_a_refusal_counts_where_its_lead_got_to_and_with_who_had_it_there(con):
     ]
 
 
-def test_a_gap_needs_each_of_its_attributes_and_cannot_be_told_without_them(con):
+def test_a_gap_needs_each_of_its_attributes_and_cannot_be_told_without_them(duckdb):
     rows = [
         entry for lead in "abc" for entry in ((lead, "lead", "2026-02-02"), (lead, "lost", "2026-02-05", None, "terms"))
     ]
-    lazy = toy(con, rows)
+    lazy = toy(duckdb, rows)
     leads = pd.DataFrame({"lead_id": list("abc"), "manager": None, "product": ["Pumps", "Pumps", "Wire"],
                           "size": [1, 2, 1], "amount": 1.0})  # fmt: skip
-    known = with_leads(lazy, table(con, leads, LEADS, "leads"))
+    known = with_leads(lazy, table(duckdb, leads, LEADS, "leads"))
     assert rows_of(refusal_counts(known, FUNNEL, *FEBRUARY)) == [("how we deal", 3, 0, 1)]
     assert rows_of(refusal_counts(lazy, FUNNEL, *FEBRUARY)) == [("how we deal", 3, 0, 0)]
 
 
-def test_weeks_and_months_are_those_of_the_refusal(con):
-    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "lost", "2026-02-28", None, "price")])
+def test_weeks_and_months_are_those_of_the_refusal(duckdb):
+    lazy = toy(duckdb, [("a", "lead", "2026-01-05"), ("a", "lost", "2026-02-28", None, "price")])
     for unit, day in (("week", "2026-02-23"), ("month", "2026-02-01")):
         frame = refusal_counts(lazy, FUNNEL, *FEBRUARY, by=unit)
         assert frame[unit].tolist() == [pd.Timestamp(day)]
 
 
-def test_refusals_of_a_cohort_are_those_of_leads_that_came_in_together(con):
-    lazy = toy(con, [("a", "lead", "2026-01-05"), ("a", "lost", "2026-02-28"), ("b", "lead", "2026-02-01"),
+def test_refusals_of_a_cohort_are_those_of_leads_that_came_in_together(duckdb):
+    lazy = toy(duckdb, [("a", "lead", "2026-01-05"), ("a", "lost", "2026-02-28"), ("b", "lead", "2026-02-01"),
                      ("b", "lost", "2026-02-03")])  # fmt: skip
     frame = refusal_counts(with_cohort(lazy, FUNNEL, "month"), FUNNEL, *FEBRUARY, by="cohort")
     assert rows_of(frame[["cohort", "lost"]]) == [(pd.Timestamp(2026, 1, 1), 1), (pd.Timestamp(2026, 2, 1), 1)]
@@ -154,12 +154,12 @@ def test_without_refusals_there_are_no_rows_and_the_totals_say_so(con):
 
 
 @pytest.mark.parametrize(("lost", "due"), [("2026-01-11", 0), ("2026-01-12", 1), ("2026-02-18", 1), ("2026-02-19", 0)])
-def test_both_ends_of_the_days_for_a_second_try_count(con, lost, due):
-    lazy = toy(con, [("a", "lead", "2026-01-01"), ("a", "lost", lost, None, "other")])
+def test_both_ends_of_the_days_for_a_second_try_count(duckdb, lost, due):
+    lazy = toy(duckdb, [("a", "lead", "2026-01-01"), ("a", "lost", lost, None, "other")])
     assert retry_counts(lazy, FUNNEL, *FEBRUARY)["due"].sum() == due
 
 
-def test_reopened_and_final_refusals_are_not_due(con):
+def test_reopened_and_final_refusals_are_not_due(duckdb):
     rows = [
         ("again", "lead", "2026-01-02"),
         ("again", "lost", "2026-01-20", None, "other"),
@@ -172,7 +172,7 @@ def test_reopened_and_final_refusals_are_not_due(con):
         ("twice", "lost", "2026-01-20", None, "other"),
     ]
     final = PRACTICE.model_copy(update={"final": ("never",)})
-    lazy = toy(con, rows)
+    lazy = toy(duckdb, rows)
     found = retry_counts(lazy, FUNNEL.model_copy(update={"refusals": final}), *FEBRUARY)
     assert rows_of(found) == [("other", 1)]
     assert rows_of(retry_counts(lazy, FUNNEL, *FEBRUARY)) == [("never", 1), ("other", 1)]
@@ -220,9 +220,11 @@ def test_a_worklist_holds_a_managers_own_leads_most_money_first(con):
     assert len(own_rows(retries_due(lazy, FUNNEL, *FEBRUARY), "Boris")) == 5
 
 
-def test_a_try_after_a_refusal_is_a_second_one_and_one_after_marketing_is_not(con):
+def test_a_try_after_a_refusal_is_a_second_one_and_one_after_marketing_is_not(duckdb):
     history = ["lead", "lost", "lead", "met", "nurture", "lead", "lost", "met"]
-    lazy = with_attempt(toy(con, [("a", stage, f"2026-01-{day:02}") for day, stage in enumerate(history, 1)]), FUNNEL)
+    lazy = with_attempt(
+        toy(duckdb, [("a", stage, f"2026-01-{day:02}") for day, stage in enumerate(history, 1)]), FUNNEL
+    )
     found = lazy.select("episode", "attempt", "refused_before").distinct().order_by("episode").to_pandas()
     assert rows_of(found) == [
         (1, "first try", ""),
@@ -293,9 +295,9 @@ def test_second_tries_equal_a_loop_over_random_histories(con, seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_attempts_and_refusals_can_be_grouped_by_in_every_count(con, seed):
+def test_attempts_and_refusals_can_be_grouped_by_in_every_count(duckdb, seed):
     frame = random_entries(seed, STAGES, leads=60)
-    lazy, day = journeys(table(con, frame), RANDOM).cache(), date(2026, 3, 20)
+    lazy, day = journeys(table(duckdb, frame), RANDOM).cache(), date(2026, 3, 20)
     episodes = episodes_of(frame, STAGES)
     ended = {(e.lead_id, e.number): e.end().stage for e in episodes if e.end()}
     kinds = {"lost": "second try", "nurture": "back from marketing", None: "first try"}
@@ -310,7 +312,7 @@ def test_attempts_and_refusals_can_be_grouped_by_in_every_count(con, seed):
     assert days[days["refusal"] != ""].groupby("refusal")["lost"].sum().to_dict() == lost
 
 
-def test_second_tries_are_judged_from_where_they_began_again_against_first_ones_from_there(con):
+def test_second_tries_are_judged_from_where_they_began_again_against_first_ones_from_there(duckdb):
     rows = [
         ("a", "lead", "2026-01-01"),
         ("a", "met", "2026-01-02"),
@@ -321,7 +323,7 @@ def test_second_tries_are_judged_from_where_they_began_again_against_first_ones_
         ("b", "lost", "2026-01-03"),
         ("b", "lead", "2026-01-05"),
     ]
-    found = attempt_counts(toy(con, rows), FUNNEL, date(2026, 3, 31))
+    found = attempt_counts(toy(duckdb, rows), FUNNEL, date(2026, 3, 31))
     assert rows_of(found) == [
         ("first try", "lead", "paid", 2, 0, 0),
         ("first try", "met", "paid", 1, 0, 0),

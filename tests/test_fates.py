@@ -39,7 +39,7 @@ def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
                 else "open"
             )
             counted.update(["entered", fate])
-    lazy = journeys(table(con, frame), RANDOM)
+    lazy = journeys(table(con, frame), RANDOM).cache()
     found = step_fates(lazy, RANDOM, AS_OF, by="manager", entered_between=window)
     some = found[found["entered"] > 0].drop(columns="to_stage")
     assert {row[:2]: row[2:] for row in rows_of(some)} == {
@@ -53,7 +53,7 @@ def test_fates_equal_a_loop_and_add_up_to_the_leads_judged(con, seed):
     assert (weekly[FATES].sum(axis=1) == judged["entered"]).all()
 
 
-def test_ends_without_a_date_stand_beside_the_counts(con):
+def test_ends_without_a_date_stand_beside_the_counts(duckdb):
     rows = [
         ("in time", "lead", "2026-01-01"),
         ("in time", "met", "2026-01-02"),
@@ -72,7 +72,7 @@ def test_ends_without_a_date_stand_beside_the_counts(con):
         ("recent", "lead", "2026-02-09"),
         ("recent", "paid", None),
     ]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL).cache()
     found = undated_counts(lazy, FUNNEL, AS_OF)
     assert found.columns.tolist() == ["from_stage", "to_stage", *UNDATED]
     assert rows_of(found) == [("lead", "met", 5, 2, 1, 0, 1), ("met", "paid", 3, 1, 2, 1, 0)]
@@ -86,7 +86,7 @@ def test_undated_counts_hold_the_counts_of_the_steps_and_a_loop_finds_the_wins(c
     # few rows each, so that leads are open where their history ends
     early = frame["stage"].isin(STAGES[:2]) & (frame.index % 3 == 0)
     frame = frame[frame["entered_at"].isna() | early | (frame.index % 11 == 0)]
-    lazy = journeys(table(con, frame), RANDOM)
+    lazy = journeys(table(con, frame), RANDOM).cache()
     found = undated_counts(lazy, RANDOM, AS_OF)
     assert (found[["entered", "converted"]] == step_counts(lazy, RANDOM, AS_OF)[["entered", "converted"]]).all(
         axis=None

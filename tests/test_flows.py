@@ -26,13 +26,13 @@ def rows_of(frame):
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
-def test_every_stage_appears_for_each_manager_with_anything_to_count(con):
+def test_every_stage_appears_for_each_manager_with_anything_to_count(duckdb):
     rows = [
         ("a", "lead", "2026-01-05", "Anna"),
         ("b", "met", "2026-01-05"),
         ("c", "lead", "2026-02-05", "Boris"),
     ]
-    frame = stage_flow(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, *WEEK, by="manager")
+    frame = stage_flow(journeys(table(duckdb, entries_frame(rows)), FUNNEL), FUNNEL, *WEEK, by="manager")
     assert frame["manager"].tolist() == ["Anna"] * 3 + ["(missing)"] * 3
     assert frame["still_there"].tolist() == [1, 0, 0, 0, 1, 0]
 
@@ -45,9 +45,9 @@ def test_an_empty_period_is_all_zeros_and_a_reversed_one_is_refused(con):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_closing_identity_holds_for_every_stage_manager_and_week(con, seed):
+def test_the_closing_identity_holds_for_every_stage_manager_and_week(duckdb, seed):
     frame = random_entries(seed, STAGES, undated=15)
-    lazy = con.create_table("kept", journeys(table(con, frame), RANDOM), overwrite=True)
+    lazy = duckdb.create_table("kept", journeys(table(duckdb, frame), RANDOM), overwrite=True)
     keys = ["manager", "stage"]
     before = None
     for week in range(10):
@@ -86,12 +86,12 @@ def _mostly_open(entries):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_still_there_are_the_open_leads_of_each_owner(con, seed):
+def test_what_is_still_there_are_the_open_leads_of_each_owner(duckdb, seed):
     """Known up to the end of the period; owners are those of the entries."""
     end = date(2026, 2, 10)
     frame = _mostly_open(random_entries(seed, STAGES, leads=120, undated=15))
-    paths = journeys(table(con, frame[frame["entered_on"].isna() | (frame["entered_on"] <= end)]), RANDOM).cache()
-    leads = table(con, pd.DataFrame({"lead_id": ["L001"]}), ibis.schema({"lead_id": "string"}), "bare")
+    paths = journeys(table(duckdb, frame[frame["entered_on"].isna() | (frame["entered_on"] <= end)]), RANDOM).cache()
+    leads = table(duckdb, pd.DataFrame({"lead_id": ["L001"]}), ibis.schema({"lead_id": "string"}), "bare")
     listed = open_leads(paths, leads, None, RANDOM, end).groupby(["manager", "stage"]).size()
     flow = stage_flow(paths, RANDOM, date(2026, 2, 4), end, by="manager")
     there = flow[flow["stage"] != "paid"].set_index(["manager", "stage"])["still_there"]
@@ -126,10 +126,10 @@ def test_flow_equals_a_loop_over_random_histories(con, seed):
     assert found[FLOW].sum().min() > 0
 
 
-def test_transitions_show_skips_returns_repeats_and_reopenings(con):
+def test_transitions_show_skips_returns_repeats_and_reopenings(duckdb):
     stages = ["lead", "lead", "paid", "met", "lost", "nurture", "lead", "met", "nurture"]
     rows = [("a", stage, f"2026-01-{day:02}") for day, stage in enumerate(stages, start=1)]
-    frame = transitions(table(con, entries_frame([*rows, ("a", "met", "2026-01-08")])), FUNNEL)
+    frame = transitions(table(duckdb, entries_frame([*rows, ("a", "met", "2026-01-08")])), FUNNEL)
     assert frame.columns.tolist() == ["from_stage", "to_stage", "entries", "kind"]
     assert rows_of(frame) == [
         ("(start)", "lead", 1, "start"),

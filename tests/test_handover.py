@@ -84,7 +84,7 @@ def toy(con, entries, contacts=(), leads=None, funnel=FUNNEL, **more):
     ids = list(dict.fromkeys(row[0] for row in entries))
     people = table(con, leads_frame(leads or [{"lead_id": lead} for lead in ids]), LEADS, "leads")
     made = None if contacts is None else table(con, contacts_frame(contacts), CONTACTS, "contacts")
-    paths = journeys(table(con, entries_frame(entries)), funnel)
+    paths = journeys(table(con, entries_frame(entries)), funnel).cache()
     return handed_over(paths, people, funnel, AS_OF, MARCH, contacts=made, **more)
 
 
@@ -114,8 +114,8 @@ IN_EACH_STATE = [
 CALLS = [("idle", "2026-02-09"), ("moving", "2026-02-10"), ("untouched", "2026-01-31"), ("untouched", "2026-02-16")]
 
 
-def test_every_lead_handed_over_in_the_month_is_in_one_state(con):
-    handed = toy(con, IN_EACH_STATE, CALLS)
+def test_every_lead_handed_over_in_the_month_is_in_one_state(duckdb):
+    handed = toy(duckdb, IN_EACH_STATE, CALLS)
     assert states_of(handed) == {
         "won": "won",
         "price": "refused",
@@ -128,40 +128,40 @@ def test_every_lead_handed_over_in_the_month_is_in_one_state(con):
     }
 
 
-def test_without_contacts_nobody_is_called_untouched(con):
-    assert states_of(toy(con, IN_EACH_STATE, None))["untouched"] == "inactive"
+def test_without_contacts_nobody_is_called_untouched(duckdb):
+    assert states_of(toy(duckdb, IN_EACH_STATE, None))["untouched"] == "inactive"
 
 
-def test_idle_days_are_those_of_the_stage_where_the_lead_stands(con):
+def test_idle_days_are_those_of_the_stage_where_the_lead_stands(duckdb):
     funnel = stated("lead", "met", "paid", idle_days_at={"met": 11})
-    assert states_of(toy(con, IN_EACH_STATE, CALLS, funnel=funnel))["silent"] == "active and moving"
+    assert states_of(toy(duckdb, IN_EACH_STATE, CALLS, funnel=funnel))["silent"] == "active and moving"
     nine = [("a", "lead", "2026-02-01"), ("a", "met", "2026-02-06")]
-    assert states_of(toy(con, nine, CALLS))["a"] == "active and moving"
+    assert states_of(toy(duckdb, nine, CALLS))["a"] == "active and moving"
 
 
-def test_a_robots_contact_touches_nobody_and_a_contact_on_the_day_of_the_hand_over_does(con):
+def test_a_robots_contact_touches_nobody_and_a_contact_on_the_day_of_the_hand_over_does(duckdb):
     rows = [("a", "lead", "2026-02-01 12:00"), ("b", "lead", "2026-02-01 12:00")]
-    handed = toy(con, rows, [("a", "2026-02-05", "robot"), ("b", "2026-02-01 09:00", "Anna")])
+    handed = toy(duckdb, rows, [("a", "2026-02-05", "robot"), ("b", "2026-02-01 09:00", "Anna")])
     assert states_of(handed) == {"a": "never touched", "b": "inactive"}
 
 
-def test_a_step_back_is_a_move(con):
+def test_a_step_back_is_a_move(duckdb):
     rows = [("a", "lead", "2026-02-01"), ("a", "met", "2026-02-01"), ("a", "lead", "2026-02-12")]
-    assert states_of(toy(con, rows)) == {"a": "active and moving"}
+    assert states_of(toy(duckdb, rows)) == {"a": "active and moving"}
 
 
-def test_a_later_hand_over_stage_and_marketings_channels_decide_who_was_handed_over(con):
+def test_a_later_hand_over_stage_and_marketings_channels_decide_who_was_handed_over(duckdb):
     funnel = stated("lead", "met", "paid", handed_over="met", marketing=["web"])
     rows = [(lead, *entry) for lead in "abc" for entry in (("lead", "2026-01-02"), ("met", "2026-02-02", "Anna"))]
     leads = [{"lead_id": "a", "channel": "web"}, {"lead_id": "b", "channel": "fair"}, {"lead_id": "c"}]
-    frame = toy(con, [*rows, ("d", "lead", "2026-02-02")], leads=leads, funnel=funnel).to_pandas()
+    frame = toy(duckdb, [*rows, ("d", "lead", "2026-02-02")], leads=leads, funnel=funnel).to_pandas()
     assert frame[["lead_id", "manager", "channel", "stage"]].to_numpy().tolist() == [["a", "Anna", "web", "met"]]
 
 
-def test_marketing_channels_need_a_channel_and_columns_of_ours_keep_their_meaning(con):
+def test_marketing_channels_need_a_channel_and_columns_of_ours_keep_their_meaning(duckdb):
     funnel = stated("lead", "met", "paid", marketing=["web"])
-    paths = journeys(table(con, entries_frame([("a", "lead", "2026-02-01")])), funnel)
-    people = table(con, leads_frame([{"lead_id": "a"}]), LEADS, "leads")
+    paths = journeys(table(duckdb, entries_frame([("a", "lead", "2026-02-01")])), funnel)
+    people = table(duckdb, leads_frame([{"lead_id": "a"}]), LEADS, "leads")
     with pytest.raises(FunnelError, match="leads of this export have no channel"):
         hand_overs(paths, people.drop("channel"), funnel, AS_OF, MARCH)
     with pytest.raises(FunnelError, match='"stage"; rename it'):
@@ -228,7 +228,7 @@ def random_project(con, seed, leads=120):
         [(lead, at[number], float(random.integers(-20, 200))) for number, lead in enumerate(random.choice(ids, 150))]
     )
     lazy = {
-        "paths": journeys(table(con, entries), RANDOM),
+        "paths": journeys(table(con, entries), RANDOM).cache(),
         "leads": table(con, people, LEADS, "leads"),
         "contacts": table(con, calls, CONTACTS, "contacts"),
         "payments": table(con, paid, PAYMENTS, "payments"),
@@ -323,8 +323,8 @@ def test_states_equal_a_loop_over_random_histories(con, seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_states_add_up_to_the_leads_that_entered_the_stage_in_the_period(con, seed):
-    lazy, _ = random_project(con, seed)
+def test_states_add_up_to_the_leads_that_entered_the_stage_in_the_period(duckdb, seed):
+    lazy, _ = random_project(duckdb, seed)
     handed = handed_over(lazy["paths"], lazy["leads"], RANDOM, AS_OF, MARCH, contacts=lazy["contacts"])
     total = int(state_counts(handed)["leads"].sum())
     flow = stage_flow(lazy["paths"], RANDOM, *MARCH).set_index("stage")

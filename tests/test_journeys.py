@@ -36,9 +36,9 @@ def on(day):
     return pd.Timestamp(2026, 1, day)
 
 
-def test_the_unit_is_the_lead_episode(con):
+def test_the_unit_is_the_lead_episode(duckdb):
     first, second = journeys_of(
-        con,
+        duckdb,
         [
             ("a", "lead", "2026-01-05"),
             ("a", "lost", "2026-01-06", "Anna", "price"),
@@ -49,9 +49,9 @@ def test_the_unit_is_the_lead_episode(con):
     assert (second["episode"], second["met_on"], second["lost_on"]) == (2, on(20), None)
 
 
-def test_a_reopened_lead_is_in_no_stage_before_the_one_it_reopens_at(con):
+def test_a_reopened_lead_is_in_no_stage_before_the_one_it_reopens_at(duckdb):
     days = {5: "lead", 6: "lost", 9: "met", 12: "lead", 15: "paid"}
-    entries = table(con, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
+    entries = table(duckdb, entries_frame([("a", stage, f"2026-01-{day:02}") for day, stage in days.items()]))
     lazy = journeys(entries, FUNNEL)
     again = lazy.filter(lazy.episode == 2)
     (one,) = by_episode(again, FUNNEL)
@@ -66,7 +66,7 @@ def test_a_reopened_lead_is_in_no_stage_before_the_one_it_reopens_at(con):
 
 
 @pytest.mark.parametrize(("minutes", "hours", "episodes"), [(60, 1, 1), (61, 1, 2), (61, 24, 1), (1, 0, 2)])
-def test_an_end_put_right_within_the_stated_hours_is_none(con, minutes, hours, episodes):
+def test_an_end_put_right_within_the_stated_hours_is_none(duckdb, minutes, hours, episodes):
     back = pd.Timestamp("2026-01-06 10:00") + pd.Timedelta(minutes=minutes)
     rows = [
         ("a", "lead", "2026-01-05"),
@@ -75,14 +75,14 @@ def test_an_end_put_right_within_the_stated_hours_is_none(con, minutes, hours, e
         ("a", "met", "2026-01-20"),
         ("a", "nurture", "2026-01-22"),
     ]
-    found = journeys_of(con, rows, FUNNEL.model_copy(update={"correction_hours": hours}))
+    found = journeys_of(duckdb, rows, FUNNEL.model_copy(update={"correction_hours": hours}))
     assert len(found) == episodes
     if episodes == 1:
         assert (found[0]["lead_on"], found[0]["lost_on"], found[0]["reason"]) == (on(5), None, None)
         assert (found[0]["met_on"], found[0]["nurture_on"]) == (on(20), on(22))
 
 
-def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(con):
+def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(duckdb):
     rows = [
         ("taken", "lead", "2026-01-05 10:00", "Queue"),
         ("taken", "lead", "2026-01-05 10:05", "Boris"),
@@ -100,15 +100,15 @@ def test_a_stage_belongs_to_the_first_person_who_took_the_lead_there(con):
         ("long ago", "lead", "1926-01-05", "Anna"),
     ]
     queue = FUNNEL.model_copy(update={"system_users": ("Queue",)})
-    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, queue)}
+    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(duckdb, rows, queue)}
     first = {"taken": "Boris", "blank": "Anna", "too late": "Queue", "never": "Queue", "own": "Claire"}
     assert found == {**first, "weeks later": "Queue", "long ago": "Anna"}
     strict = queue.model_copy(update={"owner_from": "entry"})
-    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(con, rows, strict)}
+    found = {one["lead_id"]: one["lead_manager"] for one in journeys_of(duckdb, rows, strict)}
     assert [found["taken"], found["blank"]] == ["Queue", "(missing)"]
 
 
-def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(con):
+def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(duckdb):
     rows = [
         ("won", "lead", "2026-01-05"),
         ("won", "paid", None),
@@ -123,7 +123,7 @@ def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(con):
         ("again", "nurture", None),
         ("nothing else", "paid", None),
     ]
-    found = journeys_of(con, rows)
+    found = journeys_of(duckdb, rows)
     assert [(one["lead_id"], one["undated"], one["reason"]) for one in found] == [
         ("again", None, "(missing)"),
         ("again", "nurture", None),
@@ -133,34 +133,34 @@ def test_an_end_without_a_date_is_one_unless_a_dated_one_is_known(con):
     ]
 
 
-def test_reached_is_monotone_and_a_step_back_takes_nothing_away(con):
-    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-06"), ("a", "lead", "2026-01-09")])
+def test_reached_is_monotone_and_a_step_back_takes_nothing_away(duckdb):
+    (one,) = journeys_of(duckdb, [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-06"), ("a", "lead", "2026-01-09")])
     assert (one["lead_on"], one["met_on"], one["met_back_on"]) == (on(5), on(6), on(9))
 
 
-def test_a_skipped_stage_counts_as_reached(con):
-    (one,) = journeys_of(con, [("a", "lead", "2026-01-05", "Anna"), ("a", "paid", "2026-01-08", "Boris")])
+def test_a_skipped_stage_counts_as_reached(duckdb):
+    (one,) = journeys_of(duckdb, [("a", "lead", "2026-01-05", "Anna"), ("a", "paid", "2026-01-08", "Boris")])
     assert (one["met_on"], one["paid_on"], one["met_manager"]) == (on(8), on(8), "Boris")
 
 
-def test_ties_follow_the_order_of_the_funnel_and_ends_come_last(con):
+def test_ties_follow_the_order_of_the_funnel_and_ends_come_last(duckdb):
     at = "2026-01-05 10:00"
-    (one,) = journeys_of(con, [("a", "lost", at, "Anna"), ("a", "met", at, "Boris"), ("a", "lead", at, "Claire")])
+    (one,) = journeys_of(duckdb, [("a", "lost", at, "Anna"), ("a", "met", at, "Boris"), ("a", "lead", at, "Claire")])
     assert (one["lead_manager"], one["met_manager"]) == ("Claire", "Boris")
     assert (one["episode"], one["lost_on"], one["met_back_on"]) == (1, on(5), None)
 
 
-def test_a_backdated_closing_before_the_first_entry_still_ends_the_lead(con):
-    (one,) = journeys_of(con, [("a", "lost", "2026-01-03", "Anna", "price"), ("a", "lead", "2026-01-05")])
+def test_a_backdated_closing_before_the_first_entry_still_ends_the_lead(duckdb):
+    (one,) = journeys_of(duckdb, [("a", "lost", "2026-01-03", "Anna", "price"), ("a", "lead", "2026-01-05")])
     assert (one["lead_on"], one["lost_on"], one["reason"]) == (on(5), on(3), "price")
 
 
-def test_a_backdated_win_still_counts_and_moves_no_entry(con):
+def test_a_backdated_win_still_counts_and_moves_no_entry(duckdb):
     rows = [("a", "lead", "2026-01-05"), ("a", "met", "2026-01-07"), ("a", "paid", "2026-01-03")]
-    (one,) = journeys_of(con, rows)
+    (one,) = journeys_of(duckdb, rows)
     assert (one["lead_on"], one["met_entered_on"], one["paid_on"]) == (on(5), on(7), on(3))
     assert (one["met_back_on"], one["paid_back_on"]) == (None, None)
-    frame = journeys(table(con, entries_frame(rows)), FUNNEL).to_pandas()
+    frame = journeys(table(duckdb, entries_frame(rows)), FUNNEL).to_pandas()
     frame = frame.sort_values("stage").astype(object).where(lambda found: found.notna(), None)
     assert frame[["stage", "entered_on", "left_on", "outcome", "timed"]].to_numpy().tolist() == [
         ["lead", on(5), on(5), "advanced", False],
@@ -169,8 +169,8 @@ def test_a_backdated_win_still_counts_and_moves_no_entry(con):
     ]
 
 
-def test_stages_of_no_funnel_are_ignored(con):
-    (one,) = journeys_of(con, [("a", "lead", "2026-01-05"), ("a", "demo", "2026-01-02")])
+def test_stages_of_no_funnel_are_ignored(duckdb):
+    (one,) = journeys_of(duckdb, [("a", "lead", "2026-01-05"), ("a", "demo", "2026-01-02")])
     assert one["lead_on"] == on(5)
 
 
@@ -221,8 +221,8 @@ def test_cohorts_are_iso_weeks_months_or_quarters_of_entry(con, unit, day, cohor
     assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
 
 
-def test_an_unknown_cohort_unit_names_the_near_one(con):
-    entries = table(con, entries_frame([("a", "lead", "2026-01-05")]))
+def test_an_unknown_cohort_unit_names_the_near_one(duckdb):
+    entries = table(duckdb, entries_frame([("a", "lead", "2026-01-05")]))
     with pytest.raises(FunnelError, match='no cohort unit "weeks"; did you mean "week"'):
         with_cohort(journeys(entries, FUNNEL), FUNNEL, "weeks")
 
@@ -245,17 +245,17 @@ def test_blank_attributes_and_unknown_leads_are_visible_and_nobody_is_dropped(co
     assert frame["amount"].isna().tolist() == [False, True, False, True]
 
 
-def test_only_the_wanted_attributes_are_joined(con):
-    frame = with_toy_leads(con, ["channel"])
+def test_only_the_wanted_attributes_are_joined(duckdb):
+    frame = with_toy_leads(duckdb, ["channel"])
     assert "amount" not in frame
     with pytest.raises(FunnelError, match='no column "chanel" in the leads; did you mean "channel"'):
-        with_toy_leads(con, ["chanel"])
+        with_toy_leads(duckdb, ["chanel"])
 
 
-def test_an_attribute_cannot_take_the_name_of_a_column_of_the_journeys(con):
+def test_an_attribute_cannot_take_the_name_of_a_column_of_the_journeys(duckdb):
     schema = ibis.schema({"lead_id": "string", "outcome": "string"})
-    leads = table(con, pd.DataFrame({"lead_id": ["a"], "outcome": ["yes"]}), schema, "leads")
-    entries = table(con, entries_frame([("a", "lead", "2026-01-05")]))
+    leads = table(duckdb, pd.DataFrame({"lead_id": ["a"], "outcome": ["yes"]}), schema, "leads")
+    entries = table(duckdb, entries_frame([("a", "lead", "2026-01-05")]))
     with pytest.raises(FunnelError, match='"outcome"; rename it'):
         with_leads(journeys(entries, FUNNEL), leads)
 

@@ -35,43 +35,43 @@ def own(con, entries, leads=None, contacts=None, *, manager="Anna", funnel=PLAIN
     return own_rows(open_leads(paths, known, made, funnel, as_of), manager)
 
 
-def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_stage(con):
+def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_stage(duckdb):
     entries = [
         ("a", "lead", "2026-01-05", "Boris"),
         ("a", "met", "2026-01-08", "Vera"),
         ("b", "lead", "2026-01-05", "Anna"),
     ]
     leads = [("a", "Anna", None, None), ("b", None, None, None)]
-    assert own(con, entries, leads)["lead_id"].tolist() == ["b", "a"]
-    paths = journeys(table(con, entries_frame(entries)), PLAIN)
-    bare = table(con, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
+    assert own(duckdb, entries, leads)["lead_id"].tolist() == ["b", "a"]
+    paths = journeys(table(duckdb, entries_frame(entries)), PLAIN)
+    bare = table(duckdb, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
     found = {
         who: own_rows(open_leads(paths, bare, None, PLAIN, AS_OF), who)["lead_id"].tolist() for who in ("Vera", "Boris")
     }
     assert found == {"Vera": ["a"], "Boris": []}
 
 
-def test_contacts_are_those_by_people_and_unknown_without_the_table(con):
+def test_contacts_are_those_by_people_and_unknown_without_the_table(duckdb):
     funnel = PLAIN.model_validate({**PLAIN.model_dump(), "system_users": ["robot"]})
     entries = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-05"), ("c", "lead", "2026-01-05")]
     contacts = [("a", "2026-01-07"), ("a", "2026-01-09"), ("b", "2026-01-07", "mail", "robot"), ("c", "2026-02-11")]
-    found = own(con, entries, contacts=contacts, funnel=funnel).set_index("lead_id")
+    found = own(duckdb, entries, contacts=contacts, funnel=funnel).set_index("lead_id")
     assert found["contacts"].tolist() == [2, 0, 0]
     assert found.loc["a", "last_contact_on"] == pd.Timestamp("2026-01-09")
     assert found["last_contact_on"].isna().tolist() == [False, True, True]
-    unknown = own(con, entries)
+    unknown = own(duckdb, entries)
     assert unknown["contacts"].isna().all()
     assert unknown.dtypes.astype(str).to_dict() == found.reset_index().dtypes.astype(str).to_dict()
 
 
-def test_company_and_amount_come_along_where_the_export_has_them(con):
+def test_company_and_amount_come_along_where_the_export_has_them(duckdb):
     funnel = PLAIN.model_validate({**PLAIN.model_dump(), "lead_base": {"company": "firm"}})
     entries = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-05")]
     leads = [("a", "Anna", "<b>Acme", 5.0), ("b", "Anna", None, None)]
-    found = own(con, entries, leads, funnel=funnel)
+    found = own(duckdb, entries, leads, funnel=funnel)
     assert found["company"].tolist() == ["<b>Acme", "(missing)"]
     assert found["amount"].tolist()[0] == 5
-    assert own(con, entries, leads)["company"].tolist() == ["", ""]
+    assert own(duckdb, entries, leads)["company"].tolist() == ["", ""]
 
 
 def test_wins_are_own_leads_that_reached_the_last_stage_in_the_period(con):

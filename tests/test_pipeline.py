@@ -32,7 +32,7 @@ def contacts_table(con, rows):
     return table(con, frame.assign(at=at, on=at.dt.date)[list(CONTACTS)], CONTACTS, "contacts")
 
 
-def test_an_open_lead_counts_once_at_the_furthest_stage_it_reached(con):
+def test_an_open_lead_counts_once_at_the_furthest_stage_it_reached(duckdb):
     rows = [
         ("waits", "lead", "2026-01-05"),
         ("went back", "met", "2026-01-08"),
@@ -44,7 +44,7 @@ def test_an_open_lead_counts_once_at_the_furthest_stage_it_reached(con):
         ("refused tomorrow", "lost", "2026-01-12"),
         ("comes tomorrow", "lead", "2026-01-12"),
     ]
-    frame = open_leads(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, date(2026, 1, 11))
+    frame = open_leads(journeys(table(duckdb, entries_frame(rows)), FUNNEL), FUNNEL, date(2026, 1, 11))
     assert frame.columns.tolist() == ["from_stage", "age_days", "open"]
     assert rows_of(frame) == [("lead", 1, 1), ("lead", 6, 1), ("met", 3, 1)]
 
@@ -66,7 +66,7 @@ def test_open_leads_equal_a_loop_over_random_histories(con, seed, as_of):
     assert found["open"].sum() > 0
 
 
-def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(con):
+def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(duckdb):
     rows = [("a", "lead", "2026-01-05 10:00"), ("a", "met", "2026-01-08 10:00"), ("a", "lost", "2026-01-10 10:00")]
     made = [
         ("a", "2026-01-05 09:59", "call"),
@@ -78,8 +78,8 @@ def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(con):
         ("a", "2026-01-09 10:00", " "),
         ("nobody", "2026-01-09 10:00", "call"),
     ]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
-    found = stage_contacts(contacts_table(con, made), lazy, FUNNEL, JANUARY)
+    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    found = stage_contacts(contacts_table(duckdb, made), lazy, FUNNEL, JANUARY)
     assert found.columns.tolist() == STAGE_CONTACTS
     assert rows_of(found[found["contacts"] > 0]) == [
         ("lead", "call", 1, 2, 2.0),
@@ -88,15 +88,15 @@ def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(con):
     ]
 
 
-def test_contacts_outside_the_period_or_at_the_last_stage_are_no_work_of_a_plan(con):
+def test_contacts_outside_the_period_or_at_the_last_stage_are_no_work_of_a_plan(duckdb):
     rows = [("a", "lead", "2025-12-30"), ("b", "paid", "2026-01-05")]
     made = [("a", "2025-12-31", "call"), ("a", "2026-01-02", "call"), ("b", "2026-01-09", "call")]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
-    found = stage_contacts(contacts_table(con, made), lazy, FUNNEL, JANUARY)
+    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    found = stage_contacts(contacts_table(duckdb, made), lazy, FUNNEL, JANUARY)
     assert found[["stage", "entered", "contacts"]].to_numpy().tolist() == [["lead", 1, 1], ["met", 1, 0]]
     lead = found.set_index("stage")["each"]
     assert lead["lead"] == 1.0
-    february = stage_contacts(contacts_table(con, made), lazy, FUNNEL, (date(2026, 2, 1), date(2026, 2, 9)))
+    february = stage_contacts(contacts_table(duckdb, made), lazy, FUNNEL, (date(2026, 2, 1), date(2026, 2, 9)))
     assert february.empty
 
 
@@ -162,7 +162,7 @@ def test_channels_with_leads_and_without_spend_are_named_with_what_a_lead_of_the
 PAYMENTS = ibis.schema({"lead_id": "string", "paid_on": "date", "amount": "float64"})
 
 
-def test_open_leads_that_have_paid_are_those_that_money_calls_won(con):
+def test_open_leads_that_have_paid_are_those_that_money_calls_won(duckdb):
     rows = [
         *((lead, "met", "2026-01-08") for lead in ("paid", "given back", "tomorrow")),
         *(("early", "lead", "2026-01-09"), ("done", "paid", "2026-01-08"), ("refused", "lost", "2026-01-09")),
@@ -174,11 +174,11 @@ def test_open_leads_that_have_paid_are_those_that_money_calls_won(con):
         *(("given back", date(2026, 1, 10), -5.0), ("tomorrow", date(2026, 1, 12), 5.0)),
         *(("early", date(2026, 1, 9), 1.0), ("again", date(2026, 1, 1), 9.0)),
     ]
-    money = table(con, pd.DataFrame(paid, columns=list(PAYMENTS)), PAYMENTS, "payments")
+    money = table(duckdb, pd.DataFrame(paid, columns=list(PAYMENTS)), PAYMENTS, "payments")
     entries = entries_frame([*rows, ("refused", "lead", "2026-01-05")])
-    found = paid_open_leads(journeys(table(con, entries), FUNNEL), money, FUNNEL, date(2026, 1, 11))
+    found = paid_open_leads(journeys(table(duckdb, entries), FUNNEL), money, FUNNEL, date(2026, 1, 11))
     assert rows_of(found) == [("lead", 1), ("met", 1)]
-    assert paid_open_leads(journeys(table(con, entries), FUNNEL), None, FUNNEL, date(2026, 1, 11)).empty
+    assert paid_open_leads(journeys(table(duckdb, entries), FUNNEL), None, FUNNEL, date(2026, 1, 11)).empty
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -193,7 +193,7 @@ def test_leads_that_a_plan_calls_open_and_money_calls_won_are_those_that_paid(co
     paid_on = (came + pd.to_timedelta(random.integers(0, 40, len(came)), unit="D")).dt.date
     made = pd.DataFrame({"lead_id": came.index, "paid_on": paid_on.to_numpy(), "amount": 7.0})
     money = table(con, made, PAYMENTS, "payments")
-    paths = journeys(table(con, frame), RANDOM)
+    paths = journeys(table(con, frame), RANDOM).cache()
     values = lead_values(paths, RANDOM, as_of, payments=money)
     both = open_leads(paths, RANDOM, as_of)["open"].sum()
     waiting = values.filter(values.state == "open").count().to_pandas()

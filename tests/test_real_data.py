@@ -113,7 +113,8 @@ def olist_root(project):
 @pytest.fixture(scope="module")
 def olist(olist_root):
     funnel, tables = opened(olist_root, "olist")
-    return funnel, tables, with_cohort(with_leads(journeys(tables.entries, funnel), tables.leads), funnel, "month")
+    joined = with_leads(journeys(tables.entries, funnel), tables.leads)
+    return funnel, tables, with_cohort(joined, funnel, "month").cache()
 
 
 def test_olist_won_of_all_leads_ever(olist):
@@ -239,7 +240,8 @@ indian = with_formats("%d-%m-%Y", "%d-%m-%Y %H:%M")
 def test_olist_saved_again_by_a_spreadsheet_gives_the_same_counts(project, olist, variant, change):
     root = project("olist", f"olist/{variant}", change)
     funnel, tables = opened(root, "olist")
-    counted = with_cohort(with_leads(journeys(tables.entries, funnel), tables.leads), funnel, "month")
+    joined = with_leads(journeys(tables.entries, funnel), tables.leads)
+    counted = with_cohort(joined, funnel, "month").cache()
     for days, won in WITHIN.items():
         assert step_counts(counted, within(funnel, days), LATER)["converted"].tolist() == [won]
     for key in ("channel", "cohort"):
@@ -304,7 +306,7 @@ def maven_root(project):
 @pytest.fixture(scope="module")
 def maven(maven_root):
     funnel, tables = opened(maven_root, "maven_crm")
-    return funnel, tables, with_leads(journeys(tables.entries, funnel), tables.leads)
+    return funnel, tables, with_leads(journeys(tables.entries, funnel), tables.leads).cache()
 
 
 def test_maven_stages_and_the_undated_one(maven):

@@ -102,25 +102,25 @@ def test_nobody_entered_is_no_rate_under_any_definition(con):
     assert found[["rate", "apart"]].isna().all(axis=None)
 
 
-def test_an_export_without_refusals_has_no_win_rate(con):
+def test_an_export_without_refusals_has_no_win_rate(duckdb):
     nobody_lost = [row for row in LEADS if row[1] != "lost"]
-    found = counts_of(table(con, entries_frame(nobody_lost)), FUNNEL, AS_OF)
+    found = counts_of(table(duckdb, entries_frame(nobody_lost)), FUNNEL, AS_OF)
     assert set(found["definition"]) == set(DEFINITIONS) - {"closed"}
     assert found.index.tolist() == list(range(len(found)))
     late = [("gone", "lead", "2026-01-05"), ("gone", "met", "2026-01-06"), ("gone", "lost", "2026-01-07")]
-    steps = counts_of(table(con, entries_frame([*nobody_lost, *late])), FUNNEL, AS_OF)
+    steps = counts_of(table(duckdb, entries_frame([*nobody_lost, *late])), FUNNEL, AS_OF)
     closed = steps[steps["definition"] == "closed"]
     assert closed[["from_stage", "to_stage"]].to_numpy().tolist() == [["lead", "paid"], ["met", "paid"]]
 
 
-def test_a_funnel_of_one_step_has_its_way_once(con):
-    found = counts_of(table(con, entries_frame(LEADS)), funnel_of("lead", "paid"), AS_OF)
+def test_a_funnel_of_one_step_has_its_way_once(duckdb):
+    found = counts_of(table(duckdb, entries_frame(LEADS)), funnel_of("lead", "paid"), AS_OF)
     assert len(found) == len(DEFINITIONS)
 
 
-def test_a_reversed_window_is_refused(con):
+def test_a_reversed_window_is_refused(duckdb):
     with pytest.raises(FunnelError, match="first, last"):
-        counts_of(table(con, entries_frame([])), FUNNEL, AS_OF, entered_between=(AS_OF, date(2026, 1, 1)))
+        counts_of(table(duckdb, entries_frame([])), FUNNEL, AS_OF, entered_between=(AS_OF, date(2026, 1, 1)))
 
 
 def test_the_distance_is_to_the_pages_own_definition():

@@ -32,15 +32,15 @@ def toy(con, contacts, entries):
     return [tuple(row) for row in rows.sort_values(["lead_id", "at"])[["stage", "moves", "days"]].to_numpy()]
 
 
-def test_a_contact_at_which_the_lead_moves_is_effective_and_one_after_it_is_not(con):
+def test_a_contact_at_which_the_lead_moves_is_effective_and_one_after_it_is_not(duckdb):
     entries = [("a", "lead", "2026-01-05 09:00"), ("a", "met", "2026-01-07 10:00")]
     contacts = [("a", "2026-01-06 10:00"), ("a", "2026-01-07 10:00"), ("a", "2026-01-07 10:01")]
-    assert toy(con, contacts, entries) == [("lead", 0, 1), ("lead", 1, 1), ("met", 0, 8)]
+    assert toy(duckdb, contacts, entries) == [("lead", 0, 1), ("lead", 1, 1), ("met", 0, 8)]
 
 
-def test_a_robot_and_nobody_are_groups_of_their_own(con):
+def test_a_robot_and_nobody_are_groups_of_their_own(duckdb):
     rows = [("a", "2026-01-06", "call", who) for who in ("robot", None, " ", "Anna")]
-    lazy = touched(con, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")]))
+    lazy = touched(duckdb, contacts_frame(rows), entries_frame([("a", "lead", "2026-01-05")]))
     counts = contact_counts(lazy, FUNNEL, AS_OF, by="manager")
     assert counts["manager"].tolist() == ["Anna", "robot", "(missing)"]
     assert counts["contacts"].tolist() == [1, 1, 1]
@@ -67,8 +67,8 @@ def test_an_export_with_nothing_but_lead_time_and_kind_will_do(con):
     assert contact_counts(lazy, FUNNEL, AS_OF).iloc[0].tolist() == ["(missing)", "call", "lead", 1, 0, 0, 0, 0, 8, 0]
 
 
-def test_mistakes_are_named(con):
-    lazy = touched(con, contacts_frame([]), entries_frame([]))
+def test_mistakes_are_named(duckdb):
+    lazy = touched(duckdb, contacts_frame([]), entries_frame([]))
     with pytest.raises(FunnelError, match='no column "managr"'):
         contact_counts(lazy, FUNNEL, AS_OF, by="managr")
     with pytest.raises(FunnelError, match=r"between must be \(first, last\)"):
