@@ -19,6 +19,7 @@ from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, step_counts
 from funnelstats.core.flow_counts import FLOW, stage_flow
 from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import FOLDER
 from funnelstats.importing.opening import alarm_window, open_funnel
 from funnelstats.page.sections import show_section
 from funnelstats.reporting.reports import Job, render_many
@@ -36,7 +37,10 @@ OWN = {
 
 @pytest.fixture(scope="module", autouse=True)
 def project(tmp_path_factory):
-    yield from sample_project(tmp_path_factory)
+    """The sample's project; what pages of a run share is made once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER, str(tmp_path_factory.mktemp("shared")))
+        yield from sample_project(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 from projects import REPOSITORY, write
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.core.shared import FOLDER
 from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import report_batch
 
@@ -77,10 +78,11 @@ EXPORTS = {
 
 @pytest.fixture(scope="module", params=EXPORTS)
 def project(request, tmp_path_factory):
-    """A folder with one of the exports, prepared, and the notebooks."""
+    """A folder with one of the exports, prepared, and the notebooks, which share what pages of a run share."""
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv(FOLDER, str(tmp_path_factory.mktemp("shared")))
         (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
         toml, files = EXPORTS[request.param]
         write(toml, files, name="small")
