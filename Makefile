@@ -7,13 +7,14 @@ BIN := .venv/bin
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
 
+# Test files run in the order of their names: the last ones are short, so that no core waits long for another.
 test: .venv/ready  ## lint, types, unit tests and doctests, notebooks against their outputs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/funnelstats prepare sample
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/funnelstats prepare sample
