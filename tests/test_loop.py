@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -536,16 +535,12 @@ def test_a_page_is_made_again_when_its_notes_change(folder):
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    """The sample's funnel, tables and journeys as of the end of June, in a project of its own."""
-    project = tmp_path_factory.mktemp("project")
-    (project / "data" / "raw").mkdir(parents=True)
-    (project / "data" / "raw" / "sample").symlink_to(ROOT / "data" / "raw" / "sample")
-    before = Path.cwd()
-    os.chdir(project)
-    prepare("sample")
-    funnel, tables = open_funnel("sample", "2026-06-30")
-    os.chdir(before)
+def sample():
+    """The sample's funnel, tables and journeys as of the end of June."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        prepare("sample")
+        funnel, tables = open_funnel("sample", "2026-06-30")
     return funnel, tables, journeys(tables.entries, funnel).cache(), date(2026, 6, 30)
 
 
