@@ -349,7 +349,11 @@ def rendered(project):
 
 def without_numbers_of_ours(path):
     """A page without what its tables are sorted by and the ids and lines of its drawings."""
-    return re.sub(r' (?:data-sort="[\d.e+]*"|id="[a-zA-Z][\w-]*"|href="#[a-zA-Z][\w-]*"|d="[\w ,.-]*")', "", path.read_text(encoding="utf-8"))
+    return re.sub(
+        r' (?:data-sort="[\d.e+]*"|id="[a-zA-Z][\w-]*"|href="#[a-zA-Z][\w-]*"|d="[\w ,.-]*")',
+        "",
+        path.read_text(encoding="utf-8"),
+    )
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
