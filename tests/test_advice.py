@@ -329,7 +329,7 @@ def test_two_people_have_their_steps_told_and_the_others_their_names() -> None:
     assert names(facts) == ["Zoe", "Yan", "Gleb"]
     assert persons(facts).count("60%") + persons(facts).count("59%") == 2
     assert "After them: Gleb." in persons(facts)
-    assert "One to one: Zoe and Yan (how)." in first(found(FINE), **facts)
+    assert "One to one: Zoe and Yan." in first(found(FINE), **facts)
 
 
 def test_the_systems_own_leads_and_those_of_nobody_are_never_said_to_need_help() -> None:

@@ -66,7 +66,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     ]  # fmt: skip
     note = _("comes back for {unit} spent, expected payments included; dashed line: as much as was spent")
     alt = _("What comes back for each unit spent, by channel, with its range and break-even.")
-    red = ", ".join(drawn.loc[drawn["verdict"] == "red", "channel"])
+    red = ", ".join(map(label, drawn.loc[drawn["verdict"] == "red", "channel"]))
     alt += " " + (
         _("Less than was spent: {red}.").format(red=red)
         if red
