@@ -61,6 +61,11 @@ def test_campaigns_are_those_with_a_name_most_leads_first_and_the_small_ones_las
     assert found["entered"].tolist() == [30, 11, 45]
 
 
+def test_where_no_campaign_is_named_there_is_no_row():
+    days, counts = handed([("web", MISSING, 90, 0), ("fair", MISSING, 9, 2)])
+    assert of_campaigns(acceptance(days, counts, FUNNEL)).empty
+
+
 def money(rows):
     frame = pd.DataFrame(rows, columns=["campaign", "leads", "spend", "revenue"])
     rest = dict.fromkeys(["won", "deals", "open"], 1) | {"returned": 0.0, "to_come": 0.5, "verdict": "no spend"}

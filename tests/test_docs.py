@@ -118,10 +118,10 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{percent(first['presented'])} were presented to and {percent(first['paid'])} paid in time; of the "
         f"{second['leads']} a week later {percent(second['presented'])} and "
         f"{'too recent' if pd.isna(second['paid']) else percent(second['paid'])}.",
-        "flow": f"presented: {flow['opening']} there before + {flow['entered']} entered "
-        f"+ {flow['came_back']} came back = {flow['advanced']} advanced "
-        f"+ {flow['lost']} lost + {flow['nurture']} returned + {flow['moved_away']} moved away + {flow['still_there']} "
-        "still there.",
+        "flow": f"presented: {flow['opening']} at the start + {flow['entered']} entered "
+        f"+ {flow['came_back']} came back = {flow['advanced']} moved on "
+        f"+ {flow['lost']} lost + {flow['nurture']} returned + {flow['moved_away']} stepped back "
+        f"+ {flow['still_there']} at the end.",
     }
 
 

@@ -129,7 +129,7 @@ def test_the_figure_draws_what_comes_back_and_leaves_out_what_has_no_return():
     assert "Less than was spent: Ads" in shown.data["text/html"]
     assert all(f">{name}</text>" in shown.data["text/html"] for name in ("Ads", "no lead came"))
     nothing = returns_chart(matured(by_channel(Ads=MANY), None), FUNNEL)
-    assert nothing.data["text/plain"].startswith("There is nothing to draw")
+    assert nothing.data["text/html"] == ""
 
 
 def test_what_brought_nothing_stands_left_of_all_that_brought_something(drawn):
@@ -170,9 +170,9 @@ def test_where_most_money_is_lost_is_said_only_if_every_stage_is_known():
         }
     )
     lines = said("roi.stages", amount_facts(amounts)).splitlines()[1:]
-    assert lines == ["By the amounts in the CRM most money is lost at met: 70 ₽.", "23 ₽ are still open."]
+    assert lines == ["By the amounts in the CRM most money is lost at met: 70 ₽.", "Still open: 23 ₽."]
     for unknown in (amounts.assign(lost_amount=[np.nan, 70, np.nan]), amounts.assign(lost_amount=0.0)):
-        assert said("roi.stages", amount_facts(unknown)).splitlines()[1:] == ["23 ₽ are still open."]
+        assert said("roi.stages", amount_facts(unknown)).splitlines()[1:] == ["Still open: 23 ₽."]
     assert said("roi.stages", amount_facts(amounts.iloc[:0])) == "(nothing)"
 
 

@@ -104,6 +104,12 @@ def test_no_word_of_statistics_stands_on_a_page_for_managers(page):
         assert [word for word in JARGON[language] if word in text] == []
 
 
+def test_no_sign_stands_twice_and_nothing_has_no_minus(page):
+    _language, _name, path = page
+    text = soup_of(path).main.get_text(" ")
+    assert re.findall(r".{30}(?:\.\.|,,|−0(?:[.,]0)?(?![\d.,])).{9}", text) == []
+
+
 TECHNICAL = ("в CRM", "XLSX", "CSV", "ISO", "UTC", "CUSUM", "mid-p")
 WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|(?:loop|missing|values)\.\w+|\b\d{4}-W\d\d\b"
 """Names of files and keys, which people type as they are."""
@@ -174,20 +180,10 @@ def browser():
         started.close()
 
 
-WORDS_ON_THE_FIRST_SCREEN = """
-() => {
-  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
-  let words = 0;
-  while (walker.nextNode()) {
-    const node = walker.currentNode;
-    if (node.parentElement.closest("table, figure, svg, details > :not(summary), .fs-tiles, .fs-chart")) continue;
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    const box = range.getBoundingClientRect();
-    if (box.height && box.top < innerHeight) words += node.textContent.trim().split(/\\s+/).filter(Boolean).length;
-  }
-  return words;
-}
+FIRST_BLOCK = """
+() => [...document.querySelectorAll("main h1, main .fs-lead")].reduce(
+  ([words, end], part) => [words + part.innerText.match(/\\S+/g).length, part.getBoundingClientRect().bottom], [0, 0]
+)
 """
 TALL_BOXES = """
 () => [...document.querySelectorAll(".fs-scroll")]
@@ -202,6 +198,21 @@ SMALL_TEXT = """
   })
   .filter(size => size < 10.95).length
 """
+CUT_WORDS = r"""
+() => [...document.querySelectorAll("main td, main th")].flatMap(cell => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), cut = [];
+  while (walker.nextNode())
+    for (const word of walker.currentNode.textContent.matchAll(/\p{L}+/gu)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, word.index);
+      range.setEnd(walker.currentNode, word.index + word[0].length);
+      const [first, ...others] = range.getClientRects();
+      if (others.some(rect => rect.top > first.bottom - 1)) cut.push(word[0]);
+    }
+  return cut;
+})
+"""
+A4 = {"width": 688, "height": 1009}  # between the margins
 SCREENS = ((390, 844), (768, 1024), (1440, 900))
 
 
@@ -216,7 +227,9 @@ def test_a_page_is_legible_on_every_screen(browser, folder, name):
             opened.set_viewport_size({"width": width, "height": height})
             where = (name, scheme, width)
             if name not in ("counted", "data_check") and scheme == "light" and width != 768:
-                assert opened.evaluate(WORDS_ON_THE_FIRST_SCREEN) <= FIRST_SCREEN, where
+                words, end = opened.evaluate(FIRST_BLOCK)
+                assert words <= FIRST_SCREEN, where
+                assert end <= height, where
             assert opened.evaluate(TALL_BOXES) == 0, where
             assert opened.evaluate(SMALL_TEXT) == 0, where
             assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
@@ -224,6 +237,17 @@ def test_a_page_is_legible_on_every_screen(browser, folder, name):
             told = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
             assert told == [], where
         context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_no_word_of_a_table_is_cut_and_nothing_asks_for_input(browser, folder, name):
+    opened = browser.new_page(viewport=A4)
+    opened.emulate_media(media="print")
+    opened.goto((folder / "en" / f"{name}.html").as_uri())
+    assert opened.evaluate(CUT_WORDS) == []
+    shown = "[...document.querySelectorAll('input')].filter(field => getComputedStyle(field).display !== 'none').length"
+    assert opened.evaluate(shown) == 0
+    opened.close()
 
 
 def test_a_page_that_leads_to_a_manager_names_the_file_of_that_page(folder):

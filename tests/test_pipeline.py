@@ -138,7 +138,7 @@ def test_a_lead_costs_what_was_spent_in_the_period_over_the_leads_that_came_in_i
     leads = lazy.select("lead_id").distinct()
     spent = [(date(2026, 1, 1), 100.0), (date(2026, 1, 31), 20.5), (date(2026, 2, 1), 7.0)]
     costs = table(con, pd.DataFrame(spent, columns=list(COSTS)), COSTS, "costs")
-    assert rows_of(lead_cost(costs, lazy, leads, FUNNEL, JANUARY)) == [(120.5, 2, 60.25, "", 0, 60.25)]
+    assert rows_of(lead_cost(costs, lazy, leads, FUNNEL, JANUARY)) == [(120.5, 2, 60.25, [], 0, 60.25)]
     march = lead_cost(costs, lazy, leads, FUNNEL, (date(2026, 3, 1), date(2026, 3, 9)))
     assert march["leads"].tolist() == [0]
     assert march[["spend", "cost_per_lead"]].isna().all(axis=None)
@@ -155,7 +155,7 @@ def test_channels_with_leads_and_without_spend_are_named_with_what_a_lead_of_the
     people = pd.DataFrame(known.items(), columns=["lead_id", "channel"])
     leads = table(con, people, ibis.schema({"lead_id": "string", "channel": "string"}), "leads")
     # of five leads three came for nothing; the one without a channel may have been paid for
-    assert rows_of(lead_cost(costs, lazy, leads, FUNNEL, JANUARY)) == [(90.0, 5, 18.0, "Fair, Web", 3, 45.0)]
+    assert rows_of(lead_cost(costs, lazy, leads, FUNNEL, JANUARY)) == [(90.0, 5, 18.0, ["Fair", "Web"], 3, 45.0)]
     assert lead_cost(costs.drop("channel"), lazy, leads, FUNNEL, JANUARY).at[0, "free_leads"] == 0
 
 

@@ -499,7 +499,7 @@ def test_open_leads_that_have_paid_and_channels_for_nothing_are_said():
     assert with_paid[-1].startswith("38 at met and lead have paid already: move them to paid in the CRM.")
     assert said(plan, paid[1:])[-1].startswith("36 at met have paid already")
     assert said(plan) == with_paid[:-1]
-    cost = {"spend": 90.0, "leads": 4, "free_leads": 1, "free_channels": "Partner", "cost_elsewhere": 30.0}
+    cost = {"spend": 90.0, "leads": 4, "free_leads": 1, "free_channels": ["Partner"], "cost_elsewhere": 30.0}
     known = {"costs": False, "payments": False, "currency": "RUB"}
     assert shown("plan.money", known, cost=cost)[-1] == (
         "No spend is recorded for Partner, 25% of recent leads. If no more of these can be had, a new lead costs "
@@ -609,7 +609,7 @@ def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
     assert thousand["plan"].at[AS_NOW, "leads"] == pytest.approx(2291, abs=20)
     assert thousand["said"][0].startswith(f"{leads['90%']:,.0f} new leads for 1,000 deals")
     assert not any(thousand["gaps"].values())
-    assert thousand["cost"]["free_channels"] == "Partner, unknown"
+    assert thousand["cost"]["free_channels"] == ["Partner", "unknown"]
     assert "36 at contracted have paid already" in thousand["said"][-1]
     assert thousand["needs"].at["paid", "entries"] == pytest.approx(thousand["plan"].at["90%", "expected"])
     assert 2 < thousand["calendar"]["meetings_a_manager_a_day"].median() < 6

@@ -251,7 +251,7 @@ def test_a_table_carries_its_data_with_labels_and_kinds(control):
         ("manager", "manager", "written"),
         ("entered", "leads", "count"),
         ("rate", "share", "percent"),
-        ("ci_lower", "likely range (95 %)", "interval"),
+        ("ci_lower", "likely range (95%)", "interval"),
         ("ci_upper", "", "interval"),
         ("verdict", "verdict", "verdict"),
     ]

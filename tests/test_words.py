@@ -101,7 +101,7 @@ def test_texts_of_code_tables_and_notebooks_are_gathered():
     assert "no entrants" in found, "a constant"
     assert "Mind the data" in found, "the title of a notebook's box"
     assert "The team against its targets" in found, "a table's title"
-    assert "likely range (95 %)" in found, "a column's label"
+    assert "likely range (95%)" in found, "a column's label"
     assert "not known yet" in found, "words for what is missing"
 
 

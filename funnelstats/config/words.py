@@ -145,8 +145,8 @@ def points(share: float) -> str:
 def percent_range(lower: float, upper: float) -> str:
     """Both ends of a range of shares; one that begins below nothing takes a word, since a dash would be one more minus.
 
-    >>> percent_range(0.612, 0.699), percent_range(-0.01, 0.02)
-    ('61–70%', '−1 to 2%')
+    >>> percent_range(0.612, 0.699), percent_range(-0.01, 0.02), percent_range(-0.004, 0.02)
+    ('61–70%', '−1 to 2%', '0–2%')
     """
     ends = number(100 * lower), percent(upper)
     return _("{low} to {high}").format(low=ends[0], high=ends[1]) if ends[0].startswith(MINUS) else "–".join(ends)
@@ -168,11 +168,12 @@ def exact(value: float) -> str:
 
 
 def _written(value: float, pattern: str, language: str) -> str:
-    """The number with a true minus: a hyphen is shorter, and a line may end after it."""
+    """The number with a true minus: a hyphen is shorter, and a line may end after it. Nothing has no minus."""
     number_pattern, locale = _parsed(pattern, language)
     if abs(value) >= _ENDLESS:
         value = math.copysign(math.inf, value)
-    return str(number_pattern.apply(value, locale)).replace("-", MINUS)
+    text = str(number_pattern.apply(value, locale)).replace("-", MINUS)
+    return text if re.search("[1-9∞]", text) else text.replace(MINUS, "")
 
 
 @cache

@@ -119,7 +119,9 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     )
     found = fetch(counted)
     parts = [
-        found[found["stage"] == stage].assign(field=field, converted=found[f"_has_{fields.index(field)}"], _place=place)
+        found[found["stage"] == stage]
+        .rename(columns={f"_has_{fields.index(field)}": "converted"})
+        .assign(field=field, _place=place)
         for place, (stage, field) in enumerate(needs)
     ]
     every = in_order(pd.concat(parts, ignore_index=True), ["manager"]).sort_values("_place", kind="stable")

@@ -87,7 +87,8 @@ def small_together(counts: pd.DataFrame) -> pd.DataFrame:
 
 def of_campaigns(accepted: pd.DataFrame) -> pd.DataFrame:
     """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25; small ones together last."""
-    named = accepted[accepted["campaign"] != MISSING].assign(_together=accepted["channel"] == _(SEVERAL))
+    named = accepted[accepted["campaign"] != MISSING]
+    named = named.assign(_together=named["channel"] == _(SEVERAL))
     ordered = named.sort_values(["_together", "entered"], ascending=[True, False], kind="stable", ignore_index=True)
     return ordered.drop(columns="_together").head(MOST_CAMPAIGNS)
 

@@ -55,7 +55,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     known = by_channel["verdict"].isin([*WORDS, "no leads"]) & by_channel["back"].notna()
     drawn = by_channel[known].head(MOST_ROWS)
     if drawn.empty:
-        return show_text(_("There is nothing to draw: no channel has leads, payments and spend."), box="note")
+        return show_text([], box="warning")
     drawn = drawn.assign(channel=drawn["channel"].replace(MISSING, _("all channels")))
     drawn = drawn.sort_values("back", ascending=False, ignore_index=True)
     marks = [
@@ -64,9 +64,9 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
         for v, words in WORDS.items()
         if (drawn["verdict"] == v).any()
     ]  # fmt: skip
-    note = _("comes back for {unit} spent, young leads counted in; dashed line: as much as was spent")
+    note = _("comes back for {unit} spent, expected payments included; dashed line: as much as was spent")
     alt = _("What comes back for each unit spent, by channel, with its range and break-even.")
-    red = ", ".join(drawn.loc[drawn["verdict"] == "red", "channel"])
+    red = ", ".join(map(label, drawn.loc[drawn["verdict"] == "red", "channel"]))
     alt += " " + (
         _("Less than was spent: {red}.").format(red=red)
         if red
@@ -76,7 +76,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
         Panel(partial(_draw_returns, drawn)),
         alt=alt,
         numbers=drawn[["channel", "spend", "revenue_final", "back", "back_lower", "back_upper", "verdict"]],
-        marks=[*marks, Line2D([], [], color=INK, lw=1.3, label=_("range it is very likely in"))],
+        marks=[*marks, Line2D([], [], color=INK, lw=1.3, label=_("likely range (95%)"))],
         note=note.format(unit=money(1, funnel.currency)),
     )
 

@@ -96,7 +96,7 @@ NO_ROWS = "{title}: nothing to list."
 OTHERS = "*"
 """Stands in a table's columns for all others of its frame: those that the data names, as stages and reasons are."""
 
-RANGE_WORDS = {"interval": "likely range (95 %)", "lower": "at least", "upper": "at most"}
+RANGE_WORDS = {"interval": "likely range (95%)", "lower": "at least", "upper": "at most"}
 """What ends of a range are called where nothing else is stated: both shown as one, or each apart."""
 
 

@@ -133,7 +133,7 @@ def deals_chart(plan: Plan) -> Shown:
     marks = [
         Line2D([], [], color=ACCENT, lw=9, label=_("new leads of the plan")),
         Line2D([], [], color=NEUTRAL, lw=9, label=_("leads open now")),
-        Line2D([], [], color=INK, lw=1.4, label=_("range their deals are very likely in")),
+        Line2D([], [], color=INK, lw=1.4, label=_("likely range of their deals (95%)")),
         Line2D([], [], color=TARGET, lw=1.4, linestyle=(0, (4, 2)), label=_("goal")),
     ]
     return show_figure(

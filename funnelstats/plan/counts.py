@@ -92,7 +92,7 @@ def lead_cost(
     """What was spent in a period, the leads that came in it, and the mean cost of one: one row.
 
     Returns spend, leads, cost_per_lead; missing where no costs are known or no lead came. Then, where costs and
-    `leads` have a channel, free_channels (those with leads and without spend, named in one text), free_leads, and
+    `leads` have a channel, free_channels (a list of those with leads and without spend), free_leads, and
     cost_elsewhere, the mean of the others; no channel, 0 and cost_per_lead where that cannot be told.
     """
     came = int(stage_flow(journeys, funnel, *between)["entered"].iloc[0])
@@ -109,7 +109,7 @@ def lead_cost(
         "spend": spend,
         "leads": came,
         "cost_per_lead": float(share(spend, came)),
-        "free_channels": ", ".join(free.index),
+        "free_channels": list(free.index),
         "free_leads": int(free.sum()),
         "cost_elsewhere": float(share(spend, came - free.sum())),
     }

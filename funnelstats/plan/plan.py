@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from funnelstats.config.words import percent
 from funnelstats.core.comparing import is_ranked
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import Array
@@ -113,7 +114,7 @@ def plan_leads(
 
     leads = [needed(sure) for sure in probabilities]
     leads += [float(_over(remaining, new.rate)), float(np.floor(new.a_week * goal.days / 7))]
-    plans = pd.DataFrame({"plan": [*(f"{sure:.0%}" for sure in probabilities), USUAL, AS_NOW]})
+    plans = pd.DataFrame({"plan": [*(percent(sure) for sure in probabilities), USUAL, AS_NOW]})
     certain = pd.Series(leads).mask((pd.Series(leads) > 0) & few & (plans["plan"] != AS_NOW))
     limits = stats.beta.ppf([0.975, 0.025], new.a, new.b) if new.a > 0 else [0.0, 0.0]
     rest = goal.deals - forecast[["deals_upper", "deals_lower"]].iloc[-1].to_numpy(dtype=float)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from funnelstats.config.dates import parse_day, quarter_of
-from funnelstats.config.words import _, counted, day, days, month, number
+from funnelstats.config.dates import parse_day, quarter_of, week_days
+from funnelstats.config.words import _, counted, day, days, label, month, number
 
 SECTION_WORDS = {
     "weekly": "Team",
@@ -73,7 +73,7 @@ def asked_label(notebook: str, values: Mapping[str, Any]) -> str:
     >>> asked_label("plan", {"funnel": "sample", "deals": 1000, "by": "2026-09-30", "language": "en"})
     'Plan: 1,000 deals by 30 Sep 2026'
     >>> asked_label("leaks", {"week": "2026-W26", "step": "met", "as_of": ""})
-    'Leak: 2026-W26, met'
+    'Leak: met, 22–28 June 2026'
     """
     said = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
     parts = []
@@ -82,6 +82,9 @@ def asked_label(notebook: str, values: Mapping[str, Any]) -> str:
         words = counted("{n} deal", "{n} deals", deals).format(n=number(deals))
         by = said.pop("by", "")
         parts.append(_("{deals} by {day}").format(deals=words, day=day(parse_day(str(by)))) if by else words)
+    if notebook == "leaks":
+        parts += [label(str(said.pop("step", "")))] if "step" in said else []
+        parts += [period_words("week", *week_days(str(said.pop("week"))))] if "week" in said else []
     known = said.pop("as_of", "")
     parts += [str(value) for value in said.values()]
     parts += [_("as of {day}").format(day=day(parse_day(str(known))))] if known else []

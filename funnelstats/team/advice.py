@@ -17,8 +17,6 @@ from funnelstats.core.intervals import answers, share, share_margin
 from funnelstats.page.figures import NOT_RANKED
 from funnelstats.team.leaks import LEAST, expected_shortfall, later_rates, worst_leak
 
-MOST_POINTS = 50
-"""No difference is "below 70 points"."""
 CELL = ["manager", *STEP]
 
 
@@ -87,7 +85,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     can be; ``targets``: some are agreed; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
     each step a row with the lesson that surely brings something, ``{}`` without, and what is ``back`` in a swap;
     ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
-    ``results``, and the median ``drop`` that would be seen, where one can be told.
+    ``results``.
     """
     ranked = with_losses(managers, team, funnel)
     ranked = ranked[ranked["verdict"] != NOT_RANKED]
@@ -97,7 +95,6 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
     judged = (ranked if compared else team).query("target.notna()")
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
-    drop = unsure["drop_visible"].median()
     return {
         "compared": compared,
         "targets": bool(ranked["target"].notna().any()),
@@ -116,7 +113,6 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
         "harder": ranked[ranked["whose"] == "base"],
         "unsure": len(unsure),
         "results": len(judged),
-        "drop": drop if drop <= MOST_POINTS else np.nan,
     }
 
 

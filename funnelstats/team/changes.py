@@ -88,10 +88,11 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     """Which steps convert below their floor, at a rate of false alarms that holds however often one looks.
 
     Takes the frame of ``since_when``, always from the same first week on, each lead once. Returns ``*keys,
-    from_stage, to_stage, entered, converted, e_value, alarm, since``. At or above the floor an e-value ever
+    from_stage, to_stage, entered, converted, e_value, alarm, since, at_start``. At or above the floor an e-value ever
     reaches 20 in at most one case in twenty, whenever one looks; the alarms are those of the e-Benjamini-Hochberg
     procedure over the rows (of all alarms at most 5 in 100 false). ``since``, of alarms only, is the week from which
-    on the evidence is strongest; the first week may stand for any before it. The e-value is ``e_values`` mixed
+    on the evidence is strongest. Where that is the first week there is no date, as it may stand for any before it:
+    ``at_start``. The e-value is ``e_values`` mixed
     over the week in which the leak began, half on the first: without that, good weeks outweigh a later leak.
     With ``rates``, a frame of ``rates_over_weeks`` by the same keys, the leads of each row are divided by its
     ``dispersion`` there; rows that it does not have take the usual one.
@@ -110,13 +111,14 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     value = begun.sum(axis=1) + 1 - weight.sum()
     alarm = e_benjamini_hochberg(value)
     likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
-    since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm, likeliest, len(mondays))]
+    since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm & (likeliest > 0), likeliest, len(mondays))]
     return cells.assign(
         entered=entered.sum(axis=1).astype("int64"),
         converted=converted.sum(axis=1).astype("int64"),
         e_value=value,
         alarm=alarm,
         since=since_week,
+        at_start=alarm & (likeliest == 0),
     )
 
 

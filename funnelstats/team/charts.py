@@ -62,7 +62,7 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
 def _trend_marks(weeks: pd.DataFrame, steps: list[Step]) -> list[Line2D]:
     marks = [
         Line2D([], [], marker="o", markersize=5, lw=1, color=ACCENT, label=_("rate of a week's leads")),
-        Line2D([], [], color=ACCENT, alpha=0.15, lw=9, label=_("range the true rate is very likely in")),
+        Line2D([], [], color=ACCENT, alpha=0.15, lw=9, label=_("likely range (95%)")),
     ]
     if any(step.target is not None for step in steps):
         marks.append(Line2D([], [], color=TARGET, lw=1.4, linestyle=TARGET_DASHES, label=_("target")))

@@ -57,7 +57,8 @@ def quiet_since(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> dict[str, 
 
 def weekly_numbers(weeks: pd.DataFrame, wins: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """New leads beside the deals and the money of each week of ``wins_by_week``: ``week, leads, deals, money``."""
-    came = weeks[weeks["from_stage"] == funnel.stages[0]].assign(leads=weeks["entered"] + weeks["too_recent"])
+    came = weeks[weeks["from_stage"] == funnel.stages[0]]
+    came = came.assign(leads=came["entered"] + came["too_recent"])
     found = wins.merge(came[["week", "leads"]], how="left", on="week").fillna({"leads": 0})
     return found.tail(funnel.judged_weeks)
 
