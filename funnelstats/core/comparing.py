@@ -78,10 +78,10 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     Both are frames of ``rates_over_weeks``; returns both with their verdicts.
     """
     page = versus_target(pd.concat([team, managers], ignore_index=True), funnel)
-    told = page[page.columns.difference([*team, *managers], sort=False)]
+    added = page[page.columns.difference([*team, *managers], sort=False)]
     return (
-        team.reset_index(drop=True).join(told.head(len(team))),
-        managers.reset_index(drop=True).join(told.iloc[len(team) :].reset_index(drop=True)),
+        team.reset_index(drop=True).join(added.head(len(team))),
+        managers.reset_index(drop=True).join(added.iloc[len(team) :].reset_index(drop=True)),
     )
 
 

@@ -63,8 +63,8 @@ def overall_counts(
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     horizons = [step.horizon_days for step in funnel.steps]
-    ways = range(len(horizons))
-    grid = {"_step": ways, "_to": [way + 1 for way in ways], "_horizon": np.cumsum(horizons)}
+    places = range(len(horizons))
+    grid = {"_step": places, "_to": [place + 1 for place in places], "_horizon": np.cumsum(horizons)}
     came = rows.filter(rows.place == 0).drop("_step", "_horizon").cross_join(ibis.memtable(grid))
     reached = journeys.select(*EPISODE, _to="place", _reached_on="reached_on")
     rows = came.left_join(reached, [*EPISODE, "_to"]).select(*came.columns, "_reached_on")

@@ -75,14 +75,14 @@ def asked_label(notebook: str, values: Mapping[str, Any]) -> str:
     >>> asked_label("leaks", {"week": "2026-W26", "step": "met", "as_of": ""})
     'Leak: 2026-W26, met'
     """
-    said = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
+    given = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
     parts = []
     if notebook == "plan":
-        deals = said.pop("deals", 0)
+        deals = given.pop("deals", 0)
         words = counted("{n} deal", "{n} deals", deals).format(n=number(deals))
-        by = said.pop("by", "")
+        by = given.pop("by", "")
         parts.append(_("{deals} by {day}").format(deals=words, day=day(parse_day(str(by)))) if by else words)
-    known = said.pop("as_of", "")
-    parts += [str(value) for value in said.values()]
+    known = given.pop("as_of", "")
+    parts += [str(value) for value in given.values()]
     parts += [_("as of {day}").format(day=day(parse_day(str(known))))] if known else []
     return ": ".join([notebook_label(notebook), *([", ".join(parts)] if parts else [])])
