@@ -1,7 +1,6 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -84,19 +83,6 @@ def tables(name=NAME):
     """The prepared frames by name, `set_aside` among them."""
     folder = Path("data", "processed", name)
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
-
-
-def sample_project(tmp_path_factory):
-    """A project with the sample prepared and the notebooks beside it; the tests of a module run in it."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
-    (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
-    before = Path.cwd()
-    os.chdir(folder)
-    prepare("sample")
-    yield folder
-    os.chdir(before)
 
 
 def copied(name, source):
