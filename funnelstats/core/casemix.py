@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.core.comparing import NOT_RANKED
 from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
 
@@ -62,8 +63,8 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     keys = ["manager", *STEP]
     marked = mix.merge(managers[[*keys, "verdict", "named"]], how="left", on=keys)
     few = marked["n_eff"].fillna(0) < FEWEST_COMPARABLE
-    verdict = marked["verdict"].fillna("not ranked").mask(few, "not ranked")
-    return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != "not ranked"))
+    verdict = marked["verdict"].fillna(NOT_RANKED).mask(few, NOT_RANKED)
+    return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != NOT_RANKED))
 
 
 def _one_step(strata: pd.DataFrame, attributes: list[str], level: float, dispersion: float) -> pd.DataFrame:

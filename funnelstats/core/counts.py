@@ -234,6 +234,24 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
     return keys
 
 
+def paid_by_lead(payments: ir.Table, as_of: date) -> ir.Table:
+    """What each lead had paid by the end of `as_of`, one row a lead; a payment without a date always counts.
+
+    Returns lead_id, payments (how many), paid (all amounts summed), returned (the negative ones, null where there are
+    none), first_paid_on and last_paid_on (of those above 0) and paid_undated (one above 0 has no date).
+    """
+    known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
+    positive = known.amount > 0
+    return known.group_by("lead_id").aggregate(
+        payments=known.count(),
+        paid=known.amount.sum(),
+        returned=known.amount.sum(where=known.amount < 0),
+        first_paid_on=known.paid_on.min(where=positive),
+        last_paid_on=known.paid_on.max(where=positive),
+        paid_undated=known.count(where=positive & known.paid_on.isnull()) > 0,
+    )
+
+
 def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 

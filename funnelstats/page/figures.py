@@ -300,9 +300,6 @@ def _pen() -> RendererAgg:
     return RendererAgg(1, 1, 72)
 
 
-NOT_RANKED = "not ranked"
-
-
 def interval_words(row: pd.Series) -> str:
     """The interval of a row: 61–70%."""
     return f"{number(100 * row['ci_lower'])}–{percent(row['ci_upper'])}"

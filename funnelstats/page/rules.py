@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, counted, label, number
+from funnelstats.core.comparing import is_ranked
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import Tables
@@ -95,8 +95,7 @@ def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
     limiting = ("undated", "no_manager_at_stage", "snapshot")
     sentences = _facts([fact for fact in facts if fact["fact"] in limiting])
-    named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
-    if not named:
+    if "manager" not in managers or not is_ranked(managers, funnel).any():
         sentences.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
     if any(step.target is None for step in funnel.steps):
         sentences.append(_("Steps without an agreed target are shown, never judged."))

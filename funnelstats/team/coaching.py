@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.comparing import effective_counts
+from funnelstats.core.comparing import NOT_RANKED, effective_counts
 from funnelstats.core.intervals import Array
 
 DRAWS = 2000
@@ -203,4 +203,4 @@ def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _ranked(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    return np.asarray(rates["verdict"] != "not ranked") if "verdict" in rates else np.ones(len(rates), dtype=bool)
+    return np.asarray(rates["verdict"] != NOT_RANKED) if "verdict" in rates else np.ones(len(rates), dtype=bool)

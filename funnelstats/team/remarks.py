@@ -10,11 +10,10 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _
-from funnelstats.core.comparing import effective_counts, visible_drop
+from funnelstats.core.comparing import NOT_RANKED, effective_counts, visible_drop
 from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import UNTOLD, YES
 from funnelstats.core.scatter import weeks_differ
-from funnelstats.page.figures import NOT_RANKED
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
@@ -152,5 +151,4 @@ def rival_facts(rates: pd.DataFrame, funnel: Funnel, between: tuple[date, date],
         "came": came,
         "way_days": days,
         "lowest": rivals["rate"].min(),
-        "highest": rivals["rate"].max(),
     }
