@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -95,3 +96,16 @@ def copied(name, source):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     return folder
+
+
+PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
+
+
+def write_notebook(path, cells, parameters=PARAMETERS):
+    """A notebook of a heading, parameters and cells of code, not executed."""
+    code = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate([parameters, *cells])]
+    code[0].metadata["tags"] = ["parameters"]
+    heading = nbformat.v4.new_markdown_cell("# Who is to be called?", id="words")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[heading, *code], metadata={"kernelspec": kernel}), path)
+    return path

@@ -8,8 +8,7 @@ import nbformat
 import papermill
 import psutil
 import pytest
-from projects import REPOSITORY
-from test_reports import write_notebook
+from projects import REPOSITORY, write_notebook
 
 from funnelstats.reporting.pages import faults, page_html
 from funnelstats.reporting.processes import each_in_a_process
