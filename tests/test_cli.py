@@ -261,7 +261,7 @@ def test_several_weeks_are_one_run_with_one_page_of_all_and_go_on_where_they_end
     folder = project / "reports" / NAME
     assert [verdicts(project, week) for week in ("2026-W03", "2026-W04")] == [["green", "red"], ["red", "red"]]
     index = (folder / "2026-W03" / "index.html").read_text()
-    assert "Team: week 2026-W03" in index
+    assert "12–18 January 2026 · Team" in index
     assert 'href="../index.html"' in index
     overview = (folder / "index.html").read_text()
     assert overview.index("week-2026-W04") < overview.index("week-2026-W03")
@@ -287,7 +287,7 @@ def test_a_red_that_the_week_before_did_not_have_is_exit_3(run) -> None:
     assert (code, out) == (0, f"reports/{NAME}/2026-W03/index.html\n"), err
     code, out, err = run("weekly", NAME, "--week", "2026-W04", "--fail-on", "red", *QUICK)
     assert (code, out) == (3, f"reports/{NAME}/2026-W04/index.html\n")
-    assert err.splitlines()[-1] == "new red: The team: lead → met, 50%"
+    assert err.splitlines()[-1] == "new red: The team: lead\u00a0→ met, 50%"
     assert run("weekly", NAME, "--week", "2026-W05", "--fail-on", "red", *QUICK)[0] == 0
 
 
@@ -307,7 +307,7 @@ def test_a_run_on_github_gets_its_summary(run, tmp_path, monkeypatch) -> None:
     (tmp_path / "summary.md").write_text("before\n")
     assert run("weekly", NAME, "--week", "2026-W03", *QUICK)[0] == 0
     text = (tmp_path / "summary.md").read_text()
-    assert text.startswith("before\n## Team\\: week 2026\\-W03\n\n- Call \\*\\*Anna\\*\\* \\| now\\.\n")
+    assert text.startswith("before\n## 12–18 January 2026 · Team\n\n- Call \\*\\*Anna\\*\\* \\| now\\.\n")
     assert "[All pages](https://example.org/a/b/actions/runs/7#artifacts)" in text
 
 
@@ -430,4 +430,4 @@ def test_a_page_of_the_sample_is_made_by_one_command(tmp_path, monkeypatch, run)
     assert code == 0, err
     assert out == "reports/sample/weekly/index.html\n"
     (page,) = (tmp_path / "reports" / "sample" / "weekly").glob("weekly-*.html")
-    assert "It cannot be told when that began." in page.read_text(encoding="utf-8")
+    assert "When that began cannot be told." in page.read_text(encoding="utf-8")

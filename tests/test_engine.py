@@ -72,7 +72,7 @@ def test_cells_show_what_they_show_in_a_kernel(tmp_path, capfd) -> None:
 
 
 def test_an_error_that_ipython_cannot_show_fails_its_page_all_the_same(tmp_path) -> None:
-    cells = ["import funnelstats as fs", 'fs.show_section("refusals.top", shares=[{"refusal": 1}], stageless=[])']
+    cells = ["import funnelstats as fs", 'fs.show_section("counted.rules", funnel=1)']
     record = render(write_notebook(tmp_path / "broken.ipynb", cells), {}, tmp_path / "out" / "broken.html", title="T")
     assert record.state == "failed"
     assert "UndefinedError" in record.reason

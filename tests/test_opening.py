@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from projects import NAME, PROCESSED, TOML, write
+from projects import ENTRIES, FUNNEL, NAME, PROCESSED, TOML, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.opening import last_day, open_funnel, read_quality, trailing_window, trend_window
@@ -39,7 +39,11 @@ def rich():
 
 
 def rows(tables):
-    return {name: None if table is None else table.count().execute() for name, table in tables._asdict().items()}
+    return {
+        name: None if table is None else table.count().execute()
+        for name, table in tables._asdict().items()
+        if name != "part"
+    }
 
 
 @pytest.mark.usefixtures("rich")
@@ -127,3 +131,45 @@ def test_the_judged_window_ends_with_the_week_and_the_shown_one_is_twice_as_long
     assert ((last - first).days + 1, first.isoweekday()) == (13 * 7, 1)
     shown = trend_window("2026-W26", funnel)
     assert shown == (first - timedelta(days=13 * 7), last)
+
+
+PARTS = """
+[leads]
+files = ["leads.csv"]
+columns = { lead_id = "id", created_at = "created" }
+attributes = { region = "Region" }
+"""
+
+
+@pytest.fixture
+def regions():
+    """Two leads of the north and one without a region, each with entries; costs know no region."""
+    leads = "id,created,Region\na,2026-01-05,North\nb,2026-01-06,\nc,2026-01-07,North\n"
+    entries = "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09\nb,lead,2026-01-06\nc,lead,2026-01-07\n"
+    write(FUNNEL + PARTS + ENTRIES, {"leads.csv": leads, "entries.csv": entries})
+    prepare(NAME)
+
+
+@pytest.mark.usefixtures("regions")
+@pytest.mark.parametrize(("where", "leads", "entries"), [("region=North", 2, 3), ("region=(missing)", 1, 1)])
+def test_a_part_of_the_leads_has_what_happened_to_them(where, leads, entries):
+    _, tables = open_funnel(NAME, where=where)
+    found = rows(tables)
+    assert (found["leads"], found["entries"], tables.part) == (leads, entries, where)
+    whole = rows(open_funnel(NAME)[1])
+    assert (whole["leads"], whole["entries"]) == (3, 4)
+
+
+@pytest.mark.usefixtures("regions")
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("North", 'where must be written like "region=North", got "North"'),
+        ("regoin=North", 'leads have no "regoin"; did you mean "region"?'),
+        ("region=Nroth", 'where: no lead has the region "Nroth"; did you mean "North"?'),
+    ],
+)
+def test_a_part_that_no_lead_is_of_is_refused_with_the_nearest(where, told):
+    with pytest.raises(FunnelError) as refused:
+        open_funnel(NAME, where=where)
+    assert str(refused.value) == told

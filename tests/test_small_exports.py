@@ -118,5 +118,5 @@ def test_every_cell_of_every_notebook_shows_something(project, notebook) -> None
             asked(notebook)
         return
     texts = shown(notebook, asked(notebook))
-    assert len(texts) > 3
+    assert len(texts) > 1
     assert all(text.strip() for text in texts)

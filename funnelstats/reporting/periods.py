@@ -91,7 +91,7 @@ UNITS = {
 }
 
 
-NOTEBOOK_OF = {page.name: page.notebook for unit in UNITS.values() for page in unit.pages}
+NOTEBOOK_OF = {page.name: page.notebook for unit in UNITS.values() for page in unit.pages if page.name}
 """A page may be asked for by its file's name, as "team"."""
 
 
@@ -339,6 +339,7 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     """
     funnel, tables = open_funnel(name, language=texts.get("language", ""))
     path = notebook_path(notebook)
+    notebook = path.stem
     known = known_parameters(path)
     typed = typed_parameters(path, texts)
     last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from typing import Any, NamedTuple
 
 _FORKSERVER_GONE = 255
@@ -45,6 +45,8 @@ def start_importing() -> None:
     """Start the process that others are forked from; it imports while this one goes on."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["funnelstats.reporting.preload"])
     with _short_temporary_folder():
+        # started first, since it ends by letting the signal through again
+        resource_tracker.ensure_running()
         # Until it has left the terminal's group, Ctrl-C would be for it too.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
