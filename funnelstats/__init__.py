@@ -27,7 +27,7 @@ _HOMES = {
     "core.journeys": "journeys with_cohort with_leads",
     "core.scatter": "against_rest rates_over_weeks usual_dispersion",
     "page.layout": "Layout",
-    "page.rules": "cautions how_counted missing_parts missing_tables not_computable oddities",
+    "page.rules": "cautions how_counted missing_parts not_computable oddities",
     "page.sections": "show_section",
     "page.tables": "show_csv show_table show_text",
 }

@@ -74,7 +74,6 @@ class TeamWeek(NamedTuple):
     rates: pd.DataFrame
     undated: pd.DataFrame
     team: pd.DataFrame
-    strata: pd.DataFrame
     mix: pd.DataFrame
     managers: pd.DataFrame
     deal: pd.DataFrame
@@ -87,7 +86,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     - ``rates``: the team's ``rates_over_weeks``
     - ``undated``: its ``undated_counts``
     - ``team``: ``versus_targets`` of these rates ``with_matured`` and ``with_undated``
-    - ``strata``: ``step_counts`` by manager and what leads are like (``lead_base``); ``mix``: their ``case_mix``
+    - ``mix``: ``case_mix`` of the ``step_counts`` by manager and what leads are like (``lead_base``)
     - ``managers``: ``page_verdicts`` of every manager and step: ``versus_targets`` of their rates, ``against_rest``,
       ``mix`` and ``e_alarms``
     - ``deal``: ``deal_size`` of the payments
@@ -113,7 +112,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
         watched = step_counts(paths, funnel, day, by=["manager", "week"], entered_between=alarm_window(week))
         alarms = e_alarms(watched, funnel, rates=managers)
         managers = page_verdicts(managers, rest, mix, team, alarms)
-        return TeamWeek(paths, rates, undated, team, strata, mix, managers, deal_size(tables.payments))
+        return TeamWeek(paths, rates, undated, team, mix, managers, deal_size(tables.payments))
 
     return made_once(page_name("team", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend())
 

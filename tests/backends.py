@@ -111,6 +111,10 @@ def entries_frame(rows):
     return frame.assign(entered_at=at, entered_on=at.dt.date)[list(ENTRIES_SCHEMA)]
 
 
+def rows_of(frame):
+    return [tuple(row) for row in frame.itertuples(index=False)]
+
+
 def table(con, frame, schema=ENTRIES_SCHEMA, name="entries"):
     """The frame as a table of the engine."""
     typed = pa.Table.from_pandas(frame, schema=schema.to_pyarrow(), preserve_index=False)

@@ -1,11 +1,65 @@
 """Fixtures shared by the tests."""
 
 import gc
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 from backends import con, duckdb, postgres, pyspark  # noqa: F401
+from projects import REPOSITORY
 
+from funnelstats.importing.prepare import prepare
 from funnelstats.page import figures
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sample_project(tmp_path_factory):
+    """A project with the sample prepared and the notebooks beside it; the tests of a module run in it.
+
+    What `make test` has prepared is copied, and made again only where it is not of these files and this code.
+    """
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "data" / "raw").mkdir(parents=True)
+    (folder / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
+    (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
+    made = REPOSITORY / "data" / "processed" / "sample"
+    if made.is_dir():
+        shutil.copytree(made, folder / "data" / "processed" / "sample")
+    before = Path.cwd()
+    os.chdir(folder)
+    prepare("sample")
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright absent")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if not found:
+        pytest.skip("chromium absent")
+    with api.sync_playwright() as play:
+        # A container without user namespaces has no sandbox; the page opened is our own.
+        started = play.chromium.launch(executable_path=found, args=["--no-sandbox", *QUIET])
+        yield started
+        started.close()
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -86,25 +86,6 @@ def tables(name=NAME):
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
 
 
-def sample_project(tmp_path_factory):
-    """A project with the sample prepared and the notebooks beside it; the tests of a module run in it.
-
-    What `make test` has prepared is copied, and made again only where it is not of these files and this code.
-    """
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "data" / "raw").mkdir(parents=True)
-    (folder / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
-    (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
-    made = REPOSITORY / "data" / "processed" / "sample"
-    if made.is_dir():
-        shutil.copytree(made, folder / "data" / "processed" / "sample")
-    before = Path.cwd()
-    os.chdir(folder)
-    prepare("sample")
-    yield folder
-    os.chdir(before)
-
-
 def copied(name, source):
     """A committed funnel.toml with the files of a folder of the shared data beside it."""
     if not (SHARED / source).is_dir():
@@ -115,3 +96,16 @@ def copied(name, source):
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     return folder
+
+
+PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
+
+
+def write_notebook(path, cells, parameters=PARAMETERS):
+    """A notebook of a heading, parameters and cells of code, not executed."""
+    code = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate([parameters, *cells])]
+    code[0].metadata["tags"] = ["parameters"]
+    heading = nbformat.v4.new_markdown_cell("# Who is to be called?", id="words")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[heading, *code], metadata={"kernelspec": kernel}), path)
+    return path

@@ -18,7 +18,7 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.rules import cautions, how_counted, missing_parts, missing_tables, not_computable, oddities
+from funnelstats.page.rules import cautions, how_counted, missing_parts, not_computable, oddities
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
     after_advice,
@@ -480,22 +480,21 @@ def with_entries(stages, reasons, **tables):
 
 def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     tables = with_entries(["lead"], [None], contacts=None, payments=None, costs=object())
-    missing = missing_tables(tables)
-    assert [part for part, lacking in missing.items() if lacking] == ["contacts", "payments", "refusals"]
-    lines = show_section("data_check.limits", missing, notes=()).data["text/plain"].splitlines()
-    assert [line.partition(":")[0] for line in lines[1:-1]] == ["No contacts", "No payments", "No refusals"]
+    missing = missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), tables)
+    assert [part.partition(":")[0] for part in missing[:-1]] == ["No contacts", "No payments", "No refusals"]
+    assert missing[-1] == "Calls are not logged."
+    lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
+    assert lines[1:-1] == missing
 
 
 def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -> None:
     whole = {"contacts": 1, "payments": 1, "costs": 1}
     silent = with_entries(["lead", "lost"], ["price", None], **whole)
-    assert [part for part, lacking in missing_tables(silent).items() if lacking] == ["reasons"]
+    bare = SimpleNamespace(notes=())
+    assert missing_parts(bare, silent) == ["No reasons of refusal: why leads say no."]
     told = with_entries(["lead", "lost"], [None, "price"], **whole)
-    assert not any(missing_tables(told).values())
-    limits = show_section("data_check.limits", missing_tables(told), notes=()).data["text/plain"]
-    assert limits == "How this was counted"
-    assert missing_parts(SimpleNamespace(notes=()), told) == []
-    assert missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), told) == ["Calls are not logged."]
+    assert missing_parts(bare, told) == []
+    assert show_section("data_check.limits", parts=[]).data["text/plain"] == "How this was counted"
 
 
 def test_what_the_export_cannot_tell_is_said_and_nothing_where_it_tells_all() -> None:

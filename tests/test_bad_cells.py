@@ -38,9 +38,7 @@ RICH = FUNNEL + LEADS + ENTRIES
 HEADER = "id,created,sum,need,source,size"
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def files(rows, entries=(), **others):

@@ -1,7 +1,6 @@
 """Pages in a real browser: they ask for nothing, run nothing, fit a phone, and a name stays a name."""
 
 import re
-import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,31 +17,9 @@ from funnelstats.reporting.overview import weeks_html
 from funnelstats.reporting.pages import SCRIPT, faults, overview_html, page_html
 from funnelstats.team.charts import trend_chart
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MANAGER = "<img src=x onerror=alert(1)>"
 ATTRIBUTE = '"><svg onload=alert(2)>{{ 7 * 7 }}<a href="javascript:alert(3)">'
 STAGE = "<script>alert(4)</script>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright absent")
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if not found:
-        pytest.skip("chromium absent")
-    with api.sync_playwright() as play:
-        # A container without user namespaces has no sandbox; the page opened is our own.
-        started = play.chromium.launch(executable_path=found, args=["--no-sandbox", *QUIET])
-        yield started
-        started.close()
 
 
 def counts(**keys):
@@ -150,6 +127,8 @@ def test_a_table_is_sorted_by_a_click_and_searched_by_typing(browser, tmp_path) 
     assert (descending[0], descending[-1]) == ("Lead 1", "Lead 2")
     page.get_by_role("searchbox").fill("lead 1")
     assert page.locator("tbody tr:visible").count() == 1 + sum(n >= 10 for n in range(len(ages)))
+    page.emulate_media(media="print")
+    assert not page.locator("input").is_visible()
     context.close()
 
 
@@ -200,7 +179,7 @@ CUT = """() => [...document.querySelectorAll("svg text")].filter(text => {
 
 
 def drawn_page():
-    """A page of figures of one and of several panels, with a mark to point at and one that leads somewhere."""
+    """A page of figures of one and of several panels, with marks to point at."""
     stages = ("lead", HOSTILE, "paid")
     rows = [
         (monday, *pair) for monday in pd.date_range("2026-01-05", periods=26, freq="7D") for pair in pairwise(stages)
@@ -209,7 +188,7 @@ def drawn_page():
 
     def draw(width):
         figure, axes = house_panel(width, 50, left=100)
-        label_marks(axes.barh([0, 1], [1, 2]), [HOSTILE, "two"], ["a.html", ""])
+        label_marks(axes.barh([0, 1], [1, 2]), [HOSTILE, "two"])
         axes.text(0, 0, HOSTILE)
         return figure
 
@@ -230,7 +209,7 @@ def test_the_words_of_a_figure_are_large_enough_to_read_and_stay_words(browser, 
     assert min(size for _, size in letters) >= least
     assert [word for word in page.evaluate(CUT) if word != HOSTILE] == []
     assert heard == [(tmp_path / "page.html").as_uri()]
-    assert page.locator("svg a[href='a.html'] title").first.text_content() == HOSTILE
+    assert HOSTILE in page.locator("svg title").all_text_contents()
     assert page.locator("script").all_text_contents() == [SCRIPT]
     page.close()
 

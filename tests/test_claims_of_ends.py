@@ -26,9 +26,7 @@ columns = { lead_id = "id", paid_at = "paid", amount = "amount" }
 """
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def deals(*rows):

@@ -12,9 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-from projects import NAME, REPOSITORY, TOML, write
+from projects import NAME, REPOSITORY, TOML, write, write_notebook
 
 from funnelstats import cli
 
@@ -26,14 +25,6 @@ ENTRIES = "id,stage,at,who\n" + "".join(
     for stage, day in (("lead", 5), ("met", 9))
 )
 LEADS = "id,created\n" + "".join(f"{lead},2026-01-05\n" for lead in "abcd")
-
-
-def write_notebook(path, source, parameters="week = '2026-W03'\nfunnel = 'team'"):
-    cells = [nbformat.v4.new_markdown_cell("# Toy", id="words")]
-    cells += [nbformat.v4.new_code_cell(text, id=f"c{n}") for n, text in enumerate((parameters, source))]
-    cells[1].metadata["tags"] = ["parameters"]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
 def state(folder):
@@ -53,10 +44,9 @@ def project(tmp_path_factory):
         patch.chdir(folder)
         write(TEAM, {"entries.csv": ENTRIES, "leads.csv": LEADS})
         shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
-        write_notebook(folder / "notebooks" / "broken.ipynb", "raise ValueError('no such thing')", "funnel = 'team'")
-        write_notebook(
-            folder / "notebooks" / "greeting.ipynb", "import funnelstats as fs\nfs.show_text(f'Week {week}')"
-        )
+        write_notebook(folder / "notebooks" / "broken.ipynb", ["raise ValueError('no such thing')"], "funnel = 'team'")
+        greeting = "import funnelstats as fs\nfs.show_text(f'Week {week}')"
+        write_notebook(folder / "notebooks" / "greeting.ipynb", [greeting], "week = '2026-W03'\nfunnel = 'team'")
         earlier = folder / "reports" / NAME / "2026-W02"
         earlier.mkdir(parents=True)
         (earlier / "team.html").write_text("last week's page")
@@ -250,7 +240,7 @@ def weeks(project):
     """The team's notebook replaced by one that takes no time, red for the team from 2026-W04 on; reports empty."""
     notebook = project / "notebooks" / "weekly.ipynb"
     before = notebook.read_bytes()
-    write_notebook(notebook, WEEK, PARAMETERS)
+    write_notebook(notebook, [WEEK], PARAMETERS)
     shutil.rmtree(project / "reports", ignore_errors=True)
     yield notebook
     notebook.write_bytes(before)
@@ -283,7 +273,7 @@ def test_several_weeks_are_one_run_with_one_page_of_all_and_go_on_where_they_end
 
 def test_numbers_told_anew_are_on_the_page_of_all_with_their_reason(run, project, weeks) -> None:
     assert run("weekly", NAME, "--week", "2026-W03", *QUICK)[0] == 0
-    write_notebook(weeks, WEEK, PARAMETERS.replace("red_from = '2026-W04'", "red_from = '2026-W01'"))
+    write_notebook(weeks, [WEEK], PARAMETERS.replace("red_from = '2026-W04'", "red_from = '2026-W01'"))
     assert run("weekly", NAME, "--week", "2026-W03", "--as-of", "2026-01-25", *QUICK)[0] == 0
     overview = (project / "reports" / NAME / "index.html").read_text()
     told = "told as of 25 Jan 2026, before as of 18 Jan 2026; the notebook or the program was changed"
@@ -302,7 +292,7 @@ def test_a_red_that_the_week_before_did_not_have_is_exit_3(run) -> None:
 
 
 def test_a_failed_page_is_exit_1_whatever_is_red_and_on_the_page_of_all(run, project, weeks) -> None:
-    write_notebook(weeks, WEEK, PARAMETERS.replace("no week", "W03"))
+    write_notebook(weeks, [WEEK], PARAMETERS.replace("no week", "W03"))
     code, _, err = run("weekly", NAME, "--from", "2026-W03", "--to", "2026-W04", "--fail-on", "red", *QUICK)
     assert code == 1, err
     assert "2026-W03/team.html: failed: cell 3: ValueError: no such week" in err
@@ -325,7 +315,7 @@ def test_a_run_on_github_gets_its_summary(run, tmp_path, monkeypatch) -> None:
 def test_a_month_is_made_of_its_notebooks(run, project) -> None:
     for notebook in ("closed_loop", "refusals"):
         source = "import funnelstats as fs\nfs.show_text(f'{month} as of {as_of}')"
-        write_notebook(project / "notebooks" / f"{notebook}.ipynb", source, "funnel = ''\nmonth = ''\nas_of = ''")
+        write_notebook(project / "notebooks" / f"{notebook}.ipynb", [source], "funnel = ''\nmonth = ''\nas_of = ''")
     code, out, err = run("monthly", NAME, "--jobs", "2")
     assert (code, out) == (0, f"reports/{NAME}/2026-02/index.html\n"), err
     folder = project / "reports" / NAME

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
@@ -22,10 +22,6 @@ AS_OF = date(2026, 2, 10)
 
 def toy(con, rows, funnel=FUNNEL):
     return journeys(table(con, entries_frame(rows)), funnel).cache()
-
-
-def rows_of(frame):
-    return [tuple(row) for row in frame.itertuples(index=False)]
 
 
 def test_the_horizon_is_inclusive_and_an_open_horizon_is_too_recent(duckdb):

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import LeadBase, Refusals
@@ -51,10 +51,6 @@ def leads_of(names, products=("Pumps", "Wire", None)):
         size=place % 2,
         amount=place.mul(10.0).where(place % 4 > 0),
     )
-
-
-def rows_of(frame):
-    return [tuple(row) for row in frame.itertuples(index=False)]
 
 
 def toy(con, rows, funnel=FUNNEL):

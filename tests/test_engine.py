@@ -8,8 +8,7 @@ import nbformat
 import papermill
 import psutil
 import pytest
-from projects import REPOSITORY, sample_project
-from test_reports import write_notebook
+from projects import REPOSITORY, write_notebook
 
 from funnelstats.reporting.pages import faults, page_html
 from funnelstats.reporting.processes import each_in_a_process
@@ -79,12 +78,7 @@ def test_an_error_that_ipython_cannot_show_fails_its_page_all_the_same(tmp_path)
     assert "UndefinedError" in record.reason
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    yield from sample_project(tmp_path_factory)
-
-
-@pytest.mark.usefixtures("sample")
+@pytest.mark.usefixtures("sample_project")
 def test_a_page_has_the_same_bytes_from_either() -> None:
     path = REPOSITORY / "notebooks" / "manager.ipynb"
     given = {"manager": "Петрова", "week": "2026-W20"}

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.core.counts import FATES, UNDATED, step_counts, step_fates, undated_counts
 from funnelstats.core.journeys import journeys
@@ -13,10 +13,6 @@ FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")
 RANDOM = funnel_of(*STAGES, days=[5, 9, 14])
 AS_OF = date(2026, 2, 10)
-
-
-def rows_of(frame):
-    return [tuple(row) for row in frame.itertuples(index=False)]
 
 
 @pytest.mark.parametrize("seed", range(2))

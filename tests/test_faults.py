@@ -9,7 +9,8 @@ import time
 
 import psutil
 import pytest
-from test_reports import files, write_notebook
+from projects import write_notebook
+from test_reports import files
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.reporting.processes import cores

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import ibis
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
@@ -20,10 +20,6 @@ RANDOM = funnel_of(*STAGES)
 LEAVING = ["advanced", "lost", "nurture", "moved_away", "still_there"]
 COMING = ["opening", "entered", "came_back"]
 WEEK = (date(2026, 1, 5), date(2026, 1, 11))
-
-
-def rows_of(frame):
-    return [tuple(row) for row in frame.itertuples(index=False)]
 
 
 def test_every_stage_appears_for_each_manager_with_anything_to_count(duckdb):

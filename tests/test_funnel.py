@@ -23,9 +23,7 @@ SNAPSHOT = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def mistakes(toml):

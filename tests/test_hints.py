@@ -14,10 +14,7 @@ from funnelstats.importing.cells import BLANKS, try_strptime
 from funnelstats.importing.hints import date_hint, number_hint
 from funnelstats.importing.prepare import prepare
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def made(files, toml=TOML):

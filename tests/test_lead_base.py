@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import ENTRIES_SCHEMA, entries_frame, funnel_of, random_entries, table
+from contact_histories import CONTACTS_SCHEMA, contacts_frame
 from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
@@ -27,7 +28,6 @@ FUNNEL = funnel_of("lead", "paid", days=30)
 LEADS = ibis.schema(
     {"lead_id": "string", "manager": "string", "company": "string", "stop": "string", "score": "string"}
 )
-CONTACTS = ibis.schema({"lead_id": "string", "at": "timestamp", "on": "date", "kind": "string", "manager": "string"})
 QUARTER = (date(2026, 4, 1), date(2026, 6, 30))
 
 
@@ -44,9 +44,7 @@ def leads_of(con, rows):
 
 
 def contacts_of(con, rows):
-    frame = pd.DataFrame(rows, columns=["lead_id", "at"]).assign(kind="call", manager="Anna")
-    at = pd.to_datetime(frame["at"]).astype("datetime64[us]")
-    return table(con, frame.assign(at=at, on=at.dt.date)[list(CONTACTS)], CONTACTS, "contacts")
+    return table(con, contacts_frame(rows), CONTACTS_SCHEMA, "contacts")
 
 
 @pytest.fixture

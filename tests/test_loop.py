@@ -20,7 +20,6 @@ from funnelstats.config.words import _spoken
 from funnelstats.core.intervals import mover_ratio, wilson_interval
 from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint, open_funnel
-from funnelstats.importing.prepare import prepare
 from funnelstats.loop.base_counts import attribute_sizes, ticket_moments
 from funnelstats.loop.counts import STATES, followed_to, hand_over_counts, handed_over, state_counts
 from funnelstats.loop.findings import loop_findings, loop_not_told
@@ -534,13 +533,13 @@ def test_a_page_is_made_again_when_its_notes_change(folder):
     assert notes_fingerprint("team", "2026-05") == ""
 
 
+pytestmark = pytest.mark.usefixtures("sample_project")
+
+
 @pytest.fixture(scope="module")
 def sample():
     """The sample's funnel, tables and journeys as of the end of June."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        prepare("sample")
-        funnel, tables = open_funnel("sample", "2026-06-30")
+    funnel, tables = open_funnel("sample", "2026-06-30")
     return funnel, tables, journeys(tables.entries, funnel).cache(), date(2026, 6, 30)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from projects import sample_project
 from sample.facts import BUSY, ROBOT
 
 from funnelstats.config.dates import week_days
@@ -35,9 +34,7 @@ WEEK = "2026-W26"
 DAY = week_days(WEEK)[1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def project(tmp_path_factory):
-    yield from sample_project(tmp_path_factory)
+pytestmark = pytest.mark.usefixtures("sample_project")
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,12 @@
 """The sample's pages in both languages: short, in the reader's words, nothing said twice, legible on every screen."""
 
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
-from projects import sample_project
 
 from funnelstats.config.funnel import read_funnel
 from funnelstats.config.schema import TABLES
@@ -40,29 +38,26 @@ JARGON = {
     "ru": ["к сроку", "созревш", "слишком свеж", "при равных лидах", "отказавшиеся лиды", "течёт", "на кону", "учител"],
 }
 """Words that a sales head does not use, in small letters; not on a page of the team or of a manager."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(sample_project):
     """Every kind of page in every language, each language in a folder of its own."""
-    for _project in sample_project(tmp_path_factory):
-        reports = Path("reports", "sample").resolve()
-        jobs = [
-            Job(
-                ROOT / "notebooks" / f"{name}.ipynb",
-                {"funnel": "sample", "language": language, **given},
-                reports / language / f"{name}.html",
-                "Страница" if language == "ru" else "Page",
-                language=language,
-            )
-            for language in LANGUAGES
-            for name, given in PAGES.items()
-        ]
-        failed = [(job.job.target, job.reason) for job in render_many(jobs) if job.state != "made"]
-        assert failed == []
-        yield reports
+    reports = sample_project / "reports" / "sample"
+    jobs = [
+        Job(
+            ROOT / "notebooks" / f"{name}.ipynb",
+            {"funnel": "sample", "language": language, **given},
+            reports / language / f"{name}.html",
+            "Страница" if language == "ru" else "Page",
+            language=language,
+        )
+        for language in LANGUAGES
+        for name, given in PAGES.items()
+    ]
+    failed = [(job.job.target, job.reason) for job in render_many(jobs) if job.state != "made"]
+    assert failed == []
+    return reports
 
 
 @pytest.fixture(params=[(language, name) for language in LANGUAGES for name in PAGES], ids="-".join)
@@ -166,18 +161,6 @@ def test_a_word_of_ours_that_was_forgotten_is_seen(names):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright absent")
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if not found:
-        pytest.skip("chromium absent")
-    with api.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=found, args=QUIET)
-        yield started
-        started.close()
 
 
 FIRST_BLOCK = """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-import nbformat
 import pytest
-from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared
+from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared, write_notebook
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.words import speak
@@ -72,12 +71,6 @@ def small(tmp_path_factory):
     return folder
 
 
-def write_notebook(path, parameters):
-    cell = nbformat.v4.new_code_cell(parameters, id="p", metadata={"tags": ["parameters"]})
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
-
-
 def managers(batch):
     return [job.parameters["manager"] for job in batch.jobs if job.notebook.stem == "manager"]
 
@@ -114,11 +107,6 @@ def test_the_head_of_a_page_leads_to_its_neighbours_and_to_the_latest_pages_of_o
     assert [link.page for link in anna.links[:3]] == [
         *("../2026-W19/manager-Anna.html", "../2026-W21/manager-Anna.html", "../2026-W20/team.html"),
     ]
-
-
-def test_system_users_and_leads_of_nobody_get_no_page(small, monkeypatch) -> None:
-    monkeypatch.chdir(small)
-    assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
 
 
 def test_only_managers_with_leads_in_the_window_or_open_ones_get_a_page() -> None:
@@ -201,29 +189,6 @@ def test_changed_data_parameters_or_notebooks_make_pages_again(tmp_path) -> None
     assert not set(before.values()) & set(prints().values())
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"week": "2026-20"}, 'no week "2026-20"; write it like 2026-W26'),
-        ({"week": "2026-W54"}, 'no week "2026-W54"'),
-        ({"week": "2026-W27"}, "week 2026-W27 is not covered by the data of team: 2026-W19 to 2026-W26 are"),
-        ({"week": "2025-W20"}, "week 2025-W20 is not covered"),
-        (
-            {"week": "2026-W20", "as_of": "2026-05-16"},
-            "as of 2026-05-16: must lie between the week's Sunday 2026-05-17",
-        ),
-        ({"week": "2026-W20", "as_of": "2026-07-01"}, "and the data's last day 2026-06-30"),
-        ({"week": "2026-W20", "as_of": "16.05.2026"}, 'no date "16.05.2026"; write it like 2026-06-28'),
-        ({"as_of": "2020-01-01"}, "week 2019-W52 is not covered"),
-    ],
-)
-def test_a_week_or_day_that_the_data_does_not_have_is_refused(asked, said, small, monkeypatch) -> None:
-    monkeypatch.chdir(small)
-    with pytest.raises(FunnelError) as refused:
-        period_batch(NAME, period=asked.get("week", ""), as_of=asked.get("as_of", ""))
-    assert said in str(refused.value)
-
-
 def test_one_page_is_named_by_its_parameters_and_lies_apart_from_the_weeks() -> None:
     exported(TEAM)
     batch = report_batch("manager", NAME, {"manager": "A/B", "week": "2026-W20"})
@@ -238,17 +203,11 @@ def test_one_page_is_named_by_its_parameters_and_lies_apart_from_the_weeks() -> 
     ("notebook", "texts", "said"),
     [
         ("manager", {"week": "2026-W20", "manager": "Ivanov"}, 'no manager "Ivanov" in team; known: '),
-        ("manager", {"week": "2026-W20", "manager": "Anya"}, 'no manager "Anya" in team; did you mean "Anna"?'),
         ("manager", {"week": "2026-W20", "manager": "Robot"}, 'no manager "Robot"'),
         ("manager", {"week": "2026-W20", "manager": "(missing)"}, 'no manager "(missing)"'),
         ("manager", {"week": "2026-W20", "manager": ""}, 'no manager ""'),
         ("manager", {"week": "2026-W20", "manager": "Anna", "as_of": "2026-05-16"}, "as of 2026-05-16"),
-        ("weekly", {"week": "2026-W30"}, "week 2026-W30 is not covered"),
-        ("weekly", {"week": "W20"}, 'no week "W20"'),
-        ("weekly", {"weak": "2026-W20"}, 'no parameter "weak" in weekly.ipynb; did you mean "week"?'),
         ("data_check", {"as_of": "2027-01-01"}, "as of 2027-01-01: must lie between the data's first day 2026-05-05"),
-        ("data_check", {"as_of": "soon"}, 'no date "soon"'),
-        ("weakly", {}, 'no notebook "weakly" in notebooks; did you mean "weekly"?'),
     ],
 )
 def test_a_page_of_nothing_that_exists_is_refused_before_anything_runs(
@@ -265,12 +224,6 @@ def test_a_page_without_a_week_is_of_the_last_complete_one(small, monkeypatch) -
     assert report_batch("weekly", NAME, {}).jobs[0].parameters["week"] == "2026-W26"
     (job,) = report_batch("weekly", NAME, {"as_of": "2026-06-09"}).jobs
     assert job.parameters == {"week": "2026-W23", "as_of": "2026-06-09", "funnel": NAME}
-
-
-def test_what_a_notebook_defaults_to_must_exist_too(small, monkeypatch) -> None:
-    monkeypatch.chdir(small)
-    with pytest.raises(FunnelError, match="state -p manager; known: Anna"):
-        report_batch("manager", NAME, {"week": "2026-W20"})
 
 
 # Months, quarters, several at once
@@ -327,8 +280,6 @@ def test_only_what_is_named_is_made() -> None:
     whole = {job.target: job.fingerprint for job in period_batch(NAME, **week).jobs}
     (anna,) = period_batch(NAME, **week, only=["manager=Anna"]).jobs
     assert whole[anna.target] == anna.fingerprint, "the same page as in a whole run"
-    with pytest.raises(FunnelError, match='no page "manager=Ana" in this week; did you mean "Anna"'):
-        period_batch(NAME, **week, only=["manager=Ana"])
 
 
 def test_another_language_is_a_parameter_and_another_page(small, monkeypatch) -> None:
@@ -337,8 +288,6 @@ def test_another_language_is_a_parameter_and_another_page(small, monkeypatch) ->
     assert {job.parameters["language"] for job in russian.jobs} == {job.language for job in russian.jobs} == {"ru"}
     assert not any("language" in job.parameters for job in own.jobs)
     assert not {job.fingerprint for job in own.jobs} & {job.fingerprint for job in russian.jobs}
-    with pytest.raises(FunnelError, match='no language "de"'):
-        period_batch(NAME, period="2026-W20", language="de")
 
 
 def test_a_batch_says_what_it_was_made_from() -> None:
@@ -353,9 +302,7 @@ def test_a_batch_says_what_it_was_made_from() -> None:
 @pytest.mark.parametrize(
     ("unit", "asked", "said"),
     [
-        ("month", {"period": "2026-13"}, 'no month "2026-13"; write it like 2026-06'),
         ("month", {"period": "2026-07"}, "month 2026-07 is not covered by the data of team: 2026-05 to 2026-06 are"),
-        ("month", {"period": "2026-04"}, "month 2026-04 is not covered"),
         (
             "month",
             {"period": "2026-05", "as_of": "2026-05-30"},
@@ -364,13 +311,11 @@ def test_a_batch_says_what_it_was_made_from() -> None:
         ("quarter", {"period": "2026-Q3"}, "quarter 2026-Q3 is not covered by the data of team: 2026-Q2 to 2026-Q2"),
         ("quarter", {"period": "2026-2"}, 'no quarter "2026-2"; write it like 2026-Q2'),
         ("quarter", {"as_of": "2026-06-29"}, "quarter 2026-Q1 is not covered"),
-        ("week", {"last": "2026-W20"}, "--to needs --from"),
         ("week", {"first": "2026-W20", "period": "2026-W21"}, "--week is about one week, --from and --to are about"),
         ("week", {"first": "2026-W20", "as_of": "2026-06-01"}, "--as-of is about one week"),
-        ("week", {"first": "2026-W22", "last": "2026-W21"}, "--from 2026-W22 lies after --to 2026-W21"),
+        ("week", {"as_of": "2020-01-01"}, "week 2019-W52 is not covered"),
         ("week", {"first": "2026-W18", "last": "2026-W21"}, "week 2026-W18 is not covered"),
         ("week", {"first": "2026-W20", "last": "2026-W27"}, "week 2026-W27 is not covered"),
-        ("week", {"first": "May"}, 'no week "May"'),
     ],
 )
 def test_a_period_that_the_data_does_not_have_is_refused(unit, asked, said, small, monkeypatch) -> None:
@@ -423,10 +368,9 @@ def test_a_report_is_called_so_above_itself_and_in_the_index(small, monkeypatch)
 
 def test_a_report_checks_its_month_quarter_and_plan(tmp_path) -> None:
     exported(SMALL)
-    write_notebook(
-        tmp_path / "notebooks" / "toy.ipynb", "funnel = ''\nmonth = '2020-01'\nquarter = '2020-Q1'\nas_of = ''"
-    )
-    write_notebook(tmp_path / "notebooks" / "aim.ipynb", "funnel = ''\ndeals = 10\nby = '2026-09-30'")
+    dated = "funnel = ''\nmonth = '2020-01'\nquarter = '2020-Q1'\nas_of = ''"
+    write_notebook(tmp_path / "notebooks" / "toy.ipynb", [], dated)
+    write_notebook(tmp_path / "notebooks" / "aim.ipynb", [], "funnel = ''\ndeals = 10\nby = '2026-09-30'")
     (job,) = report_batch("toy", NAME, {}).jobs
     assert job.parameters == {"funnel": NAME, "month": "2026-06", "quarter": "2026-Q2"}
     assert report_batch("aim", NAME, {"deals": "3"}).jobs[0].parameters["deals"] == 3
@@ -446,8 +390,8 @@ def test_a_report_checks_its_month_quarter_and_plan(tmp_path) -> None:
 
 def test_a_page_with_notes_is_made_again_when_they_change(tmp_path) -> None:
     exported(SMALL)
-    write_notebook(tmp_path / "notebooks" / "toy.ipynb", "funnel = ''\nmonth = '2020-01'")
-    write_notebook(tmp_path / "notebooks" / "other.ipynb", "funnel = ''\nquarter = '2020-Q1'")
+    write_notebook(tmp_path / "notebooks" / "toy.ipynb", [], "funnel = ''\nmonth = '2020-01'")
+    write_notebook(tmp_path / "notebooks" / "other.ipynb", [], "funnel = ''\nquarter = '2020-Q1'")
 
     def made_from():
         return [report_batch(notebook, NAME, {}).jobs[0].fingerprint for notebook in ("toy", "other")]
@@ -463,9 +407,9 @@ def test_a_page_with_notes_is_made_again_when_they_change(tmp_path) -> None:
 
 def test_an_export_without_a_dated_entry_has_no_week() -> None:
     prepared(TOML, {"entries.csv": "id,stage,at,who\n", "leads.csv": FILES["leads.csv"]})
-    for asked in ({}, {"week": "2026-W20"}):
+    for week in ("", "2026-W20"):
         with pytest.raises(FunnelError):
-            period_batch(NAME, period=asked.get("week", ""), as_of=asked.get("as_of", ""))
+            period_batch(NAME, period=week)
 
 
 @pytest.mark.parametrize("name", ["../pyproject", "weekly/../weekly", "", "/etc/passwd"])

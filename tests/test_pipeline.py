@@ -7,7 +7,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from backends import entries_frame, episodes_of, funnel_of, random_entries, table
+from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.config.schema import ENDS
 from funnelstats.core.journeys import journeys
@@ -20,10 +20,6 @@ RANDOM = funnel_of(*STAGES, days=[5, 9, 14])
 CONTACTS = ibis.schema({"lead_id": "string", "at": "timestamp", "on": "date", "kind": "string"})
 COSTS = ibis.schema({"date": "date", "amount": "float64"})
 JANUARY = (date(2026, 1, 1), date(2026, 1, 31))
-
-
-def rows_of(frame):
-    return [tuple(row) for row in frame.itertuples(index=False)]
 
 
 def contacts_table(con, rows):

@@ -19,9 +19,7 @@ MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner
 CHANNELLED = TOML.replace('created_at = "created"', 'created_at = "created", channel = "source"', 1)
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def found(entries, toml=TOML, leads="id,created\na,2026-01-05 10:00\nb,2026-01-06 10:00\n", header="id,stage,at"):

@@ -2,11 +2,7 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
@@ -14,16 +10,15 @@ import psutil
 import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
+from projects import write_notebook
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.page.sections import page_name
-from funnelstats.reporting import reports
 from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.pages import POLICY, SCRIPT, faults, page_html
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job, _spread, render, render_many
 
-PARAMETERS = 'who = "Anna"\nweeks = 13\nshare = 0.5\nstrict = False\nfault = ""'
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 TABLE = (
     '{"name": "numbers", "currency": "", "rows": [[who, weeks]], '
@@ -50,15 +45,6 @@ def room(tmp_path_factory):
     before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("room"))
     yield tempfile.tempdir
     tempfile.tempdir = before
-
-
-def write_notebook(path, cells, heading="# Who is to be called?"):
-    code = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate([PARAMETERS, *cells])]
-    code[0].metadata["tags"] = ["parameters"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(heading, id="words"), *code])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -227,13 +213,6 @@ def test_a_page_with_a_script_is_not_published(demo, tmp_path):
     assert files(tmp_path) == ["_failed/page.ipynb", "_failed/page.txt", "index.html", "run.json"]
 
 
-def test_an_endless_cell_is_ended(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr(reports, "CELL_SECONDS", 2)
-    record = render(demo, {"fault": "endless"}, tmp_path / "page.html", title="T")
-    assert (record.state, record.reason) == ("failed", "cell 5 took longer than 2 s")
-    assert left_behind() == []
-
-
 def test_an_interrupt_ends_the_pages_and_keeps_what_was_there(demo, tmp_path):
     (tmp_path / "slow.html").write_text("last run")
 
@@ -244,31 +223,6 @@ def test_an_interrupt_ends_the_pages_and_keeps_what_was_there(demo, tmp_path):
         render_many([job(demo, tmp_path, "slow", fault="endless"), job(demo, tmp_path, "fast")], tell=interrupt)
     assert (tmp_path / "slow.html").read_text() == "last run"
     assert files(tmp_path) == ["fast.html", "fast.numbers.csv", "fast.xlsx", "index.html", "run.json", "slow.html"]
-    assert left_behind() == []
-
-
-def test_ctrl_c_ends_the_run_at_once_and_leaves_no_process(demo, tmp_path, room):
-    code = f"""
-from pathlib import Path
-from funnelstats.reporting.reports import render
-render(Path({str(demo)!r}), {{"fault": "endless"}}, Path({str(tmp_path)!r}) / "page.html", title="T")
-"""
-    run = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"TMPDIR": room},
-    )
-    while not list(tmp_path.glob(".part-*")):
-        assert run.poll() is None
-        time.sleep(0.1)
-    family = psutil.Process(run.pid).children(recursive=True)
-    run.send_signal(signal.SIGINT)
-    # Reading to the end of the pipe also shows that nobody else holds it open.
-    output, _ = run.communicate(timeout=20)
-    assert b"KeyboardInterrupt" in output
-    assert psutil.wait_procs(family, timeout=5)[1] == []
-    assert files(tmp_path) == ["index.html", "run.json"]
     assert left_behind() == []
 
 

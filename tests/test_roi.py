@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from projects import REPOSITORY, copied, sample_project
+from projects import REPOSITORY, copied
 from test_real_data import OLIST
 
 from funnelstats.core.journeys import journeys
@@ -22,9 +22,7 @@ PLANTED = {"Cold call": 53, "Exhibition": 111, "Newsletter": 295, "Search ads": 
 """Return in % of all leads ever, as TRUTH.md tells it of the clean data; the dirt hides 3 leads in 100."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def project(tmp_path_factory):
-    yield from sample_project(tmp_path_factory)
+pytestmark = pytest.mark.usefixtures("sample_project")
 
 
 def real(name):

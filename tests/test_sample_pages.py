@@ -11,7 +11,6 @@ from zipfile import ZipFile
 
 import pandas as pd
 import pytest
-from projects import sample_project
 
 from funnelstats import weekly
 from funnelstats.config.dates import week_days
@@ -36,11 +35,11 @@ OWN = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def project(tmp_path_factory):
+def project(sample_project, tmp_path_factory):
     """The sample's project; what pages of a run share is made once for all tests here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER, str(tmp_path_factory.mktemp("shared")))
-        yield from sample_project(tmp_path_factory)
+        yield sample_project
 
 
 @pytest.fixture(scope="module")
@@ -324,16 +323,16 @@ def strings(path):
 
 
 @pytest.fixture(scope="module")
-def rendered(project):
+def rendered(sample_project):
     """The pages of two managers with everything beside them, as text by manager; the team's pages in the same run."""
-    folder = project / "reports" / "private"
+    folder = sample_project / "reports" / "private"
     team = [
-        Job(project / "notebooks" / f"{name}.ipynb", {"funnel": "sample", **when}, folder / f"{name}.html", name)
+        Job(sample_project / "notebooks" / f"{name}.ipynb", {"funnel": "sample", **when}, folder / f"{name}.html", name)
         for name, when in TEAM
     ]
     jobs = [
         Job(
-            project / "notebooks" / "manager.ipynb",
+            sample_project / "notebooks" / "manager.ipynb",
             {"funnel": "sample", "week": LAST, "manager": manager},
             folder / f"{name}.html",
             f"{manager}: {LAST}",
@@ -369,13 +368,13 @@ def test_a_managers_page_names_no_other_manager_but_a_coach(rendered, sample, ma
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
-def test_a_managers_page_holds_no_lead_that_was_never_the_managers(rendered, sample, project, manager) -> None:
+def test_a_managers_page_holds_no_lead_that_was_never_the_managers(rendered, sample, sample_project, manager) -> None:
     _, tables, _ = sample
     leads = tables.leads.select("lead_id", "company", "manager").to_pandas()
     held = tables.entries.filter(tables.entries.manager == manager).select("lead_id").distinct().to_pandas()["lead_id"]
     own = leads["lead_id"].isin(held) | (leads["manager"] == manager)
     name = {"O'Neill": "first", "Смирнова": "second"}[manager]
-    folder = project / "reports" / "private"
+    folder = sample_project / "reports" / "private"
     html = without_numbers_of_ours(folder / f"{name}.html")
     # Short ids are numbers like any others on a page, and what follows a point are decimals.
     words = set(re.findall(r"(?<![\w.])\w+", html))
@@ -392,14 +391,14 @@ def test_a_managers_page_holds_no_lead_that_was_never_the_managers(rendered, sam
 
 
 @pytest.mark.parametrize("name", [name for name, _ in TEAM])
-def test_the_teams_pages_tables_and_workbooks_hold_no_lead_and_no_company(rendered, sample, project, name) -> None:
+def test_the_teams_pages_and_files_hold_no_lead_and_no_company(rendered, sample, sample_project, name) -> None:
     assert rendered
     _, tables, _ = sample
     leads = tables.leads.select("lead_id", "company", "campaign").to_pandas()
     # the sample's formula stands for a campaign too, and campaigns are the team's
     companies = {company for company in leads["company"].dropna() if len(company) > 5} - set(leads["campaign"])
     ids = {lead for lead in leads["lead_id"] if len(lead) > 5}
-    folder = project / "reports" / "private"
+    folder = sample_project / "reports" / "private"
     html = without_numbers_of_ours(folder / f"{name}.html")
     assert set(re.findall(r"(?<![\w.])\w+", html)) & ids == set()
     assert strings(folder / f"{name}.xlsx") & ids == set()
@@ -411,10 +410,10 @@ def test_the_teams_pages_tables_and_workbooks_hold_no_lead_and_no_company(render
 
 
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
-def test_a_managers_tables_hold_the_managers_own_rows_alone(rendered, pages, project, manager) -> None:
+def test_a_managers_tables_hold_the_managers_own_rows_alone(rendered, pages, sample_project, manager) -> None:
     assert manager in rendered
     name = {"O'Neill": "first", "Смирнова": "second"}[manager]
-    folder = project / "reports" / "private"
+    folder = sample_project / "reports" / "private"
     steps = pd.read_csv(folder / f"{name}.steps.csv")
     own = pages[LAST]["managers"].query("manager == @manager")
     assert steps.iloc[:, :3].to_numpy().tolist() == own[["from_stage", "to_stage", "entered"]].to_numpy().tolist()

@@ -33,9 +33,7 @@ OPEN = 10
 """Every fourth lead is open, every fourth was refused; the others are met, half of them have paid."""
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def moves():

@@ -32,10 +32,7 @@ from funnelstats.core.journeys import journeys
 from funnelstats.importing import prepare as sources
 from funnelstats.importing.prepare import prepare
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def created(rows, line="", zone="Europe/Moscow", share=0.05):

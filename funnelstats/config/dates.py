@@ -44,9 +44,9 @@ def checked_format(fmt: str) -> str:
         read = datetime.min
     if read.date() != sample.date():
         raise ValueError('must name day, month and year, for example "%d.%m.%Y %H:%M"')
-    if not any(all(codes & part for part in way) for way in DAY_CODES):
+    if not any(all(codes & part for part in parts) for parts in DAY_CODES):
         raise ValueError('must name the day of a week by its number: "%G-W%V-%u" or "%Y-%W-%w"')
-    if sum(bool(codes & way) for way in COUNTED_FROM) > 1:
+    if sum(bool(codes & parts) for parts in COUNTED_FROM) > 1:
         raise ValueError('must count days in one way, by month, year or week, for example "%d.%m.%Y"')
     return fmt
 

@@ -51,12 +51,12 @@ def visible(text: str) -> str:
 
 def gathered(items: Iterable[Item], make: Callable[[Item], Made]) -> list[Made]:
     """What is made of each item; the mistakes of all of them are told at once. Raises FunnelError."""
-    made, told = [], []
+    made, messages = [], []
     for item in items:
         try:
             made.append(make(item))
         except FunnelError as error:
-            told.append(str(error))
-    if told:
-        raise FunnelError("\n".join(dict.fromkeys(told)))
+            messages.append(str(error))
+    if messages:
+        raise FunnelError("\n".join(dict.fromkeys(messages)))
     return made

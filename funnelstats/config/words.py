@@ -217,10 +217,10 @@ def short_money(amount: float, currency: str) -> str:
     if pd.isna(amount):
         return _(NOT_KNOWN)
     if abs(amount) < 10_000:
-        said = number(amount)
+        text = number(amount)
     else:
-        said = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2).replace("-", MINUS)
-    return f"{said}\u00a0{symbol(currency)}".rstrip("\u00a0")
+        text = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2).replace("-", MINUS)
+    return f"{text}\u00a0{symbol(currency)}".rstrip("\u00a0")
 
 
 def symbol(currency: str) -> str:

@@ -87,8 +87,8 @@ def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
     ci_lower, ci_upper``, and after ``with_expected`` also ``ratio, ratio_lower, ratio_upper``: effective contacts over
     the moves that as many days without a contact would have brought (``rate_ratio``).
     """
-    worth = _worth(counts)
-    lower, upper = wilson_interval(counts["effective"] * worth, counts["contacts"] * worth)
+    scale = _worth(counts)
+    lower, upper = wilson_interval(counts["effective"] * scale, counts["contacts"] * scale)
     found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
     if "expected" not in counts:
         return found
@@ -98,9 +98,9 @@ def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ratio_limits(counts: pd.DataFrame, level: float) -> Interval:
-    worth = _worth(counts)
+    scale = _worth(counts)
     effective, expected, variance = counts["effective"], counts["expected"], counts["expected_variance"]
-    return rate_ratio(effective * worth, expected * worth, variance * worth**2, level)
+    return rate_ratio(effective * scale, expected * scale, variance * scale**2, level)
 
 
 def efforts(counts: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
@@ -137,10 +137,10 @@ def rate_ratio(
     count, base, spread = (np.asarray(part, dtype=float) for part in (observed, expected, variance))
     tail = (1 - checked_level(level)) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        worth = base**2 / spread
-        low = np.where(count > 0, special.betaincinv(count, worth + 1, tail), 0.0)
-        high = special.betaincinv(count + 1, worth, 1 - tail)
-        lower, upper = (part / (1 - part) * worth / base for part in (low, high))
+        moves = base**2 / spread
+        low = np.where(count > 0, special.betaincinv(count, moves + 1, tail), 0.0)
+        high = special.betaincinv(count + 1, moves, 1 - tail)
+        lower, upper = (part / (1 - part) * moves / base for part in (low, high))
     known = base > 0
     return np.where(known, lower, 0.0), np.where(known, upper, np.inf)
 

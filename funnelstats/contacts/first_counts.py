@@ -192,9 +192,9 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
     if firsts is None:
         shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
         return shape.astype({"contacted": bool})
-    ways = {funnel.stages[1]: funnel.steps[0].horizon_days}
-    ways[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
-    pairs = [(stage, days, mark) for stage, days in ways.items() for mark in LANDMARKS if mark < days]
+    horizons = {funnel.stages[1]: funnel.steps[0].horizon_days}
+    horizons[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
+    pairs = [(stage, days, mark) for stage, days in horizons.items() for mark in LANDMARKS if mark < days]
     grid = ibis.memtable(
         {"_pair": range(len(pairs)), "_horizon": [p[1] for p in pairs], "landmark_days": [p[2] for p in pairs]}
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.core.comparing import NOT_RANKED
 from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
 
@@ -62,8 +63,8 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     keys = ["manager", *STEP]
     marked = mix.merge(managers[[*keys, "verdict", "named"]], how="left", on=keys)
     few = marked["n_eff"].fillna(0) < FEWEST_COMPARABLE
-    verdict = marked["verdict"].fillna("not ranked").mask(few, "not ranked")
-    return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != "not ranked"))
+    verdict = marked["verdict"].fillna(NOT_RANKED).mask(few, NOT_RANKED)
+    return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != NOT_RANKED))
 
 
 def _one_step(strata: pd.DataFrame, attributes: list[str], level: float, dispersion: float) -> pd.DataFrame:
@@ -134,12 +135,12 @@ def _at_own_mix(k: Array, n: Array, level: float, dispersion: float) -> dict[str
     both = n * (others_n > 0)
     leads = both.sum(axis=1)
     own = share((k * (others_n > 0)).sum(axis=1), leads)
-    other, worth = _weighted(others_k, others_n, share(both, leads[:, np.newaxis]), _team(k, n))
+    other, n_eff = _weighted(others_k, others_n, share(both, leads[:, np.newaxis]), _team(k, n))
     found = {"mix_difference": own - other}
     for name, certain in (("", level), ("90", 0.9)):
         sides = [
             (rate, *wilson_interval(np.nan_to_num(rate * size), np.nan_to_num(size), certain))
-            for rate, size in ((own, leads / dispersion), (other, worth / dispersion))
+            for rate, size in ((own, leads / dispersion), (other, n_eff / dispersion))
         ]
         found[f"mix_lower{name}"], found[f"mix_upper{name}"] = mover_difference(*sides)
     return found
@@ -163,6 +164,6 @@ def _weighted(k: Array, n: Array, weight: Array, team: Array) -> tuple[Array, Ar
         each = np.where(weight > 0, weight**2 / n, 0.0)
         mean = (weight * likely).sum(axis=1)
         variance = (each * likely * (1 - likely)).sum(axis=1)
-        worth = np.where(variance > 0, mean * (1 - mean) / variance, 1 / each.sum(axis=1))
+        n_eff = np.where(variance > 0, mean * (1 - mean) / variance, 1 / each.sum(axis=1))
     known = ~np.isnan(weight).any(axis=1)
-    return np.where(known, rate, np.nan), np.where(known, worth, np.nan)
+    return np.where(known, rate, np.nan), np.where(known, n_eff, np.nan)

@@ -19,6 +19,8 @@ RED, AMBER, GREEN = 0.05, 0.20, 0.90
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
 ALPHA_REST = 0.01
 """Where no target is agreed there is no e-value, and a name must hold over the pages of a half-year by this alone."""
+NOT_RANKED = "not ranked"
+"""The verdict on system users and on leads of nobody."""
 
 
 def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -58,7 +60,7 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
             sure,
             ~_could_be_red(p_mid, _as_known(mid_p(np.zeros_like(n), n, floor), frame)),
         ],
-        ["not ranked", "no target", "too few", "red", "amber", "green", "too few"],
+        [NOT_RANKED, "no target", "too few", "red", "amber", "green", "too few"],
         "undecided",
     )
     return frame.assign(
@@ -78,10 +80,10 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     Both are frames of ``rates_over_weeks``; returns both with their verdicts.
     """
     page = versus_target(pd.concat([team, managers], ignore_index=True), funnel)
-    told = page[page.columns.difference([*team, *managers], sort=False)]
+    added = page[page.columns.difference([*team, *managers], sort=False)]
     return (
-        team.reset_index(drop=True).join(told.head(len(team))),
-        managers.reset_index(drop=True).join(told.iloc[len(team) :].reset_index(drop=True)),
+        team.reset_index(drop=True).join(added.head(len(team))),
+        managers.reset_index(drop=True).join(added.iloc[len(team) :].reset_index(drop=True)),
     )
 
 

@@ -75,9 +75,9 @@ def rival_rates(counts: pd.DataFrame) -> pd.DataFrame:
     the same way, missing where one of them is).
     """
     rates = conversion_rates(counts)
-    way = ["from_stage", "to_stage"]
-    own = rates.loc[rates["definition"] == "reached", [*way, "rate"]].rename(columns={"rate": "own"})
-    return rates.assign(apart=rates["rate"] - rates[way].merge(own, how="left", on=way)["own"].to_numpy())
+    pair = ["from_stage", "to_stage"]
+    own = rates.loc[rates["definition"] == "reached", [*pair, "rate"]].rename(columns={"rate": "own"})
+    return rates.assign(apart=rates["rate"] - rates[pair].merge(own, how="left", on=pair)["own"].to_numpy())
 
 
 def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
@@ -107,17 +107,14 @@ def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
     return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
 
 
-COHORT_WORDS = ("cohort", "leads")
-"""Columns of ``cohort_table`` that are not stages."""
-
 FEWEST_KNOWN = 4
 """Cohorts with a share, for a table that has any to show."""
 
 
-def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd.DataFrame:
+def cohort_table(overall: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """One row for each cohort: its leads, and the share that reached each later stage in time.
 
-    Takes ``overall_counts`` by cohort; keeps the ``last`` cohorts and, where their days are too long for that, as
+    Takes ``overall_counts`` by cohort; keeps the last thirteen cohorts and, where their days are too long for that, as
     many before as make four with a share. A share is missing until the days of all leads of the cohort are over:
     part of a cohort is never compared with a whole one. Returns ``cohort, leads`` and a column for each stage but
     the first.
@@ -130,7 +127,7 @@ def cohort_table(overall: pd.DataFrame, funnel: Funnel, *, last: int = 13) -> pd
     rates = counts.pivot_table(index="cohort", columns="to_stage", values="rate", dropna=False)
     table = leads.to_frame().join(rates.reindex(columns=list(funnel.stages[1:])))
     known = np.flatnonzero(table[list(funnel.stages[1:])].notna().any(axis=1))
-    oldest = len(table) - last
+    oldest = len(table) - 13
     if len(known):
         oldest = min(oldest, known[-FEWEST_KNOWN:][0])
     return table.iloc[max(oldest, 0) :].reset_index()

@@ -63,8 +63,8 @@ def overall_counts(
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     horizons = [step.horizon_days for step in funnel.steps]
-    ways = range(len(horizons))
-    grid = {"_step": ways, "_to": [way + 1 for way in ways], "_horizon": np.cumsum(horizons)}
+    places = range(len(horizons))
+    grid = {"_step": places, "_to": [place + 1 for place in places], "_horizon": np.cumsum(horizons)}
     came = rows.filter(rows.place == 0).drop("_step", "_horizon").cross_join(ibis.memtable(grid))
     reached = journeys.select(*EPISODE, _to="place", _reached_on="reached_on")
     rows = came.left_join(reached, [*EPISODE, "_to"]).select(*came.columns, "_reached_on")
@@ -232,6 +232,24 @@ def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
         if key not in known:
             raise FunnelError(f'no column "{key}" to group by; {suggestion(key, known)}')
     return keys
+
+
+def paid_by_lead(payments: ir.Table, as_of: date) -> ir.Table:
+    """What each lead had paid by the end of `as_of`, one row a lead; a payment without a date always counts.
+
+    Returns lead_id, payments (how many), paid (all amounts summed), returned (the negative ones, null where there are
+    none), first_paid_on and last_paid_on (of those above 0) and paid_undated (one above 0 has no date).
+    """
+    known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
+    positive = known.amount > 0
+    return known.group_by("lead_id").aggregate(
+        payments=known.count(),
+        paid=known.amount.sum(),
+        returned=known.amount.sum(where=known.amount < 0),
+        first_paid_on=known.paid_on.min(where=positive),
+        last_paid_on=known.paid_on.max(where=positive),
+        paid_undated=known.count(where=positive & known.paid_on.isnull()) > 0,
+    )
 
 
 def deal_size(payments: ir.Table | None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import special
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.intervals import Array, checked_level, wilson_interval
+from funnelstats.core.intervals import Array, wilson_interval
 
 OUTCOMES = ("advanced", "lost", "open")
 CURVE = ("at_risk", *OUTCOMES, "incidence", "variance", "n_eff", "ci_lower", "ci_upper")
@@ -79,9 +79,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     return found[[*by, *[column for column in found if column not in by]]]
 
 
-def days_in_stage(
-    days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75), *, level: float = 0.95
-) -> pd.DataFrame:
+def days_in_stage(days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75)) -> pd.DataFrame:
     """Days after which a quarter, half, three quarters of the leads have left the stage, whatever for.
 
     Kaplan–Meier over leads still open; log-log limits; the midpoint where the curve rests exactly on the
@@ -91,7 +89,7 @@ def days_in_stage(
     stayed = watched["survival"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(stayed)
-        width = special.ndtri(0.5 + checked_level(level) / 2) * np.sqrt(watched["risk"]) / log
+        width = special.ndtri(0.975) * np.sqrt(watched["risk"]) / log
         curves = {
             "days": stayed,
             "days_lower": stayed ** np.exp(-width),

@@ -26,16 +26,16 @@ def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFra
     rows = young[young["from_stage"].isin(list(steps))].reset_index(drop=True)
     age, horizon = rows["age_days"], rows["from_stage"].map(lambda stage: steps[stage].horizon_days)
     waiting = rows["open"].where(age < horizon, 0).to_numpy()
-    chance, worth = _chance(rows, horizon.to_numpy(), past)
+    chance, n_eff = _chance(rows, horizon.to_numpy(), past)
     some = waiting > 0
-    careful = (chance * worth + 0.5) / (worth + 1)
+    careful = (chance * n_eff + 0.5) / (n_eff + 1)
     rows = rows.assign(
         entered=rows[list(OUTCOMES)].sum(axis=1),
         converted=rows["advanced"].where(age <= horizon, 0),
         open=waiting,
         hoped=np.where(some, waiting * chance, 0.0),
         # the open of all ages are judged by the same past leads, so their errors go together
-        doubt=np.where(some, waiting * np.sqrt(careful * (1 - careful) / (worth + 2)), 0.0),
+        doubt=np.where(some, waiting * np.sqrt(careful * (1 - careful) / (n_eff + 2)), 0.0),
     )
     numbers = ["entered", "converted", "open", "hoped", "doubt"]
     unknown = rows["hoped"].isna().groupby([rows[key] for key in keys], sort=False, dropna=False).any()
@@ -82,6 +82,6 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
             (gain_f - f * gain_s) / s**2,
         )
         known = after - (end["unseen"] - then["unseen"]) + np.where(end["age_days"] == horizon, end["open"], 0)
-        worth = effective(q, variance, known)
+        n_eff = effective(q, variance, known)
     usable = (group >= 0) & (start <= final) & watched_on & (s > 0) & (after > 0)
-    return np.where(usable, q, np.nan), np.where(usable, worth, np.nan)
+    return np.where(usable, q, np.nan), np.where(usable, n_eff, np.nan)

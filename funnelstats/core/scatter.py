@@ -46,10 +46,10 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     correlation that a manager's leads have beyond that of all leads of the week widens it. Adds that ``dispersion``.
     """
     parts = _weekly_parts(days, funnel)
-    apart = _apart(days, parts, funnel)
+    correlations = _apart(days, parts, funnel)
     others = rest_of(days)
     sides = [(days, parts), (others, _weekly_parts(others, funnel))]
-    rates, rest = (_scattered(_rates(side, funnel), weekly, apart, 0.95) for side, weekly in sides)
+    rates, rest = (_scattered(_rates(side, funnel), weekly, correlations, 0.95) for side, weekly in sides)
     return versus_rest(rates, rest).merge(rates[["manager", *STEP, "dispersion"]], how="left")
 
 

@@ -35,9 +35,9 @@ def made_once(name: str, make: Callable[[], Frames], engine: Any) -> Frames:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             _write(make(), path)
-    kept = pickle.loads(path.read_bytes())
-    files = {field: file for field, file in kept._asdict().items() if isinstance(file, Path)}
-    frames: Frames = kept._replace(**{field: engine.read_parquet(file) for field, file in files.items()})
+    made = pickle.loads(path.read_bytes())
+    files = {field: file for field, file in made._asdict().items() if isinstance(file, Path)}
+    frames: Frames = made._replace(**{field: engine.read_parquet(file) for field, file in files.items()})
     return frames
 
 

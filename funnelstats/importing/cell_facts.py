@@ -164,8 +164,8 @@ def _looks_grouped(file: Any) -> bool:
     rows, filled, names = int(file.rows), int(file.filled), int(file.names)
     if not file.first or rows < 10 or 2 * filled > rows + 1 or file.beside or file.again > 0:
         return False
-    apart = comb(rows - filled + 1, filled) / comb(rows, filled)
-    chance = filled / rows * apart * (1 - 1 / names) ** (filled - 1)
+    all_distinct = comb(rows - filled + 1, filled) / comb(rows, filled)
+    chance = filled / rows * all_distinct * (1 - 1 / names) ** (filled - 1)
     return (names == filled and 4 * filled <= rows) or chance < BY_CHANCE
 
 

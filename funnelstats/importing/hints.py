@@ -90,8 +90,8 @@ def _fitting(texts: Sequence[str]) -> list[str]:
 def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
     if fmt.endswith("%Z"):
         # The names that Python knows are also those of this computer's own zone.
-        ways = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
-        return any(_reads(before, of, years) for before, of in ways)
+        readings = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
+        return any(_reads(before, of, years) for before, of in readings)
     try:
         return datetime.strptime(text, fmt).year in years
     except ValueError:

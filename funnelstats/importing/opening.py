@@ -204,10 +204,10 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
 def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
     """Rows or cells set aside by reason, in words: table, file, column, reason, rows, first_row."""
     keys = ["table", "file", "column", "reason"]
-    told = set_aside.assign(
+    reasons = set_aside.assign(
         reason=set_aside["code"].map(reason_on_page).astype("str"), column=set_aside["column"].fillna("")
     )
-    return told.groupby(keys, sort=False)["row"].agg(rows="count", first_row="min").reset_index()
+    return reasons.groupby(keys, sort=False)["row"].agg(rows="count", first_row="min").reset_index()
 
 
 def notes_path(name: str, month: str) -> Path:

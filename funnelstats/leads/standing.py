@@ -10,8 +10,8 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
+from funnelstats.core.comparing import NOT_RANKED, is_ranked
 from funnelstats.core.conversion import STEP, conversion_rates
-from funnelstats.page.figures import NOT_RANKED
 
 FEWEST_PEERS = 4
 """Below this a band would show single colleagues."""
@@ -47,7 +47,7 @@ def peer_rows(frame: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame
     System users and leads of nobody are no colleagues. Empty where fewer than four are left, since a sum over a
     narrower circle would show single people.
     """
-    others = frame[~frame["manager"].isin([manager, MISSING, *funnel.system_users])]
+    others = frame[is_ranked(frame, funnel) & (frame["manager"] != manager)]
     enough = others["manager"].nunique() >= FEWEST_PEERS
     return (others if enough else others.head(0)).drop(columns="manager").reset_index(drop=True)
 

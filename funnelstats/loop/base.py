@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.words import _
-from funnelstats.core.intervals import NO, POINTS, YES, answers, checked_level, share, wilson_interval
+from funnelstats.core.intervals import NO, POINTS, YES, answers, share, wilson_interval
 
 GROUPS = 10
 COIN = 0.5
@@ -50,7 +50,7 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     )
 
 
-def score_groups(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def score_groups(counts: pd.DataFrame) -> pd.DataFrame:
     """Leads in up to ten groups of rising score: how many were won, and how many the score promised.
 
     Takes ``score_counts``; leads of one score are never parted, leads without one are left out. Returns ``group,
@@ -70,7 +70,7 @@ def score_groups(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         promised=("promised", "sum"),
     )
     found = found.reset_index(drop=True)
-    lower, upper = wilson_interval(found["converted"], found["entered"], level)
+    lower, upper = wilson_interval(found["converted"], found["entered"])
     rate = share(found["converted"], found["entered"])
     probabilities = bool(known["score"].between(0, 1).all())
     return found[["score_low", "score_high", "entered", "converted"]].assign(
@@ -83,7 +83,7 @@ def score_groups(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     )[["group", "score_low", "score_high", "entered", "converted", "rate", "ci_lower", "ci_upper", "promised", "lift"]]
 
 
-def score_skill(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+def score_skill(counts: pd.DataFrame) -> pd.DataFrame:
     """How well the score tells leads that will be won from the others: one row, or none without scores.
 
     Returns ``leads, won, unscored, auc, auc_lower, auc_upper`` (the chance that a won lead has the higher score, with
@@ -100,7 +100,7 @@ def score_skill(counts: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     n, won = known["entered"].to_numpy(dtype=float), known["converted"].to_numpy(dtype=float)
     missed = n - won
     auc, error = _auc(won, missed)
-    z = special.ndtri(0.5 + checked_level(level) / 2)
+    z = special.ndtri(0.975)
     with np.errstate(divide="ignore", invalid="ignore"):
         width = z * error / (auc * (1 - auc))
         middle = np.log(auc / (1 - auc))

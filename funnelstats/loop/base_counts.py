@@ -17,9 +17,17 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, group_keys, grouped, in_order, nothing_counted, on_date, whole_numbers
+from funnelstats.core.counts import (
+    fetch,
+    group_keys,
+    grouped,
+    in_order,
+    nothing_counted,
+    on_date,
+    paid_by_lead,
+    whole_numbers,
+)
 from funnelstats.core.journeys import EPISODE, stage_entries, visible, with_leads
-from funnelstats.core.payment_counts import paid_by_lead
 from funnelstats.importing.mapping import YES
 
 

@@ -38,7 +38,7 @@ KIND = "_kind_of_lead"
 EFFECTS = ["measure", "held", "nurtured", "others", "ratio", "ratio_lower", "ratio_upper", "claim", "says", "compared"]
 
 
-def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, *, level: float = 0.95) -> pd.DataFrame:
+def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str) -> pd.DataFrame:
     """How nurtured leads compare with the others: share that bought and mean ticket, as they are and at equal leads.
 
     ``strata``: matured counts by the attributes of the base and ``nurtured`` (yes or no), as of ``hand_over_counts``;
@@ -64,7 +64,7 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str, 
         kinds, compared = _shared(_pooled(frame, [nurtured, *base], size), nurtured, base, size)
         for held, part, used in (("raw", raw, 1.0), ("equal", kinds, compared)):
             narrow = compare(part, nurtured, SIDED)[-2:]
-            rows.append([measure, held, *compare(part, nurtured, level), used, *narrow])
+            rows.append([measure, held, *compare(part, nurtured, 0.95), used, *narrow])
     names = [name for name in EFFECTS if name not in ("claim", "says")]
     table = pd.DataFrame(rows, columns=[*names, "narrow_lower", "narrow_upper"])
     claim = table["measure"].map(CLAIMS)
@@ -145,9 +145,9 @@ def _shared(kinds: pd.DataFrame, nurtured: str, base: list[str], size: str) -> t
     some = kinds[kinds[size] > 0]
     kind = some.groupby(base, sort=False, dropna=False).ngroup() if base else pd.Series(0, index=some.index)
     both = some.groupby(kind)[nurtured].transform("nunique") == 2
-    kept = some[both].assign(**{KIND: kind[both]}).drop(columns=base)
+    shared = some[both].assign(**{KIND: kind[both]}).drop(columns=base)
     total = some[size].sum()
-    return kept, float(kept[size].sum() / total) if total else np.nan
+    return shared, float(shared[size].sum() / total) if total else np.nan
 
 
 def _rates(kinds: pd.DataFrame, nurtured: str, level: float) -> tuple[float, ...]:

@@ -28,9 +28,7 @@ NOTHING_EXPECTED = ("refused", "wrongly qualified")
 
 ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
 LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
-HANDED_WORDS = {HANDED: "handed over"}
 EVERYBODY = "everybody"
-EVERYBODY_WORDS = {EVERYBODY: "everybody"}
 LONG_WAY = 30
 """Days from which three months are too few to see what becomes of a hand-over."""
 MOST_IN_COMMON = 12
@@ -93,7 +91,7 @@ def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequenc
     return table[["period", by, HANDED, *STATES]]
 
 
-def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """What share of the leads handed over sales accepts, and what share it sends back, by the horizon.
 
     Accepted: sales moved the lead to the next stage within the days agreed for that. Sent back: within the same days
@@ -115,9 +113,7 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, *, leve
     step_into = {aimed: funnel.step_into[aimed].model_copy(update={"horizon_days": horizon})}
     two_stages = funnel.model_copy(update={"stages": (hand_over_stage(funnel), aimed), "step_into": step_into})
     accepted, returned = (
-        rates_over_weeks(part, two_stages, level=level)
-        if "week" in part
-        else incidence_at(incidence(part, level), two_stages, level=level)
+        rates_over_weeks(part, two_stages) if "week" in part else incidence_at(incidence(part), two_stages)
         for part in (moved, back)
     )
     names = {"rate": "sent_back", "ci_lower": "sent_back_lower", "ci_upper": "sent_back_upper"}
@@ -173,7 +169,7 @@ def in_common(found: pd.DataFrame) -> pd.DataFrame:
     return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)
 
 
-def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Leads handed to each manager in the month against an even share, fewest first.
 
     Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
@@ -185,7 +181,7 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel, *, leve
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
     leads = handed.to_numpy(dtype="int64")
     even = leads.mean() if len(leads) else np.nan
-    lower, upper = poisson_ratio_interval(leads, even, level)
+    lower, upper = poisson_ratio_interval(leads, even)
     tails = np.minimum(stats.poisson.cdf(leads, even), stats.poisson.sf(leads - 1, even))
     p_value = np.where(even > 0, np.minimum(2 * tails, 1.0), np.nan)
     clear = benjamini_hochberg(p_value) <= REST

@@ -22,10 +22,10 @@ def attribution(credit: pd.DataFrame, moves: pd.DataFrame) -> pd.DataFrame:
         return credit.assign(markov=pd.Series(dtype="float64"))
     removal = removal_effects(moves)
     share = removal.set_index("channel")["share"].reindex(credit["channel"]).to_numpy()
-    apart = credit["channel"] == NO_TOUCH
-    touched = credit.loc[~apart, "linear"].sum()
+    untouched = credit["channel"] == NO_TOUCH
+    touched = credit.loc[~untouched, "linear"].sum()
     known = removal["share"].notna().any()
-    markov = np.where(apart, credit["linear"], np.nan_to_num(share) * touched if known else np.nan)
+    markov = np.where(untouched, credit["linear"], np.nan_to_num(share) * touched if known else np.nan)
     return credit.assign(markov=markov).sort_values(["linear", "own"], ascending=False, ignore_index=True)[
         ["channel", *RULES]
     ]
@@ -102,12 +102,12 @@ def money_of_campaigns(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["campaign"].eq(MISSING).all():
         return rows.iloc[:0]
     small = ~(rows["spend"] > 0) & (rows["leads"] < FEWEST_LEADS)
-    kept = rows[~small].head(MOST_CAMPAIGNS)
-    rest = rows.drop(kept.index)
+    shown = rows[~small].head(MOST_CAMPAIGNS)
+    rest = rows.drop(shown.index)
     if len(rest) < 2:
-        return rows[rows.index.isin([*kept.index, *rest.index])]
+        return rows[rows.index.isin([*shown.index, *rest.index])]
     together = pd.DataFrame([rest[ADDS_UP].sum(skipna=False)]).astype(rest[ADDS_UP].dtypes).assign(**_others(rest))
-    return pd.concat([kept, together], ignore_index=True)
+    return pd.concat([shown, together], ignore_index=True)
 
 
 def _others(rows: pd.DataFrame) -> dict[str, str]:

@@ -101,14 +101,14 @@ def _draw_returns(drawn: pd.DataFrame, width: float) -> Figure:
     if broken:
         ax.text((nothing * low) ** 0.5, 0, "//", transform=ax.get_xaxis_transform(), ha="center", va="center")
     ax.axvline(1, color=TARGET, linewidth=1.2, linestyle="--")
-    for place, (row, said) in enumerate(zip(rows, labels, strict=True)):
+    for place, (row, text) in enumerate(zip(rows, labels, strict=True)):
         if row["verdict"] != "no leads":
             ax.hlines(place, *np.clip([row["back_lower"], row["back_upper"]], edge, high), color=INK, linewidth=1.3)
         dot = ax.scatter(max(row["back"], nothing), place, 70, marker=VERDICT_MARKERS.get(row["verdict"], "X"),
                          color=VERDICT_COLOURS.get(row["verdict"], QUIET), edgecolor=INK, linewidth=0.6,
                          zorder=3)  # fmt: skip
-        label_marks(dot, [f"{label(row['channel'])}: {said}"])
-        ax.text(1, place, said, transform=right_of(ax, PAD), va="center")
+        label_marks(dot, [f"{label(row['channel'])}: {text}"])
+        ax.text(1, place, text, transform=right_of(ax, PAD), va="center")
     name_rows(ax, names)
     return figure
 

@@ -16,9 +16,8 @@ import pandas as pd
 from funnelstats.config.dates import checked_period
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
-from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
+from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, paid_by_lead, whole_numbers, with_shown
 from funnelstats.core.journeys import earlier, episodes, not_before, visible, with_leads
-from funnelstats.core.payment_counts import paid_by_lead
 from funnelstats.money.revenue import deals_to_come, returns
 
 SOURCE = ["channel", "campaign"]

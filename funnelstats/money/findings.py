@@ -52,9 +52,9 @@ def credit_facts(credited: pd.DataFrame) -> dict[str, Any] | None:
     if credited.empty:
         return None
     rules = credited[RULES[1:]]
-    apart = int(np.argmax(rules.max(axis=1) - rules.min(axis=1)))
-    row, total = rules.iloc[apart], credited["linear"].sum()
-    return {"channel": credited["channel"].iloc[apart], "low": row.min() / total, "high": row.max() / total}
+    widest = int(np.argmax(rules.max(axis=1) - rules.min(axis=1)))
+    row, total = rules.iloc[widest], credited["linear"].sum()
+    return {"channel": credited["channel"].iloc[widest], "low": row.min() / total, "high": row.max() / total}
 
 
 def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
     """
     left = amounts.iloc[:-1]
     lost, there = left["lost_amount"], left["still_there_amount"]
-    told = len(left) > 0 and bool(lost.notna().all()) and lost.max() > 0
+    known = len(left) > 0 and bool(lost.notna().all()) and lost.max() > 0
     return {
         "stages": amounts,
-        "worst": left.sort_values("lost_amount").iloc[-1].to_dict() if told else None,
+        "worst": left.sort_values("lost_amount").iloc[-1].to_dict() if known else None,
         "open": there.sum() if len(left) and there.notna().all() else None,
     }
 

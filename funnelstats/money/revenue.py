@@ -17,7 +17,7 @@ from scipy import special, stats
 from funnelstats.config.dates import quarter_of
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
-from funnelstats.core.intervals import Array, checked_level, share, wilson_interval
+from funnelstats.core.intervals import Array, share, wilson_interval
 from funnelstats.core.projection import hopes
 
 if TYPE_CHECKING:
@@ -118,8 +118,6 @@ def returns(
     counts: pd.DataFrame,
     spend: pd.DataFrame | None,
     to_come: pd.DataFrame | None = None,
-    *,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """What each group of leads costs and brings, so far and at maturity, biggest money first.
 
@@ -145,8 +143,8 @@ def returns(
     rows = _merged(counts, spend, to_come, keys)
     pooled = _all_deals(counts)
     sale = _worth_of_a_sale(rows, keys)
-    low, high, _ = _revenue_limits(rows, pooled, level, sale=None)
-    final_low, final_high, v = _revenue_limits(rows, pooled, level, sale=sale)
+    low, high, _ = _revenue_limits(rows, pooled, sale=None)
+    final_low, final_high, v = _revenue_limits(rows, pooled, sale=sale)
     final = rows["revenue"] + (rows["to_come"] * sale["worth"]).where(rows["to_come"] > 0, rows["to_come"])
     spent = rows["spend"].where(rows["spend"] > 0)
     if "channel" in keys and rows["channel"].nunique() > 1:
@@ -155,7 +153,7 @@ def returns(
     sales = rows["won"] + rows["to_come"]
     part = share(sales, rows["leads"])
     settled = np.where(np.isnan(part), 0, rows["leads"] - rows["open"])
-    slow, fast = wilson_interval(np.nan_to_num(part) * settled, settled, level)
+    slow, fast = wilson_interval(np.nan_to_num(part) * settled, settled)
     with np.errstate(divide="ignore", invalid="ignore"):
         cheapest, dearest = spent / (rows["leads"] * fast), spent / (rows["leads"] * slow)
     counted = rows["leads"] > 0
@@ -240,7 +238,7 @@ def _worth_of_a_sale(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _revenue_limits(
-    rows: pd.DataFrame, pooled: tuple[float, float], level: float, sale: pd.DataFrame | None
+    rows: pd.DataFrame, pooled: tuple[float, float], sale: pd.DataFrame | None
 ) -> tuple[Array, Array, Array]:
     """Limits of a group's revenue, so far or with what is to come at the worth of a sale, and its log's variance."""
     leads, deals = (rows[name].to_numpy(dtype=float) for name in ("leads", "deals"))
@@ -264,10 +262,10 @@ def _revenue_limits(
             come = come + np.where(more == 0, 0.0, more * (more + 2 * total) * doubt)
             v = (so_far + come) / (total + more) ** 2
         total, settled = total + more, leads - rows["open"].to_numpy()
-    z = special.ndtri(0.5 + checked_level(level) / 2)
+    z = special.ndtri(0.975)
     with np.errstate(over="ignore", invalid="ignore"):
         lower, upper = total * np.exp(-z * np.sqrt(v)), total * np.exp(z * np.sqrt(v))
-    _, most = wilson_interval(np.zeros(len(rows)), settled, level)
+    _, most = wilson_interval(np.zeros(len(rows)), settled)
     no_deal = (deals == 0) & ~np.isnan(total)
     lower = np.where(no_deal, 0.0, lower)
     upper = np.where(no_deal, np.fmax(leads * most * pooled[0], np.nan_to_num(upper)), upper)
@@ -314,11 +312,11 @@ def _verdict(found: pd.DataFrame, spent: pd.Series, v: Array, keys: list[str]) -
     )
 
 
-def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
+def rivals(rows: pd.DataFrame) -> pd.DataFrame:
     """Of the rows of ``returns`` that are green, those that may bring back as much as the best.
 
     The best is the row that brings back most, and is none of them. Every pair of the rows might have been the one
-    compared, so the error is shared out over all pairs.
+    compared, so the 5 % of error are shared out over all pairs.
     """
     green = rows[rows["verdict"] == "green"]
     if len(green) < 2:
@@ -326,8 +324,8 @@ def rivals(rows: pd.DataFrame, *, error: float = 0.05) -> pd.DataFrame:
     log = np.log(green["back"])
     spread = (np.log(green["back_upper"]) - log) / special.ndtri(0.975)
     best, pairs = log.idxmax(), len(green) * (len(green) - 1) / 2
-    apart = (log[best] - log) / np.hypot(spread, spread[best])
-    close = apart < stats.t.isf(error / 2 / pairs, np.minimum(green["deals"], green["deals"][best]))
+    distance = (log[best] - log) / np.hypot(spread, spread[best])
+    close = distance < stats.t.isf(0.025 / pairs, np.minimum(green["deals"], green["deals"][best]))
     return green[close & (green.index != best)]
 
 

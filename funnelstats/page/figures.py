@@ -105,10 +105,9 @@ def show_figure(*panels: Panel, alt: str, numbers: pd.DataFrame, marks: Sequence
         key = "".join(f"<li>{_icon(mark, f'{salt} {place}')}{_words(mark.get_label())}</li>"
                       for place, mark in enumerate(marks))  # fmt: skip
         drawn = "".join(_panel(panel, f"{salt} {place}") for place, panel in enumerate(panels))
-    role = "group" if "<a " in drawn else "img"  # nobody would find a link in a picture
     parts = [
         f'<ul class="fs-key">{key}</ul>' if key else "",
-        f'<div class="fs-panels" role="{role}" aria-label="{escape(alt)}">{drawn}</div>',
+        f'<div class="fs-panels" role="img" aria-label="{escape(alt)}">{drawn}</div>',
         f"<figcaption>{_words(note)}</figcaption>" if note else "",
     ]
     html = f'<figure class="fs-figure">{"".join(parts)}</figure>'
@@ -191,8 +190,8 @@ _LETTERS = {"font-size": f"{SIZE}px", "fill": INK}
 def _style(part: ElementTree.Element) -> str:
     looks = (look.split(": ", 1) for look in part.attrib["style"].split("; "))
     unsaid = {("text-anchor", "start"), *(_LETTERS.items() if part.tag == "text" else ())}
-    said = [(name, value) for name, value in looks if name != "font-family" and (name, value) not in unsaid]
-    return ";".join(starmap(_look, said))
+    stated = [(name, value) for name, value in looks if name != "font-family" and (name, value) not in unsaid]
+    return ";".join(starmap(_look, stated))
 
 
 def _look(name: str, value: str) -> str:
@@ -208,31 +207,25 @@ def _ungrouped(part: ElementTree.Element) -> Iterator[ElementTree.Element]:
             yield child
 
 
-def label_marks(drawn: Any, words: Iterable[str], links: Iterable[str] | None = None) -> None:
-    """What is read where the pointer rests on a mark, and where it leads: one text, and one link, for each mark.
+def label_marks(drawn: Any, words: Iterable[str]) -> None:
+    """What is read where the pointer rests on a mark: one text for each.
 
     ``drawn`` is what matplotlib's ``scatter``, ``hlines`` or ``barh`` gave; they travel as the name of its group.
     """
-    said = list(words)
-    labels = list(zip(said, links or [""] * len(said), strict=True))
+    labels = list(words)
     if isinstance(drawn, Artist):
         drawn.set_gid(json.dumps(labels))
         return
-    for artist, words in zip(drawn, labels, strict=True):
-        artist.set_gid(json.dumps([words]))
+    for artist, label in zip(drawn, labels, strict=True):
+        artist.set_gid(json.dumps([label]))
 
 
-def _label(group: ElementTree.Element, labels: list[tuple[str, str]]) -> None:
-    marks = [(parent, mark) for parent in group.iter() if parent.tag == "g" for mark in parent if mark.tag != "g"]
-    marks = [(parent, mark) for parent, mark in marks if mark.tag in ("path", "use")]
-    for (parent, mark), (words, link) in zip(marks, labels, strict=True):
+def _label(group: ElementTree.Element, labels: list[str]) -> None:
+    marks = [mark for parent in group.iter() if parent.tag == "g" for mark in parent if mark.tag in ("path", "use")]
+    for mark, words in zip(marks, labels, strict=True):
         title = ElementTree.Element("title")
         title.text = ILLEGAL.sub("\ufffd", words)
         mark.insert(0, title)
-        if link:
-            place = list(parent).index(mark)
-            parent[place] = ElementTree.Element("a", href=link)
-            parent[place].append(mark)
 
 
 def house_panel(
@@ -305,9 +298,6 @@ def text_width(text: str, weight: str = "normal") -> float:
 @cache
 def _pen() -> RendererAgg:
     return RendererAgg(1, 1, 72)
-
-
-NOT_RANKED = "not ranked"
 
 
 def interval_words(row: pd.Series) -> str:

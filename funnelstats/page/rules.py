@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, counted, label, number
+from funnelstats.core.comparing import is_ranked
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import Tables
@@ -52,18 +52,18 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
         touches = text.touches is not None and (not subjects or {*subjects} & {*text.touches})
         if touches and not (unnamed and text.about_people):
             touching.append(fact)
-    said = []
+    sentences = []
     for kind in dict.fromkeys(fact["fact"] for fact in touching):
         alike = [fact for fact in touching if fact["fact"] == kind]
-        said += _facts(alike[:MOST_TOLD], mend=not subjects)
+        sentences += _facts(alike[:MOST_TOLD], mend=not subjects)
         if more := len(alike) - MOST_TOLD if len(alike) > MOST_TOLD else 0:
-            said.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
-    return said
+            sentences.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
+    return sentences
 
 
 def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
-    said = []
+    sentences = []
     for fact in facts:
         detail = (
             _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else " → ".join(map(label, fact["detail"].split(" → ")))
@@ -71,42 +71,32 @@ def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
         forms = FACT_TEXTS[fact["fact"]]
         text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
         lines = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if mend and fact.get("mend") else ""
-        said.append(f"{text} {lines}".rstrip())
-    return said
-
-
-def missing_tables(tables: Tables) -> dict[str, bool]:
-    """What the export lacks, and so which questions have no answer: contacts, payments, costs, refusals, reasons."""
-    known = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
-    absent = {table: getattr(tables, table) is None for table in ("contacts", "payments", "costs")}
-    return absent | {"refusals": "lead_id" not in known, "reasons": "lead_id" in known and "reason" not in known}
+        sentences.append(f"{text} {lines}".rstrip())
+    return sentences
 
 
 def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
     """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does."""
     absent = {
-        "contacts": _(
-            "No contacts: which contacts moved leads on, and how soon leads were first contacted cannot be told."
-        ),
-        "payments": _("No payments: revenue, the size of a deal and what a leak costs cannot be told."),
-        "costs": _("No costs: what a lead or a sale costs, and what a channel returns cannot be told."),
+        "contacts": _("No contacts: which contacts moved leads on, and how soon leads were first contacted."),
+        "payments": _("No payments: revenue, the size of a deal and what a leak costs."),
+        "costs": _("No costs: what a lead or a sale costs, and what a channel returns."),
     }
-    said = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
+    sentences = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     if "lead_id" not in refusals:
-        said.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
+        sentences.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
     elif "reason" not in refusals:
-        said.append(_("No reasons of refusal: why leads say no cannot be told."))
-    return [*said, *funnel.notes]
+        sentences.append(_("No reasons of refusal: why leads say no."))
+    return [*sentences, *funnel.notes]
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
     limiting = ("undated", "no_manager_at_stage", "snapshot")
-    said = _facts([fact for fact in facts if fact["fact"] in limiting])
-    named = set(managers["manager"]) - {MISSING, *funnel.system_users} if "manager" in managers else set()
-    if not named:
-        said.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
+    sentences = _facts([fact for fact in facts if fact["fact"] in limiting])
+    if "manager" not in managers or not is_ranked(managers, funnel).any():
+        sentences.append(_("Conversion by manager cannot be computed: no lead has a manager when it enters a step."))
     if any(step.target is None for step in funnel.steps):
-        said.append(_("Steps without an agreed target are shown, never judged."))
-    return [*said, *funnel.notes]
+        sentences.append(_("Steps without an agreed target are shown, never judged."))
+    return [*sentences, *funnel.notes]

@@ -168,26 +168,26 @@ def _html(
 ) -> str:
     uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
-    told = {name: words[name] for name in words if name not in how.group}
+    texts = {name: words[name] for name in words if name not in how.group}
     # a column without anything in it says nothing; the files beside the page have it
-    head, *_others = told
-    told = {name: column for name, column in told.items() if name == head or {*column} - {"", UNKNOWN}}
-    sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in told}
-    labels = {name: escape(columns[name].label) for name in told}
-    cards = _is_read_by_rows(told, columns)
+    head, *_others = texts
+    texts = {name: column for name, column in texts.items() if name == head or {*column} - {"", UNKNOWN}}
+    sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in texts}
+    labels = {name: escape(columns[name].label) for name in texts}
+    cards = _is_read_by_rows(texts, columns)
     named = {name: f' data-label="{label}"' if cards else "" for name, label in labels.items()}
-    first, *others = told
+    first, *others = texts
     values = []
     for name in others:
         write = _WRITTEN.get(columns[name].kind, _words)
         keys = [""] * len(frame) if how.group else _sort_keys(frame[name], columns[name].kind)
         looks = _bars(frame[name]) if columns[name].kind == "bar" else [sides[name]] * len(frame)
-        cells_of = zip(looks, keys, told[name], strict=True)
+        cells_of = zip(looks, keys, texts[name], strict=True)
         values.append([f"<td{look}{named[name]}{key}>{write(word)}</td>\n" for look, key, word in cells_of])
     head_of = _WRITTEN.get(columns[first].kind, _words)
     rows = [
         f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
-        for head, *row in zip(told[first], *values, strict=True)
+        for head, *row in zip(texts[first], *values, strict=True)
     ]
     if how.group:
         blocks: dict[str, list[str]] = {}
@@ -222,13 +222,13 @@ def _sort_keys(values: pd.Series, kind: str) -> list[str]:
     return [f' data-sort="{text}"' for text in texts.where(values.notna(), "")]
 
 
-def _is_read_by_rows(told: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
+def _is_read_by_rows(texts: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
     """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
     step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
-    verdicts = any(columns[name].kind == "verdict" for name in told)
-    words = sum(columns[name].kind in _LEFT for name in told)
-    longest = max((len(word) for column in told.values() for word in column), default=0)
-    return longest > SENTENCE or (len(told) > NARROW and (verdicts or words >= WORDY))
+    verdicts = any(columns[name].kind == "verdict" for name in texts)
+    words = sum(columns[name].kind in _LEFT for name in texts)
+    longest = max((len(word) for column in texts.values() for word in column), default=0)
+    return longest > SENTENCE or (len(texts) > NARROW and (verdicts or words >= WORDY))
 
 
 def _words(text: str) -> str:

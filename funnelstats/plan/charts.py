@@ -154,9 +154,9 @@ def _draw_deals(ends: pd.DataFrame, goal: float, of_open: pd.Series, width: floa
     ax.set(xlim=(-0.6, len(ends) - 0.4), ylim=(0, most))
     lines_along(ax, "y", ticks, [number(tick) for tick in ticks])
     x = np.arange(len(ends))
-    told = _("by {day}: {all} deals, {old} of them from the leads open now")
+    text = _("by {day}: {all} deals, {old} of them from the leads open now")
     words = [
-        told.format(day=day(row["on"]), all=number(row["total"]), old=number(row["open"]))
+        text.format(day=day(row["on"]), all=number(row["total"]), old=number(row["open"]))
         for row in ends.to_dict("records")
     ]
     for column, colour in {"total": ACCENT, "open": NEUTRAL}.items():

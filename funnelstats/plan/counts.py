@@ -14,11 +14,10 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days
+from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days, paid_by_lead
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.intervals import share
 from funnelstats.core.journeys import earlier, visible, with_leads
-from funnelstats.core.payment_counts import paid_by_lead
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 

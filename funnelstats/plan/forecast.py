@@ -18,7 +18,7 @@ from pandas.api.typing import NaTType
 from scipy import stats
 
 from funnelstats.core.incidence import incidence, incidence_at, life_table
-from funnelstats.core.intervals import Array, checked_level, wilson_interval
+from funnelstats.core.intervals import Array, wilson_interval
 from funnelstats.plan.goals import Goal, plan_window, working_days
 
 if TYPE_CHECKING:
@@ -181,13 +181,13 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, goal: Goal) -> Curves:
 
 
 def forecast_open(
-    open_leads: pd.DataFrame, curves: Curves, rates: pd.DataFrame, goal: Goal, *, level: float = 0.95
+    open_leads: pd.DataFrame, curves: Curves, rates: pd.DataFrame, goal: Goal
 ) -> tuple[pd.DataFrame, Deals]:
     """How many of the leads open now will have been won by the day of the goal: by stage, and all of their deals.
 
     The frame has a row for each stage but the last and one for "(all)": ``stage, open, too_old`` (there longer than
     agreed), ``not_known`` (there longer than past leads were watched: nothing is known of them, so nothing counted),
-    ``expected``, ``deals_late`` (of it, what those too old bring), ``deals_lower, deals_upper`` (at the level).
+    ``expected``, ``deals_late`` (of it, what those too old bring), ``deals_lower, deals_upper`` (at 95 %).
     An error of a rate moves all leads that have the step before them, so limits of stages do not add up.
     Unknown is missing, with limits of 0 and all that are open.
     """
@@ -207,7 +207,7 @@ def forecast_open(
     found = pd.DataFrame([*counts, np.sum(counts, axis=0)], columns=["open", "too_old", "not_known", "deals_late"])
     found = found.astype(dict.fromkeys(["open", "too_old", "not_known"], "int64"))
     limits = [
-        _limits(brought, many, many - unknown, weakest, level)
+        _limits(brought, many, many - unknown, weakest)
         for brought, many, unknown in zip([*deals, total], found["open"], found["not_known"], strict=True)
     ]
     table = found.assign(
@@ -250,15 +250,14 @@ def summed(deals: Iterable[Deals]) -> Deals:
     return first
 
 
-def _limits(deals: Deals, open_leads: int, known: int, weakest: float, level: float) -> tuple[float, float]:
+def _limits(deals: Deals, open_leads: int, known: int, weakest: float) -> tuple[float, float]:
     if np.isnan(deals.mean):
         return 0.0, float(open_leads)
     trials, a, b = deals.beta_binomial() if deals.mean > 0 else (known, PRIOR, PRIOR + weakest)
     if trials == 0:
         return 0.0, 0.0
-    tail = (1 - checked_level(level)) / 2
     below = stats.betabinom.pmf(np.arange(trials + 1), trials, a, b).cumsum()
-    lower, upper = np.minimum(np.searchsorted(below, np.array([tail, 1 - tail]) - 1e-12), trials)
+    lower, upper = np.minimum(np.searchsorted(below, np.array([0.025, 0.975]) - 1e-12), trials)
     return float(lower), float(upper)
 
 

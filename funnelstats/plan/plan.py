@@ -301,10 +301,10 @@ def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     ``rates`` is a frame of ``plan_rates``. Returns ``stage, agreed`` (the product of targets, missing from a step
     without one on), ``really, really_lower, really_upper`` (Beta of the product, 95 %).
     """
-    worth = (rates["n_eff"] / rates["dispersion"]).to_numpy(dtype=float)
+    n_eff = (rates["n_eff"] / rates["dispersion"]).to_numpy(dtype=float)
     rate = rates["rate"].to_numpy(dtype=float)
-    smooth = (rate * worth + 0.5) / (worth + 1)
-    variance = smooth * (1 - smooth) / (worth + 2)
+    smooth = (rate * n_eff + 0.5) / (n_eff + 1)
+    variance = smooth * (1 - smooth) / (n_eff + 2)
     targets = np.array([np.nan if step.target is None else step.target for step in funnel.steps])
     limits = np.ones((len(funnel.stages), 2))
     for place in range(1, len(funnel.stages)):

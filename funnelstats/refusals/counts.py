@@ -97,8 +97,8 @@ def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFr
     """
     keys, rows = entries_of_steps(with_attempt(journeys, funnel), funnel, as_of, "attempt", None)
     rows = rows.filter((rows.attempt == FIRST) | (rows.place == rows.opened))
-    ways = np.cumsum([step.horizon_days for step in reversed(funnel.steps)])[::-1]
-    rows = rows.mutate(_horizon=rows.place.cases(*enumerate(ways.tolist())), _reached_on=rows.won_on)
+    horizons = np.cumsum([step.horizon_days for step in reversed(funnel.steps)])[::-1]
+    rows = rows.mutate(_horizon=rows.place.cases(*enumerate(horizons.tolist())), _reached_on=rows.won_on)
     return judged(rows, keys, [(step.from_stage, funnel.stages[-1]) for step in funnel.steps])
 
 
@@ -196,17 +196,16 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> p
     return found.sort_values(order, ascending=[False, True, True], na_position="last", ignore_index=True)
 
 
-def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFrame:
     """How many refused leads got their second try: those reopened before their days for it were over.
 
-    Final categories are left out. Returns *by, refusal, entered (days for a second try over at `as_of`),
+    Final categories are left out. Returns refusal, entered (days for a second try over at `as_of`),
     converted (reopened until then, early ones included), too_recent (days not over).
     """
     after = episodes(journeys).select("lead_id", episode=ibis._.episode - 1, _again_on="began_on")
     waiting = _with_retry_days(refusals(journeys, funnel), funnel)
     rows = waiting.left_join(after, EPISODE).select(*waiting.columns, "_again_on")
     rows = rows.filter(rows.lost_on <= on_date(as_of))
-    keys = [key for key in group_keys(by, rows.columns) if key != "refusal"]
     rows = rows.mutate(
         _over=on_date(as_of).delta(rows.lost_on, unit="day") > rows._last,
         _tried=(rows._again_on.delta(rows.lost_on, unit="day") <= rows._last).fill_null(False),
@@ -216,7 +215,7 @@ def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Se
         "converted": lambda group: group.count(where=group._over & group._tried),
         "too_recent": lambda group: group.count(where=~group._over),
     }
-    return _counted(rows, [*keys, "refusal"], funnel, measures)
+    return _counted(rows, ["refusal"], funnel, measures)
 
 
 def _due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> ir.Table:

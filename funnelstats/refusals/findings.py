@@ -117,8 +117,8 @@ def _compared(row: dict[Any, Any]) -> dict[str, Any]:
     margin = float(share_margin(row["other_rate"]))
     first = round(row["other_rate"] * row["first_entered"])
     answer = str(share_answers(row["again_converted"], row["again_entered"], first, row["first_entered"], margin))
-    told = {YES: "better" if row["difference"] > 0 else "worse", NO: "alike", UNTOLD: "unknown"}
-    return {**row, "answer": told[answer], "margin": margin}
+    answers = {YES: "better" if row["difference"] > 0 else "worse", NO: "alike", UNTOLD: "unknown"}
+    return {**row, "answer": answers[answer], "margin": margin}
 
 
 def refusals_not_told(totals: pd.DataFrame, funnel: Funnel, columns: Sequence[str]) -> dict[str, Any]:
@@ -127,13 +127,13 @@ def refusals_not_told(totals: pd.DataFrame, funnel: Funnel, columns: Sequence[st
     ``totals`` is the frame of ``refusal_totals``, ``columns`` those of the journeys (attributes of the leads).
     """
     known = totals.iloc[0]
-    told = told_gaps(columns, funnel)
+    known_gaps = told_gaps(columns, funnel)
     return {
         "reasons": known["refused"] > 0 and not known["with_reason"],
         "managers": known["refused"] > 0 and not known["with_manager"],
         "gaps": [
             {"reason": reason, "attributes": [name for name in attributes if name not in columns]}
             for reason, attributes in funnel.refusals.gaps.items()
-            if known["refused"] and reason not in told
+            if known["refused"] and reason not in known_gaps
         ],
     }

@@ -29,8 +29,6 @@ OTHER = {"other", "others", "misc", "miscellaneous", "другое", "друга
 """How a catch-all reason is called; shown last, before the blank one, however many there are."""
 CHANGE_WORDS = {"higher": "more than before", "lower": "less than before"}
 LOOK_WORDS = {"excuse": "sounds like an excuse", "gap": "may be our fault"}
-REASON_TABLE_WORDS = ("owner", "manager", "week", "total")
-"""Columns of ``reason_table`` that are not reasons."""
 
 
 DRIVERS = {
@@ -40,7 +38,7 @@ DRIVERS = {
 }
 
 
-def reason_shares(counts: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+def reason_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Share of each reason among the refusals, with limits that hold for all shares of a whole together.
 
     Takes a frame of ``refusal_counts``. Every category of funnel.toml and the blank one has a row, with 0 too.
@@ -50,7 +48,7 @@ def reason_shares(counts: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) 
     stated = dict.fromkeys([*funnel.refusals.categories.values(), MISSING])
     reasons = sorted({*stated, *counts["refusal"]})
     lost = counts.groupby("refusal")["lost"].sum().reindex(reasons, fill_value=0).to_numpy(dtype="int64")
-    lower, upper = goodman_intervals(lost, level)
+    lower, upper = goodman_intervals(lost)
     total = lost.sum()
     found = pd.DataFrame({"refusal": pd.Series(reasons, dtype="str"), "lost": lost, "of": total})
     found = found.assign(share=share(lost, total), ci_lower=lower, ci_upper=upper)
@@ -278,9 +276,7 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
     )
 
 
-def reason_association(
-    counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: int = DRAWS, seed: int = 0
-) -> pd.DataFrame:
+def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: int = DRAWS) -> pd.DataFrame:
     """Whether reasons differ at all between managers, or values of another attribute, and how much: one row.
 
     Takes what ``reason_patterns`` takes. Returns ``refusals, rows, columns, chi2, dof, smallest_expected, p_value,
@@ -299,7 +295,7 @@ def reason_association(
     expected = stats.contingency.expected_freq(observed)
     chi2 = float(((observed - expected) ** 2 / expected).sum())
     simulated = bool(expected.min() < FEWEST_EXPECTED)
-    p = _simulated(observed, expected, chi2, draws, seed) if simulated else float(stats.chi2.sf(chi2, dof))
+    p = _simulated(observed, expected, chi2, draws) if simulated else float(stats.chi2.sf(chi2, dof))
     measures = {"chi2": chi2, "dof": dof, "smallest_expected": expected.min(), "p_value": p, "simulated": simulated}
     strength = {"cramers_v": _cramers_v(chi2, n, r, c), "v_upper": _strongest(chi2, n, r, c)}
     return pd.DataFrame([{**found, **measures, **strength}])
@@ -313,8 +309,8 @@ def exact_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.Arr
     """
     cells = np.broadcast_arrays(*(np.round(np.asarray(part, dtype=float)) for part in (k1, n1, k2, n2)))
     first, of_first, second, of_second = (np.nan_to_num(part) for part in cells)
-    ways = stats.hypergeom(of_first + of_second, of_first, first + second)
-    p = np.minimum(1.0, 2 * np.minimum(ways.cdf(first), ways.sf(first - 1)))
+    tables = stats.hypergeom(of_first + of_second, of_first, first + second)
+    p = np.minimum(1.0, 2 * np.minimum(tables.cdf(first), tables.sf(first - 1)))
     return np.where((of_first > 0) & (of_second > 0), p, np.nan)
 
 
@@ -327,9 +323,9 @@ def _reasons_by(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFrame:
     return table[order].sort_index(key=lambda index: index.astype(str))
 
 
-def _simulated(observed: Array, expected: Array, chi2: float, draws: int, seed: int) -> float:
+def _simulated(observed: Array, expected: Array, chi2: float, draws: int) -> float:
     margins = (observed.sum(axis=1).astype(int), observed.sum(axis=0).astype(int))
-    drawn = stats.random_table(*margins).rvs(draws, random_state=np.random.default_rng(seed))
+    drawn = stats.random_table(*margins).rvs(draws, random_state=np.random.default_rng(0))
     # a drawn table equal to the observed one must count, whatever the order of summation did to its last digit
     as_far = ((drawn - expected) ** 2 / expected).sum(axis=(1, 2)) >= chi2 * (1 - 1e-10)
     return float((1 + as_far.sum()) / (1 + draws))

@@ -78,9 +78,9 @@ class _Stream(io.TextIOBase):
         self.shell, self.name = shell, name
 
     def write(self, text: str) -> int:
-        said = [output for output in self.shell.outputs if output.get("name") == self.name]
-        if said:
-            said[0].text += text
+        streams = [output for output in self.shell.outputs if output.get("name") == self.name]
+        if streams:
+            streams[0].text += text
         elif text:
             self.shell.outputs.append(new_output("stream", name=self.name, text=text))
         return len(text)

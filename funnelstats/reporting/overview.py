@@ -159,7 +159,7 @@ def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[st
     files = {**({"": TEAM_PAGE} if page else {}), **_own_pages(run)}
     first, last = UNITS["week"].days(name)
     as_of = str(page.get("parameters", {}).get("as_of", "")) or str(last)
-    cells = [cell for told in page.get("restated", []) for cell in told["cells"]]
+    cells = [cell for change in page.get("restated", []) for cell in change["cells"]]
     turned = {cell["manager"] for cell in cells if _verdict_of(cell["was"]) != _verdict_of(cell["is"])}
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in page.get("verdicts", []):
@@ -189,7 +189,7 @@ def _is_made(run: Mapping[str, Any], file: str) -> bool:
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """What a cell says: each alarm with its steps; where there is none, how many steps have which verdict."""
     steps = {verdict: [row for row in rows if row["verdict"] == verdict] for verdict in VERDICT_MARKS}
-    told = [verdict for verdict in ALARMS if steps[verdict]] or sorted(steps, key=lambda verdict: -len(steps[verdict]))
+    shown = [verdict for verdict in ALARMS if steps[verdict]] or sorted(steps, key=lambda verdict: -len(steps[verdict]))
     return [
         {
             "verdict": verdict.replace(" ", "-"),
@@ -199,7 +199,7 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             if verdict in ALARMS
             else counted("{n} step", "{n} steps", len(steps[verdict])).format(n=len(steps[verdict])),
         }
-        for verdict in told
+        for verdict in shown
         if steps[verdict]
     ]
 
@@ -220,8 +220,8 @@ def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
 def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each time a week was made again with other numbers: a sentence why, and the cells, changed verdicts first."""
     blocks = []
-    for told in reversed(verdict_page(run).get("restated", [])):
-        cells = sorted(told["cells"], key=lambda cell: _verdict_of(cell["was"]) == _verdict_of(cell["is"]))
+    for change in reversed(verdict_page(run).get("restated", [])):
+        cells = sorted(change["cells"], key=lambda cell: _verdict_of(cell["was"]) == _verdict_of(cell["is"]))
         turned = sum(_verdict_of(cell["was"]) != _verdict_of(cell["is"]) for cell in cells)
         numbers = counted("{n} number changed", "{n} numbers changed", len(cells)).format(n=number(len(cells)))
         verdicts = counted("{n} verdict", "{n} verdicts", turned).format(n=number(turned))
@@ -234,25 +234,25 @@ def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
             for cell in cells
         ]
-        why = "; ".join(reason_sentence(reason) for reason in told["why"])
+        why = "; ".join(reason_sentence(reason) for reason in change["why"])
         blocks.append({"week": name, "numbers": numbers, "verdicts": verdicts, "why": why, "rows": rows})
     return blocks
 
 
-def _verdict_of(told: Mapping[str, Any] | None) -> str:
-    return told["verdict"] if told else ""
+def _verdict_of(step: Mapping[str, Any] | None) -> str:
+    return step["verdict"] if step else ""
 
 
-def _told(told: Mapping[str, Any] | None) -> dict[str, str]:
+def _told(step: Mapping[str, Any] | None) -> dict[str, str]:
     """A cell's words, number and verdict apart."""
-    if told is None:
+    if step is None:
         return {"words": UNKNOWN, "mark": "", "word": "", "verdict": ""}
     rate = (
-        _("{rate} of {n}").format(rate=percent(told["rate"], 1), n=number(told["entered"]))
-        if told["rate"] is not None
+        _("{rate} of {n}").format(rate=percent(step["rate"], 1), n=number(step["entered"]))
+        if step["rate"] is not None
         else ""
     )
-    verdict = told["verdict"]
+    verdict = step["verdict"]
     known = {"mark": VERDICT_MARKS.get(verdict, ""), "word": _(verdict), "verdict": verdict.replace(" ", "-")}
     return {"words": rate or _("no rate"), **known}
 

@@ -71,9 +71,7 @@ def page_words(language: str) -> dict[str, Any]:
     return {**texts, "prose": partial(in_language, language=language), "script": SCRIPT, "policy": POLICY}
 
 
-def page_html(
-    notebook: Any, *, title: str, language: str = "en", index: str | None = "index.html", links: Sequence[Link] = ()
-) -> str:
+def page_html(notebook: Any, *, title: str, language: str = "en", links: Sequence[Link] = ()) -> str:
     """The notebook's words and outputs as one self-contained page; its code stays in the notebook.
 
     Nothing of a page depends on the clock or the machine: the same outputs give the same text.
@@ -88,7 +86,6 @@ def page_html(
             "page_title": title,
             "language": language,
             "words": page_words(language),
-            "index": index,
             "links": links,
         },
     )

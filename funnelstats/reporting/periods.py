@@ -212,7 +212,7 @@ def period_batch(
     for asked in asked_periods(unit, period, first, last, as_of, funnel, tables):
         day = checked_day(funnel, tables, unit, asked, as_of)
         jobs += _jobs(funnel, unit, asked, day, inputs, language, by)
-    kept = [job for job in jobs if not only or any(_named(job, what) for what in only)]
+    chosen = [job for job in jobs if not only or any(_named(job, what) for what in only)]
     for what in only:
         if not any(_named(job, what) for job in jobs):
             key, _given, value = what.partition("=")
@@ -225,9 +225,9 @@ def period_batch(
         "program": fingerprint(jobs[0].notebook, {}, {}),
         **marks,
     }
-    folders = dict.fromkeys(job.target.parent for job in kept)
+    folders = dict.fromkeys(job.target.parent for job in chosen)
     titles = {folder: _about(funnel, unit, folder.name) for folder in folders}
-    return Batch(titles, kept, made_from)
+    return Batch(titles, chosen, made_from)
 
 
 def _jobs(

@@ -135,10 +135,10 @@ def _heard(run: _Running, seconds: float) -> Any:
     ended = not run.process.is_alive()
     with suppress(EOFError, OSError):
         while run.channel.poll():
-            done, said = run.channel.recv()
+            done, message = run.channel.recv()
             if done:
-                return said
-            run = run._replace(since=time.monotonic(), doing=said)
+                return message
+            run = run._replace(since=time.monotonic(), doing=message)
     if ended:
         line = f"the page's process ended at {run.doing}, exit code {run.process.exitcode}"
         return Failure(line, line)

@@ -73,8 +73,8 @@ def with_restated(page: Mapping[str, Any], before: Mapping[str, Any], inputs: Ma
     """
     former = before.get("last_made") or (before if before.get("verdicts") else {})
     if page["state"] != "made":
-        kept = {key: former[key] for key in ("parameters", "verdicts", "made_from", "restated") if key in former}
-        return {**page, **({"last_made": kept} if kept else {})}
+        last_made = {key: former[key] for key in ("parameters", "verdicts", "made_from", "restated") if key in former}
+        return {**page, **({"last_made": last_made} if last_made else {})}
     if not (verdicts := page["verdicts"]):
         return dict(page)
     restated = list(former.get("restated", []))

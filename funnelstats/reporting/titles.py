@@ -75,17 +75,17 @@ def asked_label(notebook: str, values: Mapping[str, Any]) -> str:
     >>> asked_label("leaks", {"week": "2026-W26", "step": "met", "as_of": ""})
     'Leak: met, 22–28 June 2026'
     """
-    said = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
+    given = {name: value for name, value in values.items() if name not in _UNSAID and value != ""}
     parts = []
     if notebook == "plan":
-        deals = said.pop("deals", 0)
+        deals = given.pop("deals", 0)
         words = counted("{n} deal", "{n} deals", deals).format(n=number(deals))
-        by = said.pop("by", "")
+        by = given.pop("by", "")
         parts.append(_("{deals} by {day}").format(deals=words, day=day(parse_day(str(by)))) if by else words)
     if notebook == "leaks":
-        parts += [label(str(said.pop("step", "")))] if "step" in said else []
-        parts += [period_words("week", *week_days(str(said.pop("week"))))] if "week" in said else []
-    known = said.pop("as_of", "")
-    parts += [str(value) for value in said.values()]
+        parts += [label(str(given.pop("step", "")))] if "step" in given else []
+        parts += [period_words("week", *week_days(str(given.pop("week"))))] if "week" in given else []
+    known = given.pop("as_of", "")
+    parts += [str(value) for value in given.values()]
     parts += [_("as of {day}").format(day=day(parse_day(str(known))))] if known else []
     return ": ".join([notebook_label(notebook), *([", ".join(parts)] if parts else [])])

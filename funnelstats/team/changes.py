@@ -179,18 +179,18 @@ def _beginnings(converted: Array, entered: Array) -> tuple[Array, Array]:
     free = np.maximum((entered > 0).sum(axis=1) - 3, 1)
     dispersion = np.maximum(np.where(np.isfinite(squares), squares, 0.0).sum(axis=1) / free, 1.0)
 
-    worth = dispersion[:, None]
-    (a, b), (c, d) = ((won / worth + 0.5, (leads - won) / worth + 0.5) for won, leads in (before, after))
+    scale = dispersion[:, None]
+    (a, b), (c, d) = ((won / scale + 0.5, (leads - won) / scale + 0.5) for won, leads in (before, after))
     spread = a * b / ((a + b) ** 2 * (a + b + 1)) + c * d / ((c + d) ** 2 * (c + d + 1))
     # of both directions the share that is a fall, twice since only falls are asked for
     fall = np.log(2) + special.log_ndtr((a / (a + b) - c / (c + d)) / np.sqrt(spread))
     two = special.betaln(a, b) + special.betaln(c, d) - special.betaln(0.5, 0.5) + fall
-    same = special.betaln(k[:, -1:] / worth + 0.5, (n[:, -1:] - k[:, -1:]) / worth + 0.5)
+    same = special.betaln(k[:, -1:] / scale + 0.5, (n[:, -1:] - k[:, -1:]) / scale + 0.5)
     log = np.concatenate([same, np.where(possible, two, -np.inf)], axis=1)
     log = log - log.max(axis=1, keepdims=True)
     student = -(free[:, None] + 1) / 2 * np.log1p(-2 * log / free[:, None])
     prior = possible / np.maximum(possible.sum(axis=1, keepdims=True), 1)
-    chance = np.exp(student) * np.concatenate([np.ones_like(worth), prior], axis=1)
+    chance = np.exp(student) * np.concatenate([np.ones_like(scale), prior], axis=1)
     return chance[:, 1:] / chance.sum(axis=1, keepdims=True), dispersion
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.comparing import effective_counts
+from funnelstats.core.comparing import NOT_RANKED, effective_counts
 from funnelstats.core.intervals import Array
 
 DRAWS = 2000
@@ -43,8 +43,8 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     asked = _ranked(rates)
     found["shrunken_lower"] = found["shrunken_lower"].fillna(0.0).where(asked)
     found["shrunken_upper"] = found["shrunken_upper"].fillna(1.0).where(asked)
-    kept = columns if "floor" in rates else columns[:-1]
-    return rates.assign(**{name: found[name].to_numpy() for name in kept})
+    shown = columns if "floor" in rates else columns[:-1]
+    return rates.assign(**{name: found[name].to_numpy() for name in shown})
 
 
 def rank_intervals(rates: pd.DataFrame) -> pd.DataFrame:
@@ -183,10 +183,10 @@ def _draws_per_step(rates: pd.DataFrame, seed: int) -> Iterator[tuple[npt.NDArra
     """For each step its rows and draws × rows of their rates; the same seed, the same draws."""
     rng = np.random.default_rng(seed)
     k, n = effective_counts(rates)
-    told = _judged(rates)
+    judged = _judged(rates)
     for group in rates.groupby(["from_stage", "to_stage"], sort=False, dropna=False).indices.values():
         rows = np.asarray(group)
-        known = rows[told[rows]]
+        known = rows[judged[rows]]
         mean, size, weight, widths = hyper_posterior(k[known], n[known])
         picked = rng.choice(len(weight), DRAWS, p=weight)
         # spread over the grid's cells, or few distinct values would be drawn
@@ -203,4 +203,4 @@ def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _ranked(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    return np.asarray(rates["verdict"] != "not ranked") if "verdict" in rates else np.ones(len(rates), dtype=bool)
+    return np.asarray(rates["verdict"] != NOT_RANKED) if "verdict" in rates else np.ones(len(rates), dtype=bool)

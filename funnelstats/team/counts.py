@@ -67,8 +67,8 @@ def rival_counts(
         checked_between(entered_between, "entered_between")
     stages, last = funnel.stages, len(funnel.steps)
     # The whole way is way 0 and the steps follow it; of two stages the one step is the whole way.
-    ways = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
-    days = [sum(step.horizon_days for step in funnel.steps[first:until]) for first, until in ways]
+    pairs = [(0, last), *((place, place + 1) for place in range(last) if last > 1)]
+    days = [sum(step.horizon_days for step in funnel.steps[first:until]) for first, until in pairs]
     rows = _with_moves(journeys, entries, funnel)
     came, step = rows.filter(rows.place == 0), rows.filter(rows.place < last)
     dated = _of_way(came, came.place, came.won_on, came.all_touched, came.all_direct)
@@ -93,7 +93,7 @@ def rival_counts(
         **{f"{name}_entered": dated.count(where=judged) for name, (judged, _) in groups.items()},
         **{f"{name}_converted": dated.count(where=judged & passed) for name, (judged, passed) in groups.items()},
     )
-    return _long(fetch(counted), [(stages[first], stages[until]) for first, until in ways])
+    return _long(fetch(counted), [(stages[first], stages[until]) for first, until in pairs])
 
 
 def _with_moves(paths: ir.Table, entries: ir.Table, funnel: Funnel) -> ir.Table:
@@ -128,12 +128,12 @@ def _of_way(rows: ir.Table, way: ir.Value, reached_on: ir.Value, touched: ir.Val
     )
 
 
-def _long(counted: pd.DataFrame, ways: list[tuple[str, str]]) -> pd.DataFrame:
+def _long(counted: pd.DataFrame, pairs: list[tuple[str, str]]) -> pd.DataFrame:
     """One row for each way and definition, nobody counted where no row came."""
-    by_way = counted.set_index("_way").reindex(range(len(ways)), fill_value=0).astype("int64")
+    by_way = counted.set_index("_way").reindex(range(len(pairs)), fill_value=0).astype("int64")
     rows = [
-        (name, *stages, by_way.at[way, f"{name}_entered"], by_way.at[way, f"{name}_converted"])
-        for way, stages in enumerate(ways)
+        (name, *stages, by_way.at[place, f"{name}_entered"], by_way.at[place, f"{name}_converted"])
+        for place, stages in enumerate(pairs)
         for name in DEFINITIONS
     ]
     found = pd.DataFrame(rows, columns=["definition", "from_stage", "to_stage", "entered", "converted"])

@@ -128,9 +128,9 @@ def leak_drivers(strata: pd.DataFrame, step: pd.DataFrame) -> pd.DataFrame:
     ``step`` without a row there is none.
     """
     rows = strata.merge(step[STEP], on=STEP)
-    told = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
+    names = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
     counts = ["entered", "converted"]
-    found = drivers(rows.groupby(told, dropna=False, as_index=False)[counts].sum() if told else rows[counts])
+    found = drivers(rows.groupby(names, dropna=False, as_index=False)[counts].sum() if names else rows[counts])
     return found.assign(**{column: step[column].iloc[0] if len(found) else "" for column in STEP})
 
 
@@ -220,15 +220,15 @@ def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_])
     _, sizes, rows = np.linalg.svd(design, full_matrices=False)
     span = rows[sizes > 1e-10 * sizes[0]].T
     # attributes that cannot be told apart (one the other's copy) have no effect of their own
-    told = (total[:, 0] > 0) & (weight > 0)
-    told &= np.abs(np.nan_to_num(contrast @ span @ span.T - contrast)).max(axis=1, initial=0) < 1e-8
+    estimable = (total[:, 0] > 0) & (weight > 0)
+    estimable &= np.abs(np.nan_to_num(contrast @ span @ span.T - contrast)).max(axis=1, initial=0) < 1e-8
     design, contrast = design @ span, contrast @ span
     beta, covariance = _fit(k, n, design)
-    if not np.all(np.einsum("ij,jk,ik->i", contrast[told], covariance, contrast[told]) < 100):
+    if not np.all(np.einsum("ij,jk,ik->i", contrast[estimable], covariance, contrast[estimable]) < 100):
         added = span.shape[1] / n.sum()
         beta, covariance = _fit(k + n * added * common, n * (1 + added), design)
     error = np.sqrt(np.abs(np.einsum("ij,jk,ik->i", contrast, covariance, contrast)))
-    return np.where(told, contrast @ beta, np.nan), np.where(told, error, np.nan)
+    return np.where(estimable, contrast @ beta, np.nan), np.where(estimable, error, np.nan)
 
 
 def _fit(k: Array, n: Array, design: Array) -> tuple[Array, Array]:

@@ -10,11 +10,10 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _
-from funnelstats.core.comparing import effective_counts, visible_drop
+from funnelstats.core.comparing import NOT_RANKED, effective_counts, visible_drop
 from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import UNTOLD, YES
 from funnelstats.core.scatter import weeks_differ
-from funnelstats.page.figures import NOT_RANKED
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
@@ -76,8 +75,8 @@ def of_hundred(change: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
 def rates_apart(team: pd.DataFrame) -> pd.DataFrame:
     """The steps whose rate differs from that of matured leads alone by more than its range; of ``with_matured``."""
-    apart = (team["matured_rate"] < team["ci_lower"]) | (team["matured_rate"] > team["ci_upper"])
-    return team[apart & (team["too_recent"] > 0)]
+    outside = (team["matured_rate"] < team["ci_lower"]) | (team["matured_rate"] > team["ci_upper"])
+    return team[outside & (team["too_recent"] > 0)]
 
 
 def scattered(team: pd.DataFrame) -> pd.DataFrame:
@@ -131,8 +130,8 @@ def rival_table(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     ``rates`` is a frame of ``rival_rates``. Returns ``counted`` (the definition in words), ``entered, converted,
     rate, ci_lower, ci_upper, apart``, the last in points.
     """
-    way = _of_whole_way(rates, funnel)
-    shown = way.assign(counted=[_(RIVAL_WORDS[name]) for name in way["definition"]], apart=100 * way["apart"])
+    rivals = _of_whole_way(rates, funnel)
+    shown = rivals.assign(counted=[_(RIVAL_WORDS[name]) for name in rivals["definition"]], apart=100 * rivals["apart"])
     return shown[["counted", "entered", "converted", "rate", "ci_lower", "ci_upper", "apart"]].reset_index(drop=True)
 
 
@@ -145,13 +144,12 @@ def rival_facts(rates: pd.DataFrame, funnel: Funnel, between: tuple[date, date],
 
     ``between`` holds the first and last day of the entries counted; ``way_days`` the days a lead has for all steps.
     """
-    way = _of_whole_way(rates, funnel).set_index("definition")
+    rivals = _of_whole_way(rates, funnel).set_index("definition")
     days = sum(step.horizon_days for step in funnel.steps)
     came = (between[0], min(between[1], as_of - timedelta(days=days)))
     return {
-        **way.loc["reached", ["rate", "entered"]],
+        **rivals.loc["reached", ["rate", "entered"]],
         "came": came,
         "way_days": days,
-        "lowest": way["rate"].min(),
-        "highest": way["rate"].max(),
+        "lowest": rivals["rate"].min(),
     }
