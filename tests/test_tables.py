@@ -87,7 +87,7 @@ def test_the_words_for_a_missing_value_may_be_given(control):
 def test_a_range_below_nothing_is_written_with_a_word_and_true_minus_signs():
     frame = pd.DataFrame({"who": list("abcd"), "d_lower": [-0.25, -0.04, 0.01, -0.001], "d_upper": [-0.17, 0.02, 1, 1]})
     shown = [row[1] for row in cells_of(tabled(frame))]
-    assert shown == ["\u221225 to \u221217%", "\u22124 to 2%", "1–100%", "\u22120 to 100%"]
+    assert shown == ["\u221225 to \u221217%", "\u22124 to 2%", "1–100%", "0–100%"]
 
 
 def test_the_table_is_written_as_it_is_read(control):
