@@ -513,9 +513,10 @@ def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(sample
     facts, sections, losses = page(funnel, paths)
     lines = sections["first"].splitlines()
     assert lines[0] == "“price” now costs 8.8% of leads at presented → contracted, up from 1.5%"
-    assert lines[1].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
-    assert lines[2].startswith("Сидоров hears “other supplier” in 53 of 105 refusals (the others: 9.3%).")
-    assert lines[3] == "437 refused leads are due for a second try in July 2026."
+    assert lines[1] == "Leads of 30 March – 28 June, against as many weeks before."
+    assert lines[2].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
+    assert lines[3].startswith("Сидоров hears “other supplier” in 50% of refusals (the others: 9.3%).")
+    assert lines[4] == "437 refused leads are due for a second try in July 2026."
     assert len(sections["first"].split()) <= 90
     assert (facts["due"], facts["ownerless"], facts["lost"], facts["blank"]) == (437, 11, 266, 15)
     assert (facts["excuses"], facts["gaps"]) == (
@@ -564,9 +565,9 @@ def test_a_month_without_news_opens_with_what_is_most_or_missing(facts, title):
 
 
 def test_who_leaves_the_reason_blank_is_asked_for_it():
-    row = {"value": "Анна", "refusal": "(missing)", "lost": 8, "of": 9, "other_share": 0.1}
+    row = {"value": "Анна", "refusal": "(missing)", "share": 8 / 9, "other_share": 0.1}
     said = shown("first", findings(named=[row], due=3, ownerless=3))
-    assert "Анна leaves the reason blank in 8 of 9 refusals (the others: 10%)." in said
+    assert "Анна leaves the reason blank in 89% of refusals (the others: 10%)." in said
     assert said.endswith("They belong to nobody: assign them.")
 
 
