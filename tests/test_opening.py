@@ -46,14 +46,14 @@ def rows(tables):
     }
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 def test_without_a_day_the_tables_are_as_exported():
     funnel, tables = open_funnel(NAME)
     assert funnel.name == NAME
     assert rows(tables) == {"leads": 3, "entries": 4, "contacts": None, "payments": 2, "costs": 2}
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 @pytest.mark.parametrize("day", ["2026-01-09", date(2026, 1, 9)])
 def test_as_of_a_day_later_rows_do_not_exist_and_undated_ones_do(day):
     # 23:30 in Moscow on the 9th is known at the end of the 9th.
@@ -61,7 +61,7 @@ def test_as_of_a_day_later_rows_do_not_exist_and_undated_ones_do(day):
     assert rows(tables) == {"leads": 3, "entries": 3, "contacts": None, "payments": 1, "costs": 1}
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 def test_before_the_first_day_only_what_has_no_date_exists():
     _, tables = open_funnel(NAME, "2025-12-31")
     assert rows(tables) == {"leads": 1, "entries": 1, "contacts": None, "payments": 0, "costs": 0}
@@ -73,7 +73,7 @@ def test_data_that_is_not_prepared_says_the_command():
         open_funnel(NAME)
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 @pytest.mark.parametrize(
     "changed", [(RICH, {**MORE, "leads.csv": MORE["leads.csv"] + "d,\n"}), (RICH.replace("= 14", "= 21"), MORE)]
 )
@@ -85,13 +85,13 @@ def test_data_that_changed_since_it_was_prepared_says_the_command(changed):
     open_funnel(NAME)
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 def test_a_comment_in_the_statement_changes_nothing():
     write("# a word\n" + RICH, MORE)
     open_funnel(NAME)
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 def test_the_last_day_is_that_of_the_export_else_of_the_last_entry():
     funnel, tables = open_funnel(NAME)
     assert last_day(tables, funnel) == date(2026, 1, 10)
@@ -106,7 +106,7 @@ def test_data_without_a_single_dated_entry_says_that_there_is_no_last_day():
         last_day(tables, funnel)
 
 
-@pytest.mark.usefixtures("rich")
+@pytest.mark.usefixtures("here", "rich")
 def test_the_account_of_a_preparation_adds_up():
     quality = read_quality(NAME)
     assert quality.rows.values.tolist() == [
@@ -150,7 +150,7 @@ def regions():
     prepare(NAME)
 
 
-@pytest.mark.usefixtures("regions")
+@pytest.mark.usefixtures("here", "regions")
 @pytest.mark.parametrize(("where", "leads", "entries"), [("region=North", 2, 3), ("region=(missing)", 1, 1)])
 def test_a_part_of_the_leads_has_what_happened_to_them(where, leads, entries):
     _, tables = open_funnel(NAME, where=where)
@@ -160,7 +160,7 @@ def test_a_part_of_the_leads_has_what_happened_to_them(where, leads, entries):
     assert (whole["leads"], whole["entries"]) == (3, 4)
 
 
-@pytest.mark.usefixtures("regions")
+@pytest.mark.usefixtures("here", "regions")
 @pytest.mark.parametrize(
     ("where", "told"),
     [
