@@ -39,7 +39,7 @@ def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
             elif gone:
                 word = WORDS[outcome]
             else:
-                word = "still there" if judged else "too recent"
+                word = "still there" if judged else "still running"
             found.append(
                 (episode.lead_id, episode.number, step.from_stage, step.to_stage, entered_on, word, shown, judged)
             )
