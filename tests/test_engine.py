@@ -86,7 +86,7 @@ def test_a_page_has_the_same_bytes_from_either() -> None:
     pages = [page_html(notebook, title="T") for notebook in (ours, theirs)]
     assert pages[0] == pages[1]
     assert faults(pages[0], ours) == []
-    assert "<img" in pages[0]
+    assert "<svg" in pages[0]
 
 
 def test_what_a_page_changes_stays_with_it_and_its_random_numbers_are_its_own(tmp_path) -> None:
