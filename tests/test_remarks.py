@@ -111,9 +111,11 @@ def test_steps_that_moved_it_are_told_and_small_ones_left_to_the_table() -> None
 
 def test_a_change_that_cannot_be_told_is_said_with_how_large_it_may_be() -> None:
     same = steps((100, 80), (80, 40))
-    assert way(same, same)[1].endswith("cannot be told: the change is very likely between −14 and 14 points.")
+    assert way(same, same)[1].endswith(
+        "is too close to call for a page read every week (likely change −14 to 14 points)."
+    )
     rare = way(steps((4000, 2000), (2000, 20)), steps((4000, 2000), (2000, 22)))[1]
-    assert rare.endswith("the change is very likely between −0.3 and 0.4 points.")
+    assert rare.endswith("(likely change −0.3 to 0.4 points).")
 
 
 def test_no_change_is_said_with_its_margin_and_only_where_a_larger_one_is_ruled_out() -> None:
