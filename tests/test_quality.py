@@ -62,9 +62,8 @@ def test_a_warning_is_told_first_with_the_line_that_mends_it_and_beside_the_numb
     assert first.endswith(f"In funnel.toml:\n{mend}")
     assert "web" in second
     assert "same instant" in last
-    assert cautions(odd, "dates", "refusals") == [first.partition(" In funnel.toml")[0]], (
-        "no keys beside a page's numbers"
-    )
+    assert cautions(odd, "dates", "refusals") == [first]
+    assert cautions(odd, "dates", unnamed=True) == [first.partition(" In funnel.toml")[0]], "no keys for a manager"
     assert cautions(odd, "money") == [second]
     assert cautions(odd, "people") == cautions([], "dates") == []
 
@@ -162,7 +161,7 @@ def test_that_most_ends_were_put_right_is_a_warning_with_the_line_that_counts_th
     told = found([*CLEAN, *slips], TOML)
     assert told["most_ends_corrected", "1"] == 6
     assert "correction_hours = 0" in cautions(read_quality(NAME).facts)[0]
-    assert "correction_hours" not in cautions(read_quality(NAME).facts, "conversion")[0], "no keys on a manager's page"
+    assert "correction_hours" not in cautions(read_quality(NAME).facts, "conversion", unnamed=True)[0]
     kept = [f"b,lost,2026-02-{day:02} 10:00" for day in range(1, 8)]
     assert found([*CLEAN, *slips, *kept], TOML)["ends_corrected", "1"] == 6
 

@@ -42,8 +42,8 @@ def oddities(facts: Sequence[dict]) -> list[str]:
 def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> list[str]:
     """The warnings about the data that touch these numbers, all where none is named; empty where there is none.
 
-    Each is a sentence, where all are asked for with the lines of funnel.toml that put it right. ``unnamed`` leaves out
-    those that name people, for a page that one manager reads. Of one kind at most five are told, and how many more
+    Each is a sentence with the lines of funnel.toml that put it right. ``unnamed``, for a page that one manager reads,
+    leaves out these lines, and the warnings that name people. Of one kind at most five are told, and how many more
     there are.
     """
     touching = []
@@ -55,7 +55,7 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
     sentences = []
     for kind in dict.fromkeys(fact["fact"] for fact in touching):
         alike = [fact for fact in touching if fact["fact"] == kind]
-        sentences += _facts(alike[:MOST_TOLD], mend=not subjects)
+        sentences += _facts(alike[:MOST_TOLD], mend=not unnamed)
         if more := len(alike) - MOST_TOLD if len(alike) > MOST_TOLD else 0:
             sentences.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
     return sentences
