@@ -239,4 +239,4 @@ def test_no_contacts_and_those_too_recent_are_no_comparison() -> None:
     assert words_of(found_of(counts_of())) == "(nothing)"
     recent = found_of(counts_of(("call", "lead", 0, 0, 0, 3)))
     assert (recent["contacts"], recent["answer"]) == (3, "")
-    assert words_of(recent).endswith("3 contacts are too recent to be counted.")
+    assert words_of(recent).endswith("3 contacts are not counted yet: their days are still running.")

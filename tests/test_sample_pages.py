@@ -139,7 +139,7 @@ def test_the_last_week_shows_the_leak_since_its_week_and_blames_the_team_for_it(
     )
     assert todo.endswith("starting with Compressors: 40% move on, of other leads 80%.")
     assert reason == "Reason given: “price” now ends 10.1% of leads here, before 1.4%."
-    assert one_to_one == "One to one: Сидоров and Иванов (how)."
+    assert one_to_one == "One to one: Сидоров and Иванов."
     assert whole_way(page["leak"].change)["moved"]["to_stage"].tolist() == ["contracted"]
     steps = {one["manager"]: [row["from_stage"] for row in one["steps"]] for one in page["people"]["named"]}
     assert steps == {"Сидоров": ["presented", "contracted"], "Иванов": ["lead", "met"]}

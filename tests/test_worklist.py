@@ -237,7 +237,7 @@ def test_the_chance_of_second_tries_is_told_of_ten_or_more_that_were_made(succes
     assert found["tried"] == tried
     assert pd.notna(found["rate"]) == pd.notna(found["ci_lower"]) == told
     said = show_section("manager.again", found).data["text/plain"]
-    words = {20: "Of 20 refused leads that the team tried again, 5 were won (likely range 11–47%).", 0: "not known"}
+    words = {20: "Of the team's 20 finished second tries 5 were won (likely range 11–47%).", 0: "not known"}
     assert words.get(tried, "9 finished second tries, 5 won: too few") in said
     assert show_section("manager.again", due(lead("a"))).data["text/html"] == ""
 

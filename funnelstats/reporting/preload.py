@@ -78,7 +78,10 @@ def _make_a_page() -> None:
 def _leave_the_terminal() -> None:
     """Ctrl-C is for the run, which ends its pages itself, and its output is for the run alone."""
     os.setsid()
+    # one that came until now is dropped with the handler, those that come later are this process's own
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
