@@ -135,6 +135,7 @@ class LeakWeek(NamedTuple):
     now: tuple[date, date]
     drivers: pd.DataFrame
     reasons: pd.DataFrame
+    lessons: pd.DataFrame
 
 
 def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -> LeakWeek:
@@ -145,6 +146,7 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
     - ``now``: first and last day since the step fell, where a fall is shown; else the window judged
     - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
       against the weeks before; both without a row where nothing leaks
+    - ``lessons``: ``coaching_pairs`` of the team at equal leads, of every step
     """
 
     def make() -> LeakWeek:
@@ -152,7 +154,8 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         judged = team(funnel, tables, week, day)
         paths = judged.paths
         fates = step_fates(paths, funnel, day, entered_between=window)
-        leaks = leak_sizes(judged.rates, funnel, fates=fates, deal=float(judged.deal["mean_deal"].iloc[0]))
+        deal = float(judged.deal["mean_deal"].iloc[0])
+        leaks = leak_sizes(judged.rates, funnel, fates=fates, deal=deal)
         weeks = step_counts(paths, funnel, day, by="week", entered_between=trend_window(week, funnel))
         since = since_when(weeks, funnel)
         then = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=before), funnel)
@@ -165,7 +168,8 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         based = with_leads(paths, tables.leads, funnel.base)
         strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=now)
         reasons = reason_changes(*(_reasons(paths, funnel, day, part) for part in (now, before))).merge(at[STEP])
-        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons)
+        lessons = coaching_pairs(at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=deal)
+        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons, lessons)
 
     name = page_name("leak", funnel.name, week, str(day), tables.part)
     return make() if step else made_once(name, make, tables.entries.get_backend())
@@ -235,7 +239,6 @@ class ManagersWeek(NamedTuple):
     marks: pd.DataFrame
     reasons: pd.DataFrame
     won: pd.DataFrame
-    lessons: pd.DataFrame
 
 
 def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWeek:
@@ -251,7 +254,6 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
     - ``reasons``: ``reason_patterns`` of the managers; ``won``: ``leads_won`` of the week
-    - ``lessons``: ``coaching_pairs`` of the team at equal leads, as its page shows them
     """
 
     def make() -> ManagersWeek:
@@ -283,9 +285,6 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
             marks=landmark_differences(landmark_counts(firsts, funnel, day)),
             reasons=reason_patterns(refused, funnel, "manager"),
             won=leads_won(paths, leads, funnel, week_days(week)),
-            lessons=coaching_pairs(
-                at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=float(judged.deal["mean_deal"].iloc[0])
-            ),
         )
 
     return made_once(

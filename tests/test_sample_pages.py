@@ -163,18 +163,18 @@ def test_every_weeks_page_names_nobody_but_the_planted_profiles(pages, week) -> 
     named = cells_of(pages[week], named=[True])
     # In the tenth week the other two have not been seen long enough.
     assert named == ({("Иванов", "lead"), ("Сидоров", "contracted")} if week == WEEKS[0] else OWN)
-    assert set(pages[week]["lessons"]["learner"]) <= {"Иванов", "Сидоров"}
+    assert set(pages[week]["leak"].lessons["learner"]) <= {"Иванов", "Сидоров"}
 
 
 @pytest.mark.parametrize("week", WEEKS)
 def test_nobody_learns_from_a_robot_from_nobody_or_from_somebody_with_few_leads(pages, week) -> None:
-    lessons = pages[week]["lessons"]
+    lessons = pages[week]["leak"].lessons
     assert not lessons.empty
     assert not set(lessons["teacher"]) & {"CRM robot", MISSING, "Novák"}
 
 
 def test_the_planted_pairs_can_teach_each_other(pages) -> None:
-    lessons = pages[LAST]["lessons"].set_index("to_stage")
+    lessons = pages[LAST]["leak"].lessons.set_index("to_stage")
     pair = ["teacher", "learner"]
     assert lessons.loc["presented", pair].tolist() == ["Сидоров", "Иванов"]
     assert lessons.loc["paid", pair].tolist() == ["Иванов", "Сидоров"]
@@ -185,7 +185,7 @@ def test_the_planted_pairs_can_teach_each_other(pages) -> None:
 @pytest.mark.parametrize("week", WEEKS)
 def test_whoever_teaches_is_on_target_there_or_one_of_the_planted_pair_that_swaps(pages, week) -> None:
     verdicts = pages[week]["managers"].set_index(["manager", "from_stage"])["verdict"]
-    lessons = pages[week]["lessons"]
+    lessons = pages[week]["leak"].lessons
     taught = lessons[~lessons["swap"]]
     assert {verdicts[key] for key in zip(taught["teacher"], taught["from_stage"], strict=True)} <= {"green"}
     if week != WEEKS[0]:  # he passes it better than Иванов, though others are best: only while nothing else is named
@@ -198,7 +198,7 @@ def test_whoever_teaches_is_on_target_there_or_one_of_the_planted_pair_that_swap
 
 
 def test_the_best_at_a_step_is_named_beside_who_swaps(pages) -> None:
-    paid = pages[LAST]["lessons"].set_index("to_stage").loc["paid"]
+    paid = pages[LAST]["leak"].lessons.set_index("to_stage").loc["paid"]
     assert paid["swap"]
     assert paid["best"] == "Петрова"
     rates = pages[LAST]["managers"].set_index(["manager", "from_stage"])["rate"]
@@ -358,7 +358,7 @@ def without_numbers_of_ours(path):
 @pytest.mark.parametrize("manager", ["O'Neill", "Смирнова"])
 def test_a_managers_page_names_no_other_manager_but_a_coach(rendered, sample, manager) -> None:
     funnel, tables, _ = sample
-    lessons = weekly.managers(funnel, tables, LAST, week_days(LAST)[1]).lessons
+    lessons = weekly.leak(funnel, tables, LAST, week_days(LAST)[1]).lessons
     coaches = set(lessons.loc[lessons["learner"] == manager, "teacher"])
     owners = set(tables.entries.select("manager").distinct().to_pyarrow()["manager"].to_pylist()) - {None}
     assert len(owners) == 10
