@@ -29,13 +29,8 @@ _ENDLESS = 1e21
 """From here on a number is shown as endless: Babel refuses it, and no digit of it would mean anything."""
 _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
 """How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
-_AXIS_DAYS = {"en": "d MMM", "ru": "d MMM"}
-"""How the axis of a figure does, whose page names the year."""
 _SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
 """How a table does."""
-_MONTHS = {"en": "LLLL y", "ru": "LLLL y"}
-_DAY_AND_MONTH = {"en": "d MMMM", "ru": "d MMMM"}
-_DAY_ALONE = {"en": "d", "ru": "d"}
 _BRITISH = {"en": "en_GB"}
 """Whose English is written: no comma before the last of several."""
 _spoken: dict[str, Any] = {"language": "en", "labels": {}, "lead_url": None}
@@ -60,6 +55,15 @@ def spoken() -> str:
 def label(name: str) -> str:
     """What a stage, channel, product or reason is called in the language spoken: its own name where none is stated."""
     return str(_spoken["labels"].get(name, name))
+
+
+def step_name(from_stage: str, to_stage: str) -> str:
+    """A step, no arrow at the start of a line.
+
+    >>> step_name("lead", "met")
+    'lead\xa0→ met'
+    """
+    return f"{label(from_stage)}\u00a0→ {label(to_stage)}"
 
 
 def lead_address(lead_id: str) -> str:
@@ -203,7 +207,11 @@ def money(amount: float, currency: str) -> str:
     >>> money(35324006.4, "RUB")
     '35,324,006\xa0₽'
     """
-    return _(NOT_KNOWN) if pd.isna(amount) else f"{number(amount)}\u00a0{symbol(currency)}"
+    return _(NOT_KNOWN) if pd.isna(amount) else _in_currency(number(amount), currency)
+
+
+def _in_currency(text: str, currency: str) -> str:
+    return f"{text}\u00a0{symbol(currency)}" if currency else text
 
 
 def short_money(amount: float, currency: str) -> str:
@@ -214,13 +222,10 @@ def short_money(amount: float, currency: str) -> str:
     """
     from babel.numbers import format_compact_decimal
 
-    if pd.isna(amount):
-        return _(NOT_KNOWN)
-    if abs(amount) < 10_000:
-        text = number(amount)
-    else:
-        text = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2).replace("-", MINUS)
-    return f"{text}\u00a0{symbol(currency)}".rstrip("\u00a0")
+    if pd.isna(amount) or abs(amount) < 10_000:
+        return money(amount, currency)
+    text = format_compact_decimal(float(f"{amount:.3g}"), locale=spoken(), fraction_digits=2)
+    return _in_currency(text.replace("-", MINUS), currency)
 
 
 def symbol(currency: str) -> str:
@@ -255,11 +260,8 @@ def days(first: date, last: date) -> str:
     if first.year != last.year:
         return f"{day(first)} – {day(last)}"
     same = first.month == last.month
-    begin, end = (
-        _day(value, pattern)
-        for value, pattern in ((first, _DAY_ALONE if same else _DAY_AND_MONTH), (last, _DAY_AND_MONTH))
-    )
-    return f"{begin}–{end}" if same else f"{begin} – {end}"
+    end = _day(last, "d MMMM")
+    return f"{first.day}–{end}" if same else f"{_day(first, 'd MMMM')} – {end}"
 
 
 def month(value: date) -> str:
@@ -268,7 +270,7 @@ def month(value: date) -> str:
     >>> month(date(2026, 6, 28))
     'June 2026'
     """
-    return _day(value, _MONTHS)
+    return _day(value, "LLLL y")
 
 
 def day(value: date) -> str:
@@ -277,7 +279,7 @@ def day(value: date) -> str:
     >>> day(date(2026, 6, 28))
     '28 Jun 2026'
     """
-    return _day(value, _DAYS)
+    return _day(value, _DAYS[spoken()])
 
 
 def short_day(value: date) -> str:
@@ -286,19 +288,19 @@ def short_day(value: date) -> str:
     >>> short_day(date(2026, 6, 28))
     '2026-06-28'
     """
-    return _day(value, _SHORT_DAYS)
+    return _day(value, _SHORT_DAYS[spoken()])
 
 
 def axis_day(value: date) -> str:
-    """A day as the axis of a figure writes it.
+    """A day as the axis of a figure writes it, whose page names the year.
 
     >>> axis_day(date(2026, 6, 28))
     '28 Jun'
     """
-    return _day(value, _AXIS_DAYS)
+    return _day(value, "d MMM")
 
 
-def _day(value: date, patterns: Mapping[str, str]) -> str:
+def _day(value: date, pattern: str) -> str:
     from babel.dates import format_date
 
-    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, patterns[spoken()], locale=spoken())
+    return _(NOT_KNOWN) if pd.isna(value) else format_date(value, pattern, locale=spoken())

@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
-from funnelstats.config.words import number, percent
+from funnelstats.config.words import percent
 from funnelstats.page.tables import Shown
 from funnelstats.page.workbook import ILLEGAL
 
@@ -298,11 +298,6 @@ def text_width(text: str, weight: str = "normal") -> float:
 @cache
 def _pen() -> RendererAgg:
     return RendererAgg(1, 1, 72)
-
-
-def interval_words(row: pd.Series) -> str:
-    """The interval of a row: 61–70%."""
-    return f"{number(100 * row['ci_lower'])}–{percent(row['ci_upper'])}"
 
 
 LONGEST_LABEL = 22

@@ -23,7 +23,7 @@ OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
 def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
     """What the page of counting rules tells of: ``funnel``, ``as_of``, ``steps`` with their floors, the ``longest``."""
     steps = [
-        step._asdict() | {"floor": round(step.target - step.tolerance, 12) if step.target else None}
+        step._asdict() | {"floor": round(step.target - step.tolerance, 12) if step.target is not None else None}
         for step in funnel.steps
     ]
     return {
@@ -56,7 +56,7 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
     for kind in dict.fromkeys(fact["fact"] for fact in touching):
         alike = [fact for fact in touching if fact["fact"] == kind]
         sentences += _facts(alike[:MOST_TOLD], mend=not unnamed)
-        if more := len(alike) - MOST_TOLD if len(alike) > MOST_TOLD else 0:
+        if (more := len(alike) - MOST_TOLD) > 0:
             sentences.append(counted("{n} more of this kind.", "{n} more of this kind.", more).format(n=number(more)))
     return sentences
 

@@ -48,7 +48,7 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
         return Shown({"text/html": "", "text/plain": "(nothing)"})
     if not lines:
         raise ValueError("show_text needs at least one sentence, got none")
-    title, said = _(title) if title else title, lines
+    title = _(title) if title else title
     heading = f'<p class="fs-box-title">{escape(title)}</p>' if title else ""
     tag = "div"
     if box == "warning" and title:
@@ -63,8 +63,8 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     return Shown(
         {
             "text/html": f'<{tag} class="fs-box fs-{box}">{heading}{body}</{tag}>',
-            "text/plain": "\n".join([title, *said] if title else said),
-            TEXT_MIME: {"box": box, "sentences": said},
+            "text/plain": "\n".join([title, *lines] if title else lines),
+            TEXT_MIME: {"box": box, "sentences": lines},
         }
     )
 
@@ -169,14 +169,14 @@ def _html(
     uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
     texts = {name: words[name] for name in words if name not in how.group}
+    first = next(iter(texts))
     # a column without anything in it says nothing; the files beside the page have it
-    head, *_others = texts
-    texts = {name: column for name, column in texts.items() if name == head or {*column} - {"", UNKNOWN}}
+    texts = {name: column for name, column in texts.items() if name == first or {*column} - {"", UNKNOWN}}
     sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in texts}
     labels = {name: escape(columns[name].label) for name in texts}
     cards = _is_read_by_rows(texts, columns)
     named = {name: f' data-label="{label}"' if cards else "" for name, label in labels.items()}
-    first, *others = texts
+    others = [name for name in texts if name != first]
     values = []
     for name in others:
         write = _WRITTEN.get(columns[name].kind, _words)
@@ -202,9 +202,10 @@ def _html(
     # under its header on a screen and breaks between its rows on paper.
     width = " fs-wide fs-sheet" if len(labels) > 12 else " fs-wide" if len(labels) > 8 else ""
     width += " fs-cards" if cards else ""
-    width += " fs-long" if len(frame) > LONG else ""
-    width += "" if how.group else " fs-sortable"
-    search = f' data-filter="{escape(_("Search in this table"))}"' if len(frame) > LONG and not how.group else ""
+    is_long, is_sortable = len(frame) > LONG, not how.group
+    width += " fs-long" if is_long else ""
+    width += " fs-sortable" if is_sortable else ""
+    search = f' data-filter="{escape(_("Search in this table"))}"' if is_long and is_sortable else ""
     title = escape(_(how.title))
     scroll = f'<div class="fs-scroll" role="region" tabindex="0" aria-label="{title}">{body}</div>'
     start = f'<figure class="fs-table{width}" id="table-{how.name}"{search}>'

@@ -12,7 +12,7 @@ from funnelstats.config.dates import parse_day
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import locked
 from funnelstats.config.funnel import Funnel, project_root
-from funnelstats.config.words import _, counted, day, label, number, percent, spoken
+from funnelstats.config.words import _, counted, day, number, percent, spoken, step_name
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS
 from funnelstats.reporting.pages import TEMPLATES, linked, page_words
@@ -205,7 +205,7 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _step(row: Mapping[str, Any]) -> str:
-    return f"{label(row['from_stage'])}\u00a0→ {label(row['to_stage'])}"
+    return step_name(row["from_stage"], row["to_stage"])
 
 
 def _link(name: str, run: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,8 +91,9 @@ def render_many(
     folders = {job.target.parent for job in jobs}
     for folder in folders:
         open_folder(folder)
+    for funnel_folder in {folder.parent for folder in folders}:
         # Of killed runs, also of other periods.
-        remove_leftovers(folder.parent, f"*/{_PART}")
+        remove_leftovers(funnel_folder, f"*/{_PART}")
     records = {n: Record(job, "unchanged") for n, job in enumerate(jobs) if current[n]}
     try:
         for record in records.values():

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from funnelstats.config.funnel import Funnel, Step
-from funnelstats.config.words import _, axis_day, counted, day, label, number, percent
+from funnelstats.config.words import _, axis_day, counted, day, number, percent, percent_range, step_name
 from funnelstats.page.figures import (
     ACCENT,
     DESK,
@@ -23,7 +23,6 @@ from funnelstats.page.figures import (
     TARGET,
     Panel,
     house_panel,
-    interval_words,
     label_marks,
     name_below,
     room_for,
@@ -54,7 +53,9 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
     for step in steps:
         rows = weeks[weeks["from_stage"] == step.from_stage].sort_values("week")
         draw = partial(_draw_trend, rows, step, fell.get(step.from_stage), ends)
-        panels.append(Panel(draw, _step_name(step), wide=step.from_stage in fell or len(steps) == 1))
+        panels.append(
+            Panel(draw, step_name(step.from_stage, step.to_stage), wide=step.from_stage in fell or len(steps) == 1)
+        )
     alt = _("Share of each week's leads that passed each step in time, with interval and target, week by week.")
     return show_figure(*panels, alt=alt, numbers=_numbers(known), marks=_trend_marks(weeks, steps))
 
@@ -117,15 +118,11 @@ def _steps(rows: pd.DataFrame, funnel: Funnel) -> list[Step]:
     return [step for step in funnel.steps if (rows["from_stage"] == step.from_stage).any()]
 
 
-def _step_name(step: Step) -> str:
-    return f"{label(step.from_stage)} → {label(step.to_stage)}"
-
-
 def _told(row: Any) -> str:
     """What a mark says of its row: 66%, very likely 61–70%, of 234 leads."""
     leads = counted("{n} lead", "{n} leads", row["entered"]).format(n=number(row["entered"]))
     return _("{rate}, very likely {interval}, of {leads}").format(
-        rate=percent(row["rate"], 1), interval=interval_words(row), leads=leads
+        rate=percent(row["rate"], 1), interval=percent_range(row["ci_lower"], row["ci_upper"]), leads=leads
     )
 
 
