@@ -27,9 +27,9 @@ def page(tmp_path, monkeypatch):
     (tmp_path / "room" / "ours.html").write_text(PAGE)
     (tmp_path / "room" / "marks.html").write_text((sections.PACKAGE / "page" / "marks.html").read_text())
     monkeypatch.setattr(sections, "PACKAGE", tmp_path)
-    sections._templates.cache_clear()
+    sections.templates.cache_clear()
     yield
-    sections._templates.cache_clear()
+    sections.templates.cache_clear()
     words.speak("en")
 
 

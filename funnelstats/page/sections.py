@@ -21,7 +21,6 @@ from markupsafe import Markup, escape
 
 from funnelstats.config import words
 from funnelstats.config.schema import MISSING
-from funnelstats.config.words import spoken, translations
 from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
 
 PACKAGE = Path(__file__).parents[1]
@@ -57,9 +56,9 @@ def show_section(section: str, facts: Mapping[str, Any] | None = None, **more: A
 def _rendered(section: str, facts: Mapping[str, Any]) -> str:
     page, _dot, block = section.partition(".")
     try:
-        template = _templates(spoken()).get_template(f"{page}.html")
+        template = templates().get_template(f"{page}.html")
         render = template.blocks[block]
-    except (KeyError, LookupError):
+    except LookupError:
         raise ValueError(f'no block "{block}" in the template of the page "{page}"') from None
     lines = "".join(render(template.new_context(_plain(facts)))).splitlines()
     return "\n".join(line.strip() for line in lines if line.strip())
@@ -93,7 +92,8 @@ def _plain(fact: Any) -> Any:
 
 
 @cache
-def _templates(language: str) -> Environment:
+def templates() -> Environment:
+    """The templates of all pages, whose texts are in the language spoken when a section is shown."""
     rooms = sorted({path.parent for path in PACKAGE.glob("*/*.html")})
     found = Environment(
         loader=FileSystemLoader(rooms),
@@ -104,7 +104,7 @@ def _templates(language: str) -> Environment:
         extensions=[TRANSLATED, "jinja2.ext.do"],
     )
     found.policies["ext.i18n.trimmed"] = True
-    found.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    found.install_gettext_callables(words._, words.counted, newstyle=True)  # type: ignore[attr-defined]
     found.filters |= {
         "count": lambda value: Count(round(float(value))),
         "number": words.number,
@@ -119,7 +119,7 @@ def _templates(language: str) -> Environment:
         "days": lambda span: words.days(*span),
         "listed": lambda parts: Markup(words.listed([str(escape(part)) for part in parts])),
         "rough": words.rough,
-        "step": _step,
+        "step": lambda row: words.step_name(row["from_stage"], row["to_stage"]),
         "label": words.label,
         "word": words._,
         "link": _link,
@@ -147,16 +147,9 @@ def _range(row: Mapping[str, Any], lower: str = "ci_lower", upper: str = "ci_upp
 
 
 def _money(amount: float, currency: str) -> Any:
-    """An amount in short with the whole one on hover."""
+    """An amount in short, with the whole one on hover where that says more."""
     short, whole = words.short_money(amount, currency), words.money(amount, currency)
-    return (
-        short if abs(amount) < 10_000 or pd.isna(amount) else Markup('<abbr title="{}">{}</abbr>').format(whole, short)
-    )
-
-
-def _step(row: Mapping[str, Any]) -> str:
-    """The step of a row, no arrow at the start of a line: lead → met."""
-    return f"{words.label(row['from_stage'])}\u00a0→ {words.label(row['to_stage'])}"
+    return short if short == whole else Markup('<abbr title="{}">{}</abbr>').format(whole, short)
 
 
 def _manager_page(name: str) -> str:

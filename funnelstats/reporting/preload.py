@@ -60,9 +60,12 @@ def _make_a_page() -> None:
     from funnelstats.config.words import LANGUAGES, day, speak
     from funnelstats.page.figures import Panel, house_panel, room_for, show_figure
     from funnelstats.page.layout import layout
+    from funnelstats.page.sections import templates
     from funnelstats.reporting.pages import faults, page_html
 
     layout("weekly.team")
+    for template in templates().list_templates(["html"]):
+        templates().get_template(template)
     panel = Panel(lambda width: house_panel(width, 10, left=room_for(["Nothing"], "bold"))[0])
     shown = show_figure(panel, alt="nothing", numbers=pd.DataFrame({"nothing": [0]}))
     output = new_output("display_data", dict(shown.data))
