@@ -181,7 +181,7 @@ def test_an_interrupt_ends_everything_at_once_and_keeps_what_was_there(moment, s
     processes = family(run)
     os.killpg(run.pid, signal.SIGINT)
     # Reading to the end also shows that nobody else holds the pipe.
-    output, _ = run.communicate(timeout=20)
+    output, _ = run.communicate(timeout=90)
     assert run.returncode == 130, output
     assert output.splitlines() == ["interrupted"]
     assert [(tmp_path / "week" / f"{name}.html").read_text() for name in ("first", "second", "third")] == [OLD] * 3
@@ -218,7 +218,7 @@ def test_a_later_run_removes_the_folders_of_a_killed_one_and_of_no_other(start, 
     assert output.splitlines() == ["page made"]
     assert own_folders() == held
     living.send_signal(signal.SIGINT)
-    living.communicate(timeout=20)
+    living.communicate(timeout=90)
     assert own_folders() == set()
 
 
