@@ -77,6 +77,39 @@ def prepare(funnel: str) -> None:
 
 
 @app.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILES...")
+@click.option("--name", default="", metavar="NAME", help="Of the funnel; that of the folder or file if not given.")
+@click.option("--yes", is_flag=True, help="Ask nothing: take what the files suggest.")
+def init(paths: tuple[Path, ...], name: str, yes: bool) -> None:
+    """Write a funnel.toml for an export that has none, and prepare it.
+
+    FILES are the files of the export, or a folder that holds them.
+    """
+    from funnelstats.recognising.init import init as recognise
+
+    def ask(question: str, choices: list[str], default: str | None) -> str | None:
+        if yes or not sys.stdin.isatty():
+            return default
+        kind = click.Choice(choices) if choices else str
+        return str(click.prompt(question, type=kind, default=default, err=True))
+
+    found = recognise(paths, name, ask)
+    _tell_found(found)
+    if found.statement.open:
+        raise FunnelError(
+            "\n".join([*found.statement.open, f"answer in {found.shown}, then run  funnelstats prepare {found.name}"])
+        )
+    _prepare(found.name)
+    say(f"next:  funnelstats weekly {found.name}")
+
+
+def _tell_found(found: Any) -> None:
+    """Which file holds what, and what was left out."""
+    for message in found.told:
+        say(message)
+
+
+@app.command()
 @_periods("week", "YYYY-Www")
 @click.option("--fail-on", type=click.Choice(["red"]), help="Exit 3 on a red that the week before did not have.")
 @click.option("--by", default="", metavar="COLUMN", help="A team's page too for each value of it, as region.")

@@ -1,0 +1,1 @@
+"""A first funnel.toml from files that nobody has described yet."""

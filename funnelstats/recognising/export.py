@@ -1,0 +1,172 @@
+"""The tables of an export together: which is of the leads, and how the others know whose rows are whose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.recognising.roles import Guess, Table, fit, plain, table_of, words
+from funnelstats.recognising.sheets import Sheet
+from funnelstats.recognising.stages import end_of
+
+OVERLAP = 0.5
+"""Share of a column's ids that must be those of leads."""
+MOST_STATUSES = 40
+ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
+DATE_WORDS = re.compile(
+    r"\b(date|time|entered|at|on|when|became|moved|to|of|timestamp|into|stage|"
+    r"дата|время|перехода|вход|в|datum|am|eintritt|fecha|de|el|date de|le|entree|entrada)\b"
+)
+
+
+class Export(NamedTuple):
+    """Tables by what their rows are. ``deals``: one row for each lead; the history itself where there are no others."""
+
+    deals: Table
+    details: list[Table]
+    """Further tables of one row for a lead, such as closed deals."""
+    histories: list[Table]
+    contacts: list[Table]
+    payments: list[Table]
+    costs: list[Table]
+    people: list[Table]
+    unused: list[Sheet]
+
+
+def export_of(sheets: Sequence[Sheet]) -> Export:
+    """The tables of an export. Raises FunnelError where nothing in it is of leads."""
+    tables = [table_of(sheet) for sheet in sheets]
+    deals = [_with_lead_id(table) for table in tables if table.what == "deals"]
+    histories = [table for table in tables if table.what == "history"]
+    deals = [table for table in deals if "lead_id" in table.roles]
+    if not deals and not histories:
+        raise FunnelError(_nothing(tables))
+    main = max(deals or histories, key=lambda table: _fitness(table, deals + histories))
+    leads = _ids(main, main.header("lead_id"))
+    linked = {id(table): _linked(table, leads) for table in tables if table is not main}
+    others: dict[str, list[Table]] = {
+        what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
+    }
+    unused = []
+    for table in tables:
+        if table.sheet is main.sheet:
+            continue
+        found = linked[id(table)] if table.what not in ("costs", "people") else table
+        if found is None or not table.what:
+            unused.append(table.sheet)
+        else:
+            others[table.what].append(found)
+    histories = [main, *others["history"]] if main.what == "history" else others["history"]
+    people = [*others["people"], *(_as_people(sheet) for sheet in unused if _as_people(sheet))]
+    return Export(
+        main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
+    )
+
+
+def _nothing(tables: Sequence[Table]) -> str:
+    lines = [
+        f"{table.sheet.name}: columns {', '.join(f'“{name}”' for name in table.sheet.fields)}: "
+        + ("no column holds the id of a lead" if "lead_id" not in table.roles else "no date and no stage")
+        for table in tables
+    ]
+    return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
+
+
+def _fitness(table: Table, all_tables: Sequence[Table]) -> tuple[bool, int, int]:
+    """A table of deals before a history; the one with most leads, and the most columns."""
+    ids = table.sheet.fields[table.header("lead_id")].distinct
+    return table.what == "deals", ids, len(table.roles)
+
+
+def _ids(table: Table, header: str) -> set[str]:
+    return {*table.sheet.cells[header].dropna()}
+
+
+def _with_lead_id(table: Table) -> Table:
+    """The table with a column as its id that tells its rows apart, where one does."""
+    field = table.field("lead_id")
+    if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known):
+        return table
+    single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind in ("id", "text")]
+    return _with(table, "lead_id", single[0]) if single else table
+
+
+def _with(table: Table, role: str, header: str) -> Table:
+    roles = {other: guess for other, guess in table.roles.items() if guess.header != header}
+    return table._replace(roles={**roles, role: Guess(header, known=False)})
+
+
+def _linked(table: Table, leads: set[str]) -> Table | None:
+    """The table with the column as its lead's id that holds most ids of leads; None where none does."""
+    shares = {
+        name: len(_ids(table, name) & leads) / field.distinct
+        for name, field in table.sheet.fields.items()
+        if field.distinct and field.kind in ("id", "text", "number")
+    }
+    if "lead_id" in table.roles and shares.get(table.header("lead_id"), 0) >= OVERLAP:
+        return table
+    best = max(shares, key=lambda name: shares[name], default="")
+    if not best or shares[best] < OVERLAP:
+        # Ids that differ but for their form are told by prepare, with the line that mends them.
+        return table if table.roles.get("lead_id") and table.roles["lead_id"].known else _alike(table, leads)
+    return _with(table, "lead_id", best)
+
+
+def _alike(table: Table, leads: set[str]) -> Table | None:
+    bare = {_bare(lead) for lead in leads}
+    ids = {_bare(text) for text in _ids(table, table.header("lead_id"))} if "lead_id" in table.roles else set()
+    return table if ids and len(ids & bare) >= OVERLAP * len(ids) else None
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[.,]0+$", "", text)[:15].lstrip("0").casefold()
+
+
+def _as_people(sheet: Sheet) -> Table | None:
+    table = table_of(sheet)
+    named = [name for name in sheet.fields if fit(name, words()["roles"]["name"]) >= 1]
+    ids = [name for name, field in sheet.fields.items() if field.stands_once and name not in named]
+    if not named or not ids:
+        return None
+    return table._replace(what="people", roles={"lead_id": Guess(ids[0], False), "name": Guess(named[0], False)})
+
+
+def status_column(table: Table) -> str:
+    """The column of deals that says which are won and lost, "" where none does."""
+    told = {}
+    for name, field in table.sheet.fields.items():
+        if field.kind in ("text", "id") and field.distinct <= MOST_STATUSES:
+            counts = table.sheet.cells[name].value_counts()
+            ends = {value: end_of(str(value)) for value in counts.index}
+            rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
+            if "won" in ends.values() or ("lost" in ends.values() and fit(name, words()["roles"]["stage"])):
+                told[name] = (fit(name, words()["roles"]["stage"]) > 0, rows)
+    return max(told, key=lambda name: told[name], default="")
+
+
+def stage_dates(table: Table) -> dict[str, str]:
+    """Columns of dates that are each one stage's, and what that stage is called."""
+    used = {table.header(role) for role in ROLES_OF_DATES if role in table.roles}
+    pattern = table.preset.get("entered", "")
+    found = {}
+    for name, field in table.sheet.fields.items():
+        if field.kind != "date":
+            continue
+        if pattern and (match := re.search(pattern, name)):
+            found[name] = match["stage"].strip()
+        elif not pattern and name not in used and fit(name, words()["roles"]["other_date"]) < 1:
+            label = " ".join(DATE_WORDS.sub(" ", plain(name)).split())
+            found |= {name: label} if label else {}
+    return found
+
+
+def times(cells: pd.Series, formats: tuple[str, ...]) -> pd.Series:
+    """Texts as instants, NaT where they are none; good enough to tell which came first."""
+    fmt = formats[0] if formats else ""
+    if fmt.startswith("epoch"):
+        return pd.to_datetime(pd.to_numeric(cells), unit="ms" if "ms" in fmt else "s", utc=True, errors="coerce")
+    return pd.to_datetime(cells, format=fmt or "ISO8601", utc=True, errors="coerce")

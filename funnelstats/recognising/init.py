@@ -1,0 +1,87 @@
+"""``funnelstats init``: from files that nobody has described to a funnel.toml that can be used."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import project_root
+from funnelstats.recognising.export import Export, export_of
+from funnelstats.recognising.roles import plain
+from funnelstats.recognising.sheets import readable, sheets_of
+from funnelstats.recognising.statement import Ask, Statement, Writer
+
+
+class Found(NamedTuple):
+    """What a new funnel was made of."""
+
+    name: str
+    path: Path
+    export: Export
+    statement: Statement
+    refused: list[str]
+
+    @property
+    def shown(self) -> str:
+        return f"data/raw/{self.name}/funnel.toml"
+
+    @property
+    def told(self) -> list[str]:
+        """What each file holds, and what of them is not used."""
+        export = self.export
+        kinds = {
+            "leads": [export.deals] if export.deals.what == "deals" else [],
+            "one row for a lead": export.details,
+            "history of stages": export.histories,
+            "contacts": export.contacts,
+            "payments": export.payments,
+            "costs": export.costs,
+        }
+        lines = [
+            f"{table.sheet.name}: {what}, {len(table.sheet.cells):,} rows"
+            + (f" ({table.preset['crm']})" if table.preset else "")
+            for what, tables in kinds.items()
+            for table in tables
+        ]
+        lines += [f"{sheet.name}: not used" for sheet in export.unused]
+        lines += [f"not read: {message}" for message in self.refused]
+        guesses = len(self.statement.guessed)
+        return [*lines, f"{self.shown}: written; lines marked “guessed” ({guesses}) are those to check first"]
+
+
+def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
+    """Write ``data/raw/<name>/funnel.toml`` from files, which are copied there unless they lie there.
+
+    Raises FunnelError where the funnel is there already, and where the files do not hold what a funnel needs.
+    """
+    name = name or _name(paths)
+    folder = project_root() / "data" / "raw" / name
+    path = folder / "funnel.toml"
+    if path.exists():
+        raise FunnelError(f"data/raw/{name}/funnel.toml is there already: remove it, or give another --name")
+    files = [file for given in paths for file in readable(given)]
+    if not files:
+        raise FunnelError(f"{', '.join(map(str, paths))}: no files here")
+    sheets, refused = sheets_of(files)
+    if not sheets:
+        raise FunnelError("\n".join(refused))
+    export = export_of(sheets)
+    statement = Writer(export, name, ask).statement()
+    folder.mkdir(parents=True, exist_ok=True)
+    used = {file for sheet in sheets for file in sheet.files}
+    for file in files:
+        if file.name in used and file.parent.resolve() != folder.resolve():
+            shutil.copy2(file, folder / file.name)
+    path.write_text(statement.text, encoding="utf-8")
+    return Found(name, path, export, statement, refused)
+
+
+def _name(paths: Sequence[Path]) -> str:
+    """The funnel's name from that of the folder, or of the first file."""
+    first = paths[0].resolve()
+    name = re.sub(r"[^\w]+", "_", plain(first.stem if first.is_file() else first.name)).strip("_")
+    return name or "funnel"

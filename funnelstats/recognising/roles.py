@@ -1,0 +1,174 @@
+"""Which role each column plays, and what the rows of a table are: deals, their history, calls, payments, costs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from funnelstats.recognising.sheets import Field, Kind, Sheet
+
+PRESETS = Path(__file__).parents[1] / "config" / "presets"
+DATES: tuple[Kind, ...] = ("date",)
+TEXTS: tuple[Kind, ...] = ("text", "id", "number", "flag")
+KINDS: dict[str, tuple[Kind, ...]] = {
+    **dict.fromkeys(("created", "closed", "won", "lost", "time", "other_date", "paid"), DATES),
+    **dict.fromkeys(("lead_id", "payment_id"), ("id", "text", "number")),
+    "amount": ("number", "flag"),
+    "duration": ("number", "duration"),
+    "reached": ("flag", "text"),
+}
+"""What columns of a role may hold; of the roles not named: texts."""
+
+OFTEN, MANY = 1.05, 1.5
+"""Rows for each id, from which on the rows are no leads but what happened to them; the second where they have columns
+of a lead's own, of which some may stand twice."""
+
+
+class Guess(NamedTuple):
+    """A column's role, and whether a preset knows it or words suggest it."""
+
+    header: str
+    known: bool
+
+
+class Table(NamedTuple):
+    """A sheet, what its rows are, and the columns by their roles."""
+
+    sheet: Sheet
+    what: str
+    """deals, history, contacts, payments, costs, people, or "" for none of them."""
+    roles: dict[str, Guess]
+    preset: Mapping[str, Any]
+
+    def field(self, role: str) -> Field | None:
+        return self.sheet.fields[self.roles[role].header] if role in self.roles else None
+
+    def header(self, role: str) -> str:
+        return self.roles[role].header
+
+
+def plain(text: str) -> str:
+    """Small letters without accents and signs, words apart.
+
+    >>> plain("Date entered “Closed Won (Sales)”"), plain("CreatedDate"), plain("case:concept:name")
+    ('date entered closed won sales', 'created date', 'case concept name')
+    """
+    apart = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я][a-zа-я])|(?<=[a-zа-я])(?=[A-ZА-Я]+\b)", " ", text)
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(mark))
+    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold()))
+
+
+@cache
+def words() -> dict[str, dict[str, list[str]]]:
+    """The words of headers, files and ends, as ``plain`` writes them."""
+    text = Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
+    return {
+        part: {role: [plain(word) for word in known] for role, known in roles.items()}
+        for part, roles in tomllib.loads(text).items()
+    }
+
+
+def fit(text: str, known: Iterable[str]) -> float:
+    """How well a text fits the best of some words: 0 not at all, below 2 where it says more than they do."""
+    said, best = f" {plain(text)} ", 0.0
+    for word in known:
+        if f" {word} " == said:
+            best = max(best, 2 + len(word) / 100)
+        elif f" {word} " in said and len(word) > 1:
+            best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))
+    return best
+
+
+@cache
+def presets() -> tuple[dict[str, Any], ...]:
+    """What is known of the exports of single CRMs, from ``config/presets``."""
+    return tuple(
+        {**stated, "crm": path.stem}
+        for path in sorted(PRESETS.glob("*.toml"))
+        for stated in tomllib.loads(path.read_text(encoding="utf-8"))["tables"]
+    )
+
+
+def preset_of(sheet: Sheet) -> Mapping[str, Any]:
+    """The preset of which a sheet has most headers, if it has all by which that is recognised."""
+    there = {plain(name) for name in sheet.fields}
+
+    def named(headers: str | list[str]) -> bool:
+        return any(plain(name) in there for name in ([headers] if isinstance(headers, str) else headers))
+
+    fitting = [stated for stated in presets() if all(map(named, stated["recognised_by"]))]
+    return max(fitting, key=lambda stated: sum(map(named, stated["recognised_by"])), default={})
+
+
+def table_of(sheet: Sheet) -> Table:
+    """The roles of a sheet's columns, and what its rows are."""
+    preset = preset_of(sheet)
+    roles = _known_roles(sheet, preset.get("columns", {}))
+    roles = {**_guessed_roles(sheet, {guess.header for guess in roles.values()}), **roles}
+    return Table(sheet, preset.get("rows", "") or _rows(sheet, roles), roles, preset)
+
+
+def _known_roles(sheet: Sheet, columns: Mapping[str, Any]) -> dict[str, Guess]:
+    by_plain = {plain(name): name for name, field in sheet.fields.items() if field.kind != "blank"}
+    found = {}
+    for role, headers in columns.items():
+        for header in [headers] if isinstance(headers, str) else headers:
+            if plain(header) in by_plain:
+                found[role] = Guess(by_plain[plain(header)], known=True)
+                break
+    return found
+
+
+def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
+    """Each role's best column and each column's best role, the best fits first."""
+    fits = sorted(
+        (
+            (fit(name, known), -place, role, name)
+            for place, (name, field) in enumerate(sheet.fields.items())
+            for role, known in words()["roles"].items()
+            if name not in taken and field.kind in KINDS.get(role, TEXTS)
+        ),
+        reverse=True,
+    )
+    roles: dict[str, Guess] = {}
+    for score, _place, role, name in fits:
+        if score and role not in roles and name not in taken:
+            roles[role] = Guess(name, known=False)
+            taken = taken | {name}
+    return roles
+
+
+def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
+    """What the rows of a table are, by its columns, its name, and how often an id stands there."""
+    title = Path(sheet.files[0]).stem
+    name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
+    header_says = {
+        what: any(fit(name, known) >= 2 for name in sheet.fields) for what, known in words()["headers"].items()
+    }
+    dated = {"time", "created", "closed", "paid"} & {*roles}
+    if "lead_id" not in roles:
+        costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
+        return "costs" if costs else ""
+    lead_id = sheet.fields[roles["lead_id"].header]
+    if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):
+        return "payments"
+    if dated and (name_says["contacts"] or header_says["contacts"]) and "amount" not in roles:
+        return "contacts"
+    about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
+    often = lead_id.filled / max(lead_id.distinct, 1)
+    if (
+        "stage" in roles
+        and dated
+        and (often > (MANY if about_a_lead else OFTEN) or ("time" in roles and not about_a_lead))
+    ):
+        return "history"
+    if often > MANY and dated and "contact_kind" in roles:
+        return "contacts"
+    if dated or "stage" in roles or "won" in roles or "lost" in roles:
+        return "deals"
+    return "people" if "name" in roles and lead_id.stands_once else ""

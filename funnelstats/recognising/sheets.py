@@ -1,0 +1,252 @@
+"""What stands in a file that nobody has described: its tables, and what each column holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+from charset_normalizer import from_bytes
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.cells import BLANKS, FIRST_YEAR
+from funnelstats.importing.files import read_file
+from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, toml_value
+from funnelstats.importing.mapping import NO, YES
+
+Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
+
+HEADER_ROWS = 12
+"""Where the names of columns are looked for: what stands above them is a title."""
+FIRST_VALUES = 200
+"""Values with which formats are tried, before all values are."""
+NEARLY_ALL = 0.98
+"""Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
+ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
+EPOCHS = {"epoch_s": r"^1[0-9]{9}(\.\d+)?$", "epoch_ms": r"^1[0-9]{12}$"}
+LONGEST_ID = 64
+
+
+class Field(NamedTuple):
+    """What a column holds. ``formats``: those that together read its dates, ISO as "", and a second set of them where
+    day and month could change places. ``reading``: what to state of its numbers."""
+
+    name: str
+    kind: Kind
+    filled: int
+    distinct: int
+    formats: tuple[tuple[str, ...], ...] = ()
+    reading: tuple[str, ...] = ()
+
+    @property
+    def stands_once(self) -> bool:
+        return 0 < self.filled == self.distinct
+
+
+class Sheet(NamedTuple):
+    """A table of a file, or of several with the same header: how to read it, its cells as text, its columns."""
+
+    files: tuple[str, ...]
+    lines: dict[str, Any]
+    """What a source has to state so that it is read: encoding, sheet, header_row."""
+    kind: str
+    cells: pd.DataFrame
+    fields: dict[str, Field]
+
+    @property
+    def name(self) -> str:
+        names = ", ".join(self.files)
+        return f"{names}, sheet “{self.lines['sheet']}”" if "sheet" in self.lines else names
+
+
+def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
+    """The tables of some files, those with the same header as one; and what is said of files that hold none."""
+    sheets: dict[tuple[Any, ...], Sheet] = {}
+    refused = []
+    for path in paths:
+        try:
+            for sheet in _sheets(path):
+                alike = (*sheet.fields, *sheet.lines.items())
+                sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
+        except FunnelError as error:
+            refused.append(str(error))
+    return list(sheets.values()), refused
+
+
+def _together(one: Sheet, other: Sheet) -> Sheet:
+    cells = pd.concat([one.cells, other.cells], ignore_index=True)
+    return one._replace(
+        files=(*one.files, *other.files), cells=cells, fields={name: field_of(name, cells[name]) for name in one.fields}
+    )
+
+
+def _sheets(path: Path) -> list[Sheet]:
+    """The tables of a file. Raises FunnelError where it holds none."""
+    encoding = _encoding(path)
+    titles = _titles(path)
+    found = [_sheet(path, encoding, title if len(titles) > 1 else None) for title in titles]
+    tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1]
+    if not tables:
+        raise FunnelError(f"{path.name}: no table with a header and rows")
+    return tables
+
+
+def _titles(path: Path) -> list[str | None]:
+    """The visible sheets of a workbook; one nameless table of any other file."""
+    with path.open("rb") as file:
+        if not file.read(4).startswith(b"PK\x03\x04") or path.suffix.lower() not in (".xlsx", ".xlsm"):
+            return [None]
+    from openpyxl import load_workbook
+
+    book = load_workbook(path, read_only=True)
+    titles = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    book.close()
+    return titles or [None]
+
+
+def _encoding(path: Path) -> str | None:
+    """The encoding to state: none where the file is UTF-8, says what it is, or is no text."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if b"\0" in start[:4] or start.startswith(
+        (b"PAR1", b"PK", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff", b"%PDF", b"\xd0\xcf")
+    ):
+        return None
+    if start[1:40:2].count(0) > 15:
+        return "utf-16-le"
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        best = from_bytes(start, cp_isolation=["cp1251", "cp1252", "cp1250", "utf_16_le"]).best()
+        return best.encoding if best else "cp1252"
+    return None
+
+
+def _sheet(path: Path, encoding: str | None, title: str | None) -> Sheet:
+    for header_row in range(1, HEADER_ROWS + 1):
+        read = read_file(path, [], encoding=encoding, sheet=title, header_row=header_row)
+        if _is_header(read.header) or read.columns.num_rows == 0 or not read.kind.startswith(("CSV", "XLSX")):
+            break
+    if not _is_header(read.header):
+        header_row = 1
+        read = read_file(path, [], encoding=encoding, sheet=title)
+    names = [name for name in dict.fromkeys(read.header) if name and read.header.count(name) == 1]
+    cells = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row).columns.to_pandas()
+    cells = cells.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore")
+    stated = {"encoding": encoding, "sheet": title, "header_row": header_row if header_row > 1 else None}
+    return Sheet(
+        (path.name,),
+        {key: value for key, value in stated.items() if value is not None},
+        read.kind,
+        cells,
+        {name: field_of(name, cells[name]) for name in names},
+    )
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether these are names of columns: several, hardly a blank one, none twice, none a number or a date."""
+    named = [name for name in names if name]
+    plain = not any(re.search(ISO, name) or re.fullmatch(r"[-+]?[\d .,:/]+", name) for name in named)
+    return len(named) > 1 and len(named) + 1 >= len(names) and len({*named}) == len(named) and plain
+
+
+def field_of(name: str, cells: pd.Series) -> Field:
+    """What a column of texts holds, blanks aside."""
+    filled = cells.dropna()
+    values = filled.unique().tolist()
+    field = Field(name, "blank", len(filled), len(values))
+    if not values:
+        return field
+    if formats := formats_of(filled):
+        return field._replace(kind="date", formats=formats)
+    if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
+        return field._replace(kind="flag")
+    if all(re.fullmatch(r"\d+:\d\d(:\d\d)?", value) for value in values):
+        return field._replace(kind="duration")
+    reading = _reading(filled)
+    if reading is not None and not _is_a_name(values):
+        return field._replace(kind="number", reading=tuple(reading))
+    short = filled.str.len().max() <= LONGEST_ID and not filled.str.contains(r"\s\S+\s").any()
+    return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
+
+
+def _is_a_name(values: Sequence[str]) -> bool:
+    """Whether digits are a name and not an amount: zeros at the beginning, or as long as no amount is."""
+    return any(re.match(r"0\d", value) for value in values) or all(re.fullmatch(r"\d{12,}", value) for value in values)
+
+
+def _reading(cells: pd.Series) -> list[str] | None:
+    """What to state so that (nearly) all of these are numbers; None where nothing makes them so."""
+    has_digits = cells.str.contains(r"\d")
+    if has_digits.mean() < NEARLY_ALL:
+        return None
+    values = cells[has_digits].unique().tolist()
+    if not all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values):
+        lines = number_lines(values, ".", "")
+        if not lines:
+            return None
+    else:
+        lines = []
+    words = cells[~has_digits].unique().tolist()
+    return [*lines, f"missing.{{column}} = {toml_value(words)}"] if words else lines
+
+
+def formats_of(cells: pd.Series) -> tuple[tuple[str, ...], ...]:
+    """The formats that together read (nearly) all of these dates, ISO as ""; two such sets where day and month could
+    change places; none where the cells are no dates."""
+    text = cells.str.replace(rf"[{re.escape(BLANKS)}]+", " ", regex=True).drop_duplicates()
+    iso = text.str.match(ISO)
+    if iso.mean() >= NEARLY_ALL:
+        return (("",),)
+    for epoch, digits in EPOCHS.items():
+        if text.str.match(digits).all():
+            return ((epoch,),)
+    first = text.head(FIRST_VALUES).tolist()
+    found: dict[tuple[str, ...], pd.Series] = {}
+    for day in DAYS:
+        formats = [fmt for fmt in COMMON_FORMATS if _day(fmt) == day and any(_reads(value, fmt) for value in first)]
+        read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
+        whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
+        if whole.mean() >= NEARLY_ALL:
+            found[tuple(fmt for fmt in formats if read[fmt].any())] = whole
+    # Who reads what another one cannot is proved by those rows, unless the other reads something else instead.
+    proved = [
+        formats
+        for formats, whole in found.items()
+        if not any((other & ~whole).any() and not (whole & ~other).any() for other in found.values())
+    ]
+    return tuple(proved)
+
+
+def _day(fmt: str) -> str:
+    """The part of a format that names the day."""
+    return re.split(r"[ T](?=%H|%I)", fmt)[0]
+
+
+def day_order(formats: tuple[str, ...]) -> str:
+    """Which of day, month and year comes first: "dmY"."""
+    return "".join(re.findall("%([dmYybB])", _day(formats[0])))
+
+
+def _reads(text: str, fmt: str) -> bool:
+    try:
+        return datetime.strptime(text, fmt).year >= FIRST_YEAR
+    except ValueError:
+        return False
+
+
+def readable(path: Path) -> Iterator[Path]:
+    """The files of a folder that may hold a table, or the file itself."""
+    if path.is_file():
+        yield path
+        return
+    for file in sorted(path.iterdir()):
+        if (
+            file.is_file()
+            and not file.name.startswith((".", "~"))
+            and file.suffix.lower() not in (".toml", ".md", ".py")
+        ):
+            yield file

@@ -1,0 +1,110 @@
+"""Stages from the moves of leads: their order, which are ends, how long a lead gets for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.config.schema import ENDS, IGNORE
+from funnelstats.recognising.roles import fit, words
+
+MOST_STAGES = 7
+"""A page of more stages is no funnel; of a log of many activities those most leads come to are its stages."""
+LEAST_REACH = 0.1
+"""Share of the leads that come to a stage, of a log of many activities."""
+LOOKED_AT = 50_000
+"""Leads whose moves tell the order of stages."""
+SAID = 1.5
+"""A fit of words that say little more than the name does."""
+LEAST_MOVES = 10
+USUAL_DAYS = 30
+HORIZONS = [1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365]
+
+
+class Stages(NamedTuple):
+    """Stages in order, the win last; the export's names that are an end or left out; days for each step."""
+
+    order: list[str]
+    meant: dict[str, str]
+    """The export's name = lost, nurture or ignore."""
+    days: dict[str, int]
+    moves: dict[str, int]
+    """Moves from which the days of a step are known; too few where they are the usual ones."""
+    won: bool
+    """Whether the win is called one; else it is the stage that comes last."""
+
+
+def end_of(name: str) -> str:
+    """Whether a name says won, lost, nurture or ignore; "" where it says none of them.
+
+    >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ клиента", "Meeting with customer", "Spam")]
+    ['won', 'lost', 'lost', '', 'ignore']
+    """
+    known = words()["ends"]
+    fits = {end: fit(name, known[end]) for end in ("won", *ENDS, IGNORE)}
+    told = {end: score for end, score in fits.items() if score >= SAID}
+    if not told:
+        told = {end: fit(name, known[f"{end}_anywhere"]) for end in ("lost", "won")}
+    best = max(told, key=lambda end: told[end])
+    return best if told[best] else ""
+
+
+def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
+    """Stages of entries ``lead, stage, at``, where the time may be missing; ``first`` is known to be the first one."""
+    names = entries["stage"].value_counts().index.tolist()
+    ends = {name: end_of(name) for name in names}
+    meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
+    came = _first_times(entries[~entries["stage"].isin([*meant])])
+    order = sorted(in_order(came), key=lambda name: name != first)
+    wins = [name for name in order if ends[name] == "won"]
+    if len(order) > MOST_STAGES:
+        order = _main_stages(came, order, [*order[:1], *wins[-1:]])
+    if wins:
+        # What comes after the win is another story: delivery, service.
+        order = [name for name in order if name == wins[-1] or order.index(name) < order.index(wins[-1])]
+    if len(order) == 1:
+        # Nobody has won yet, or no stage says so.
+        order = [*order, "won"]
+        came["won"] = pd.Series(pd.NaT, index=came.index, dtype=came.dtypes.iloc[0])
+        wins = ["won"]
+    days, moves = {}, {}
+    for before, after in zip(order, order[1:], strict=False):
+        took = (came[after] - came[before]).dt.total_seconds().dropna() / 86400
+        took = took[took >= 0]
+        moves[after] = len(took)
+        days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
+    meant |= {name: IGNORE for name in names if name not in order and name not in meant}
+    return Stages(order, meant, days, moves, bool(wins))
+
+
+def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
+    """When each lead first came to each stage: a row for each lead, a column for each stage."""
+    few = entries[entries["lead"].isin(entries["lead"].drop_duplicates().head(LOOKED_AT))]
+    return few.groupby(["lead", "stage"])["at"].min().unstack()
+
+
+def in_order(first: pd.DataFrame) -> list[str]:
+    """Stages by the moves: each pair as most leads pass it; of equal ones, the earlier on average."""
+    hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    ranks = hours.rank(axis=1).mean()
+
+    def beaten(name: str) -> int:
+        """Stages that are passed before this one, less those after it."""
+        ahead = hours.drop(columns=name).sub(hours[name], axis=0)
+        return int(np.sign((ahead < 0).sum() - (ahead > 0).sum()).sum())
+
+    return sorted(first.columns, key=lambda name: (beaten(name), ranks[name]))
+
+
+def _main_stages(first: pd.DataFrame, order: Sequence[str], kept: Iterable[str]) -> list[str]:
+    """Of many activities those that most leads come to, if they do in this order."""
+    reach = first.notna().mean()
+    chosen = reach[reach >= LEAST_REACH].nlargest(MOST_STAGES).index
+    return [name for name in order if name in chosen or name in kept]
+
+
+def _horizon(days: float) -> int:
+    return next((horizon for horizon in HORIZONS if days < horizon), int(np.ceil(days / 365)) * 365)
