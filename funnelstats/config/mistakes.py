@@ -66,14 +66,14 @@ def _taken_attributes(leads: Any) -> Iterator[str]:
     """Attributes named like each other, or like a column that reports add to those of the leads."""
     stated: dict[str, str] = {}
     for source in _list(leads):
-        stated_names = {*_mapping(_mapping(source).get("attributes")), *_mapping(_mapping(source).get("constants"))}
-        for name in sorted(stated_names):
+        names = {name: key for key in ("constants", "attributes") for name in _mapping(_mapping(source).get(key))}
+        for name, key in sorted(names.items()):
             column = _as_column(name)
             other = stated.setdefault(column, name)
             if other != name:
-                yield f'leads.attributes.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
+                yield f'leads.{key}.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
             elif column in OF_LEADS | OF_COUNTS and column not in OWN:
-                yield f'leads.attributes.{name}: reports have a column "{column}" of their own; give it another name'
+                yield f'leads.{key}.{name}: reports have a column "{column}" of their own; give it another name'
 
 
 def _unknown_names(stated: Mapping[str, Any], stages: list[str]) -> Iterator[str]:
@@ -172,16 +172,16 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
 def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], constants: set[str]) -> Iterator[str]:
     known = TABLES[table]
     for name in sorted(constants):
-        if name in named or name in _mapping(source.get("attributes")):
+        if name == "stage" and table == "entries":
+            yield "constants.stage: state stage instead"
+        elif name in named or name in _mapping(source.get("attributes")):
             yield f"constants.{name}: it is read from a column too; state one of the two"
         elif name == "lead_id":
             yield "constants.lead_id: each row has a lead of its own"
-        elif name == "stage" and table == "entries":
-            yield "constants.stage: state stage instead"
-        elif name not in known and (table != "leads" or nearest(name, known)):
-            yield f"constants.{name}: no column of {table}; {suggestion(name, known)}"
         elif name.startswith("_"):
             yield f'constants.{name}: names that begin with "_" are those of funnelstats; give it another name'
+        elif name not in known and (table != "leads" or nearest(name, known)):
+            yield f"constants.{name}: no column of {table}; {suggestion(name, known)}"
     for name, header in _mapping(source.get("columns")).items():
         if header == ROW_NUMBER and name in known and known[name].kind != "id":
             yield f'columns.{name}: "{ROW_NUMBER}", the number of the row, can only be an id'

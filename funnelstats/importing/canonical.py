@@ -116,7 +116,7 @@ def _piece(
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
     sheets = [file.name for file in read if file.kind == "XLSX"]
-    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, source)]
+    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
     at_fault = [fault for fault, _count in occurring]
     rows = con.create_table(

@@ -131,7 +131,7 @@ def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, s
             yield Fact("dates_swapped", source.columns[column], dates)
 
 
-def grouped_columns(cells: ir.Table, source: Source) -> Iterator[Fact]:
+def grouped_columns(cells: ir.Table, table: str, source: Source) -> Iterator[Fact]:
     """Columns that are filled in the first row of a group only, as spreadsheets print them."""
     for column in [name for name in ("manager", "channel", "campaign") if name in source.columns]:
         in_file = ibis.window(group_by="_file", order_by=ROW)
@@ -152,7 +152,9 @@ def grouped_columns(cells: ir.Table, source: Source) -> Iterator[Fact]:
             .execute()
         )
         blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if _looks_grouped(file))
-        yield Fact("grouped_managers" if column == "manager" else "grouped_cells", source.columns[column], blank)
+        header = source.columns[column]
+        mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
+        yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")
 
 
 def _looks_grouped(file: Any) -> bool:
@@ -204,9 +206,9 @@ def doubtful_units(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact
     listed = _several_reasons(counts[~counts.index.isin([*funnel.refusals.categories])])
     if len(listed):
         first = listed.index[0]
-        mark = next(mark for mark in LISTS if mark in first)
+        mark = next((mark for mark in SURE if any(mark in reason for reason in listed.index)), "")
         mend = f"values.reason = {toml_value({first: _parts(first, LISTS)[0]})}"
-        if mark in SURE:
+        if mark:
             mend = lines_under("entries", f"first_of.reason = {toml_value(mark)}")
         yield Fact("several_reasons", first.replace("\n", " "), int(listed.sum()), mend)
 

@@ -185,16 +185,28 @@ HALF_OF_DAY = r"(?i) ?\b([ap])\.? ?m\b\.?"
 """Before or after noon, as am, a.m. or A. M."""
 
 
-def month_pattern(number: int) -> str:
+def _month_pattern(number: int, mark: str) -> str:
     """A month in any of the languages that are read, with the marks before and after it; a full stop is its own."""
-    return rf"(?i)(^|[^\p{{L}}])(?:{'|'.join(month_words()[number])})\.?([^\p{{L}}]|$)"
+    return rf"(?i)(^|{mark})(?:{'|'.join(month_words()[number])})\.?({mark}|$)"
 
 
 def _plain_date(text: ir.StringValue, months: Sequence[str]) -> ir.StringValue:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
     text = one_blank(text).re_replace(HALF_OF_DAY, r"\1m")
     for number, name in enumerate(months, start=1):
-        text = text.re_replace(month_pattern(number), rf"\1{name}\2")
+        text = text.re_replace(_month_pattern(number, r"[^\p{L}]"), rf"\1{name}\2")
+    return text
+
+
+def plain_date(text: str) -> str:
+    """The same of one text, with the short names of months.
+
+    >>> plain_date("5 сент. 2026 1:05 p. m.")
+    '5 Sep 2026 1:05 pm'
+    """
+    text = re.sub(HALF_OF_DAY, r" \1m", re.sub(r"\s+", " ", text))
+    for number in month_words():
+        text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
 
 
