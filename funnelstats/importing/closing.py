@@ -44,7 +44,8 @@ def without_closing_lines(
         yield from rows
         return
     declared = [(header.index(name) + 1, texts) for name, texts in needs.without.items() if name in header]
-    key, nearly_all, needed = places[0], len(header) - 1, itemgetter(places[0], *places)
+    few = _few(len(header))
+    key, nearly_all, needed = places[0], len(header) - few, itemgetter(places[0], *places)
     held: list[list[Any]] = []
     last: list[Any] | None = None
     too_many = False
@@ -59,7 +60,7 @@ def without_closing_lines(
             if _adds_up(row, places):
                 broken.append(_closing(row))
                 continue
-            if last and not too_many and _is_sparse(row, places):
+            if last and not too_many and _is_sparse(row, places, few):
                 held.append(row)
                 if len(held) > MOST_LINES:
                     yield from held
@@ -75,6 +76,11 @@ def without_closing_lines(
     broken.extend(map(_closing, held[first:]))
 
 
+def _few(columns: int) -> int:
+    """So few filled cells are next to nothing in a table of so many columns."""
+    return 2 if columns >= 4 else 1
+
+
 def _closing(row: list[Any]) -> tuple[int, str, str]:
     return row[0], ", ".join(filter(None, row[1:])), reason("closing")
 
@@ -88,11 +94,11 @@ def _adds_up(row: list[Any], places: Sequence[int]) -> bool:
     return bool(OF_A_GROUP.search(first) or TOTAL.match(row[places[0]].strip()))
 
 
-def _is_sparse(row: list[Any], places: Sequence[int]) -> bool:
+def _is_sparse(row: list[Any], places: Sequence[int], few: int) -> bool:
     """Whether a row holds so little that it may be a line below the table."""
     cells = [cell.strip() for cell in row[1:] if cell.strip()]
     filled = sum(1 for place in places if row[place].strip())
-    return len(cells) <= 1 or cells[0].endswith(":") or (filled <= 1 and len(places) >= 3 and len(cells) <= 3)
+    return len(cells) <= few or cells[0].endswith(":") or (filled <= 1 and len(places) >= 3 and len(cells) <= 3)
 
 
 def _first_that_closes(held: list[list[Any]], last: list[Any], key: int) -> int:

@@ -169,7 +169,7 @@ def _refuse_shared(cells: ir.Table, known: ir.Table, table: str, source: Source)
     raise FunnelError(
         f'{line["_file"]}: row {line[ROW]}, column "{visible(header)}": "{visible(line[KEY])}" is that of '
         f'{line["leads"]:,} leads, for example "{visible(line["first"])}" and "{visible(line["last"])}" '
-        f"({len(shared):,} rows of {table} have such a key); {rule}"
+        f"({len(shared):,} {'row' if len(shared) == 1 else 'rows'} in all); {rule}"
     )
 
 
@@ -198,6 +198,8 @@ def _column_faults(
         wrong += [(text.notnull() & cells[column].isnull(), reason("orphan"))] if keyed else []
     elif f"_typed_{column}" in cells.columns:
         unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
+        if column in source.later_by:
+            unread &= cells[f"_typed_{LATER}{column}"].notnull()
         wrong.append((unread, _unread(column, spec, source)))
     needed = _needs_date(cells, text, source, funnel) if column == "entered_at" else None
     for when, why in wrong:
