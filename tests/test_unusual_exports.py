@@ -152,6 +152,17 @@ def test_many_lines_at_the_end_that_say_nothing_are_bad_rows():
     assert set(found["set_aside"]["code"]) == {"closing"}
 
 
+def test_a_joined_file_may_have_closing_lines():
+    toml = (
+        FUNNEL
+        + TABLE.replace('"owner"', '"x.Name"')
+        + 'join = { files = "u.csv", left = "owner", right = "ID", prefix = "x." }\n'
+    )
+    users = "ID,Name\nAnna,Anna Berg\nBoris,Boris B\nTotal,\n\nTotal,\n"
+    found = prepared(toml + ENTRIES, {"leads.csv": ROWS, **NO_ENTRIES, "u.csv": users})
+    assert found["leads"]["manager"].tolist() == ["Anna Berg", "Boris B", "Anna Berg"]
+
+
 def test_lines_left_out_as_declared_stay_so():
     leads, aside = leads_of(f"{ROWS}Total,,,6\n", 'without = { id = "Total" }\n')
     assert (len(leads), len(aside), account()["ignored"]) == (3, 0, {"id = Total": 1})

@@ -16,7 +16,7 @@ from funnelstats.config.schema import ENDS, ROW_NUMBER, TABLES
 from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
 from funnelstats.importing.closing import Needs
-from funnelstats.importing.facts import Fact, reason, reason_in_file
+from funnelstats.importing.facts import Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import (
@@ -220,7 +220,7 @@ def _numbered(raw: ir.Table, funnel: Funnel, files: Files) -> ir.Table:
 def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], name: str, number: int) -> ir.Table:
     """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
     reads = [
-        read_file(path, encoding=join.encoding, header_row=join.header_row)
+        read_file(path, encoding=join.encoding, header_row=join.header_row, needs=Needs((join.right,), {}))
         for pattern in join.files
         for path in files[pattern]
     ]
@@ -228,7 +228,7 @@ def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], na
     rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
     if join.right not in rows.columns:
         raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
-    for row, value, why in (line for read in reads for line in read.broken):
+    for row, value, why in (line for read in reads for line in read.broken if code_of(line[2]) != "closing"):
         raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
     match = f"_match{number}"
     rows = rows.mutate(**{match: id_form(trimmed(rows[join.right], BLANKS), join.ids)}).filter(ibis._[match] != "")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from funnelstats.importing.facts import reason
 
+CHUNK = 5_000
 MOST_LINES = 10
 """So many lines may close a table; of more the rows themselves are bad."""
 
@@ -22,6 +24,7 @@ TOTAL = re.compile(rf"(?i)^{_WORD}[\s:.()\d,]*$")
 OF_A_GROUP = re.compile(rf"(?i)^{_WORD}\b|\b{_WORD}[\s:.]*$")
 """One that says so of a group: Anna Total."""
 INITIALS = frozenset("TtGgSsCcAaИиОоПпВвСсКкZzEeIi")
+"""The letters that such words begin with."""
 
 
 class Needs(NamedTuple):
@@ -44,36 +47,49 @@ def without_closing_lines(
         yield from rows
         return
     declared = [(header.index(name) + 1, texts) for name, texts in needs.without.items() if name in header]
-    few = _few(len(header))
-    key, nearly_all, needed = places[0], len(header) - few, itemgetter(places[0], *places)
+    few, key, needed = _few(len(header)), places[0], itemgetter(places[0], *places)
     held: list[list[Any]] = []
     last: list[Any] | None = None
     too_many = False
-    for row in rows:
-        # Most rows are whole, and are let through at a glance.
-        if row[key][:1] in INITIALS or row.count("") >= nearly_all or "" in needed(row):
-            if any(row[place].strip() in texts for place, texts in declared):
-                yield from held
-                held.clear()
-                yield row
-                continue
-            if _adds_up(row, places):
+    for chunk, whole in _in_chunks(rows, places):
+        if whole:
+            yield from held
+            held.clear()
+            last, too_many = chunk[-1], False
+            yield from chunk
+            continue
+        for row in chunk:
+            plain = row[key][:1] not in INITIALS and row.count("") < len(header) - few and "" not in needed(row)
+            stays = plain or any(row[place].strip() in texts for place, texts in declared)
+            if not stays and _adds_up(row, places):
                 broken.append(_closing(row))
                 continue
-            if last and not too_many and _is_sparse(row, places, few):
+            if not stays and last and not too_many and _is_sparse(row, places, few):
                 held.append(row)
                 if len(held) > MOST_LINES:
                     yield from held
                     held.clear()
                     too_many = True
                 continue
-        yield from held
-        held.clear()
-        last, too_many = row, False
-        yield row
+            yield from held
+            held.clear()
+            # Lines that go on as others did before are as bad as they.
+            last, too_many = row, too_many and not plain
+            yield row
     first = _first_that_closes(held, last, key) if last else len(held)
     yield from held[:first]
     broken.extend(map(_closing, held[first:]))
+
+
+def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int]) -> Iterator[tuple[list[list[Any]], bool]]:
+    """The rows in chunks, and of each whether all its rows hold what they need and none may be a total or the last."""
+    rows = iter(rows)
+    chunk = list(islice(rows, CHUNK))
+    while chunk:
+        following = list(islice(rows, CHUNK))
+        whole = bool(following) and INITIALS.isdisjoint({row[places[0]][:1] for row in chunk})
+        yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
+        chunk = following
 
 
 def _few(columns: int) -> int:
