@@ -151,13 +151,13 @@ def grouped_columns(cells: ir.Table, table: str, source: Source) -> Iterator[Fac
             .left_join(again.group_by("_file").aggregate(again=again["_again"].sum()), "_file")
             .execute()
         )
-        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if _looks_grouped(file))
+        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if looks_grouped(file))
         header = source.columns[column]
         mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
         yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")
 
 
-def _looks_grouped(file: Any) -> bool:
+def looks_grouped(file: Any) -> bool:
     """Whether a file's first row is filled, most are not, and what is filled never stands twice running.
 
     Each name stands once; or it would hardly happen by chance that no two filled rows are neighbours, and that each

@@ -10,9 +10,10 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import stage_dates, status_column, times
-from funnelstats.recognising.roles import Table, fit, words
+from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sources import Sources, join_line, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
+from funnelstats.recognising.words import fit, words
 
 CREATED = "created"
 LOGGED = 0.8

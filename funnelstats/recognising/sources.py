@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+import pandas as pd
+
+from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
+from funnelstats.importing.cells import PARTS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export
-from funnelstats.recognising.roles import Table, fit, words
+from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, day_order
+from funnelstats.recognising.words import fit, plain, words
 
 Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
 
 NUMBERS = ("amount", "duration_s")
+UNITS = {
+    "ms": {"ms", "milliseconds", "millis", "мс"},
+    "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
+    "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
+}
+HOUR = 3600
 
 
 class Source(NamedTuple):
@@ -48,16 +59,31 @@ class Sources:
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}
         for column, header in columns.items():
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
-            lines.append(f"columns.{column} = {toml_value(header)}" + ("   # guessed" if header in guessed else ""))
+            stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
+            lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
         for column, header in columns.items():
             if header in sheet.fields:
-                lines += self._reading(sheet, sheet.fields[header], column)
+                field = sheet.fields[header]
+                if _has_clock(found, column, header):
+                    field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
+                lines += self._reading(sheet, field, column)
+        lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
+        if found.lead_by:
+            lines = [line for line in lines if not line.startswith("columns.lead_id")]
+            lines += [
+                f"lead_by = {toml_value({columns['lead_id']: attribute_name(found.lead_by)})}",
+                'shared = "latest"',
+            ]
         self.written.append(Source(table, f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)", [*lines, *more]))
 
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
-            return [line.format(column=column) for line in field.reading]
+            lines = [line.format(column=column) for line in field.reading]
+            return lines + (self._unit(sheet, field) if column == "duration_s" else [])
+        if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
+            self.guessed.add("unit")
+            return [f'unit.{column} = "mm:ss"   # guessed']
         if field.kind != "date":
             return []
         formats = field.formats if len(field.formats) == 1 else _proved(sheet, field)
@@ -65,6 +91,16 @@ class Sources:
         if chosen is None:
             return [f"# date_format.{column} = {toml_value(list(either))}   # one of the two" for either in formats]
         return [] if chosen == ("",) else [f"date_format.{column} = {toml_value(list(chosen))}"]
+
+    def _unit(self, sheet: Sheet, field: Field) -> list[str]:
+        """What a number of a duration counts, as its header or its size says."""
+        said = {*plain(field.name).split()}
+        if found := next((unit for unit, called in UNITS.items() if said & called), ""):
+            return [f'unit.duration_s = "{found}"']
+        if pd.to_numeric(sheet.cells[field.name], errors="coerce").median() > HOUR:
+            self.guessed.add("unit")
+            return ['unit.duration_s = "ms"   # guessed: half of them would last longer than an hour']
+        return []
 
     def _asked_format(self, sheet: Sheet, field: Field, formats: tuple[tuple[str, ...], ...]) -> tuple[str, ...] | None:
         """Which of the formats that fit all rows is meant: nobody but a person can tell."""
@@ -79,6 +115,25 @@ class Sources:
             self.open.append(question)
             return None
         return formats[choices.index(answer)]
+
+
+def _has_clock(table: Table, column: str, header: str) -> bool:
+    """Whether a day's hour stands in a column of its own."""
+    if column not in ("entered_at", "at", "paid_at") or header != table.roles.get("time", Guess("", False)).header:
+        return False
+    hours = any("%H" in fmt or "%I" in fmt for formats in table.sheet.fields[header].formats for fmt in formats)
+    return "clock" in table.roles and not hours and not table.sheet.cells[header].str.contains(":").any()
+
+
+def _with_clock(field: Field, clock: pd.Series) -> tuple[tuple[str, ...], ...]:
+    hours = " %H:%M:%S" if clock.str.count(":").max() == 2 else " %H:%M"
+    return tuple(tuple(fmt + hours if fmt else fmt for fmt in formats) for formats in field.formats)
+
+
+def attribute_name(header: str) -> str:
+    """What an attribute is called, unless reports have a column of that name."""
+    slug = plain(header).replace(" ", "_")
+    return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
 
 
 def _is_certain(table: Table, role: str) -> bool:

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import ended_as, entries_of, time_of
 from funnelstats.recognising.export import Export, status_column
-from funnelstats.recognising.roles import Table, plain
+from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field
-from funnelstats.recognising.sources import Ask, Sources, join_line, owner
+from funnelstats.recognising.sources import Ask, Sources, attribute_name, join_line, owner
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
+from funnelstats.recognising.words import plain
 
 LEADS = ("created", "channel", "campaign", "amount")
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
@@ -95,6 +95,8 @@ def _add_leads(sources: Sources) -> list[str]:
     manager, people = owner(sources.export, table)
     columns |= {"manager": manager} if manager and table.what != "history" else {}
     attributes = _attributes(table, {*columns.values()})
+    keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
+    attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
     more = [*join_line(people if "manager" in columns else None, *lookups), *more]
@@ -113,18 +115,12 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
         out |= {*constant.index[~constant]}
     for name, field in table.sheet.fields.items():
         if name not in out and _is_of_few_values(field) and 2 * field.filled > len(table.sheet.cells):
-            found.setdefault(_attribute(name), name)
+            found.setdefault(attribute_name(name), name)
     return dict(list(found.items())[:MOST_ATTRIBUTES])
 
 
 def _is_of_few_values(field: Field) -> bool:
     return field.kind in ("text", "flag") and 2 <= field.distinct <= MOST_VALUES
-
-
-def _attribute(header: str) -> str:
-    """What an attribute is called, unless reports have a column of that name."""
-    slug = plain(header).replace(" ", "_")
-    return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
 
 
 def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[dict[str, Any]]:
@@ -142,7 +138,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
             ]
             few = few[: MOST_ATTRIBUTES - len(attributes)]
             if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
-                attributes |= {_attribute(other): f"{name}.{other}" for other in few}
+                attributes |= {attribute_name(other): f"{name}.{other}" for other in few}
                 joins.append({"files": list(sheet.files), "left": name, "right": name, "prefix": f"{name}."})
     return joins
 
