@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -43,6 +43,8 @@ class Sources:
         self.written: list[Source] = []
         self.guessed: set[str] = set()
         self.open: list[str] = []
+        self.part: dict[str, str] = {}
+        """The pipeline whose leads are meant, by its header, where the export has several."""
 
     def choose(self, key: str, question: str, choices: list[str], default: str) -> str:
         """The answer to a question that has a default, which is a guess."""
@@ -50,7 +52,15 @@ class Sources:
         return self.ask(question, choices, default) or default
 
     def add(
-        self, table: str, rows: str, found: Table, columns: Mapping[str, str], *more: str, roles: Collection[str] = ()
+        self,
+        table: str,
+        rows: str,
+        found: Table,
+        columns: Mapping[str, str],
+        *more: str,
+        only: Mapping[str, Any] | None = None,
+        joins: Iterable[dict[str, Any] | None] = (),
+        roles: Collection[str] = (),
     ) -> None:
         """Add a source of a sheet: ``columns`` by canonical name; ``roles`` are those whose headers may be guesses."""
         sheet = found.sheet
@@ -58,6 +68,9 @@ class Sources:
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}
         for column, header in columns.items():
+            if column == "lead_id" and found.lead_by:
+                lines += [f"lead_by = {toml_value({header: attribute_name(found.lead_by)})}", 'shared = "latest"']
+                continue
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
             stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
             lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
@@ -67,14 +80,27 @@ class Sources:
                 if _has_clock(found, column, header):
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self._reading(sheet, field, column)
+        only, joins = self._of_part(found, only or {}, [join for join in joins if join])
+        lines += [f"join = {toml_value(joins)}"] if joins else []
+        lines += [f"only = {toml_value(only)}"] if only else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
-        if found.lead_by:
-            lines = [line for line in lines if not line.startswith("columns.lead_id")]
-            lines += [
-                f"lead_by = {toml_value({columns['lead_id']: attribute_name(found.lead_by)})}",
-                'shared = "latest"',
-            ]
         self.written.append(Source(table, f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)", [*lines, *more]))
+
+    def _of_part(
+        self, found: Table, only: Mapping[str, Any], joins: list[dict[str, Any]]
+    ) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
+        """What leaves the rows of other pipelines out, where the export has several."""
+        deals = self.export.deals
+        if not self.part or "lead_id" not in found.roles:
+            return only, joins
+        if found.sheet.files == deals.sheet.files:
+            return {**only, **self.part}, joins
+        of_deals = next((join for join in joins if join["prefix"] == "deal."), None)
+        if of_deals is None:
+            of_deals = joined(deals, found.header("lead_id"), "deal.")
+            joins = [*joins, of_deals]
+        of_deals["unmatched"] = "ignore"
+        return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
 
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
@@ -146,12 +172,6 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
     others = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
     orders = {day_order(formats) for formats in others if formats[0]}
     return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
-
-
-def join_line(*joins: dict[str, Any] | None) -> list[str]:
-    """The line that joins other files, where there are any."""
-    stated = [join for join in joins if join]
-    return [f"join = {toml_value(stated)}"] if stated else []
 
 
 def joined(table: Table, left: str, prefix: str) -> dict[str, Any]:
