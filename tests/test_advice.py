@@ -18,7 +18,7 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.rules import cautions, how_counted, missing_parts, not_computable, oddities
+from funnelstats.page.rules import OF_DAYS, cautions, how_counted, missing_parts, not_computable, oddities
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
     after_advice,
@@ -464,11 +464,12 @@ def test_a_miss_that_all_share_is_the_teams() -> None:
 
 
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
-    facts = [{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS]
+    facts = [{"fact": fact, "detail": "2026-06-28" if fact in OF_DAYS else "met", "count": 1234} for fact in FACT_TEXTS]
     found = [*cautions(facts), *oddities(facts)]
     assert len(found) == len(FACT_TEXTS)
     assert all(sentence.startswith("1,234 ") and sentence.endswith(".") for sentence in found)
     assert not any("{" in sentence for sentence in found)
+    assert not any("2026-06-28" in sentence for sentence in found)
     assert cautions([]) == oddities([]) == []
 
 
@@ -483,6 +484,10 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     missing = missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), tables)
     assert [part.partition(":")[0] for part in missing[:-1]] == ["No contacts", "No payments", "No refusals"]
     assert missing[-1] == "Calls are not logged."
+    assert (
+        missing_parts(SimpleNamespace(notes=()), SimpleNamespace(**{**vars(tables), "costs": None}), "costs")
+        == missing[:-1]
+    )
     lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
     assert lines[1:-1] == missing
 

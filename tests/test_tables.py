@@ -121,7 +121,7 @@ def test_money_dates_and_texts_have_their_own_format():
     day = pd.Timestamp("2026-07-20")
     frame = pd.DataFrame({"who": ["a", "b"], "won": [1234567.4, 2.0], "on": [day, day], "why": [None, "x"]})
     shown = tabled(frame, kinds={"won": "money"}, currency="RUB")
-    assert cells_of(shown)[0] == ["a", "1,234,567\u00a0₽", "2026-07-20", "–"]
+    assert cells_of(shown)[0] == ["a", "1,234,567\u00a0₽", "20 Jul 2026", "–"]
 
 
 def test_no_verdict_is_told_by_its_colour_alone():

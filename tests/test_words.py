@@ -25,7 +25,6 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0₽"
     assert words.exact(0.01457) == "0,0146"
     assert words.day(date(2026, 6, 28)) == "28 июня 2026"
-    assert words.short_day(date(2026, 6, 28)) == "28.06.2026"
 
 
 def test_a_number_below_nothing_has_a_true_minus_in_every_form():

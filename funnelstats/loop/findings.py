@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelstats.core.counts import known_columns
+from funnelstats.core.counts import fetch, known_columns
 from funnelstats.loop.counts import STATE
-from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, named_managers
+from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, SENT_BACK, named_managers
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -58,11 +59,20 @@ def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
     return rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
 
 
-def loop_not_told(tables: Tables) -> list[str]:
-    """What the export lacks of what the page asks for: contacts, channel, amount, payments, readiness."""
+def untold_states(tables: Tables) -> list[str]:
+    """The states that the export cannot tell, since it holds no contact, no refusal or no return to marketing."""
+    ends = set(fetch(tables.entries.select("stage").distinct())["stage"])
+    untold = [] if tables.contacts is not None else ["never touched"]
+    untold += [] if "lost" in ends else ["refused", "wrongly qualified"]
+    return untold + ([] if "nurture" in ends else ["returned to marketing"])
+
+
+def loop_not_told(tables: Tables, untold: Collection[str]) -> list[str]:
+    """What the export lacks of what the page asks for, ``untold_states`` among it."""
     leads = known_columns(tables.leads)
     lacking = {
-        "contacts": tables.contacts is None,
+        "contacts": "never touched" in untold,
+        "ends": {"refused", *SENT_BACK} <= {*untold},
         "channel": "channel" not in leads,
         "amount": "amount" not in leads,
         "payments": tables.payments is None,
