@@ -138,22 +138,11 @@ def number(value: float, digits: int = 0) -> str:
 def points(share: float) -> str:
     """A difference of two shares, in points.
 
-    >>> points(0.05), points(-0.017), points(0.01), points(float("nan"))
-    ('5 points', '−1.7 points', '1 point', 'n/a')
+    >>> points(0.05), points(0.017), points(0.01)
+    ('5 points', '1.7 points', '1 point')
     """
-    if pd.isna(share):
-        return _(NOT_KNOWN)
     size = round(float(100 * share), 1)
-    return counted("{n} point", "{n} points", 1 if abs(size) == 1 else 2).format(n=number(size, size % 1 > 0))
-
-
-def points_range(lower: float, upper: float) -> str:
-    """Both ends of a range of differences, in points.
-
-    >>> points_range(-0.079, -0.02), points_range(0.001, 0.02)
-    ('−7.9 to −2.0 points', '0.1 to 2.0 points')
-    """
-    return _("{low} to {high} points").format(low=number(100 * lower, 1), high=number(100 * upper, 1))
+    return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
 
 
 def probability(share: float) -> str:

@@ -21,8 +21,6 @@ from funnelstats.config.words import (
     number,
     percent,
     percent_range,
-    points,
-    points_range,
     probability,
     quarter,
     symbol,
@@ -92,13 +90,21 @@ def as_written(value: Any) -> str:
     return _(value) if value in ROW_WORDS else str(value)
 
 
+def _points(share: float) -> str:
+    return number(100 * share, 1)
+
+
+def _points_range(lower: float, upper: float) -> str:
+    return _("{low} to {high}").format(low=_points(lower), high=_points(upper))
+
+
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "count": number,
     "number": partial(number, digits=1),
     "exact": exact,
     "percent": partial(percent, digits=1),
     "bar": partial(percent, digits=1),
-    "points": points,
+    "points": _points,
     "probability": probability,
     "money": number,
     "date": day,
@@ -110,8 +116,10 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "lead": str,
 }
 
-INTERVALS: dict[str, Callable[[float, float], str]] = {"interval": percent_range, "points interval": points_range}
+INTERVALS: dict[str, Callable[[float, float], str]] = {"interval": percent_range, "points interval": _points_range}
 """Kinds whose column holds the lower ends of a range, and how both ends are written."""
+IN_POINTS = ("points", "points interval")
+"""Kinds of differences of two shares, whose column says so at its head."""
 
 STATED = Path(__file__).with_name("columns.toml")
 NO_ROWS = "{title}: nothing to list."
@@ -164,7 +172,8 @@ class Layout(BaseModel):
                 kind, missing = self._kind_and_missing(frame, name, stated)
                 end = "interval" if kind in INTERVALS else name.rpartition("_")[2]
                 called = self.labels.get(name) or stated.get("label") or RANGE_WORDS.get(end, name.replace("_", " "))
-                found[name] = Column(_(called), kind, missing)
+                words = _("{label}, points").format(label=_(called)) if kind in IN_POINTS else _(called)
+                found[name] = Column(words, kind, missing)
         plain = Column("", "text", UNKNOWN)
         found = {name: found.get(name, plain) for name in self.group} | found
         uppers = {upper_of(name): column.kind for name, column in found.items() if column.kind in INTERVALS}

@@ -99,6 +99,8 @@ LONG = 16
 """Rows above which a table scrolls under its own header."""
 NARROW, WORDY, SENTENCE = 4, 3, 28
 """Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
+WIDE, SHORT = 6, 7
+"""Columns above which a table of so many rows at most is read row by row too, whatever it holds."""
 FEW = 5
 """Rows of a linked table that the regression test compares."""
 
@@ -227,11 +229,13 @@ def _sort_keys(values: pd.Series, kind: str) -> list[str]:
 
 def _is_read_by_rows(texts: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
     """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
-    step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
+    step or a sentence would be off the screen. Long columns of numbers alone stay columns, to be compared."""
     verdicts = any(columns[name].kind == "verdict" for name in texts)
     words = sum(columns[name].kind in _LEFT for name in texts)
+    rows = len(next(iter(texts.values())))
     longest = max((len(word) for column in texts.values() for word in column), default=0)
-    return longest > SENTENCE or (len(texts) > NARROW and (verdicts or words >= WORDY))
+    to_act_on = len(texts) > NARROW and (verdicts or words >= WORDY)
+    return longest > SENTENCE or to_act_on or (len(texts) > WIDE and rows <= SHORT)
 
 
 def _words(text: str) -> str:
