@@ -126,6 +126,7 @@ SHOWN = {
     **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
         "judged_weeks": 13,
+        "stages": ["lead", "met", "paid"],
         "currency": "RUB",
         "part": None,
         "month": "2026-06",
@@ -267,10 +268,15 @@ def test_a_leak_of_less_than_a_deal_costs_less_than_one() -> None:
 def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak() -> None:
     facts = found(LEAKING, FREE)
     assert (facts["case"], facts["row"]["from_stage"]) == ("no targets", "met")
-    title, agree, nobody = first(facts, targets=False)
+    title, agree, why, sure, nobody = first(facts, targets=False)
     assert title == "Fewest leads move on at met → paid; no target is agreed yet"
-    assert agree.endswith("Without targets nothing is called good or bad: agree on one for each step.")
+    assert agree == "This week: agree on a target for each step; without one nothing is called good or bad."
+    assert why.startswith("Why: ")
+    assert sure.startswith("How sure: the true rate is very likely ")
     assert nobody.startswith("Nobody is so surely below the rest that chance and harder leads are ruled out.")
+    alone = first(facts, targets=False, stages=["met", "paid"])
+    assert alone[0].endswith("of leads move on at met → paid; no target is agreed yet")
+    assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
 
 
 def test_without_targets_a_manager_below_the_rest_is_still_named() -> None:

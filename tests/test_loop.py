@@ -106,20 +106,31 @@ def test_without_contacts_or_leads_the_table_of_states_says_so():
 
 
 def test_what_no_row_of_the_export_can_tell_is_not_known_instead_of_none():
-    held = {stages: Tables(None, ibis.memtable({"stage": list(stages)}), None, None, None)  # type: ignore[arg-type]
-            for stages in (("lead", "won"), ("lead", "lost"), ("lost", "nurture"))}  # fmt: skip
-    silent, refused, both = map(untold_states, held.values())
-    assert silent == ["never touched", "refused", "wrongly qualified", "returned to marketing"]
-    assert (refused, both) == (["never touched", "returned to marketing"], ["never touched"])
+    funnel = stated(loop={"wrongly_qualified": ["no need"]})
+
+    def untold(of=funnel, **reasons):
+        rows = pd.DataFrame({"stage": list(reasons), "reason": list(reasons.values())}, dtype="str")
+        return untold_states(Tables(None, ibis.memtable(rows), 1, None, None), of)  # type: ignore[arg-type]
+
+    silent = ["refused", "wrongly qualified", "returned to marketing"]
+    refused = ["wrongly qualified", "returned to marketing"]
+    assert untold(won=None) == silent
+    assert untold(lost=None) == refused == untold(lost="price", of=FUNNEL)
+    assert untold(lost="price") == ["returned to marketing"]
+    assert untold(lost="price", nurture=None) == []
     days, leads = day_counts([(3, 60, 0, 0, 0), (40, 0, 0, 0, 40)]), matured([(100, 60, 0)])
     back = ["sent_back", "sent_back_lower", "sent_back_upper"]
     assert acceptance(days, leads, FUNNEL, silent)[back].isna().all(axis=None)
-    assert acceptance(days, leads, FUNNEL, refused)["sent_back"].tolist() == [0]
+    assert acceptance(days, leads, FUNNEL, refused)["sent_back"].isna().all()
+    assert acceptance(days, leads, FUNNEL, refused[:1])["sent_back"].tolist() == [0]
     frame = pd.DataFrame({"stage": ["lead"], "lead_state": ["won"], "leads": [2]})
     by_stage = states_by(frame, frame, "stage", untold=silent)
     assert by_stage[silent].isna().all(axis=None)
     assert by_stage["inactive"].tolist() == [0, 0]
-    assert state_table(MONTH, WINDOW, silent)["lead_state"].tolist() == ["won", "active and moving", "inactive", HANDED]
+    assert state_table(MONTH, WINDOW, silent)["lead_state"].tolist() == [
+        *(state for state in STATES if state not in silent),
+        HANDED,
+    ]
     told = {"judged": (date(2026, 4, 1), date(2026, 6, 30)), "followed": followed_to(FUNNEL)}
     assert "sent back" not in text("accepted", team=acceptance(days, leads, FUNNEL, silent), **told).split("What")[1]
 
@@ -488,7 +499,7 @@ def test_what_was_won_is_told_with_its_money_where_that_is_known():
 def test_what_is_missing_is_named_and_nothing_where_nothing_is():
     entries = ibis.memtable({"stage": ["lead", "met"]})
     bare = Tables(ibis.memtable({"lead_id": ["a"]}), entries, None, None, None)
-    lacking = loop_not_told(bare, untold_states(bare))
+    lacking = loop_not_told(bare, untold_states(bare, FUNNEL))
     assert lacking == ["contacts", "ends", "channel", "amount", "payments", "readiness"]
     assert len(text("end", missing=lacking, stated=["One note."]).splitlines()) == 1 + 7 + 2
     leads = ibis.memtable({"channel": ["web", ""], "amount": [None, 1.0], "ready_need": [True, None]})

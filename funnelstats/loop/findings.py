@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelstats.core.counts import fetch, known_columns
+from funnelstats.core.counts import known_columns
 from funnelstats.loop.counts import STATE
 from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, SENT_BACK, named_managers
 
@@ -59,12 +59,17 @@ def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
     return rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
 
 
-def untold_states(tables: Tables) -> list[str]:
-    """The states that the export cannot tell, since it holds no contact, no refusal or no return to marketing."""
-    ends = set(fetch(tables.entries.select("stage").distinct())["stage"])
-    untold = [] if tables.contacts is not None else ["never touched"]
-    untold += [] if "lost" in ends else ["refused", "wrongly qualified"]
-    return untold + ([] if "nurture" in ends else ["returned to marketing"])
+def untold_states(tables: Tables, funnel: Funnel) -> list[str]:
+    """The states that the export cannot tell, since it holds no contact, refusal, reason or return to marketing."""
+    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    returned = known_columns(tables.entries.filter(tables.entries.stage == "nurture"))
+    told = {
+        "never touched": tables.contacts is not None,
+        "refused": "stage" in refusals,
+        "wrongly qualified": "reason" in refusals and bool(funnel.loop.wrongly_qualified),
+        "returned to marketing": "stage" in returned,
+    }
+    return [state for state, is_told in told.items() if not is_told]
 
 
 def loop_not_told(tables: Tables, untold: Collection[str]) -> list[str]:

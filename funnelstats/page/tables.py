@@ -101,6 +101,8 @@ NARROW, WORDY, SENTENCE = 4, 3, 28
 """Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
 WIDE, SHORT = 6, 7
 """Columns above which a table of so many rows at most is read row by row too, whatever it holds."""
+SAYS_NOTHING = ("n/a", "none", "none recorded", "not known")
+"""Words of columns that are left out where every row has them."""
 FEW = 5
 """Rows of a linked table that the regression test compares."""
 
@@ -175,7 +177,8 @@ def _html(
     texts = {name: words[name] for name in words if name not in how.group}
     first = next(iter(texts))
     # a column without anything in it says nothing; the files beside the page have it
-    texts = {name: column for name, column in texts.items() if name == first or {*column} - {"", UNKNOWN}}
+    nothing = {"", UNKNOWN, *map(_, SAYS_NOTHING)}
+    texts = {name: column for name, column in texts.items() if name == first or {*column} - nothing}
     sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in texts}
     labels = {name: escape(columns[name].label) for name in texts}
     cards = _is_read_by_rows(texts, columns)
