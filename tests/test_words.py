@@ -27,6 +27,12 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.day(date(2026, 6, 28)) == "28 июня 2026"
 
 
+@pytest.mark.usefixtures("russian")
+def test_up_to_so_many_deals_takes_the_form_of_its_number():
+    forms = [words.counted("Gain: up to %(n)s deal", "Gain: up to %(n)s deals", n) % {"n": n} for n in (1, 2, 11, 21)]
+    assert [form.split()[-1] for form in forms] == ["сделки", "сделок", "сделок", "сделки"]
+
+
 def test_a_number_below_nothing_has_a_true_minus_in_every_form():
     written = [words.number(-1234.5), words.percent(-0.043, 1), words.money(-5, "RUB"), words.rough(-35324006)]
     assert written == ["−1,234", "−4.3%", "−5\u00a0₽", "−35,000,000"]
