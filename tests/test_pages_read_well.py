@@ -276,6 +276,17 @@ def test_a_page_is_legible_on_every_screen(browser, folder, name):
         context.close()
 
 
+def test_a_desk_has_room_for_every_table(browser, page):
+    _language, name, path = page
+    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    opened.goto(path.as_uri())
+    opened.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+    wide = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
+    # an analyst's page shows all there is
+    assert name == "leaks" or opened.eval_on_selector_all(".fs-table .fs-scroll", wide) == []
+    opened.close()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_on_paper_no_word_of_a_table_is_cut_and_nothing_asks_for_input(browser, folder, name):
     opened = browser.new_page(viewport=A4)
