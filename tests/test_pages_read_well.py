@@ -112,10 +112,10 @@ def test_days_and_quarters_are_written_for_people_and_for_a_spreadsheet_in_its_f
     assert re.match(r"\d{4}-\d\d-\d\d,", cohorts.splitlines()[1])
 
 
-POINTS = {"en": ", points", "ru": ", п. п."}
+POINTS = {"en": ", points", "ru": ", п.\u00a0п."}
 DIFFERENCES = {
     "en": {"difference", "mix difference", "likely difference (95%)", "effect on all leads", "shortfall", "apart"},
-    "ru": {"разница", "разница при его лидах", "вероятная разница (95 %)", "эффект на всех лидов", "недобор"},
+    "ru": {"разница", "разница при его лидах", "вероятная разница (95\u00a0%)", "эффект на всех лидов", "недобор"},
 }
 PROBABILITIES = {
     "en": {"probability", "probability of a fall", "makes the goal"},
