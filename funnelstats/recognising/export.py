@@ -20,10 +20,6 @@ OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
-DATE_WORDS = re.compile(
-    r"\b(date|time|entered|at|on|when|became|moved|to|of|timestamp|into|stage|"
-    r"дата|время|перехода|вход|в|datum|am|eintritt|fecha|de|el|date de|le|entree|entrada)\b"
-)
 
 
 class Export(NamedTuple):
@@ -174,7 +170,7 @@ def stage_dates(table: Table) -> dict[str, str]:
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif not pattern and name not in used and fit(name, words()["roles"]["other_date"]) < 1:
-            label = " ".join(DATE_WORDS.sub(" ", plain(name)).split())
+            label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found
 
