@@ -76,7 +76,7 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     for path in paths:
         try:
             for sheet in _sheets(path):
-                alike = (*sheet.fields, *sheet.lines.items())
+                alike = (*sheet.fields, repr(sheet.lines))
                 sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
         except FunnelError as error:
             refused.append(str(error))
