@@ -137,7 +137,7 @@ def test_what_a_row_is_about_still_costs_the_row():
 
 
 def test_a_bad_cell_of_a_row_set_aside_for_another_reason_is_not_listed_twice():
-    made = export([*GOOD, "g1,2026-01-05,12 k,yes,web,big"])
+    made = export([*GOOD, "g1,2026-01-05,12 q,yes,web,big"])
     assert made["set_aside"][["row", "cost"]].values.tolist() == [[42, "row"]]
 
 
