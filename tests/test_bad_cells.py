@@ -63,13 +63,13 @@ GOOD = [f"g{n},2026-01-05,100,yes,web,big" for n in range(40)]
 
 
 def test_cells_that_cannot_be_read_are_missing_in_a_row_that_stays_and_all_of_them_are_listed():
-    made = export([*GOOD, "a,soon,12 k,maybe,#REF!,#N/A", "b,2026-01-05,7,no,web,small"])
+    made = export([*GOOD, "a,soon,12 q,maybe,#REF!,#N/A", "b,2026-01-05,7,no,web,small"])
     lead = made["leads"].set_index("lead_id").loc["a"]
     assert lead.isna().to_dict() == {
         "created_at": True, "created_on": True, "amount": True, "ready_need": True, "channel": True, "size": True,
     }  # fmt: skip
     assert cells() == [
-        [42, "created", "soon"], [42, "sum", "12 k"], [42, "need", "maybe"], [42, "source", "#REF!"],
+        [42, "created", "soon"], [42, "sum", "12 q"], [42, "need", "maybe"], [42, "source", "#REF!"],
         [42, "size", "#N/A"],
     ]  # fmt: skip
     told = made["set_aside"]
@@ -137,7 +137,7 @@ def test_what_a_row_is_about_still_costs_the_row():
 
 
 def test_a_bad_cell_of_a_row_set_aside_for_another_reason_is_not_listed_twice():
-    made = export([*GOOD, "g1,2026-01-05,12 k,yes,web,big"])
+    made = export([*GOOD, "g1,2026-01-05,12 q,yes,web,big"])
     assert made["set_aside"][["row", "cost"]].values.tolist() == [[42, "row"]]
 
 

@@ -182,7 +182,7 @@ OF_A_SOURCE = [
     ("leads", 'first_of.chanel = ";"', "first_of.chanel: not among this source's columns; known: created_at, lead_id"),
     ("entries", 'constants.stage = "met"', "constants.stage: state stage instead"),
     ("entries", 'constants.lead_id = "1"', "constants.lead_id: it is read from a column too; state one of the two"),
-    ("entries", 'ids = "numbers"', "ids: must be 'number', 'salesforce' or 'phone', got 'numbers'"),
+    ("entries", 'ids = "numbers"', "ids: must be 'number', 'salesforce', 'capitals' or 'phone', got 'numbers'"),
     ("entries", 'lead_by = { "C" = "id" }', "lead_by: state either columns.lead_id or lead_by, not both"),
     ("entries", 'lead_by = { "C" = "contact" }', 'lead_by: leads have no column "contact"; known: created_at, lead_id'),
     ("entries", 'shared = "latest"', "shared: says which lead counts where lead_by finds several; state lead_by"),

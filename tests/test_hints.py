@@ -250,7 +250,8 @@ def test_words_among_amounts_get_the_line_by_which_they_are_blank_beside_those_s
             "short ids of 15 letters",
             "salesforce",
         ),
-        (["Ab1", "Ab2"], "AB1", "Ab1", "differ in capitals", ""),
+        (["Ab1", "Ab2"], "AB1", "Ab1", "differ in capitals", "capitals"),
+        (["{0AF1-7}", "{0AF1-8}"], "0af1-7", "{0AF1-7}", "differ in capitals", "capitals"),
         (["D-17", "D-18"], "#17", "D-17", "around the same digits", ""),
     ],
 )

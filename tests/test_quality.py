@@ -262,11 +262,11 @@ def test_facts_need_no_column_that_may_be_absent():
 
 
 def test_reasons_of_rows_set_aside_are_grouped_whatever_row_they_repeat():
-    lines = [*CLEAN, CLEAN[0], CLEAN[2], "z,lead,2026-01-05", "a,met"]
+    lines = [*CLEAN, CLEAN[0], CLEAN[2], "z,lead,2026-01-05", "a,met,2026-01-05,x"]
     found(lines, "max_bad_share = 1\n" + TOML)
     reasons = set_aside_reasons(read_quality(NAME).set_aside)
     assert reasons.values.tolist() == [
-        ["entries", "entries.csv", "", "has 2 fields where the header has 3", 1, 8],
+        ["entries", "entries.csv", "", "has 4 fields where the header has 3", 1, 8],
         ["entries", "entries.csv", "id", "repeats lead_id and stage and entered_at of an earlier row", 2, 5],
         ["entries", "entries.csv", "id", "belongs to no lead", 1, 7],
     ]

@@ -152,6 +152,12 @@ def test_many_lines_at_the_end_that_say_nothing_are_bad_rows():
     assert set(found["set_aside"]["code"]) == {"closing"}
 
 
+def test_a_line_that_stands_in_a_column_beside_the_id_is_none_either():
+    rows = "owner,id,created,sum\nAnna,17,2026-01-05,1\nReport made by Boris,,,\n"
+    leads, aside = leads_of(rows)
+    assert (len(leads), aside["code"].tolist()) == (1, ["closing"])
+
+
 def test_a_joined_file_may_have_closing_lines():
     toml = (
         FUNNEL
@@ -325,10 +331,10 @@ def durations(unit, *cells):
 
 
 def test_what_a_call_took_is_read_in_its_unit_and_as_clocks_and_words_write_it():
-    plain = ["00:02:35", "PT2M35S", "2m 35s", "2 мин 35 сек", timedelta(seconds=155), time(0, 2, 35)]
-    assert durations("s", 155, *plain, "2:35", "long", timedelta(hours=30)) == [155] * 7 + [-1, -1, 108_000]
-    assert durations("mm:ss", *plain, "2:35", "90:00", 155) == [155] * 7 + [5400, -1]
-    assert durations("hh:mm", *plain, "2:35") == [155] * 6 + [9300]
+    plain = ["00:02:35", "PT2M35S", "2m 35s", "2 мин 35 сек", "155000 ms", timedelta(seconds=155), time(0, 2, 35)]
+    assert durations("s", 155, *plain, "2:35", "long", timedelta(hours=30)) == [155] * 8 + [-1, -1, 108_000]
+    assert durations("mm:ss", *plain, "2:35", "90:00", 155) == [155] * 8 + [5400, -1]
+    assert durations("hh:mm", *plain, "2:35") == [155] * 7 + [9300]
     assert durations("ms", 45_000) == [45]
     assert durations("min", 1.5, "0:00:30") == [90, 30]
 

@@ -92,7 +92,7 @@ HeaderRows = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_rows), Field(min_length=1), AfterValidator(_ascending)
 ]
 HeaderName = Annotated[Header, PlainValidator(_header)]
-Ids = Literal["number", "salesforce", "phone"]
+Ids = Literal["number", "salesforce", "capitals", "phone"]
 Unit = Literal["ms", "s", "min", "h", "hh:mm", "mm:ss"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Days = Annotated[int, Field(ge=1)]

@@ -349,7 +349,7 @@ TWO_PARTS = {"hh:mm": (3600.0, 60.0), "mm:ss": (60.0, 1.0)}
 THREE_PARTS = r"^(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)$"
 PARTS = r"^(\d+):([0-5]?\d(?:[.,]\d+)?)$"
 _MANY_OF = r"(?:(\d+(?:[.,]\d+)?)\s*(?:{})\.?\s*)?"
-SPELLED = "(?i)^p?{}t?{}{}{}$".format(
+SPELLED = "(?i)^p?{}t?{}{}{}{}$".format(
     *(
         _MANY_OF.format(words)
         for words in (
@@ -357,6 +357,7 @@ SPELLED = "(?i)^p?{}t?{}{}{}$".format(
             r"h|hrs?|hours?|ч|час\p{L}*|std|stunden?",
             r"m|mins?|minutes?|м|мин\p{L}*|minuten?",
             r"s|secs?|seconds?|с|сек\p{L}*|sek\p{L}*",
+            r"ms|msecs?|milliseconds?|мс",
         )
     )
 )
@@ -376,7 +377,7 @@ def duration_of(text: ir.StringValue, source: Source, unit: str) -> ir.FloatingV
     readings = [_plain_number(_digits(text, source), source) * SECONDS[unit]] if unit in SECONDS else []
     readings.append(added(THREE_PARTS, (3600.0, 60.0, 1.0)))
     readings += [added(PARTS, TWO_PARTS[unit])] if unit in TWO_PARTS else []
-    readings.append(added(SPELLED, (86_400.0, 3600.0, 60.0, 1.0)))
+    readings.append(added(SPELLED, (86_400.0, 3600.0, 60.0, 1.0, 0.001)))
     number = ibis.coalesce(*readings)
     return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
 
@@ -391,6 +392,8 @@ def id_form(text: ir.StringValue, ids: str | None) -> ir.StringValue:
         return text.re_replace(r"^0*(\d+?)(?:[.,]0+)?$", r"\1")
     if ids == "salesforce":
         return ibis.ifelse(text.re_search("^[A-Za-z0-9]{18}$"), text.left(15), text)
+    if ids == "capitals":
+        return text.lower().re_replace(r"^\{(.*)\}$", r"\1")
     if ids == "phone":
         digits = text.re_replace(r"(?i)\s*(?:,|;|ext|x|доб|#).*$", "").re_replace(r"\D", "")
         return ibis.ifelse(digits.length() >= FEWEST_DIGITS, digits.right(LAST_DIGITS), ibis.null("string"))

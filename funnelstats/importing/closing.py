@@ -76,7 +76,7 @@ def without_closing_lines(
             # Lines that go on as others did before are as bad as they.
             last, too_many = row, too_many and not plain
             yield row
-    first = _first_that_closes(held, last, key) if last else len(held)
+    first = _first_that_closes(held, last, places) if last else len(held)
     yield from held[:first]
     broken.extend(map(_closing, held[first:]))
 
@@ -117,16 +117,17 @@ def _is_sparse(row: list[Any], places: Sequence[int], few: int) -> bool:
     return len(cells) <= few or cells[0].endswith(":") or (filled <= 1 and len(places) >= 3 and len(cells) <= 3)
 
 
-def _first_that_closes(held: list[list[Any]], last: list[Any], key: int) -> int:
+def _first_that_closes(held: list[list[Any]], last: list[Any], places: Sequence[int]) -> int:
     """Which of the last lines is the first that is no row, by a blank line above it or by its look."""
-    before = last[0]
+    key, before = places[0], last[0]
     for place, row in enumerate(held):
         text, usual = row[key].strip(), last[key].strip()
         first = next((cell.strip() for cell in row[1:] if cell.strip()), "")
         unlike = (" " in text and " " not in usual) or bool(
             text and not re.search(r"\d", text) and re.search(r"\d", usual)
         )
-        if row[0] > before + 1 or first.endswith(":") or unlike:
+        words = not any(row[place].strip() for place in places) and bool(re.search(r"[^\W\d_]{3}", first))
+        if row[0] > before + 1 or first.endswith(":") or unlike or words:
             return place
         before = row[0]
     return len(held)

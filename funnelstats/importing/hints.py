@@ -180,7 +180,7 @@ ALIKE: list[tuple[Callable[[str], str], str, str]] = [
     (lambda text: text.lstrip("0"), "one of the files has lost the zeros at the beginning", "number"),
     (lambda text: text[:SALESFORCE] if len(text) in (SALESFORCE, SALESFORCE + 3) else text,
      "one of the files holds the short ids of 15 letters, the other the long ones of 18", "salesforce"),
-    (str.casefold, "the files differ in capitals", ""),
+    (lambda text: text.casefold().strip("{}"), "the files differ in capitals or braces", "capitals"),
     (lambda text: re.sub(r"\D", "", text).lstrip("0") or text, "the files write something around the same digits", ""),
 ]  # fmt: skip
 """In which ways two ids are alike, what then is the matter, and which form of ids says so where one does."""
