@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
 from funnelstats.config.funnel import Funnel, Join, Source
-from funnelstats.config.schema import ENDS
+from funnelstats.config.schema import ENDS, KNOWN_ON
 from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import BLANKS, ROW, instant_at, trimmed, wall_clock
 from funnelstats.importing.facts import Fact, reason, reason_in_file
@@ -76,8 +76,21 @@ def canonical_table(
     aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
     aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
     good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
+    account |= _kept_of(good, united, table)
     good = _days_as_ties(good, funnel) if table == "entries" else good
     return Canonical(good, account, aside[SET_ASIDE], odd)
+
+
+def _kept_of(good: ir.Table, united: ir.Table, table: str) -> dict[str, Any]:
+    """Of the rows kept those without a date, and of the amounts that can be read the sum, and that of rows kept."""
+    day = KNOWN_ON[table]
+    account: dict[str, Any] = {}
+    if day in good.columns:
+        account["rows_undated"] = int(good.count(where=good[day].isnull()).execute())
+    if "amount" in good.columns:
+        sums = [rows.amount.sum().execute() for rows in (united, good)]
+        account |= {key: float(total or 0) for key, total in zip(("amount_in", "amount_kept"), sums, strict=True)}
+    return account
 
 
 def _piece(con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files: Files) -> Piece:
