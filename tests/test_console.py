@@ -80,8 +80,9 @@ def test_a_preparation_ends_with_the_rows_and_the_money_of_each_table() -> None:
         "max_bad_share = 1\n" + TOML + paid + "only = { kind = 'x' }\n",
         {"paid.csv": rows, "leads.csv": "id,created\na,2026-01-05\nb,\n"},
     )
-    assert [line.split() for line in account_of_rows(read_quality(NAME)).splitlines()] == [
-        "table rows kept share set aside left out no date amount of it kept".split(),
+    header, *lines = account_of_rows(read_quality(NAME)).splitlines()
+    assert header.split()[-4:] == ["amount", "of", "it", "kept"]
+    assert [line.split() for line in lines] == [
         ["leads", "2", "2", "100.0%", "0", "0", "1", "n/a", "n/a"],
         ["entries", "3", "3", "100.0%", "0", "0", "0", "n/a", "n/a"],
         ["payments", "5", "3", "60.0%", "1", "1", "1", "105", "90.5%"],

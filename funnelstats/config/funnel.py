@@ -245,6 +245,12 @@ class Funnel(Spec):
         )
 
     @property
+    def is_snapshot(self) -> bool:
+        """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
+        homes = [(source.files, source.database, source.table) for source in self.leads]
+        return all((source.files, source.database, source.table) in homes for source in self.entries)
+
+    @property
     def judged_weeks(self) -> int:
         """Weeks of stage entries that a page judges: those stated, or more where a step is given long.
 

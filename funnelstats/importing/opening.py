@@ -170,8 +170,8 @@ def read_quality(name: str) -> Quality:
 
     ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``kept``: of the same tables
     rows_undated, amount_in (of all rows that were read), amount_kept; missing where a table has no date or no amount.
-    ``ignored``: table, value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps. ``set_aside``, and
-    ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
+    ``ignored``: table, value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps.
+    ``set_aside``, and ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
     """
     report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]

@@ -83,6 +83,8 @@ def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
         "costs": _("No costs: what a lead or a sale costs, and what a channel returns."),
     }
     sentences = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
+    if funnel.is_snapshot:
+        sentences.append(_("A snapshot, one row for each lead: steps back, stages entered twice, earlier owners."))
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     if "lead_id" not in refusals:
         sentences.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))
