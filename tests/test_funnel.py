@@ -214,6 +214,7 @@ OF_LEADS = [
         'attributes._file: names that begin with "_" are those of funnelstats; give it another name',
     ),
     ('decimal = ","\nthousands = ","', "thousands: must differ from decimal, got ',' for both"),
+    ('repeats = "drop"', "repeats: only of payments and costs; of leads state keep or latest_by"),
     ('decimal = ";"', "decimal: must be '.' or ',', got ';'"),
     (
         'date_format = "%d.%m"',

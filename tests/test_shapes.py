@@ -235,6 +235,39 @@ def test_other_rows_that_stand_there_again_are_told_with_both_sums_and_counted()
     assert within["payments_twice"]["count"] == 4
 
 
+@pytest.mark.parametrize(
+    ("repeats", "sums", "rows_aside"),
+    [("drop", [5, 7, 9, 8, 6], 2), ("keep", [5, 7, 9, 5, 8, 6, 9], 0), ("last", [7, 5, 8, 6, 9], 2)],
+)
+def test_what_repeated_payments_mean_can_be_stated(repeats, sums, rows_aside):
+    one = [["L3", "2026-02-10", 5], ["L7", "2026-02-10", 7], ["L11", "2026-02-11", 9]]
+    two = [["L3", "2026-02-10", 5], ["L11", "2026-02-11", 8], ["L15", "2026-02-12", 6], ["L15", "2026-02-13", 9]]
+    if repeats == "drop":
+        two[-1] = two[-2]
+    stated = PAYMENTS + f'repeats = "{repeats}"\n'
+    found = told(moves(), BASE + stated, paid1=text("id,at,sum", one), paid2=text("id,at,sum", two))
+    assert tables()["payments"]["amount"].tolist() == sums
+    assert len(tables()["set_aside"]) == rows_aside
+    assert not any(fact.startswith("payments") for fact in found)
+
+
+def test_a_statement_of_repeats_overrules_what_overlapping_exports_seem_to_be():
+    rows = paid(*range(100, 130))
+    files = {"paid1": text("id,at,sum", rows[:20]), "paid2": text("id,at,sum", rows[12:])}
+    found = told(moves(), BASE + PAYMENTS + 'repeats = "keep"\n', **files)
+    assert not {"payments_overlap", "payments_twice"} & {*found}
+    assert len(tables()["payments"]) == 38
+
+
+def test_costs_that_a_later_export_corrects_are_those_of_the_last():
+    costs = '[costs]\nfiles = "cost*.csv"\ncolumns = { date = "at", channel = "source", amount = "sum" }\nrepeats = "last"\n'
+    one = text("at,source,sum", [["2026-02-10", "web", 5], ["2026-02-10", "fair", 6], ["2026-02-11", "", 1]])
+    told(
+        moves(), BASE + costs, cost1=one, cost2=text("at,source,sum", [["2026-02-10", "web", 8], ["2026-02-11", "", 2]])
+    )
+    assert tables()["costs"]["amount"].tolist() == [6, 8, 2]
+
+
 def test_payments_of_one_number_count_once_and_alike_ones_of_two_numbers_twice():
     numbered = PAYMENTS.replace('amount = "sum"', 'amount = "sum", payment_id = "no"')
     rows = [["L3", "2026-02-10", 5, "p1"], ["L3", "2026-02-10", 5, "p2"], ["L3", "2026-02-10", 5, "p1"]]

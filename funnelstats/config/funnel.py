@@ -105,6 +105,7 @@ class Source(Spec):
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None
+    repeats: Literal["drop", "keep", "last"] | None = None
 
 
 class StepInto(Spec):

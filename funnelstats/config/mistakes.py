@@ -139,6 +139,8 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "table: database and table go together"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
+    if "repeats" in source and table not in ("payments", "costs"):
+        yield "repeats: only of payments and costs; of leads state keep or latest_by"
     if "attributes" in source and table != "leads":
         yield "attributes: only leads have attributes"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
