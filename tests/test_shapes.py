@@ -260,11 +260,10 @@ def test_a_statement_of_repeats_overrules_what_overlapping_exports_seem_to_be():
 
 
 def test_costs_that_a_later_export_corrects_are_those_of_the_last():
-    costs = '[costs]\nfiles = "cost*.csv"\ncolumns = { date = "at", channel = "source", amount = "sum" }\nrepeats = "last"\n'
+    costs = '[costs]\nfiles = "cost*.csv"\ncolumns = { date = "at", channel = "source", amount = "sum" }\n'
     one = text("at,source,sum", [["2026-02-10", "web", 5], ["2026-02-10", "fair", 6], ["2026-02-11", "", 1]])
-    told(
-        moves(), BASE + costs, cost1=one, cost2=text("at,source,sum", [["2026-02-10", "web", 8], ["2026-02-11", "", 2]])
-    )
+    two = text("at,source,sum", [["2026-02-10", "web", 8], ["2026-02-11", "", 2]])
+    told(moves(), BASE + costs + 'repeats = "last"\n', cost1=one, cost2=two)
     assert tables()["costs"]["amount"].tolist() == [6, 8, 2]
 
 

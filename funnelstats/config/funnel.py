@@ -230,6 +230,7 @@ class Funnel(Spec):
     contacts: Sources = ()
     payments: Sources = ()
     costs: Sources = ()
+    rates: Sources = ()
 
     @property
     def folder(self) -> Path:

@@ -49,6 +49,9 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
     mistakes += _unknown_names(stated, stages)
     mistakes += _taken_attributes(stated.get("leads"))
     mistakes += _stage_mistakes(stages, undated, stated.get("step_into"))
+    amounts = [source for table in ("leads", "payments", "costs") for source in _list(stated.get(table))]
+    if "rates" in stated and not any("currency" in _mapping(_mapping(each).get("columns")) for each in amounts):
+        mistakes.append("rates: columns.currency of leads, payments or costs must say whose amounts these are for")
     for table in TABLES:
         sources = _list(stated.get(table))
         for number, source in enumerate(sources):

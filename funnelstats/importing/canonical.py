@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from funnelstats.importing.facts import Fact, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
+from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, with_repeats
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
@@ -48,12 +50,16 @@ class Canonical(NamedTuple):
 
 
 def canonical_table(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, leads: ir.Table | None
+    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, tables: Mapping[str, ir.Table]
 ) -> Canonical:
-    """One canonical table. The mistakes of all its sources are told at once."""
+    """One canonical table, by those read before it: rates, leads. The mistakes of all its sources are told at once."""
     sources: tuple[Source, ...] = getattr(funnel, table)
+    leads = tables.get("leads")
+    priced = any({"amount", "currency"} <= {*source.columns} for source in sources)
     pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files))
     united = con.create_table(f"united_{table}", ibis.union(*_alike([piece.rows for piece in pieces], table)))
+    if priced:
+        united = con.create_table(f"priced_{table}", converted(united, table, funnel, tables.get("rates")))
     ignored = united.filter(united["_ignored"].notnull()).group_by("_source", "_ignored").aggregate(rows=ibis._.count())
     left_out = ignored.order_by("_source", "_ignored").execute().groupby("_ignored", sort=False)["rows"].sum()
     account = {
@@ -72,10 +78,14 @@ def canonical_table(
     bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
     odd = [fact for piece in pieces for fact in piece.odd]
     odd += [*conflicts(checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
+    if priced:
+        unpriced, told = without_rate(checked, table, funnel)
+        bad_cells, odd = pd.concat([bad_cells, unpriced], ignore_index=True), [*odd, *told]
     refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, leads)
     aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
     aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
-    good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
+    helpers = {"_column", "_value", "_reason", "_no_rate"} & {*checked.columns}
+    good = checked.filter(checked["_reason"].isnull()).drop(*helpers)
     account |= _kept_of(good, united, table)
     good = _days_as_ties(good, funnel) if table == "entries" else good
     return Canonical(good, account, aside[SET_ASIDE], odd)

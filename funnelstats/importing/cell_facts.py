@@ -20,7 +20,7 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, ZONED, instant_at, wall_clock
-from funnelstats.importing.facts import REPEATS, Fact, code_of
+from funnelstats.importing.facts import NOT_BAD, Fact, code_of
 from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
 from funnelstats.importing.mapping import date_columns
@@ -178,7 +178,7 @@ def unread_facts(
         mend = _reading_lines(name, table, sources[number], rows["value"].unique().tolist())
         yield Fact(UNREAD.get(name, "unread_cells"), header, len(rows), mend)
     if table in UNREAD_ROWS:
-        unread = ~bad_rows["reason"].map(code_of).isin([*REPEATS, "orphan"])
+        unread = ~bad_rows["reason"].map(code_of).isin([*NOT_BAD, "orphan"])
         yield Fact(UNREAD_ROWS[table], "", unread.sum())
 
 
@@ -290,7 +290,7 @@ def currency_facts(
 ) -> Iterator[Fact]:
     """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected."""
     column = source.columns.get("amount")
-    if column is None:
+    if column is None or "currency" in source.columns:
         return
     if source.currency_signs:
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
@@ -308,8 +308,7 @@ def currency_facts(
             rows = rows[rows[ROW].isin(_rows_of(cells, file))]
             currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
             counts = Counter(currency[(currency != "") & (amount != "")])
-            own = [text for text in counts if funnel.currency in currencies_of(text)]
-            mend = lines_under(table, f"only = {toml_value({name: own})}") if own and table != "leads" else ""
+            mend = lines_under(table, f"columns = {toml_value({**source.columns, 'currency': name})}")
             yield from _mixed(counts, funnel, table, name, mend)
 
 

@@ -46,9 +46,12 @@ REASON_WORDS = {
     "json": "is not JSON: {error}",
     "json_object": "is not a JSON object",
     "formula": "is an error of a formula",
+    "no_rate": "has no rate on its day",
 }
 REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
+NOT_BAD = (*REPEATS, "no_rate")
+"""Reasons of rows that say nothing against how the table is read."""
 AGAIN_IN_FILE = "repeats {keys} of row {row}"
 """How the file of what is set aside tells "again"; pages tell such rows together, whichever they repeat."""
 BETWEEN = "\t"

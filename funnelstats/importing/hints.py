@@ -15,7 +15,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
 from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, TYPOGRAPHIC, UTC_NAMES, number_pattern
-from funnelstats.importing.facts import REPEATS, code_of, parameters_of, reason_in_file
+from funnelstats.importing.facts import NOT_BAD, code_of, parameters_of, reason_in_file
 from funnelstats.importing.files import DELIMITERS
 from funnelstats.importing.mapping import Fault
 
@@ -261,7 +261,7 @@ def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
 
 def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:
     """Stop where more than the declared share of a table's selected rows is bad; repeats are not counted as bad."""
-    bad = aside[~aside["reason"].map(code_of).isin(REPEATS)]
+    bad = aside[~aside["reason"].map(code_of).isin(NOT_BAD)]
     if len(bad) <= funnel.max_bad_share * selected:
         return
     allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"

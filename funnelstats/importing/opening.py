@@ -54,7 +54,7 @@ def open_funnel(
         raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
-    paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES]
+    paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES if table in Tables._fields]
     tables = Tables(*(_known_table(con, path, known, made_from) for path in paths))
     return funnel, part_of(tables, where) if where else tables
 
