@@ -54,9 +54,7 @@ def converted(rows: ir.Table, table: str, funnel: Funnel, rates: ir.Table | None
             _column=ibis.ifelse(new, rows["_source"].cases(*headers.items()), rows["_column"]),
             _value=ibis.ifelse(new, rows.currency, rows["_value"]),
         )
-    return rows.drop(
-        *({"_currency", "_day", "_stated", "_factor", "_from", "_until", "_of", "_rate"} & {*rows.columns})
-    )
+    return rows.select(*names, "_no_rate")
 
 
 def _code(currency: ir.StringColumn, funnel: Funnel) -> ir.StringValue:
