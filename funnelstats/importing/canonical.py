@@ -14,7 +14,14 @@ import pyarrow as pa
 from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
 from funnelstats.config.funnel import Funnel, Join, Source
 from funnelstats.config.schema import ENDS, KNOWN_ON
-from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
+from funnelstats.importing.cell_facts import (
+    currency_facts,
+    grouped_columns,
+    one_clock,
+    swapped_dates,
+    unread_facts,
+    utc_days,
+)
 from funnelstats.importing.cells import BLANKS, ROW, instant_at, trimmed, wall_clock
 from funnelstats.importing.facts import Fact, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
@@ -126,6 +133,7 @@ def _piece(con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
     sheets = [file.name for file in read if file.kind == "XLSX"]
+    odd += [*one_clock(selected, funnel, table, source, days)]
     odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
     at_fault = [fault for fault, _count in occurring]
