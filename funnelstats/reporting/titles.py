@@ -55,7 +55,12 @@ def period_words(unit: str, first: date, last: date) -> str:
     """
     if unit == "week":
         return days(first, last) + (f" {last.year}" if first.year == last.year else "")
-    return month(first) if unit == "month" else _("Q{n} {year}").format(n=quarter_of(last)[-1], year=last.year)
+    if unit == "month":
+        return month(first)
+    year, _until, number = quarter_of(last).rpartition("-Q")
+    if year.isdigit():
+        return _("Q{n} {year}").format(n=number, year=year)
+    return _("Q{n} of the fiscal year from {month}").format(n=number, month=month(parse_day(f"{year[2:]}-01")))
 
 
 def notebook_label(notebook: str) -> str:
