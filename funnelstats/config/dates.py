@@ -195,21 +195,19 @@ def months_to(month: str, months: int) -> tuple[date, date]:
 def quarter_days(quarter: str) -> tuple[date, date]:
     """First and last day of a quarter: ``2026-Q2``, or of the fiscal year from April ``FY2026-04-Q1``.
 
-    Raises FunnelError for anything else, and for a quarter of a year that begins in another month.
+    Raises FunnelError for anything else.
 
-    >>> quarter_days("2026-Q2")
-    (datetime.date(2026, 4, 1), datetime.date(2026, 6, 30))
+    >>> quarter_days("2026-Q2"), quarter_days("FY2026-04-Q1") == quarter_days("2026-Q2")
+    ((datetime.date(2026, 4, 1), datetime.date(2026, 6, 30)), True)
     """
-    month = _FIRST_MONTH.get()
-    fiscal = month > 1
-    example = f"FY2026-{month:02}-Q1" if fiscal else "2026-Q2"
-    pattern = rf"FY(\d{{4}})-{month:02}-Q([1-4])" if fiscal else r"(\d{4})-Q([1-4])"
     try:
-        if not (found := re.fullmatch(pattern, quarter, re.ASCII)):
+        if not (found := re.fullmatch(r"(?:FY(\d{4})-(\d{2})|(\d{4}))-Q([1-4])", quarter, re.ASCII)):
             raise ValueError
-        year, number = map(int, found.groups())
-        begins, after = (_first_day(12 * year + month - 1 + 3 * (number - 1 + more)) for more in (0, 1))
+        fiscal, month, year, number = found.groups()
+        before = 12 * int(fiscal) + date(1, int(month), 1).month if fiscal else 12 * int(year) + 1
+        begins, after = (_first_day(before - 1 + 3 * (int(number) - 1 + more)) for more in (0, 1))
     except ValueError as error:
+        example = quarter_of(date(2026, 6, 30))
         raise FunnelError(f'no quarter "{quarter}"; write it like {example}') from error
     return begins, after - timedelta(days=1)
 
