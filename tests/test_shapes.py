@@ -42,13 +42,13 @@ def moves():
     for number in range(40):
         at, owner = FIRST + timedelta(days=number), ("Anna", "Boris")[number % 2]
         lead = f"L{number}"
-        rows.append([lead, "lead", f"{at} 10:00", owner, ""])
+        rows.append([lead, "lead", f"{at} 10:{number:02}", owner, ""])
         if number % 4 > 1:
-            rows.append([lead, "met", f"{at + timedelta(days=3)} 11:00", owner, ""])
+            rows.append([lead, "met", f"{at + timedelta(days=3)} 11:{number:02}", owner, ""])
         if number % 4 == 1:
-            rows.append([lead, "lost", f"{at + timedelta(days=5)} 12:00", owner, "price"])
+            rows.append([lead, "lost", f"{at + timedelta(days=5)} 12:{number:02}", owner, "price"])
         if number % 4 == 3:
-            rows.append([lead, "paid", f"{at + timedelta(days=9)} 13:00", owner, ""])
+            rows.append([lead, "paid", f"{at + timedelta(days=9)} 13:{number:02}", owner, ""])
     return rows
 
 
@@ -62,7 +62,7 @@ def text(header, rows):
 
 def of_leads(present=None, channels=None):
     rows = [
-        [lead, f"{FIRST + timedelta(days=place)} 10:00", owner, (channels or {}).get(lead, "web")]
+        [lead, f"{FIRST + timedelta(days=place)} 10:{place:02}", owner, (channels or {}).get(lead, "web")]
         for place, (lead, owner) in enumerate((present or owners()).items())
     ]
     return text("id,created,owner,source", rows)
@@ -125,7 +125,7 @@ def test_payments_contacts_and_leads_after_the_last_day_are_told():
     paid = text("id,at,sum", [["L3", "2026-02-10", 5], ["L7", "2031-02-10", 5]])
     found = told(moves(), BASE + PAYMENTS, paid=paid)
     assert (found["payments_after_the_end"]["count"], found["payments_after_the_end"]["detail"]) == (1, "2026-02-22")
-    leads = of_leads().replace("2026-02-13 10:00", "2027-02-13 10:00")
+    leads = of_leads().replace("2026-02-13 10:39", "2027-02-13 10:39")
     assert told(moves(), leads=leads)["leads_after_the_end"]["count"] == 1
 
 
@@ -176,7 +176,7 @@ def queued(first, minutes=5):
     for row in moves():
         if row[1] == "lead":
             yield [*row[:3], first, ""]
-            yield [row[0], "lead", row[2].replace("10:00", f"10:{minutes:02}"), row[3], ""]
+            yield [row[0], "lead", f"{row[2][:-2]}{int(row[2][-2:]) + minutes:02}", row[3], ""]
         else:
             yield row
 
