@@ -393,8 +393,10 @@ def test_a_column_that_names_the_currency_is_looked_at_unless_it_is_stated():
     found = told(moves(), toml, paid=paid)["mixed_currencies"]
     assert (found["detail"], found["mend"].splitlines()[1]) == (
         "payments, Currency: EUR 1, USD 1",
-        'only = { Currency = "EUR" }',
+        'columns = { lead_id = "id", paid_at = "at", amount = "sum", currency = "Currency" }',
     )
+    mended = told(moves(), toml.replace('amount = "sum"', 'amount = "sum", currency = "Currency"'), paid=paid)
+    assert ("mixed_currencies" in mended, mended["no_rate"]["detail"]) == (False, "payments: USD 1")
     assert "mixed_currencies" not in told(moves(), toml + 'only = { Currency = "EUR" }\n', paid=paid)
 
 
