@@ -172,10 +172,13 @@ def _prepare(funnel: str) -> None:
     from funnelstats.importing.opening import read_quality
     from funnelstats.importing.prepare import prepare
     from funnelstats.page.rules import cautions
+    from funnelstats.reporting.console import account_of_rows
 
     made = prepare(funnel)
+    quality = read_quality(funnel)
     say(f"data/processed/{funnel}: {'prepared' if made else 'unchanged'}")
-    for warning in cautions(read_quality(funnel).facts):
+    say(account_of_rows(quality))
+    for warning in cautions(quality.facts):
         say("warning: " + warning.replace("\n", "\n    "))
 
 

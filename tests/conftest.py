@@ -9,6 +9,7 @@ import pytest
 from backends import con, duckdb, postgres, pyspark  # noqa: F401
 from projects import REPOSITORY
 
+from funnelstats.config.dates import begin_years_in
 from funnelstats.importing.prepare import prepare
 from funnelstats.page import figures
 
@@ -27,6 +28,13 @@ QUIET = [
 def here(tmp_path, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def fiscal():
+    """Sets the first month of the fiscal year for one test."""
+    yield begin_years_in
+    begin_years_in(1)
 
 
 @pytest.fixture(scope="module")

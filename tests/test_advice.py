@@ -28,6 +28,7 @@ from funnelstats.team.advice import (
     risen_reason,
     team_finding,
     turned,
+    undated_rates,
     with_losses,
 )
 from funnelstats.team.leaks import leak_sizes
@@ -126,11 +127,13 @@ SHOWN = {
     **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
         "judged_weeks": 13,
-        "stages": ["lead", "met", "paid"],
         "currency": "RUB",
         "part": None,
         "month": "2026-06",
         "week_days": (date(2026, 6, 22), date(2026, 6, 28)),
+        "undated": pd.DataFrame(),
+        "ended": 0,
+        "stages": [{"stage": "lead"}, {"stage": "paid"}],
     },
 }
 
@@ -138,6 +141,16 @@ SHOWN = {
 def first(finding, **facts):
     """The lines of the page's first section."""
     return show_section("weekly.first", {**SHOWN, **finding, **facts}).data["text/plain"].splitlines()
+
+
+def test_the_first_lines_say_what_ends_without_a_date_do_to_the_rate():
+    step = {"from_stage": "lead", "to_stage": "paid"}
+    counts = pd.DataFrame([{**step, "entered": 90, "converted": 45, "won": 6, "unseen": 10}])
+    told = first(case_of((400, 320)), undated=undated_rates(counts), ended=2)
+    won = "16 leads were won (paid) on days not on record: counted as in time, 61% instead of 50% of finished leads"
+    assert f"{won} pass lead → paid." in told
+    assert "2 leads ended on days not on record: they count as not moved on, and in no week's refusals." in told
+    assert not any("not on record" in line for line in first(case_of((400, 320))))
 
 
 def people_of(rows, funnel=AIMED, lessons=NO_LESSONS, team_rows=FINE):
@@ -487,8 +500,10 @@ def with_entries(stages, reasons, **tables):
 
 def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     tables = with_entries(["lead"], [None], contacts=None, payments=None, costs=object())
-    missing = missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), tables)
-    assert [part.partition(":")[0] for part in missing[:-1]] == ["No contacts", "No payments", "No refusals"]
+    missing = missing_parts(SimpleNamespace(notes=("Calls are not logged.",), is_snapshot=True), tables)
+    assert [part.partition(":")[0] for part in missing[:-1]] == [
+        *("No contacts", "No payments", "A snapshot, one row for each lead", "No refusals"),
+    ]
     assert missing[-1] == "Calls are not logged."
     assert (
         missing_parts(SimpleNamespace(notes=()), SimpleNamespace(**{**vars(tables), "costs": None}), "costs")
@@ -501,7 +516,7 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
 def test_refusals_and_their_reasons_are_those_of_the_rows_whatever_is_stated() -> None:
     whole = {"contacts": 1, "payments": 1, "costs": 1}
     silent = with_entries(["lead", "lost"], ["price", None], **whole)
-    bare = SimpleNamespace(notes=())
+    bare = SimpleNamespace(notes=(), is_snapshot=False)
     assert missing_parts(bare, silent) == ["No reasons of refusal: why leads say no."]
     told = with_entries(["lead", "lost"], [None, "price"], **whole)
     assert missing_parts(bare, told) == []
@@ -532,6 +547,14 @@ def test_a_window_that_was_widened_is_said_with_the_step_that_needs_it() -> None
         "fewer weeks too few leads would have had them all."
     ) in rules
     assert not any("stated" in rule for rule in rules_of(AIMED))
+
+
+def test_a_snapshot_is_said_to_be_one_on_the_page_of_the_rules() -> None:
+    funnel = funnel_of("lead", "met")
+    other = funnel.leads[0].model_copy(update={"files": ("history.csv",)})
+    told, of_history = (rules_of(funnel.model_copy(update={"entries": of})) for of in (funnel.leads, (other,)))
+    assert any(rule.startswith("Stages are read from the leads' own rows, a snapshot") for rule in told)
+    assert not any("snapshot" in rule for rule in of_history)
 
 
 def test_a_tolerance_is_said_as_the_rate_from_which_a_target_counts_as_met() -> None:

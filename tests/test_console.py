@@ -6,10 +6,14 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
+from projects import NAME, TOML, prepared
 
-from funnelstats.reporting.console import progress, say
+from funnelstats.importing.opening import read_quality
+from funnelstats.reporting.console import account_of_rows, progress, say
 from funnelstats.reporting.reports import Job, Record
 
 
@@ -66,3 +70,31 @@ def test_a_line_goes_where_it_belongs(capsys) -> None:
     say("to the log")
     say("the place", err=False)
     assert capsys.readouterr() == ("the place\n", "to the log\n")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_preparation_ends_with_the_rows_and_the_money_of_each_table() -> None:
+    paid = "\n[payments]\nfiles = ['paid.csv']\ncolumns = { lead_id = 'id', paid_at = 'at', amount = 'sum' }\n"
+    rows = "id,at,sum,kind\na,2026-01-09,30,x\na,2026-01-10,60,x\na,,5,x\nz,2026-01-09,10,x\nb,2026-01-12,0,test\n"
+    prepared(
+        "max_bad_share = 1\n" + TOML + paid + "only = { kind = 'x' }\n",
+        {"paid.csv": rows, "leads.csv": "id,created\na,2026-01-05\nb,\n"},
+    )
+    header, *lines = account_of_rows(read_quality(NAME)).splitlines()
+    assert header.split()[-4:] == ["amount", "of", "it", "kept"]
+    assert [line.split() for line in lines] == [
+        ["leads", "2", "2", "100.0%", "0", "0", "1", "n/a", "n/a"],
+        ["entries", "3", "3", "100.0%", "0", "0", "0", "n/a", "n/a"],
+        ["payments", "5", "3", "60.0%", "1", "1", "1", "105", "90.5%"],
+    ]
+
+
+def test_only_all_is_told_as_all_and_only_nothing_as_nothing() -> None:
+    rows = pd.DataFrame({"table": ["leads", "costs"], "rows_in": [5000, 0], "rows_kept": [4999, 0]})
+    rows = rows.assign(rows_set_aside=[1, 0], rows_ignored=0)
+    kept = pd.DataFrame(
+        {"table": ["leads", "costs"], "rows_undated": 0.0, "amount_in": [8e6, 0], "amount_kept": [1, 0]}
+    )
+    first, empty = account_of_rows(SimpleNamespace(rows=rows, kept=kept)).splitlines()[1:]
+    assert [first.split()[3], first.split()[-1]] == ["99.9%", "0.1%"]
+    assert [empty.split()[3], empty.split()[-1]] == ["n/a", "n/a"]

@@ -20,6 +20,7 @@ from funnelstats.config.dates import (
     week_of,
 )
 from funnelstats.config.errors import FunnelError
+from funnelstats.reporting.titles import period_words
 
 
 @pytest.mark.parametrize("day", ["09.01.2026", "2026-02-30", "", "yesterday"])
@@ -73,6 +74,29 @@ def test_a_week_is_complete_on_its_sunday(day, week):
 def test_a_month_that_is_none_says_how_to_write_it(month):
     with pytest.raises(FunnelError, match=f'no month "{month}"; write it like 2026-06'):
         month_days(month)
+
+
+@pytest.mark.parametrize(
+    ("month", "day", "quarter", "days"),
+    [
+        (4, date(2026, 3, 31), "FY2025-04-Q4", (date(2026, 1, 1), date(2026, 3, 31))),
+        (4, date(2026, 4, 1), "FY2026-04-Q1", (date(2026, 4, 1), date(2026, 6, 30))),
+        (2, date(2026, 1, 31), "FY2025-02-Q4", (date(2025, 11, 1), date(2026, 1, 31))),
+        (12, date(2026, 2, 28), "FY2025-12-Q1", (date(2025, 12, 1), date(2026, 2, 28))),
+    ],
+)
+def test_quarters_of_a_fiscal_year_are_named_by_the_month_it_begins_with(fiscal, month, day, quarter, days):
+    fiscal(month)
+    assert (quarter_of(day), quarter_days(quarter)) == (quarter, days)
+    assert last_complete_quarter(days[1]) == quarter
+    assert last_complete_quarter(days[1] - timedelta(days=1)) == quarter_of(days[0] - timedelta(days=1))
+    with pytest.raises(FunnelError, match=f'no quarter "FY2026-13-Q1"; write it like FY20..-{month:02}-Q'):
+        quarter_days("FY2026-13-Q1")
+
+
+def test_a_fiscal_quarter_is_not_called_like_one_of_the_calendar(fiscal):
+    fiscal(4)
+    assert period_words("quarter", *quarter_days("FY2026-04-Q4")) == "Q4 of the fiscal year from April 2026"
 
 
 @pytest.mark.parametrize("quarter", ["2026-Q0", "2026-Q5", "2026Q1", "2026-q1", "2026-Q01", "", "2026-1"])

@@ -58,6 +58,30 @@ def test_a_column_of_milliseconds_that_are_all_midnight_utc_holds_days():
     assert facts("utc_days") == [("utc_days", "created", 10, None)]
 
 
+@pytest.mark.parametrize(
+    ("written", "zone", "detail", "line"),
+    [
+        ("{} 12:00", "Europe/Moscow", "at: 12:00", 'date_format.entered_at = "%Y-%m-%d 12:00"'),
+        ("{}T09:00:00Z", "America/New_York", "at: 04:00", 'date_format.entered_at = "%Y-%m-%dT09:00:00Z"'),
+        ("{} 00:00", "Europe/Moscow", "", ""),
+        ("{} 1{}:00", "Europe/Moscow", "", ""),
+    ],
+)
+def test_times_that_all_show_one_hour_are_told_as_days_with_the_line_that_reads_them_so(written, zone, detail, line):
+    days = [f"2026-03-{n:02}" for n in range(2, 12)]
+    ends = [f"d{n},lost,{written.format(day, n % 2)}" for n, day in enumerate(days)]
+    came = [f"d{n},lead,{day} 09:{n}0" for n, day in enumerate(days[:5])]
+    rows = "\n".join(["id,stage,at", *came, *ends])
+    leads = "\n".join(["id,created", *(f"d{n},{day}" for n, day in enumerate(days))])
+    toml = TOML.replace("Europe/Moscow", zone)
+    prepared(toml, {"leads.csv": leads, "entries.csv": rows})
+    assert facts("one_clock") == ([("one_clock", detail, 10, line)] if detail else [])
+    if zone == "Europe/Moscow":
+        both = 'date_format.entered_at = ["%Y-%m-%d 12:00", "%Y-%m-%d %H:%M"]\n'
+        prepared(toml + both, {"leads.csv": leads, "entries.csv": rows})
+        assert facts("one_clock") == []
+
+
 def test_days_can_be_stated_and_the_other_texts_are_read_as_before():
     toml = NEW_YORK + 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"\n'
     assert history("{}T00:00:00Z".format, toml) == DAYS

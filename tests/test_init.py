@@ -87,7 +87,7 @@ COUNTED = {"leads": 40, "stages": [40, 30, 20], "lost": 10, "nurture": 0}
 
 
 def snapshot(headers, won, lost, opened, *, dates, amount=lambda value: str(value), mark=",", encoding="utf-8"):
-    """One row for each of the same leads, as a CRM of some language writes it: id, created, status, closed, owner, sum."""
+    """One row for each of the same leads, as a CRM writes it: id, created, status, closed, owner, sum."""
     rows = {lead: [lead, None, opened, "", owner, amount(1234.5)] for lead, _, _, owner, _ in history()}
     for lead, stage, at, _owner, _reason in history():
         if stage == "new":
@@ -222,7 +222,7 @@ def test_the_order_of_day_and_month_is_asked_where_no_row_tells_it():
     text = Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8")
     assert '# date_format.created_at = "%d/%m/%Y"   # one of the two' in text
     assert not Path("data", "processed").exists()
-    init([folder], "asked", lambda question, choices, default: "%m/%d/%Y" if choices else default)
+    init([folder], "asked", lambda _question, choices, default: "%m/%d/%Y" if choices else default)
     prepare("asked")
     _, tables = open_funnel("asked")
     assert tables.leads.created_on.max().execute().date() == date(2026, 9, 6)

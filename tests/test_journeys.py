@@ -221,6 +221,22 @@ def test_cohorts_are_iso_weeks_months_or_quarters_of_entry(con, unit, day, cohor
     assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
 
 
+@pytest.mark.parametrize(
+    ("day", "cohort"),
+    [
+        ("2026-01-31", date(2025, 11, 1)),
+        ("2026-04-30", date(2026, 2, 1)),
+        ("2026-05-31", date(2026, 5, 1)),
+        ("2028-02-29", date(2028, 2, 1)),
+    ],
+)
+def test_quarters_of_cohorts_are_those_of_the_fiscal_year(con, fiscal, day, cohort):
+    fiscal(2)
+    found = with_cohort(journeys(table(con, entries_frame([("a", "lead", day)])), FUNNEL), FUNNEL, "quarter")
+    assert found.schema()["cohort"].is_date()
+    assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
+
+
 def test_an_unknown_cohort_unit_names_the_near_one(duckdb):
     entries = table(duckdb, entries_frame([("a", "lead", "2026-01-05")]))
     with pytest.raises(FunnelError, match='no cohort unit "weeks"; did you mean "week"'):

@@ -94,6 +94,16 @@ def test_a_company_is_new_unchanged_or_dropped_against_the_quarter_before(base):
     assert renewal(counts, date(2026, 6, 29))["note"].iloc[1] == "not over yet"
 
 
+def test_quarters_of_a_fiscal_year_begin_with_its_months(base, fiscal):
+    fiscal(2)
+    leads, entries, contacts, _ = base
+    counts = renewal_counts(leads, entries, contacts, COMPANIES, QUARTER[1])
+    found = renewal(counts, QUARTER[1])
+    assert found["quarter"].tolist() == ["FY2025-02-Q4", "FY2026-02-Q1", "FY2026-02-Q2"]
+    assert found["companies"].tolist() == [2, 3, 2]  # Delta, e; Alpha, c, e; Alpha, c
+    assert found["note"].tolist()[-1] == "not over yet"
+
+
 def test_without_a_named_column_each_lead_is_its_own_company(base):
     leads, entries, _contacts, values = base
     assert renewal_counts(leads, entries, None, FUNNEL, QUARTER[1])["companies"].tolist() == [4, 1]

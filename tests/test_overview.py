@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from backends import funnel_of
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
-from funnelstats.reporting.overview import reason_sentence, red_sentence, weeks_html, write_overview
+from funnelstats.reporting.overview import funnels_html, reason_sentence, red_sentence, weeks_html, write_overview
 from funnelstats.reporting.pages import faults
 from funnelstats.reporting.restated import changed_cells
 from funnelstats.reporting.summary import new_reds, week_markdown
@@ -276,3 +277,35 @@ def test_a_hostile_name_is_no_markdown(reports) -> None:
 def test_a_week_that_failed_has_a_summary_too(reports) -> None:
     folder = reports(**{"2026_W01": run(state="failed", team=("red", "red"))})
     assert "## Week" in week_markdown(folder / "2026-W01")
+
+
+def test_all_funnels_stand_on_one_page_with_the_newest_week_of_each() -> None:
+    told = run(title="5–11 January 2026 · Pumps & co", team=("red", "green"), Anna=("green", "red"))
+    told["pages"]["team.html"]["sentences"] = ["lead → met: 40 of 100 leads do not move on", "More."]
+    html = funnels_html({"pumps": told, "wire": run(title="February 2026 · Wire", state="failed")})
+    soup = BeautifulSoup(html, "html.parser")
+    rows = [[" ".join(cell.get_text(" ").split()) for cell in row.select("th, td")] for row in soup.select("tbody tr")]
+    assert rows == [
+        [
+            "5–11 January 2026 · Pumps & co",
+            "lead → met: 40 of 100 leads do not move on",
+            "lead → met: 50.0% of 100 ▼ red met → paid: 50.0% of 100 ● green",
+        ],
+        ["February 2026 · Wire", "No week has been made yet.", ""],
+    ]
+    assert [a["href"] for a in soup.select("tbody a")] == ["pumps/index.html", "wire/index.html"]
+
+
+@pytest.mark.usefixtures("here")
+def test_each_funnel_s_page_leads_to_the_page_of_all() -> None:
+    Path("data", "raw").mkdir(parents=True)
+    for name in ("pumps", "wire"):
+        for period in ("2026-01", "2026-W01", "2026-W02"):
+            folder = Path("reports", name, period)
+            folder.mkdir(parents=True)
+            (folder / "run.json").write_text(json.dumps(run(title=f"{name} {period}", team=("red", "green"))))
+        write_overview(funnel_of("lead", "met").model_copy(update={"name": name}))
+    soup = BeautifulSoup(Path("reports", "index.html").read_text(), "html.parser")
+    assert [a.get_text() for a in soup.select("tbody a")] == ["pumps 2026-W02", "wire 2026-W02"]
+    page = BeautifulSoup(Path("reports", "wire", "index.html").read_text(), "html.parser")
+    assert page.select_one("nav a")["href"] == "../index.html"

@@ -314,6 +314,7 @@ def test_a_batch_says_what_it_was_made_from() -> None:
         ),
         ("quarter", {"period": "2026-Q3"}, "quarter 2026-Q3 is not covered by the data of team: 2026-Q2 to 2026-Q2"),
         ("quarter", {"period": "2026-2"}, 'no quarter "2026-2"; write it like 2026-Q2'),
+        ("quarter", {"period": "FY2026-04-Q1"}, 'no quarter "FY2026-04-Q1", as fiscal_year_starts = 1; write it like'),
         ("quarter", {"as_of": "2026-06-29"}, "quarter 2026-Q1 is not covered"),
         ("week", {"first": "2026-W20", "period": "2026-W21"}, "--week is about one week, --from and --to are about"),
         ("week", {"first": "2026-W20", "as_of": "2026-06-01"}, "--as-of is about one week"),
@@ -327,6 +328,16 @@ def test_a_period_that_the_data_does_not_have_is_refused(unit, asked, said, smal
     with pytest.raises(FunnelError) as refused:
         period_batch(NAME, unit, **asked)
     assert said in str(refused.value)
+
+
+@pytest.mark.usefixtures("fiscal")
+def test_a_quarter_of_the_calendar_is_none_of_the_fiscal_year() -> None:
+    prepared(
+        "fiscal_year_starts = 6\n" + TOML, {"entries.csv": entries(*SMALL[:2], ("a", "met", "2026-06-29", "Anna"))}
+    )
+    assert {job.target.parent.name for job in period_batch(NAME, "quarter").jobs} == {"FY2025-06-Q4"}
+    with pytest.raises(FunnelError, match="write it like FY2025-06-Q4"):
+        period_batch(NAME, "quarter", period="2026-Q2")
 
 
 def test_data_of_less_than_a_month_says_that_none_is_over() -> None:

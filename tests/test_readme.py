@@ -11,8 +11,10 @@ import pandas as pd
 
 import funnelstats
 from funnelstats.config.funnel import Funnel
+from funnelstats.importing.opening import read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.layout import tables
+from funnelstats.reporting.console import account_of_rows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +30,13 @@ def test_the_readme_prints_what_it_says(monkeypatch):
     with pd.option_context("display.width", 120, "display.max_columns", 20):
         doctest.DocTestRunner().run(example, out=said.append)
     assert not said, "".join(said)
+
+
+def test_what_prepare_says_of_the_sample_is_what_the_documentation_shows(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    prepare("sample")
+    shown = (ROOT / "docs" / "funnel_toml.md").read_text(encoding="utf-8")
+    assert f"```\n{account_of_rows(read_quality('sample'))}\n```" in shown
 
 
 def test_the_readme_s_funnel_is_a_whole_one():

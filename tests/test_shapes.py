@@ -42,13 +42,13 @@ def moves():
     for number in range(40):
         at, owner = FIRST + timedelta(days=number), ("Anna", "Boris")[number % 2]
         lead = f"L{number}"
-        rows.append([lead, "lead", f"{at} 10:00", owner, ""])
+        rows.append([lead, "lead", f"{at} 10:{number:02}", owner, ""])
         if number % 4 > 1:
-            rows.append([lead, "met", f"{at + timedelta(days=3)} 11:00", owner, ""])
+            rows.append([lead, "met", f"{at + timedelta(days=3)} 11:{number:02}", owner, ""])
         if number % 4 == 1:
-            rows.append([lead, "lost", f"{at + timedelta(days=5)} 12:00", owner, "price"])
+            rows.append([lead, "lost", f"{at + timedelta(days=5)} 12:{number:02}", owner, "price"])
         if number % 4 == 3:
-            rows.append([lead, "paid", f"{at + timedelta(days=9)} 13:00", owner, ""])
+            rows.append([lead, "paid", f"{at + timedelta(days=9)} 13:{number:02}", owner, ""])
     return rows
 
 
@@ -62,7 +62,7 @@ def text(header, rows):
 
 def of_leads(present=None, channels=None):
     rows = [
-        [lead, f"{FIRST + timedelta(days=place)} 10:00", owner, (channels or {}).get(lead, "web")]
+        [lead, f"{FIRST + timedelta(days=place)} 10:{place:02}", owner, (channels or {}).get(lead, "web")]
         for place, (lead, owner) in enumerate((present or owners()).items())
     ]
     return text("id,created,owner,source", rows)
@@ -125,7 +125,7 @@ def test_payments_contacts_and_leads_after_the_last_day_are_told():
     paid = text("id,at,sum", [["L3", "2026-02-10", 5], ["L7", "2031-02-10", 5]])
     found = told(moves(), BASE + PAYMENTS, paid=paid)
     assert (found["payments_after_the_end"]["count"], found["payments_after_the_end"]["detail"]) == (1, "2026-02-22")
-    leads = of_leads().replace("2026-02-13 10:00", "2027-02-13 10:00")
+    leads = of_leads().replace("2026-02-13 10:39", "2027-02-13 10:39")
     assert told(moves(), leads=leads)["leads_after_the_end"]["count"] == 1
 
 
@@ -176,7 +176,7 @@ def queued(first, minutes=5):
     for row in moves():
         if row[1] == "lead":
             yield [*row[:3], first, ""]
-            yield [row[0], "lead", row[2].replace("10:00", f"10:{minutes:02}"), row[3], ""]
+            yield [row[0], "lead", f"{row[2][:-2]}{int(row[2][-2:]) + minutes:02}", row[3], ""]
         else:
             yield row
 
@@ -233,6 +233,38 @@ def test_other_rows_that_stand_there_again_are_told_with_both_sums_and_counted()
     assert len(tables()["payments"]) == 34
     within = told(moves(), BASE + PAYMENTS, paid1=text("id,at,sum", [*rows, *again]), paid2=text("id,at,sum", []))
     assert within["payments_twice"]["count"] == 4
+
+
+@pytest.mark.parametrize(
+    ("repeats", "sums", "rows_aside"),
+    [("drop", [5, 7, 9, 8, 6], 2), ("keep", [5, 7, 9, 5, 8, 6, 9], 0), ("last", [7, 5, 8, 6, 9], 2)],
+)
+def test_what_repeated_payments_mean_can_be_stated(repeats, sums, rows_aside):
+    one = [["L3", "2026-02-10", 5], ["L7", "2026-02-10", 7], ["L11", "2026-02-11", 9]]
+    two = [["L3", "2026-02-10", 5], ["L11", "2026-02-11", 8], ["L15", "2026-02-12", 6], ["L15", "2026-02-13", 9]]
+    if repeats == "drop":
+        two[-1] = two[-2]
+    stated = PAYMENTS + f'repeats = "{repeats}"\n'
+    found = told(moves(), BASE + stated, paid1=text("id,at,sum", one), paid2=text("id,at,sum", two))
+    assert tables()["payments"]["amount"].tolist() == sums
+    assert len(tables()["set_aside"]) == rows_aside
+    assert not any(fact.startswith("payments") for fact in found)
+
+
+def test_a_statement_of_repeats_overrules_what_overlapping_exports_seem_to_be():
+    rows = paid(*range(100, 130))
+    files = {"paid1": text("id,at,sum", rows[:20]), "paid2": text("id,at,sum", rows[12:])}
+    found = told(moves(), BASE + PAYMENTS + 'repeats = "keep"\n', **files)
+    assert not {"payments_overlap", "payments_twice"} & {*found}
+    assert len(tables()["payments"]) == 38
+
+
+def test_costs_that_a_later_export_corrects_are_those_of_the_last():
+    costs = '[costs]\nfiles = "cost*.csv"\ncolumns = { date = "at", channel = "source", amount = "sum" }\n'
+    one = text("at,source,sum", [["2026-02-10", "web", 5], ["2026-02-10", "fair", 6], ["2026-02-11", "", 1]])
+    two = text("at,source,sum", [["2026-02-10", "web", 8], ["2026-02-11", "", 2]])
+    told(moves(), BASE + costs + 'repeats = "last"\n', cost1=one, cost2=two)
+    assert tables()["costs"]["amount"].tolist() == [6, 8, 2]
 
 
 def test_payments_of_one_number_count_once_and_alike_ones_of_two_numbers_twice():
@@ -361,8 +393,10 @@ def test_a_column_that_names_the_currency_is_looked_at_unless_it_is_stated():
     found = told(moves(), toml, paid=paid)["mixed_currencies"]
     assert (found["detail"], found["mend"].splitlines()[1]) == (
         "payments, Currency: EUR 1, USD 1",
-        'only = { Currency = "EUR" }',
+        'columns = { lead_id = "id", paid_at = "at", amount = "sum", currency = "Currency" }',
     )
+    mended = told(moves(), toml.replace('amount = "sum"', 'amount = "sum", currency = "Currency"'), paid=paid)
+    assert ("mixed_currencies" in mended, mended["no_rate"]["detail"]) == (False, "payments: USD 1")
     assert "mixed_currencies" not in told(moves(), toml + 'only = { Currency = "EUR" }\n', paid=paid)
 
 

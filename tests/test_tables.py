@@ -392,3 +392,10 @@ def test_a_column_without_anything_in_it_is_left_out_of_the_page_and_not_of_the_
     shown = show_table(frame, Layout(name="leads", title="Leads"))
     assert shown.data["text/html"].count('scope="col"') == 2
     assert [column["name"] for column in shown.data[TABLE_MIME]["columns"]] == list(frame)
+
+
+def test_a_box_of_warnings_opens_on_what_the_first_is_about_without_its_details() -> None:
+    told = ["20 payments stand there again (a.csv: 7 / 5 EUR): they are added up.", "2 leads end at 12:00: so."]
+    html = show_text(told, title="Mind the data", box="warning").data["text/html"]
+    assert "(2): 20 payments stand there again</summary>" in html
+    assert "(1): 2 leads end at 12:00</summary>" in show_text(told[1:], title="Mind", box="warning").data["text/html"]

@@ -1,9 +1,10 @@
-"""How days are written, and the ISO weeks, months and quarters that pages are about."""
+"""How days are written, and the ISO weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations
@@ -50,6 +51,19 @@ DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {
 
 COUNTED_FROM = ({"d", "m", "b", "B"}, {"j"}, {"G", "V"}, {"U", "W"})
 """What days are counted by: in a month, a year, an ISO week, a week; of two at once engines read one."""
+
+
+_FIRST_MONTH = ContextVar("first month of the fiscal year", default=1)
+
+
+def begin_years_in(month: int) -> None:
+    """From here on quarters are those of a fiscal year that begins with this month."""
+    _FIRST_MONTH.set(month)
+
+
+def months_apart() -> int:
+    """So many months, 0 to 2, after those of the year its quarters begin."""
+    return (_FIRST_MONTH.get() - 1) % 3
 
 
 def checked_format(fmt: str) -> str:
@@ -171,7 +185,14 @@ def month_days(month: str) -> tuple[date, date]:
     >>> month_days("2026-06")
     (datetime.date(2026, 6, 1), datetime.date(2026, 6, 30))
     """
-    return _months(month, r"(\d{4})-(\d{2})", 1, f'no month "{month}"; write it like 2026-06')
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}", month, re.ASCII):
+            raise ValueError
+        first = date(int(month[:4]), int(month[5:]), 1)
+        after = _first_day(12 * first.year + first.month)
+    except ValueError as error:
+        raise FunnelError(f'no month "{month}"; write it like 2026-06') from error
+    return first, after - timedelta(days=1)
 
 
 def month_of(day: date) -> str:
@@ -206,21 +227,39 @@ def months_to(month: str, months: int) -> tuple[date, date]:
 
 
 def quarter_days(quarter: str) -> tuple[date, date]:
-    """First and last day of a quarter written ``2026-Q2``. Raises FunnelError for anything else.
+    """First and last day of a quarter: ``2026-Q2``, or of the fiscal year from April ``FY2026-04-Q1``.
 
-    >>> quarter_days("2026-Q2")
-    (datetime.date(2026, 4, 1), datetime.date(2026, 6, 30))
+    Raises FunnelError for anything else.
+
+    >>> quarter_days("2026-Q2"), quarter_days("FY2026-04-Q1") == quarter_days("2026-Q2")
+    ((datetime.date(2026, 4, 1), datetime.date(2026, 6, 30)), True)
     """
-    return _months(quarter, r"(\d{4})-Q(\d)", 3, f'no quarter "{quarter}"; write it like 2026-Q2')
+    try:
+        if not (found := re.fullmatch(r"(?:FY(\d{4})-(\d{2})|(\d{4}))-Q([1-4])", quarter, re.ASCII)):
+            raise ValueError
+        fiscal, month, year, number = found.groups()
+        before = 12 * int(fiscal) + date(1, int(month), 1).month if fiscal else 12 * int(year) + 1
+        begins, after = (_first_day(before - 1 + 3 * (int(number) - 1 + more)) for more in (0, 1))
+    except ValueError as error:
+        example = quarter_of(date(2026, 6, 30))
+        raise FunnelError(f'no quarter "{quarter}"; write it like {example}') from error
+    return begins, after - timedelta(days=1)
+
+
+def _first_day(months: int) -> date:
+    """The first day of a month by the number of months before it."""
+    return date(months // 12, months % 12 + 1, 1)
 
 
 def quarter_of(day: date) -> str:
-    """The quarter of a day.
+    """The quarter of a day, of a fiscal year by the month it begins with.
 
     >>> quarter_of(date(2026, 6, 28))
     '2026-Q2'
     """
-    return f"{day.year}-Q{(day.month + 2) // 3}"
+    month = _FIRST_MONTH.get()
+    year, months = divmod(12 * day.year + day.month - month, 12)
+    return f"{year}-Q{months // 3 + 1}" if month == 1 else f"FY{year}-{month:02}-Q{months // 3 + 1}"
 
 
 def last_complete_quarter(day: date) -> str:
@@ -231,14 +270,3 @@ def last_complete_quarter(day: date) -> str:
     """
     first, _ = quarter_days(quarter_of(day + timedelta(days=1)))
     return quarter_of(first - timedelta(days=1))
-
-
-def _months(text: str, pattern: str, length: int, mistake: str) -> tuple[date, date]:
-    """First and last day of the year's n-th stretch of that many months."""
-    try:
-        year, number = map(int, re.fullmatch(pattern, text, re.ASCII).groups())  # type: ignore[union-attr]
-        first = date(year, length * (number - 1) + 1, 1)
-        after = date(year + 1, 1, 1) if number * length == 12 else date(year, number * length + 1, 1)
-    except (AttributeError, ValueError, OverflowError) as error:
-        raise FunnelError(mistake) from error
-    return first, after - timedelta(days=1)

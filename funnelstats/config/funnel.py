@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from funnelstats.config.dates import checked_format, checked_formats
+from funnelstats.config.dates import begin_years_in, checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
 
@@ -154,6 +154,7 @@ class Source(Spec):
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None
+    repeats: Literal["drop", "keep", "last"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -267,6 +268,7 @@ class Funnel(Spec):
     lead_url: LeadUrl | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
+    fiscal_year_starts: Annotated[int, Field(ge=1, le=12)] = 1
     exported_on: date | None = None
     max_bad_share: Share = 0.05
     notes: Texts = ()
@@ -287,6 +289,7 @@ class Funnel(Spec):
     contacts: Sources = ()
     payments: Sources = ()
     costs: Sources = ()
+    rates: Sources = ()
 
     @property
     def folder(self) -> Path:
@@ -301,6 +304,12 @@ class Funnel(Spec):
             for before, after in zip(self.stages, self.stages[1:], strict=False)
             for agreed in [self.step_into[after]]
         )
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
+        homes = [(source.files, source.database, source.table) for source in self.leads]
+        return all((source.files, source.database, source.table) in homes for source in self.entries)
 
     @property
     def judged_weeks(self) -> int:
@@ -328,7 +337,7 @@ def project_root() -> Path:
 
 
 def read_funnel(name: str) -> Funnel:
-    """The funnel stated in ``data/raw/<name>/funnel.toml``.
+    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on quarters are those of its year.
 
     Raises FunnelError that lists every mistake of the file.
     """
@@ -355,6 +364,7 @@ def read_funnel(name: str) -> Funnel:
     mistakes += contradictions(stated)
     if mistakes:
         raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
+    begin_years_in(funnel.fiscal_year_starts)
     return funnel
 
 

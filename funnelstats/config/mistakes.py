@@ -49,6 +49,9 @@ def contradictions(stated: Mapping[str, Any]) -> list[str]:
     mistakes += _unknown_names(stated, stages)
     mistakes += _taken_attributes(stated.get("leads"))
     mistakes += _stage_mistakes(stages, undated, stated.get("step_into"))
+    amounts = [source for table in ("leads", "payments", "costs") for source in _list(stated.get(table))]
+    if "rates" in stated and not any("currency" in _mapping(_mapping(each).get("columns")) for each in amounts):
+        mistakes.append("rates: columns.currency of leads, payments or costs must say whose amounts these are for")
     for table in TABLES:
         sources = _list(stated.get(table))
         for number, source in enumerate(sources):
@@ -150,6 +153,8 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "table: database and table go together"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
+    if "repeats" in source and table not in ("payments", "costs"):
+        yield "repeats: only of payments and costs; of leads state keep or latest_by"
     if "attributes" in source and table != "leads":
         yield "attributes: only leads have attributes"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):

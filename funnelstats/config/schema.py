@@ -1,4 +1,4 @@
-"""The five canonical tables: their columns, what each column holds, which ones must be there."""
+"""The five canonical tables, and rates of currencies: their columns, what each holds, which ones must be there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ class Column(NamedTuple):
     required: bool = False
 
 
+CURRENCY = Column("text", "of the amount, where it is not the funnel's")
+
 TABLES: dict[str, dict[str, Column]] = {
+    "rates": {
+        "date": Column("day", "the day from which on the rate holds", required=True),
+        "currency": Column("text", "whose rate", required=True),
+        "rate": Column("number", "how much one unit of it is in the funnel's currency", required=True),
+    },
     "leads": {
         "lead_id": Column("id", "one sales attempt; text, unique", required=True),
         "created_at": Column("instant", "when the lead came in"),
@@ -27,6 +34,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "channel": Column("text", "where it came from"),
         "campaign": Column("text", "which campaign, event or page brought it"),
         "amount": Column("number", "expected size of the deal"),
+        "currency": CURRENCY,
         "ready_budget": Column("flag", "budget known at hand-over"),
         "ready_authority": Column("flag", "talks to who decides"),
         "ready_need": Column("flag", "need confirmed"),
@@ -52,6 +60,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "lead_id": Column("id", "who paid", required=True),
         "paid_at": Column("instant", "when", required=True),
         "amount": Column("number", "how much", required=True),
+        "currency": CURRENCY,
         "payment_id": Column("id", "its own number; rows of one number are one payment"),
     },
     "costs": {
@@ -59,6 +68,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "channel": Column("text", "on which channel"),
         "campaign": Column("text", "on which campaign"),
         "amount": Column("number", "how much", required=True),
+        "currency": CURRENCY,
     },
 }
 
@@ -68,7 +78,14 @@ DURATIONS = frozenset({"duration_s"})
 ROW_NUMBER = "_row"
 """In place of a header: the number of the row itself."""
 
-KNOWN_ON = {"leads": "created_on", "entries": "entered_on", "contacts": "on", "payments": "paid_on", "costs": "date"}
+KNOWN_ON = {
+    "rates": "date",
+    "leads": "created_on",
+    "entries": "entered_on",
+    "contacts": "on",
+    "payments": "paid_on",
+    "costs": "date",
+}
 """The day from which on a row of a table is known."""
 
 ENDS = ("lost", "nurture")

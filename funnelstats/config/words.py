@@ -284,13 +284,16 @@ def month(value: date) -> str:
 
 
 def quarter(name: str) -> str:
-    """A quarter as people say it.
+    """A quarter as people say it, of the calendar's year or of a fiscal one.
 
-    >>> quarter("2026-Q2")
-    'Q2 2026'
+    >>> quarter("2026-Q2"), quarter("FY2026-04-Q1")
+    ('Q2 2026', 'Q1 of the fiscal year from April 2026')
     """
-    year, _q, n = name.partition("-Q")
-    return _("Q{n} {year}").format(n=n, year=year)
+    year, _q, n = name.rpartition("-Q")
+    if year.isdigit():
+        return _("Q{n} {year}").format(n=n, year=year)
+    first = date.fromisoformat(f"{year.removeprefix('FY')}-01")
+    return _("Q{n} of the fiscal year from {month}").format(n=n, month=month(first))
 
 
 def day(value: date) -> str:

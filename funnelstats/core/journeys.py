@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
+from funnelstats.config.dates import months_apart
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
@@ -327,8 +328,18 @@ def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Ta
     """
     if unit not in COHORT_UNITS:
         raise FunnelError(f'no cohort unit "{unit}"; {suggestion(unit, COHORT_UNITS)}')
+    day = journeys.began_on
     # DuckDB's date_trunc may return a timestamp; a cohort is a date on every engine.
-    return journeys.mutate(cohort=journeys.began_on.truncate(COHORT_UNITS[unit]).cast("date"))
+    first = quarter_begin(day) if unit == "quarter" else day.truncate(COHORT_UNITS[unit]).cast("date")
+    return journeys.mutate(cohort=first)
+
+
+def quarter_begin(day: ir.DateValue) -> ir.DateValue:
+    """The first day of a day's quarter, of the fiscal year where the funnel has one."""
+    if not (months := months_apart()):
+        return day.truncate("Q").cast("date")
+    apart = ibis.interval(months=months)
+    return ((day - apart).truncate("Q").cast("date") + apart).cast("date")
 
 
 def earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,15 @@ import pyarrow as pa
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
 from funnelstats.config.funnel import Funnel, Join, Source
-from funnelstats.config.schema import ENDS, ROW_NUMBER, TABLES
-from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
+from funnelstats.config.schema import ENDS, KNOWN_ON, ROW_NUMBER, TABLES
+from funnelstats.importing.cell_facts import (
+    currency_facts,
+    grouped_columns,
+    one_clock,
+    swapped_dates,
+    unread_facts,
+    utc_days,
+)
 from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import Fact, code_of, reason, reason_in_file
@@ -28,6 +36,7 @@ from funnelstats.importing.mapping import (
     typed_cells,
     with_their_leads,
 )
+from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, with_repeats
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
@@ -57,12 +66,16 @@ class Canonical(NamedTuple):
 
 
 def canonical_table(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, leads: ir.Table | None
+    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, tables: Mapping[str, ir.Table]
 ) -> Canonical:
-    """One canonical table. The mistakes of all its sources are told at once."""
+    """One canonical table, by those read before it: rates, leads. The mistakes of all its sources are told at once."""
     sources: tuple[Source, ...] = getattr(funnel, table)
+    leads = tables.get("leads")
+    priced = any({"amount", "currency"} <= {*source.columns} for source in sources)
     pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files, leads))
     united = con.create_table(f"united_{table}", ibis.union(*_alike([piece.rows for piece in pieces], table)))
+    if priced:
+        united = con.create_table(f"priced_{table}", converted(united, table, funnel, tables.get("rates")))
     ignored = united.filter(united["_ignored"].notnull()).group_by("_source", "_ignored").aggregate(rows=ibis._.count())
     left_out = ignored.order_by("_source", "_ignored").execute().groupby("_ignored", sort=False)["rows"].sum()
     account = {
@@ -81,12 +94,29 @@ def canonical_table(
     bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
     odd = [fact for piece in pieces for fact in piece.odd]
     odd += [*conflicts(checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
+    if priced:
+        unpriced, told = without_rate(checked, table, funnel)
+        bad_cells, odd = pd.concat([bad_cells, unpriced], ignore_index=True), [*odd, *told]
     refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, leads)
     aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
     aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
-    good = checked.filter(checked["_reason"].isnull()).drop("_column", "_value", "_reason")
+    helpers = {"_column", "_value", "_reason", "_no_rate"} & {*checked.columns}
+    good = checked.filter(checked["_reason"].isnull()).drop(*helpers)
+    account |= _kept_of(good, united, table)
     good = _days_as_ties(good, funnel) if table == "entries" else good
     return Canonical(good, account, aside[SET_ASIDE], odd)
+
+
+def _kept_of(good: ir.Table, united: ir.Table, table: str) -> dict[str, Any]:
+    """Of the rows kept those without a date, and of the amounts that can be read the sum, and that of rows kept."""
+    day = KNOWN_ON[table]
+    account: dict[str, Any] = {}
+    if day in good.columns:
+        account["rows_undated"] = int(good.count(where=good[day].isnull()).execute())
+    if "amount" in good.columns:
+        sums = [rows.amount.sum().execute() for rows in (united, good)]
+        account |= {key: float(total or 0) for key, total in zip(("amount_in", "amount_kept"), sums, strict=True)}
+    return account
 
 
 def _piece(
@@ -116,6 +146,7 @@ def _piece(
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
     sheets = [file.name for file in read if file.kind == "XLSX"]
+    odd += [*one_clock(selected, funnel, table, source, days)]
     odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
     at_fault = [fault for fault, _count in occurring]

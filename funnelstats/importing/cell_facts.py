@@ -19,7 +19,7 @@ from scipy.stats import binom
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
-from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, ZONED, instant_at, wall_clock
+from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, instant_at, wall_clock
 from funnelstats.importing.facts import NOT_BAD, Fact, code_of
 from funnelstats.importing.files import SourceFile, read_source_file, unpacked
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
@@ -32,6 +32,8 @@ SURE_OF_DAYS, UNLIKELY = 0.001, 0.01
 UP_TO_12 = 0.39
 """Share of a year's days whose number could be a month."""
 BY_CHANCE = 0.01
+DAYS_ALIKE = 10
+"""Days of which all times are the same from which on that is no chance."""
 UNREAD = {
     "amount": "unread_amounts",
     "manager": "unread_managers",
@@ -95,9 +97,31 @@ def _day_format(column: str, text: str, source: Source) -> str:
     formats = stated_for(source.date_format, column)
     if epochs := [fmt for fmt in formats if fmt in ("epoch_s", "epoch_ms")]:
         return f"date_format.{column} = {toml_value([f'{epochs[0]}_day', *formats])}"
-    if re.search(ISO, text) and re.search(ZONED, text):
+    if re.search(ISO, text) and text[10:]:
         return f"date_format.{column} = {toml_value([f'%Y-%m-%d{text[10:]}', *formats])}"
     return ""
+
+
+def one_clock(cells: ir.Table, funnel: Funnel, table: str, source: Source, days: Collection[str]) -> Iterator[Fact]:
+    """Date columns, but those of ``days``, of which all times (in entries those of one stage) are one and the same.
+
+    On the funnel's clock, or in UTC where daylight saving moves it: a day that is stored with an hour.
+    """
+    staged = table == "entries" and source.stage is None
+    for column in [name for name in date_columns(table, source) if TABLES[table][name].kind == "instant"]:
+        at = cells[f"_typed_{column}"]
+        clock, utc = wall_clock(funnel.timezone, instant_at("UTC", at)).strftime("%H:%M:%S"), at.strftime("%H:%M:%S")
+        timed = cells.filter(at.notnull() & ~cells[f"_utc_{column}"])
+        groups = timed.group_by(_group=timed["_stage"] if staged else ibis.literal("")).aggregate(
+            rows=timed.count(), days=at.date().nunique(), clocks=clock.nunique(), utcs=utc.nunique(), clock=clock.min(),
+            text=timed[column].min(), ends=timed[column].substr(10).nunique(),
+        )  # fmt: skip
+        found = groups.filter((groups.days >= DAYS_ALIKE) & ((groups.clocks == 1) | (groups.utcs == 1)))
+        found = found.filter(found.clock != "00:00:00").order_by("_group").execute()
+        if column not in days and len(found):
+            first = found.iloc[0]
+            mend = _day_format(column, first["text"], source) if first["ends"] == 1 else ""
+            yield Fact("one_clock", f"{source.columns[column]}: {first['clock'][:5]}", found["rows"].sum(), mend)
 
 
 def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, sheets: list[str]) -> Iterator[Fact]:
@@ -294,7 +318,7 @@ def currency_facts(
 ) -> Iterator[Fact]:
     """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected."""
     column = source.columns.get("amount")
-    if column is None:
+    if column is None or "currency" in source.columns:
         return
     if source.currency_signs:
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
@@ -312,8 +336,7 @@ def currency_facts(
             rows = rows[rows[ROW].isin(_rows_of(cells, file))]
             currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
             counts = Counter(currency[(currency != "") & (amount != "")])
-            own = [text for text in counts if funnel.currency in currencies_of(text)]
-            mend = lines_under(table, f"only = {toml_value({name: own})}") if own and table != "leads" else ""
+            mend = lines_under(table, f"columns = {toml_value({**source.columns, 'currency': name})}")
             yield from _mixed(counts, funnel, table, name, mend)
 
 

@@ -47,11 +47,12 @@ REASON_WORDS = {
     "json_object": "is not a JSON object",
     "formula": "is an error of a formula",
     "closing": "is a closing line and no row of the table",
+    "no_rate": "has no rate on its day",
 }
 REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
-NOT_BAD = (*REPEATS, "closing")
-"""Reasons of what is set aside and says nothing against the export."""
+NOT_BAD = (*REPEATS, "closing", "no_rate")
+"""Reasons of what is set aside and says nothing against the export, nor against how it is read."""
 AGAIN_IN_FILE = "repeats {keys} of row {row}"
 """How the file of what is set aside tells "again"; pages tell such rows together, whichever they repeat."""
 BETWEEN = "\t"

@@ -54,7 +54,7 @@ def open_funnel(
         raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
     con = ibis.duckdb.connect()
     known = None if as_of is None else parse_day(as_of)
-    paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES]
+    paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES if table in Tables._fields]
     tables = Tables(*(_known_table(con, path, known, made_from) for path in paths))
     return funnel, part_of(tables, where) if where else tables
 
@@ -155,9 +155,10 @@ def alarm_window(week: str) -> tuple[date, date]:
 
 
 class Quality(NamedTuple):
-    """What preparation found: rows by table, rows left out as declared, odd facts, rows set aside, bad cells."""
+    """What preparation found: rows and money by table, rows left out as declared, facts, rows set aside, bad cells."""
 
     rows: pd.DataFrame
+    kept: pd.DataFrame
     ignored: pd.DataFrame
     facts: list[dict[str, Any]]
     set_aside: pd.DataFrame
@@ -167,14 +168,17 @@ class Quality(NamedTuple):
 def read_quality(name: str) -> Quality:
     """The account of a prepared funnel.
 
-    ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``ignored``: table,
-    value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps. ``set_aside``, and
-    ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
+    ``rows``: table, rows_in, rows_kept, rows_ignored, rows_set_aside, which add up. ``kept``: of the same tables
+    rows_undated, amount_in (of all rows that were read), amount_kept; missing where a table has no date or no amount.
+    ``ignored``: table, value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps.
+    ``set_aside``, and ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
     """
     report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
     accounts = report["tables"].items()
     rows = pd.DataFrame([{"table": table} | {key: account[key] for key in counts} for table, account in accounts])
+    extent = ["rows_undated", "amount_in", "amount_kept"]
+    kept = pd.DataFrame([{"table": table} | {key: account.get(key) for key in extent} for table, account in accounts])
     words = _left_out_words(read_funnel(name))
     ignored = [
         (table, words.get(value, value), count)
@@ -185,9 +189,8 @@ def read_quality(name: str) -> Quality:
     set_aside, bad_cells = (
         aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
     )
-    return Quality(
-        rows, pd.DataFrame(ignored, columns=["table", "value", "rows"]), report["facts"], set_aside, bad_cells
-    )
+    left_out = pd.DataFrame(ignored, columns=["table", "value", "rows"])
+    return Quality(rows, kept.astype(dict.fromkeys(extent, "float64")), left_out, report["facts"], set_aside, bad_cells)
 
 
 def _left_out_words(funnel: Funnel) -> dict[str, str]:

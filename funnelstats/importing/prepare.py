@@ -43,7 +43,7 @@ def prepare(name: str) -> bool:
     read: dict[str, Canonical] = {}
 
     def read_table(table: str) -> None:
-        read[table] = canonical_table(con, funnel, table, files, tables.get("leads"))
+        read[table] = canonical_table(con, funnel, table, files, tables)
         tables[table] = con.create_table(table, read[table].rows)
 
     gathered([table for table in TABLES if getattr(funnel, table)], read_table)
@@ -56,7 +56,8 @@ def prepare(name: str) -> bool:
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
     odd = [fact for found in read.values() for fact in found.odd]
-    facts = odd_facts(tables, funnel, [*odd, *doubtful_units(tables, funnel)])
+    of_pages = {table: rows for table, rows in tables.items() if table != "rates"}
+    facts = odd_facts(of_pages, funnel, [*odd, *doubtful_units(tables, funnel)])
     accounts = {table: found.account for table, found in read.items()}
     _publish(processed_folder(name), tables, aside, {**made_from, "tables": accounts, "facts": facts})
     return True

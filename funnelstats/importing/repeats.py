@@ -21,6 +21,8 @@ from funnelstats.importing.hints import lines_under, toml_value
 UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id", "lead_id"]}
 """What stands once in a table; where it is blank nothing repeats."""
 OF_MONEY = ("payments", "costs")
+SAME = {"payments": ["lead_id", "paid_at"], "costs": ["date", "channel", "campaign"]}
+"""What makes rows of money one where `repeats = "last"` says that a later one replaces an earlier."""
 BLOCK = 5
 """Rows that two files must share to be two exports that overlap."""
 NOTICED = 0.005
@@ -43,21 +45,49 @@ def with_repeats(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
     The first one stays, or the one stated.
     """
     keys = UNIQUE.get(table, [])
-    again = ibis.null("string")
+    rows = rows.mutate(_again=ibis.null("string"))
     if keys and {*keys} <= {*rows.columns}:
-        good = rows["_reason"].isnull()
-        alike = ibis.window(group_by=[*keys, good], order_by=_counting_first(rows, table, funnel))
-        first, place = rows[ROW].first().over(alike), ibis.row_number().over(alike)
-        row = reason("again", " and ".join(keys), "") + first.cast("string")
-        again = ibis.ifelse(good & (place > 0) & rows[keys[0]].notnull(), row, again)
-    rows = rows.mutate(_again=again).drop("_latest")
-    return _with_overlaps(rows, table) if table in OF_MONEY else rows
+        order = _counting_first(rows, table, funnel)
+        rows = _marked(rows, keys, order, rows["_reason"].isnull(), rows[keys[0]].notnull())
+    if table in OF_MONEY:
+        rows = _with_overlaps(_with_stated_repeats(rows, table, funnel), table, funnel)
+    return rows.drop("_latest")
+
+
+def _marked(
+    rows: ir.Table, keys: list[str], order: list[ir.Value], good: ir.BooleanValue, repeats: ir.BooleanValue
+) -> ir.Table:
+    """The rows, of which good ones that repeat the keys of the first one in order, and may, get the reason."""
+    alike = ibis.window(group_by=[*keys, good], order_by=order)
+    first, place = rows[ROW].first().over(alike), ibis.row_number().over(alike)
+    why = reason("again", " and ".join(keys), "") + first.cast("string")
+    return rows.mutate(_again=ibis.ifelse(good & (place > 0) & repeats, why, rows["_again"]))
+
+
+def _with_stated_repeats(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
+    """The rows of money, of which those that funnel.toml states to be repeats stand there already."""
+    for how, names in (("drop", [*TABLES[table]]), ("last", SAME[table])):
+        sources = _stating(table, funnel, how)
+        if sources:
+            good = rows["_reason"].isnull() & rows["_again"].isnull()
+            # A payment's own number tells it from others.
+            own = rows["payment_id"].isnull() if how == "last" and "payment_id" in rows.columns else True
+            place = [rows["_source"], rows["_file"], rows[ROW]]
+            order = [ibis.desc(column) for column in place] if how == "last" else place
+            keys = [name for name in names if name in rows.columns]
+            rows = _marked(rows, keys, order, good & own, rows["_source"].isin(sources))
+    return rows
+
+
+def _stating(table: str, funnel: Funnel, *repeats: str | None) -> list[int]:
+    """The numbers of a table's sources that state one of these of their repeats."""
+    return [number for number, source in enumerate(getattr(funnel, table)) if source.repeats in repeats]
 
 
 def _counting_first(rows: ir.Table, table: str, funnel: Funnel) -> list[ir.Value]:
     """The order in which the row that counts among repeated ones comes first."""
     place = [rows["_source"], rows["_file"], rows[ROW]]
-    if any(source.keep == "last" for source in getattr(funnel, table)):
+    if any("last" in (source.keep, source.repeats) for source in getattr(funnel, table)):
         place = [ibis.desc(column) for column in place]
     latest = ibis.desc(rows["_latest"].fill_null(ibis.timestamp("0001-01-01 00:00:00")))
     if table != "entries":
@@ -67,8 +97,10 @@ def _counting_first(rows: ir.Table, table: str, funnel: Funnel) -> list[ir.Value
     return [rows["reason"].isnull(), nobody, latest, *place]
 
 
-def _with_overlaps(rows: ir.Table, table: str) -> ir.Table:
+def _with_overlaps(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
     """The rows, of which those that an earlier file of an overlapping export holds too stand there already.
+
+    Of sources that state nothing of their repeats.
 
     Two files overlap where they share five rows or more and these are the end of one and the beginning of the other,
     or all of one, or all that either has of the days that both cover: the outermost of these days apart, when one of
@@ -77,7 +109,8 @@ def _with_overlaps(rows: ir.Table, table: str) -> ir.Table:
     text = ibis.literal("␟").join([rows[name].cast("string").fill_null("␀") for name in _content(rows)])
     alike = ibis.window(group_by=["_text", "_file"], order_by=["_source", ROW])
     numbered = rows.mutate(_text=text).mutate(_nth=ibis.row_number().over(alike))
-    good = numbered.filter(numbered["_reason"].isnull() & numbered["_again"].isnull())
+    unstated = numbered["_source"].isin(_stating(table, funnel, None))
+    good = numbered.filter(numbered["_reason"].isnull() & numbered["_again"].isnull() & unstated)
     pairs = _overlapping_files(good, KNOWN_ON[table])
     if not pairs:
         return rows
@@ -154,8 +187,9 @@ def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact
     """Rows of money that stand there again: once where two exports overlap, and else added up, which is told."""
     overlap = checked.filter(checked["_reason"].startswith("overlap").fill_null(False))
     files = overlap["_file"].value_counts().execute().set_index("_file").iloc[:, 0]
-    yield Fact(f"{table}_overlap", ", ".join(sorted(files.index)), files.sum())
-    good = checked.filter(checked["_reason"].isnull())
+    drop = lines_under(table, 'repeats = "drop"')
+    yield Fact(f"{table}_overlap", ", ".join(sorted(files.index)), files.sum(), drop)
+    good = checked.filter(checked["_reason"].isnull() & checked["_source"].isin(_stating(table, funnel, None)))
     if "payment_id" in good.columns:
         good = good.filter(good.payment_id.isnull())
     same = good.group_by(_content(good)).aggregate(
@@ -169,9 +203,7 @@ def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact
     total, twice = float(good.amount.sum().execute()), float(((same["_rows"] - 1) * same["amount"]).sum())
     numbers = f"{total:.0f} / {total - twice:.0f} {funnel.currency}"
     shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-    columns = {**getattr(funnel, table)[0].columns, "payment_id": "№"}
-    mend = lines_under(table, f"columns = {toml_value(columns)}") if table == "payments" else ""
-    yield Fact(f"{table}_twice", f"{shown}: {numbers}", again, mend)
+    yield Fact(f"{table}_twice", f"{shown}: {numbers}", again, drop)
 
 
 def _content(rows: ir.Table) -> list[str]:

@@ -334,8 +334,7 @@ def _named(counts: Mapping[Any, int]) -> str:
 
 def _snapshot(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
     """Stages read from the leads' own rows: nobody stepped back, came again or changed hands, as far as one can see."""
-    homes = [(source.files, source.database, source.table) for source in funnel.leads]
-    if all((source.files, source.database, source.table) in homes for source in funnel.entries):
+    if funnel.is_snapshot:
         yield Fact("snapshot", "", tables["leads"].semi_join(dated, "lead_id").count().execute())
 
 

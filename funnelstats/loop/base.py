@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.dates import quarter_of
 from funnelstats.config.words import _
 from funnelstats.core.intervals import NO, POINTS, YES, answers, share, wilson_interval
 
@@ -28,7 +29,7 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     unchanged = rows["kept"].where(before.notna())
     new, dropped = rows["companies"] - unchanged, before - unchanged
     start = rows["quarter"]
-    end = start + pd.offsets.QuarterEnd(startingMonth=3)
+    end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
     unfinished = end > pd.Timestamp(as_of)
     partial = rows["since"] > start
     note = np.select(
@@ -38,7 +39,7 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     )
     return pd.DataFrame(
         {
-            "quarter": start.dt.year.astype("str") + "-Q" + start.dt.quarter.astype("str"),
+            "quarter": start.map(quarter_of).astype("str"),
             "companies": rows["companies"],
             "new": new,
             "unchanged": unchanged,

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from funnelstats.config.dates import checked_period
+from funnelstats.config.dates import checked_period, months_apart
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
@@ -170,7 +170,8 @@ def renewal_counts(
     if contacts is not None:
         done = done.union(contacts.select("lead_id", "on"))
     rows = done.filter(ibis._.on <= on_date(as_of)).join(_companies(leads, funnel), "lead_id")
-    rows = rows.select("company", "on", number=rows.on.year() * 4 + (rows.on.month() - 1) // 3)
+    apart = months_apart()
+    rows = rows.select("company", "on", number=(rows.on.year() * 12 + rows.on.month() - 1 - apart) // 3)
     worked = rows.select("company", "number").distinct()
     before = worked.select("company", number=ibis._.number + 1, kept=ibis.literal(1))
     linked = worked.left_join(before, ["company", "number"]).select("number", "kept")
@@ -184,7 +185,8 @@ def renewal_counts(
     counted = counted.astype({"number": "int64"}).set_index("number")
     numbers = range(counted.index.min(), counted.index.max() + 1)
     frame = counted.reindex(numbers, fill_value=0).reset_index(names="number")
-    quarter = [pd.Timestamp(number // 4, number % 4 * 3 + 1, 1) for number in frame["number"]]
+    months = 3 * frame["number"] + apart
+    quarter = [pd.Timestamp(month // 12, month % 12 + 1, 1) for month in months]
     frame = whole_numbers(frame, ["companies", "kept"])[["companies", "kept"]].assign(since=since)
     frame.insert(0, "quarter", pd.Series(quarter, dtype="datetime64[us]"))
     return frame

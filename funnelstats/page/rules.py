@@ -97,6 +97,8 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
     sentences = [
         sentence for table, sentence in absent.items() if table not in unasked and getattr(tables, table) is None
     ]
+    if funnel.is_snapshot:
+        sentences.append(_("A snapshot, one row for each lead: steps back, stages entered twice, earlier owners."))
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     if "lead_id" not in refusals:
         sentences.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))

@@ -53,7 +53,7 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     tag = "div"
     if box == "warning" and title:
         # what the first one is about is to be seen, whatever else is on the page; the rest on demand
-        about = _line(lines[0].partition(":")[0].rstrip("."), box)
+        about = _line(re.split(r": | \(", lines[0])[0].rstrip("."), box)
         tag, heading = "details", f"<summary><b>{escape(title)}</b> ({len(lines)}): {about}</summary>"
     body = (
         f"<p>{_line(lines[0], box)}</p>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from funnelstats.importing.opening import Quality
     from funnelstats.reporting.reports import Job, Record
 
 
@@ -21,6 +23,35 @@ def say(text: str, *, err: bool = True) -> None:
     except BrokenPipeError:
         # Else Python complains of the same pipe once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
+
+
+def account_of_rows(quality: Quality) -> str:
+    """What became of the rows and of the money of each table, as aligned lines; what is not known is n/a."""
+    import pandas as pd
+
+    both = quality.rows.merge(quality.kept, on="table").set_index("table")
+    told = {
+        "rows": both["rows_in"].map(_count),
+        "kept": both["rows_kept"].map(_count),
+        "share": (both["rows_kept"] / both["rows_in"]).map(_share),
+        "set aside": both["rows_set_aside"].map(_count),
+        "left out": both["rows_ignored"].map(_count),
+        "no date": both["rows_undated"].map(_count),
+        "amount": both["amount_in"].map(_count),
+        "of it kept": (both["amount_kept"] / both["amount_in"]).map(_share),
+    }
+    return pd.DataFrame(told).rename_axis(index=None, columns="table").to_string()
+
+
+def _count(count: float) -> str:
+    return f"{count:,.0f}" if math.isfinite(count) else "n/a"
+
+
+def _share(share: float) -> str:
+    """A share, of which only all is 100 % and only nothing 0 %."""
+    if not math.isfinite(share):
+        return "n/a"
+    return f"{min(max(share, 0.001), 0.999) if 0 < share < 1 else share:.1%}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The page of all pages of a funnel: weeks by managers with their verdicts, months, quarters, what was restated."""
+"""The page of all pages of a funnel: weeks by managers, months, quarters, what was restated; that of all funnels."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ WORDS = {
     "quarters": "Quarters",
     "others": "Other pages",
     "no_weeks": "No week has been made yet.",
+    "all_funnels": "All funnels",
+    "funnel": "funnel",
+    "first_lines": "the latest week begins with",
 }
 TEAM_PAGE = f"{UNITS['week'].pages[0].name}.html"
 FEW_PAGES = 3
@@ -51,7 +54,7 @@ ALARMS = ("red", "amber")
 def write_overview(funnel: Funnel) -> Path:
     """Write ``reports/<funnel>/index.html`` from the run.json of every folder beside it, and return its path.
 
-    Links between the funnel's pages then lead to all the pages there are.
+    Links between the funnel's pages then lead to all the pages there are, and ``reports/index.html`` to all funnels.
     """
     folder = project_root() / "reports" / funnel.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +66,11 @@ def write_overview(funnel: Funnel) -> Path:
     # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
     with locked(folder):
         replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))
+    with locked(folder.parent):
+        newest = {
+            path.name: run for path in sorted(folder.parent.iterdir()) if path.is_dir() and (run := _newest(path))
+        }
+        replace_text(folder.parent / "index.html", funnels_html(newest))
     return folder / "index.html"
 
 
@@ -76,17 +84,13 @@ def _runs(folder: Path) -> dict[str, dict[str, Any]]:
 
 def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
     """The page of a funnel's runs by the names of their folders, newest week first, in the language spoken."""
-    from jinja2 import Environment, FileSystemLoader
-
     units = {name: _unit(name) for name in runs}
     newest = list(runs)[::-1]
     weeks = [name for name in newest if units[name] == "week"]
     managers = _managers([runs[name] for name in weeks])
-    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return templates.get_template("weeks.html.j2").render(
+    return _rendered(
+        "weeks.html.j2",
         title=funnel.title,
-        language=spoken(),
-        words={**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}},
         managers=managers,
         weeks=[_week(name, runs[name], managers) for name in weeks],
         latest=_latest(weeks[0], runs) if weeks else None,
@@ -97,6 +101,37 @@ def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
             for heading, unit in (("months", "month"), ("quarters", "quarter"), ("others", ""))
         ],
     )
+
+
+def _newest(folder: Path) -> dict[str, Any]:
+    """The run of a funnel's newest week, of another of its folders where no week was made; {} where nothing was."""
+    names = [path.parent.name for path in sorted(folder.glob("[!._]*/run.json"))]
+    weeks = [name for name in names if _unit(name) == "week"]
+    return read_run(folder / (weeks or names)[-1]) if names else {}
+
+
+def funnels_html(newest: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page of all funnels by the names of their folders: the newest week's first line and the team's steps."""
+    return _rendered("funnels.html.j2", funnels=[_funnel(name, run) for name, run in newest.items()])
+
+
+def _funnel(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
+    page = verdict_page(run)
+    steps = [row for row in page.get("verdicts", []) if not row["manager"]]
+    return {
+        "title": run["title"],
+        "href": f"{quote(name)}/index.html",
+        "headline": next(iter(page.get("sentences", [])), ""),
+        "steps": [{"name": _step(row), **_told(row)} for row in steps],
+    }
+
+
+def _rendered(template: str, **facts: Any) -> str:
+    from jinja2 import Environment, FileSystemLoader
+
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    words = {**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}}
+    return templates.get_template(template).render(language=spoken(), words=words, **facts)
 
 
 def _unit(name: str) -> str:

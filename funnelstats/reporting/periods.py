@@ -114,6 +114,10 @@ def asked_periods(
         alone = f"--{unit}" if period else "--as-of"
         raise FunnelError(f"{alone} is about one {unit}, --from and --to are about several: state one or the other")
     latest = last_complete(parse_day(as_of) if as_of else covered_days(funnel, tables)[1])
+    for name in filter(None, (period, first, last)):
+        if of(days(name)[0]) != name:
+            stated = f"fiscal_year_starts = {funnel.fiscal_year_starts}"
+            raise FunnelError(f'no {unit} "{name}", as {stated}; write it like {latest}')
     if not first:
         return [period or latest]
     (begin, _begin), (_end, end) = days(first), days(last or latest)
