@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.recognising.roles import Guess, Table, fit, plain, table_of, words
+from funnelstats.recognising.roles import Guess, Table, fit, plain, plays_no_role, table_of, words
 from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.stages import end_of
 
@@ -143,8 +143,9 @@ def status_column(table: Table) -> str:
             counts = table.sheet.cells[name].value_counts()
             ends = {value: end_of(str(value)) for value in counts.index}
             rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
+            both = {"won", "lost"} <= {*ends.values()}
             if "won" in ends.values() or ("lost" in ends.values() and fit(name, words()["roles"]["stage"])):
-                told[name] = (fit(name, words()["roles"]["stage"]) > 0, rows)
+                told[name] = (both, fit(name, words()["roles"]["stage"]) > 0, rows)
     return max(told, key=lambda name: told[name], default="")
 
 
@@ -154,7 +155,7 @@ def stage_dates(table: Table) -> dict[str, str]:
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
-        if field.kind != "date":
+        if field.kind != "date" or plays_no_role(name, table.preset):
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()

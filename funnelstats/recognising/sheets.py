@@ -21,18 +21,21 @@ Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
-FIRST_VALUES = 200
-"""Values with which formats are tried, before all values are."""
+FIRST_VALUES = 5
+"""Values of each shape, such as 99.99.9999, with which formats are tried before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
 ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
+BEGINS_AS_A_DAY = (
+    r"^(\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{6,8}|\d{1,2}[ -][^\W\d_]+[ -]\d{4}|[^\W\d_]+ \d{1,2}, \d{4})([ T]|$)"
+)
 EPOCHS = {"epoch_s": r"^1[0-9]{9}(\.\d+)?$", "epoch_ms": r"^1[0-9]{12}$"}
 LONGEST_ID = 64
 
 
 class Field(NamedTuple):
     """What a column holds. ``formats``: those that together read its dates, ISO as "", and a second set of them where
-    day and month could change places. ``reading``: what to state of its numbers."""
+    day and month could change places. ``reading``: what to state of its numbers, and of words among its dates."""
 
     name: str
     kind: Kind
@@ -160,8 +163,11 @@ def field_of(name: str, cells: pd.Series) -> Field:
     field = Field(name, "blank", len(filled), len(values))
     if not values:
         return field
-    if formats := formats_of(filled):
-        return field._replace(kind="date", formats=formats)
+    dated = filled[filled.str.contains(r"\d")]
+    words = filled[~filled.index.isin(dated.index)].unique().tolist()
+    one_word = len(words) == 1  # such as "not closed", where there is no date
+    if formats := formats_of(dated if one_word and len(dated) else filled):
+        return field._replace(kind="date", formats=formats, reading=_missing(words) if one_word else ())
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
     if all(re.fullmatch(r"\d+:\d\d(:\d\d)?", value) for value in values):
@@ -190,8 +196,12 @@ def _reading(cells: pd.Series) -> list[str] | None:
             return None
     else:
         lines = []
-    words = cells[~has_digits].unique().tolist()
-    return [*lines, f"missing.{{column}} = {toml_value(words)}"] if words else lines
+    return [*lines, *_missing(cells[~has_digits].unique().tolist())]
+
+
+def _missing(words: Sequence[str]) -> tuple[str, ...]:
+    """The line that reads these words as no value."""
+    return (f"missing.{{column}} = {toml_value(words)}",) if words else ()
 
 
 def formats_of(cells: pd.Series) -> tuple[tuple[str, ...], ...]:
@@ -204,7 +214,9 @@ def formats_of(cells: pd.Series) -> tuple[tuple[str, ...], ...]:
     for epoch, digits in EPOCHS.items():
         if text.str.match(digits).all():
             return ((epoch,),)
-    first = text.head(FIRST_VALUES).tolist()
+    if text.str.match(BEGINS_AS_A_DAY).mean() < NEARLY_ALL:
+        return ()
+    first = text.groupby(text.str.replace(r"\d", "9", regex=True)).head(FIRST_VALUES).tolist()
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
         formats = [fmt for fmt in COMMON_FORMATS if _day(fmt) == day and any(_reads(value, fmt) for value in first)]

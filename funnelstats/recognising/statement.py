@@ -291,10 +291,8 @@ class Writer:
         return cells[cells[table.header("changed_field")] == value] if value else cells
 
     def stage_field(self, table: Table) -> str:
-        if (
-            "changed_field" not in table.roles
-            or ("old_stage" not in table.roles
-            and table.sheet.fields[table.header("changed_field")].distinct < 2)
+        if "changed_field" not in table.roles or (
+            "old_stage" not in table.roles and table.sheet.fields[table.header("changed_field")].distinct < 2
         ):
             return ""
         values = table.sheet.cells[table.header("changed_field")].dropna().unique()
