@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.recognising.roles import Guess, Table, fit, plain, plays_no_role, table_of, words
-from funnelstats.recognising.sheets import Sheet
+from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.stages import end_of
 
 OVERLAP = 0.5
@@ -45,7 +45,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     deals = [table for table in deals if "lead_id" in table.roles]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
-    main = max(deals or histories, key=lambda table: _fitness(table, deals + histories))
+    main = max(deals or histories, key=_size)
     leads = _ids(main, main.header("lead_id"))
     linked = {id(table): _linked(table, leads) for table in tables if table is not main}
     others: dict[str, list[Table]] = {
@@ -61,7 +61,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         else:
             others[table.what].append(found)
     histories = [main, *others["history"]] if main.what == "history" else others["history"]
-    people = [*others["people"], *(_as_people(sheet) for sheet in unused if _as_people(sheet))]
+    people = [*others["people"], *filter(None, map(_as_people, unused))]
     return Export(
         main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
     )
@@ -76,7 +76,7 @@ def _nothing(tables: Sequence[Table]) -> str:
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
 
 
-def _fitness(table: Table, all_tables: Sequence[Table]) -> tuple[bool, int, int]:
+def _size(table: Table) -> tuple[bool, int, int]:
     """A table of deals before a history; the one with most leads, and the most columns."""
     ids = table.sheet.fields[table.header("lead_id")].distinct
     return table.what == "deals", ids, len(table.roles)
@@ -165,9 +165,13 @@ def stage_dates(table: Table) -> dict[str, str]:
     return found
 
 
-def times(cells: pd.Series, formats: tuple[str, ...]) -> pd.Series:
+def times(cells: pd.Series, field: Field) -> pd.Series:
     """Texts as instants, NaT where they are none; good enough to tell which came first."""
-    fmt = formats[0] if formats else ""
-    if fmt.startswith("epoch"):
-        return pd.to_datetime(pd.to_numeric(cells), unit="ms" if "ms" in fmt else "s", utc=True, errors="coerce")
-    return pd.to_datetime(cells, format=fmt or "ISO8601", utc=True, errors="coerce")
+    formats = field.formats[0] if field.formats else ("",)
+    if formats[0].startswith("epoch"):
+        unit: Any = "ms" if "ms" in formats[0] else "s"
+        return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
+    read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
+    for fmt in formats:
+        read = read.fillna(pd.to_datetime(cells, format=fmt or "ISO8601", utc=True, errors="coerce"))
+    return read

@@ -13,7 +13,8 @@ from funnelstats.config.funnel import project_root
 from funnelstats.recognising.export import Export, export_of
 from funnelstats.recognising.roles import plain
 from funnelstats.recognising.sheets import readable, sheets_of
-from funnelstats.recognising.statement import Ask, Statement, Writer
+from funnelstats.recognising.sources import Ask
+from funnelstats.recognising.statement import Statement, statement_of
 
 
 class Found(NamedTuple):
@@ -47,10 +48,14 @@ class Found(NamedTuple):
             for what, tables in kinds.items()
             for table in tables
         ]
-        lines += [f"{sheet.name}: not used" for sheet in export.unused]
+        lines += [
+            f"{sheet.name}: not used" for sheet in export.unused if f'"{sheet.files[0]}"' not in self.statement.text
+        ]
         lines += [f"not read: {message}" for message in self.refused]
-        guesses = len(self.statement.guessed)
-        return [*lines, f"{self.shown}: written; lines marked “guessed” ({guesses}) are those to check first"]
+        return [
+            *lines,
+            f"{self.shown}: written; lines marked “guessed” ({self.statement.guesses}) are those to check first",
+        ]
 
 
 def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
@@ -70,7 +75,7 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     if not sheets:
         raise FunnelError("\n".join(refused))
     export = export_of(sheets)
-    statement = Writer(export, name, ask).statement()
+    statement = statement_of(export, name, ask)
     folder.mkdir(parents=True, exist_ok=True)
     used = {file for sheet in sheets for file in sheet.files}
     for file in files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         came["won"] = pd.Series(pd.NaT, index=came.index, dtype=came.dtypes.iloc[0])
         wins = ["won"]
     days, moves = {}, {}
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         took = (came[after] - came[before]).dt.total_seconds().dropna() / 86400
         took = took[took >= 0]
         moves[after] = len(took)

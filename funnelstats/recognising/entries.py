@@ -1,0 +1,200 @@
+"""The sources of stage entries: a history of changes, or a date for each stage; and the stages in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ENDS, IGNORE
+from funnelstats.importing.hints import toml_value
+from funnelstats.recognising.export import stage_dates, status_column, times
+from funnelstats.recognising.roles import Table, fit, words
+from funnelstats.recognising.sources import Sources, join_line, joined, owner
+from funnelstats.recognising.stages import Stages, end_of, stages_of
+
+CREATED = "created"
+LOGGED = 0.8
+"""Share of the leads from which on a history is taken to log how leads come in."""
+MOST_LISTED = 10
+"""Names that are no stages and are listed; more are left out together."""
+
+
+class Dated(NamedTuple):
+    """A column of dates that are each an entry into one stage, of the rows where other columns hold these values."""
+
+    stage: str
+    table: Table
+    header: str
+    only: dict[str, list[str]]
+
+
+def entries_of(sources: Sources) -> Stages:
+    """Add the sources of entries. Raises FunnelError where nothing says when leads came to a stage."""
+    return _history(sources) if sources.export.histories else _snapshot(sources)
+
+
+def _history(sources: Sources) -> Stages:
+    deals, histories = sources.export.deals, sources.export.histories
+    came = pd.concat([_changes(table) for table in histories])
+    stages = stages_of(came)
+    logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
+    if "created" in deals.roles and deals.what == "deals" and logged < LOGGED * len(deals.sheet.cells):
+        first = stages.order[0] if stages.order else CREATED
+        name = first if fit(first, words()["ends"]["first"]) >= 2 else CREATED
+        stages = stages_of(pd.concat([_moves(Dated(name, deals, deals.header("created"), {})), came]), first=name)
+        _add_created(sources, name)
+    for table in histories:
+        _add_history(sources, table, stages)
+    return stages
+
+
+def _changes(table: Table) -> pd.DataFrame:
+    """Entries ``lead, stage, at`` of a history."""
+    cells, only = table.sheet.cells, _of_stages(table)
+    for name, value in only.items():
+        cells = cells[cells[name] == value]
+    at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
+    named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
+    return pd.DataFrame(named).dropna(subset=["lead", "stage"])
+
+
+def _of_stages(table: Table) -> dict[str, str]:
+    """What chooses the changes of the stage, in a history that logs every field."""
+    if "changed_field" not in table.roles:
+        return {}
+    values = table.sheet.cells[table.header("changed_field")].dropna().unique()
+    best = max(values, key=lambda value: fit(value, words()["roles"]["stage"]), default="")
+    return {table.header("changed_field"): best} if fit(best, words()["roles"]["stage"]) else {}
+
+
+def time_of(table: Table) -> str:
+    """The column that says when a row happened. Raises FunnelError where none does."""
+    for role in ("time", "created", "closed", "won", "paid"):
+        if role in table.roles:
+            return table.header(role)
+    dates = [name for name, field in table.sheet.fields.items() if field.kind == "date"]
+    if not dates:
+        raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates(table)}")
+    return dates[0]
+
+
+def not_dates(table: Table) -> str:
+    """Columns that are called dates and are none, with an example."""
+    dates = [word for role in ("created", "closed", "time", "won", "lost") for word in words()["roles"][role]]
+    odd = [
+        f'“{name}” holds "{table.sheet.cells[name].dropna().iloc[0]}"'
+        for name, field in table.sheet.fields.items()
+        if field.filled and field.kind != "date" and fit(name, dates) >= 2
+    ]
+    return f"; {', '.join(odd)}, and other rows may be written in another way" if odd else ""
+
+
+def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
+    deals = sources.export.deals
+    columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
+    manager, people = owner(sources.export, table)
+    columns |= {"manager": manager} if manager else {}
+    columns |= {"reason": table.header("reason")} if "reason" in table.roles else {}
+    # What the history does not say, its deals may: of now.
+    lacking: dict[str, str] = {
+        name: f"deal.{deals.header(name)}"
+        for name in ("manager", "reason")
+        if name not in columns and name in deals.roles
+    }
+    of_deals = joined(deals, table.header("lead_id"), "deal.") if lacking and deals.sheet is not table.sheet else None
+    columns |= lacking if of_deals else {}
+    there = {*table.sheet.cells[table.header("stage")].dropna()}
+    meant = {name: end for name, end in stages.meant.items() if name in there and name != end}
+    left_out = [name for name, end in meant.items() if end == IGNORE]
+    if len(left_out) > MOST_LISTED:
+        meant = {name: end for name, end in meant.items() if end != IGNORE}
+    only = _of_stages(table)
+    sources.add(
+        "entries",
+        "One row for each change of stage",
+        table,
+        columns,
+        *join_line(people, of_deals),
+        *([f"only = {toml_value(only)}"] if only else []),
+        *([f"values.stage = {toml_value(meant)}"] if meant else []),
+        *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
+        roles=("stage", "manager", "reason"),
+    )
+
+
+def _add_created(sources: Sources, stage: str) -> None:
+    deals = sources.export.deals
+    manager, people = owner(sources.export, deals)
+    columns = {"lead_id": deals.header("lead_id"), "entered_at": deals.header("created")}
+    columns |= {"manager": manager} if manager else {}
+    stated = f"stage = {toml_value(stage)}"
+    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated, *join_line(people))
+
+
+def _snapshot(sources: Sources) -> Stages:
+    deals = sources.export.deals
+    found: list[Dated] = []
+    for table in [deals, *sources.export.details]:
+        found += [Dated(stage, table, header, {}) for header, stage in stage_dates(table).items()]
+        status = status_column(table)
+        for end in ("won", "lost"):
+            values = ended_as(table, end)
+            at = table.roles.get(end) or (table.roles.get("closed") if values else None)
+            if at and not any(end_of(other.stage) == end for other in found):
+                stage = values[0] if end == "won" and len(values) == 1 else end
+                found.append(Dated(stage, table, at.header, {status: values} if values else {}))
+    if not found:
+        known = (
+            f"“{status_column(deals)}” says how deals ended"
+            if status_column(deals)
+            else "no column says which deals are won"
+        )
+        raise FunnelError(
+            f"{deals.sheet.name}: {known}, and no date says when{not_dates(deals)}; needed are the date of closing, "
+            "a date for each stage, or the history of stages"
+        )
+    created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
+    stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
+    if created:
+        _add_created(sources, CREATED)
+    for dated in found:
+        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
+    return stages
+
+
+def ended_as(table: Table, end: str) -> list[str]:
+    """The values of a table's status that mean this end."""
+    status = status_column(table)
+    values = table.sheet.cells[status].dropna().unique().tolist() if status else []
+    return [value for value in values if end_of(value) == end]
+
+
+def _moves(dated: Dated) -> pd.DataFrame:
+    """Entries ``lead, stage, at`` of a column of dates."""
+    table, cells = dated.table, dated.table.sheet.cells
+    for name, values in dated.only.items():
+        cells = cells[cells[name].isin(values)]
+    at = times(cells[dated.header], table.sheet.fields[dated.header])
+    return pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage, "at": at}).dropna()
+
+
+def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
+    if stage == IGNORE:
+        return
+    table = dated.table
+    manager, people = owner(sources.export, table)
+    columns = {"lead_id": table.header("lead_id"), "entered_at": dated.header}
+    columns |= {"manager": manager} if manager else {}
+    columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
+    sources.add(
+        "entries",
+        f"“{dated.stage}” as “{dated.header}” dates it",
+        table,
+        columns,
+        f"stage = {toml_value(stage)}",
+        *([f"only = {toml_value(dated.only)}"] if dated.only else []),
+        *join_line(people),
+        roles=("manager", "reason"),
+    )
