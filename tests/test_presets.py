@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -19,13 +19,16 @@ from projects import tables
 
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
-from funnelstats.recognising.roles import PRESETS, words
+from funnelstats.recognising.roles import presets, words
 
 DOC = Path(__file__).parents[1] / "docs" / "exports.md"
 WAY = ("new", "met", "offer", "won")
 MOVES_ON = {"new": 0.8, "met": 0.7, "offer": 0.7}
 IS_LOST = 0.6
 """Share of those that do not move on."""
+
+
+OWNERS = ["Anna Berg", "Boris Iwanow", "Clara Lindt"]
 
 
 class Deal(NamedTuple):
@@ -61,14 +64,14 @@ def planted() -> list[Deal]:
     deals = []
     for number in range(60):
         at = {"new": datetime(2026, 1, 5, 9) + timedelta(hours=30 * number, minutes=rng.randrange(480))}
-        for stage, following in zip(WAY, WAY[1:], strict=False):
+        for stage, following in pairwise(WAY):
             later = list(at.values())[-1] + timedelta(days=rng.randrange(1, 9), minutes=rng.randrange(60))
             if rng.random() < MOVES_ON[stage]:
                 at[following] = later
                 continue
             at |= {"lost": later} if rng.random() < IS_LOST else {}
             break
-        owner, source = rng.choice(["Anna Berg", "Boris Iwanow", "Clara Lund"]), rng.choice(["Website", "Fair"])
+        owner, source = rng.choice(OWNERS), rng.choice(["Website", "Fair"])
         reason = rng.choice(["Price", "No budget"]) if "lost" in at else ""
         deals.append(Deal(1001 + number, owner, source, 500 * rng.randrange(2, 40), reason, at))
     return deals
@@ -87,11 +90,14 @@ def test_what_was_planted() -> None:
 # What writes the files
 
 
-Columns = dict[str, Callable[[Deal], object]]
+Columns = dict[str, Callable[[Deal], object] | object]
+"""Headers, each with what stands in its cells: of the deal, or the same throughout."""
 
 
-def written(rows: Iterable[dict[str, object]], delimiter=",", quoting=csv.QUOTE_MINIMAL, encoding="utf-8") -> bytes:
-    rows = list(rows)
+Rows = list[dict[str, object]]
+
+
+def plain(rows: Rows, delimiter=",", quoting=csv.QUOTE_MINIMAL, encoding="utf-8") -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter, quoting=quoting)
     writer.writeheader()
@@ -99,17 +105,21 @@ def written(rows: Iterable[dict[str, object]], delimiter=",", quoting=csv.QUOTE_
     return text.getvalue().encode(encoding)
 
 
-def each_deal(columns: Columns) -> list[dict[str, object]]:
-    return [{header: cell(deal) for header, cell in columns.items()} for deal in DEALS]
+def quoted(rows: Rows, delimiter=",", encoding="utf-8") -> bytes:
+    return plain(rows, delimiter, csv.QUOTE_ALL, encoding)
 
 
-def workbook(rows: list[dict[str, object]]) -> bytes:
+def each_deal(columns: Columns) -> Rows:
+    return [{header: cell(deal) if callable(cell) else cell for header, cell in columns.items()} for deal in DEALS]
+
+
+def workbook(rows: Rows) -> bytes:
     file = io.BytesIO()
     pd.DataFrame(rows).to_excel(file, index=False)
     return file.getvalue()
 
 
-def moves(names: dict[str, str], columns: Callable[[Deal, str, str, datetime], dict[str, object]]) -> list:
+def moves(names: dict[str, str], columns: Callable[[Deal, str, str, datetime], dict[str, object]]) -> Rows:
     """A row for each stage of each deal, the latest change first, as many CRMs list them."""
     rows = [
         (at, columns(deal, names[list(deal.at)[place - 1]] if place else "", names[stage], at))
@@ -189,17 +199,17 @@ def before_its_end(names: dict[str, str]) -> Callable[[Deal], str]:
     return lambda deal: names[[stage for stage in deal.at if stage in names][-1]]
 
 
-def hubspot() -> list[dict[str, object]]:
+def hubspot() -> Rows:
     return each_deal(
         {
             "Record ID": lambda deal: 9_000_000_000 + deal.number,
             "Deal Name": title,
             "Deal Stage": called(HUBSPOT),
-            "Pipeline": lambda deal: "Sales Pipeline",
+            "Pipeline": "Sales Pipeline",
             "Amount": lambda deal: f"{deal.amount}.0",
             "Close Date": expected_close(MINUTES),
             "Create Date": at(MINUTES, "new"),
-            "Last Modified Date": lambda deal: "2026-05-04 10:00",
+            "Last Modified Date": "2026-05-04 10:00",
             "Deal owner": owner,
             "Closed Lost Reason": reason,
             "Original Traffic Source": source,
@@ -209,7 +219,7 @@ def hubspot() -> list[dict[str, object]]:
     )
 
 
-def opportunities() -> list[dict[str, object]]:
+def opportunities() -> Rows:
     return each_deal(
         {
             "Id": lambda deal: salesforce_id("006", deal.number),
@@ -223,13 +233,19 @@ def opportunities() -> list[dict[str, object]]:
             "IsWon": lambda deal: str("won" in deal.at).lower(),
             "OwnerId": lambda deal: salesforce_id("005", len(deal.owner)),
             "CreatedDate": at(ZULU, "new"),
-            "LastModifiedDate": lambda deal: "2026-05-04T10:00:00.000Z",
+            "LastModifiedDate": "2026-05-04T10:00:00.000Z",
             "LastStageChangeDate": lambda deal: deal.at[deal.now].strftime(ZULU),
         }
     )
 
 
-def opportunity_report(date: str = AMERICAN) -> list[dict[str, object]]:
+def users() -> Rows:
+    return [
+        {"Id": salesforce_id("005", len(name)), "Username": f"{name[0]}@example.org", "Name": name} for name in OWNERS
+    ]
+
+
+def opportunity_report(date: str = AMERICAN) -> Rows:
     return each_deal(
         {
             "Opportunity Owner": owner,
@@ -246,7 +262,7 @@ def opportunity_report(date: str = AMERICAN) -> list[dict[str, object]]:
     )
 
 
-def field_history(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
+def field_report(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
     return {
         "Opportunity Owner": deal.owner,
         "Opportunity Name": title(deal),
@@ -258,19 +274,19 @@ def field_history(deal: Deal, before: str, after: str, moment: datetime) -> dict
     }
 
 
-def pipedrive() -> list[dict[str, object]]:
+def pipedrive() -> Rows:
     return each_deal(
         {
             "Deal - ID": lambda deal: deal.number,
             "Deal - Title": title,
             "Deal - Owner": owner,
             "Deal - Value": amount,
-            "Deal - Currency of value": lambda deal: "EUR",
-            "Deal - Pipeline": lambda deal: "Pipeline",
+            "Deal - Currency of value": "EUR",
+            "Deal - Pipeline": "Pipeline",
             "Deal - Stage": before_its_end(PIPEDRIVE),
             "Deal - Status": lambda deal: deal.status.capitalize(),
             "Deal - Deal created": at(ISO, "new"),
-            "Deal - Update time": lambda deal: "2026-05-04 10:00:00",
+            "Deal - Update time": "2026-05-04 10:00:00",
             "Deal - Last stage change": lambda deal: deal.created.strftime(ISO),
             "Deal - Expected close date": expected_close(DAY),
             "Deal - Won time": at(ISO, "won"),
@@ -283,15 +299,15 @@ def pipedrive() -> list[dict[str, object]]:
     )
 
 
-def pipedrive_activities() -> list[dict[str, object]]:
+def pipedrive_activities() -> Rows:
     return each_deal(
         {
             "Activity - ID": lambda deal: 5000 + deal.number,
             "Activity - Subject": lambda deal: f"Call {deal.number}",
             "Activity - Type": lambda deal: "Call" if deal.number % 3 else "Meeting",
-            "Activity - Done": lambda deal: "Done",
+            "Activity - Done": "Done",
             "Activity - Due date": at(DAY, "new"),
-            "Activity - Duration": lambda deal: "00:30",
+            "Activity - Duration": "00:30",
             "Activity - Marked as done time": at(ISO, "new"),
             "Activity - Assigned to user": owner,
             "Deal - ID": lambda deal: deal.number,
@@ -300,7 +316,7 @@ def pipedrive_activities() -> list[dict[str, object]]:
     )
 
 
-def zoho() -> list[dict[str, object]]:
+def zoho() -> Rows:
     return each_deal(
         {
             "Record Id": lambda deal: f"zcrm_487687600000{deal.number}",
@@ -311,31 +327,31 @@ def zoho() -> list[dict[str, object]]:
             "Closing Date": lambda deal: (deal.created + timedelta(days=45)).strftime(DAY),
             "Account Name": lambda deal: f"Client {deal.number % 40}",
             "Stage": called(SALESFORCE),
-            "Type": lambda deal: "New Business",
+            "Type": "New Business",
             "Lead Source": source,
             "Created Time": at(ISO, "new"),
-            "Modified Time": lambda deal: "2026-05-04 10:00:00",
-            "Last Activity Time": lambda deal: "2026-05-03 10:00:00",
+            "Modified Time": "2026-05-04 10:00:00",
+            "Last Activity Time": "2026-05-03 10:00:00",
             "Stage Modified Time": lambda deal: deal.at[deal.now].strftime(ISO),
             "Reason For Loss": reason,
-            "Currency": lambda deal: "EUR",
+            "Currency": "EUR",
         }
     )
 
 
-def bitrix24() -> list[dict[str, object]]:
+def bitrix24() -> Rows:
     return each_deal(
         {
             "ID": lambda deal: deal.number,
             "Название сделки": title,
             "Стадия сделки": called(RUSSIAN),
             "Сумма": lambda deal: f"{deal.amount}.00",
-            "Валюта": lambda deal: "Рубль",
+            "Валюта": "Рубль",
             "Ответственный": owner,
             "Компания": lambda deal: f"ООО {deal.number % 40}",
             "Источник": source,
             "Дата создания": at(GERMAN, "new"),
-            "Дата изменения": lambda deal: "04.05.2026 10:00:00",
+            "Дата изменения": "04.05.2026 10:00:00",
             "Дата начала": at("%d.%m.%Y", "new"),
             "Предполагаемая дата закрытия": expected_close("%d.%m.%Y"),
             "Сделка закрыта": lambda deal: "Да" if deal.closed else "Нет",
@@ -343,18 +359,18 @@ def bitrix24() -> list[dict[str, object]]:
     )
 
 
-def bitrix24_english() -> list[dict[str, object]]:
+def bitrix24_english() -> Rows:
     return each_deal(
         {
             "ID": lambda deal: deal.number,
             "Deal name": title,
             "Stage": called(BITRIX),
             "Amount": lambda deal: f"{deal.amount}.00",
-            "Currency": lambda deal: "US Dollar",
+            "Currency": "US Dollar",
             "Responsible person": owner,
             "Source": source,
             "Created on": at("%m/%d/%Y %I:%M:%S %p", "new"),
-            "Modified on": lambda deal: "05/24/2026 10:00:00 AM",
+            "Modified on": "05/24/2026 10:00:00 AM",
             "Expected close date": expected_close(AMERICAN),
         }
     )
@@ -372,7 +388,7 @@ def bitrix24_history(deal: Deal, before: str, after: str, moment: datetime) -> d
     }
 
 
-def amocrm() -> list[dict[str, object]]:
+def amocrm() -> Rows:
     return each_deal(
         {
             "ID": lambda deal: deal.number,
@@ -381,12 +397,12 @@ def amocrm() -> list[dict[str, object]]:
             "Ответственный": owner,
             "Дата создания сделки": at(GERMAN, "new"),
             "Кем создана сделка": owner,
-            "Дата редактирования": lambda deal: "04.05.2026 10:00:00",
+            "Дата редактирования": "04.05.2026 10:00:00",
             "Кем редактирована": owner,
             "Дата закрытия": at(GERMAN, "closed", "не закрыта"),
-            "Теги": lambda deal: "",
+            "Теги": "",
             "Этап сделки": called(AMO),
-            "Воронка": lambda deal: "Воронка",
+            "Воронка": "Воронка",
             "Причина отказа": reason,
             "Источник": source,
             "Компания": lambda deal: f"ООО {deal.number % 40}",
@@ -407,7 +423,7 @@ def amocrm_events(deal: Deal, before: str, after: str, moment: datetime) -> dict
     }
 
 
-def kommo() -> list[dict[str, object]]:
+def kommo() -> Rows:
     return each_deal(
         {
             "ID": lambda deal: deal.number,
@@ -415,16 +431,16 @@ def kommo() -> list[dict[str, object]]:
             "Sale": amount,
             "Responsible user": owner,
             "Created at": at(GERMAN, "new"),
-            "Last modified": lambda deal: "04.05.2026 10:00:00",
+            "Last modified": "04.05.2026 10:00:00",
             "Closed at": at(GERMAN, "closed", "not closed"),
             "Lead stage": called(KOMMO),
-            "Pipeline": lambda deal: "Pipeline",
+            "Pipeline": "Pipeline",
             "Loss reason": reason,
         }
     )
 
 
-def odoo() -> list[dict[str, object]]:
+def odoo() -> Rows:
     return each_deal(
         {
             "External ID": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
@@ -444,12 +460,29 @@ def odoo() -> list[dict[str, object]]:
     )
 
 
-def dynamics() -> list[dict[str, object]]:
+def odoo_by_names() -> Rows:
+    return each_deal(
+        {
+            "id": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
+            "name": title,
+            "user_id": owner,
+            "stage_id": before_its_end(ODOO),
+            "won_status": lambda deal: {"open": "pending"}.get(deal.status, deal.status),
+            "expected_revenue": lambda deal: f"{deal.amount}.0",
+            "create_date": at(ISO, "new"),
+            "date_closed": at(ISO, "closed"),
+            "date_last_stage_update": lambda deal: deal.created.strftime(ISO),
+            "write_date": "2026-05-04 10:00:00",
+        }
+    )
+
+
+def dynamics() -> Rows:
     return each_deal(
         {
             "(Do Not Modify) Opportunity": lambda deal: f"7c0b2f4e-0000-ee11-9ae7-00000000{deal.number}",
             "(Do Not Modify) Row Checksum": lambda deal: f"aGVsbG8{deal.number}==",
-            "(Do Not Modify) Modified On": lambda deal: datetime(2026, 5, 4, 10),
+            "(Do Not Modify) Modified On": datetime(2026, 5, 4, 10),
             "Topic": title,
             "Potential Customer": lambda deal: f"Client {deal.number % 40}",
             "Status": lambda deal: deal.status.capitalize(),
@@ -465,7 +498,7 @@ def dynamics() -> list[dict[str, object]]:
     )
 
 
-def close_opportunities() -> list[dict[str, object]]:
+def close_opportunities() -> Rows:
     return each_deal(
         {
             "id": lambda deal: f"oppo_{deal.number}kQz",
@@ -475,37 +508,41 @@ def close_opportunities() -> list[dict[str, object]]:
             "status_type": lambda deal: {"open": "active"}.get(deal.status, deal.status),
             "user_name": owner,
             "value": amount,
-            "value_currency": lambda deal: "USD",
+            "value_currency": "USD",
             "value_formatted": lambda deal: f"${deal.amount:,}",
-            "confidence": lambda deal: 50,
+            "confidence": 50,
             "date_created": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "new"),
-            "date_updated": lambda deal: "2026-05-04T10:00:00.000000+00:00",
+            "date_updated": "2026-05-04T10:00:00.000000+00:00",
             "date_won": at(DAY, "won"),
             "date_lost": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "lost"),
         }
     )
 
 
-def close_leads() -> list[dict[str, object]]:
-    return each_deal(
+def close_leads() -> Rows:
+    """The leads of the opportunities, and five that have none."""
+    leads = [(f"lead_{deal.number}aBc", deal.created, deal.status) for deal in DEALS]
+    leads += [(f"lead_{number}xYz", datetime(2026, 2, 3, 10, number), "open") for number in range(10, 15)]
+    return [
         {
-            "id": lambda deal: f"lead_{deal.number}aBc",
-            "display_name": lambda deal: f"Client {deal.number}",
-            "status_label": lambda deal: {"won": "Customer", "lost": "Bad Fit"}.get(deal.status, "Potential"),
-            "date_created": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "new"),
-            "date_updated": lambda deal: "2026-05-04T10:00:00.000000+00:00",
+            "id": lead,
+            "display_name": f"Client {lead}",
+            "status_label": {"won": "Customer", "lost": "Bad Fit"}.get(status, "Potential"),
+            "date_created": created.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"),
+            "date_updated": "2026-05-04T10:00:00.000000+00:00",
         }
-    )
+        for lead, created, status in leads
+    ]
 
 
-def freshsales() -> list[dict[str, object]]:
+def freshsales() -> Rows:
     return each_deal(
         {
             "ID": lambda deal: 402_000_000_000 + deal.number,
             "Deal name": title,
             "Deal value": lambda deal: f"{deal.amount}.0",
-            "Currency": lambda deal: "USD",
-            "Deal pipeline": lambda deal: "Default Pipeline",
+            "Currency": "USD",
+            "Deal pipeline": "Default Pipeline",
             "Deal stage": called(FRESHSALES),
             "Deal stage updated at": lambda deal: deal.created.strftime(ISO),
             "Expected close date": expected_close(DAY),
@@ -514,7 +551,7 @@ def freshsales() -> list[dict[str, object]]:
             "Sales owner": owner,
             "Source": source,
             "Created at": at(ISO, "new"),
-            "Updated at": lambda deal: "2026-05-04 10:00:00",
+            "Updated at": "2026-05-04 10:00:00",
         }
     )
 
@@ -529,7 +566,7 @@ def hubspot_history(deal: Deal, before: str, after: str, moment: datetime) -> di
     }
 
 
-def salesforce_history(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
+def salesforce_history(deal: Deal, _before: str, after: str, moment: datetime) -> dict[str, object]:
     return {
         "Id": salesforce_id("008", 10 * deal.number + list(deal.at.values()).index(moment)),
         "OpportunityId": salesforce_id("006", deal.number),
@@ -567,12 +604,15 @@ def stage_report(deal: Deal, before: str, after: str, moment: datetime) -> dict[
 
 
 class Case(NamedTuple):
-    """An export: its CRM, its files, what the funnel is to hold; the first name is the stage a lead comes in at."""
+    """An export: its CRM, its files, and what the funnel made of it is to hold."""
 
     crm: str
-    files: Callable[[], dict[str, bytes]]
+    files: dict[str, bytes]
     stages: dict[str, int]
+    """Entries by stage: won ones under the CRM's own name."""
     won_amount: int = WON_AMOUNT
+    leads: int = PLANTED["new"]
+    contacts: int = 0
 
 
 def entries(names: dict[str, str]) -> dict[str, int]:
@@ -585,76 +625,129 @@ def ends(won: str) -> dict[str, int]:
     return {"created": PLANTED["new"], won: PLANTED["won"], "lost": PLANTED["lost"]}
 
 
-QUOTED = csv.QUOTE_ALL
+NOT_THE_FIRST = {"new": "created"}
+"""A log of changes does not name the stage that deals are created in."""
 CASES = {
-    "hubspot deals": Case("hubspot", lambda: {"hubspot-crm-exports-all-deals.csv": written(hubspot(), quoting=QUOTED)},
-                          {"created": PLANTED["new"], **entries(HUBSPOT)}),
+    "hubspot deals": Case(
+        "hubspot", {"hubspot-crm-exports-all-deals.csv": quoted(hubspot())},
+        {"created": PLANTED["new"], **entries(HUBSPOT)}),
     "hubspot property history": Case(
-        "hubspot", lambda: {"deals_property_history.csv": written(moves(HUBSPOT_IDS, hubspot_history))},
-        entries(HUBSPOT_IDS), 0),
+        "hubspot", {"deals_property_history.csv": plain(moves(HUBSPOT_IDS, hubspot_history))},
+        entries(HUBSPOT_IDS), won_amount=0),
     "salesforce history": Case(
-        "salesforce", lambda: {"Opportunity.csv": written(opportunities(), quoting=QUOTED),
-                               "OpportunityHistory.csv": written(moves(SALESFORCE, salesforce_history), quoting=QUOTED)},
+        "salesforce", {"Opportunity.csv": quoted(opportunities()), "User.csv": quoted(users()),
+                       "OpportunityHistory.csv": quoted(moves(SALESFORCE, salesforce_history))},
         entries(SALESFORCE)),
     "salesforce field history": Case(
-        "salesforce", lambda: {"Opportunity.csv": written(opportunities(), quoting=QUOTED),
-                               "OpportunityFieldHistory.csv": written(moves(SALESFORCE, salesforce_fields), quoting=QUOTED)},
-        entries(SALESFORCE | {"new": "created"})),
-    "salesforce report": Case("salesforce", lambda: {"report1770000000000.csv": written(opportunity_report(), quoting=QUOTED)},
-                              ends("Closed Won")),
+        "salesforce", {"Opportunity.csv": quoted(opportunities()),
+                       "OpportunityFieldHistory.csv": quoted(moves(SALESFORCE, salesforce_fields))},
+        entries(SALESFORCE | NOT_THE_FIRST)),
+    "salesforce report": Case("salesforce", {"report1770.csv": quoted(opportunity_report())}, ends("Closed Won")),
     "salesforce history report": Case(
-        "salesforce", lambda: {"report1770000000001.csv": written(moves(SALESFORCE, stage_report), encoding="latin-1")},
-        entries(SALESFORCE), 0),
-    "pipedrive deals": Case("pipedrive", lambda: {"deals-1234567-89.csv": written(pipedrive())}, ends("Won")),
+        "salesforce", {"report1771.csv": plain(moves(SALESFORCE, stage_report), encoding="latin-1")},
+        entries(SALESFORCE), won_amount=0),
+    "salesforce field history report": Case(
+        "salesforce", {"report1770.csv": quoted(opportunity_report()),
+                       "report1772.csv": quoted(moves(SALESFORCE, field_report))},
+        entries(SALESFORCE | NOT_THE_FIRST)),
+    "pipedrive deals": Case("pipedrive", {"deals-1234567-89.csv": plain(pipedrive())}, ends("Won")),
     "pipedrive deals and activities": Case(
-        "pipedrive", lambda: {"deals-1234567-89.xlsx": workbook(pipedrive()),
-                              "activities-1234567-90.csv": written(pipedrive_activities())}, ends("Won")),
-    "zoho deals": Case("zoho", lambda: {"Deals_001.csv": written(zoho(), quoting=QUOTED)}, ends("Closed Won")),
-    "bitrix24 deals": Case("bitrix24", lambda: {"DEAL_20260504.csv": written(bitrix24(), ";", QUOTED, "utf-8-sig")},
-                           ends("Сделка успешна")),
+        "pipedrive", {"deals-1234567-89.xlsx": workbook(pipedrive()),
+                      "activities-1234567-90.csv": plain(pipedrive_activities())},
+        ends("Won"), contacts=60),
+    "zoho deals": Case("zoho", {"Deals_001.csv": quoted(zoho())}, ends("Closed Won")),
+    "bitrix24 deals": Case(
+        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24(), ";", "utf-8-sig")}, ends("Сделка успешна")),
     "bitrix24 deals in English": Case(
-        "bitrix24", lambda: {"DEAL_20260504.csv": written(bitrix24_english(), ";", QUOTED, "utf-8-sig")},
-        ends("Deal won")),
+        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24_english(), ";", "utf-8-sig")}, ends("Deal won")),
     "bitrix24 stage history": Case(
-        "bitrix24", lambda: {"DEAL_20260504.csv": written(bitrix24(), ";", QUOTED, "utf-8-sig"),
-                             "crm_deal_stage_history.csv": written(moves(BITRIX_IDS, bitrix24_history))},
+        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24(), ";", "utf-8-sig"),
+                     "crm_deal_stage_history.csv": plain(moves(BITRIX_IDS, bitrix24_history))},
         entries(BITRIX_IDS)),
-    "amocrm deals": Case("amocrm", lambda: {"amocrm_export_leads.csv": written(amocrm(), quoting=QUOTED)},
-                         ends("Успешно реализовано")),
+    "amocrm deals": Case("amocrm", {"amocrm_export_leads.csv": quoted(amocrm())}, ends("Успешно реализовано")),
     "amocrm deals and events": Case(
-        "amocrm", lambda: {"amocrm_export_leads.csv": written(amocrm(), quoting=QUOTED),
-                           "events.csv": written(moves(AMO, amocrm_events), ";", QUOTED, "cp1251")}, entries(AMO | {"new": "created"})),
-    "kommo leads": Case("amocrm", lambda: {"kommo_export_leads.csv": written(kommo(), quoting=QUOTED)},
-                        ends("Closed - won")),
-    "odoo opportunities": Case("odoo", lambda: {"Lead_Opportunity (crm.lead).xlsx": workbook(odoo())}, ends("Won")),
-    "dynamics opportunities": Case("dynamics", lambda: {"All Opportunities.xlsx": workbook(dynamics())}, ends("Won")),
-    "close opportunities": Case("close", lambda: {"opportunities.csv": written(close_opportunities())}, ends("Signed")),
+        "amocrm", {"amocrm_export_leads.csv": quoted(amocrm()),
+                   "events.csv": quoted(moves(AMO, amocrm_events), ";", "cp1251")},
+        entries(AMO | NOT_THE_FIRST)),
+    "kommo leads": Case("amocrm", {"kommo_export_leads.csv": quoted(kommo())}, ends("Closed - won")),
+    "odoo opportunities": Case("odoo", {"Lead_Opportunity (crm.lead).xlsx": workbook(odoo())}, ends("Won")),
+    "odoo by names of fields": Case("odoo", {"crm.lead.csv": quoted(odoo_by_names())}, ends("won")),
+    "dynamics opportunities": Case("dynamics", {"All Opportunities.xlsx": workbook(dynamics())}, ends("Won")),
+    "close opportunities": Case("close", {"opportunities.csv": plain(close_opportunities())}, ends("Signed")),
     "close leads and opportunities": Case(
-        "close", lambda: {"leads.csv": written(close_leads()), "opportunities.csv": written(close_opportunities())},
-        ends("Signed"), 0),
-    "freshsales deals": Case("freshsales", lambda: {"deals.csv": written(freshsales())}, ends("Won")),
+        "close", {"leads.csv": plain(close_leads()), "opportunities.csv": plain(close_opportunities())},
+        ends("Signed") | {"created": 65}, won_amount=0, leads=65),
+    "freshsales deals": Case("freshsales", {"deals.csv": plain(freshsales())}, ends("Won")),
 }  # fmt: skip
 
 
-def recognised(files: dict[str, bytes], name: str = "team"):
+def recognised(files: dict[str, bytes], answer: str | None = None):
+    """What init makes of these files, of which questions without a default are given one answer."""
     folder = Path("export")
     folder.mkdir()
     Path("data", "raw").mkdir(parents=True)
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    return init([folder], name, lambda question, choices, default: default)
+    return init([folder], "team", lambda _question, _choices, default: default or answer)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.usefixtures("here")
 def test_an_export_is_recognised_and_counted_as_planted(case: Case) -> None:
-    found = recognised(case.files())
+    found = recognised(case.files)
     assert found.export.deals.preset["crm"] == case.crm
     assert not found.statement.open
     prepare("team")
     frames = tables("team")
-    assert len(frames["leads"]) == PLANTED["new"]
+    assert len(frames["leads"]) == case.leads
     assert frames["entries"]["stage"].value_counts().to_dict() == case.stages
     assert frames.get("payments", pd.DataFrame(columns=["amount"]))["amount"].sum() == case.won_amount
+    assert len(frames.get("contacts", [])) == case.contacts
     # A history alone repeats each lead.
     assert {*frames["set_aside"]["table"]} <= ({"leads"} if found.export.deals.what == "history" else set())
+
+
+def of_either_order() -> Rows:
+    """Rows of a report whose dates are all dates with day and month changed places too."""
+    dates = ("Created Date", "Close Date")
+    return [row for row in opportunity_report() if all(int(str(row[date])[3:5]) <= 12 for date in dates)]
+
+
+@pytest.mark.usefixtures("here")
+def test_dates_that_could_be_either_order_are_asked_for() -> None:
+    found = recognised({"report.csv": quoted(of_either_order())})
+    asked = " ".join({*found.statement.open})
+    assert "“Created Date”" in asked
+    assert "“Close Date”" in asked
+    assert "%m/%d/%Y or %d/%m/%Y" in asked or "%d/%m/%Y or %m/%d/%Y" in asked
+
+
+@pytest.mark.usefixtures("here")
+def test_dates_that_could_be_either_order_are_read_as_answered() -> None:
+    rows = of_either_order()
+    recognised({"report.csv": quoted(rows)}, answer="%m/%d/%Y")
+    prepare("team")
+    read = {f"{day:%m/%d/%Y}" for day in pd.to_datetime(tables("team")["leads"]["created_at"])}
+    assert read == {row["Created Date"] for row in rows}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_word_that_stands_for_no_date_is_declared() -> None:
+    found = recognised({"leads.csv": quoted(amocrm())})
+    assert 'missing.entered_at = "не закрыта"' in found.path.read_text(encoding="utf-8")
+
+
+# What a preset may state, and where it is described
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: f"{preset['crm']}-{preset['rows']}")
+def test_a_preset_states_what_is_known_of_rows_and_roles(preset) -> None:
+    assert {*preset} <= {"crm", "rows", "recognised_by", "columns", "entered", "others"}
+    assert preset["rows"] in ("deals", "history", "contacts", "payments", "costs", "people")
+    assert {*preset["columns"]} <= {*words()["roles"]}
+    assert "lead_id" in preset["columns"]
+
+
+def test_every_preset_is_described_and_every_description_has_its_preset() -> None:
+    described = re.findall(r"^\|[^|]+\| `(\w+)` \|", DOC.read_text(encoding="utf-8"), re.M)
+    assert {*described} == {preset["crm"] for preset in presets()} == {case.crm for case in CASES.values()}
