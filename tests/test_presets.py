@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from projects import tables
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
 from funnelstats.recognising.roles import presets, words
+from funnelstats.recognising.stages import end_of
 
 DOC = Path(__file__).parents[1] / "docs" / "exports.md"
 WAY = ("new", "met", "offer", "won")
@@ -245,7 +246,7 @@ def users() -> Rows:
     ]
 
 
-def opportunity_report(date: str = AMERICAN) -> Rows:
+def opportunity_report() -> Rows:
     return each_deal(
         {
             "Opportunity Owner": owner,
@@ -254,8 +255,8 @@ def opportunity_report(date: str = AMERICAN) -> Rows:
             "Stage": called(SALESFORCE),
             "Amount": lambda deal: f"{deal.amount:,}.00",
             "Probability (%)": lambda deal: {"won": 100, "lost": 0}.get(deal.now, 40),
-            "Close Date": expected_close(date),
-            "Created Date": at(date, "new"),
+            "Close Date": expected_close(AMERICAN),
+            "Created Date": at(AMERICAN, "new"),
             "Lead Source": source,
             "Opportunity ID": lambda deal: salesforce_id("006", deal.number),
         }
@@ -381,7 +382,7 @@ def bitrix24_history(deal: Deal, before: str, after: str, moment: datetime) -> d
         "ID": 70_000 + 10 * deal.number + list(deal.at.values()).index(moment),
         "TYPE_ID": 2 if before else 1,
         "OWNER_ID": deal.number,
-        "CREATED_TIME": moment.strftime("%Y-%m-%dT%H:%M:%S+03:00"),
+        "CREATED_TIME": moment.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
         "CATEGORY_ID": 0,
         "STAGE_SEMANTIC_ID": {"WON": "S", "LOSE": "F"}.get(after, "P"),
         "STAGE_ID": after,
@@ -685,14 +686,32 @@ def recognised(files: dict[str, bytes], answer: str | None = None):
     """What init makes of these files, of which questions without a default are given one answer."""
     folder = Path("export")
     folder.mkdir()
-    Path("data", "raw").mkdir(parents=True)
     for file, content in files.items():
         (folder / file).write_bytes(content)
     return init([folder], "team", lambda _question, _choices, default: default or answer)
 
 
+def days_of_ends(frame: pd.DataFrame) -> dict[str, list[date]]:
+    """The days of wins and losses."""
+    won = [stage for stage in frame["stage"].unique() if end_of(stage) == "won"]
+    ended = {"won": frame[frame["stage"].isin(won)], "lost": frame[frame["stage"] == "lost"]}
+    return {end: sorted(pd.to_datetime(rows["entered_on"]).dt.date) for end, rows in ended.items()}
+
+
+def days_planted() -> dict[str, list[date]]:
+    return {end: sorted(deal.at[end].date() for deal in DEALS if end in deal.at) for end in ("won", "lost")}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project on a computer whose clock is of no zone, so that instants keep their days."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+    Path("data", "raw").mkdir(parents=True)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("project")
 def test_an_export_is_recognised_and_counted_as_planted(case: Case) -> None:
     found = recognised(case.files)
     assert found.export.deals.preset["crm"] == case.crm
@@ -701,6 +720,7 @@ def test_an_export_is_recognised_and_counted_as_planted(case: Case) -> None:
     frames = tables("team")
     assert len(frames["leads"]) == case.leads
     assert frames["entries"]["stage"].value_counts().to_dict() == case.stages
+    assert days_of_ends(frames["entries"]) == days_planted()
     assert frames.get("payments", pd.DataFrame(columns=["amount"]))["amount"].sum() == case.won_amount
     assert len(frames.get("contacts", [])) == case.contacts
     # A history alone repeats each lead.
@@ -710,10 +730,10 @@ def test_an_export_is_recognised_and_counted_as_planted(case: Case) -> None:
 def of_either_order() -> Rows:
     """Rows of a report whose dates are all dates with day and month changed places too."""
     dates = ("Created Date", "Close Date")
-    return [row for row in opportunity_report() if all(int(str(row[date])[3:5]) <= 12 for date in dates)]
+    return [row for row in opportunity_report() if all(int(str(row[header])[3:5]) <= 12 for header in dates)]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("project")
 def test_dates_that_could_be_either_order_are_asked_for() -> None:
     found = recognised({"report.csv": quoted(of_either_order())})
     asked = " ".join({*found.statement.open})
@@ -722,7 +742,7 @@ def test_dates_that_could_be_either_order_are_asked_for() -> None:
     assert "%m/%d/%Y or %d/%m/%Y" in asked or "%d/%m/%Y or %m/%d/%Y" in asked
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("project")
 def test_dates_that_could_be_either_order_are_read_as_answered() -> None:
     rows = of_either_order()
     recognised({"report.csv": quoted(rows)}, answer="%m/%d/%Y")
@@ -731,7 +751,7 @@ def test_dates_that_could_be_either_order_are_read_as_answered() -> None:
     assert read == {row["Created Date"] for row in rows}
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("project")
 def test_a_word_that_stands_for_no_date_is_declared() -> None:
     found = recognised({"leads.csv": quoted(amocrm())})
     assert 'missing.entered_at = "не закрыта"' in found.path.read_text(encoding="utf-8")
