@@ -21,7 +21,7 @@ _HOMES = {
     "core.comparing": "page_verdicts versus_target versus_targets with_undated",
     "core.conversion": "at_step cohort_table conversion_rates rival_rates with_matured",
     "core.counts": ("deal_size outcome_days overall_counts stage_span step_counts step_fates undated_counts"),
-    "core.flow_counts": "stage_flow transitions",
+    "core.flow_counts": "stage_flow transitions with_known_ends",
     "core.incidence": "days_in_stage incidence incidence_at",
     "core.intervals": "clopper_pearson_interval newcombe_interval wilson_interval",
     "core.journeys": "journeys with_cohort with_leads",

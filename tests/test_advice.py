@@ -18,7 +18,7 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.rules import cautions, how_counted, missing_parts, not_computable, oddities
+from funnelstats.page.rules import OF_DAYS, cautions, how_counted, missing_parts, not_computable, oddities
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
     after_advice,
@@ -126,6 +126,7 @@ SHOWN = {
     **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
         "judged_weeks": 13,
+        "stages": ["lead", "met", "paid"],
         "currency": "RUB",
         "part": None,
         "month": "2026-06",
@@ -267,10 +268,15 @@ def test_a_leak_of_less_than_a_deal_costs_less_than_one() -> None:
 def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak() -> None:
     facts = found(LEAKING, FREE)
     assert (facts["case"], facts["row"]["from_stage"]) == ("no targets", "met")
-    title, agree, nobody = first(facts, targets=False)
+    title, agree, why, sure, nobody = first(facts, targets=False)
     assert title == "Fewest leads move on at met → paid; no target is agreed yet"
-    assert agree.endswith("Without targets nothing is called good or bad: agree on one for each step.")
+    assert agree == "This week: agree on a target for each step; without one nothing is called good or bad."
+    assert why.startswith("Why: ")
+    assert sure.startswith("How sure: the true rate is very likely ")
     assert nobody.startswith("Nobody is so surely below the rest that chance and harder leads are ruled out.")
+    alone = first(facts, targets=False, stages=["met", "paid"])
+    assert alone[0].endswith("of leads move on at met → paid; no target is agreed yet")
+    assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
 
 
 def test_without_targets_a_manager_below_the_rest_is_still_named() -> None:
@@ -464,11 +470,12 @@ def test_a_miss_that_all_share_is_the_teams() -> None:
 
 
 def test_every_kind_of_fact_becomes_a_sentence_that_begins_with_its_count() -> None:
-    facts = [{"fact": fact, "detail": "met", "count": 1234} for fact in FACT_TEXTS]
+    facts = [{"fact": fact, "detail": "2026-06-28" if fact in OF_DAYS else "met", "count": 1234} for fact in FACT_TEXTS]
     found = [*cautions(facts), *oddities(facts)]
     assert len(found) == len(FACT_TEXTS)
     assert all(sentence.startswith("1,234 ") and sentence.endswith(".") for sentence in found)
     assert not any("{" in sentence for sentence in found)
+    assert not any("2026-06-28" in sentence for sentence in found)
     assert cautions([]) == oddities([]) == []
 
 
@@ -483,6 +490,10 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     missing = missing_parts(SimpleNamespace(notes=("Calls are not logged.",)), tables)
     assert [part.partition(":")[0] for part in missing[:-1]] == ["No contacts", "No payments", "No refusals"]
     assert missing[-1] == "Calls are not logged."
+    assert (
+        missing_parts(SimpleNamespace(notes=()), SimpleNamespace(**{**vars(tables), "costs": None}), "costs")
+        == missing[:-1]
+    )
     lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
     assert lines[1:-1] == missing
 

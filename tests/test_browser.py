@@ -8,6 +8,7 @@ import nbformat
 import pandas as pd
 import pytest
 from backends import funnel_of
+from test_pages_read_well import CUT_WORDS
 
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.page.figures import Panel, house_panel, label_marks, show_figure
@@ -154,7 +155,7 @@ def test_a_phone_shows_verdicts_next_steps_and_whole_days_without_scrolling(brow
             "verdict": ["red", "undecided"],
         }
     )
-    numbers = rows[["days"]].assign(**{f"column {n}": 12345 for n in range(9)})
+    numbers = pd.DataFrame({"days": [12] * 8}).assign(**{f"column {n}": 12345 for n in range(9)})
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     tables = [show_table(frame, Layout(name=name, title="T")) for name, frame in [("t", rows), ("n", numbers)]]
@@ -237,6 +238,15 @@ def test_the_page_of_all_weeks_is_turned_as_a_whole_on_paper(browser, tmp_path) 
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 TOO_WIDE = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_no_word_of_the_page_of_all_weeks_is_cut(browser, tmp_path, width) -> None:
+    (tmp_path / "weeks.html").write_text(weeks_page(), encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "weeks.html").as_uri())
+    assert page.evaluate(CUT_WORDS) == []
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,9 @@ def test_an_owner_who_stands_in_the_first_row_of_a_group_only_is_told():
         rows = [f"d{n},lead,2026-01-{n % 28 + 1:02},{names[n // size] if n % size == 0 else ''}," for n in range(40)]
         leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(40))
         prepared(MANAGED, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at,owner,why", *rows])})
-        assert facts("grouped_managers") == [("grouped_managers", "owner", 40 - len(names), None)]
+        assert facts("grouped_managers") == [
+            ("grouped_managers", "owner", 40 - len(names), '# [entries]\nfill_down = "owner"')
+        ]
 
 
 def test_blanks_here_and_there_are_no_groups():
@@ -177,16 +179,17 @@ def test_blanks_here_and_there_are_no_groups():
 # Units and lists
 
 
-def test_calls_of_more_than_an_hour_are_told_as_milliseconds_until_the_limit_is_stated_in_them():
+def test_calls_of_more_than_an_hour_are_told_as_milliseconds_until_that_is_stated():
     calls = '\n[contacts]\nfiles = "calls.csv"\ncolumns = { lead_id = "id", at = "at", kind = "k", duration_s = "s" }\n'
-    for seconds, told in ((45, []), (45_000, [("long_calls", "45,000", 3, "contact.conversation_s = 60000")])):
+    for seconds, told in ((45, []), (45_000, [("long_calls", "45,000", 3, '# [contacts]\nunit.duration_s = "ms"')])):
         rows = (
             "id,at,k,s\n" + "".join(f"a,2026-01-0{n},call,{seconds}\n" for n in range(1, 4)) + "a,2026-01-05,call,0\n"
         )
         prepared(TOML + calls, {"calls.csv": rows})
         assert facts("long_calls") == told
-    prepared("contact.conversation_s = 60000\n" + TOML + calls, {"calls.csv": rows})
+    read = prepared(TOML + calls + 'unit.duration_s = "ms"\n', {"calls.csv": rows})
     assert facts("long_calls") == []
+    assert read["contacts"]["duration_s"].tolist() == [45, 45, 45, 0]
 
 
 def refusals(*reasons, more=""):
@@ -196,12 +199,16 @@ def refusals(*reasons, more=""):
     return facts("several_reasons")
 
 
+FIRST = '# [entries]\nfirst_of.reason = ";"'
+
+
 def test_several_reasons_in_one_cell_are_told_whatever_stands_between_them():
     assert refusals("price", "timing", "price;timing", "timing; price", "price/timing") == [
-        ("several_reasons", "price/timing", 3, 'values.reason = { "price/timing" = "price" }')
+        ("several_reasons", "price/timing", 3, FIRST)
     ]
-    assert refusals("price;timing", "price;timing", "other") == [
-        ("several_reasons", "price;timing", 2, 'values.reason = { "price;timing" = "price" }')
+    assert refusals("price;timing", "price;timing", "other") == [("several_reasons", "price;timing", 2, FIRST)]
+    assert refusals("price", "timing", "price/timing") == [
+        ("several_reasons", "price/timing", 1, 'values.reason = { "price/timing" = "price" }')
     ]
 
 

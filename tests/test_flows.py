@@ -10,7 +10,7 @@ from backends import entries_frame, episodes_of, funnel_of, random_entries, rows
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
-from funnelstats.core.flow_counts import FLOW, stage_flow, transitions
+from funnelstats.core.flow_counts import FLOW, stage_flow, transitions, with_known_ends
 from funnelstats.core.journeys import journeys
 from funnelstats.leads.counts import open_leads
 
@@ -31,6 +31,14 @@ def test_every_stage_appears_for_each_manager_with_anything_to_count(duckdb):
     frame = stage_flow(journeys(table(duckdb, entries_frame(rows)), FUNNEL), FUNNEL, *WEEK, by="manager")
     assert frame["manager"].tolist() == ["Anna"] * 3 + ["(missing)"] * 3
     assert frame["still_there"].tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def test_an_end_that_no_lead_came_to_is_not_known_and_one_of_another_week_is_none(duckdb):
+    rows = [("a", "lead", "2026-01-05", "Anna"), ("b", "lead", "2026-02-05", "Boris"), ("b", "lost", "2026-02-09")]
+    paths = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    flow = with_known_ends(stage_flow(paths, FUNNEL, *WEEK), paths)
+    assert flow["lost"].tolist() == [0, 0, 0]
+    assert flow["nurture"].isna().all()
 
 
 def test_an_empty_period_is_all_zeros_and_a_reversed_one_is_refused(con):

@@ -155,11 +155,52 @@ REPLACED = [
     ('columns = { lead_id = "id", created_at = "created" }', "", "leads.columns: must be stated"),
     ("created_at", "created", 'leads.columns.created: no column of leads; did you mean "created_at"?'),
     ('lead_id = "id", created_at', "created_at", "leads.columns.lead_id: must be stated"),
-    ('= "created" }', "= 3 }", "leads.columns.created_at: must be a valid string, got 3"),
+    ('= "created" }', "= 3 }", "leads.columns.created_at: must be the header of a column, or a list of them, got 3"),
     ('files = ["leads.csv"]', "", "leads.files: state either files or database with table"),
     ('files = ["leads.csv"]', 'database = "env:CRM"', "leads.table: database and table go together"),
     ('stage = "stage", ', "", "entries.columns.stage: must be stated"),
 ]
+OF_A_SOURCE = [
+    ("leads", 'constants.chanel = "x"', 'constants.chanel: no column of leads; did you mean "channel"?'),
+    ("leads", 'constants.created_at = "x"', "constants.created_at: it is read from a column too; state one of the two"),
+    (
+        "leads",
+        'constants._x = "x"',
+        'constants._x: names that begin with "_" are those of funnelstats; give it another name',
+    ),
+    (
+        "leads",
+        'constants.stage = "x"',
+        'constants.stage: reports have a column "stage" of their own; give it another name',
+    ),
+    ("leads", 'ids = "number"', "ids: leads are what the rows of the other tables are compared with; state it there"),
+    ("leads", "header_row = [2, 1]", "header_row: must name rows from top to bottom, got [2, 1]"),
+    ("leads", "header_row = 0", "header_row: must be greater than or equal to 1, got 0"),
+    ("leads", 'unit.amount = "ms"', "unit.amount: no duration that this source reads; known: none"),
+    ("leads", 'later_by.amount = "x"', "later_by.amount: must be a column of instants that this source reads"),
+    ("leads", 'later_by.created_at = "x"', 'later_by.created_at: its unit must be stated: unit.created_at = "min"'),
+    ("leads", 'first_of.chanel = ";"', "first_of.chanel: not among this source's columns; known: created_at, lead_id"),
+    ("entries", 'constants.stage = "met"', "constants.stage: state stage instead"),
+    ("entries", 'constants.lead_id = "1"', "constants.lead_id: it is read from a column too; state one of the two"),
+    ("entries", 'ids = "numbers"', "ids: must be 'number', 'salesforce' or 'phone', got 'numbers'"),
+    ("entries", 'lead_by = { "C" = "id" }', "lead_by: state either columns.lead_id or lead_by, not both"),
+    ("entries", 'lead_by = { "C" = "contact" }', 'lead_by: leads have no column "contact"; known: created_at, lead_id'),
+    ("entries", 'shared = "latest"', "shared: says which lead counts where lead_by finds several; state lead_by"),
+]
+
+
+@pytest.mark.parametrize(("table", "line", "told"), OF_A_SOURCE)
+def test_a_mistake_in_how_a_table_is_read_is_told_with_what_would_be_right(table, line, told):
+    where = "[[entries]]" if table == "entries" else "[leads]"
+    assert f"{table}.{told}" in mistakes(TOML.replace(where, f"{where}\n{line}"))
+
+
+def test_the_number_of_a_row_is_an_id_and_no_date():
+    assert mistakes(TOML.replace('"created"', '"_row"')) == [
+        'leads.columns.created_at: "_row", the number of the row, can only be an id'
+    ]
+
+
 AT_THE_TOP = [
     ('titel = "x"', 'titel: unknown key; did you mean "title"?'),
     ('name = "x"', "name: is the folder's name and not stated"),
@@ -439,5 +480,7 @@ def test_a_partial_example_of_the_reference_fits_into_a_whole_one(example):
     if example.startswith("[contact]"):
         attributes = 'created_at = "created", ready_budget = "budget" }\nattributes = { company = "company" }'
         whole = TOML.replace('created_at = "created" }', attributes)
+    if "lead_by" in example:
+        whole = whole.replace('created_at = "created" }', 'created_at = "created" }\nattributes.phone = "phone"')
     write(whole + example)
     assert read_funnel("team").stages == ("lead", "met", "paid")

@@ -63,23 +63,30 @@ def test_a_name_of_several_clocks_is_refused_with_the_word_to_state_timezone(zon
         assert str(read["entered_at"][0]) == "2026-07-05 13:00:00"
 
 
-@pytest.mark.parametrize("blank", ["\u00a0", "\u202f"])
-def test_a_blank_that_only_looks_like_one_is_shown_and_the_format_reads_it(blank):
-    toml = TOML + 'date_format = "%d.%m.%Y %H:%M"\n'
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u2009", "  "])
+def test_whatever_blank_a_date_holds_is_read_and_hinted_as_a_plain_one(blank):
     files = {"entries.csv": f"id,stage,at\na,lead,25.01.2026{blank}15:07\n"}
-    number = f"U+{ord(blank):04X}"
-    message = told(files, toml)
-    assert f'"25.01.2026<{number}>15:07" is not a date' in message
-    escaped = f"%d.%m.%Y\\u{ord(blank):04x}%H:%M"
-    look = f"they hold the blank {number}, which only looks like a plain one"
-    assert message.endswith(f'{look}: date_format = "{escaped}" would read them')
-    read = made(files, TOML + f'date_format = "{escaped}"\n')["entries"]
-    assert str(read["entered_on"][0])[:10] == "2026-01-25"
+    assert told(files).endswith('date_format = "%d.%m.%Y %H:%M" would read them')
+    read = made(files, TOML + 'date_format = "%d.%m.%Y %H:%M"\n')["entries"]
+    assert str(read["entered_at"][0]) == "2026-01-25 12:07:00"
 
 
-def test_numbers_of_days_and_months_in_other_languages_are_told_as_such():
-    assert date_hint(["46027.63", "46028"]).startswith("they are numbers of days in a spreadsheet")
-    assert "names of months are read in English only" in date_hint(["5 янв 2026"])
+@pytest.mark.parametrize(
+    ("text", "fmt"),
+    [
+        ("46046.62986111111", "excel"),
+        ("25 янв 2026", "%d %b %Y"),
+        ("25. Januar 2026", "%d. %b %Y"),
+        ("25 Sept 2026", "%d %b %Y"),
+        ("25 mai 2026", "%d %b %Y"),
+        ("25.01.2026 3:07 p.m.", "%d.%m.%Y %I:%M %p"),
+    ],
+)
+def test_days_of_a_spreadsheet_and_dates_of_other_languages_get_the_format_that_reads_them(text, fmt):
+    if fmt not in ("%d. %b %Y",):
+        assert date_hint([text]) == f'date_format = "{fmt}" would read them'
+    read = made({"leads.csv": f"id,created\na,{text}\n"}, TOML.replace("[leads]", f'[leads]\ndate_format = "{fmt}"'))
+    assert read["leads"]["created_on"].notna().all()
 
 
 WRONG = [
@@ -162,7 +169,13 @@ def test_a_number_gets_the_lines_that_read_it(texts, line):
 
 
 def test_a_thousand_is_no_currency():
-    assert [number_hint([text], ".", "") for text in ("12k", "$12.5K", "~900", "5 тыс.")] == [""] * 4
+    assert [number_hint([text], ".", "") for text in ("12k", "~900", "5 тыс.", "5-")] == [""] * 4
+    assert number_hint(["$12.5K", "$3M"], ".", "") == 'currency_signs = ["$"] would read them'
+    assert number_hint(["1,2 млн", "1.234,5-"], ".", "") == 'decimal = "," and thousands = "." would read them'
+
+
+def test_two_parts_of_a_duration_get_the_units_that_may_be_meant():
+    assert 'unit.duration_s = "mm:ss" or "hh:mm"' in number_hint(["2:35", "12:01"], ".", "")
 
 
 @pytest.mark.parametrize("digits", ["9" * 400, "-" + "9" * 400, "1" + "0" * 309])
@@ -226,25 +239,32 @@ def test_words_among_amounts_get_the_line_by_which_they_are_blank_beside_those_s
 
 
 @pytest.mark.parametrize(
-    ("leads", "stray", "lead", "matter"),
+    ("leads", "stray", "lead", "matter", "ids"),
     [
-        (["1", "2"], "1.0", "1", "decimals"),
-        (["0001", "0002"], "1", "0001", "lost the zeros"),
-        (["0068a00001D0001", "0068a00001D0002"], "0068a00001D0001AAH", "0068a00001D0001", "short ids of 15 letters"),
-        (["Ab1", "Ab2"], "AB1", "Ab1", "differ in capitals"),
-        (["D-17", "D-18"], "#17", "D-17", "around the same digits"),
+        (["1", "2"], "1.0", "1", "decimals", "number"),
+        (["0001", "0002"], "1", "0001", "lost the zeros", "number"),
+        (
+            ["0068a00001D0001", "0068a00001D0002"],
+            "0068a00001D0001AAH",
+            "0068a00001D0001",
+            "short ids of 15 letters",
+            "salesforce",
+        ),
+        (["Ab1", "Ab2"], "AB1", "Ab1", "differ in capitals", ""),
+        (["D-17", "D-18"], "#17", "D-17", "around the same digits", ""),
     ],
 )
-def test_an_id_of_no_lead_gets_the_nearest_and_what_is_the_matter(leads, stray, lead, matter):
+def test_an_id_of_no_lead_gets_the_nearest_and_what_is_the_matter(leads, stray, lead, matter, ids):
     text = "".join(f"{name},2026-01-05\n" for name in leads)
-    message = told({"leads.csv": f"id,created\n{text}", "entries.csv": f"id,stage,at\n{stray},lead,2026-01-05\n"})
+    files = {"leads.csv": f"id,created\n{text}", "entries.csv": f"id,stage,at\n{stray},lead,2026-01-05\n"}
+    message = told(files)
     assert f'"{stray}" belongs to no lead (1 row); the lead is most likely "{lead}" for "{stray}": ' in message
     assert matter in message
+    if ids:
+        assert message.endswith(f'; state ids = "{ids}"')
+        read = made(files, TOML + f'ids = "{ids}"\n')
+        assert read["entries"]["lead_id"].tolist() == [lead]
 
 
-def test_lines_around_a_table_get_what_is_right():
-    assert told({"leads.csv": "id,created\na,2026-01-05,\n"}).endswith(
-        "the rows end in a delimiter, and so must the header"
-    )
-    assert "lines that are no rows of the table must go" in told({"leads.csv": "id,created\nTotal\n"})
+def test_a_row_with_too_many_cells_gets_what_is_right():
     assert "must stand in quotes" in told({"leads.csv": "id,created\na,2026-01-05,b\n"})

@@ -22,7 +22,7 @@ from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint, open_funnel
 from funnelstats.loop.base_counts import attribute_sizes, ticket_moments
 from funnelstats.loop.counts import STATES, followed_to, hand_over_counts, handed_over, state_counts
-from funnelstats.loop.findings import loop_findings, loop_not_told
+from funnelstats.loop.findings import loop_findings, loop_not_told, untold_states
 from funnelstats.loop.nurture import EFFECTS, compared_by, nurture_effects, nurture_table
 from funnelstats.loop.states import (
     EVERYBODY,
@@ -82,7 +82,7 @@ def test_the_months_that_end_with_one_cross_the_year():
 
 
 def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
-    table = state_table(MONTH, WINDOW, contacts=True).set_index("lead_state")
+    table = state_table(MONTH, WINDOW).set_index("lead_state")
     assert table.index.tolist() == [*STATES, HANDED]
     assert table["leads"].tolist() == [3, 0, 2, 5, 0, 1, 0, 11]
     assert table["share"][HANDED] == table["share"][:-1].sum() == pytest.approx(1)
@@ -96,13 +96,43 @@ def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
 
 
 def test_without_contacts_or_leads_the_table_of_states_says_so():
-    table = state_table(counts(), counts(), contacts=False)
+    table = state_table(counts(), counts(), ["never touched"])
     assert "never touched" not in table["lead_state"].tolist()
     assert table["leads"].sum() == 0
     assert table["share"].isna().all()
     facts = loop_findings(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
     assert first_lines(facts) == ["No lead was handed over in June 2026"]
     assert text("states", states=table, rules=FUNNEL.loop) == "(nothing)", "an empty section has no heading"
+
+
+def test_what_no_row_of_the_export_can_tell_is_not_known_instead_of_none():
+    funnel = stated(loop={"wrongly_qualified": ["no need"]})
+
+    def untold(of=funnel, **reasons):
+        rows = pd.DataFrame({"stage": list(reasons), "reason": list(reasons.values())}, dtype="str")
+        return untold_states(Tables(None, ibis.memtable(rows), 1, None, None), of)  # type: ignore[arg-type]
+
+    silent = ["refused", "wrongly qualified", "returned to marketing"]
+    refused = ["wrongly qualified", "returned to marketing"]
+    assert untold(won=None) == silent
+    assert untold(lost=None) == refused == untold(lost="price", of=FUNNEL)
+    assert untold(lost="price") == ["returned to marketing"]
+    assert untold(lost="price", nurture=None) == []
+    days, leads = day_counts([(3, 60, 0, 0, 0), (40, 0, 0, 0, 40)]), matured([(100, 60, 0)])
+    back = ["sent_back", "sent_back_lower", "sent_back_upper"]
+    assert acceptance(days, leads, FUNNEL, silent)[back].isna().all(axis=None)
+    assert acceptance(days, leads, FUNNEL, refused)["sent_back"].isna().all()
+    assert acceptance(days, leads, FUNNEL, refused[:1])["sent_back"].tolist() == [0]
+    frame = pd.DataFrame({"stage": ["lead"], "lead_state": ["won"], "leads": [2]})
+    by_stage = states_by(frame, frame, "stage", untold=silent)
+    assert by_stage[silent].isna().all(axis=None)
+    assert by_stage["inactive"].tolist() == [0, 0]
+    assert state_table(MONTH, WINDOW, silent)["lead_state"].tolist() == [
+        *(state for state in STATES if state not in silent),
+        HANDED,
+    ]
+    told = {"judged": (date(2026, 4, 1), date(2026, 6, 30)), "followed": followed_to(FUNNEL)}
+    assert "sent back" not in text("accepted", team=acceptance(days, leads, FUNNEL, silent), **told).split("What")[1]
 
 
 def test_states_by_group_keep_every_lead_and_the_order_asked_for():
@@ -363,7 +393,7 @@ NO_RECORDS = pd.DataFrame(columns=["manager", "field", "stage", "rate", "entered
 
 
 def test_what_to_do_comes_by_money_and_names_who_has_most():
-    table = state_table(MONTH, WINDOW, contacts=True)
+    table = state_table(MONTH, WINDOW)
     owners = pd.DataFrame(
         [
             *(("Boris", "never touched", 4), ("Анна", "never touched", 1), ("Boris", "inactive", 2)),
@@ -395,7 +425,7 @@ def test_what_to_do_comes_by_money_and_names_who_has_most():
     ],
 )
 def test_the_title_is_the_state_to_act_on(state, title, todo):
-    table = state_table(counts(won=(1, 5.0, 0, 0), **{state: (2, 7.0, 3, 0)}), WINDOW, contacts=True)
+    table = state_table(counts(won=(1, 5.0, 0, 0), **{state: (2, 7.0, 3, 0)}), WINDOW)
     lines = first_lines(loop_findings(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL))
     assert lines[0] == title
     assert todo in lines[1]
@@ -403,13 +433,13 @@ def test_the_title_is_the_state_to_act_on(state, title, todo):
 
 def test_returned_leads_are_told_as_returned_in_russian(monkeypatch):
     monkeypatch.setitem(_spoken, "language", "ru")
-    table = state_table(counts(returned_to_marketing=(45, 7.0, 3, 0)), WINDOW, contacts=True)
+    table = state_table(counts(returned_to_marketing=(45, 7.0, 3, 0)), WINDOW)
     lines = first_lines(loop_findings(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL))
     assert lines[0] == "45 из 45 лидов, переданных за июнь 2026, возвращены в маркетинг"
 
 
 def test_load_readiness_and_records_are_said_where_they_are_found():
-    quiet = state_table(counts(won=(1, 5.0, 0, 0)), WINDOW, contacts=True)
+    quiet = state_table(counts(won=(1, 5.0, 0, 0)), WINDOW)
     calm = loop_findings(quiet, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
     assert first_lines(calm) == ["Every lead handed over in June 2026 is settled or moving"]
     load = pd.DataFrame([("Novák", 1, 20.0, "fewer"), ("A", 39, 20.0, "more")], columns=NO_LOAD.columns)
@@ -467,20 +497,21 @@ def test_what_was_won_is_told_with_its_money_where_that_is_known():
 
 
 def test_what_is_missing_is_named_and_nothing_where_nothing_is():
-    bare = Tables(ibis.memtable({"lead_id": ["a"]}), None, None, None, None)  # type: ignore[arg-type]
-    lacking = loop_not_told(bare)
-    assert lacking == ["contacts", "channel", "amount", "payments", "readiness"]
-    assert len(text("end", missing=lacking, stated=["One note."]).splitlines()) == 1 + 6 + 2
+    entries = ibis.memtable({"stage": ["lead", "met"]})
+    bare = Tables(ibis.memtable({"lead_id": ["a"]}), entries, None, None, None)
+    lacking = loop_not_told(bare, untold_states(bare, FUNNEL))
+    assert lacking == ["contacts", "ends", "channel", "amount", "payments", "readiness"]
+    assert len(text("end", missing=lacking, stated=["One note."]).splitlines()) == 1 + 7 + 2
     leads = ibis.memtable({"channel": ["web", ""], "amount": [None, 1.0], "ready_need": [True, None]})
-    assert loop_not_told(Tables(leads, None, 1, 1, 1)) == []  # type: ignore[arg-type]
+    assert loop_not_told(Tables(leads, None, 1, 1, 1), []) == []  # type: ignore[arg-type]
     assert "cannot tell" not in text("end", missing=[], stated=[])
     blank = leads.mutate(channel=ibis.null("string"))
-    assert loop_not_told(Tables(blank, None, 1, 1, 1)) == ["channel"]  # type: ignore[arg-type]
+    assert loop_not_told(Tables(blank, None, 1, 1, 1), ["refused"]) == ["channel"]  # type: ignore[arg-type]
 
 
 def test_states_are_told_apart_by_the_days_and_channels_agreed():
     rules = stated(loop={"idle_days": 5, "idle_days_at": {"met": 9}, "marketing": ["web"]}).loop
-    said = text("states", states=state_table(MONTH, WINDOW, contacts=True), rules=rules)
+    said = text("states", states=state_table(MONTH, WINDOW), rules=rules)
     assert "more than 5 days, met 9" in said
     assert "marketing's channels count: web." in said
 
@@ -579,7 +610,7 @@ def test_the_sample_month_adds_up_and_only_one_manager_has_too_few_leads(sample)
     funnel, tables, paths, day = sample
     month, window = months_to("2026-06", 1), months_to("2026-06", 3)
     leads, more = (handed_over(paths, tables.leads, funnel, day, x, contacts=tables.contacts) for x in (month, window))
-    table = state_table(state_counts(leads), state_counts(more), contacts=True).set_index("lead_state")
+    table = state_table(state_counts(leads), state_counts(more)).set_index("lead_state")
     assert table["leads"][HANDED] == 827
     assert (table["leads"] > 0).all()
     load = even_load(state_counts(leads, "manager"), state_counts(more, "manager"), funnel)

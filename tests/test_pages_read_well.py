@@ -105,6 +105,51 @@ def test_no_sign_stands_twice_and_nothing_has_no_minus(page):
     assert re.findall(r".{30}(?:\.\.|,,|−0(?:[.,]0)?(?![\d.,])).{9}", text) == []
 
 
+def test_days_and_quarters_are_written_for_people_and_for_a_spreadsheet_in_its_files(page):
+    _language, _name, path = page
+    assert re.findall(r".{0,20}\b20\d\d-(?:\d\d-\d\d|Q\d)", soup_of(path).main.get_text(" ")) == []
+    cohorts = path.with_name("weekly.cohorts.csv").read_text(encoding="utf-8")
+    assert re.match(r"\d{4}-\d\d-\d\d,", cohorts.splitlines()[1])
+
+
+POINTS = {"en": ", points", "ru": ", п.\u00a0п."}
+DIFFERENCES = {
+    "en": {"difference", "mix difference", "likely difference (95%)", "effect on all leads", "shortfall", "apart"},
+    "ru": {"разница", "разница при его лидах", "вероятная разница (95\u00a0%)", "эффект на всех лидов", "недобор"},
+}
+PROBABILITIES = {
+    "en": {"probability", "probability of a fall", "makes the goal"},
+    "ru": {"вероятность", "вероятность снижения", "достигает цели"},
+}
+"""What columns of both are called, before the unit."""
+CERTAIN = ("100.0%", "0.0%", "100,0\u00a0%", "0,0\u00a0%")
+
+
+def columns_of(path):
+    """The name and the cells of each column of a page's tables."""
+    for table in soup_of(path).main.select("table"):
+        names = [head.get_text(" ").strip() for head in table.select("thead th")]
+        rows = [row.find_all(["th", "td"]) for row in table.select("tbody tr")]
+        for place, name in enumerate(names):
+            yield name, [row[place].get_text(" ").strip() for row in rows if len(row) == len(names)]
+
+
+def test_a_difference_of_two_shares_is_told_in_points(page):
+    language, name, path = page
+    columns = list(columns_of(path))
+    assert {head for head, _cells in columns} & DIFFERENCES[language] == set(), "without their unit"
+    told = [cell for head, cells in columns if head.endswith(POINTS[language]) for cell in cells]
+    assert [cell for cell in told if "%" in cell] == []
+    assert told or name not in ("weekly", "leaks", "manager", "refusals")
+
+
+def test_no_probability_is_certain(page):
+    language, name, path = page
+    shown = [cell for head, cells in columns_of(path) if head in PROBABILITIES[language] for cell in cells]
+    assert [cell for cell in shown if cell in CERTAIN] == []
+    assert shown or name not in ("leaks", "plan")
+
+
 TECHNICAL = ("в CRM", "XLSX", "CSV", "ISO", "UTC", "CUSUM", "mid-p")
 WRITTEN = r"[\w./-]+\.(?:toml|csv|md)|(?:loop|missing|values)\.\w+|\b\d{4}-W\d\d\b"
 """Names of files and keys, which people type as they are."""
@@ -195,6 +240,14 @@ CUT_WORDS = r"""
   return cut;
 })
 """
+SIDEWAYS = """
+() => [...document.querySelectorAll(".fs-table .fs-scroll")]
+  .filter(box => box.scrollWidth > box.clientWidth + 1)
+  .filter(box => box.getBoundingClientRect().top < innerHeight || box.closest("#table-flow")
+    || box.querySelectorAll("thead th").length <= 4)
+  .map(box => box.ariaLabel)
+"""
+"""Tables that a phone has room for, or that stand on its first screen, and are scrolled sideways all the same."""
 A4 = {"width": 688, "height": 1009}  # between the margins
 SCREENS = ((390, 844), (768, 1024), (1440, 900))
 
@@ -215,11 +268,23 @@ def test_a_page_is_legible_on_every_screen(browser, folder, name):
                 assert end <= height, where
             assert opened.evaluate(TALL_BOXES) == 0, where
             assert opened.evaluate(SMALL_TEXT) == 0, where
+            assert opened.evaluate(SIDEWAYS) == [], where
             assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
             found = axe.run(opened).response["violations"]
             told = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
             assert told == [], where
         context.close()
+
+
+def test_a_desk_has_room_for_every_table(browser, page):
+    _language, name, path = page
+    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    opened.goto(path.as_uri())
+    opened.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+    wide = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
+    # an analyst's page shows all there is
+    assert name == "leaks" or opened.eval_on_selector_all(".fs-table .fs-scroll", wide) == []
+    opened.close()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -103,7 +103,11 @@ def test_the_head_of_a_page_leads_to_its_neighbours_and_to_the_latest_pages_of_o
         *("../2026-W19/team.html", "../2026-W21/team.html"),
         *("../2026-04/closed-loop.html", "../2026-04/refusals.html", "../2026-Q1/roi.html"),
     ]
-    assert team.links[0].label == "‹ 4–10 May 2026"
+    assert [link.label for link in team.links] == [
+        *("‹ 4–10 May 2026", "18–24 May 2026 ›"),
+        *("Marketing and sales, April 2026", "Refusals, April 2026", "Money, Q1 2026"),
+    ]
+    assert anna.links[2].label == "Team"
     assert [link.page for link in anna.links[:3]] == [
         *("../2026-W19/manager-Anna.html", "../2026-W21/manager-Anna.html", "../2026-W20/team.html"),
     ]

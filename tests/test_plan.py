@@ -500,7 +500,7 @@ def test_open_leads_that_have_paid_and_channels_for_nothing_are_said():
     assert said(plan, paid[1:])[-1].startswith("36 at met have paid already")
     assert said(plan) == with_paid[:-1]
     cost = {"spend": 90.0, "leads": 4, "free_leads": 1, "free_channels": ["Partner"], "cost_elsewhere": 30.0}
-    known = {"costs": False, "payments": False, "currency": "RUB"}
+    known = {"plans": [1], "costs": False, "payments": False, "currency": "RUB"}
     assert shown("plan.money", known, cost=cost)[-1] == (
         "No spend is recorded for Partner, 25% of recent leads. If no more of these can be had, a new lead costs "
         "30 ₽, as in the other channels."
@@ -514,7 +514,7 @@ def test_without_costs_and_payments_the_plan_has_no_section_of_money():
     contacts = pd.DataFrame({"contacts": [3], "kind": ["call"]})
     gaps = plan_gaps(tables, contacts, contacts)
     assert gaps == {"contacts": False, "meetings": True, "managers": False, "costs": True, "payments": True}
-    assert shown("plan.money", gaps, cost={}, currency="RUB") == ["(nothing)"]
+    assert shown("plan.money", gaps, plans=[], cost={}, currency="RUB") == ["(nothing)"]
     assert [line.partition(":")[0] for line in shown("plan.limits", gaps)[1:]] == [
         "No contact is of the kind “meeting”",
         "No costs",

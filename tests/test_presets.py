@@ -19,8 +19,9 @@ from projects import tables
 
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
-from funnelstats.recognising.roles import presets, words
+from funnelstats.recognising.roles import presets
 from funnelstats.recognising.stages import end_of
+from funnelstats.recognising.words import words
 
 DOC = Path(__file__).parents[1] / "docs" / "exports.md"
 WAY = ("new", "met", "offer", "won")

@@ -2,6 +2,8 @@
 
 import codecs
 import gzip
+import io
+import json
 import random
 import re
 import sqlite3
@@ -19,6 +21,7 @@ import pytest
 import xlsxwriter
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.importing import files
 from funnelstats.importing.facts import reason
 from funnelstats.importing.files import FORMULA_WITHOUT_RESULT, read_database, read_file
 
@@ -100,13 +103,10 @@ def test_quoted_newlines_quotes_and_delimiters_stay_in_their_cell(read):
     assert broken == []
 
 
-def test_a_row_with_too_few_or_too_many_fields_is_broken_and_keeps_its_number(read):
-    columns, broken, _ = read("id,name\n1,a\n2\n\n3,b,c\n4,d\n")
-    assert columns == {"_row": [2, 6], "id": ["1", "4"], "name": ["a", "d"]}
-    assert broken == [
-        (3, "2", reason("fields", 1, 2)),
-        (5, "3,b,c", reason("fields", 3, 2)),
-    ]
+def test_blank_cells_at_the_end_may_be_left_out_or_be_too_many_and_filled_ones_break_their_row(read):
+    columns, broken, _ = read("id,name\n1,a\n2\n\n3,b,c\n4,d,, \n")
+    assert columns == {"_row": [2, 3, 6], "id": ["1", "2", "4"], "name": ["a", "", "d"]}
+    assert broken == [(5, "3,b,c", reason("fields", 3, 2))]
 
 
 def test_a_quote_that_never_closes_is_told_with_the_row_it_opens_in(error):
@@ -153,26 +153,28 @@ TITLED = [["Deals of July"], [], ["id", "name"], ["1", "a"], [], ["2", "b"]]
 def test_what_stands_above_the_header_is_not_read_and_rows_keep_their_numbers(read, error, tmp_path):
     text = "".join(";".join(row) + "\n" for row in TITLED)
     found = {"_row": [4, 6], "id": ["1", "2"], "name": ["a", "b"]}
-    assert read(text, ["id", "name"], header_row=3)[0] == found
-    assert read_file(book(tmp_path / "deals.xlsx", TITLED), ["id", "name"], header_row=3).columns.to_pydict() == found
+    assert read(text, ["id", "name"], header_row=(3,))[0] == found
+    assert (
+        read_file(book(tmp_path / "deals.xlsx", TITLED), ["id", "name"], header_row=(3,)).columns.to_pydict() == found
+    )
     assert error(text, ["id", "name"]).splitlines() == [
         'export.csv: no column "id"; known: Deals of July',
         'export.csv: no column "name"; known: Deals of July',
         "export.csv: row 1 was taken as the header; if it is another, state header_row",
     ]
     assert error("\nid,name\n", ["id"]).startswith('export.csv: no column "id"; known: none\n')
-    assert "row 9 was taken as the header" in error(text, ["id"], header_row=9)
+    assert "row 9 was taken as the header" in error(text, ["id"], header_row=(9,))
 
 
 def test_a_title_with_other_delimiters_does_not_mislead(read):
-    assert read('"a, b, c, ""d""\n, e";\nid;name\n1;a\n', ["id"], header_row=2)[0] == {"_row": [3], "id": ["1"]}
+    assert read('"a, b, c, ""d""\n, e";\nid;name\n1;a\n', ["id"], header_row=(2,))[0] == {"_row": [3], "id": ["1"]}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_the_delimiter_that_a_first_line_for_spreadsheets_names_is_taken_and_not_counted(read, encoding):
     for line in ("sep=^", '"sep=^"'):
-        found = read(f"{line}\r\nid^a,b\r\n1^x\r\n2\r\n".encode(encoding), ["id", "a,b"])
-        assert found == ({"_row": [2], "id": ["1"], "a,b": ["x"]}, [(3, "2", reason("fields", 1, 2))],
+        found = read(f"{line}\r\nid^a,b\r\n1^x\r\n2^y^z\r\n".encode(encoding), ["id", "a,b"])
+        assert found == ({"_row": [2], "id": ["1"], "a,b": ["x"]}, [(3, "2^y^z", reason("fields", 3, 2))],
                          "CSV (^)")  # fmt: skip
 
 
@@ -287,12 +289,12 @@ def test_formulas_whose_results_nobody_computed_are_told_and_others_are_read(tmp
     rows = [["=1+1", "title"], ["id", "at"], ["1", "=DATE(2026,1,5)"], ["2", "=DATE(2026,1,6)"]]
     path = workbook(tmp_path / "deals.xlsx", Notes=[["=1+1"]], Deals=rows)
     with pytest.raises(FunnelError) as told:
-        read_file(path, ["id", "at"], sheet="Deals", header_row=2)
+        read_file(path, ["id", "at"], sheet="Deals", header_row=(2,))
     assert str(told.value) == (
         'deals.xlsx: row 3, column "at": 2 cells hold formulas without a result; open the file in Excel, save it and '
         "put it here again"
     )
-    assert read_file(path, ["id"], sheet="Deals", header_row=2).columns["id"].to_pylist() == ["1", "2"]
+    assert read_file(path, ["id"], sheet="Deals", header_row=(2,)).columns["id"].to_pylist() == ["1", "2"]
     results = xlsxwriter.Workbook(tmp_path / "computed.xlsx")
     sheet = results.add_worksheet()
     sheet.write_row(0, 0, ["id", "note"])
@@ -366,33 +368,142 @@ def test_json_lines_keep_digits_and_tell_bad_lines(read):
 
 
 def test_what_lies_in_the_objects_of_json_lines_is_named_by_its_way(read):
-    text = f'{{"id": 1, "current": {{"id": {LONG}, "user": {{"name": "Anna"}}, "tags": ["a"]}}}}\n{{"id": 2}}\n'
+    text = f'{{"id": 1, "current": {{"id": {LONG}, "user": {{"name": "Anna"}}, "tags": ["a", 2]}}}}\n{{"id": 2}}\n'
     columns, _, _ = read(text, ["id", "current.id", "current.user.name", "current.tags"])
     assert columns == {
         "_row": [1, 2],
         "id": ["1", "2"],
         "current.id": [LONG, ""],
         "current.user.name": ["Anna", ""],
-        "current.tags": ['["a"]', ""],
+        "current.tags": ["a; 2", ""],
     }
 
 
-def test_json_over_several_lines_is_told_as_such(error):
-    assert error('{\n  "id": 1\n}\n', ["id"]) == (
+WRAPPED = '{"total": 2, "results": [{"id": "1", "a": {"b": "x"}}, {"id": 2, "tags": []}], "paging": {"next": "y"}}'
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_list_is_a_table_alone_or_as_the_only_list_of_one_object(read, error, indent):
+    whole = json.loads(WRAPPED)
+    found = {"_row": [1, 2], "id": ["1", "2"], "a.b": ["x", ""]}
+    for value in (whole, whole["results"], {"data": {"deals": whole}}):
+        columns, broken, kind = read("\ufeff" + json.dumps(value, indent=indent), ["id", "a.b"])
+        assert (columns, broken, kind) == (found, [], "JSON")
+    several = json.dumps(whole | {"errors": [{"id": 3}]}, indent=indent)
+    assert error(several, ["id"]) == (
+        "export.csv: one object with several lists of objects; state which are the rows: "
+        'rows = "results" or rows = "errors"'
+    )
+    assert read(several, ["results.id", "total"], way="results")[0] == {
+        "_row": [1, 2],
+        "results.id": ["1", "2"],
+        "total": ["2", "2"],
+    }
+    assert read(json.dumps(whole, indent=indent), ["total"])[0] == {"_row": [1], "total": ["2"]}
+
+
+def test_json_that_is_cut_is_told_as_such(error):
+    assert error('{\n  "id": 1\n', ["id"]) == (
         'export.csv: JSON, but not one object per line (JSON lines): line 1 is "{", '
         "which is not JSON: Expecting property name enclosed in double quotes"
     )
+    told = "export.csv: a JSON list that is not whole: Expecting ',' delimiter in line 2; export it again"
+    assert error('[{"id": 1}\n', ["id"]) == told
+
+
+def test_a_list_within_each_object_becomes_rows_of_its_own(read, error):
+    deals = [
+        {"id": 1, "history": {"stage": [{"value": "met", "at": "b"}, {"value": "new"}]}},
+        {"id": 2, "history": {"stage": []}},
+        {"id": 3},
+        {"id": 4, "history": {"stage": [{"value": "won", "at": "c"}]}},
+    ]
+    wanted = ["id", "history.stage.value", "history.stage.at"]
+    rows = {"_row": [1, 2, 3], "id": ["1", "1", "4"], wanted[1]: ["met", "new", "won"], wanted[2]: ["b", "", "c"]}
+    lines = "".join(f"{json.dumps(deal)}\n" for deal in deals)
+    for text in (lines, json.dumps(deals), json.dumps({"results": deals})):
+        assert read(text, wanted, way="history.stage")[0] == rows
+    assert read(json.dumps(deals[0]), wanted, way="history.stage")[0]["id"] == ["1", "1"]
+    nested = json.dumps({"results": deals, "people": [{"name": "x"}]})
+    assert read(nested, ["results.id"], way="results.history.stage")[0]["results.id"] == ["1", "1", "4"]
+    assert error(lines, wanted, way="history.stages") == (
+        'export.csv: rows: no list "history.stages"; did you mean "history.stage"?'
+    )
+
+
+LOG = """<?xml version="1.0"?>
+<log xmlns="http://www.xes-standard.org/">
+  <global scope="event"><string key="concept:name" value="none"/></global>
+  <trace>
+    <string key="concept:name" value="case-1"/><string key="channel" value="Desk"/>
+    <event><string key="concept:name" value="Received"/><date key="time:timestamp" value="2026-01-05T10:00:00+01:00"/>
+      <list key="more"><string key="hidden" value="x"/></list></event>
+    <event><string key="concept:name" value="Decided"/><int key="cost" value="5"/></event>
+  </trace>
+  <trace><event><string key="concept:name" value="Lost"/></event></trace>
+</log>
+"""
+
+
+@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(text.encode())])
+def test_an_event_log_has_a_row_for_each_event_with_what_its_case_says(read, error, pack):
+    wanted = ["case:concept:name", "case:channel", "concept:name", "time:timestamp", "cost"]
+    columns, broken, kind = read(pack(LOG), wanted, name="log.xes")
+    assert (broken, kind) == ([], "XES")
+    assert list(zip(*columns.values(), strict=True)) == [
+        (1, "case-1", "Desk", "Received", "2026-01-05T10:00:00+01:00", ""),
+        (2, "case-1", "Desk", "Decided", "", "5"),
+        (3, "", "", "Lost", "", ""),
+    ]
+    assert error(pack(LOG[:-8])).startswith("export.csv: XES that is not whole: ")
+
+
+# Packed files
+
+
+def packed(**held):
+    """A zip archive of these files."""
+    room = io.BytesIO()
+    with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in held.items():
+            archive.writestr(name.replace("__in__", "/"), content)
+    return room.getvalue()
+
+
+def test_a_packed_file_is_read_as_the_one_it_packs(read, tmp_path):
+    table = ({"_row": [2], "id": ["1"]}, [], "CSV (,)")
+    assert read(gzip.compress(b"id\n1\n"), ["id"]) == table
+    assert read(packed(**{"a__in__deals.csv": "id\n1\n", "__MACOSX/a/._deals.csv": "x", "a/": ""}), ["id"]) == table
+    assert read(packed(**{"deals.csv.gz": gzip.compress(b"id\n1\n")}), ["id"]) == table
+    workbook = book(tmp_path / "deals.xlsx", [["id"], ["1"]]).read_bytes()
+    for content in (gzip.compress(workbook), packed(**{"deals.xlsx": workbook})):
+        assert read(content, ["id"]) == (table[0], [], "XLSX")
+
+
+def test_what_is_packed_wrongly_is_told(error, monkeypatch):
+    several = packed(**{"deals.csv": "id\n", "stages.csv": "id\n"})
+    assert error(several) == (
+        "export.csv: must pack one file, got deals.csv, stages.csv; unpack it, and name the files"
+    )
+    assert "got none" in error(packed(readme__in__=""))
+    whole = "export.csv: a packed file that is not whole; export or pack it again"
+    assert error(gzip.compress(b"id\n1\n" * 99)[:-9]) == whole
+    assert (
+        error(gzip.compress(gzip.compress(gzip.compress(b"id\n")))) == "export.csv: packed more than twice; unpack it"
+    )
+    monkeypatch.setattr(files, "UNPACKED", 2**21)
+    for bomb in (gzip.compress(b"0" * 2**22), packed(**{"bomb.csv": b"0" * 2**22})):
+        assert len(bomb) < 2**13
+        assert "GB when unpacked; unpack and split it" in error(bomb)
 
 
 UNREADABLE = {
     "empty": (b"", "the file is empty; a table with a header row is needed"),
     "blank": (codecs.BOM_UTF8 + b"\n \n", "the file is empty; a table with a header row is needed"),
     "an old Excel file": (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel file (.xls); save it as .xlsx or CSV"),
-    "gzip": (gzip.compress(b"id\n1\n"), "compressed or PDF; unpack or export it as CSV or XLSX"),
-    "PDF": (b"%PDF-1.7", "compressed or PDF; unpack or export it as CSV or XLSX"),
+    "PDF": (b"%PDF-1.7", "a PDF; export it as CSV or XLSX"),
     "HTML": (b"\n<html><table><tr><td>id", "HTML or XML, not a table; export it as CSV or XLSX"),
     "HTML in UTF-16": ("<html>".encode("utf-16"), "HTML or XML, not a table; export it as CSV or XLSX"),
-    "a JSON list": (b'[{"id": 1}]', "a JSON list; write one object per line (JSON lines)"),
     "UTF-16 without a mark": ("id,x\n".encode("utf-16-le"), 'not text in UTF-8; if it is, try encoding = "utf-16-le"'),
     "a cut XLSX": (b"PK\x03\x04rest", "a zip archive, not a whole XLSX file; unpack it or export it again"),
     "a cut Parquet": (b"PAR1rest", "not a whole Parquet file; export it again"),
@@ -402,13 +513,6 @@ UNREADABLE = {
 @pytest.mark.parametrize(("content", "told"), UNREADABLE.values(), ids=UNREADABLE)
 def test_what_is_no_table_is_told_by_what_it_is(error, content, told):
     assert error(content, name="export.csv") == f"export.csv: {told}"
-
-
-def test_a_zip_archive_of_something_else_is_no_spreadsheet(tmp_path):
-    with zipfile.ZipFile(tmp_path / "deals.zip", "w") as archive:
-        archive.writestr("deals.csv", "id\n1\n")
-    with pytest.raises(FunnelError, match=r"deals.zip: a zip archive, not a whole XLSX file"):
-        read_file(tmp_path / "deals.zip")
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_money_dates_and_texts_have_their_own_format():
     day = pd.Timestamp("2026-07-20")
     frame = pd.DataFrame({"who": ["a", "b"], "won": [1234567.4, 2.0], "on": [day, day], "why": [None, "x"]})
     shown = tabled(frame, kinds={"won": "money"}, currency="RUB")
-    assert cells_of(shown)[0] == ["a", "1,234,567\u00a0₽", "2026-07-20", "–"]
+    assert cells_of(shown)[0] == ["a", "1,234,567\u00a0₽", "20 Jul 2026", "–"]
 
 
 def test_no_verdict_is_told_by_its_colour_alone():
@@ -159,10 +159,13 @@ def test_a_column_with_a_hostile_name_is_called_so_beside_each_value(text):
         ({"where": ["met"], "next": ["call"], "k": [1], "l": [1]}, True),
         ({"where": ["what to do is told in words"], "m": [1], "k": [1], "l": [1]}, False),
         ({"where": ["what to do is told in more words"]}, True),
+        ({name: [1] * 7 for name in "nmklij"}, True),
+        ({name: [1] * 7 for name in "nmkli"}, False),
+        ({name: [1] * 8 for name in "nmklij"}, False),
     ],
 )
 def test_what_one_acts_on_is_read_by_rows_on_a_phone_and_numbers_are_compared_by_columns(columns, cards):
-    shown = tabled(pd.DataFrame({"who": ["a"], **columns}))
+    shown = tabled(pd.DataFrame({"who": "a", **columns}))
     assert ("fs-cards" in html_of(shown).find("figure")["class"]) == cards
 
 

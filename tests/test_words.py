@@ -25,7 +25,12 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0₽"
     assert words.exact(0.01457) == "0,0146"
     assert words.day(date(2026, 6, 28)) == "28 июня 2026"
-    assert words.short_day(date(2026, 6, 28)) == "28.06.2026"
+
+
+@pytest.mark.usefixtures("russian")
+def test_up_to_so_many_deals_takes_the_form_of_its_number():
+    forms = [words.counted("Gain: up to %(n)s deal", "Gain: up to %(n)s deals", n) % {"n": n} for n in (1, 2, 11, 21)]
+    assert [form.split()[-1] for form in forms] == ["сделки", "сделок", "сделок", "сделки"]
 
 
 def test_a_number_below_nothing_has_a_true_minus_in_every_form():

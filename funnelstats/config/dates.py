@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import combinations
+
+from babel.dates import get_month_names
 
 from funnelstats.config.errors import FunnelError
 
-EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day")
-"""In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC."""
+EXCEL = "excel"
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day", EXCEL)
+"""In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC;
+days since 1900 as a spreadsheet counts them, with their hours as a fraction."""
+
+EXTRA_MONTHS = {
+    1: "jän jänner", 2: "фев fév fev feber", 3: "mrz", 5: "maj", 6: "jui", 7: "juill", 8: "aou",
+    9: "sept sep сен set setiembre", 11: "ноя", 12: "dec",
+}  # fmt: skip
+"""Ways to write a month that CRMs and spreadsheets have beside those of Unicode's CLDR."""
+
+
+@cache
+def month_words() -> dict[int, tuple[str, ...]]:
+    """What each month is called in English, Russian, German, Spanish and French, in small letters, the longest first.
+
+    >>> [number for number, words in month_words().items() if "sept" in words or "янв" in words]
+    [1, 9]
+    """
+    found: dict[int, set[str]] = {number: set(words.split()) for number, words in EXTRA_MONTHS.items()}
+    for language in ("en", "ru", "de", "es", "fr"):
+        for width in ("wide", "abbreviated"):
+            for context in ("format", "stand-alone"):
+                for number, name in get_month_names(width, context, language).items():
+                    word = name.casefold().rstrip(".")
+                    bare = "".join(mark for mark in unicodedata.normalize("NFD", word) if mark not in ACCENTS)
+                    found.setdefault(number, set()).update({word, unicodedata.normalize("NFC", bare)})
+    return {number: tuple(sorted(found[number], key=lambda word: (-len(word), word))) for number in sorted(found)}
+
+
+ACCENTS = "\u0301\u0302\u0308"
+"""What French, Spanish and German letters are written without where a system knows none; й keeps what makes it й."""
 
 DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {"V"}, {"u"}), ({"Y"}, {"U", "W"}, {"w"})
 """Ways to name a day that every engine reads alike: of a week, the number of its day and not the name."""

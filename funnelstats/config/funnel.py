@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from funnelstats.config.dates import checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
@@ -32,6 +41,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str | Mapping) else value
+
+
+def _as_rows(value: Any) -> Any:
+    return (value,) if isinstance(value, int) else value
+
+
+def _ascending(rows: tuple[int, ...]) -> tuple[int, ...]:
+    if list(rows) != sorted(set(rows)):
+        raise ValueError("must name rows from top to bottom")
+    return rows
 
 
 def _by_column(value: Any) -> Any:
@@ -52,9 +71,29 @@ def _lead_url(address: str) -> str:
     return address
 
 
+class Header(str):
+    """The name of a column in a file, or of several whose texts are one: "Date + Time"."""
+
+    parts: tuple[str, ...]
+
+
+def _header(value: Any) -> Header:
+    parts = tuple(_as_tuple(value)) if isinstance(value, str | list | tuple) else ()
+    if not parts or not all(isinstance(part, str) for part in parts):
+        raise ValueError("must be the header of a column, or a list of them")
+    header = Header(" + ".join(parts))
+    header.parts = parts
+    return header
+
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
 LeadUrl = Annotated[str, AfterValidator(_lead_url)]
-HeaderRow = Annotated[int, Field(ge=1)]
+HeaderRows = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_rows), Field(min_length=1), AfterValidator(_ascending)
+]
+HeaderName = Annotated[Header, PlainValidator(_header)]
+Ids = Literal["number", "salesforce", "phone"]
+Unit = Literal["ms", "s", "min", "h", "hh:mm", "mm:ss"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Days = Annotated[int, Field(ge=1)]
 Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
@@ -77,7 +116,8 @@ class Join(Spec):
     unmatched: Literal["keep", "ignore"] = "keep"
     prefix: str = ""
     encoding: str | None = None
-    header_row: HeaderRow = 1
+    header_row: HeaderRows = (1,)
+    ids: Ids | None = None
 
 
 class Source(Spec):
@@ -87,13 +127,17 @@ class Source(Spec):
     database: str | None = None
     table: str | None = None
     sheet: str | None = None
-    header_row: HeaderRow = 1
+    header_row: HeaderRows = (1,)
+    rows: str = ""
     encoding: str | None = None
     timezone: Zone | None = None
-    columns: dict[str, str]
-    attributes: dict[str, str] = {}
+    columns: dict[str, HeaderName]
+    attributes: dict[str, HeaderName] = {}
+    constants: dict[str, str] = {}
+    fill_down: Texts = ()
     stage: str | None = None
     values: dict[str, dict[str, str]] = {}
+    first_of: dict[str, Annotated[str, Field(min_length=1)]] = {}
     unmapped: Literal["error", "ignore"] = "error"
     date_format: Annotated[dict[str, DateFormats], BeforeValidator(_by_column)] = {}
     decimal: Literal[".", ","] = "."
@@ -102,9 +146,23 @@ class Source(Spec):
     only: dict[str, Texts] = {}
     without: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(_by_column)] = {}
+    unit: dict[str, Unit] = {}
+    later_by: dict[str, str] = {}
+    ids: Ids | None = None
+    lead_by: Annotated[dict[str, str], Field(max_length=1)] = {}
+    shared: Literal["latest"] | None = None
     join: Annotated[tuple[Join, ...], BeforeValidator(_as_tuple)] = ()
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_of_its_lead(cls, stated: Any) -> Any:
+        """What the key of ``lead_by`` holds is read like an id, and stands for one until the lead is found."""
+        keys = stated.get("lead_by") if isinstance(stated, Mapping) else None
+        if not isinstance(keys, Mapping) or not isinstance(stated.get("columns"), Mapping):
+            return stated
+        return {**stated, "columns": {**stated["columns"], "lead_id": next(iter(keys), "")}}
 
 
 class StepInto(Spec):

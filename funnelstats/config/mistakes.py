@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from funnelstats.config.errors import suggestion
-from funnelstats.config.schema import ENDS, IGNORE, TABLES
+from funnelstats.config.errors import nearest, suggestion
+from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES
 
 OF_LEADS = frozenset({
     "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
@@ -66,19 +66,26 @@ def _taken_attributes(leads: Any) -> Iterator[str]:
     """Attributes named like each other, or like a column that reports add to those of the leads."""
     stated: dict[str, str] = {}
     for source in _list(leads):
-        for name in sorted(set(_mapping(_mapping(source).get("attributes")))):
+        names = {name: key for key in ("constants", "attributes") for name in _mapping(_mapping(source).get(key))}
+        for name, key in sorted(names.items()):
             column = _as_column(name)
             other = stated.setdefault(column, name)
             if other != name:
-                yield f'leads.attributes.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
+                yield f'leads.{key}.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
             elif column in OF_LEADS | OF_COUNTS and column not in OWN:
-                yield f'leads.attributes.{name}: reports have a column "{column}" of their own; give it another name'
+                yield f'leads.{key}.{name}: reports have a column "{column}" of their own; give it another name'
 
 
 def _unknown_names(stated: Mapping[str, Any], stages: list[str]) -> Iterator[str]:
     """Columns or attributes of leads, and stages, that a key names and nobody states."""
     sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
-    known = {name for source in sources for key in ("columns", "attributes") for name in _mapping(source.get(key))}
+    keys = ("columns", "attributes", "constants")
+    known = {name for source in sources for key in keys for name in _mapping(source.get(key))}
+    for table in ("entries", "contacts", "payments"):
+        for source in _list(stated.get(table)):
+            for name in _mapping(_mapping(source).get("lead_by")).values():
+                if name not in known:
+                    yield f'{table}.lead_by: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
     for path in LEAD_COLUMNS if sources else ():
         for key, name in _names_at(stated, path.split(".")):
             if name not in known:
@@ -129,7 +136,11 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     named = set(columns) if isinstance(columns, Mapping) else set()
     for column in sorted(named - known.keys()):
         yield f"columns.{column}: no column of {table}; {suggestion(column, known)}"
-    given = named | ({"stage"} if table == "entries" and "stage" in source else set())
+    constants = set(_mapping(source.get("constants")))
+    given = named | constants | ({"stage"} if table == "entries" and "stage" in source else set())
+    given |= {"lead_id"} if "lead_by" in source and "lead_id" in known else set()
+    yield from _constant_mistakes(table, source, named, constants)
+    yield from _key_mistakes(table, source, named)
     for column, spec in known.items():
         if spec.required and isinstance(columns, Mapping) and column not in given:
             yield f"columns.{column}: must be stated"
@@ -152,9 +163,61 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
             yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
     yield from _stage_source_mistakes(table, source, named, stages, undated)
     mapped = named | set(_mapping(source.get("attributes")))
-    for key in ("values", "date_format", "missing"):
+    yield from _unit_mistakes(table, source, named)
+    for key in ("values", "date_format", "missing", "first_of"):
         for column in sorted(set(_mapping(source.get(key))) - mapped):
             yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
+
+
+def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], constants: set[str]) -> Iterator[str]:
+    known = TABLES[table]
+    for name in sorted(constants):
+        if name == "stage" and table == "entries":
+            yield "constants.stage: state stage instead"
+        elif name in named or name in _mapping(source.get("attributes")):
+            yield f"constants.{name}: it is read from a column too; state one of the two"
+        elif name == "lead_id":
+            yield "constants.lead_id: each row has a lead of its own"
+        elif name.startswith("_"):
+            yield f'constants.{name}: names that begin with "_" are those of funnelstats; give it another name'
+        elif name not in known and (table != "leads" or nearest(name, known)):
+            yield f"constants.{name}: no column of {table}; {suggestion(name, known)}"
+    for name, header in _mapping(source.get("columns")).items():
+        if header == ROW_NUMBER and name in known and known[name].kind != "id":
+            yield f'columns.{name}: "{ROW_NUMBER}", the number of the row, can only be an id'
+        if header == ROW_NUMBER and "database" in source:
+            yield f"columns.{name}: rows of a database have no number that stays"
+    if "fill_down" in source and "database" in source:
+        yield "fill_down: rows of a database have no order"
+
+
+def _key_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
+    """What is wrong with how rows find their lead."""
+    for key in ("ids", "lead_by", "shared"):
+        if key in source and (table == "leads" or "lead_id" not in TABLES[table]):
+            yield (
+                f"{key}: only rows that belong to a lead have it; {table} have none"
+                if table != "leads"
+                else (f"{key}: leads are what the rows of the other tables are compared with; state it there")
+            )
+    if "lead_by" in source and "lead_id" in named:
+        yield "lead_by: state either columns.lead_id or lead_by, not both"
+    if "lead_by" in source and isinstance(source["lead_by"], Mapping) and len(source["lead_by"]) != 1:
+        yield 'lead_by: must name one header and what it is of leads: { "Contact ID" = "contact" }'
+    if "shared" in source and "lead_by" not in source:
+        yield "shared: says which lead counts where lead_by finds several; state lead_by"
+
+
+def _unit_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
+    later = _mapping(source.get("later_by"))
+    durations = sorted((named & DURATIONS) | set(later))
+    for column in sorted(set(_mapping(source.get("unit"))) - set(durations)):
+        yield f"unit.{column}: no duration that this source reads; known: {', '.join(durations) or 'none'}"
+    for column in sorted(later):
+        if column not in named or column not in TABLES[table] or TABLES[table][column].kind != "instant":
+            yield f"later_by.{column}: must be a column of instants that this source reads"
+        elif column not in _mapping(source.get("unit")):
+            yield f'later_by.{column}: its unit must be stated: unit.{column} = "min"'
 
 
 def _stage_source_mistakes(

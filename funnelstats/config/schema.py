@@ -62,6 +62,12 @@ TABLES: dict[str, dict[str, Column]] = {
     },
 }
 
+DURATIONS = frozenset({"duration_s"})
+"""Numbers that are how long something took."""
+
+ROW_NUMBER = "_row"
+"""In place of a header: the number of the row itself."""
+
 KNOWN_ON = {"leads": "created_on", "entries": "entered_on", "contacts": "on", "payments": "paid_on", "costs": "date"}
 """The day from which on a row of a table is known."""
 

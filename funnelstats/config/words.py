@@ -25,12 +25,11 @@ NOT_KNOWN = "n/a"
 MINUS = "\u2212"
 _PATTERNS = ("#,##0", "#,##0.0", "#,##0.00", "#,##0.000", "#,##0.0000")
 _TINY = 0.0001
+_NEARLY = 0.999
 _ENDLESS = 1e21
 """From here on a number is shown as endless: Babel refuses it, and no digit of it would mean anything."""
 _DAYS = {"en": "d MMM y", "ru": "d MMMM y"}
-"""How a sentence writes a day: without the full stops of Russian's short months and of its "г."."""
-_SHORT_DAYS = {"en": "y-MM-dd", "ru": "dd.MM.y"}
-"""How a table does."""
+"""How a day is written: without the full stops of Russian's short months and of its "г."."""
 _BRITISH = {"en": "en_GB"}
 """Whose English is written: no comma before the last of several."""
 _spoken: dict[str, Any] = {"language": "en", "labels": {}, "lead_url": None}
@@ -144,6 +143,17 @@ def points(share: float) -> str:
     """
     size = round(float(100 * share), 1)
     return counted("{n} point", "{n} points", 1 if size == 1 else 2).format(n=number(size, size % 1 > 0))
+
+
+def probability(share: float) -> str:
+    """A probability as a percentage: nothing is certain, and nothing ruled out.
+
+    >>> probability(0.9), probability(0.99996), probability(0.0)
+    ('90.0%', 'above 99.9%', 'below 0.1%')
+    """
+    if share > _NEARLY:
+        return _("above {share}").format(share=percent(_NEARLY, 1))
+    return _("below {share}").format(share=percent(1 - _NEARLY, 1)) if share < 1 - _NEARLY else percent(share, 1)
 
 
 def percent_range(lower: float, upper: float) -> str:
@@ -273,22 +283,23 @@ def month(value: date) -> str:
     return _day(value, "LLLL y")
 
 
+def quarter(name: str) -> str:
+    """A quarter as people say it.
+
+    >>> quarter("2026-Q2")
+    'Q2 2026'
+    """
+    year, _q, n = name.partition("-Q")
+    return _("Q{n} {year}").format(n=n, year=year)
+
+
 def day(value: date) -> str:
-    """A day as sentences write it.
+    """A day as sentences and tables write it.
 
     >>> day(date(2026, 6, 28))
     '28 Jun 2026'
     """
     return _day(value, _DAYS[spoken()])
-
-
-def short_day(value: date) -> str:
-    """A day as tables write it.
-
-    >>> short_day(date(2026, 6, 28))
-    '2026-06-28'
-    """
-    return _day(value, _SHORT_DAYS[spoken()])
 
 
 def axis_day(value: date) -> str:

@@ -10,6 +10,7 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
@@ -66,6 +67,12 @@ def stage_flow(
     frame = every.merge(frame, how="left", on=[*keys, "_place"])
     frame.insert(len(keys), "stage", named(frame["_place"], funnel.stages))
     return whole_numbers(frame[[*keys, "stage", *FLOW]], FLOW)
+
+
+def with_known_ends(flow: pd.DataFrame, journeys: ir.Table) -> pd.DataFrame:
+    """The `stage_flow` of journeys, nothing known of an end that none of them came to: it may not be recorded."""
+    ended = set(fetch(journeys.select("ended_as").distinct())["ended_as"])
+    return flow.assign(**{end: np.nan for end in ENDS if end not in ended})
 
 
 def _returns(journeys: ir.Table) -> ir.Table:

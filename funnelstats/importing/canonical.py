@@ -12,13 +12,22 @@ import pyarrow as pa
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
 from funnelstats.config.funnel import Funnel, Join, Source
-from funnelstats.config.schema import ENDS
+from funnelstats.config.schema import ENDS, ROW_NUMBER, TABLES
 from funnelstats.importing.cell_facts import currency_facts, grouped_columns, swapped_dates, unread_facts, utc_days
-from funnelstats.importing.cells import BLANKS, ROW, instant_at, trimmed, wall_clock
-from funnelstats.importing.facts import Fact, reason, reason_in_file
+from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
+from funnelstats.importing.closing import Needs
+from funnelstats.importing.facts import Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
-from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
+from funnelstats.importing.mapping import (
+    NUMBER,
+    Fault,
+    cell_texts,
+    faults_of,
+    mapped,
+    typed_cells,
+    with_their_leads,
+)
 from funnelstats.importing.repeats import conflicts, with_repeats
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
@@ -52,7 +61,7 @@ def canonical_table(
 ) -> Canonical:
     """One canonical table. The mistakes of all its sources are told at once."""
     sources: tuple[Source, ...] = getattr(funnel, table)
-    pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files))
+    pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files, leads))
     united = con.create_table(f"united_{table}", ibis.union(*_alike([piece.rows for piece in pieces], table)))
     ignored = united.filter(united["_ignored"].notnull()).group_by("_source", "_ignored").aggregate(rows=ibis._.count())
     left_out = ignored.order_by("_source", "_ignored").execute().groupby("_ignored", sort=False)["rows"].sum()
@@ -80,16 +89,20 @@ def canonical_table(
     return Canonical(good, account, aside[SET_ASIDE], odd)
 
 
-def _piece(con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files: Files) -> Piece:
+def _piece(
+    con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files: Files, leads: ir.Table | None
+) -> Piece:
     """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
     source: Source = getattr(funnel, table)[number]
     name = f"{table}_{number}"
-    raw, read = _read_source(con, funnel, source, files, f"raw_{name}")
+    raw, read = _read_source(con, funnel, table, source, files, f"raw_{name}")
     texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
     con.drop_table(f"raw_{name}")
     _refuse_unmapped(texts, table, source)
     cells = con.create_table(f"cells_{name}", typed_cells(texts, funnel, table, source))
     con.drop_table(f"texts_{name}")
+    if leads is not None and (source.lead_by or source.ids):
+        cells = con.create_table(f"found_{name}", with_their_leads(cells, leads, table, source))
     chosen = cells["_ignored"].isnull()
     selected = cells.filter(chosen)
     faults = faults_of(cells, funnel, table, source)
@@ -103,7 +116,7 @@ def _piece(con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
     sheets = [file.name for file in read if file.kind == "XLSX"]
-    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, source)]
+    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
     at_fault = [fault for fault, _count in occurring]
     rows = con.create_table(
@@ -146,23 +159,26 @@ def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.Da
 
 
 def _read_source(
-    con: ibis.BaseBackend, funnel: Funnel, source: Source, files: Files, name: str
+    con: ibis.BaseBackend, funnel: Funnel, table: str, source: Source, files: Files, name: str
 ) -> tuple[ir.Table, list[SourceFile]]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
-    named = {*source.columns.values(), *source.attributes.values(), *source.only, *source.without}
+    headers = [*source.columns.values(), *source.attributes.values()]
+    named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
+    named |= {*source.only, *source.without, *source.later_by.values()}
     named |= {source.latest_by} if source.latest_by else set()
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
-    wanted = sorted({*(join.left for join in source.join), *(named - set(added))})
+    wanted = sorted({*(join.left for join in source.join), *(named - set(added)), *source.fill_down})
+    needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
     if source.database:
-        table = str(source.table)
-        reads = [SourceFile(Path(table), table, read_database(source.database, table, wanted))]
+        stored = str(source.table)
+        reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
     else:
-        paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
+        paths = _paths(source, files)
         reads = gathered(
             paths,
             lambda path: SourceFile(
-                path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted)
+                path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted, needs)
             ),
         )
     parts = []
@@ -177,14 +193,34 @@ def _read_source(
         parts.append(columns.append_column("_file", pa.array([file.name] * columns.num_rows, pa.string())))
     raw = con.create_table(name, pa.concat_tables(parts))
     for join, lookup in zip(source.join, lookups, strict=True):
-        raw = raw.left_join(lookup, trimmed(raw[join.left], BLANKS) == lookup[lookup.columns[0]])
-    return raw, reads
+        raw = raw.left_join(lookup, id_form(trimmed(raw[join.left], BLANKS), join.ids) == lookup[lookup.columns[0]])
+    return (_numbered(raw, funnel, files) if ROW_NUMBER in headers else raw), reads
+
+
+def _needed_headers(table: str, source: Source) -> list[str]:
+    """The headers of the cells without which a row is none; a date that declares a row left out is none of them."""
+    left_out = {"entered_at"} if source.stage is not None else {*source.later_by}
+    needed = [name for name, spec in TABLES[table].items() if spec.required and name not in left_out]
+    return [part for name in needed if name in source.columns for part in source.columns[name].parts[:1]]
+
+
+def _paths(source: Source, files: Files) -> list[Path]:
+    return list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
+
+
+def _numbered(raw: ir.Table, funnel: Funnel, files: Files) -> ir.Table:
+    """The rows with their number as an id, which their file goes before where rows of several files have such ids."""
+    sources = [source for table in TABLES for source in getattr(funnel, table) if ROW_NUMBER in source.columns.values()]
+    number = raw[ROW].cast("string")
+    if len({path for source in sources for path in _paths(source, files)}) > 1:
+        number = raw["_file"] + ":" + number
+    return raw.mutate(**{NUMBER: number})
 
 
 def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], name: str, number: int) -> ir.Table:
     """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
     reads = [
-        read_file(path, encoding=join.encoding, header_row=join.header_row)
+        read_file(path, encoding=join.encoding, header_row=join.header_row, needs=Needs((join.right,), {}))
         for pattern in join.files
         for path in files[pattern]
     ]
@@ -192,17 +228,18 @@ def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], na
     rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
     if join.right not in rows.columns:
         raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
-    for row, value, why in (line for read in reads for line in read.broken):
+    for row, value, why in (line for read in reads for line in read.broken if code_of(line[2]) != "closing"):
         raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
     match = f"_match{number}"
-    rows = rows.mutate(**{match: trimmed(rows[join.right], BLANKS)}).filter(ibis._[match] != "")
+    rows = rows.mutate(**{match: id_form(trimmed(rows[join.right], BLANKS), join.ids)}).filter(ibis._[match] != "")
     twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
     several = twice.filter(twice["rows"] > 1).order_by("row").execute()
     for value, _, row in several.head(1).itertuples(index=False):
         raise FunnelError(
             f'{file}: row {row}: {join.right} "{visible(value)}" stands there again; a join needs it once, and '
             f"{len(several):,} of {twice.count().execute():,} stand there several times. Join by a key that names one "
-            f"row, such as the id of the deal itself, or join a file that holds each {join.right} once"
+            f"row, such as the id of the deal itself, or join a file that holds each {join.right} once; if it names a "
+            f'contact who has several leads, state lead_by = {{ "{join.left}" = ... }} instead of the join'
         )
     others = {f"{join.prefix}{column}": column for column in rows.columns if column not in (join.right, ROW, match)}
     return rows.select(match, **{new: column for new, column in others.items() if new in named})

@@ -20,8 +20,8 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, ZONED, instant_at, wall_clock
-from funnelstats.importing.facts import REPEATS, Fact, code_of
-from funnelstats.importing.files import SourceFile, read_source_file
+from funnelstats.importing.facts import NOT_BAD, Fact, code_of
+from funnelstats.importing.files import SourceFile, read_source_file, unpacked
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
 from funnelstats.importing.mapping import date_columns
 
@@ -131,7 +131,7 @@ def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, s
             yield Fact("dates_swapped", source.columns[column], dates)
 
 
-def grouped_columns(cells: ir.Table, source: Source) -> Iterator[Fact]:
+def grouped_columns(cells: ir.Table, table: str, source: Source) -> Iterator[Fact]:
     """Columns that are filled in the first row of a group only, as spreadsheets print them."""
     for column in [name for name in ("manager", "channel", "campaign") if name in source.columns]:
         in_file = ibis.window(group_by="_file", order_by=ROW)
@@ -151,11 +151,13 @@ def grouped_columns(cells: ir.Table, source: Source) -> Iterator[Fact]:
             .left_join(again.group_by("_file").aggregate(again=again["_again"].sum()), "_file")
             .execute()
         )
-        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if _looks_grouped(file))
-        yield Fact("grouped_managers" if column == "manager" else "grouped_cells", source.columns[column], blank)
+        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if looks_grouped(file))
+        header = source.columns[column]
+        mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
+        yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")
 
 
-def _looks_grouped(file: Any) -> bool:
+def looks_grouped(file: Any) -> bool:
     """Whether a file's first row is filled, most are not, and what is filled never stands twice running.
 
     Each name stands once; or it would hardly happen by chance that no two filled rows are neighbours, and that each
@@ -178,7 +180,7 @@ def unread_facts(
         mend = _reading_lines(name, table, sources[number], rows["value"].unique().tolist())
         yield Fact(UNREAD.get(name, "unread_cells"), header, len(rows), mend)
     if table in UNREAD_ROWS:
-        unread = ~bad_rows["reason"].map(code_of).isin([*REPEATS, "orphan"])
+        unread = ~bad_rows["reason"].map(code_of).isin([*NOT_BAD, "orphan"])
         yield Fact(UNREAD_ROWS[table], "", unread.sum())
 
 
@@ -196,16 +198,18 @@ def doubtful_units(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact
     if contacts is not None and "duration_s" in contacts.columns:
         took = contacts.filter(contacts.duration_s > 0)
         median, calls = took.aggregate(median=took.duration_s.median(), calls=took.count()).execute().iloc[0]
-        if calls and median > HOUR > funnel.contact.conversation_s:
-            seconds = int(funnel.contact.conversation_s * 1000)
-            yield Fact("long_calls", f"{median:,.0f}", calls, f"contact.conversation_s = {seconds}")
+        if calls and median > HOUR:
+            yield Fact("long_calls", f"{median:,.0f}", calls, lines_under("contacts", 'unit.duration_s = "ms"'))
     entries = tables["entries"]
     given = entries.filter(entries.reason.notnull()).group_by("reason").aggregate(rows=ibis._.count())
     counts = given.order_by("reason").execute().set_index("reason")["rows"]
     listed = _several_reasons(counts[~counts.index.isin([*funnel.refusals.categories])])
     if len(listed):
         first = listed.index[0]
+        mark = next((mark for mark in SURE if any(mark in reason for reason in listed.index)), "")
         mend = f"values.reason = {toml_value({first: _parts(first, LISTS)[0]})}"
+        if mark:
+            mend = lines_under("entries", f"first_of.reason = {toml_value(mark)}")
         yield Fact("several_reasons", first.replace("\n", " "), int(listed.sum()), mend)
 
 
@@ -338,16 +342,16 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
     """A workbook's numbers, of the rows selected, by the currency that their format shows."""
     from openpyxl import load_workbook
 
-    book = load_workbook(io.BytesIO(file.path.read_bytes()), read_only=True)
+    with unpacked(file.path) as path:
+        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True)
     counts: Counter[str] = Counter()
     # Most workbooks format no cell as money: their rows need not be read once more.
     if any(_currency(text) for text in [*book._number_formats, *_money_formats(book)]):
         sheet = book[source.sheet] if source.sheet else book.worksheets[0]
         sheet.reset_dimensions()
-        rows = sheet.iter_rows(min_row=source.header_row)
-        header = [str(cell.value or "").strip() for cell in next(rows, ())]
-        place = header.index(column) if column in header else len(header)
-        numbered = enumerate(rows, start=source.header_row + 1)
+        place = file.header.index(column) if column in file.header else len(file.header)
+        rows = sheet.iter_rows(min_row=source.header_row[-1] + 1)
+        numbered = enumerate(rows, start=source.header_row[-1] + 1)
         cells = (row[place] for number, row in numbered if number in selected and len(row) > place)
         counts.update(
             sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))

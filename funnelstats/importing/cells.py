@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import month_abbr, month_name
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from math import isnan
 from pathlib import Path
@@ -20,7 +21,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnelstats.config.dates import EPOCHS
+from funnelstats.config.dates import EPOCHS, EXCEL, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
 
@@ -45,7 +46,7 @@ def composed(text: str) -> str:
 
 
 def chosen_columns(
-    path: Path, header: Sequence[str], wanted: Sequence[str] | None, header_row: int | None = None
+    path: Path, header: Sequence[str], wanted: Sequence[str] | None, header_row: Sequence[int] = ()
 ) -> list[str]:
     """The wanted columns, each of which must stand in the header once; all where none is wanted."""
     known = [name for name in header if name]
@@ -67,7 +68,9 @@ def chosen_columns(
         if name.casefold() in (FILE, ROW)
     ]
     if header_row and missing and len(missing) == len(wanted):
-        mistakes.append(f"{path.name}: row {header_row} was taken as the header; if it is another, state header_row")
+        rows = "row " + str(header_row[0]) if len(header_row) == 1 else f"rows {', '.join(map(str, header_row))}"
+        verb = "was" if len(header_row) == 1 else "were"
+        mistakes.append(f"{path.name}: {rows} {verb} taken as the header; if it is another, state header_row")
     if mistakes:
         raise FunnelError("\n".join(mistakes))
     return wanted
@@ -100,6 +103,9 @@ def cell_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(value.total_seconds(), 60)
+        return f"{int(minutes) // 60:02}:{int(minutes) % 60:02}:{seconds:02g}"
     if isinstance(value, float) and isnan(value):
         return ""
     if isinstance(value, int | float) and abs(value) >= SAFE_DIGITS:
@@ -118,12 +124,14 @@ WHOLE_DAY = r"^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?)?$"
 FIRST_YEAR = 1000
 """A year before it is a short year under the wrong format, or a CRM's way to write no date: 01.01.0001."""
 
-EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$"}
-"""From 1973 to 2286, so that neither is taken for the other, and 0 is no date."""
+EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$", EXCEL: r"^[1-9]\d{4}([.,]\d+)?$"}
+"""From 1973 to 2286, from 1927 to 2173 in a spreadsheet, so that none is taken for the other, and 0 is no date."""
 
 MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 WHOLE = 86_400_000_000
 """Microseconds of a day."""
+DAYS_TO_1970 = 25_569
+"""The number that a spreadsheet gives the first day of 1970."""
 
 TYPOGRAPHIC = "\u2212\u00a0\u2009\u202f\u2019", "-   '"
 """Minus, narrow and unbreakable blanks and apostrophe of typesetters, and those of a keyboard."""
@@ -170,7 +178,41 @@ def trimmed(text, characters):  # type: ignore[no-untyped-def]
 
 def one_blank(text: ir.StringValue) -> ir.StringValue:
     """The text with one blank where several stand, or one of another kind: nobody sees the difference."""
-    return text.re_replace(r"[\s\x{00A0}\x{2009}\x{202F}]+", " ")
+    return text.re_replace(r"[\s\p{Zs}]+", " ")
+
+
+HALF_OF_DAY = r"(?i) ?\b([ap])\.? ?m\b\.?"
+"""Before or after noon, as am, a.m. or A. M."""
+
+
+def _month_pattern(number: int, mark: str) -> str:
+    """A month in any of the languages that are read, with the marks before and after it; a full stop is its own."""
+    return rf"(?i)(^|{mark})(?:{'|'.join(month_words()[number])})\.?({mark}|$)"
+
+
+def _plain_date(text: ir.StringValue, months: Sequence[str]) -> ir.StringValue:
+    """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
+    text = one_blank(text).re_replace(HALF_OF_DAY, r"\1m")
+    for number, name in enumerate(months, start=1):
+        text = text.re_replace(_month_pattern(number, r"[^\p{L}]"), rf"\1{name}\2")
+    return text
+
+
+def plain_date(text: str) -> str:
+    """The same of one text, with the short names of months.
+
+    >>> plain_date("5 сент. 2026 1:05 p. m.")
+    '5 Sep 2026 1:05 pm'
+    """
+    text = re.sub(HALF_OF_DAY, r" \1m", re.sub(r"\s+", " ", text))
+    for number in month_words():
+        text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
+    return text
+
+
+def _plain_format(fmt: str) -> str:
+    """The format that reads what is written so."""
+    return re.sub(" ?%p", "%p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))
 
 
 def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: str) -> ir.TimestampValue:
@@ -180,15 +222,31 @@ def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: s
     such days alone, ``%Y-%m-%dT00:00:00Z``, leave the other texts to ISO.
     """
     days = all(":" in fmt and not _codes(fmt) & {"H", "I"} for fmt in formats)
-    iso = text.re_search(ISO) & (ibis.literal(True) if days else text.contains("T"))
+    readings = [_by_format(text, fmt, clock, zone) for fmt in formats]
+    readings.append(_by_iso(text, clock, zone, anywhere=days))
+    # Only texts that nothing has read so far cost the time that these take.
+    readings += [
+        _by_format(_plain_date(text, MONTHS[code] if code else ()), _plain_format(fmt), clock, zone)
+        for fmt in formats
+        if fmt not in EPOCHS
+        for code in [next((code for code in "bB" if code in _codes(fmt)), "")]
+    ]
+    readings += [_by_iso(one_blank(text), clock, zone, anywhere=True)] if days else []
+    return ibis.coalesce(*readings)
+
+
+MONTHS = {"b": month_abbr[1:], "B": month_name[1:]}
+
+
+def _by_iso(text: ir.StringValue, clock: str, zone: str, *, anywhere: bool) -> ir.TimestampValue:
+    """By ISO; where formats are stated, only true dates of spreadsheets and Parquet, which readers write with a T."""
+    iso = text.re_search(ISO) & (ibis.literal(True) if anywhere else text.contains("T"))
     day_or_time = instant_at(clock, _plausible(text.try_cast("timestamp")))
     if clock != zone:
         day = instant_at(zone, _plausible(text.try_cast("timestamp")))
         day_or_time = ibis.ifelse(text.re_search(WHOLE_DAY), day, day_or_time)
     zoned = _plausible(text.try_cast(dt.Timestamp(timezone="UTC")))
-    # Spreadsheets and Parquet hold real dates, which readers write as ISO with a T whatever the format.
-    spreadsheet = ibis.ifelse(iso, ibis.ifelse(text.re_search(ZONED), zoned, day_or_time), ibis.null(zoned.type()))
-    return ibis.coalesce(*(_by_format(text, fmt, clock, zone) for fmt in formats), spreadsheet)
+    return ibis.ifelse(iso, ibis.ifelse(text.re_search(ZONED), zoned, day_or_time), ibis.null(zoned.type()))
 
 
 def utc_midnight(text: ir.StringValue, instant: ir.TimestampValue, formats: Sequence[str]) -> ir.BooleanValue:
@@ -208,6 +266,13 @@ def _codes(fmt: str) -> set[str]:
 
 
 def _by_format(text: ir.StringValue, fmt: str, clock: str, zone: str) -> ir.TimestampValue:
+    if fmt == EXCEL:
+        serial = ibis.ifelse(
+            text.re_search(EPOCH_DIGITS[fmt]), text.replace(",", ".").try_cast("float64"), ibis.null("float64")
+        )
+        # To the millisecond: a fraction of a day is no exact second.
+        wall = make_timestamp((serial * WHOLE / 1000).round().cast("int64") * 1000 - DAYS_TO_1970 * WHOLE)
+        return ibis.ifelse(serial % 1 == 0, instant_at(zone, wall), instant_at(clock, wall))
     if fmt in EPOCHS:
         unit = fmt.removesuffix("_day")
         digits = text.re_search(EPOCH_DIGITS[unit])
@@ -237,17 +302,103 @@ def _plausible(moment: ir.TimestampValue) -> ir.TimestampValue:
 
 
 def number_of(text: ir.StringValue, source: Source) -> ir.FloatingValue:
-    """The number that digits say with the source's decimal, thousands and currency signs; "(5)" is minus five."""
+    """The number that digits say with the source's decimal, thousands and currency signs; "(5)" is minus five.
+
+    A minus may stand behind, and a word for thousands or millions: "1.234,50-", "$12.5K", "1,2 млн".
+    """
+    digits = _digits(text, source)
+    sign_behind = digits.re_replace(r"^(.*\d.*?) *-$", r"-\1")
+    word = sign_behind.re_extract(MANY, 2).lower()
+    many = ibis.cases(*((word.isin(words.split()), float(factor)) for factor, words in MULTIPLES.items()))
+    number = ibis.coalesce(
+        _plain_number(digits, source),
+        _plain_number(sign_behind, source),
+        _plain_number(sign_behind.re_extract(MANY, 1), source) * many,
+    )
+    # More digits than a float can hold are infinite there, and no amount.
+    return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
+
+
+MULTIPLES = {
+    1_000: "k тыс тысяч тысячи тысяча tsd",
+    1_000_000: "m mm mn mln mio млн миллион миллиона миллионов million millions millionen",
+    1_000_000_000: "b bn mrd млрд миллиард миллиарда миллиардов billion billions milliarden",
+}
+"""Words behind a number, in small letters, and by how much they multiply it."""
+MANY = rf"(?i)^(.*\d) *({'|'.join(' '.join(MULTIPLES.values()).split())})[. ]*$"
+
+
+def _digits(text: ir.StringValue, source: Source) -> ir.StringValue:
+    """The text without currency signs, with a keyboard's minus, blanks and apostrophe, the sign at its beginning."""
     signs = sorted(source.currency_signs, key=len, reverse=True)
     digits = text.re_replace("|".join(map(re.escape, signs)), "") if signs else text
     digits = trimmed(digits.translate(*TYPOGRAPHIC), BLANKS)
-    digits = digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
+    return digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
+
+
+def _plain_number(digits: ir.StringValue, source: Source) -> ir.FloatingValue:
     thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
-    plain = digits.re_search(number_pattern(source.decimal, thousands))
     bare = digits.replace(thousands, "") if thousands else digits
     number = bare.replace(source.decimal, ".").try_cast("float64")
-    # More digits than a float can hold are infinite there, and no amount.
-    return ibis.ifelse(plain & ~number.isinf(), number, ibis.null("float64"))
+    return ibis.ifelse(digits.re_search(number_pattern(source.decimal, thousands)), number, ibis.null("float64"))
+
+
+SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+TWO_PARTS = {"hh:mm": (3600.0, 60.0), "mm:ss": (60.0, 1.0)}
+"""What the two parts of a duration are worth where its unit says so; three are hours, minutes and seconds."""
+THREE_PARTS = r"^(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)$"
+PARTS = r"^(\d+):([0-5]?\d(?:[.,]\d+)?)$"
+_MANY_OF = r"(?:(\d+(?:[.,]\d+)?)\s*(?:{})\.?\s*)?"
+SPELLED = "(?i)^p?{}t?{}{}{}$".format(
+    *(
+        _MANY_OF.format(words)
+        for words in (
+            r"d|days?|д|дн\p{L}*|день|дня|tage?",
+            r"h|hrs?|hours?|ч|час\p{L}*|std|stunden?",
+            r"m|mins?|minutes?|м|мин\p{L}*|minuten?",
+            r"s|secs?|seconds?|с|сек\p{L}*|sek\p{L}*",
+        )
+    )
+)
+"""2m 35s, 1 ч 5 мин, and ISO's PT2M35S."""
+
+
+def duration_of(text: ir.StringValue, source: Source, unit: str) -> ir.FloatingValue:
+    """The seconds that a text says something took: a number of the unit, a clock's 00:02:35, or words: 2m 35s."""
+
+    def part(pattern: str, place: int) -> ir.FloatingValue:
+        return text.re_extract(pattern, place).replace(",", ".").try_cast("float64").fill_null(0)
+
+    def added(pattern: str, worth: Sequence[float]) -> ir.FloatingValue:
+        parts = (part(pattern, place) * seconds for place, seconds in enumerate(worth, start=1))
+        return ibis.ifelse(text.re_search(pattern) & text.re_search(r"\d"), sum(parts), ibis.null("float64"))
+
+    readings = [_plain_number(_digits(text, source), source) * SECONDS[unit]] if unit in SECONDS else []
+    readings.append(added(THREE_PARTS, (3600.0, 60.0, 1.0)))
+    readings += [added(PARTS, TWO_PARTS[unit])] if unit in TWO_PARTS else []
+    readings.append(added(SPELLED, (86_400.0, 3600.0, 60.0, 1.0)))
+    number = ibis.coalesce(*readings)
+    return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
+
+
+LAST_DIGITS = 9
+"""Of a phone number: what stands before them is the country, and how one dials out of one's own."""
+
+
+def id_form(text: ir.StringValue, ids: str | None) -> ir.StringValue:
+    """What ids have in common that differ in form only; addresses of mail differ in capitals whatever is stated."""
+    if ids == "number":
+        return text.re_replace(r"^0*(\d+?)(?:[.,]0+)?$", r"\1")
+    if ids == "salesforce":
+        return ibis.ifelse(text.re_search("^[A-Za-z0-9]{18}$"), text.left(15), text)
+    if ids == "phone":
+        digits = text.re_replace(r"(?i)\s*(?:,|;|ext|x|доб|#).*$", "").re_replace(r"\D", "")
+        return ibis.ifelse(digits.length() >= FEWEST_DIGITS, digits.right(LAST_DIGITS), ibis.null("string"))
+    return ibis.ifelse(text.contains("@"), text.lower(), text)
+
+
+FEWEST_DIGITS = 7
+"""Of a phone number that can be somebody's."""
 
 
 def number_pattern(decimal: str, thousands: str) -> str:

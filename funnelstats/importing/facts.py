@@ -46,9 +46,12 @@ REASON_WORDS = {
     "json": "is not JSON: {error}",
     "json_object": "is not a JSON object",
     "formula": "is an error of a formula",
+    "closing": "is a closing line and no row of the table",
 }
 REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
+NOT_BAD = (*REPEATS, "closing")
+"""Reasons of what is set aside and says nothing against the export."""
 AGAIN_IN_FILE = "repeats {keys} of row {row}"
 """How the file of what is set aside tells "again"; pages tell such rows together, whichever they repeat."""
 BETWEEN = "\t"

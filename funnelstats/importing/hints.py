@@ -14,9 +14,18 @@ import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
-from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, TYPOGRAPHIC, UTC_NAMES, number_pattern
-from funnelstats.importing.facts import REPEATS, code_of, parameters_of, reason_in_file
-from funnelstats.importing.files import DELIMITERS
+from funnelstats.importing.cells import (
+    BLANKS,
+    EPOCH_DIGITS,
+    FIRST_YEAR,
+    MANY,
+    PARTS,
+    TYPOGRAPHIC,
+    UTC_NAMES,
+    number_pattern,
+    plain_date,
+)
+from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
@@ -25,8 +34,6 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 ZONES = ("", " %z", "%z", " %Z", "%Z", " GMT%z", " UTC%z")
 COMMON_FORMATS = [f"{day}{clock}{zone}" for zone in ZONES for day in DAYS for clock in CLOCKS if clock or not zone]
 NAMED_ZONE = r"(?<=[\d ])([A-Za-z]{1,5}([+-]\d{1,2})?)$"
-EXCEL_DAY = r"^[2-7]\d{4}([.,]\d+)?$"
-"""The number of a day from 1954 to 2119 in a spreadsheet."""
 FEW = 10
 """Words without a digit that a line may declare to mean nothing."""
 
@@ -59,6 +66,8 @@ def date_hint(texts: Sequence[str]) -> str:
 
     >>> date_hint(["26-02-2018", "01-02-2018"])
     'date_format = "%d-%m-%Y" would read them'
+    >>> date_hint(["5 янв. 2026"])
+    'date_format = "%d %b %Y" would read them'
     >>> date_hint(["01-02-2018"])
     '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
     >>> date_hint(["01.01.0001 00:00:00"])
@@ -69,12 +78,11 @@ def date_hint(texts: Sequence[str]) -> str:
     for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
         if any(_reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
             return f'if it stands for no date, state missing = "{text}"'
-    blanks = {mark for text in texts for mark in text if mark in BLANKS and mark != " "}
-    plain = [re.sub(f"[{re.escape(BLANKS)}]", " ", text) for text in texts]
-    fitting = _fitting(plain)
+    plain = [plain_date(text) for text in texts]
+    fitting = _fitting(texts) or _fitting(plain)
     fitting += [fmt for fmt, digits in EPOCH_DIGITS.items() if all(re.search(digits, text) for text in texts)]
-    if blanks and fitting:
-        return _blank_hint(texts, blanks, fitting)
+    # Of a month like May both names are one.
+    fitting = [fmt for fmt in fitting if "%B" not in fmt or fmt.replace("%B", "%b") not in fitting]
     if len(fitting) > 1:
         choices = " or ".join(f'"{fmt}"' for fmt in fitting)
         return f'"{texts[0]}" is ambiguous: state date_format = {choices}'
@@ -98,16 +106,6 @@ def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> boo
         return False
 
 
-def _blank_hint(texts: Sequence[str], blanks: set[str], fitting: Sequence[str]) -> str:
-    """The format with the blank that the texts hold, where it is one and the same throughout."""
-    named = ", ".join(f"U+{ord(blank):04X}" for blank in sorted(blanks))
-    matter = f"they hold the blank {named}, which only looks like a plain one"
-    if len(blanks) > 1 or len(fitting) > 1 or any(" " in text for text in texts):
-        return f"{matter}: replace it, or state it in date_format"
-    escaped = fitting[0].replace(" ", f"\\u{ord(min(blanks)):04x}")
-    return f'{matter}: date_format = "{escaped}" would read them'
-
-
 def _named_zone_hint(texts: Sequence[str]) -> str:
     found = [re.search(NAMED_ZONE, text) for text in texts]
     if not all(found):
@@ -123,10 +121,8 @@ def _named_zone_hint(texts: Sequence[str]) -> str:
 
 
 def _no_format_hint(texts: Sequence[str]) -> str:
-    if all(re.search(EXCEL_DAY, text) for text in texts):
-        return "they are numbers of days in a spreadsheet: give the column the format of a date there and save it again"
     if any(mark.isalpha() for mark in texts[0]) and any(mark.isdigit() for mark in texts[0]):
-        return "state date_format; names of months are read in English only: Jan or January"
+        return "state date_format; names of months are read in English, Russian, German, Spanish and French"
     return "state date_format"
 
 
@@ -138,16 +134,15 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     >>> number_hint(["$5"], ".", "")
     'currency_signs = ["$"] would read them'
     """
-    if any(re.search(r"^\d+:\d{2}(:\d{2})?$", text) for text in texts):
-        return "a number is needed, so 00:02:35 would be 155"
-    if any(re.search(r"\d-$", text) for text in texts):
-        return "a minus stands before its number"
+    if any(re.search(PARTS, text) for text in texts):
+        return 'state whether these are minutes and seconds or hours and minutes: unit.duration_s = "mm:ss" or "hh:mm"'
     lines = number_lines(texts, decimal, thousands)
     return f"{' and '.join(lines)} would read them" if lines else ""
 
 
 def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
     """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
+    texts = [re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text)) for text in texts]
     signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
     if any(not (sign.isupper() and len(sign) == 3) and any(map(_no_currency, sign)) for sign in signs):
         return []
@@ -180,28 +175,30 @@ def _no_currency(mark: str) -> bool:
 SALESFORCE = 15
 """Letters of a short id, to which the long one adds three that make up for capitals."""
 
-ALIKE: list[tuple[Callable[[str], str], str]] = [
-    (lambda text: re.sub(r"[.,]0+$", "", text), "one of the files holds ids as numbers with decimals"),
-    (lambda text: text.lstrip("0"), "one of the files has lost the zeros at the beginning"),
+ALIKE: list[tuple[Callable[[str], str], str, str]] = [
+    (lambda text: re.sub(r"[.,]0+$", "", text), "one of the files holds ids as numbers with decimals", "number"),
+    (lambda text: text.lstrip("0"), "one of the files has lost the zeros at the beginning", "number"),
     (lambda text: text[:SALESFORCE] if len(text) in (SALESFORCE, SALESFORCE + 3) else text,
-     "one of the files holds the short ids of 15 letters, the other the long ones of 18"),
-    (str.casefold, "the files differ in capitals"),
-    (lambda text: re.sub(r"\D", "", text).lstrip("0") or text, "the files write something around the same digits"),
+     "one of the files holds the short ids of 15 letters, the other the long ones of 18", "salesforce"),
+    (str.casefold, "the files differ in capitals", ""),
+    (lambda text: re.sub(r"\D", "", text).lstrip("0") or text, "the files write something around the same digits", ""),
 ]  # fmt: skip
-"""In which ways two ids are alike, and what then is the matter."""
+"""In which ways two ids are alike, what then is the matter, and which form of ids says so where one does."""
 
 
-def id_hint(strays: Sequence[str], leads: ir.Table) -> str:
+def id_hint(strays: Sequence[str], leads: ir.Table, source: Source) -> str:
     """What ids of no lead most likely stand for, where most of them are like a lead's in one way; else an example."""
-    known = leads.lead_id.to_pyarrow().to_pylist()
-    for key, matter in ALIKE:
+    of_leads = leads[next(iter(source.lead_by.values()), "lead_id")].cast("string")
+    known = of_leads.name("known").to_pyarrow().drop_null().to_pylist()
+    for key, matter, form in ALIKE:
         by_key: dict[str, str] = {}
         for lead in known:
             by_key.setdefault(key(lead), lead)
         found = [(stray, by_key[key(stray)]) for stray in strays if key(stray) in by_key]
         if len(found) * 2 > len(strays):
             stray, lead = found[0]
-            return f'the lead is most likely "{visible(lead)}" for "{visible(stray)}": {matter}; export both as text'
+            mend = f'state ids = "{form}"' if form and source.ids != form else "export both as text"
+            return f'the lead is most likely "{visible(lead)}" for "{visible(stray)}": {matter}; {mend}'
     return f'ids of leads look like "{visible(known[0])}"' if known else ""
 
 
@@ -260,8 +257,8 @@ def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
 
 
 def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:
-    """Stop where more than the declared share of a table's selected rows is bad; repeats are not counted as bad."""
-    bad = aside[~aside["reason"].map(code_of).isin(REPEATS)]
+    """Stop where more than the declared share of a table's selected rows is bad, which repeats and totals are not."""
+    bad = aside[~aside["reason"].map(code_of).isin(NOT_BAD)]
     if len(bad) <= funnel.max_bad_share * selected:
         return
     allowed = f"max_bad_share = {funnel.max_bad_share:.0%}"
@@ -296,15 +293,7 @@ def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None
     elif code == "blank" and header:
         hint = f'if these are no rows of the table, leave them out: without = {{ "{header}" = "" }}'
     elif code == "orphan" and leads is not None:
-        hint = id_hint(values, leads)
+        hint = id_hint(values, leads, source)
     elif code == "fields":
-        hint = _fields_hint(**parameters_of(reason), values=values)
+        hint = "a cell that holds the delimiter must stand in quotes"
     return f"; {hint}" if hint else ""
-
-
-def _fields_hint(fields: str, wanted: str, values: Sequence[str]) -> str:
-    if int(fields) < int(wanted):
-        return "lines that are no rows of the table must go from the file, and cells left out at the end be written"
-    if all(value.endswith(tuple(DELIMITERS)) for value in values):
-        return "the rows end in a delimiter, and so must the header"
-    return "a cell that holds the delimiter must stand in quotes"

@@ -14,12 +14,15 @@ from typing import NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.config.funnel import Funnel, Source, stated_for
-from funnelstats.config.schema import ENDS, IGNORE, TABLES, Column, date_column
+from funnelstats.config.errors import FunnelError, visible
+from funnelstats.config.funnel import Funnel, Header, Source, stated_for
+from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
     FORMULA_ERRORS,
     ROW,
+    duration_of,
+    id_form,
     instant_at,
     instant_of,
     number_of,
@@ -34,7 +37,14 @@ LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
 DATES = ("instant", "day")
 LATEST_BY = "_latest_by"
+LATER = "_later_"
+"""Before the name of a column of instants: how much later they are than their text says."""
+NUMBER = "_number"
+"""The number of a row as an id, with its file where there are several."""
+KEY = "_key"
+"""What a row calls its lead, where that is not the lead's own id."""
 MOSTLY = 0.5
+WITHOUT_HOUR = r"T00:00:00(\.0+)?$"
 
 
 class Fault(NamedTuple):
@@ -50,8 +60,14 @@ class Fault(NamedTuple):
 
 def source_columns(table: str, source: Source) -> dict[str, tuple[str, Column]]:
     """Header and kind of each column that a source reads, by its name here; attributes are texts."""
-    columns = {name: (header, TABLES[table][name]) for name, header in source.columns.items()}
+    columns: dict[str, tuple[str, Column]] = {
+        name: (header, TABLES[table][name]) for name, header in source.columns.items()
+    }
     columns |= {name: (header, Column("text", "")) for name, header in source.attributes.items()}
+    columns |= {name: (f"constants.{name}", TABLES[table].get(name, Column("text", ""))) for name in source.constants}
+    columns |= {
+        f"{LATER}{name}": (header, Column("number", "", required=True)) for name, header in source.later_by.items()
+    }
     return columns | ({LATEST_BY: (source.latest_by, Column("instant", ""))} if source.latest_by else {})
 
 
@@ -83,7 +99,10 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
     typed: dict[str, ir.Value] = {}
     for column, (_header, spec) in source_columns(table, source).items():
         text = texts[column]
-        if spec.kind == "number":
+        if column in DURATIONS or column.startswith(LATER):
+            unit = source.unit.get(column.removeprefix(LATER), "s")
+            typed[f"_typed_{column}"] = duration_of(text, source, unit)
+        elif spec.kind == "number":
             typed[f"_typed_{column}"] = number_of(text, source)
         elif spec.kind == "flag":
             word = text.lower()
@@ -95,7 +114,63 @@ def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> 
             instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
             typed[f"_typed_{column}"] = wall_clock("UTC", instant)
             typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
+    for column in source.later_by:
+        milliseconds = (typed[f"_typed_{LATER}{column}"] * 1000).round().cast("int64")
+        typed[f"_typed_{column}"] += milliseconds.as_interval("ms")
+        typed[f"_utc_{column}"] = ibis.literal(False)
     return texts.mutate(**typed)
+
+
+def with_their_leads(cells: ir.Table, leads: ir.Table, table: str, source: Source) -> ir.Table:
+    """The rows with the id of their lead, found by what they call it, which is kept as ``_key``; null where none is.
+
+    Of several leads of one contact, company or phone the one counts that was created last before the row's instant;
+    where none was, the first. Ties are ordered by id.
+    """
+    known = leads.select(
+        _lead="lead_id",
+        _form=id_form(leads[next(iter(source.lead_by.values()), "lead_id")].cast("string"), source.ids),
+        _created=leads["created_at"] if "created_at" in leads.columns else _null("timestamp"),
+    ).filter(ibis._["_form"].notnull())
+    cells = cells.rename(**{KEY: "lead_id"}).mutate(_form=id_form(one_blank(cells["lead_id"]), source.ids))
+    if source.shared is None:
+        _refuse_shared(cells, known, table, source)
+        return cells.left_join(known, "_form").drop("_form", "_form_right", "_created").rename(lead_id="_lead")
+    at = next(name for name in date_columns(table, source))
+    found = cells.select("_file", ROW, "_form", _at=f"_typed_{at}").join(known, "_form")
+    found = found.mutate(_late=(found["_created"] > found["_at"]).fill_null(False))
+    order = [
+        found["_late"],
+        ibis.ifelse(found["_late"], found["_created"], _null("timestamp")),
+        found["_created"].desc(nulls_first=False),
+        found["_lead"],
+    ]
+    best = found.mutate(_place=ibis.row_number().over(group_by=["_file", ROW], order_by=order))
+    best = best.filter(best["_place"] == 0).select("_file", ROW, lead_id="_lead")
+    return cells.left_join(best, ["_file", ROW]).drop("_form", "_file_right", f"{ROW}_right")
+
+
+def _refuse_shared(cells: ir.Table, known: ir.Table, table: str, source: Source) -> None:
+    """Stop where what a row calls its lead is that of several."""
+    several = known.group_by("_form").aggregate(
+        leads=known.count(), first=known["_lead"].min(), last=known["_lead"].max()
+    )
+    rows = cells.filter(cells["_ignored"].isnull()).select("_form", KEY, "_file", ROW)
+    shared = rows.join(several.filter(several["leads"] > 1), "_form").order_by("_file", ROW).execute()
+    if shared.empty:
+        return
+    line = shared.iloc[0]
+    header = source.columns["lead_id"]
+    rule = (
+        f'state shared = "latest", and the lead counts that was created last before the row of {table}'
+        if source.lead_by
+        else f'ids = "{source.ids}" cannot tell them apart'
+    )
+    raise FunnelError(
+        f'{line["_file"]}: row {line[ROW]}, column "{visible(header)}": "{visible(line[KEY])}" is that of '
+        f'{line["leads"]:,} leads, for example "{visible(line["first"])}" and "{visible(line["last"])}" '
+        f"({len(shared):,} {'row' if len(shared) == 1 else 'rows'} in all); {rule}"
+    )
 
 
 def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> list[Fault]:
@@ -114,13 +189,17 @@ def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> li
 def _column_faults(
     cells: ir.Table, column: str, header: str, spec: Column, funnel: Funnel, source: Source
 ) -> Iterator[Fault]:
-    text = cells[column]
+    keyed = column == "lead_id" and KEY in cells.columns
+    text = cells[KEY if keyed else column]
     error = text.isin(FORMULA_ERRORS)
     wrong = [(error, reason("formula"))]
     if spec.kind == "id":
         wrong.append((text.re_search(LOST_DIGITS), reason("digits")))
+        wrong += [(text.notnull() & cells[column].isnull(), reason("orphan"))] if keyed else []
     elif f"_typed_{column}" in cells.columns:
         unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
+        if column in source.later_by:
+            unread &= cells[f"_typed_{LATER}{column}"].notnull()
         wrong.append((unread, _unread(column, spec, source)))
     needed = _needs_date(cells, text, source, funnel) if column == "entered_at" else None
     for when, why in wrong:
@@ -182,13 +261,15 @@ def mapped(
     in_text = {fault.column for fault in faults if fault.reason == "formula"}
     columns: dict[str, ir.Value] = {}
     for column, (_header, spec) in source_columns(table, source).items():
+        if column == LATEST_BY or column.startswith(LATER):
+            continue
         if spec.kind == "stage":
             columns[column] = cells["_stage"]
-        elif spec.kind in DATES and column != LATEST_BY:
+        elif spec.kind in DATES:
             columns |= _dated(cells, column, spec, funnel, utc_days)
         elif spec.kind in ("number", "flag"):
             columns[column] = cells[f"_typed_{column}"]
-        elif column != LATEST_BY:
+        else:
             columns[column] = _without_errors(cells, column, in_text)
     if source.stage is not None:
         columns["stage"] = ibis.literal(source.stage)
@@ -283,7 +364,11 @@ def _bare(values: dict[str, str]) -> dict[str, str]:
 
 def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringValue:
     """A cell's text without blanks around it, null where missing, replaced where ``values`` says so."""
-    text = trimmed(raw[name], BLANKS)
+    if column in source.constants:
+        return ibis.literal(source.constants[column])
+    text = _cell(raw, name)
+    if column in source.first_of:
+        text = trimmed(text.split(source.first_of[column])[0], BLANKS)
     blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
     text = ibis.ifelse(text.isin(blank), _null("string"), text)
     values = _bare(source.values.get(column, {}))
@@ -292,6 +377,17 @@ def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringVal
     for_blank = values.pop("", None)
     text = text.substitute(values) if values else text
     return text if for_blank is None else text.fill_null(for_blank)
+
+
+def _cell(raw: ir.Table, header: str) -> ir.StringValue:
+    """The text of a cell, of several cells as one, or the number of the row."""
+    parts = header.parts if isinstance(header, Header) else (header,)
+    if len(parts) == 1:
+        return trimmed(raw[NUMBER if header == ROW_NUMBER else header], BLANKS)
+    # A spreadsheet's day has an hour, which is another cell's here.
+    first = trimmed(raw[parts[0]], BLANKS).re_replace(WITHOUT_HOUR, "T")
+    text = trimmed(ibis.literal(" ").join([first, *(trimmed(raw[part], BLANKS) for part in parts[1:])]), BLANKS)
+    return text.re_replace(r" (\d:\d)", r" 0\1").re_replace("T (\\d)", r"T\1").re_replace("(\\d)T$", r"\1T00:00:00")
 
 
 def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> tuple[ir.StringValue, ir.StringValue]:
@@ -329,6 +425,8 @@ def _ignored(
         claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
     if source.stage is not None and source.stage not in funnel.undated and not claims:
         reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
+    for name, header in source.later_by.items():
+        reasons.append((texts[f"{LATER}{name}"].isnull(), ibis.literal(f"no {header}")))
     ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]
     if ignored:
         reasons.append((texts["stage"].isin(ignored), texts["stage"]))

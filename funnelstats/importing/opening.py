@@ -195,6 +195,7 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
     sources = [source for table in TABLES for source in getattr(funnel, table)]
     files = {", ".join(join.files) for source in sources for join in source.join}
     columns = {source.columns["entered_at"] for source in funnel.entries if source.stage is not None}
+    columns |= {header for source in sources for header in source.later_by.values()}
     return {
         **{f"not found in {names}": _("not found in {files}").format(files=names) for names in files},
         **{f"no {column}": _("{column} is blank").format(column=column) for column in columns},

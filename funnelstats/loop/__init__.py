@@ -22,7 +22,7 @@ from funnelstats.loop.counts import (
     handed_over,
     state_counts,
 )
-from funnelstats.loop.findings import loop_findings, loop_not_told
+from funnelstats.loop.findings import loop_findings, loop_not_told, untold_states
 from funnelstats.loop.nurture import compared_by, nurture_effects, nurture_table
 from funnelstats.loop.states import (
     acceptance,

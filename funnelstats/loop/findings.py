@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from funnelstats.core.counts import known_columns
 from funnelstats.loop.counts import STATE
-from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, named_managers
+from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, SENT_BACK, named_managers
 
 if TYPE_CHECKING:
     from funnelstats.config.funnel import Funnel
@@ -58,11 +59,25 @@ def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
     return rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
 
 
-def loop_not_told(tables: Tables) -> list[str]:
-    """What the export lacks of what the page asks for: contacts, channel, amount, payments, readiness."""
+def untold_states(tables: Tables, funnel: Funnel) -> list[str]:
+    """The states that the export cannot tell, since it holds no contact, refusal, reason or return to marketing."""
+    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    returned = known_columns(tables.entries.filter(tables.entries.stage == "nurture"))
+    told = {
+        "never touched": tables.contacts is not None,
+        "refused": "stage" in refusals,
+        "wrongly qualified": "reason" in refusals and bool(funnel.loop.wrongly_qualified),
+        "returned to marketing": "stage" in returned,
+    }
+    return [state for state, is_told in told.items() if not is_told]
+
+
+def loop_not_told(tables: Tables, untold: Collection[str]) -> list[str]:
+    """What the export lacks of what the page asks for, ``untold_states`` among it."""
     leads = known_columns(tables.leads)
     lacking = {
-        "contacts": tables.contacts is None,
+        "contacts": "never touched" in untold,
+        "ends": {"refused", *SENT_BACK} <= {*untold},
         "channel": "channel" not in leads,
         "amount": "amount" not in leads,
         "payments": tables.payments is None,

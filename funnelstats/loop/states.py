@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HANDED = "handed over"
 NOTHING_EXPECTED = ("refused", "wrongly qualified")
 """States in which the amount in the record says nothing any more."""
+SENT_BACK = ("returned to marketing", "wrongly qualified")
+"""States of a lead that sales does not accept."""
 
 ANSWER_WORDS = {"yes": "yes", "no": "no", "unknown": "unknown"}
 LOAD_WORDS = {"fewer": "fewer", "more": "more", "even": "even"}
@@ -49,15 +51,15 @@ def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
     return months_to(month, 3 if followed_to(funnel)[1] <= LONG_WAY else 12)
 
 
-def state_table(month: pd.DataFrame, window: pd.DataFrame, *, contacts: bool) -> pd.DataFrame:
+def state_table(month: pd.DataFrame, window: pd.DataFrame, untold: Collection[str] = ()) -> pd.DataFrame:
     """One row for each state and one for all: leads, share and money of the month, and of the trailing window.
 
-    Takes ``state_counts`` of both, without keys. Without ``contacts`` nobody can be told as never touched, and the
-    state has no row. The money is the amount in the records of leads that bought or
+    Takes ``state_counts`` of both, without keys. States that the export cannot tell (``untold_states``) have no row.
+    The money is the amount in the records of leads that bought or
     may still buy; refused and wrongly qualified ones have none, nor have they a part in that of all. Returns
     lead_state, leads, share, amount, longest_days, over_a_week, window_leads, window_share, window_amount.
     """
-    rows = [state for state in STATES if contacts or state != "never touched"]
+    rows = [state for state in STATES if state not in untold]
     table = pd.DataFrame({STATE: [*rows, HANDED]})
     for counts, prefix in ((month, ""), (window, "window_")):
         found = counts.set_index(STATE).reindex(rows)
@@ -74,11 +76,14 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, *, contacts: bool) ->
     return table
 
 
-def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequence[str] = ()) -> pd.DataFrame:
+def states_by(
+    month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequence[str] = (), untold: Collection[str] = ()
+) -> pd.DataFrame:
     """The states as columns, a row for each group: in the month, then in the trailing window.
 
     Takes ``state_counts`` of both by ``by``; groups come in ``order`` where it is given. Returns
-    period (in words), the group, handed over and every state; the rows of a period add up to its total.
+    period (in words), the group, handed over and every state; the rows of a period add up to its total. Nothing is
+    known of states that the export cannot tell (``untold_states``).
     """
     parts = []
     for period, counts in ((_("this month"), month), (_("three months"), window)):
@@ -88,17 +93,18 @@ def states_by(month: pd.DataFrame, window: pd.DataFrame, by: str, order: Sequenc
         wide.insert(0, HANDED, wide.sum(axis=1))
         parts.append(wide.rename_axis(columns=None).reset_index().assign(period=period))
     table = pd.concat(parts, ignore_index=True)
-    return table[["period", by, HANDED, *STATES]]
+    return table[["period", by, HANDED, *STATES]].assign(**dict.fromkeys(untold, np.nan))
 
 
-def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, untold: Collection[str] = ()) -> pd.DataFrame:
     """What share of the leads handed over sales accepts, and what share it sends back, by the horizon.
 
     Accepted: sales moved the lead to the next stage within the days agreed for that. Sent back: within the same days
     it was returned to marketing or refused as wrongly qualified before the next stage. The others were refused for
     reasons of their own, or nothing happened. Leads whose days are not over count for as long as they were watched,
     the other outcomes being rival ends (Aalen–Johansen, Wilson on the effective number); with days by week the limits
-    are those of ``rates_over_weeks``.
+    are those of ``rates_over_weeks``. What is sent back is not known where the export tells no such state
+    (``untold_states``).
 
     Takes ``hand_over_days``, by week too, and ``hand_over_counts`` to the next stage with the same keys. Returns *keys,
     entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
@@ -118,6 +124,8 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel) -> pd.D
     )
     names = {"rate": "sent_back", "ci_lower": "sent_back_lower", "ci_upper": "sent_back_upper"}
     returned = returned.rename(columns=names)[[*keys, *names.values()]]
+    if set(SENT_BACK) <= set(untold):
+        returned[[*names.values()]] = np.nan
     joined = accepted.merge(returned, on=keys) if keys else accepted.join(returned)
     return with_matured(joined, counts)[[*keys, *ACCEPTED, *names.values(), "matured", "matured_rate", "too_recent"]]
 

@@ -13,7 +13,18 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import _, exact, label, number, percent, percent_range, short_day, symbol
+from funnelstats.config.words import (
+    _,
+    day,
+    exact,
+    label,
+    number,
+    percent,
+    percent_range,
+    probability,
+    quarter,
+    symbol,
+)
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -34,7 +45,11 @@ Kind = Literal[
     "percent",
     "bar",
     "interval",
+    "points",
+    "points interval",
+    "probability",
     "date",
+    "quarter",
     "money",
     "verdict",
     "word",
@@ -55,9 +70,9 @@ class Column(NamedTuple):
 def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list[str]:
     """The column as plain, not yet escaped words."""
     kind, missing = column.kind, column.missing
-    if kind == "interval":
+    if write := INTERVALS.get(kind):
         ends = zip(frame[name].tolist(), frame[upper_of(name)].tolist(), strict=True)
-        return [missing if pd.isna(low) or pd.isna(high) else percent_range(low, high) for low, high in ends]
+        return [missing if pd.isna(low) or pd.isna(high) else write(low, high) for low, high in ends]
     values = zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)
     unit = f"\u00a0{symbol(currency)}" if kind == "money" and currency else ""
     return [missing if unknown else f"{_FORMATS[kind](value)}{unit}" for value, unknown in values]
@@ -75,14 +90,25 @@ def as_written(value: Any) -> str:
     return _(value) if value in ROW_WORDS else str(value)
 
 
+def _points(share: float) -> str:
+    return number(100 * share, 1)
+
+
+def _points_range(lower: float, upper: float) -> str:
+    return _("{low} to {high}").format(low=_points(lower), high=_points(upper))
+
+
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "count": number,
     "number": partial(number, digits=1),
     "exact": exact,
     "percent": partial(percent, digits=1),
     "bar": partial(percent, digits=1),
+    "points": _points,
+    "probability": probability,
     "money": number,
-    "date": short_day,
+    "date": day,
+    "quarter": quarter,
     "verdict": str,
     "word": _,
     "text": as_text,
@@ -90,6 +116,10 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "lead": str,
 }
 
+INTERVALS: dict[str, Callable[[float, float], str]] = {"interval": percent_range, "points interval": _points_range}
+"""Kinds whose column holds the lower ends of a range, and how both ends are written."""
+IN_POINTS = ("points", "points interval")
+"""Kinds of differences of two shares, whose column says so at its head."""
 
 STATED = Path(__file__).with_name("columns.toml")
 NO_ROWS = "{title}: nothing to list."
@@ -140,17 +170,18 @@ class Layout(BaseModel):
             else:
                 stated = stated_column(name)
                 kind, missing = self._kind_and_missing(frame, name, stated)
-                end = "interval" if kind == "interval" else name.rpartition("_")[2]
+                end = "interval" if kind in INTERVALS else name.rpartition("_")[2]
                 called = self.labels.get(name) or stated.get("label") or RANGE_WORDS.get(end, name.replace("_", " "))
-                found[name] = Column(_(called), kind, missing)
+                words = _("{label}, points").format(label=_(called)) if kind in IN_POINTS else _(called)
+                found[name] = Column(words, kind, missing)
         plain = Column("", "text", UNKNOWN)
         found = {name: found.get(name, plain) for name in self.group} | found
-        uppers = {upper_of(name) for name, column in found.items() if column.kind == "interval"}
-        return found | {upper: plain._replace(kind="interval") for upper in sorted(uppers)}
+        uppers = {upper_of(name): column.kind for name, column in found.items() if column.kind in INTERVALS}
+        return found | {upper: plain._replace(kind=kind) for upper, kind in sorted(uppers.items())}
 
     def _kind_and_missing(self, frame: pd.DataFrame, name: str, stated: Mapping[str, Any]) -> tuple[Kind, str]:
         kind: Kind = self.kinds.get(name) or stated.get("kind") or _kind(frame, name)
-        if kind == "interval" and upper_of(name) not in frame:
+        if kind in INTERVALS and upper_of(name) not in frame:
             raise ValueError(f"an interval needs the column {upper_of(name)!r} beside {name!r}")
         missing = self.missing.get(name, stated.get("missing"))
         unknown = _(NO_ENTRANTS) if kind in ("percent", "bar") else UNKNOWN

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.words import _, counted, label, number
+from funnelstats.config.schema import KNOWN_ON
+from funnelstats.config.words import _, counted, day, label, number
 from funnelstats.core.comparing import is_ranked
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.facts import FACT_TEXTS
@@ -18,6 +19,16 @@ from funnelstats.importing.opening import Tables
 MOST_TOLD = 5
 OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
 """Facts whose detail is a column of ours."""
+OF_DAYS = ("far_before", "far_after", *(f"{table}_after_the_end" for table in KNOWN_ON if table != "entries"))
+"""Facts whose detail is a day."""
+
+
+def _as_named(detail: str) -> str:
+    """A step, or whatever else the data has a name for, as its label says."""
+    return " → ".join(map(label, detail.split(" → ")))
+
+
+_FORMS = dict.fromkeys(OUR_COLUMNS, _) | dict.fromkeys(OF_DAYS, lambda detail: day(date.fromisoformat(detail)))
 
 
 def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
@@ -65,9 +76,7 @@ def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
     sentences = []
     for fact in facts:
-        detail = (
-            _(fact["detail"]) if fact["fact"] in OUR_COLUMNS else " → ".join(map(label, fact["detail"].split(" → ")))
-        )
+        detail = _FORMS.get(fact["fact"], _as_named)(fact["detail"])
         forms = FACT_TEXTS[fact["fact"]]
         text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
         lines = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if mend and fact.get("mend") else ""
@@ -75,14 +84,19 @@ def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
     return sentences
 
 
-def missing_parts(funnel: Funnel, tables: Tables) -> list[str]:
-    """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does."""
+def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
+    """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does.
+
+    Of tables that the page does not ask for nothing is said.
+    """
     absent = {
         "contacts": _("No contacts: which contacts moved leads on, and how soon leads were first contacted."),
         "payments": _("No payments: revenue, the size of a deal and what a leak costs."),
         "costs": _("No costs: what a lead or a sale costs, and what a channel returns."),
     }
-    sentences = [sentence for table, sentence in absent.items() if getattr(tables, table) is None]
+    sentences = [
+        sentence for table, sentence in absent.items() if table not in unasked and getattr(tables, table) is None
+    ]
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     if "lead_id" not in refusals:
         sentences.append(_("No refusals: a lead that did not buy stays open for ever, so reasons cannot be told."))

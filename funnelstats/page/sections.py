@@ -25,6 +25,7 @@ from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
 
 PACKAGE = Path(__file__).parents[1]
 TRANSLATED = "jinja2.ext.i18n"
+_BLOCK_END = re.compile("</(?:h1|p|li)>")
 
 
 class Count(int):
@@ -44,11 +45,12 @@ def show_section(section: str, facts: Mapping[str, Any] | None = None, **more: A
     """
     html = _rendered(section, {**(facts or {}), **more})
     lines = [line for line in (Markup(line).striptags() for line in html.splitlines()) if line]
+    sentences = [text for text in (Markup(part).striptags() for part in _BLOCK_END.split(html)) if text]
     return Shown(
         {
             "text/html": html,
             "text/plain": "\n".join(lines) or "(nothing)",
-            TEXT_MIME: {"box": "lead" if section.endswith(".first") else "", "sentences": lines},
+            TEXT_MIME: {"box": "lead" if section.endswith(".first") else "", "sentences": sentences},
         }
     )
 

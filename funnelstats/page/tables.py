@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.words import _, lead_address
-from funnelstats.page.layout import UNKNOWN, Column, Layout, cells, layout, upper_of
+from funnelstats.page.layout import INTERVALS, UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
 
 TABLE_MIME = "application/vnd.funnelstats.table+json"
@@ -92,11 +92,17 @@ NO_OUTPUT = Shown({"text/html": "", "text/plain": "nothing: the sentences above 
 
 _LEFT = ("text", "written", "lead", "verdict", "word")
 """Kinds that are read from the left, as words are."""
+_TIMES: dict[str, Callable[[Any], str]] = {"date": "{:%Y-%m-%d}".format, "quarter": str}
+"""Kinds whose words have another order than their days, and what they are sorted by."""
 _DAY = re.compile(r"\b\d{4}-[\dWQ][\d-]*")
 LONG = 16
 """Rows above which a table scrolls under its own header."""
 NARROW, WORDY, SENTENCE = 4, 3, 28
 """Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
+WIDE, SHORT = 6, 7
+"""Columns above which a table of so many rows at most is read row by row too, whatever it holds."""
+SAYS_NOTHING = ("n/a", "none", "none recorded", "not known")
+"""Words of columns that are left out where every row has them."""
 FEW = 5
 """Rows of a linked table that the regression test compares."""
 
@@ -166,12 +172,13 @@ def _checked(table: str | Layout) -> Layout:
 def _html(
     frame: pd.DataFrame, how: Layout, columns: Mapping[str, Column], currency: str, *, folded: bool = False
 ) -> str:
-    uppers = {upper_of(name) for name, column in columns.items() if column.kind == "interval"}
+    uppers = {upper_of(name) for name, column in columns.items() if column.kind in INTERVALS}
     words = {name: cells(frame, name, column, currency) for name, column in columns.items() if name not in uppers}
     texts = {name: words[name] for name in words if name not in how.group}
     first = next(iter(texts))
     # a column without anything in it says nothing; the files beside the page have it
-    texts = {name: column for name, column in texts.items() if name == first or {*column} - {"", UNKNOWN}}
+    nothing = {"", UNKNOWN, *map(_, SAYS_NOTHING)}
+    texts = {name: column for name, column in texts.items() if name == first or {*column} - nothing}
     sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in texts}
     labels = {name: escape(columns[name].label) for name in texts}
     cards = _is_read_by_rows(texts, columns)
@@ -185,9 +192,10 @@ def _html(
         cells_of = zip(looks, keys, texts[name], strict=True)
         values.append([f"<td{look}{named[name]}{key}>{write(word)}</td>\n" for look, key, word in cells_of])
     head_of = _WRITTEN.get(columns[first].kind, _words)
+    head_keys = _sort_keys(frame[first], columns[first].kind) if columns[first].kind in _TIMES else [""] * len(frame)
     rows = [
-        f'<tr>\n<th scope="row" class="gt_stub">{head_of(head)}</th>\n{"".join(row)}</tr>\n'
-        for head, *row in zip(texts[first], *values, strict=True)
+        f'<tr>\n<th scope="row" class="gt_stub"{key}>{head_of(head)}</th>\n{"".join(row)}</tr>\n'
+        for head, key, *row in zip(texts[first], head_keys, *values, strict=True)
     ]
     if how.group:
         blocks: dict[str, list[str]] = {}
@@ -218,18 +226,19 @@ def _sort_keys(values: pd.Series, kind: str) -> list[str]:
     """What each cell of a column is sorted by where that is not its words: a number, or a day."""
     if kind in _LEFT:
         return [""] * len(values)
-    days = pd.api.types.is_datetime64_any_dtype(values)
-    texts = values.dt.strftime("%Y-%m-%d") if days else values.map("{:.6g}".format, na_action="ignore")
+    texts = values.map(_TIMES.get(kind, "{:.6g}".format), na_action="ignore")
     return [f' data-sort="{text}"' for text in texts.where(values.notna(), "")]
 
 
 def _is_read_by_rows(texts: Mapping[str, Sequence[str]], columns: Mapping[str, Column]) -> bool:
     """Whether a phone shows each row apart, every value with its column's name: else the verdict of a row, its next
-    step or a sentence would be off the screen. Columns of numbers alone stay columns, to be compared."""
+    step or a sentence would be off the screen. Long columns of numbers alone stay columns, to be compared."""
     verdicts = any(columns[name].kind == "verdict" for name in texts)
     words = sum(columns[name].kind in _LEFT for name in texts)
+    rows = len(next(iter(texts.values())))
     longest = max((len(word) for column in texts.values() for word in column), default=0)
-    return longest > SENTENCE or (len(texts) > NARROW and (verdicts or words >= WORDY))
+    to_act_on = len(texts) > NARROW and (verdicts or words >= WORDY)
+    return longest > SENTENCE or to_act_on or (len(texts) > WIDE and rows <= SHORT)
 
 
 def _words(text: str) -> str:
@@ -257,5 +266,10 @@ def _verdict(word: str) -> str:
     return f'<span class="fs-verdict fs-{word.replace(" ", "-")}">{mark} {_(word)}</span>'
 
 
-_WRITTEN = {"verdict": _verdict, "lead": _lead}
+def _whole(text: str) -> str:
+    """The escaped text, which no line ends within."""
+    return f'<span class="fs-day">{escape(text)}</span>'
+
+
+_WRITTEN = {"verdict": _verdict, "lead": _lead, "date": _whole, "quarter": _whole}
 """How kinds whose cells are more than words are written."""

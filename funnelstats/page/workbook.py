@@ -26,6 +26,9 @@ _NUMBER_FORMATS = {
     "percent": "0.0%",
     "bar": "0.0%",
     "interval": "0.0%",
+    "probability": "0.0%",
+    "points": "0.000",
+    "points interval": "0.000",
     "money": "#,##0",
     "date": "yyyy-mm-dd",
 }

@@ -10,9 +10,10 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import stage_dates, status_column, times
-from funnelstats.recognising.roles import Table, fit, words
-from funnelstats.recognising.sources import Sources, join_line, joined, owner
+from funnelstats.recognising.roles import Table
+from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
+from funnelstats.recognising.words import fit, words
 
 CREATED = "created"
 LOGGED = 0.8
@@ -38,6 +39,8 @@ def entries_of(sources: Sources) -> Stages:
 def _history(sources: Sources) -> Stages:
     deals, histories = sources.export.deals, sources.export.histories
     came = pd.concat([_changes(table) for table in histories])
+    if sources.part:
+        came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
     if "created" in deals.roles and deals.what == "deals" and logged < LOGGED * len(deals.sheet.cells):
@@ -110,16 +113,15 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
         meant = {name: end for name, end in meant.items() if end != IGNORE}
-    only = _of_stages(table)
     sources.add(
         "entries",
         "One row for each change of stage",
         table,
         columns,
-        *join_line(people, of_deals),
-        *([f"only = {toml_value(only)}"] if only else []),
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
+        only=_of_stages(table),
+        joins=(people, of_deals),
         roles=("stage", "manager", "reason"),
     )
 
@@ -130,7 +132,7 @@ def _add_created(sources: Sources, stage: str) -> None:
     columns = {"lead_id": deals.header("lead_id"), "entered_at": deals.header("created")}
     columns |= {"manager": manager} if manager else {}
     stated = f"stage = {toml_value(stage)}"
-    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated, *join_line(people))
+    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated, joins=(people,))
 
 
 def _snapshot(sources: Sources) -> Stages:
@@ -194,7 +196,7 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
         table,
         columns,
         f"stage = {toml_value(stage)}",
-        *([f"only = {toml_value(dated.only)}"] if dated.only else []),
-        *join_line(people),
+        only=dated.only,
+        joins=(people,),
         roles=("manager", "reason"),
     )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
-from funnelstats.recognising.roles import Guess, Table, fit, plain, plays_no_role, table_of, words
+from funnelstats.importing.cells import plain_date
+from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.stages import end_of
+from funnelstats.recognising.words import fit, plain, words
 
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
-DATE_WORDS = re.compile(
-    r"\b(date|time|entered|at|on|when|became|moved|to|of|timestamp|into|stage|"
-    r"дата|время|перехода|вход|в|datum|am|eintritt|fecha|de|el|date de|le|entree|entrada)\b"
-)
 
 
 class Export(NamedTuple):
@@ -46,8 +45,6 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
     main = max(deals or histories, key=_size)
-    leads = _ids(main, main.header("lead_id"))
-    linked = {id(table): _linked(table, leads) for table in tables if table is not main}
     others: dict[str, list[Table]] = {
         what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
     }
@@ -55,7 +52,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     for table in tables:
         if table.sheet is main.sheet:
             continue
-        found = linked[id(table)] if table.what not in ("costs", "people") else table
+        found = table if table.what in ("costs", "people") else _linked(table, main)
         if found is None or not table.what:
             unused.append(table.sheet)
         else:
@@ -100,30 +97,44 @@ def _with(table: Table, role: str, header: str) -> Table:
     return table._replace(roles={**roles, role: Guess(header, known=False)})
 
 
-def _linked(table: Table, leads: set[str]) -> Table | None:
-    """The table with the column as its lead's id that holds most ids of leads; None where none does."""
-    shares = {
-        name: len(_ids(table, name) & leads) / field.distinct
-        for name, field in table.sheet.fields.items()
-        if field.distinct and field.kind in ("id", "text", "number")
+def _linked(table: Table, deals: Table) -> Table | None:
+    """The table with the column that holds its leads' ids, by content; with what they differ in; None without one.
+
+    Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
+    """
+    texts = {
+        name: {*table.sheet.cells[name].dropna()} for name, field in table.sheet.fields.items() if _may_be_id(field)
     }
-    if "lead_id" in table.roles and shares.get(table.header("lead_id"), 0) >= OVERLAP:
-        return table
-    best = max(shares, key=lambda name: shares[name], default="")
-    if not best or shares[best] < OVERLAP:
-        # Ids that differ but for their form are told by prepare, with the line that mends them.
-        return table if table.roles.get("lead_id") and table.roles["lead_id"].known else _alike(table, leads)
-    return _with(table, "lead_id", best)
+    texts = {name: ids for name, ids in texts.items() if ids}
+    named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
+    leads = _ids(deals, deals.header("lead_id"))
+    order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
+    for form, bare in FORMS.items():
+        known = {bare(lead) for lead in leads}
+        for name in order:
+            if len({bare(text) for text in texts[name]} & known) >= OVERLAP * len(texts[name]):
+                return _with(table, "lead_id", name)._replace(ids=form)
+    if table.what not in ("contacts", "payments"):
+        return None
+    for name in order:
+        for header, field in deals.sheet.fields.items():
+            if _may_be_id(field) and header != deals.header("lead_id"):
+                known = _ids(deals, header)
+                if len(known) > MOST_STATUSES / 2 and len(texts[name] & known) >= OVERLAP * len(texts[name]):
+                    return _with(table, "lead_id", name)._replace(lead_by=header)
+    return None
 
 
-def _alike(table: Table, leads: set[str]) -> Table | None:
-    bare = {_bare(lead) for lead in leads}
-    ids = {_bare(text) for text in _ids(table, table.header("lead_id"))} if "lead_id" in table.roles else set()
-    return table if ids and len(ids & bare) >= OVERLAP * len(ids) else None
+def _may_be_id(field: Field) -> bool:
+    return field.kind in ("id", "text", "number")
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"[.,]0+$", "", text)[:15].lstrip("0").casefold()
+FORMS: dict[str, Callable[[str], str]] = {
+    "": lambda text: text,
+    "number": lambda text: re.sub(r"[.,]0+$", "", text).lstrip("0"),
+    "salesforce": lambda text: text[:15] if len(text) == 18 else text,
+}
+"""In what form ids may differ, as ``ids`` states it, and what they have in common."""
 
 
 def _as_people(sheet: Sheet) -> Table | None:
@@ -160,7 +171,7 @@ def stage_dates(table: Table) -> dict[str, str]:
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif not pattern and name not in used and fit(name, words()["roles"]["other_date"]) < 1:
-            label = " ".join(DATE_WORDS.sub(" ", plain(name)).split())
+            label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found
 
@@ -168,10 +179,14 @@ def stage_dates(table: Table) -> dict[str, str]:
 def times(cells: pd.Series, field: Field) -> pd.Series:
     """Texts as instants, NaT where they are none; good enough to tell which came first."""
     formats = field.formats[0] if field.formats else ("",)
+    if formats == (EXCEL,):
+        days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
+        return pd.to_datetime(days, unit="D", origin="1899-12-30", utc=True)
     if formats[0].startswith("epoch"):
         unit: Any = "ms" if "ms" in formats[0] else "s"
         return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
     read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
+    plain = cells if formats == ("",) else cells.map(plain_date, na_action="ignore")
     for fmt in formats:
-        read = read.fillna(pd.to_datetime(cells, format=fmt or "ISO8601", utc=True, errors="coerce"))
+        read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
     return read

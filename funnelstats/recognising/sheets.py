@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 from charset_normalizer import from_bytes
 
+from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import BLANKS, FIRST_YEAR
-from funnelstats.importing.files import read_file
+from funnelstats.importing.cell_facts import looks_grouped
+from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, PARTS, THREE_PARTS, plain_date
+from funnelstats.importing.closing import MOST_LINES, TOTAL
+from funnelstats.importing.files import read_file, unpacked
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.recognising.words import fit, words
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
-FIRST_VALUES = 5
-"""Values of each shape, such as 99.99.9999, with which formats are tried before all values are."""
+FIRST_VALUES = 200
+"""Values with which formats are tried, before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
 ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
-BEGINS_AS_A_DAY = (
-    r"^(\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{6,8}|\d{1,2}[ -][^\W\d_]+[ -]\d{4}|[^\W\d_]+ \d{1,2}, \d{4})([ T]|$)"
-)
 EPOCHS = {"epoch_s": r"^1[0-9]{9}(\.\d+)?$", "epoch_ms": r"^1[0-9]{12}$"}
 LONGEST_ID = 64
 
@@ -91,6 +95,9 @@ def _sheets(path: Path) -> list[Sheet]:
     encoding = _encoding(path)
     titles = _titles(path)
     found = [_sheet(path, encoding, title if len(titles) > 1 else None) for title in titles]
+    # A list within each object is a table of its own: the history of a deal.
+    lists = [name for name in found[0].fields if found[0].kind.startswith("JSON") and _is_list(found[0].cells[name])]
+    found += [_sheet(path, encoding, None, way) for way in lists]
     tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
@@ -99,9 +106,12 @@ def _sheets(path: Path) -> list[Sheet]:
 
 def _titles(path: Path) -> list[str | None]:
     """The visible sheets of a workbook; one nameless table of any other file."""
-    with path.open("rb") as file:
-        if not file.read(4).startswith(b"PK\x03\x04") or path.suffix.lower() not in (".xlsx", ".xlsm"):
-            return [None]
+    try:
+        book = ZipFile(path)
+    except BadZipFile:
+        return [None]
+    if "xl/workbook.xml" not in book.namelist():
+        return [None]
     from openpyxl import load_workbook
 
     book = load_workbook(path, read_only=True)
@@ -112,6 +122,11 @@ def _titles(path: Path) -> list[str | None]:
 
 def _encoding(path: Path) -> str | None:
     """The encoding to state: none where the file is UTF-8, says what it is, or is no text."""
+    with unpacked(path) as plain:
+        return _encoding_of(plain)
+
+
+def _encoding_of(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if b"\0" in start[:4] or start.startswith(
@@ -128,18 +143,29 @@ def _encoding(path: Path) -> str | None:
     return None
 
 
-def _sheet(path: Path, encoding: str | None, title: str | None) -> Sheet:
-    for header_row in range(1, HEADER_ROWS + 1):
-        read = read_file(path, [], encoding=encoding, sheet=title, header_row=header_row)
-        if _is_header(read.header) or read.columns.num_rows == 0 or not read.kind.startswith(("CSV", "XLSX")):
-            break
-    if not _is_header(read.header):
-        header_row = 1
-        read = read_file(path, [], encoding=encoding, sheet=title)
+def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
+    read = read_file(path, [], encoding=encoding, sheet=title, way=way)
+    header_row: tuple[int, ...] = (1,)
+    if not _is_header(read.header) and read.kind.startswith(("CSV", "XLSX")):
+        for header_row in _header_rows():
+            other = read_file(path, [], encoding=encoding, sheet=title, header_row=header_row)
+            if _is_header(other.header):
+                read = other
+                break
+        else:
+            header_row = (1,)
     names = [name for name in dict.fromkeys(read.header) if name and read.header.count(name) == 1]
-    cells = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row).columns.to_pandas()
-    cells = cells.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore")
-    stated = {"encoding": encoding, "sheet": title, "header_row": header_row if header_row > 1 else None}
+    texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
+    cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
+    grouped = [name for name in names if fit(name, _group_words()) >= 1 and _is_grouped(cells[name])]
+    cells[grouped] = cells[grouped].ffill()
+    stated = {
+        "encoding": encoding,
+        "sheet": title,
+        "rows": way or None,
+        "header_row": header_row if header_row != (1,) else None,
+        "fill_down": grouped or None,
+    }
     return Sheet(
         (path.name,),
         {key: value for key, value in stated.items() if value is not None},
@@ -147,6 +173,30 @@ def _sheet(path: Path, encoding: str | None, title: str | None) -> Sheet:
         cells,
         {name: field_of(name, cells[name]) for name in names},
     )
+
+
+def _header_rows() -> Iterator[tuple[int, ...]]:
+    """Where else the names of columns may stand: beneath a title, or in two rows."""
+    for row in range(1, HEADER_ROWS):
+        yield from ((row, row + 1), (row + 1,)) if row > 1 else ((row + 1,), (row, row + 1))
+
+
+def _rows(cells: pd.DataFrame) -> pd.DataFrame:
+    """The rows but for what closes the table or a group of it: a total, or a last line that holds next to nothing."""
+    filled = cells.notna().sum(axis=1)
+    sparse = 2 * filled < filled.median()
+    total = (
+        cells.apply(lambda row: row.dropna().map(lambda text: bool(TOTAL.match(text))).any(), axis=1)
+        if sparse.any()
+        else sparse
+    )
+    last = pd.Series(range(len(cells)), index=cells.index) >= len(cells) - MOST_LINES
+    return cells[~(sparse & (total | last))].reset_index(drop=True)
+
+
+def _is_list(cells: pd.Series) -> bool:
+    """Whether the cells are lists of objects."""
+    return bool(cells.str.match(r"\[\s*\{").mean() > 0)
 
 
 def _is_header(names: Sequence[str]) -> bool:
@@ -164,13 +214,13 @@ def field_of(name: str, cells: pd.Series) -> Field:
     if not values:
         return field
     dated = filled[filled.str.contains(r"\d")]
-    words = filled[~filled.index.isin(dated.index)].unique().tolist()
-    one_word = len(words) == 1  # such as "not closed", where there is no date
-    if formats := formats_of(dated if one_word and len(dated) else filled):
-        return field._replace(kind="date", formats=formats, reading=_missing(words) if one_word else ())
+    others = filled.drop(dated.index).unique().tolist()
+    one_word = len(others) == 1 and len(dated) > 0  # such as "not closed", where there is no date
+    if formats := formats_of(dated if one_word else filled, is_date=fit(name, _date_words()) >= 1):
+        return field._replace(kind="date", formats=formats, reading=_missing(others) if one_word else ())
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
-    if all(re.fullmatch(r"\d+:\d\d(:\d\d)?", value) for value in values):
+    if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
     reading = _reading(filled)
     if reading is not None and not _is_a_name(values):
@@ -204,22 +254,58 @@ def _missing(words: Sequence[str]) -> tuple[str, ...]:
     return (f"missing.{{column}} = {toml_value(words)}",) if words else ()
 
 
-def formats_of(cells: pd.Series) -> tuple[tuple[str, ...], ...]:
+@cache
+def _group_words() -> list[str]:
+    known = words()["roles"]
+    return [word for role in ("lead_id", "manager", "stage") for word in known[role]]
+
+
+def _is_grouped(cells: pd.Series) -> bool:
+    """Whether a column is filled in the first row of each group only."""
+    filled = cells.notna()
+    if not filled.any() or not filled.iloc[0]:
+        return False
+    names = cells.dropna()
+    return looks_grouped(
+        SimpleNamespace(
+            first=True,
+            rows=len(cells),
+            filled=len(names),
+            names=names.nunique(),
+            beside=int((filled & filled.shift(fill_value=False)).sum()),
+            again=int((names == names.shift()).sum()),
+        )
+    )
+
+
+@cache
+def _date_words() -> list[str]:
+    known = words()["roles"]
+    return [word for role in ("created", "closed", "won", "lost", "time", "paid", "other_date") for word in known[role]]
+
+
+def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, ...], ...]:
     """The formats that together read (nearly) all of these dates, ISO as ""; two such sets where day and month could
-    change places; none where the cells are no dates."""
-    text = cells.str.replace(rf"[{re.escape(BLANKS)}]+", " ", regex=True).drop_duplicates()
+    change places; none where the cells are no dates. ``is_date``: the column is called one, so that a number may be
+    that of a day."""
+    text = cells.drop_duplicates()
+    first = [plain_date(value) for value in text.head(FIRST_VALUES)]
     iso = text.str.match(ISO)
     if iso.mean() >= NEARLY_ALL:
         return (("",),)
     for epoch, digits in EPOCHS.items():
         if text.str.match(digits).all():
             return ((epoch,),)
-    if text.str.match(BEGINS_AS_A_DAY).mean() < NEARLY_ALL:
+    if is_date and text.str.match(EPOCH_DIGITS[EXCEL]).mean() >= NEARLY_ALL:
+        return ((EXCEL,),)
+    shapes = {_shape(value) for value in first}
+    likely = [fmt for shape in shapes for fmt in _formats_of_shape().get(shape, ())]
+    if not likely:
         return ()
-    first = text.groupby(text.str.replace(r"\d", "9", regex=True)).head(FIRST_VALUES).tolist()
+    text = text.map(plain_date)
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
-        formats = [fmt for fmt in COMMON_FORMATS if _day(fmt) == day and any(_reads(value, fmt) for value in first)]
+        formats = [fmt for fmt in likely if _day(fmt) == day and any(_reads(value, fmt) for value in first)]
         read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
         whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
         if whole.mean() >= NEARLY_ALL:
@@ -231,6 +317,21 @@ def formats_of(cells: pd.Series) -> tuple[tuple[str, ...], ...]:
         if not any((other & ~whole).any() and not (whole & ~other).any() for other in found.values())
     ]
     return tuple(proved)
+
+
+def _shape(text: str) -> str:
+    """A text with 0 for each number and a for each word."""
+    return re.sub(r"[+-]0(:0)?$", "+0", re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", text)))
+
+
+@cache
+def _formats_of_shape() -> dict[str, list[str]]:
+    """The formats of dates by the shape of what they write."""
+    moment = datetime(2026, 12, 31, 13, 59, 58, 123456, tzinfo=UTC)
+    shapes: dict[str, list[str]] = {}
+    for fmt in COMMON_FORMATS:
+        shapes.setdefault(_shape(moment.strftime(fmt)), []).append(fmt)
+    return shapes
 
 
 def _day(fmt: str) -> str:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import pandas as pd
+
+from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
+from funnelstats.importing.cells import PARTS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export
-from funnelstats.recognising.roles import Table, fit, words
+from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, day_order
+from funnelstats.recognising.words import fit, plain, words
 
 Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
 
 NUMBERS = ("amount", "duration_s")
+UNITS = {
+    "ms": {"ms", "milliseconds", "millis", "мс"},
+    "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
+    "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
+}
+HOUR = 3600
 
 
 class Source(NamedTuple):
@@ -32,6 +43,8 @@ class Sources:
         self.written: list[Source] = []
         self.guessed: set[str] = set()
         self.open: list[str] = []
+        self.part: dict[str, str] = {}
+        """The pipeline whose leads are meant, by its header, where the export has several."""
 
     def choose(self, key: str, question: str, choices: list[str], default: str) -> str:
         """The answer to a question that has a default, which is a guess."""
@@ -39,7 +52,15 @@ class Sources:
         return self.ask(question, choices, default) or default
 
     def add(
-        self, table: str, rows: str, found: Table, columns: Mapping[str, str], *more: str, roles: Collection[str] = ()
+        self,
+        table: str,
+        rows: str,
+        found: Table,
+        columns: Mapping[str, str],
+        *more: str,
+        only: Mapping[str, Any] | None = None,
+        joins: Iterable[dict[str, Any] | None] = (),
+        roles: Collection[str] = (),
     ) -> None:
         """Add a source of a sheet: ``columns`` by canonical name; ``roles`` are those whose headers may be guesses."""
         sheet = found.sheet
@@ -47,17 +68,48 @@ class Sources:
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}
         for column, header in columns.items():
+            if column == "lead_id" and found.lead_by:
+                lines += [f"lead_by = {toml_value({header: attribute_name(found.lead_by)})}", 'shared = "latest"']
+                continue
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
-            lines.append(f"columns.{column} = {toml_value(header)}" + ("   # guessed" if header in guessed else ""))
+            stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
+            lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
         for column, header in columns.items():
             if header in sheet.fields:
-                lines += self._reading(sheet, sheet.fields[header], column)
+                field = sheet.fields[header]
+                if _has_clock(found, column, header):
+                    field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
+                lines += self._reading(sheet, field, column)
+        only, joins = self._of_part(found, only or {}, [join for join in joins if join])
+        lines += [f"join = {toml_value(joins)}"] if joins else []
+        lines += [f"only = {toml_value(only)}"] if only else []
+        lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         self.written.append(Source(table, f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)", [*lines, *more]))
+
+    def _of_part(
+        self, found: Table, only: Mapping[str, Any], joins: list[dict[str, Any]]
+    ) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
+        """What leaves the rows of other pipelines out, where the export has several."""
+        deals = self.export.deals
+        if not self.part or "lead_id" not in found.roles:
+            return only, joins
+        if found.sheet.files == deals.sheet.files:
+            return {**only, **self.part}, joins
+        of_deals = next((join for join in joins if join["prefix"] == "deal."), None)
+        if of_deals is None:
+            of_deals = joined(deals, found.header("lead_id"), "deal.")
+            joins = [*joins, of_deals]
+        of_deals["unmatched"] = "ignore"
+        return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
 
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
-            return [line.format(column=column) for line in field.reading]
+            lines = [line.format(column=column) for line in field.reading]
+            return lines + (self._unit(sheet, field) if column == "duration_s" else [])
+        if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
+            self.guessed.add("unit")
+            return [f'unit.{column} = "mm:ss"   # guessed']
         if field.kind != "date":
             return []
         blanks = [line.format(column=column) for line in field.reading]
@@ -69,6 +121,16 @@ class Sources:
             ]
             return [*blanks, *open_lines]
         return blanks if chosen == ("",) else [*blanks, f"date_format.{column} = {toml_value(list(chosen))}"]
+
+    def _unit(self, sheet: Sheet, field: Field) -> list[str]:
+        """What a number of a duration counts, as its header or its size says."""
+        said = {*plain(field.name).split()}
+        if found := next((unit for unit, called in UNITS.items() if said & called), ""):
+            return [f'unit.duration_s = "{found}"']
+        if pd.to_numeric(sheet.cells[field.name], errors="coerce").median() > HOUR:
+            self.guessed.add("unit")
+            return ['unit.duration_s = "ms"   # guessed: half of them would last longer than an hour']
+        return []
 
     def _asked_format(self, sheet: Sheet, field: Field, formats: tuple[tuple[str, ...], ...]) -> tuple[str, ...] | None:
         """Which of the formats that fit all rows is meant: nobody but a person can tell."""
@@ -85,6 +147,25 @@ class Sources:
         return formats[choices.index(answer)]
 
 
+def _has_clock(table: Table, column: str, header: str) -> bool:
+    """Whether a day's hour stands in a column of its own."""
+    if column not in ("entered_at", "at", "paid_at") or header != table.roles.get("time", Guess("", False)).header:
+        return False
+    hours = any("%H" in fmt or "%I" in fmt for formats in table.sheet.fields[header].formats for fmt in formats)
+    return "clock" in table.roles and not hours and not table.sheet.cells[header].str.contains(":").any()
+
+
+def _with_clock(field: Field, clock: pd.Series) -> tuple[tuple[str, ...], ...]:
+    hours = " %H:%M:%S" if clock.str.count(":").max() == 2 else " %H:%M"
+    return tuple(tuple(fmt + hours if fmt else fmt for fmt in formats) for formats in field.formats)
+
+
+def attribute_name(header: str) -> str:
+    """What an attribute is called, unless reports have a column of that name."""
+    slug = plain(header).replace(" ", "_")
+    return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
+
+
 def _is_certain(table: Table, role: str) -> bool:
     """Whether a preset knows the column's role, or its header is one of the role's words."""
     return table.roles[role].known or fit(table.header(role), words()["roles"].get(role, [])) >= 2
@@ -95,12 +176,6 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
     others = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
     orders = {day_order(formats) for formats in others if formats[0]}
     return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
-
-
-def join_line(*joins: dict[str, Any] | None) -> list[str]:
-    """The line that joins other files, where there are any."""
-    stated = [join for join in joins if join]
-    return [f"join = {toml_value(stated)}"] if stated else []
 
 
 def joined(table: Table, left: str, prefix: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.schema import ENDS, IGNORE
-from funnelstats.recognising.roles import fit, words
+from funnelstats.recognising.words import fit, words
 
 MOST_STAGES = 7
 """A page of more stages is no funnel; of a log of many activities those most leads come to are its stages."""

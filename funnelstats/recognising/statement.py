@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import ended_as, entries_of, time_of
 from funnelstats.recognising.export import Export, status_column
-from funnelstats.recognising.roles import Table, plain
-from funnelstats.recognising.sheets import Field
-from funnelstats.recognising.sources import Ask, Sources, join_line, owner
+from funnelstats.recognising.roles import Table
+from funnelstats.recognising.sheets import Field, field_of
+from funnelstats.recognising.sources import Ask, Sources, attribute_name, owner
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
+from funnelstats.recognising.words import plain
 
-LEADS = ("created", "channel", "campaign", "amount")
+LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
 MOST_ATTRIBUTES, MOST_VALUES = 6, 12
 """Columns that leads are compared by, and how many values each may have."""
@@ -41,6 +41,8 @@ class Statement(NamedTuple):
 def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     """The statement of an export. Raises FunnelError where the export lacks what a funnel needs."""
     sources = Sources(export, ask)
+    _choose_pipeline(sources)
+    export = sources.export
     further = _add_leads(sources)
     stages = entries_of(sources)
     if not stages.won:
@@ -69,6 +71,20 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     return Statement(text, len(sources.guessed), sources.open)
 
 
+def _choose_pipeline(sources: Sources) -> None:
+    """Keep the leads of one pipeline where the export has several: their stages are no funnel together."""
+    deals = sources.export.deals
+    field = deals.field("pipeline")
+    if field is None or field.distinct < 2 or deals.what == "history":
+        return
+    names = deals.sheet.cells[field.name].value_counts().index.tolist()
+    chosen = sources.choose("only", f"Which pipeline of “{field.name}” is the funnel?", names, names[0])
+    cells = deals.sheet.cells[deals.sheet.cells[field.name] == chosen].reset_index(drop=True)
+    sheet = deals.sheet._replace(cells=cells, fields={name: field_of(name, cells[name]) for name in deals.sheet.fields})
+    sources.export = sources.export._replace(deals=deals._replace(sheet=sheet))
+    sources.part = {field.name: chosen}
+
+
 def _cut_at(stages: Stages, win: str) -> Stages:
     """The stages up to the win."""
     order = stages.order[: stages.order.index(win) + 1] if win in stages.order else stages.order
@@ -84,22 +100,32 @@ def _evidence(stages: Stages, stage: str) -> str:
 def _add_leads(sources: Sources) -> list[str]:
     """Add the leads; the lines about them at the head of the statement."""
     table = sources.export.deals
+    changing = _changing(table)
     columns = {"lead_id": table.header("lead_id")}
-    if table.what == "history":
-        columns["created_at"] = time_of(table)
     columns |= {
-        "created_at" if role == "created" else role: table.header(role)
-        for role in LEADS
-        if role in table.roles and table.what != "history"
+        LEADS[role]: table.header(role) for role in LEADS if role in table.roles and table.header(role) not in changing
     }
-    manager, people = owner(sources.export, table)
-    columns |= {"manager": manager} if manager and table.what != "history" else {}
-    attributes = _attributes(table, {*columns.values()})
+    if table.what == "history":
+        columns.setdefault("created_at", time_of(table))
+    manager, people = ("", None) if changing else owner(sources.export, table)
+    columns |= {"manager": manager} if manager else {}
+    attributes = _attributes(table, {*columns.values()} | changing)
+    keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
+    attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
-    more = [*join_line(people if "manager" in columns else None, *lookups), *more]
-    sources.add("leads", "One row for each lead", table, columns, *more, roles=(*LEADS, "manager"))
+    sources.add(
+        "leads", "One row for each lead", table, columns, *more, joins=(people, *lookups), roles=(*LEADS, "manager")
+    )
     return ['lead_base.company = "company"'] if "company" in attributes else []
+
+
+def _changing(table: Table) -> set[str]:
+    """Columns of a history that differ between the rows of a lead: they are not the lead's."""
+    if table.what != "history":
+        return set()
+    values = table.sheet.cells.groupby(table.header("lead_id")).nunique().max()
+    return {*values.index[values > 1]}
 
 
 def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
@@ -107,24 +133,14 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     company = table.field("company")
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
     out = {*used, status_column(table), *(table.header(role) for role in NO_ATTRIBUTES if role in table.roles)}
-    if table.what == "history":
-        # What changes from row to row is nothing of the lead's.
-        constant = table.sheet.cells.groupby(table.header("lead_id")).nunique().max() <= 1
-        out |= {*constant.index[~constant]}
     for name, field in table.sheet.fields.items():
         if name not in out and _is_of_few_values(field) and 2 * field.filled > len(table.sheet.cells):
-            found.setdefault(_attribute(name), name)
+            found.setdefault(attribute_name(name), name)
     return dict(list(found.items())[:MOST_ATTRIBUTES])
 
 
 def _is_of_few_values(field: Field) -> bool:
     return field.kind in ("text", "flag") and 2 <= field.distinct <= MOST_VALUES
-
-
-def _attribute(header: str) -> str:
-    """What an attribute is called, unless reports have a column of that name."""
-    slug = plain(header).replace(" ", "_")
-    return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
 
 
 def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[dict[str, Any]]:
@@ -142,7 +158,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
             ]
             few = few[: MOST_ATTRIBUTES - len(attributes)]
             if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
-                attributes |= {_attribute(other): f"{name}.{other}" for other in few}
+                attributes |= {attribute_name(other): f"{name}.{other}" for other in few}
                 joins.append({"files": list(sheet.files), "left": name, "right": name, "prefix": f"{name}."})
     return joins
 
@@ -160,7 +176,7 @@ def _add_contacts(sources: Sources) -> None:
             table,
             columns,
             *kind,
-            *join_line(people),
+            joins=(people,),
             roles=(*CONTACTS, "manager"),
         )
 
@@ -180,9 +196,9 @@ def _add_payments(sources: Sources) -> None:
     at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
     if not sources.export.payments and won and at and "amount" in deals.roles:
         columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
-        only = f"only = {toml_value({status_column(deals): won})}"
+        only = {status_column(deals): won}
         sources.guessed.add("payments")
-        sources.add("payments", "guessed: the value of a won deal is the money it brought", deals, columns, only)
+        sources.add("payments", "guessed: the value of a won deal is the money it brought", deals, columns, only=only)
 
 
 def _add_costs(sources: Sources) -> None:

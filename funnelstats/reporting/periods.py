@@ -295,12 +295,15 @@ def _head_links(unit: str, period: str, file: str) -> tuple[Link, ...]:
     first, last = kind.days(period)
     before, after = kind.of(first - timedelta(days=1)), kind.of(last + timedelta(days=1))
     beside = [("‹ {}", before), ("{} ›", after)]
-    others = [
-        Link(_(HEAD_WORDS[page.name]), f"../{other.last_complete(last)}/{page.name}.html")
-        for other in UNITS.values()
-        for page in other.pages
-        if page.name in HEAD_WORDS and page.name != file
-    ]
+    others = []
+    for name, other in UNITS.items():
+        near = other.last_complete(last)
+        when = "" if name == unit else f", {period_words(name, *other.days(near))}"
+        others += [
+            Link(_(HEAD_WORDS[page.name]) + when, f"../{near}/{page.name}.html")
+            for page in other.pages
+            if page.name in HEAD_WORDS and page.name != file
+        ]
     return (
         *(Link(words.format(period_words(unit, *kind.days(near))), f"../{near}/{file}.html") for words, near in beside),
         *others,

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from funnelstats.config.dates import parse_day, quarter_of, week_days
-from funnelstats.config.words import _, counted, day, days, label, month, number
+from funnelstats.config.words import _, counted, day, days, label, month, number, quarter
 
 SECTION_WORDS = {
     "weekly": "Team",
@@ -55,7 +55,7 @@ def period_words(unit: str, first: date, last: date) -> str:
     """
     if unit == "week":
         return days(first, last) + (f" {last.year}" if first.year == last.year else "")
-    return month(first) if unit == "month" else _("Q{n} {year}").format(n=quarter_of(last)[-1], year=last.year)
+    return month(first) if unit == "month" else quarter(quarter_of(last))
 
 
 def notebook_label(notebook: str) -> str:

@@ -1,0 +1,132 @@
+"""Closing lines: what a report writes below its rows, or between its groups, and is no row of the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from funnelstats.importing.facts import reason
+
+CHUNK = 5_000
+MOST_LINES = 10
+"""So many lines may close a table; of more the rows themselves are bad."""
+
+_WORD = (
+    r"(?:(?:sub-?|grand )?totals?|grand total|total g[eé]n[eé]ral|sub-?totales?|(?:sub-?)?sums?|counts?|averages?"
+    r"|итог[ио]?|общий итог|промежуточный итог|всего|сумма|количество|(?:zwischen|gesamt)?summe|gesamt(?:ergebnis)?"
+    r"|teilergebnis|ergebnis|insgesamt|sumas?|sommes?|sous-tot(?:al|aux)|totaux)"
+)
+TOTAL = re.compile(rf"(?i)^{_WORD}[\s:.()\d,]*$")
+"""A cell that says of its row that it adds others up."""
+OF_A_GROUP = re.compile(rf"(?i)^{_WORD}\b|\b{_WORD}[\s:.]*$")
+"""One that says so of a group: Anna Total."""
+INITIALS = frozenset("TtGgSsCcAaИиОоПпВвСсКкZzEeIi")
+"""The letters that such words begin with."""
+
+
+class Needs(NamedTuple):
+    """The headers of what each row of a table needs, and what rows are left out as declared, by header."""
+
+    headers: tuple[str, ...]
+    without: dict[str, tuple[str, ...]]
+
+
+def without_closing_lines(
+    rows: Iterable[list[Any]], header: Sequence[str], needs: Needs | None, broken: list[tuple[int, str, str]]
+) -> Iterator[list[Any]]:
+    """The rows, each beginning with its number, but for lines that close the table or a group, which go to ``broken``.
+
+    A line that calls itself a total and lacks what its row needs, anywhere; and the last few lines, where they hold
+    next to nothing and look unlike rows. Lines that are left out as declared stay.
+    """
+    places = [header.index(name) + 1 for name in needs.headers if name in header] if needs else []
+    if not needs or not places or len(header) < 2:
+        yield from rows
+        return
+    declared = [(header.index(name) + 1, texts) for name, texts in needs.without.items() if name in header]
+    few, key, needed = _few(len(header)), places[0], itemgetter(places[0], *places)
+    held: list[list[Any]] = []
+    last: list[Any] | None = None
+    too_many = False
+    for chunk, whole in _in_chunks(rows, places):
+        if whole:
+            yield from held
+            held.clear()
+            last, too_many = chunk[-1], False
+            yield from chunk
+            continue
+        for row in chunk:
+            plain = row[key][:1] not in INITIALS and row.count("") < len(header) - few and "" not in needed(row)
+            stays = plain or any(row[place].strip() in texts for place, texts in declared)
+            if not stays and _adds_up(row, places):
+                broken.append(_closing(row))
+                continue
+            if not stays and last and not too_many and _is_sparse(row, places, few):
+                held.append(row)
+                if len(held) > MOST_LINES:
+                    yield from held
+                    held.clear()
+                    too_many = True
+                continue
+            yield from held
+            held.clear()
+            # Lines that go on as others did before are as bad as they.
+            last, too_many = row, too_many and not plain
+            yield row
+    first = _first_that_closes(held, last, key) if last else len(held)
+    yield from held[:first]
+    broken.extend(map(_closing, held[first:]))
+
+
+def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int]) -> Iterator[tuple[list[list[Any]], bool]]:
+    """The rows in chunks, and of each whether all its rows hold what they need and none may be a total or the last."""
+    rows = iter(rows)
+    chunk = list(islice(rows, CHUNK))
+    while chunk:
+        following = list(islice(rows, CHUNK))
+        whole = bool(following) and INITIALS.isdisjoint({row[places[0]][:1] for row in chunk})
+        yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
+        chunk = following
+
+
+def _few(columns: int) -> int:
+    """So few filled cells are next to nothing in a table of so many columns."""
+    return 2 if columns >= 4 else 1
+
+
+def _closing(row: list[Any]) -> tuple[int, str, str]:
+    return row[0], ", ".join(filter(None, row[1:])), reason("closing")
+
+
+def _adds_up(row: list[Any], places: Sequence[int]) -> bool:
+    cells = [cell.strip() for cell in row[1:]]
+    lacks = [not row[place].strip() or TOTAL.match(row[place].strip()) for place in places]
+    if not any(lacks):
+        return False
+    first = next(filter(None, cells), "")
+    return bool(OF_A_GROUP.search(first) or TOTAL.match(row[places[0]].strip()))
+
+
+def _is_sparse(row: list[Any], places: Sequence[int], few: int) -> bool:
+    """Whether a row holds so little that it may be a line below the table."""
+    cells = [cell.strip() for cell in row[1:] if cell.strip()]
+    filled = sum(1 for place in places if row[place].strip())
+    return len(cells) <= few or cells[0].endswith(":") or (filled <= 1 and len(places) >= 3 and len(cells) <= 3)
+
+
+def _first_that_closes(held: list[list[Any]], last: list[Any], key: int) -> int:
+    """Which of the last lines is the first that is no row, by a blank line above it or by its look."""
+    before = last[0]
+    for place, row in enumerate(held):
+        text, usual = row[key].strip(), last[key].strip()
+        first = next((cell.strip() for cell in row[1:] if cell.strip()), "")
+        unlike = (" " in text and " " not in usual) or bool(
+            text and not re.search(r"\d", text) and re.search(r"\d", usual)
+        )
+        if row[0] > before + 1 or first.endswith(":") or unlike:
+            return place
+        before = row[0]
+    return len(held)

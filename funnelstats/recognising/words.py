@@ -1,0 +1,42 @@
+"""How well a header, a file's name or a stage's fits the words of ``words.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+
+def plain(text: str) -> str:
+    """Small letters without accents and signs, words apart.
+
+    >>> plain("Date entered “Closed Won (Sales)”"), plain("CreatedDate"), plain("case:concept:name")
+    ('date entered closed won sales', 'created date', 'case concept name')
+    """
+    apart = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я][a-zа-я])|(?<=[a-zа-я])(?=[A-ZА-Я]+\b)", " ", text)
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(mark))
+    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold()))
+
+
+@cache
+def words() -> dict[str, dict[str, list[str]]]:
+    """The words of headers, files and ends, as ``plain`` writes them."""
+    text = Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
+    return {
+        part: {role: [plain(word) for word in known] for role, known in roles.items()}
+        for part, roles in tomllib.loads(text).items()
+    }
+
+
+def fit(text: str, known: Iterable[str]) -> float:
+    """How well a text fits the best of some words: 0 not at all, below 2 where it says more than they do."""
+    said, best = f" {plain(text)} ", 0.0
+    for word in known:
+        if f" {word} " == said:
+            best = max(best, 2 + len(word) / 100)
+        elif f" {word} " in said and len(word) > 1:
+            best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))
+    return best

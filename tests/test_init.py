@@ -1,0 +1,297 @@
+"""funnelstats init: files that nobody has described become a funnel that counts right, or a question."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from projects import REPOSITORY, SHARED
+
+from funnelstats.cli import app
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
+from funnelstats.importing.opening import open_funnel
+from funnelstats.importing.prepare import prepare
+from funnelstats.recognising.init import init
+from funnelstats.recognising.stages import stages_of
+
+CASES = REPOSITORY.parent / "shared" / "cases"
+WAY = [("new", 0), ("met", 3), ("won", 12)]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """An empty project, and a folder ``export`` beside it."""
+    (tmp_path / "project" / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "export").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("TZ", raising=False)
+
+
+def default(_question, _choices, default):
+    """The answer of nobody."""
+    return default
+
+
+def put(**files):
+    """Files of an export; the folder."""
+    folder = Path("..", "export")
+    for name, content in files.items():
+        path = folder / name.replace("_csv", ".csv")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def counts(name):
+    """Leads, leads of each stage and of each end, and the sums of a prepared funnel."""
+    funnel, tables = open_funnel(name)
+    entries = tables.entries.to_pandas()
+    leads = entries.groupby("stage")["lead_id"].nunique()
+    found = {
+        "leads": int(tables.leads.count().execute()),
+        "stages": [int(leads.get(stage, 0)) for stage in funnel.stages],
+    }
+    found |= {end: int(leads.get(end, 0)) for end in ("lost", "nurture")}
+    for table in ("payments", "costs"):
+        rows = getattr(tables, table)
+        found |= {} if rows is None else {table: round(float(rows.amount.sum().execute() or 0), 2)}
+    return found | ({} if tables.contacts is None else {"contacts": int(tables.contacts.count().execute())})
+
+
+def made(*paths, name="made"):
+    """The funnel that init makes of files, prepared and counted."""
+    init([*map(Path, paths)], name, default)
+    prepare(name)
+    return counts(name)
+
+
+def history(leads=40):
+    """Rows ``lead, stage, at, owner, reason`` of leads of which all are met but every fourth, and half of these won."""
+    first = datetime(2026, 1, 5, 10)
+    for number in range(leads):
+        came, owner = first + timedelta(days=number), ("Anna", "Boris")[number % 2]
+        yield f"D{number:03}", "new", came, owner, ""
+        if number % 4 == 0:
+            yield f"D{number:03}", "lost", came + timedelta(days=2), owner, "price"
+            continue
+        yield f"D{number:03}", "met", came + timedelta(days=3), owner, ""
+        if number % 4 < 3:
+            yield f"D{number:03}", "won", came + timedelta(days=12), owner, ""
+
+
+COUNTED = {"leads": 40, "stages": [40, 30, 20], "lost": 10, "nurture": 0}
+
+
+def snapshot(headers, won, lost, opened, *, dates, amount=lambda value: str(value), mark=",", encoding="utf-8"):
+    """One row for each of the same leads, as a CRM of some language writes it: id, created, status, closed, owner, sum."""
+    rows = {lead: [lead, None, opened, "", owner, amount(1234.5)] for lead, _, _, owner, _ in history()}
+    for lead, stage, at, _owner, _reason in history():
+        if stage == "new":
+            rows[lead][1] = at.strftime(dates)
+        elif stage in ("won", "lost"):
+            rows[lead][2:4] = [won if stage == "won" else lost, at.strftime(dates)]
+    lines = [headers, *rows.values()]
+    return "\n".join(mark.join(line) for line in lines).encode(encoding)
+
+
+def comma(value):
+    return f"{value:_.2f}".replace(".", ",").replace("_", ".")
+
+
+LANGUAGES = {
+    "English": snapshot(
+        ["Deal ID", "Create Date", "Deal Stage", "Close Date", "Deal owner", "Amount"],
+        "Closed Won", "Closed Lost", "Negotiation", dates="%Y-%m-%d",
+    ),
+    "Russian": snapshot(
+        ["ID", "Дата создания", "Стадия", "Дата закрытия", "Ответственный", "Сумма"],
+        "Успешно реализовано", "Закрыто и не реализовано", "Переговоры", dates="%d.%m.%Y %H:%M",
+        amount=lambda value: f"{value:.2f} руб.".replace(".", ",", 1), mark=";", encoding="cp1251",
+    ),
+    "German": snapshot(
+        ["Vorgangsnummer", "Erstellt am", "Status", "Abgeschlossen am", "Verantwortlicher", "Betrag"],
+        "Gewonnen", "Verloren", "Offen für Gespräche", dates="%d.%m.%Y", amount=comma, mark=";", encoding="cp1252",
+    ),
+    "Spanish": snapshot(
+        ["Id. del negocio", "Fecha de creación", "Etapa", "Fecha de cierre", "Propietario", "Importe"],
+        "Cierre ganado", "Cierre perdido", "Negociación", dates="%d/%m/%Y", amount=comma, mark=";",
+    ),
+    "French": snapshot(
+        ["Identifiant", "Date de création", "Étape", "Date de clôture", "Propriétaire", "Montant"],
+        "Gagnée", "Perdue", "Négociation", dates="%d/%m/%Y %H:%M", amount=comma, mark="\t",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_snapshot_is_read_by_headers_statuses_and_dates_of_five_languages(language):
+    folder = put(deals_csv=LANGUAGES[language])
+    assert made(folder) == {**COUNTED, "stages": [40, 20], "payments": 20 * 1234.5}
+    funnel = read_funnel("made")
+    assert funnel.language == ("ru" if language == "Russian" else "en")
+    assert {source.columns["manager"] for source in funnel.entries} == {funnel.leads[0].columns["manager"]}
+
+
+def csv(rows, *header):
+    return "\n".join(",".join(map(str, row)) for row in [header, *rows])
+
+
+def test_a_history_gives_stages_in_the_order_of_moves_and_days_that_nine_of_ten_moves_take():
+    rows = list(history())
+    random.Random(1).shuffle(rows)
+    folder = put(stages_csv=csv(rows, "deal", "status", "changed at", "owner", "loss reason"))
+    assert made(folder) == COUNTED
+    funnel = read_funnel("made")
+    assert funnel.stages == ("new", "met", "won")
+    assert [step.horizon_days for step in funnel.steps] == [5, 10]
+    assert "reason" in funnel.entries[0].columns
+
+
+def test_a_history_that_logs_changes_only_gets_its_first_stage_from_the_creation():
+    changes = [row for row in history() if row[1] != "new"]
+    leads = [(lead, at) for lead, stage, at, *_ in history() if stage == "new"]
+    folder = put(
+        deals_csv=csv(leads, "id", "created"),
+        changes_csv=csv(changes, "deal id", "new value", "edit date", "user", "reason"),
+    )
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("created", "met", "won")
+
+
+def test_a_history_of_every_field_is_read_for_its_stage_alone():
+    rows = [
+        (lead, field, stage if field == "Stage" else "5", at)
+        for lead, stage, at, *_ in history()
+        for field in ("Stage", "Amount")
+    ]
+    assert made(put(log_csv=csv(rows, "Deal ID", "Field", "New Value", "Edit Date"))) == COUNTED
+
+
+def test_a_date_for_each_stage_is_a_stage_each():
+    dated = pd.DataFrame(history()).pivot(index=0, columns=1, values=2)[["new", "met", "won", "lost"]]
+    rows = [(lead, *("" if pd.isna(at) else at for at in row)) for lead, *row in dated.itertuples()]
+    folder = put(
+        deals_csv=csv(
+            rows, "Record ID", "Create date", "Date entered “Met”", "Date entered “Won”", "Date entered “Lost”"
+        )
+    )
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("created", "met", "won")
+
+
+def test_calls_payments_costs_and_names_of_owners_come_with_the_leads():
+    leads = [
+        (lead, at, {"Anna": 7, "Boris": 8}[owner], "Fair") for lead, stage, at, owner, _ in history() if stage == "new"
+    ]
+    won = [(lead, at.date(), 100) for lead, stage, at, *_ in history() if stage == "won"]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", "owner id", "source"),
+        stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"),
+        calls_csv=csv([(lead, at, 61) for lead, at, *_ in leads], "deal id", "call time", "duration"),
+        payments_csv=csv(won, "deal", "paid", "sum"),
+        spend_csv=csv([("2026-01-01", "Fair", 500)], "day", "source", "cost"),
+        users_csv=csv([(7, "Anna"), (8, "Boris")], "user id", "full name"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 2000, "costs": 500, "contacts": 40}
+    _, tables = open_funnel("made")
+    assert {*tables.leads.manager.to_pyarrow().to_pylist()} == {"Anna", "Boris"}
+
+
+def test_a_log_of_many_activities_gives_the_few_that_most_leads_come_to():
+    first = pd.Timestamp("2026-01-05", tz="UTC")
+    rows = [
+        (f"L{lead}", f"S{place}", first + pd.Timedelta(days=lead + place)) for lead in range(50) for place in range(6)
+    ]
+    rows += [(f"L{lead}", f"rare {lead}", first + pd.Timedelta(days=lead)) for lead in range(20)]
+    stages = stages_of(pd.DataFrame(rows, columns=["lead", "stage", "at"]))
+    assert stages.order == [f"S{place}" for place in range(6)]
+    assert not stages.won
+    assert stages.meant["rare 3"] == "ignore"
+
+
+def test_the_order_of_day_and_month_is_asked_where_no_row_tells_it():
+    rows = [(f"D{n}", f"0{n % 9 + 1}/0{n % 7 + 1}/2026", "Won", f"0{n % 9 + 1}/0{n % 7 + 2}/2026") for n in range(30)]
+    folder = put(deals_csv=csv(rows, "ID", "Created", "Status", "Closed"))
+    told = CliRunner().invoke(app, ["init", str(folder), "--name", "made", "--yes"])
+    assert isinstance(told.exception, FunnelError)
+    assert "%d/%m/%Y or %m/%d/%Y" in str(told.exception)
+    text = Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8")
+    assert '# date_format.created_at = "%d/%m/%Y"   # one of the two' in text
+    assert not Path("data", "processed").exists()
+    init([folder], "asked", lambda question, choices, default: "%m/%d/%Y" if choices else default)
+    prepare("asked")
+    _, tables = open_funnel("asked")
+    assert tables.leads.created_on.max().execute() == date(2026, 9, 3)
+
+
+def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
+    rows = [(f"D{n}", f"0{n % 9 + 1}/0{n % 7 + 1}/2026", "Won", f"{n + 1:02}/10/2026") for n in range(30)]
+    made(put(deals_csv=csv(rows, "ID", "Created", "Status", "Closed")))
+    assert read_funnel("made").leads[0].date_format["created_at"] == ("%d/%m/%Y",)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"deals_csv": csv([("D1", "2026-01-05", "Anna")], "ID", "Created", "Owner")}, "no date says when"),
+        ({"deals_csv": csv([("D1", "Won")], "ID", "Status")}, "“Status” says how deals ended, and no date says when"),
+        ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column holds the id of a lead"),
+        ({"empty_csv": ""}, "the file is empty"),
+        ({"deals_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, '“Close date” holds "soon"'),
+    ],
+)  # fmt: skip
+def test_what_an_export_lacks_is_named_and_nothing_is_written(files, told):
+    with pytest.raises(FunnelError, match=told):
+        init([put(**files)], "made", default)
+    assert not Path("data", "raw", "made").exists()
+
+
+def test_a_funnel_that_is_there_is_never_overwritten():
+    folder = put(stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"))
+    made(folder)
+    with pytest.raises(FunnelError, match="is there already"):
+        init([folder], "made", default)
+
+
+def test_the_command_says_what_each_file_holds_and_what_comes_next():
+    folder = put(stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"), notes_csv="a,b\n1,2\n")
+    told = CliRunner().invoke(app, ["init", str(folder), "--name", "made", "--yes"])
+    assert told.exit_code == 0
+    assert "stages.csv: history of stages, 100 rows" in told.output
+    assert "notes.csv: not used" in told.output
+    assert told.output.rstrip().endswith("funnelstats weekly made")
+
+
+def same_as_by_hand(source):
+    """What init makes of an export counts as the statement that people wrote for it."""
+    by_hand = Path("data", "raw", "stated")
+    by_hand.mkdir()
+    files = [path for path in source.iterdir() if path.is_file()]
+    for path in files:
+        (by_hand / path.name).write_bytes(path.read_bytes())
+    prepare("stated")
+    return made(*(path for path in files if path.suffix not in (".toml", ".md", ".py"))), counts("stated")
+
+
+def test_the_sample_counts_as_by_hand():
+    found, stated = same_as_by_hand(REPOSITORY / "data" / "raw" / "sample")
+    assert found == stated
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data sets are not here")
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("olist", {"leads": 8000, "stages": [8000, 842]}),
+        ("olist/variant_hu_semicolon", {"leads": 8000, "stages": [8000, 842]}),
+        ("olist/variant_in_ddmmyyyy", {"leads": 8000, "stages": [8000, 842]}),
+        ("maven_crm", {"leads": 8800, "stages": [8300, 4238], "lost": 2473, "payments": 10005534}),
+    ],
+)
+def test_real_exports_are_recognised(source, expected):
+    found = made(SHARED / source)
+    assert {key: found[key] for key in expected} == expected
