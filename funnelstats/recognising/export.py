@@ -11,7 +11,7 @@ import pandas as pd
 from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cells import plain_date
-from funnelstats.recognising.roles import Guess, Table, table_of
+from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.stages import end_of
 from funnelstats.recognising.words import fit, plain, words
@@ -154,8 +154,9 @@ def status_column(table: Table) -> str:
             counts = table.sheet.cells[name].value_counts()
             ends = {value: end_of(str(value)) for value in counts.index}
             rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
+            both = {"won", "lost"} <= {*ends.values()}
             if "won" in ends.values() or ("lost" in ends.values() and fit(name, words()["roles"]["stage"])):
-                told[name] = (fit(name, words()["roles"]["stage"]) > 0, rows)
+                told[name] = (both, fit(name, words()["roles"]["stage"]) > 0, rows)
     return max(told, key=lambda name: told[name], default="")
 
 
@@ -165,7 +166,7 @@ def stage_dates(table: Table) -> dict[str, str]:
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
-        if field.kind != "date":
+        if field.kind != "date" or plays_no_role(name, table.preset):
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()

@@ -81,8 +81,14 @@ def table_of(sheet: Sheet) -> Table:
     """The roles of a sheet's columns, and what its rows are."""
     preset = preset_of(sheet)
     roles = _known_roles(sheet, preset.get("columns", {}))
-    roles = {**_guessed_roles(sheet, {guess.header for guess in roles.values()}), **roles}
+    taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}
+    roles = {**_guessed_roles(sheet, taken), **roles}
     return Table(sheet, preset.get("rows", "") or _rows(sheet, roles), roles, preset)
+
+
+def plays_no_role(name: str, preset: Mapping[str, Any]) -> bool:
+    """Whether a preset says that a column plays no role, whatever its name suggests."""
+    return plain(name) in map(plain, preset.get("others", []))
 
 
 def _known_roles(sheet: Sheet, columns: Mapping[str, Any]) -> dict[str, Guess]:

@@ -39,7 +39,7 @@ LONGEST_ID = 64
 
 class Field(NamedTuple):
     """What a column holds. ``formats``: those that together read its dates, ISO as "", and a second set of them where
-    day and month could change places. ``reading``: what to state of its numbers."""
+    day and month could change places. ``reading``: what to state of its numbers, and of words among its dates."""
 
     name: str
     kind: Kind
@@ -213,8 +213,11 @@ def field_of(name: str, cells: pd.Series) -> Field:
     field = Field(name, "blank", len(filled), len(values))
     if not values:
         return field
-    if formats := formats_of(filled, is_date=fit(name, _date_words()) >= 1):
-        return field._replace(kind="date", formats=formats)
+    dated = filled[filled.str.contains(r"\d")]
+    others = filled.drop(dated.index).unique().tolist()
+    one_word = len(others) == 1 and len(dated) > 0  # such as "not closed", where there is no date
+    if formats := formats_of(dated if one_word else filled, is_date=fit(name, _date_words()) >= 1):
+        return field._replace(kind="date", formats=formats, reading=_missing(others) if one_word else ())
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
@@ -243,8 +246,12 @@ def _reading(cells: pd.Series) -> list[str] | None:
             return None
     else:
         lines = []
-    words = cells[~has_digits].unique().tolist()
-    return [*lines, f"missing.{{column}} = {toml_value(words)}"] if words else lines
+    return [*lines, *_missing(cells[~has_digits].unique().tolist())]
+
+
+def _missing(words: Sequence[str]) -> tuple[str, ...]:
+    """The line that reads these words as no value."""
+    return (f"missing.{{column}} = {toml_value(words)}",) if words else ()
 
 
 @cache

@@ -112,11 +112,15 @@ class Sources:
             return [f'unit.{column} = "mm:ss"   # guessed']
         if field.kind != "date":
             return []
+        blanks = [line.format(column=column) for line in field.reading]
         formats = field.formats if len(field.formats) == 1 else _proved(sheet, field)
         chosen = formats[0] if len(formats) == 1 else self._asked_format(sheet, field, formats)
         if chosen is None:
-            return [f"# date_format.{column} = {toml_value(list(either))}   # one of the two" for either in formats]
-        return [] if chosen == ("",) else [f"date_format.{column} = {toml_value(list(chosen))}"]
+            open_lines = [
+                f"# date_format.{column} = {toml_value(list(either))}   # one of the two" for either in formats
+            ]
+            return [*blanks, *open_lines]
+        return blanks if chosen == ("",) else [*blanks, f"date_format.{column} = {toml_value(list(chosen))}"]
 
     def _unit(self, sheet: Sheet, field: Field) -> list[str]:
         """What a number of a duration counts, as its header or its size says."""
