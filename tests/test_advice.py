@@ -133,7 +133,7 @@ SHOWN = {
         "week_days": (date(2026, 6, 22), date(2026, 6, 28)),
         "undated": pd.DataFrame(),
         "ended": 0,
-        "stages": [{"stage": "lead"}, {"stage": "paid"}],
+        "stages": [{"stage": "lead"}, {"stage": "met"}, {"stage": "paid"}],
     },
 }
 
@@ -287,7 +287,7 @@ def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak()
     assert why.startswith("Why: ")
     assert sure.startswith("How sure: the true rate is very likely ")
     assert nobody.startswith("Nobody is so surely below the rest that chance and harder leads are ruled out.")
-    alone = first(facts, targets=False, stages=["met", "paid"])
+    alone = first(facts, targets=False, stages=[{"stage": "met"}, {"stage": "paid"}])
     assert alone[0].endswith("of leads move on at met → paid; no target is agreed yet")
     assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
 
@@ -506,7 +506,9 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
     ]
     assert missing[-1] == "Calls are not logged."
     assert (
-        missing_parts(SimpleNamespace(notes=()), SimpleNamespace(**{**vars(tables), "costs": None}), "costs")
+        missing_parts(
+            SimpleNamespace(notes=(), is_snapshot=True), SimpleNamespace(**{**vars(tables), "costs": None}), "costs"
+        )
         == missing[:-1]
     )
     lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
