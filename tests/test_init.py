@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from projects import REPOSITORY, SHARED
 from funnelstats.cli import app
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
-from funnelstats.importing.opening import open_funnel
+from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
 from funnelstats.recognising.stages import stages_of
@@ -151,6 +152,37 @@ def test_a_history_gives_stages_in_the_order_of_moves_and_days_that_nine_of_ten_
     assert "reason" in funnel.entries[0].columns
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_history_alone_dates_its_leads_by_their_earliest_row(newest_first):
+    rows = sorted(history(), key=lambda row: row[2], reverse=newest_first)
+    made(put(log_csv=csv(rows, "case id", "activity", "timestamp", "resource", "reason")))
+    _, tables = open_funnel("made")
+    days = tables.leads.to_pandas().set_index("lead_id")["created_on"].dt.date
+    assert days.to_dict() == {lead: at.date() for lead, stage, at, *_ in history() if stage == "new"}
+    assert "one_id_of_several" not in [fact["fact"] for fact in read_quality("made").facts]
+
+
+def test_a_log_in_no_order_leaves_the_day_of_creation_unknown():
+    rows = sorted(history(), key=lambda row: row[1])
+    made(put(log_csv=csv(rows, "case id", "activity", "timestamp", "resource", "reason")))
+    assert "created_at" not in read_funnel("made").leads[0].columns
+
+
+def test_what_the_first_change_left_is_the_first_stage():
+    leads = [(lead, at) for lead, stage, at, *_ in history() if stage == "new"]
+    changes, before = [], {}
+    for lead, stage, at, *_ in history():
+        if stage != "new":
+            changes.append((lead, "StageName", before.get(lead, "Inbox"), stage, at))
+        before[lead] = stage if stage != "new" else "Inbox"
+    folder = put(
+        deals_csv=csv(leads, "id", "created"),
+        log_csv=csv(changes, "parent id", "field", "old value", "new value", "edit date"),
+    )
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("Inbox", "met", "won")
+
+
 def test_a_history_that_logs_changes_only_gets_its_first_stage_from_the_creation():
     changes = [row for row in history() if row[1] != "new"]
     leads = [(lead, at) for lead, stage, at, *_ in history() if stage == "new"]
@@ -211,6 +243,61 @@ def test_a_log_of_many_activities_gives_the_few_that_most_leads_come_to():
     assert stages.order == [f"S{place}" for place in range(6)]
     assert not stages.won
     assert stages.meant["rare 3"] == "ignore"
+
+
+def test_one_pipeline_of_several_is_the_funnel():
+    leads = [(lead, at, "Sales") for lead, stage, at, *_ in history() if stage == "new"]
+    leads += [(f"S{n}", "2026-01-05", "Service") for n in range(9)]
+    others = [(f"S{n}", "repaired", "2026-01-09", "Zoe", "") for n in range(9)]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", "pipeline"),
+        stages_csv=csv([*history(), *others], "id", "stage", "at", "owner", "reason"),
+    )
+    assert made(folder) == COUNTED
+
+
+def test_contacts_of_a_company_belong_to_its_latest_lead():
+    leads = [
+        (lead, at, f"C{number // 2}")
+        for number, (lead, stage, at, *_) in enumerate(r for r in history() if r[1] == "new")
+    ]
+    calls = [(f"C{number // 2}", "2026-06-01 10:00", "call") for number in range(40)]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", "company"),
+        stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"),
+        calls_csv=csv(calls, "account", "call time", "type"),
+    )
+    assert made(folder) == {**COUNTED, "contacts": 40}
+    _, tables = open_funnel("made")
+    assert {int(lead[1:]) % 2 for lead in tables.contacts.lead_id.to_pyarrow().to_pylist()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("Pipeline report\nmade on Monday\nid,stage,at,owner,reason", "plain"),
+        ("id,stage,at,owner,reason", "totals"),
+        ("id,stage,at,owner,reason", "gzip"),
+        ("id,stage,at,owner,reason", "grouped"),
+        ("id,stage,day,time,owner", "apart"),
+        ("id,stage,at,owner,reason", "decimals"),
+    ],
+)
+def test_shapes_that_people_mend_by_hand_are_read_as_they_are(header, form):
+    rows = list(history())
+    leads = csv([(lead, at) for lead, stage, at, *_ in rows if stage == "new"], "id", "created")
+    if form == "grouped":
+        rows = [(lead if stage == "new" else "", stage, at, *rest) for lead, stage, at, *rest in rows]
+    if form == "apart":
+        rows = [(lead, stage, f"{at:%d.%m.%Y}", f"{at:%H:%M}", owner) for lead, stage, at, owner, _ in rows]
+    if form == "decimals":
+        leads = csv([(int(lead[1:]) + 1, at) for lead, stage, at, *_ in rows if stage == "new"], "id", "created")
+        rows = [(float(lead[1:]) + 1, *rest) for lead, *rest in rows]
+    if form == "totals":
+        rows += [("Total", len(rows), "", "", ""), ("Report made by Anna", "", "", "", "")]
+    text = csv(rows, *header.split(","))
+    history_file = {"stages.csv.gz": gzip.compress(text.encode())} if form == "gzip" else {"stages.csv": text}
+    assert made(put(**{"deals.csv": leads, **history_file})) == COUNTED
 
 
 def test_the_order_of_day_and_month_is_asked_where_no_row_tells_it():

@@ -627,12 +627,10 @@ def ends(won: str) -> dict[str, int]:
     return {"created": PLANTED["new"], won: PLANTED["won"], "lost": PLANTED["lost"]}
 
 
-NOT_THE_FIRST = {"new": "created"}
-"""A log of changes does not name the stage that deals are created in."""
 CASES = {
     "hubspot deals": Case(
         "hubspot", {"hubspot-crm-exports-all-deals.csv": quoted(hubspot())},
-        {"created": PLANTED["new"], **entries(HUBSPOT)}),
+        entries(HUBSPOT)),
     "hubspot property history": Case(
         "hubspot", {"deals_property_history.csv": plain(moves(HUBSPOT_IDS, hubspot_history))},
         entries(HUBSPOT_IDS), won_amount=0),
@@ -643,7 +641,7 @@ CASES = {
     "salesforce field history": Case(
         "salesforce", {"Opportunity.csv": quoted(opportunities()),
                        "OpportunityFieldHistory.csv": quoted(moves(SALESFORCE, salesforce_fields))},
-        entries(SALESFORCE | NOT_THE_FIRST)),
+        entries(SALESFORCE)),
     "salesforce report": Case("salesforce", {"report1770.csv": quoted(opportunity_report())}, ends("Closed Won")),
     "salesforce history report": Case(
         "salesforce", {"report1771.csv": plain(moves(SALESFORCE, stage_report), encoding="latin-1")},
@@ -651,7 +649,7 @@ CASES = {
     "salesforce field history report": Case(
         "salesforce", {"report1770.csv": quoted(opportunity_report()),
                        "report1772.csv": quoted(moves(SALESFORCE, field_report))},
-        entries(SALESFORCE | NOT_THE_FIRST)),
+        entries(SALESFORCE)),
     "pipedrive deals": Case("pipedrive", {"deals-1234567-89.csv": plain(pipedrive())}, ends("Won")),
     "pipedrive deals and activities": Case(
         "pipedrive", {"deals-1234567-89.xlsx": workbook(pipedrive()),
@@ -670,7 +668,7 @@ CASES = {
     "amocrm deals and events": Case(
         "amocrm", {"amocrm_export_leads.csv": quoted(amocrm()),
                    "events.csv": quoted(moves(AMO, amocrm_events), ";", "cp1251")},
-        entries(AMO | NOT_THE_FIRST)),
+        entries(AMO)),
     "kommo leads": Case("amocrm", {"kommo_export_leads.csv": quoted(kommo())}, ends("Closed - won")),
     "odoo opportunities": Case("odoo", {"Lead_Opportunity (crm.lead).xlsx": workbook(odoo())}, ends("Won")),
     "odoo by names of fields": Case("odoo", {"crm.lead.csv": quoted(odoo_by_names())}, ends("won")),
@@ -678,7 +676,7 @@ CASES = {
     "close opportunities": Case("close", {"opportunities.csv": plain(close_opportunities())}, ends("Signed")),
     "close leads and opportunities": Case(
         "close", {"leads.csv": plain(close_leads()), "opportunities.csv": plain(close_opportunities())},
-        ends("Signed") | {"created": 65}, won_amount=0, leads=65),
+        ends("Signed") | {"created": 65}, leads=65),
     "freshsales deals": Case("freshsales", {"deals.csv": plain(freshsales())}, ends("Won")),
 }  # fmt: skip
 

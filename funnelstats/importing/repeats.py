@@ -172,7 +172,8 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
     row = counts.execute().iloc[0]
     by_column = {name: int(row[f"n_{place}"]) for place, name in enumerate(columns)}
     others = by_column.pop("created_at", 0)
-    yield Fact("one_id_of_several", funnel.leads[0].columns["lead_id"], others)
+    if not _from_history(funnel):
+        yield Fact("one_id_of_several", funnel.leads[0].columns["lead_id"], others)
     declared = any(source.keep == "last" or source.latest_by for source in funnel.leads)
     ids = int(row["ids"]) - others
     if by_column and not declared and ids > 0:
@@ -181,6 +182,12 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
             yield Fact("few_ids_differ", most, ids)
         else:
             yield Fact("repeated_ids_differ", most, ids, lines_under("leads", 'keep = "last"'))
+
+
+def _from_history(funnel: Funnel) -> bool:
+    """Whether leads are rows of their history, of which the others are dated otherwise and are no other leads."""
+    rows = {(source.files, source.columns.get("entered_at")) for source in funnel.entries if source.stage is None}
+    return any((source.files, source.columns.get("created_at", "")) in rows for source in funnel.leads)
 
 
 def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact]:

@@ -11,6 +11,7 @@ from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import stage_dates, status_column, times
 from funnelstats.recognising.roles import Table
+from funnelstats.recognising.sheets import NEARLY_ALL
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, words
@@ -44,8 +45,7 @@ def _history(sources: Sources) -> Stages:
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
     if "created" in deals.roles and deals.what == "deals" and logged < LOGGED * len(deals.sheet.cells):
-        first = stages.order[0] if stages.order else CREATED
-        name = first if fit(first, words()["ends"]["first"]) >= 2 else CREATED
+        name = _first_stage(histories, stages)
         stages = stages_of(pd.concat([_moves(Dated(name, deals, deals.header("created"), {})), came]), first=name)
         _add_created(sources, name)
     for table in histories:
@@ -53,11 +53,41 @@ def _history(sources: Sources) -> Stages:
     return stages
 
 
+def _first_stage(histories: list[Table], stages: Stages) -> str:
+    """What the stage is called in which leads come in: what their first change says they left, where it says so."""
+    for table in histories:
+        if "old_stage" in table.roles:
+            cells = _stage_cells(table)
+            first = (
+                times(cells[time_of(table)], table.sheet.fields[time_of(table)])
+                .groupby(cells[table.header("lead_id")])
+                .idxmin()
+            )
+            left = cells.loc[first.dropna(), table.header("old_stage")].mode()
+            if len(left):
+                return str(left.iloc[0])
+    first_logged = stages.order[0] if stages.order else CREATED
+    return first_logged if fit(first_logged, words()["ends"]["first"]) >= 2 else CREATED
+
+
+def first_rows(table: Table) -> str:
+    """Whether the earliest row of each lead stands first or last in a history; "" where neither does."""
+    at = times(table.sheet.cells[time_of(table)], table.sheet.fields[time_of(table)])
+    rows = at.groupby(table.sheet.cells[table.header("lead_id")]).agg(["first", "last", "min"])
+    return next((keep for keep in ("first", "last") if (rows[keep] == rows["min"]).mean() >= NEARLY_ALL), "")
+
+
+def _stage_cells(table: Table) -> pd.DataFrame:
+    """The rows of a history that are changes of the stage."""
+    cells = table.sheet.cells
+    for name, value in _of_stages(table).items():
+        cells = cells[cells[name] == value]
+    return cells
+
+
 def _changes(table: Table) -> pd.DataFrame:
     """Entries ``lead, stage, at`` of a history."""
-    cells, only = table.sheet.cells, _of_stages(table)
-    for name, value in only.items():
-        cells = cells[cells[name] == value]
+    cells = _stage_cells(table)
     at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
     named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
     return pd.DataFrame(named).dropna(subset=["lead", "stage"])
@@ -158,12 +188,21 @@ def _snapshot(sources: Sources) -> Stages:
             "a date for each stage, or the history of stages"
         )
     created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
+    if created and any(_is_the_same(created[0], dated) for dated in found):
+        created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     if created:
         _add_created(sources, CREATED)
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def _is_the_same(created: Dated, dated: Dated) -> bool:
+    """Whether nearly all leads came to a stage on the day of their creation, which is then no stage of its own."""
+    both = _moves(created).merge(_moves(dated), on="lead", suffixes=("_created", ""))
+    same = (both["at_created"].dt.date == both["at"].dt.date).sum()
+    return bool(same >= NEARLY_ALL * created.table.sheet.cells[created.header].notna().sum())
 
 
 def ended_as(table: Table, end: str) -> list[str]:

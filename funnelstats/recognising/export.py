@@ -19,6 +19,8 @@ from funnelstats.recognising.words import fit, plain, words
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
+FEW_NAMES = 12
+"""A column of no more values than this names no contact or company."""
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
 
 
@@ -120,7 +122,7 @@ def _linked(table: Table, deals: Table) -> Table | None:
         for header, field in deals.sheet.fields.items():
             if _may_be_id(field) and header != deals.header("lead_id"):
                 known = _ids(deals, header)
-                if len(known) > MOST_STATUSES / 2 and len(texts[name] & known) >= OVERLAP * len(texts[name]):
+                if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
                     return _with(table, "lead_id", name)._replace(lead_by=header)
     return None
 

@@ -129,13 +129,14 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
         what: any(fit(name, known) >= 2 for name in sheet.fields) for what, known in words()["headers"].items()
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
+    calls = dated and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     if "lead_id" not in roles:
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        return "costs" if costs else ""
+        return "contacts" if calls else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]
     if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):
         return "payments"
-    if dated and (name_says["contacts"] or header_says["contacts"]) and "amount" not in roles:
+    if calls:
         return "contacts"
     about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
     often = lead_id.filled / max(lead_id.distinct, 1)

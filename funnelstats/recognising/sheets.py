@@ -184,7 +184,7 @@ def _header_rows() -> Iterator[tuple[int, ...]]:
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     """The rows but for what closes the table or a group of it: a total, or a last line that holds next to nothing."""
     filled = cells.notna().sum(axis=1)
-    sparse = 2 * filled < filled.median()
+    sparse = 2 * filled <= filled.median()
     total = (
         cells.apply(lambda row: row.dropna().map(lambda text: bool(TOTAL.match(text))).any(), axis=1)
         if sparse.any()

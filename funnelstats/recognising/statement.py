@@ -15,9 +15,9 @@ import jinja2
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.entries import ended_as, entries_of, time_of
+from funnelstats.recognising.entries import ended_as, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export, status_column
-from funnelstats.recognising.roles import Table
+from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, owner
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
@@ -105,8 +105,8 @@ def _add_leads(sources: Sources) -> list[str]:
     columns |= {
         LEADS[role]: table.header(role) for role in LEADS if role in table.roles and table.header(role) not in changing
     }
-    if table.what == "history":
-        columns.setdefault("created_at", time_of(table))
+    keep = first_rows(table) if table.what == "history" and "created_at" not in columns else ""
+    columns |= {"created_at": time_of(table)} if keep else {}
     manager, people = ("", None) if changing else owner(sources.export, table)
     columns |= {"manager": manager} if manager else {}
     attributes = _attributes(table, {*columns.values()} | changing)
@@ -114,6 +114,7 @@ def _add_leads(sources: Sources) -> list[str]:
     attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
+    more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads", "One row for each lead", table, columns, *more, joins=(people, *lookups), roles=(*LEADS, "manager")
     )
@@ -134,7 +135,12 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
     out = {*used, status_column(table), *(table.header(role) for role in NO_ATTRIBUTES if role in table.roles)}
     for name, field in table.sheet.fields.items():
-        if name not in out and _is_of_few_values(field) and 2 * field.filled > len(table.sheet.cells):
+        if (
+            name not in out
+            and not plays_no_role(name, table.preset)
+            and _is_of_few_values(field)
+            and 2 * field.filled > len(table.sheet.cells)
+        ):
             found.setdefault(attribute_name(name), name)
     return dict(list(found.items())[:MOST_ATTRIBUTES])
 
@@ -191,14 +197,19 @@ def _add_payments(sources: Sources) -> None:
         number = table.field("payment_id")
         columns |= {"payment_id": number.name} if number and number.stands_once else {}
         sources.add("payments", "One row for each payment", table, columns, roles=("paid", "amount"))
-    deals = sources.export.deals
-    won = ended_as(deals, "won")
-    at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
-    if not sources.export.payments and won and at and "amount" in deals.roles:
-        columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
-        only = {status_column(deals): won}
-        sources.guessed.add("payments")
-        sources.add("payments", "guessed: the value of a won deal is the money it brought", deals, columns, only=only)
+    if sources.export.payments:
+        return
+    for deals in [sources.export.deals, *sources.export.details]:
+        won = ended_as(deals, "won")
+        at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
+        if won and at and "amount" in deals.roles:
+            columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
+            only = {status_column(deals): won}
+            sources.guessed.add("payments")
+            sources.add(
+                "payments", "guessed: the value of a won deal is the money it brought", deals, columns, only=only
+            )
+            return
 
 
 def _add_costs(sources: Sources) -> None:
