@@ -256,6 +256,15 @@ def test_one_pipeline_of_several_is_the_funnel():
     assert made(folder) == COUNTED
 
 
+def test_rows_without_an_id_are_known_by_their_numbers():
+    rows = [
+        (f"Firm {n % 7}", f"2026-01-{n % 28 + 1:02}", ("Won", "Lost")[n % 2], f"2026-02-{n % 28 + 1:02}")
+        for n in range(30)
+    ]
+    found = made(put(pipeline_csv=csv(rows, "Customer", "Created Date", "Stage", "Close Date")))
+    assert found == {"leads": 30, "stages": [30, 15], "lost": 15, "nurture": 0}
+
+
 def test_contacts_of_a_company_belong_to_its_latest_lead():
     leads = [
         (lead, at, f"C{number // 2}")
@@ -328,7 +337,7 @@ def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
         ({"deals_csv": csv([("D1", "Won")], "ID", "Status")}, "“Status” says how deals ended, and no date says when"),
         ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column holds the id of a lead"),
         ({"empty_csv": ""}, "the file is empty"),
-        ({"deals_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, '“Close date” holds "soon"'),
+        ({"deals_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, 'deals.csv, “Close date” \\("soon"\\)'),
     ],
 )  # fmt: skip
 def test_what_an_export_lacks_is_named_and_nothing_is_written(files, told):
@@ -369,6 +378,83 @@ def test_the_sample_counts_as_by_hand():
     assert found == stated
 
 
+SHAPES = {
+    **dict.fromkeys(["floatid", "footer", "hms", "jsonarr", "jsonlhist", "ms", "nbspdate"], ([20, 20], 0)),
+    **dict.fromkeys(["sapminus", "serial", "short", "trail", "xlgroup"], ([20, 20], 0)),
+    **dict.fromkeys(["const", "datetime2", "months", "xlserial"], ([20, 0], 0)),
+    **dict.fromkeys(["sfid", "zeroid"], ([60, 42, 21], 31)),
+    "multi": ([260, 193, 81], 127),
+    "sept": ([12, 0], 0),
+}
+HISTORY = ([260, 193, 81], 127)
+DESCRIBED = {
+    **{f"cannot-be-read/{name}": found for name, found in SHAPES.items()},
+    **dict.fromkeys(["inherited-leads", "late-reason", "no-refusals-sentence"], HISTORY),
+    **dict.fromkeys(["changes-only-history/changesok", "changes-only-history/changesonly"], HISTORY),
+    **dict.fromkeys(["payments-twice/dup", "payments-twice/pay", "queue-then-owner/queue"], HISTORY),
+    **dict.fromkeys(["utc-midnight-day/min-day", "utc-midnight-day/min-utc"], ([10, 10], 10)),
+    **dict.fromkeys(["unclear-messages/cover", "unclear-messages/hsheet", "mixed-currencies/curfmt"], ([20, 0], 0)),
+    "late-is-not-lost": ([300, 300, 300], 0),
+    "lost-only-leads": ([20, 0], 20),
+    "queue-then-owner/min-queue": ([10, 10], 0),
+    "unclear-messages/isoutc": ([20, 20], 0),
+}
+"""Exports that nobody described: leads of each stage, and lost ones."""
+AS_STATED = [
+    "backdated-wins-vanish", "bad-cell-drops-lead/amount", "bad-cell-drops-lead/flag", "bad-cell-drops-lead/good",
+    "below-the-rest", "contradiction", "docs-snapshot-created", "excel-swapped-dates/xltruth", "leaks-crash",
+    "many-missing-words",
+    "misclick-reopen", "one-future-date/ok", "one-future-date/typo", "repeated-id-conflict/dupdeal",
+    "spelled-twice/spaces", "undated", "wins-without-a-day",
+]  # fmt: skip
+"""Exports of which init makes what their statement says."""
+LACKING = {
+    "blank-nan": "no date says when",
+    "contact-id-join": "no date says when",
+    "excel-swapped-dates/xlswap2": "st.xlsx, “at”",
+    "repeated-id-conflict/noid": "no column holds the id of a lead",
+    "two-tables-bad": "stages.csv, “At”",
+    "tz-abbreviation": "st.csv, “at”",
+    "unclear-messages/xlformula": 'st.xlsx: row 2, column "at": 40 cells hold formulas without a result',
+}
+"""Exports that lack what a funnel needs, and what is said of them."""
+shared_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
+
+
+def files_of(case):
+    return [path for path in sorted((CASES / case).iterdir()) if path.is_file() and path.suffix not in (".toml", ".md")]
+
+
+@shared_cases
+@pytest.mark.parametrize("case", DESCRIBED)
+def test_exports_of_odd_shapes_are_described(case):
+    found = made(*files_of(case))
+    assert (found["stages"], found["lost"]) == DESCRIBED[case]
+
+
+@shared_cases
+@pytest.mark.parametrize("case", AS_STATED)
+def test_a_described_export_counts_as_the_statement_of_people(case):
+    found, stated = same_as_by_hand(CASES / case)
+    stages = [found.pop("stages"), stated.pop("stages")]
+    assert stages[0] == [count for count in stages[1] if count]
+    assert {key: found[key] for key in stated} == stated
+
+
+@shared_cases
+@pytest.mark.parametrize("case", LACKING)
+def test_what_a_shared_export_lacks_is_named(case):
+    with pytest.raises(FunnelError) as told:
+        init(files_of(case), "made", default)
+    assert LACKING[case] in str(told.value)
+
+
+@shared_cases
+def test_every_shared_export_is_tried():
+    folders = {path.parent.relative_to(CASES).as_posix() for path in CASES.rglob("funnel.toml")}
+    assert folders == {*DESCRIBED, *AS_STATED, *LACKING}
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data sets are not here")
 @pytest.mark.parametrize(
     ("source", "expected"),
@@ -376,6 +462,7 @@ def test_the_sample_counts_as_by_hand():
         ("olist", {"leads": 8000, "stages": [8000, 842]}),
         ("olist/variant_hu_semicolon", {"leads": 8000, "stages": [8000, 842]}),
         ("olist/variant_in_ddmmyyyy", {"leads": 8000, "stages": [8000, 842]}),
+        ("receipt", {"leads": 1434, "stages": [1434, 1316, 1309, 1303, 1300, 1283]}),
         ("maven_crm", {"leads": 8800, "stages": [8300, 4238], "lost": 2473, "payments": 10005534}),
     ],
 )

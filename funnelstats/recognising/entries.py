@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,7 +12,7 @@ from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import stage_dates, status_column, times
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import NEARLY_ALL
+from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, words
@@ -109,19 +110,20 @@ def time_of(table: Table) -> str:
             return table.header(role)
     dates = [name for name, field in table.sheet.fields.items() if field.kind == "date"]
     if not dates:
-        raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates(table)}")
+        raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates([table.sheet])}")
     return dates[0]
 
 
-def not_dates(table: Table) -> str:
+def not_dates(sheets: Iterable[Sheet]) -> str:
     """Columns that are called dates and are none, with an example."""
     dates = [word for role in ("created", "closed", "time", "won", "lost") for word in words()["roles"][role]]
     odd = [
-        f'“{name}” holds "{table.sheet.cells[name].dropna().iloc[0]}"'
-        for name, field in table.sheet.fields.items()
+        f'{sheet.name}, “{name}” ("{sheet.cells[name].dropna().iloc[0]}")'
+        for sheet in sheets
+        for name, field in sheet.fields.items()
         if field.filled and field.kind != "date" and fit(name, dates) >= 2
     ]
-    return f"; {', '.join(odd)}, and other rows may be written in another way" if odd else ""
+    return f"; not dates of one format are {', '.join(odd)}" if odd else ""
 
 
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
@@ -178,13 +180,14 @@ def _snapshot(sources: Sources) -> Stages:
                 stage = values[0] if end == "won" and len(values) == 1 else end
                 found.append(Dated(stage, table, at.header, {status: values} if values else {}))
     if not found:
+        sheets = [*(table.sheet for table in [deals, *sources.export.details]), *sources.export.unused]
         known = (
             f"“{status_column(deals)}” says how deals ended"
             if status_column(deals)
             else "no column says which deals are won"
         )
         raise FunnelError(
-            f"{deals.sheet.name}: {known}, and no date says when{not_dates(deals)}; needed are the date of closing, "
+            f"{deals.sheet.name}: {known}, and no date says when{not_dates(sheets)}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
     created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []

@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.cells import plain_date
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import Field, Sheet
@@ -86,12 +87,19 @@ def _ids(table: Table, header: str) -> set[str]:
 
 
 def _with_lead_id(table: Table) -> Table:
-    """The table with a column as its id that tells its rows apart, where one does."""
+    """The table with a column as its id that tells its rows apart, or else with the numbers of its rows."""
     field = table.field("lead_id")
     if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known):
         return table
     single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind in ("id", "text")]
-    return _with(table, "lead_id", single[0]) if single else table
+    if single:
+        return _with(table, "lead_id", single[0])
+    if (field and fit(field.name, words()["roles"]["lead_id"]) >= 2) or len(table.sheet.files) > 1:
+        return table
+    cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
+    numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
+    sheet = table.sheet._replace(cells=cells, fields={**table.sheet.fields, ROW_NUMBER: numbers})
+    return _with(table._replace(sheet=sheet), "lead_id", ROW_NUMBER)
 
 
 def _with(table: Table, role: str, header: str) -> Table:

@@ -74,8 +74,11 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     sheets, refused = sheets_of(files)
     if not sheets:
         raise FunnelError("\n".join(refused))
-    export = export_of(sheets)
-    statement = statement_of(export, name, ask)
+    try:
+        export = export_of(sheets)
+        statement = statement_of(export, name, ask)
+    except FunnelError as error:
+        raise FunnelError("\n".join([str(error), *refused])) from error
     folder.mkdir(parents=True, exist_ok=True)
     used = {file for sheet in sheets for file in sheet.files}
     for file in files:

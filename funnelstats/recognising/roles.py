@@ -132,7 +132,8 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     calls = dated and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     if "lead_id" not in roles:
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        return "contacts" if calls else "costs" if costs else ""
+        deals = {"stage", "created"} <= {*roles} or {"stage", "closed"} <= {*roles}
+        return "contacts" if calls else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]
     if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):
         return "payments"
