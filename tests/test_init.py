@@ -18,6 +18,7 @@ from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
+from funnelstats.recognising.sheets import sheets_of
 from funnelstats.recognising.stages import stages_of
 
 CASES = REPOSITORY.parent / "shared" / "cases"
@@ -324,6 +325,21 @@ def test_the_order_of_day_and_month_is_asked_where_no_row_tells_it():
     assert tables.leads.created_on.max().execute().date() == date(2026, 9, 6)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1251", "Стадия;Ответственный\nНовая;Иванов\n"),
+        ("cp1252", "Straße;Größe\nMünchen;cœur, français, ñandú\n"),
+        ("cp1250", "Łódź;Gdańsk\nżółw;źdźbło, příští\n"),
+        (None, "Straße;Größe\nMünchen;übrig\n"),
+    ],
+)
+def test_text_that_is_no_utf_8_is_of_the_code_page_that_its_words_show(encoding, text):
+    folder = put(words_csv=text.encode(encoding or "utf-8"))
+    (sheet,), _refused = sheets_of([folder / "words.csv"])
+    assert sheet.lines == ({"encoding": encoding} if encoding else {})
+
+
 def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
     rows = [(f"D{n}", f"0{n % 9 + 1}/0{n % 7 + 1}/2026", "Won", f"{n + 1:02}/10/2026") for n in range(30)]
     made(put(deals_csv=csv(rows, "ID", "Created", "Status", "Closed")))
@@ -337,7 +353,7 @@ def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
         ({"deals_csv": csv([("D1", "Won")], "ID", "Status")}, "“Status” says how deals ended, and no date says when"),
         ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column holds the id of a lead"),
         ({"empty_csv": ""}, "the file is empty"),
-        ({"deals_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, 'deals.csv, “Close date” \\("soon"\\)'),
+        ({"d_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, 'd.csv, “Close date” \\("soon"\\)'),
     ],
 )  # fmt: skip
 def test_what_an_export_lacks_is_named_and_nothing_is_written(files, told):

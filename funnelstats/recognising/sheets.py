@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
-from charset_normalizer import from_bytes
 
 from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
@@ -138,9 +137,21 @@ def _encoding_of(path: Path) -> str | None:
     try:
         path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        best = from_bytes(start, cp_isolation=["cp1251", "cp1252", "cp1250", "utf_16_le"]).best()
-        return best.encoding if best else "cp1252"
+        return _code_page(start)
     return None
+
+
+def _code_page(start: bytes) -> str:
+    """Which of the code pages of Windows a text is in that is no UTF-8.
+
+    Cyrillic words are letters above ASCII one after another; of Latin ones few are, and where those of the west would be
+    signs within words they are those of the east.
+    """
+    runs = re.findall(rb"[\xc0-\xff\xa8\xb8]+", start)
+    if sum(map(len, runs)) >= 2 * len(runs) > 0:
+        return "cp1251"
+    signs = re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", start.decode("cp1252", "replace"))
+    return "cp1250" if signs else "cp1252"
 
 
 def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
