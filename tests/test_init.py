@@ -257,6 +257,13 @@ def test_one_pipeline_of_several_is_the_funnel():
     assert made(folder) == COUNTED
 
 
+def test_two_rows_of_headers_give_each_stage_its_date():
+    dated = pd.DataFrame(history()).pivot(index=0, columns=1, values=2)[["new", "met", "won", "lost"]]
+    rows = [(lead, *("" if pd.isna(at) else at for at in row)) for lead, *row in dated.itertuples()]
+    lines = [("Deal", "", "Met", "Won", "Lost"), ("id", "created", "date", "date", "date"), *rows]
+    assert made(put(deals_csv=csv(lines[1:], *lines[0]))) == COUNTED
+
+
 def test_rows_without_an_id_are_known_by_their_numbers():
     rows = [
         (f"Firm {n % 7}", f"2026-01-{n % 28 + 1:02}", ("Won", "Lost")[n % 2], f"2026-02-{n % 28 + 1:02}")

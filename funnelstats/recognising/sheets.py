@@ -144,8 +144,8 @@ def _encoding_of(path: Path) -> str | None:
 def _code_page(start: bytes) -> str:
     """Which of the code pages of Windows a text is in that is no UTF-8.
 
-    Cyrillic words are letters above ASCII one after another; of Latin ones few are, and where those of the west would be
-    signs within words they are those of the east.
+    Cyrillic words are letters above ASCII one after another, of Latin ones few are; and where those of the west would
+    be signs within words they are those of the east.
     """
     runs = re.findall(rb"[\xc0-\xff\xa8\xb8]+", start)
     if sum(map(len, runs)) >= 2 * len(runs) > 0:
@@ -211,10 +211,10 @@ def _is_list(cells: pd.Series) -> bool:
 
 
 def _is_header(names: Sequence[str]) -> bool:
-    """Whether these are names of columns: several, hardly a blank one, none twice, none a number or a date."""
+    """Whether these are names of columns: several, none twice, none a number or a date, none blank but an outer one."""
     named = [name for name in names if name]
     plain = not any(re.search(ISO, name) or re.fullmatch(r"[-+]?[\d .,:/]+", name) for name in named)
-    return len(named) > 1 and len(named) + 1 >= len(names) and len({*named}) == len(named) and plain
+    return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain
 
 
 def field_of(name: str, cells: pd.Series) -> Field:
