@@ -21,9 +21,10 @@ import pytest
 import xlsxwriter
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing import files
+from funnelstats.importing import packed
 from funnelstats.importing.facts import reason
-from funnelstats.importing.files import FORMULA_WITHOUT_RESULT, read_database, read_file
+from funnelstats.importing.files import read_database, read_file
+from funnelstats.importing.workbooks import FORMULA_WITHOUT_RESULT
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 
@@ -105,7 +106,7 @@ def test_quoted_newlines_quotes_and_delimiters_stay_in_their_cell(read):
 
 def test_blank_cells_at_the_end_may_be_left_out_or_be_too_many_and_filled_ones_break_their_row(read):
     columns, broken, _ = read("id,name\n1,a\n2\n\n3,b,c\n4,d,, \n")
-    assert columns == {"_row": [2, 3, 6], "id": ["1", "2", "4"], "name": ["a", "", "d"]}
+    assert columns == {"_row": [2, 6, 3], "id": ["1", "4", "2"], "name": ["a", "d", ""]}
     assert broken == [(5, "3,b,c", reason("fields", 3, 2))]
 
 
@@ -461,7 +462,7 @@ def test_an_event_log_has_a_row_for_each_event_with_what_its_case_says(read, err
 # Packed files
 
 
-def packed(**held):
+def zipped(**held):
     """A zip archive of these files."""
     room = io.BytesIO()
     with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -473,15 +474,15 @@ def packed(**held):
 def test_a_packed_file_is_read_as_the_one_it_packs(read, tmp_path):
     table = ({"_row": [2], "id": ["1"]}, [], "CSV (,)")
     assert read(gzip.compress(b"id\n1\n"), ["id"]) == table
-    assert read(packed(**{"a__in__deals.csv": "id\n1\n", "__MACOSX/a/._deals.csv": "x", "a/": ""}), ["id"]) == table
-    assert read(packed(**{"deals.csv.gz": gzip.compress(b"id\n1\n")}), ["id"]) == table
+    assert read(zipped(**{"a__in__deals.csv": "id\n1\n", "__MACOSX/a/._deals.csv": "x", "a/": ""}), ["id"]) == table
+    assert read(zipped(**{"deals.csv.gz": gzip.compress(b"id\n1\n")}), ["id"]) == table
     workbook = book(tmp_path / "deals.xlsx", [["id"], ["1"]]).read_bytes()
-    for content in (gzip.compress(workbook), packed(**{"deals.xlsx": workbook})):
+    for content in (gzip.compress(workbook), zipped(**{"deals.xlsx": workbook})):
         assert read(content, ["id"]) == (table[0], [], "XLSX")
 
 
 def test_what_is_packed_wrongly_is_told(error, monkeypatch):
-    several = packed(**{"deals.csv": "id\n", "stages.csv": "id\n"})
+    several = zipped(**{"deals.csv": "id\n", "stages.csv": "id\n"})
     assert error(several) == (
         "export.csv: must pack one file, got deals.csv, stages.csv; unpack it, and name the files"
     )
@@ -491,8 +492,8 @@ def test_what_is_packed_wrongly_is_told(error, monkeypatch):
     assert (
         error(gzip.compress(gzip.compress(gzip.compress(b"id\n")))) == "export.csv: packed more than twice; unpack it"
     )
-    monkeypatch.setattr(files, "UNPACKED", 2**21)
-    for bomb in (gzip.compress(b"0" * 2**22), packed(**{"bomb.csv": b"0" * 2**22})):
+    monkeypatch.setattr(packed, "UNPACKED", 2**21)
+    for bomb in (gzip.compress(b"0" * 2**22), zipped(**{"bomb.csv": b"0" * 2**22})):
         assert len(bomb) < 2**13
         assert "GB when unpacked; unpack and split it" in error(bomb)
 

@@ -77,6 +77,7 @@ def first(page, **facts):
     """The lines of the page's first section and what it says of people."""
     shown = {**page["shown"], **page["people"], **page["finding"], "quiet": False, "month": "2026-06", "reasons": []}
     shown |= {"leads": clearest_leads(page["leak"].drivers), "reason": risen_reason(page["leak"].reasons)}
+    shown |= {"undated": pd.DataFrame(), "ended": 0}
     parts = [show_section(f"weekly.{name}", shown | facts).data["text/plain"] for name in ("first", "people")]
     return "\n".join(parts).splitlines()
 

@@ -440,13 +440,14 @@ def test_a_joined_file_may_hold_a_key_once_only():
     told = refused(**joined("key,name\n7,Anna\n8,B\n7,Boris\n"))
     assert told == (
         'teams.csv: row 4: key "7" stands there again; a join needs it once, and 1 of 2 stand there several times. '
-        "Join by a key that names one row, such as the id of the deal itself, or join a file that holds each key once"
+        "Join by a key that names one row, such as the id of the deal itself, or join a file that holds each key once; "
+        'if it names a contact who has several leads, state lead_by = { "owner" = ... } instead of the join'
     )
 
 
 def test_a_joined_file_must_be_whole_and_have_the_named_columns():
-    assert refused(**joined("key,name\n7\n")) == (
-        'teams.csv: row 2 has 1 fields where the header has 2: "7"; a joined file must be whole'
+    assert refused(**joined("key,name\n7,Anna,x\n")) == (
+        'teams.csv: row 2 has 3 fields where the header has 2: "7,Anna,x"; a joined file must be whole'
     )
     assert refused(**joined("keys,name\n7,Anna\n")) == 'teams.csv: no column "key"; did you mean "keys"?'
     assert refused(**joined("key,names\n7,Anna\n")).startswith('leads.csv: no column "name"; ')

@@ -40,11 +40,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str | Mapping) else value
-
-
-def _as_rows(value: Any) -> Any:
-    return (value,) if isinstance(value, int) else value
+    return (value,) if isinstance(value, str | int | Mapping) else value
 
 
 def _ascending(rows: tuple[int, ...]) -> tuple[int, ...]:
@@ -89,7 +85,7 @@ def _header(value: Any) -> Header:
 Zone = Annotated[str, AfterValidator(_known_zone)]
 LeadUrl = Annotated[str, AfterValidator(_lead_url)]
 HeaderRows = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_rows), Field(min_length=1), AfterValidator(_ascending)
+    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_ascending)
 ]
 HeaderName = Annotated[Header, PlainValidator(_header)]
 Ids = Literal["number", "salesforce", "capitals", "phone"]

@@ -21,9 +21,10 @@ from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, instant_at, wall_clock
 from funnelstats.importing.facts import NOT_BAD, Fact, code_of
-from funnelstats.importing.files import SourceFile, read_source_file, unpacked
+from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
 from funnelstats.importing.mapping import date_columns
+from funnelstats.importing.packed import unpacked
 
 NEARLY_ALL, SOME, TIMES = 0.9, 0.2, 5
 """Shares of midnight UTC that no hour of work has, and how many times as often as the busiest other hour."""

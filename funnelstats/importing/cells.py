@@ -306,14 +306,14 @@ def number_of(text: ir.StringValue, source: Source) -> ir.FloatingValue:
 
     A minus may stand behind, and a word for thousands or millions: "1.234,50-", "$12.5K", "1,2 млн".
     """
-    digits = _digits(text, source)
+    digits = digits_of(text, source)
     sign_behind = digits.re_replace(r"^(.*\d.*?) *-$", r"-\1")
     word = sign_behind.re_extract(MANY, 2).lower()
     many = ibis.cases(*((word.isin(words.split()), float(factor)) for factor, words in MULTIPLES.items()))
     number = ibis.coalesce(
-        _plain_number(digits, source),
-        _plain_number(sign_behind, source),
-        _plain_number(sign_behind.re_extract(MANY, 1), source) * many,
+        plain_number(digits, source),
+        plain_number(sign_behind, source),
+        plain_number(sign_behind.re_extract(MANY, 1), source) * many,
     )
     # More digits than a float can hold are infinite there, and no amount.
     return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
@@ -328,7 +328,7 @@ MULTIPLES = {
 MANY = rf"(?i)^(.*\d) *({'|'.join(' '.join(MULTIPLES.values()).split())})[. ]*$"
 
 
-def _digits(text: ir.StringValue, source: Source) -> ir.StringValue:
+def digits_of(text: ir.StringValue, source: Source) -> ir.StringValue:
     """The text without currency signs, with a keyboard's minus, blanks and apostrophe, the sign at its beginning."""
     signs = sorted(source.currency_signs, key=len, reverse=True)
     digits = text.re_replace("|".join(map(re.escape, signs)), "") if signs else text
@@ -336,50 +336,11 @@ def _digits(text: ir.StringValue, source: Source) -> ir.StringValue:
     return digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
 
 
-def _plain_number(digits: ir.StringValue, source: Source) -> ir.FloatingValue:
+def plain_number(digits: ir.StringValue, source: Source) -> ir.FloatingValue:
     thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
     bare = digits.replace(thousands, "") if thousands else digits
     number = bare.replace(source.decimal, ".").try_cast("float64")
     return ibis.ifelse(digits.re_search(number_pattern(source.decimal, thousands)), number, ibis.null("float64"))
-
-
-SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
-TWO_PARTS = {"hh:mm": (3600.0, 60.0), "mm:ss": (60.0, 1.0)}
-"""What the two parts of a duration are worth where its unit says so; three are hours, minutes and seconds."""
-THREE_PARTS = r"^(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)$"
-PARTS = r"^(\d+):([0-5]?\d(?:[.,]\d+)?)$"
-_MANY_OF = r"(?:(\d+(?:[.,]\d+)?)\s*(?:{})\.?\s*)?"
-SPELLED = "(?i)^p?{}t?{}{}{}{}$".format(
-    *(
-        _MANY_OF.format(words)
-        for words in (
-            r"d|days?|д|дн\p{L}*|день|дня|tage?",
-            r"h|hrs?|hours?|ч|час\p{L}*|std|stunden?",
-            r"m|mins?|minutes?|м|мин\p{L}*|minuten?",
-            r"s|secs?|seconds?|с|сек\p{L}*|sek\p{L}*",
-            r"ms|msecs?|milliseconds?|мс",
-        )
-    )
-)
-"""2m 35s, 1 ч 5 мин, and ISO's PT2M35S."""
-
-
-def duration_of(text: ir.StringValue, source: Source, unit: str) -> ir.FloatingValue:
-    """The seconds that a text says something took: a number of the unit, a clock's 00:02:35, or words: 2m 35s."""
-
-    def part(pattern: str, place: int) -> ir.FloatingValue:
-        return text.re_extract(pattern, place).replace(",", ".").try_cast("float64").fill_null(0)
-
-    def added(pattern: str, worth: Sequence[float]) -> ir.FloatingValue:
-        parts = (part(pattern, place) * seconds for place, seconds in enumerate(worth, start=1))
-        return ibis.ifelse(text.re_search(pattern) & text.re_search(r"\d"), sum(parts), ibis.null("float64"))
-
-    readings = [_plain_number(_digits(text, source), source) * SECONDS[unit]] if unit in SECONDS else []
-    readings.append(added(THREE_PARTS, (3600.0, 60.0, 1.0)))
-    readings += [added(PARTS, TWO_PARTS[unit])] if unit in TWO_PARTS else []
-    readings.append(added(SPELLED, (86_400.0, 3600.0, 60.0, 1.0, 0.001)))
-    number = ibis.coalesce(*readings)
-    return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
 
 
 LAST_DIGITS = 9

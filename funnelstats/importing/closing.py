@@ -64,7 +64,9 @@ def without_closing_lines(
             if not stays and _adds_up(row, places):
                 broken.append(_closing(row))
                 continue
-            if not stays and last and not too_many and _is_sparse(row, places, few):
+            # Beneath rows that hold no more themselves, such a line is one of them.
+            closes = last and not too_many and not _is_sparse(last, places, few)
+            if not stays and closes and _is_sparse(row, places, few):
                 held.append(row)
                 if len(held) > MOST_LINES:
                     yield from held

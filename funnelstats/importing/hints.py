@@ -19,12 +19,12 @@ from funnelstats.importing.cells import (
     EPOCH_DIGITS,
     FIRST_YEAR,
     MANY,
-    PARTS,
     TYPOGRAPHIC,
     UTC_NAMES,
     number_pattern,
     plain_date,
 )
+from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
 
@@ -199,7 +199,7 @@ def id_hint(strays: Sequence[str], leads: ir.Table, source: Source) -> str:
             stray, lead = found[0]
             mend = f'state ids = "{form}"' if form and source.ids != form else "export both as text"
             return f'the lead is most likely "{visible(lead)}" for "{visible(stray)}": {matter}; {mend}'
-    return f'ids of leads look like "{visible(known[0])}"' if known else ""
+    return f'ids of leads look like "{visible(min(known))}"' if known else ""
 
 
 MOST = 0.5

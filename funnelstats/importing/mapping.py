@@ -21,7 +21,6 @@ from funnelstats.importing.cells import (
     BLANKS,
     FORMULA_ERRORS,
     ROW,
-    duration_of,
     id_form,
     instant_at,
     instant_of,
@@ -31,6 +30,8 @@ from funnelstats.importing.cells import (
     utc_midnight,
     wall_clock,
 )
+from funnelstats.importing.claims import claims_its_end, filters_tell
+from funnelstats.importing.durations import duration_of
 from funnelstats.importing.facts import reason
 
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
@@ -223,7 +224,7 @@ def _needs_date(cells: ir.Table, text: ir.StringValue, source: Source, funnel: F
     ends = [funnel.stages[-1], *ENDS]
     if source.stage is None:
         return ~cells["_stage"].isin([*funnel.undated, *ends]).fill_null(False)
-    if source.stage in funnel.undated or _claims_its_end(source, funnel):
+    if source.stage in funnel.undated or claims_its_end(source, funnel):
         return ibis.literal(False)
     # A date that is written wrong says that it happened; a dash or an error does not.
     return ~text.re_search(r"\d").fill_null(False) if source.stage in ends else None
@@ -285,44 +286,6 @@ def mapped(
         _column=_first((fault.when, ibis.literal(fault.header)) for fault in at_fault),
         _value=_first((fault.when, fault.value) for fault in at_fault),
         _reason=_first((fault.when, ibis.literal(fault.reason)) for fault in at_fault),
-    )
-
-
-def _claims_its_end(source: Source, funnel: Funnel) -> bool:
-    """Whether the rows of a source are wins or ends because a column says so, and not because they have a date.
-
-    Rows chosen by a column that no source of another stage chooses by in the same way: `only = { Status = "Won" }`, or
-    `without = { Status = ["Open", "Won"] }`, which leaves the refused.
-    """
-    if source.stage not in (funnel.stages[-1], *ENDS):
-        return False
-    others = _of_other_stages(source, funnel)
-    return bool(_chosen_by(source, others)) or any(
-        all(other.without.get(name) != values for other in others) for name, values in source.without.items()
-    )
-
-
-def _chosen_by(source: Source, others: list[Source]) -> list[str]:
-    """The columns by whose values a source chooses its rows, and the others do not choose theirs by the same."""
-    return [
-        name
-        for name, values in source.only.items()
-        if "" not in values and all(other.only.get(name) != values for other in others)
-    ]
-
-
-def _of_other_stages(source: Source, funnel: Funnel) -> list[Source]:
-    return [other for other in funnel.entries if other.stage not in (None, source.stage)]
-
-
-def _filters_tell(source: Source, funnel: Funnel) -> bool:
-    """Whether the filters tell a status from another column: ``only`` does, beside sources of other stages.
-
-    Where they do not, the rows must say it: most wins have their day, most deals of a country, or not of a test, none.
-    """
-    others = _of_other_stages(source, funnel)
-    return bool(others) and not all(
-        any(name in other.without for other in others) for name in _chosen_by(source, others)
     )
 
 
@@ -419,8 +382,8 @@ def _ignored(
             text = trimmed(raw[name].fill_null(""), BLANKS)
             named = [value.strip(BLANKS) for value in values]
             reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
-    claims = _claims_its_end(source, funnel)
-    if claims and not _filters_tell(source, funnel):
+    claims = claims_its_end(source, funnel)
+    if claims and not filters_tell(source, funnel):
         chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
         claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
     if source.stage is not None and source.stage not in funnel.undated and not claims:

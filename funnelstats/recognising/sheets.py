@@ -16,11 +16,13 @@ import pandas as pd
 from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
-from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, PARTS, THREE_PARTS, plain_date
+from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, plain_date
 from funnelstats.importing.closing import MOST_LINES, TOTAL
-from funnelstats.importing.files import read_file, unpacked
+from funnelstats.importing.durations import PARTS, THREE_PARTS
+from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.importing.packed import unpacked
 from funnelstats.recognising.words import fit, words
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
-from funnelstats.importing.cells import PARTS
+from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.roles import Guess, Table
