@@ -160,7 +160,10 @@ def test_a_history_alone_dates_its_leads_by_their_earliest_row(newest_first):
     _, tables = open_funnel("made")
     days = tables.leads.to_pandas().set_index("lead_id")["created_on"].dt.date
     assert days.to_dict() == {lead: at.date() for lead, stage, at, *_ in history() if stage == "new"}
-    assert "one_id_of_several" not in [fact["fact"] for fact in read_quality("made").facts]
+    quality = read_quality("made")
+    assert "one_id_of_several" not in [fact["fact"] for fact in quality.facts]
+    account = quality.rows.set_index("table").loc["leads"]
+    assert account.to_dict() == {"rows_in": 100, "rows_kept": 40, "rows_ignored": 60, "rows_set_aside": 0}
 
 
 def test_a_log_in_no_order_leaves_the_day_of_creation_unknown():

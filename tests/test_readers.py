@@ -486,7 +486,7 @@ def test_what_is_packed_wrongly_is_told(error, monkeypatch):
     assert error(several) == (
         "export.csv: must pack one file, got deals.csv, stages.csv; unpack it, and name the files"
     )
-    assert "got none" in error(packed(readme__in__=""))
+    assert "got none" in error(zipped(readme__in__=""))
     whole = "export.csv: a packed file that is not whole; export or pack it again"
     assert error(gzip.compress(b"id\n1\n" * 99)[:-9]) == whole
     assert (

@@ -1,8 +1,6 @@
 """Three real exports, configured only: every figure below was computed elsewhere, with pandas, from the raw files."""
 
 import re
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -44,8 +42,6 @@ def project(tmp_path_factory):
             folder = copied(name, source or name)
             for joined in [] if source is None else (SHARED / name).glob("*realised_sales.csv"):
                 (folder / joined.name).write_bytes(joined.read_bytes())
-            if name == "receipt":
-                subprocess.run([sys.executable, folder / "xes_to_csv.py", folder / "receipt.xes.gz"], check=True)
             toml = folder / "funnel.toml"
             toml.write_text(change(toml.read_text(encoding="utf-8")), encoding="utf-8")
             prepare(name)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -28,9 +26,7 @@ pytestmark = pytest.mark.usefixtures("sample_project")
 def real(name):
     """A real export, prepared once; skips where it is absent."""
     if not Path("data", "processed", name).is_dir():
-        folder = copied(name, name)
-        if name == "receipt":
-            subprocess.run([sys.executable, folder / "xes_to_csv.py", folder / "receipt.xes.gz"], check=True)
+        copied(name, name)
         prepare(name)
     return open_funnel(name)
 

@@ -14,7 +14,6 @@ import ast
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -65,9 +64,6 @@ def jobs(every: int) -> Iterator[Job]:
         else:
             print(f"{SHARED / source} is absent: no pages of {name}", file=sys.stderr)
             continue
-        if name == "receipt":
-            folder = Path("data", "raw", name)
-            subprocess.run([sys.executable, folder / "xes_to_csv.py", folder / "receipt.xes.gz"], check=True)
         prepare(name)
         yield from of_funnel(name, every)
 

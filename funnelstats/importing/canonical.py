@@ -24,7 +24,7 @@ from funnelstats.importing.cell_facts import (
 )
 from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
 from funnelstats.importing.closing import Needs
-from funnelstats.importing.facts import Fact, code_of, reason, reason_in_file
+from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import (
@@ -37,7 +37,7 @@ from funnelstats.importing.mapping import (
     with_their_leads,
 )
 from funnelstats.importing.rates import converted, without_rate
-from funnelstats.importing.repeats import conflicts, with_repeats
+from funnelstats.importing.repeats import conflicts, from_history, with_repeats
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
@@ -90,6 +90,11 @@ def canonical_table(
     bad_rows = bad.select(
         "_source", file="_file", row=ROW, column="_column", value="_value", reason="_reason"
     ).execute()
+    if table == "leads" and from_history(checked, funnel):
+        again = bad_rows["reason"].map(code_of) == "again"
+        account["rows_ignored"] += int(again.sum())
+        account["ignored"][FURTHER_ROWS] = int(again.sum())
+        bad_rows = bad_rows[~again]
     rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
     bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
     odd = [fact for piece in pieces for fact in piece.odd]

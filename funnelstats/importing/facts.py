@@ -53,6 +53,8 @@ REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
 NOT_BAD = (*REPEATS, "closing", "no_rate")
 """Reasons of what is set aside and says nothing against the export, nor against how it is read."""
+FURTHER_ROWS = "further rows of a lead"
+"""Why rows of a history are left out of the leads."""
 AGAIN_IN_FILE = "repeats {keys} of row {row}"
 """How the file of what is set aside tells "again"; pages tell such rows together, whichever they repeat."""
 BETWEEN = "\t"

@@ -17,7 +17,7 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
-from funnelstats.importing.facts import reason_on_page
+from funnelstats.importing.facts import FURTHER_ROWS, reason_on_page
 from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint, processed_folder
 from funnelstats.importing.table_facts import usual_days
 
@@ -200,6 +200,7 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
     columns = {source.columns["entered_at"] for source in funnel.entries if source.stage is not None}
     columns |= {header for source in sources for header in source.later_by.values()}
     return {
+        FURTHER_ROWS: _("further rows of a lead"),
         **{f"not found in {names}": _("not found in {files}").format(files=names) for names in files},
         **{f"no {column}": _("{column} is blank").format(column=column) for column in columns},
     }

@@ -172,7 +172,7 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
     row = counts.execute().iloc[0]
     by_column = {name: int(row[f"n_{place}"]) for place, name in enumerate(columns)}
     others = by_column.pop("created_at", 0)
-    if not _from_history(funnel):
+    if not from_history(checked, funnel):
         yield Fact("one_id_of_several", funnel.leads[0].columns["lead_id"], others)
     declared = any(source.keep == "last" or source.latest_by for source in funnel.leads)
     ids = int(row["ids"]) - others
@@ -184,10 +184,14 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
             yield Fact("repeated_ids_differ", most, ids, lines_under("leads", 'keep = "last"'))
 
 
-def _from_history(funnel: Funnel) -> bool:
-    """Whether leads are rows of their history, of which the others are dated otherwise and are no other leads."""
-    rows = {(source.files, source.columns.get("entered_at")) for source in funnel.entries if source.stage is None}
-    return any((source.files, source.columns.get("created_at", "")) in rows for source in funnel.leads)
+def from_history(checked: ir.Table, funnel: Funnel) -> bool:
+    """Whether leads are read from their own history: its further rows are no other leads, and nothing against it."""
+    histories = {(source.files, source.columns["lead_id"]) for source in funnel.entries if source.stage is None}
+    if not any((source.files, source.columns["lead_id"]) in histories for source in funnel.leads):
+        return False
+    again = checked["_reason"].startswith("again").fill_null(False)
+    found = checked.aggregate(again=again.sum(), kept=checked["_reason"].isnull().sum()).execute().iloc[0]
+    return bool(2 * found["again"] > found["kept"])
 
 
 def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact]:
