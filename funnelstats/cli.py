@@ -100,7 +100,7 @@ def init(paths: tuple[Path, ...], name: str, yes: bool) -> None:
             "\n".join([*found.statement.open, f"answer in {found.shown}, then run  funnelstats prepare {found.name}"])
         )
     _prepare(found.name)
-    say(f"next:  funnelstats weekly {found.name}")
+    say(f"next:  state the targets agreed in {found.shown}, then  funnelstats weekly {found.name}")
 
 
 def _tell_found(found: Any) -> None:

@@ -276,6 +276,30 @@ def test_rows_without_an_id_are_known_by_their_numbers():
     assert found == {"leads": 30, "stages": [30, 15], "lost": 15, "nurture": 0}
 
 
+def test_wins_that_a_status_tells_and_no_date_are_asked_for():
+    rows = [(f"L{n}", "2026-01-05", "2026-01-07", ("Won", "Open")[n % 2]) for n in range(30)]
+    folder = put(leads_csv=csv(rows, "Lead ID", "Created", "Visit date", "Status"))
+    found = init([folder], "made", default)
+    assert [question.partition(";")[0] for question in found.statement.open] == [
+        "“Status” says which deals are won, and no date says when"
+    ]
+    with pytest.raises(FunnelError, match="export the date of closing"):
+        init([folder], "other", lambda _question, choices, default: default or choices[-1])
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Customer,Agent,ContactEmailID,Created Date,Stage,Close Date,Value", "C{n},A,c@x.y,{day},{end},{day},5"),
+        ("Date,Name,Phone,Source,Status,Closed on", "{day},Ann Lee,555,FB,{end},{day}"),
+    ],
+)
+def test_a_list_of_deals_without_an_id_is_not_taken_for_a_history(header, row):
+    lines = [row.format(n=n % 7, day=f"2026-01-{n % 28 + 1:02}", end=("Won", "Lost")[n % 2]) for n in range(30)]
+    found = made(put(deals_csv="\n".join([header, *lines])))
+    assert (found["leads"], found["stages"], found["lost"]) == (30, [30, 15], 15)
+
+
 def test_contacts_of_a_company_belong_to_its_latest_lead():
     leads = [
         (lead, at, f"C{number // 2}")
@@ -377,6 +401,21 @@ def test_a_funnel_that_is_there_is_never_overwritten():
     made(folder)
     with pytest.raises(FunnelError, match="is there already"):
         init([folder], "made", default)
+
+
+def test_deals_that_stand_elsewhere_than_their_history_ends_are_told():
+    last = {lead: stage for lead, stage, *_ in history()}
+    last |= dict.fromkeys(list(last)[:3], "met")
+    leads = [(lead, "2026-01-05", stage) for lead, stage in last.items()]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", "status"), log_csv=csv(history(), "id", "stage", "at", "owner", "reason")
+    )
+    found = init([folder], "made", default)
+    ended = {lead: stage for lead, stage, *_ in history()}
+    changed = sum(stage != ended[lead] for lead, _, stage in leads)
+    assert [note.partition("for ")[2] for note in found.statement.notes] == [
+        f"{changed} of 40 leads; the history counts"
+    ]
 
 
 def test_the_command_says_what_each_file_holds_and_what_comes_next():

@@ -10,7 +10,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import stage_dates, status_column, times
+from funnelstats.recognising.export import Export, stage_dates, status_column, times
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
 from funnelstats.recognising.sources import Sources, joined, owner
@@ -20,6 +20,8 @@ from funnelstats.recognising.words import fit, words
 CREATED = "created"
 LOGGED = 0.8
 """Share of the leads from which on a history is taken to log how leads come in."""
+SAME_NAMES = 0.9
+"""Share of deals whose stage is called as in the history; of fewer nothing can be compared."""
 MOST_LISTED = 10
 """Names that are no stages and are listed; more are left out together."""
 
@@ -76,6 +78,23 @@ def first_rows(table: Table) -> str:
     at = times(table.sheet.cells[time_of(table)], table.sheet.fields[time_of(table)])
     rows = at.groupby(table.sheet.cells[table.header("lead_id")]).agg(["first", "last", "min"])
     return next((keep for keep in ("first", "last") if (rows[keep] == rows["min"]).mean() >= NEARLY_ALL), "")
+
+
+def contradictions_of(export: Export) -> list[str]:
+    """Where the stage that deals stand at is another one than the last of their history, which counts."""
+    deals = export.deals
+    field = deals.field("stage")
+    if not export.histories or deals.what != "deals" or field is None:
+        return []
+    came = pd.concat([_changes(table) for table in export.histories]).dropna().sort_values("at", kind="stable")
+    last = came.groupby("lead")["stage"].last()
+    stands = deals.sheet.cells.set_index(deals.header("lead_id"))[field.name].dropna()
+    there = stands.isin(last.unique())
+    if there.mean() < SAME_NAMES:
+        return []
+    differs = (stands[there].index.to_series().map(last) != stands[there]).sum()
+    told = f"another stage than the last of the history for {differs:,} of {there.sum():,} leads; the history counts"
+    return [f"{deals.sheet.name}: “{field.name}” says {told}"] if differs else []
 
 
 def _stage_cells(table: Table) -> pd.DataFrame:
@@ -194,11 +213,24 @@ def _snapshot(sources: Sources) -> Stages:
     if created and any(_is_the_same(created[0], dated) for dated in found):
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
+    said = {end_of(dated.stage) for dated in found}
+    if "won" not in said and any(ended_as(table, "won") for table in [deals, *sources.export.details]):
+        _ask_for_the_win(sources, status_column(deals), stages.order[-1])
     if created:
         _add_created(sources, CREATED)
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def _ask_for_the_win(sources: Sources, status: str, last: str) -> None:
+    """Wins that a status tells and no date: only a person knows whether the last stage's date is theirs."""
+    question = f"“{status}” says which deals are won, and no date says when; is the date of “{last}” that of the win?"
+    answer = sources.ask(question, ["yes", "no"], None)
+    if answer == "no":
+        raise FunnelError(f"{question[: question.index(';')]}: export the date of closing, or the history of stages")
+    if answer is None:
+        sources.open.append(question)
 
 
 def _is_the_same(created: Dated, dated: Dated) -> bool:

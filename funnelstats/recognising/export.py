@@ -91,7 +91,7 @@ def _with_lead_id(table: Table) -> Table:
     field = table.field("lead_id")
     if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known):
         return table
-    single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind in ("id", "text")]
+    single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind == "id"]
     if single:
         return _with(table, "lead_id", single[0])
     if (field and fit(field.name, words()["roles"]["lead_id"]) >= 2) or len(table.sheet.files) > 1:

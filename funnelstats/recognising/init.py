@@ -52,6 +52,7 @@ class Found(NamedTuple):
             f"{sheet.name}: not used" for sheet in export.unused if f'"{sheet.files[0]}"' not in self.statement.text
         ]
         lines += [f"not read: {message}" for message in self.refused]
+        lines += [f"note: {note}" for note in self.statement.notes]
         return [
             *lines,
             f"{self.shown}: written; lines marked “guessed” ({self.statement.guesses}) are those to check first",

@@ -83,7 +83,10 @@ def table_of(sheet: Sheet) -> Table:
     roles = _known_roles(sheet, preset.get("columns", {}))
     taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}
     roles = {**_guessed_roles(sheet, taken), **roles}
-    return Table(sheet, preset.get("rows", "") or _rows(sheet, roles), roles, preset)
+    what = preset.get("rows", "") or _rows(sheet, roles)
+    if what == "deals" and "created" not in roles and "time" in roles:
+        roles["created"] = roles.pop("time")
+    return Table(sheet, what, roles, preset)
 
 
 def plays_no_role(name: str, preset: Mapping[str, Any]) -> bool:
@@ -130,9 +133,10 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
     calls = dated and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
-    if "lead_id" not in roles:
+    snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
+    if "lead_id" not in roles or (snapshot and fit(roles["lead_id"].header, words()["roles"]["lead_id"]) < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        deals = {"stage", "created"} <= {*roles} or {"stage", "closed"} <= {*roles}
+        deals = "stage" in roles and {"created", "closed", "time"} & {*roles}
         return "contacts" if calls else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]
     if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):

@@ -67,10 +67,10 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         # What comes after the win is another story: delivery, service.
         order = [name for name in order if name == wins[-1] or order.index(name) < order.index(wins[-1])]
     if len(order) == 1:
-        # Nobody has won yet, or no stage says so.
-        order = [*order, "won"]
-        came["won"] = pd.Series(pd.NaT, index=came.index, dtype=came.dtypes.iloc[0])
-        wins = ["won"]
+        # Nobody has won yet, or nothing logs how leads come in.
+        other = "lead" if wins else "won"
+        came[other] = pd.Series(pd.NaT, index=came.index, dtype=came.dtypes.iloc[0])
+        order, wins = (["lead", *order], wins) if wins else ([*order, "won"], ["won"])
     days, moves = {}, {}
     for before, after in pairwise(order):
         took = (came[after] - came[before]).dt.total_seconds().dropna() / 86400

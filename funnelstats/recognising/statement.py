@@ -15,7 +15,7 @@ import jinja2
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.entries import ended_as, entries_of, first_rows, time_of
+from funnelstats.recognising.entries import contradictions_of, ended_as, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export, status_column
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
@@ -36,6 +36,8 @@ class Statement(NamedTuple):
     text: str
     guesses: int
     open: list[str]
+    notes: list[str]
+    """What the tables of the export say against each other."""
 
 
 def statement_of(export: Export, name: str, ask: Ask) -> Statement:
@@ -52,11 +54,12 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     _add_payments(sources)
     _add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
+    currency = _currency(sources)
     tables = [source.table for source in sources.written]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
-        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _own_zone()),
-        currency=_currency(sources),
+        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency)),
+        currency=currency,
         language=_language(export),
         stages=stages.order,
         steps=[
@@ -68,7 +71,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
             for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
         ],
     )
-    return Statement(text, len(sources.guessed), sources.open)
+    return Statement(text, len(sources.guessed), sources.open, contradictions_of(sources.export))
 
 
 def _choose_pipeline(sources: Sources) -> None:
@@ -234,7 +237,9 @@ def _currency(sources: Sources) -> str:
         *chain(*(re.findall(r'"([^"]+)"', line) for field in amounts for line in field.reading if "signs" in line))
     }
     for code, signs in SIGNS.items():
-        if said & {code.casefold(), *signs.split()}:
+        if code.casefold() in said:
+            return code
+        if said & {*signs.split()}:
             sources.guessed.add("currency")
             return code
     default = "RUB" if _language(export) == "ru" else "EUR"
@@ -248,10 +253,18 @@ def _language(export: Export) -> str:
     return "ru" if 2 * sum("а" <= letter <= "я" for letter in letters) > len(letters) else "en"
 
 
-def _own_zone() -> str:
-    """The zone of this computer's clock."""
+ZONES = {
+    "CHF": "Europe/Zurich", "CZK": "Europe/Prague", "DKK": "Europe/Copenhagen", "GBP": "Europe/London",
+    "ILS": "Asia/Jerusalem", "INR": "Asia/Kolkata", "JPY": "Asia/Tokyo", "NOK": "Europe/Oslo", "PLN": "Europe/Warsaw",
+    "RUB": "Europe/Moscow", "SEK": "Europe/Stockholm", "TRY": "Europe/Istanbul", "UAH": "Europe/Kyiv",
+}  # fmt: skip
+"""The clocks of countries whose money shows in an export."""
+
+
+def _zone(currency: str) -> str:
+    """The zone of this computer's clock, or where it has none that of the currency."""
     named = os.environ.get("TZ") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
-    return named if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", named) else "UTC"
+    return named if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", named) else ZONES.get(currency, "UTC")
 
 
 def _template(guessed: Collection[str]) -> jinja2.Template:

@@ -32,11 +32,14 @@ def words() -> dict[str, dict[str, list[str]]]:
 
 
 def fit(text: str, known: Iterable[str]) -> float:
-    """How well a text fits the best of some words: 0 not at all, below 2 where it says more than they do."""
+    """How well a text fits the best of some words: 0 not at all, below 2 where it says more than they do.
+
+    Of words that it says exactly the first ones fit best.
+    """
     said, best = f" {plain(text)} ", 0.0
-    for word in known:
+    for place, word in enumerate(known):
         if f" {word} " == said:
-            best = max(best, 2 + len(word) / 100)
+            best = max(best, 2 + 1 / (1 + place))
         elif f" {word} " in said and len(word) > 1:
             best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))
     return best
