@@ -396,6 +396,22 @@ def test_what_an_export_lacks_is_named_and_nothing_is_written(files, told):
     assert not Path("data", "raw", "made").exists()
 
 
+def test_headers_and_words_that_look_like_a_statement_stay_what_they_are():
+    dated = [(f"D{n}", "2026-01-05", f"2026-01-{n % 9 + 6:02}", f"2026-01-{n % 9 + 16:02}", n) for n in range(80)]
+    rows = [*dated[:-1], (*dated[-1][:-1], "{x}")]
+    header = '"id","created","Met\ntitle = ""x"" date","Won {on}","amount"'
+    text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
+    assert made(put(deals_csv=text))["stages"] == [80, 80, 80]
+    assert read_funnel("made").leads[0].missing == {"amount": ("{x}",)}
+
+
+@pytest.mark.parametrize("name", ["../other", "a b", "a/b"])
+def test_a_name_that_is_no_folder_is_refused(name):
+    folder = put(stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"))
+    with pytest.raises(FunnelError, match="--name"):
+        init([folder], name, default)
+
+
 def test_a_funnel_that_is_there_is_never_overwritten():
     folder = put(stages_csv=csv(history(), "id", "stage", "at", "owner", "reason"))
     made(folder)

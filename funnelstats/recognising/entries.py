@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, stage_dates, status_column, times
@@ -137,7 +137,7 @@ def not_dates(sheets: Iterable[Sheet]) -> str:
     """Columns that are called dates and are none, with an example."""
     dates = [word for role in ("created", "closed", "time", "won", "lost") for word in words()["roles"][role]]
     odd = [
-        f'{sheet.name}, “{name}” ("{sheet.cells[name].dropna().iloc[0]}")'
+        f'{sheet.name}, “{name}” ("{visible(sheet.cells[name].dropna().iloc[0])}")'
         for sheet in sheets
         for name, field in sheet.fields.items()
         if field.filled and field.kind != "date" and fit(name, dates) >= 2

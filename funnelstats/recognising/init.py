@@ -65,6 +65,8 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     Raises FunnelError where the funnel is there already, and where the files do not hold what a funnel needs.
     """
     name = name or _name(paths)
+    if not re.fullmatch(r"[\w-]+", name):
+        raise FunnelError(f'--name: must be of letters, digits, "_" and "-", got {name!r}')
     folder = project_root() / "data" / "raw" / name
     path = folder / "funnel.toml"
     if path.exists():

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from funnelstats.config.errors import visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import toml_value
@@ -84,7 +85,9 @@ class Sources:
         lines += [f"join = {toml_value(joins)}"] if joins else []
         lines += [f"only = {toml_value(only)}"] if only else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
-        self.written.append(Source(table, f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)", [*lines, *more]))
+        # A comment is one line, whatever a header holds.
+        rows = visible(" ".join(f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)".split()))
+        self.written.append(Source(table, rows, [*lines, *more]))
 
     def _of_part(
         self, found: Table, only: Mapping[str, Any], joins: list[dict[str, Any]]
@@ -105,14 +108,14 @@ class Sources:
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
-            lines = [line.format(column=column) for line in field.reading]
+            lines = [line.replace("{column}", column) for line in field.reading]
             return lines + (self._unit(sheet, field) if column == "duration_s" else [])
         if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
             self.guessed.add("unit")
             return [f'unit.{column} = "mm:ss"   # guessed']
         if field.kind != "date":
             return []
-        blanks = [line.format(column=column) for line in field.reading]
+        blanks = [line.replace("{column}", column) for line in field.reading]
         formats = field.formats if len(field.formats) == 1 else _proved(sheet, field)
         chosen = formats[0] if len(formats) == 1 else self._asked_format(sheet, field, formats)
         if chosen is None:
