@@ -359,6 +359,16 @@ def test_the_order_of_day_and_month_is_asked_where_no_row_tells_it():
     assert tables.leads.created_on.max().execute().date() == date(2026, 9, 6)
 
 
+def test_a_computer_without_a_zone_takes_that_of_the_money(monkeypatch):
+    monkeypatch.setattr("funnelstats.recognising.statement._clock", lambda: "Etc/UTC")
+    folder = put(deals_csv=LANGUAGES["Russian"])
+    init([folder], "made", default)
+    assert read_funnel("made").timezone == "Europe/Moscow"
+    monkeypatch.setenv("TZ", "UTC")
+    init([folder], "told", default)
+    assert read_funnel("told").timezone == "UTC"
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import available_timezones
 
 import jinja2
 
@@ -262,9 +263,16 @@ ZONES = {
 
 
 def _zone(currency: str) -> str:
-    """The zone of this computer's clock, or where it has none that of the currency."""
-    named = os.environ.get("TZ") or os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
-    return named if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", named) else ZONES.get(currency, "UTC")
+    """The zone that this computer is told, or its clock's, or where it has none that of the currency."""
+    told, clock = os.environ.get("TZ"), _clock()
+    if told in available_timezones():
+        return told
+    return clock if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", clock) else ZONES.get(currency, "UTC")
+
+
+def _clock() -> str:
+    """The zone that the system's clock is set to."""
+    return os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
 
 
 def _template(guessed: Collection[str]) -> jinja2.Template:
