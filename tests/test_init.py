@@ -18,7 +18,7 @@ from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
-from funnelstats.recognising.sheets import sheets_of
+from funnelstats.recognising.sheets import formats_of, sheets_of
 from funnelstats.recognising.stages import stages_of
 
 CASES = REPOSITORY.parent / "shared" / "cases"
@@ -235,6 +235,22 @@ def test_calls_payments_costs_and_names_of_owners_come_with_the_leads():
     assert made(folder) == {**COUNTED, "payments": 2000, "costs": 500, "contacts": 40}
     _, tables = open_funnel("made")
     assert {*tables.leads.manager.to_pyarrow().to_pylist()} == {"Anna", "Boris"}
+
+
+def test_a_step_is_given_the_days_that_nine_of_ten_leads_need():
+    first = pd.Timestamp("2026-01-05", tz="UTC")
+    rows = [(lead, "new", first) for lead in range(100)]
+    rows += [(lead, "won", first + pd.Timedelta(days=lead + 1)) for lead in range(100)]
+    stages = stages_of(pd.DataFrame(rows, columns=["lead", "stage", "at"]))
+    assert (stages.days, stages.moves) == ({"won": 120}, {"won": 100})
+
+
+def test_one_row_in_a_hundred_proves_the_order_of_day_and_month():
+    days = [f"{n % 12 + 1:02}/0{n % 9 + 1}/{1930 + n}" for n in range(120)]
+    assert formats_of(pd.Series(days)) == (("%d/%m/%Y",), ("%m/%d/%Y",))
+    assert formats_of(pd.Series([*days, "25/03/2026"])) == (("%d/%m/%Y",),)
+    torn = formats_of(pd.Series([*days, "25/03/2026", "03/25/2026"]))
+    assert torn == (("%d/%m/%Y",), ("%m/%d/%Y",)), "rows of both orders prove neither"
 
 
 def test_a_log_of_many_activities_gives_the_few_that_most_leads_come_to():

@@ -98,11 +98,8 @@ class Sources:
             return only, joins
         if found.sheet.files == deals.sheet.files:
             return {**only, **self.part}, joins
-        of_deals = next((join for join in joins if join["prefix"] == "deal."), None)
-        if of_deals is None:
-            of_deals = joined(deals, found.header("lead_id"), "deal.")
-            joins = [*joins, of_deals]
-        of_deals["unmatched"] = "ignore"
+        if not any(join["prefix"] == "deal." for join in joins):
+            joins = [*joins, joined(deals, found.header("lead_id"), "deal.")]
         return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
 
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
