@@ -112,10 +112,11 @@ class _Rows:
 
     def padded(self, reader: Iterable[list[str]], header_row: int) -> Iterator[list[Any]]:
         """All rows, each beginning with its number, with as many fields as the header."""
+        width, number = self.width, header_row
         for number, fields in enumerate(reader, start=header_row + 1):
-            self.count += 1
-            if len(fields) == self.width:
-                self.ends_blank = self.ends_blank or not fields[-1]
+            if len(fields) == width:
+                if not fields[-1]:
+                    self.ends_blank = True
                 yield [number, *fields]
             elif any(map(str.strip, fields[self.width :])):
                 self._break(number, fields)
@@ -123,12 +124,13 @@ class _Rows:
                 if len(fields) < self.width:
                     self.short[number] = fields
                 yield [number, *fields[: self.width], *[""] * (self.width - len(fields))]
+        self.count = number - header_row
 
     def without_torn(self, rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
         """The rows but for those that are torn."""
-        held = []
+        held, short = [], self.short
         for row in rows:
-            if row[0] in self.short:
+            if short and row[0] in short:
                 held.append(row)
             else:
                 yield row
