@@ -94,19 +94,14 @@ def init(paths: tuple[Path, ...], name: str, yes: bool) -> None:
         return str(click.prompt(question, type=kind, default=default, err=True))
 
     found = recognise(paths, name, ask)
-    _tell_found(found)
+    for message in found.told:
+        say(message)
     if found.statement.open:
         raise FunnelError(
             "\n".join([*found.statement.open, f"answer in {found.shown}, then run  funnelstats prepare {found.name}"])
         )
     _prepare(found.name)
     say(f"next:  state the targets agreed in {found.shown}, then  funnelstats weekly {found.name}")
-
-
-def _tell_found(found: Any) -> None:
-    """Which file holds what, and what was left out."""
-    for message in found.told:
-        say(message)
 
 
 @app.command()

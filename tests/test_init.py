@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
-from funnelstats.recognising.sheets import formats_of, sheets_of
+from funnelstats.recognising.sheets import field_of, formats_of, sheets_of
 from funnelstats.recognising.stages import stages_of
 
 CASES = REPOSITORY.parent / "shared" / "cases"
@@ -290,6 +291,44 @@ def test_rows_without_an_id_are_known_by_their_numbers():
     ]
     found = made(put(pipeline_csv=csv(rows, "Customer", "Created Date", "Stage", "Close Date")))
     assert found == {"leads": 30, "stages": [30, 15], "lost": 15, "nurture": 0}
+
+
+def test_numbers_of_rows_are_nobody_elses_ids():
+    rows = [(f"C{n % 7}", f"2026-01-{n % 28 + 1:02}", "Won", f"2026-02-{n % 28 + 1:02}", 500 + n) for n in range(30)]
+    calls = [(n, "2026-03-01 10:00", 60) for n in range(30)]
+    folder = put(
+        pipeline_csv=csv(rows, "Customer", "Created Date", "Stage", "Close Date", "Units"),
+        calls_csv=csv(calls, "line", "call time", "duration"),
+    )
+    found = init([folder], "made", default)
+    assert [len(tables) for tables in found.export[1:6]] == [0] * 5
+    assert "calls.csv: not used" in found.told
+    prepare("made")
+    assert counts("made")["stages"] == [30, 30]
+
+
+def test_ids_that_look_like_instants_are_ids_unless_the_column_is_called_a_date():
+    ids = pd.Series([str(1_700_000_000 + 7919 * n) for n in range(50)])
+    assert field_of("Record ID", ids).kind != "date"
+    assert field_of("Created at", ids).formats == (("epoch_s",),)
+
+
+def test_an_offset_apart_from_its_time_gets_a_format():
+    rows = [(lead, stage, f"{at:%Y-%m-%d %H:%M:%S} +00:00") for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "id", "stage", "at"))) == COUNTED
+
+
+def test_a_workbook_is_told_by_its_content_and_files_of_one_name_are_refused():
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="openpyxl") as book:
+        pd.DataFrame(history(), columns=["id", "stage", "at", "owner", "reason"]).to_excel(book, index=False)
+    folder = put(**{"history.dat": buffer.getvalue()})
+    assert made(folder) == COUNTED
+    other = Path("..", "other")
+    other.mkdir()
+    (other / "history.dat").write_bytes(buffer.getvalue())
+    with pytest.raises(FunnelError, match="given twice"):
+        init([folder, other], "both", default)
 
 
 def test_wins_that_a_status_tells_and_no_date_are_asked_for():

@@ -76,7 +76,7 @@ def date_hint(texts: Sequence[str]) -> str:
     '"AST" is the name of several clocks or of none: state timezone, and date_format = "%Y-%m-%d %H:%M AST"'
     """
     for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
-        if any(_reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
+        if any(reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
             return f'if it stands for no date, state missing = "{text}"'
     plain = [plain_date(text) for text in texts]
     fitting = _fitting(texts) or _fitting(plain)
@@ -92,14 +92,15 @@ def date_hint(texts: Sequence[str]) -> str:
 
 
 def _fitting(texts: Sequence[str]) -> list[str]:
-    return [fmt for fmt in COMMON_FORMATS if all(_reads(text, fmt) for text in texts)]
+    return [fmt for fmt in COMMON_FORMATS if all(reads(text, fmt) for text in texts)]
 
 
-def _reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
+def reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
+    """Whether a text is a date of one of these years by a format."""
     if fmt.endswith("%Z"):
         # The names that Python knows are also those of this computer's own zone.
         readings = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
-        return any(_reads(before, of, years) for before, of in readings)
+        return any(reads(before, of, years) for before, of in readings)
     try:
         return datetime.strptime(text, fmt).year in years
     except ValueError:

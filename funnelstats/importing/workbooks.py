@@ -20,6 +20,30 @@ FORMULA_WITHOUT_RESULT = (
 """A cell of a sheet's XML; a formula whose result is the empty text has the type of a text."""
 
 
+def visible_sheets(path: Path) -> list[str]:
+    """The names of the sheets that the user of a workbook sees. Raises FunnelError where it is not whole."""
+    book = _opened(path)
+    names = _visible(book)
+    book.close()
+    return names
+
+
+def _opened(path: Path) -> Any:
+    from openpyxl import load_workbook  # no page reads a workbook, and each would import this
+
+    try:
+        # From memory, because openpyxl tells a path's kind by its name.
+        return load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
+    except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
+        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+
+
+def _visible(book: Any) -> list[str]:
+    """Hidden sheets hold lists for the others, and what the user does not see; they count where all are hidden."""
+    names = [table.title for table in book.worksheets if table.sheet_state == "visible"]
+    return names or [table.title for table in book.worksheets]
+
+
 def read_xlsx(
     path: Path,
     wanted: Sequence[str] | None,
@@ -27,16 +51,9 @@ def read_xlsx(
     header_row: Sequence[int] = (1,),
     needs: Needs | None = None,
 ) -> Read:
-    from openpyxl import load_workbook  # no page reads a workbook, and each would import this
-
-    try:
-        # From memory, because openpyxl tells a path's kind by its name.
-        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
-        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+    book = _opened(path)
     tables = {table.title: table for table in book.worksheets}
-    # Hidden sheets hold lists for the others, and what the user does not see.
-    visible = [name for name, table in tables.items() if table.sheet_state == "visible"] or list(tables)
+    visible = _visible(book)
     if sheet is not None and sheet not in book.sheetnames:
         raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
     if sheet is not None and sheet not in tables:

@@ -10,12 +10,12 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import Export, stage_dates, status_column, times
+from funnelstats.recognising.export import Export, stage_dates, times
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
-from funnelstats.recognising.sources import Sources, joined, owner
+from funnelstats.recognising.sources import Sources, joined
 from funnelstats.recognising.stages import Stages, end_of, stages_of
-from funnelstats.recognising.words import fit, words
+from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
 LOGGED = 0.8
@@ -118,8 +118,8 @@ def _of_stages(table: Table) -> dict[str, str]:
     if "changed_field" not in table.roles:
         return {}
     values = table.sheet.cells[table.header("changed_field")].dropna().unique()
-    best = max(values, key=lambda value: fit(value, words()["roles"]["stage"]), default="")
-    return {table.header("changed_field"): best} if fit(best, words()["roles"]["stage"]) else {}
+    best = max(values, key=lambda value: role_fit(value, "stage"), default="")
+    return {table.header("changed_field"): best} if role_fit(best, "stage") else {}
 
 
 def time_of(table: Table) -> str:
@@ -135,12 +135,11 @@ def time_of(table: Table) -> str:
 
 def not_dates(sheets: Iterable[Sheet]) -> str:
     """Columns that are called dates and are none, with an example."""
-    dates = [word for role in ("created", "closed", "time", "won", "lost") for word in words()["roles"][role]]
     odd = [
         f'{sheet.name}, “{name}” ("{visible(sheet.cells[name].dropna().iloc[0])}")'
         for sheet in sheets
         for name, field in sheet.fields.items()
-        if field.filled and field.kind != "date" and fit(name, dates) >= 2
+        if field.filled and field.kind != "date" and role_fit(name, "created", "closed", "time", "won", "lost") >= 2
     ]
     return f"; not dates of one format are {', '.join(odd)}" if odd else ""
 
@@ -148,14 +147,12 @@ def not_dates(sheets: Iterable[Sheet]) -> str:
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     deals = sources.export.deals
     columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
-    manager, people = owner(sources.export, table)
-    columns |= {"manager": manager} if manager else {}
     columns |= {"reason": table.header("reason")} if "reason" in table.roles else {}
     # What the history does not say, its deals may: of now.
     lacking: dict[str, str] = {
         name: f"deal.{deals.header(name)}"
         for name in ("manager", "reason")
-        if name not in columns and name in deals.roles
+        if name not in table.roles and name in deals.roles
     }
     of_deals = joined(deals, table.header("lead_id"), "deal.") if lacking and deals.sheet is not table.sheet else None
     columns |= lacking if of_deals else {}
@@ -172,18 +169,16 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
         only=_of_stages(table),
-        joins=(people, of_deals),
+        joins=(of_deals,),
         roles=("stage", "manager", "reason"),
     )
 
 
 def _add_created(sources: Sources, stage: str) -> None:
     deals = sources.export.deals
-    manager, people = owner(sources.export, deals)
     columns = {"lead_id": deals.header("lead_id"), "entered_at": deals.header("created")}
-    columns |= {"manager": manager} if manager else {}
     stated = f"stage = {toml_value(stage)}"
-    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated, joins=(people,))
+    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated)
 
 
 def _snapshot(sources: Sources) -> Stages:
@@ -191,20 +186,15 @@ def _snapshot(sources: Sources) -> Stages:
     found: list[Dated] = []
     for table in [deals, *sources.export.details]:
         found += [Dated(stage, table, header, {}) for header, stage in stage_dates(table).items()]
-        status = status_column(table)
         for end in ("won", "lost"):
             values = ended_as(table, end)
             at = table.roles.get(end) or (table.roles.get("closed") if values else None)
             if at and not any(end_of(other.stage) == end for other in found):
                 stage = values[0] if end == "won" and len(values) == 1 else end
-                found.append(Dated(stage, table, at.header, {status: values} if values else {}))
+                found.append(Dated(stage, table, at.header, {table.status: values} if values else {}))
     if not found:
         sheets = [*(table.sheet for table in [deals, *sources.export.details]), *sources.export.unused]
-        known = (
-            f"“{status_column(deals)}” says how deals ended"
-            if status_column(deals)
-            else "no column says which deals are won"
-        )
+        known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
         raise FunnelError(
             f"{deals.sheet.name}: {known}, and no date says when{not_dates(sheets)}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
@@ -215,7 +205,7 @@ def _snapshot(sources: Sources) -> Stages:
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     said = {end_of(dated.stage) for dated in found}
     if "won" not in said and any(ended_as(table, "won") for table in [deals, *sources.export.details]):
-        _ask_for_the_win(sources, status_column(deals), stages.order[-1])
+        _ask_for_the_win(sources, deals.status, stages.order[-1])
     if created:
         _add_created(sources, CREATED)
     for dated in found:
@@ -242,8 +232,7 @@ def _is_the_same(created: Dated, dated: Dated) -> bool:
 
 def ended_as(table: Table, end: str) -> list[str]:
     """The values of a table's status that mean this end."""
-    status = status_column(table)
-    values = table.sheet.cells[status].dropna().unique().tolist() if status else []
+    values = table.sheet.cells[table.status].dropna().unique().tolist() if table.status else []
     return [value for value in values if end_of(value) == end]
 
 
@@ -260,9 +249,7 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
     table = dated.table
-    manager, people = owner(sources.export, table)
     columns = {"lead_id": table.header("lead_id"), "entered_at": dated.header}
-    columns |= {"manager": manager} if manager else {}
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
     sources.add(
         "entries",
@@ -271,6 +258,5 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
         columns,
         f"stage = {toml_value(stage)}",
         only=dated.only,
-        joins=(people,),
         roles=("manager", "reason"),
     )

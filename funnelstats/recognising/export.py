@@ -12,10 +12,11 @@ from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.cells import plain_date
+from funnelstats.importing.hints import ALIKE
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.stages import end_of
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import plain, role_fit, words
 
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
@@ -41,10 +42,9 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [table_of(sheet) for sheet in sheets]
-    deals = [_with_lead_id(table) for table in tables if table.what == "deals"]
+    tables = [_with_status(_with_lead_id(table)) for table in map(table_of, sheets)]
     histories = [table for table in tables if table.what == "history"]
-    deals = [table for table in deals if "lead_id" in table.roles]
+    deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
     main = max(deals or histories, key=_size)
@@ -53,7 +53,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     }
     unused = []
     for table in tables:
-        if table.sheet is main.sheet:
+        if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
         if found is None or not table.what:
@@ -87,14 +87,16 @@ def _ids(table: Table, header: str) -> set[str]:
 
 
 def _with_lead_id(table: Table) -> Table:
-    """The table with a column as its id that tells its rows apart, or else with the numbers of its rows."""
+    """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
+    if table.what != "deals":
+        return table
     field = table.field("lead_id")
     if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known):
         return table
     single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind == "id"]
     if single:
         return _with(table, "lead_id", single[0])
-    if (field and fit(field.name, words()["roles"]["lead_id"]) >= 2) or len(table.sheet.files) > 1:
+    if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.files) > 1:
         return table
     cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
     numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
@@ -117,9 +119,14 @@ def _linked(table: Table, deals: Table) -> Table | None:
     }
     texts = {name: ids for name, ids in texts.items() if ids}
     named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
-    leads = _ids(deals, deals.header("lead_id"))
+    # The number of a row is nobody else's id.
+    leads = _ids(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
     order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
-    for form, bare in FORMS.items():
+    forms: list[tuple[Callable[[str], str], str]] = [
+        (str, ""),
+        *((bare, form) for bare, _matter, form in ALIKE if form),
+    ]
+    for bare, form in forms:
         known = {bare(lead) for lead in leads}
         for name in order:
             if len({bare(text) for text in texts[name]} & known) >= OVERLAP * len(texts[name]):
@@ -139,25 +146,19 @@ def _may_be_id(field: Field) -> bool:
     return field.kind in ("id", "text", "number")
 
 
-FORMS: dict[str, Callable[[str], str]] = {
-    "": lambda text: text,
-    "number": lambda text: re.sub(r"[.,]0+$", "", text).lstrip("0"),
-    "salesforce": lambda text: text[:15] if len(text) == 18 else text,
-}
-"""In what form ids may differ, as ``ids`` states it, and what they have in common."""
-
-
 def _as_people(sheet: Sheet) -> Table | None:
     table = table_of(sheet)
-    named = [name for name in sheet.fields if fit(name, words()["roles"]["name"]) >= 1]
+    named = [name for name in sheet.fields if role_fit(name, "name") >= 1]
     ids = [name for name, field in sheet.fields.items() if field.stands_once and name not in named]
     if not named or not ids:
         return None
     return table._replace(what="people", roles={"lead_id": Guess(ids[0], False), "name": Guess(named[0], False)})
 
 
-def status_column(table: Table) -> str:
-    """The column of deals that says which are won and lost, "" where none does."""
+def _with_status(table: Table) -> Table:
+    """The table with the column that says which deals are won and lost, where one does."""
+    if table.what not in ("deals", "history"):
+        return table
     told = {}
     for name, field in table.sheet.fields.items():
         if field.kind in ("text", "id") and field.distinct <= MOST_STATUSES:
@@ -165,9 +166,9 @@ def status_column(table: Table) -> str:
             ends = {value: end_of(str(value)) for value in counts.index}
             rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
             both = {"won", "lost"} <= {*ends.values()}
-            if "won" in ends.values() or ("lost" in ends.values() and fit(name, words()["roles"]["stage"])):
-                told[name] = (both, fit(name, words()["roles"]["stage"]) > 0, rows)
-    return max(told, key=lambda name: told[name], default="")
+            if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
+                told[name] = (both, role_fit(name, "stage") > 0, rows)
+    return table._replace(status=max(told, key=lambda name: told[name], default=""))
 
 
 def stage_dates(table: Table) -> dict[str, str]:
@@ -180,7 +181,7 @@ def stage_dates(table: Table) -> dict[str, str]:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
-        elif not pattern and name not in used and fit(name, words()["roles"]["other_date"]) < 1:
+        elif not pattern and name not in used and role_fit(name, "other_date") < 1:
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found

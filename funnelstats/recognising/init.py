@@ -74,6 +74,9 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     files = [file for given in paths for file in readable(given)]
     if not files:
         raise FunnelError(f"{', '.join(map(str, paths))}: no files here")
+    names = [file.name for file in files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FunnelError(f"{twice[0]}: given twice, from several folders; rename one")
     sheets, refused = sheets_of(files)
     if not sheets:
         raise FunnelError("\n".join(refused))

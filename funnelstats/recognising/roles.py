@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from funnelstats.recognising.sheets import Field, Kind, Sheet
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets"
 DATES: tuple[Kind, ...] = ("date",)
@@ -44,6 +44,8 @@ class Table(NamedTuple):
     """deals, history, contacts, payments, costs, people, or "" for none of them."""
     roles: dict[str, Guess]
     preset: Mapping[str, Any]
+    status: str = ""
+    """The column that says which deals are won and lost."""
     ids: str = ""
     """In what form its ids differ from those of the leads, as ``ids`` states it."""
     lead_by: str = ""
@@ -134,7 +136,7 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     dated = {"time", "created", "closed", "paid"} & {*roles}
     calls = dated and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
-    if "lead_id" not in roles or (snapshot and fit(roles["lead_id"].header, words()["roles"]["lead_id"]) < 2):
+    if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
         deals = "stage" in roles and {"created", "closed", "time"} & {*roles}
         return "contacts" if calls else "deals" if deals else "costs" if costs else ""

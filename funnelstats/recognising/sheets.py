@@ -9,21 +9,20 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 
-from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
-from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, FIRST_YEAR, plain_date
+from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, ISO, plain_date
 from funnelstats.importing.closing import MOST_LINES, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
-from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, toml_value
+from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.importing.packed import unpacked
-from funnelstats.recognising.words import fit, words
+from funnelstats.importing.packed import ZIP, unpacked
+from funnelstats.importing.workbooks import visible_sheets
+from funnelstats.recognising.words import role_fit
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
@@ -33,8 +32,8 @@ FIRST_VALUES = 200
 """Values with which formats are tried, before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
-ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
-EPOCHS = {"epoch_s": r"^1[0-9]{9}(\.\d+)?$", "epoch_ms": r"^1[0-9]{12}$"}
+DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
+"""Roles of columns that hold dates."""
 LONGEST_ID = 64
 
 
@@ -95,7 +94,7 @@ def _sheets(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
     encoding = _encoding(path)
     titles = _titles(path)
-    found = [_sheet(path, encoding, title if len(titles) > 1 else None) for title in titles]
+    found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
     # A list within each object is a table of its own: the history of a deal.
     lists = [name for name in found[0].fields if found[0].kind.startswith("JSON") and _is_list(found[0].cells[name])]
     found += [_sheet(path, encoding, None, way) for way in lists]
@@ -105,20 +104,10 @@ def _sheets(path: Path) -> list[Sheet]:
     return tables
 
 
-def _titles(path: Path) -> list[str | None]:
-    """The visible sheets of a workbook; one nameless table of any other file."""
-    try:
-        book = ZipFile(path)
-    except BadZipFile:
-        return [None]
-    if "xl/workbook.xml" not in book.namelist():
-        return [None]
-    from openpyxl import load_workbook
-
-    book = load_workbook(path, read_only=True)
-    titles = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    book.close()
-    return titles or [None]
+def _titles(path: Path) -> list[str]:
+    """The visible sheets of a workbook; none of any other file."""
+    with unpacked(path) as plain, plain.open("rb") as file:
+        return visible_sheets(plain) if file.read(4) == ZIP else []
 
 
 def _encoding(path: Path) -> str | None:
@@ -170,7 +159,9 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     names = [name for name in dict.fromkeys(read.header) if name and read.header.count(name) == 1]
     texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
     cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
-    grouped = [name for name in names if fit(name, _group_words()) >= 1 and _is_grouped(cells[name])]
+    grouped = [
+        name for name in names if role_fit(name, "lead_id", "manager", "stage") >= 1 and _is_grouped(cells[name])
+    ]
     cells[grouped] = cells[grouped].ffill()
     stated = {
         "encoding": encoding,
@@ -197,14 +188,10 @@ def _header_rows() -> Iterator[tuple[int, ...]]:
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     """The rows but for what closes the table or a group of it: a total, or a last line that holds next to nothing."""
     filled = cells.notna().sum(axis=1)
-    sparse = 2 * filled <= filled.median()
-    total = (
-        cells.apply(lambda row: row.dropna().map(lambda text: bool(TOTAL.match(text))).any(), axis=1)
-        if sparse.any()
-        else sparse
-    )
-    last = pd.Series(range(len(cells)), index=cells.index) >= len(cells) - MOST_LINES
-    return cells[~(sparse & (total | last))].reset_index(drop=True)
+    sparse = cells[2 * filled <= filled.median()]
+    total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
+    closing = total | (sparse.index >= len(cells) - MOST_LINES)
+    return cells.drop(sparse.index[closing]).reset_index(drop=True)
 
 
 def _is_list(cells: pd.Series) -> bool:
@@ -229,7 +216,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
     dated = filled[filled.str.contains(r"\d")]
     others = filled.drop(dated.index).unique().tolist()
     one_word = len(others) == 1 and len(dated) > 0  # such as "not closed", where there is no date
-    if formats := formats_of(dated if one_word else filled, is_date=fit(name, _date_words()) >= 1):
+    if formats := formats_of(dated if one_word else filled, is_date=role_fit(name, *DATES) >= 1):
         return field._replace(kind="date", formats=formats, reading=_missing(others) if one_word else ())
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
@@ -253,24 +240,16 @@ def _reading(cells: pd.Series) -> list[str] | None:
     if has_digits.mean() < NEARLY_ALL:
         return None
     values = cells[has_digits].unique().tolist()
-    if not all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values):
-        lines = number_lines(values, ".", "")
-        if not lines:
-            return None
-    else:
-        lines = []
+    plain = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values)
+    lines = [] if plain else number_lines(values, ".", "")
+    if not plain and not lines:
+        return None
     return [*lines, *_missing(cells[~has_digits].unique().tolist())]
 
 
 def _missing(words: Sequence[str]) -> tuple[str, ...]:
     """The line that reads these words as no value."""
     return (f"missing.{{column}} = {toml_value(words)}",) if words else ()
-
-
-@cache
-def _group_words() -> list[str]:
-    known = words()["roles"]
-    return [word for role in ("lead_id", "manager", "stage") for word in known[role]]
 
 
 def _is_grouped(cells: pd.Series) -> bool:
@@ -291,12 +270,6 @@ def _is_grouped(cells: pd.Series) -> bool:
     )
 
 
-@cache
-def _date_words() -> list[str]:
-    known = words()["roles"]
-    return [word for role in ("created", "closed", "won", "lost", "time", "paid", "other_date") for word in known[role]]
-
-
 def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, ...], ...]:
     """The formats that together read (nearly) all of these dates, ISO as ""; two such sets where day and month could
     change places; none where the cells are no dates. ``is_date``: the column is called one, so that a number may be
@@ -306,11 +279,9 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     iso = text.str.match(ISO)
     if iso.mean() >= NEARLY_ALL:
         return (("",),)
-    for epoch, digits in EPOCHS.items():
-        if text.str.match(digits).all():
-            return ((epoch,),)
-    if is_date and text.str.match(EPOCH_DIGITS[EXCEL]).mean() >= NEARLY_ALL:
-        return ((EXCEL,),)
+    for fmt, digits in EPOCH_DIGITS.items():
+        if is_date and text.str.match(digits).mean() >= NEARLY_ALL:
+            return ((fmt,),)
     shapes = {_shape(value) for value in first}
     likely = [fmt for shape in shapes for fmt in _formats_of_shape().get(shape, ())]
     if not likely:
@@ -318,7 +289,7 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     text = text.map(plain_date)
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
-        formats = [fmt for fmt in likely if _day(fmt) == day and any(_reads(value, fmt) for value in first)]
+        formats = [fmt for fmt in likely if _day(fmt) == day and any(reads(value, fmt) for value in first)]
         read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
         whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
         if whole.mean() >= NEARLY_ALL:
@@ -355,13 +326,6 @@ def _day(fmt: str) -> str:
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
     return "".join(re.findall("%([dmYybB])", _day(formats[0])))
-
-
-def _reads(text: str, fmt: str) -> bool:
-    try:
-        return datetime.strptime(text, fmt).year >= FIRST_YEAR
-    except ValueError:
-        return False
 
 
 def readable(path: Path) -> Iterator[Path]:

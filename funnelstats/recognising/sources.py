@@ -14,7 +14,7 @@ from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, day_order
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import plain, role_fit
 
 Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
@@ -62,9 +62,16 @@ class Sources:
         only: Mapping[str, Any] | None = None,
         joins: Iterable[dict[str, Any] | None] = (),
         roles: Collection[str] = (),
+        owned: bool = True,
     ) -> None:
-        """Add a source of a sheet: ``columns`` by canonical name; ``roles`` are those whose headers may be guesses."""
+        """Add a source of a sheet: ``columns`` by canonical name, with the owner of each row where it is ``owned``.
+
+        ``roles`` are those whose headers may be guesses.
+        """
         sheet = found.sheet
+        if owned and "manager" in found.roles:
+            header, people = _owner(self.export, found)
+            columns, joins = {**columns, "manager": header}, [people, *joins]
         lines = [f"files = {toml_value(list(sheet.files))}"]
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}
@@ -168,7 +175,7 @@ def attribute_name(header: str) -> str:
 
 def _is_certain(table: Table, role: str) -> bool:
     """Whether a preset knows the column's role, or its header is one of the role's words."""
-    return table.roles[role].known or fit(table.header(role), words()["roles"].get(role, [])) >= 2
+    return table.roles[role].known or role_fit(table.header(role), role) >= 2
 
 
 def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
@@ -184,10 +191,8 @@ def joined(table: Table, left: str, prefix: str) -> dict[str, Any]:
     return {"files": list(sheet.files), "left": left, "right": table.header("lead_id"), "prefix": prefix, **sheet.lines}
 
 
-def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
-    """The column that names a row's owner, and the join it needs where the rows hold ids of people; "" without one."""
-    if "manager" not in table.roles:
-        return "", None
+def _owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
+    """The column that names a row's owner, and the join it needs where the rows hold ids of people."""
     header = table.header("manager")
     owners = {*table.sheet.cells[header].dropna()}
     for people in export.people:

@@ -65,7 +65,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         order = _main_stages(came, order, [*order[:1], *wins[-1:]])
     if wins:
         # What comes after the win is another story: delivery, service.
-        order = [name for name in order if name == wins[-1] or order.index(name) < order.index(wins[-1])]
+        order = order[: order.index(wins[-1]) + 1]
     if len(order) == 1:
         # Nobody has won yet, or nothing logs how leads come in.
         other = "lead" if wins else "won"

@@ -17,10 +17,10 @@ from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, ended_as, entries_of, first_rows, time_of
-from funnelstats.recognising.export import Export, status_column
+from funnelstats.recognising.export import Export
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
-from funnelstats.recognising.sources import Ask, Sources, attribute_name, owner
+from funnelstats.recognising.sources import Ask, Sources, attribute_name
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
 from funnelstats.recognising.words import plain
 
@@ -91,7 +91,7 @@ def _choose_pipeline(sources: Sources) -> None:
 
 def _cut_at(stages: Stages, win: str) -> Stages:
     """The stages up to the win."""
-    order = stages.order[: stages.order.index(win) + 1] if win in stages.order else stages.order
+    order = stages.order[: stages.order.index(win) + 1]
     return stages._replace(order=order, days={stage: stages.days[stage] for stage in order[1:]})
 
 
@@ -111,8 +111,6 @@ def _add_leads(sources: Sources) -> list[str]:
     }
     keep = first_rows(table) if table.what == "history" and "created_at" not in columns else ""
     columns |= {"created_at": time_of(table)} if keep else {}
-    manager, people = ("", None) if changing else owner(sources.export, table)
-    columns |= {"manager": manager} if manager else {}
     attributes = _attributes(table, {*columns.values()} | changing)
     keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
     attributes |= {attribute_name(header): header for header in sorted(keys)}
@@ -120,7 +118,14 @@ def _add_leads(sources: Sources) -> list[str]:
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
-        "leads", "One row for each lead", table, columns, *more, joins=(people, *lookups), roles=(*LEADS, "manager")
+        "leads",
+        "One row for each lead",
+        table,
+        columns,
+        *more,
+        joins=lookups,
+        roles=(*LEADS, "manager"),
+        owned=not changing,
     )
     return ['lead_base.company = "company"'] if "company" in attributes else []
 
@@ -137,7 +142,7 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     """Columns of a few values, by which leads can be compared, and the company's."""
     company = table.field("company")
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
-    out = {*used, status_column(table), *(table.header(role) for role in NO_ATTRIBUTES if role in table.roles)}
+    out = {*used, table.status, *(table.header(role) for role in NO_ATTRIBUTES if role in table.roles)}
     for name, field in table.sheet.fields.items():
         if (
             name not in out
@@ -177,8 +182,6 @@ def _add_contacts(sources: Sources) -> None:
     for table in sources.export.contacts:
         columns = {"lead_id": table.header("lead_id"), "at": time_of(table)}
         columns |= {column: table.header(role) for role, column in CONTACTS.items() if role in table.roles}
-        manager, people = owner(sources.export, table)
-        columns |= {"manager": manager} if manager else {}
         kind = [] if "kind" in columns else ['constants = { kind = "call" }']
         sources.add(
             "contacts",
@@ -186,7 +189,6 @@ def _add_contacts(sources: Sources) -> None:
             table,
             columns,
             *kind,
-            joins=(people,),
             roles=(*CONTACTS, "manager"),
         )
 
@@ -196,11 +198,11 @@ def _add_payments(sources: Sources) -> None:
         columns = {
             "lead_id": table.header("lead_id"),
             "paid_at": table.header("paid") if "paid" in table.roles else time_of(table),
+            "amount": table.header("amount"),
         }
-        columns["amount"] = table.header("amount")
         number = table.field("payment_id")
         columns |= {"payment_id": number.name} if number and number.stands_once else {}
-        sources.add("payments", "One row for each payment", table, columns, roles=("paid", "amount"))
+        sources.add("payments", "One row for each payment", table, columns, roles=("paid", "amount"), owned=False)
     if sources.export.payments:
         return
     for deals in [sources.export.deals, *sources.export.details]:
@@ -208,10 +210,15 @@ def _add_payments(sources: Sources) -> None:
         at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
-            only = {status_column(deals): won}
+            only = {deals.status: won}
             sources.guessed.add("payments")
             sources.add(
-                "payments", "guessed: the value of a won deal is the money it brought", deals, columns, only=only
+                "payments",
+                "guessed: the value of a won deal is the money it brought",
+                deals,
+                columns,
+                only=only,
+                owned=False,
             )
             return
 
@@ -220,7 +227,7 @@ def _add_costs(sources: Sources) -> None:
     for table in sources.export.costs:
         columns = {"date": time_of(table), "amount": table.header("amount")}
         columns |= {role: table.header(role) for role in ("channel", "campaign") if role in table.roles}
-        sources.add("costs", "Money spent", table, columns, roles=("channel", "campaign", "amount"))
+        sources.add("costs", "Money spent", table, columns, roles=("channel", "campaign", "amount"), owned=False)
 
 
 def _currency(sources: Sources) -> str:

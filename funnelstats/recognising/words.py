@@ -43,3 +43,8 @@ def fit(text: str, known: Iterable[str]) -> float:
         elif f" {word} " in said and len(word) > 1:
             best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))
     return best
+
+
+def role_fit(text: str, *roles: str) -> float:
+    """``fit`` of a header to the words of some roles."""
+    return fit(text, (word for role in roles for word in words()["roles"][role]))
