@@ -195,6 +195,8 @@ def _make(
     batch = period_batch(funnel, unit, only=only, **asked)
     if team_needed and not any(job.notebook.stem == "weekly" for job in batch.jobs):
         raise FunnelError("--fail-on judges the team's page, which --only leaves out: add --only weekly")
+    if not (asked["period"] or asked["first"] or asked["as_of"]):
+        say(f"{batch.jobs[0].target.parent.name}: the last complete {unit}; the data reaches {batch.until}")
     _render(funnel, batch, whole=not only, jobs=jobs)
     return batch
 

@@ -246,6 +246,7 @@ def test_no_word_of_the_page_of_all_weeks_is_cut(browser, tmp_path, width) -> No
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto((tmp_path / "weeks.html").as_uri())
     assert page.evaluate(CUT_WORDS) == []
+    assert width > 768 or page.eval_on_selector_all(".fs-weeks .fs-scroll", TOO_WIDE) == []
     page.close()
 
 

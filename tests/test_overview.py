@@ -56,7 +56,7 @@ def page(runs):
 
 
 def cells(soup, week):
-    return [" ".join(cell.get_text(" ").split()) for cell in soup.select(f"#week-{week} td")]
+    return [" ".join(cell.get_text(" ").split()) for cell in soup.select(f"#week-{week} td > div")]
 
 
 def test_weeks_are_rows_newest_first_and_managers_columns() -> None:

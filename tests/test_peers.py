@@ -139,7 +139,7 @@ def said(block, facts, **more):
 
 def first_screen(found):
     nothing = {"open": 0, "due": 0, "first": {}, "again": 0}
-    return said("first", nothing | found, person="Vera", coming=None, currency="")
+    return said("first", nothing | found, person="Vera", coming=None, currency="", horizons={"lead": 7, "met": 7})
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,9 @@ def first_screen(found):
 def test_a_manager_reads_whose_a_miss_is(whose, because) -> None:
     found = habit(own((0, 100, 0.6, "red", whose), (1, 0, np.nan, "too few", "")), NONE, "Vera")
     assert found["case"] == "missed"
-    assert "One habit: lead → met. 60% of your leads move on in time; target 80%, likely range 55–65%." in first_screen(
-        found
+    assert (
+        "One habit: lead → met. 60% of your leads move on within 7 days; target 80%, likely range 55–65%."
+        in first_screen(found)
     )
     assert because in said("habit", found, leak={}, kind={}, reason={})
 
@@ -172,10 +173,11 @@ def test_the_habit_is_the_step_furthest_below_its_target() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "case", "words"),
     [
-        (("green", "green"), "met", "all on target"),
+        (("green", "no target"), "met", "all targets met"),
         (("green", "undecided"), "untold", "none is clearly below target"),
         (("too few", "no target"), "untold", "none is clearly below target"),
-        (("no target", "not ranked"), "not judged", "not judged"),
+        (("no target", "no target"), "no targets", "no target is agreed"),
+        (("no target", "not ranked"), "not compared", "compared with nobody"),
     ],
 )
 def test_without_a_miss_there_is_no_habit(verdicts, case, words) -> None:
@@ -240,7 +242,9 @@ def test_the_steps_carry_the_colleagues_band_and_the_own_weeks() -> None:
     assert steps.loc[0, "peers_lower"] == pytest.approx(0.575)
     assert axis_low(steps) == 0
     assert axis_low(steps.assign(rate=0.85, ci_lower=0.8, target=0.9, peers_lower=np.nan)) == 0.7
-    html = show_section("manager.steps", steps=steps, low=0, window=(AS_OF, AS_OF)).data["text/html"]
+    html = show_section("manager.steps", steps=steps, horizons=FUNNEL.horizons, low=0, window=(AS_OF, AS_OF)).data[
+        "text/html"
+    ]
     assert html.count("fs-peers") == 1
     assert html.count("<tr>") == 3
 

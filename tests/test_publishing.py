@@ -16,7 +16,7 @@ from funnelstats.config.folders import locked
 from funnelstats.page.layout import Layout
 from funnelstats.page.tables import show_csv, show_table
 from funnelstats.reporting.pages import faults, page_html, tables_of
-from funnelstats.reporting.publishing import publish, unpublish
+from funnelstats.reporting.publishing import close_folder, publish, unpublish
 
 
 @pytest.fixture
@@ -79,3 +79,18 @@ def test_the_workbook_has_a_sheet_of_each_table_with_its_types(page) -> None:
     assert book.sheetnames == ["steps", "leads"]
     for sheet in book:
         assert [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)] == [["007", 3], ["=1+1", 4]]
+
+
+def test_the_index_of_a_folder_tells_what_each_page_found_but_not_of_managers(tmp_path) -> None:
+    common = {"section": "Team", "label": "The team", "language": "en", "state": "made"}
+    common |= {"tables": [], "verdicts": []}
+    said = {"sentences": ["36 of 100 do not move on <b>", "Cost: 3 deals"]}
+    pages = {
+        "team.html": {**common, **said, "parameters": {}},
+        "manager-Anna.html": {**common, **said, "label": "Anna", "parameters": {"manager": "Anna"}},
+        "counted.html": {**common, "label": "Counted", "sentences": ["Counted"], "parameters": {}},
+    }
+    close_folder(tmp_path, pages, title="Week 26", inputs={}, versions={}, whole=True)
+    index = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
+    shown = [" ".join(link.get_text(" ").split()) for link in index.select(".fs-pages a")]
+    assert shown == ["The team 36 of 100 do not move on <b>", "Anna", "Counted"]

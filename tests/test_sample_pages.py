@@ -136,7 +136,7 @@ def test_the_last_week_shows_the_leak_since_its_week_and_blames_the_team_for_it(
     assert cells_of(page, whose=["team"]) >= leaking
     title, todo, reason, *_, one_to_one = first(page)[: first(page).index("One to one")]
     assert title == (
-        "presented → contracted: since 13–19 April, 36 of 100 leads do not move on in time; target: at most 20"
+        "presented → contracted: since 13–19 April, 36 of 100 leads do not move on within 21 days; target: at most 20"
     )
     assert todo.endswith("starting with Compressors: 40% move on, of other leads 80%.")
     assert reason == "Reason given: “price” now ends 10.1% of leads here, before 1.4%."

@@ -223,7 +223,7 @@ def test_open_leads_and_second_tries_are_counted_apart() -> None:
     assert first_screen(found) == [
         "Anna: 23 open leads need you 29 June – 5 July",
         "Start with L22: never contacted, expected value 30 €.",
-        "Your steps: all on target. Keep it up.",
+        "Your steps: all targets met. Keep it up.",
         "Then: call back 3 refused leads.",
     ]
 

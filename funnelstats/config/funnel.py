@@ -302,6 +302,11 @@ class Funnel(Spec):
         )
 
     @property
+    def horizons(self) -> dict[str, int]:
+        """Days agreed for a step, by the stage it starts from."""
+        return {step.from_stage: step.horizon_days for step in self.steps}
+
+    @property
     def is_snapshot(self) -> bool:
         """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
         homes = [(source.files, source.database, source.table) for source in self.leads]
@@ -314,7 +319,7 @@ class Funnel(Spec):
         So that leads of four weeks at least are known to the end of their days: with 70 of 91 days an interval that
         promises .95 holds .92, with 90 .81 and the rate is biased.
         """
-        longest = max(step.horizon_days for step in self.steps)
+        longest = max(self.horizons.values())
         return max(self.window_weeks, -(-longest // 7) + KNOWN_WEEKS)
 
 

@@ -97,6 +97,15 @@ def counted(one: str, several: str, number: float) -> str:
     return translations(spoken()).ngettext(one, several, int(number))
 
 
+def within(days: int) -> str:
+    """A limit of days as sentences write it.
+
+    >>> within(1), within(21)
+    ('within 1 day', 'within 21 days')
+    """
+    return counted("within {n} day", "within {n} days", days).format(n=number(days))
+
+
 def paragraphs(markdown: str) -> list[tuple[str, str]]:
     """A notebook's prose as its paragraphs, each with the mark of a heading apart: the texts of the catalogue.
 

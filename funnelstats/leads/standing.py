@@ -93,13 +93,13 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
     (who teaches that step, or ""), ``taught`` (further lessons to get), ``teaches`` (steps to teach). Cases:
 
     - "missed": the row's step is red or amber
-    - "met": every step is green; "untold": none is below, for some it cannot be told
-    - "no leads": there is no rate; "not judged": no target is agreed, or nobody is compared
+    - "met": every step with a target is green; "untold": none is below, for some it cannot be told
+    - "no leads": there is no rate; "no targets": none is agreed; "not compared": this is nobody's name, or no person's
     """
     judged = own[own["rate"].notna()]
     missed = judged[judged["verdict"].isin(["red", "amber"])]
     missed = missed.loc[(missed["rate"] - missed["target"]).sort_values(kind="stable").index]
-    verdicts = set(judged["verdict"])
+    verdicts = set(judged["verdict"]) - {"no target"}
     case = (
         "no leads"
         if judged.empty
@@ -109,7 +109,9 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
         if verdicts == {"green"}
         else "untold"
         if verdicts & {"undecided", "too few"}
-        else "not judged"
+        else "not compared"
+        if verdicts
+        else "no targets"
     )
     row = missed.iloc[0].to_dict() if len(missed) else {}
     sure = lessons[lessons["deals_lower"] > 0]

@@ -106,7 +106,7 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     days agreed, or of those for a second try), days_there, chance, at_stake.
     """
     ahead = {step.from_stage: step for step in funnel.steps}
-    horizon = staked["stage"].map({name: step.horizon_days for name, step in ahead.items()}).astype("int64")
+    horizon = staked["stage"].map(funnel.horizons).astype("int64")
     due = staked["entered_on"] + pd.to_timedelta(horizon, unit="D")
     left = (due - pd.Timestamp(as_of)).dt.days
     silent = _days(staked[["since", "last_contact_on"]].max(axis=1), as_of)

@@ -257,7 +257,7 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
     column = _stated(leads, funnel.lead_base.score, "score")
     if column is None:
         return nothing_counted([], ["score", "entered", "converted"]).astype({"score": "float64"})
-    days = sum(step.horizon_days for step in funnel.steps)
+    days = sum(funnel.horizons.values())
     scored = values.join(leads.select("lead_id", score=leads[column].cast("string")), "lead_id")
     old = scored.filter(on_date(as_of).delta(scored.entered_on, unit="day") >= days)
     in_time = (old.won_on.delta(old.entered_on, unit="day") <= days).fill_null(False)

@@ -28,7 +28,7 @@ AGES = ["age_days", "advanced", "lost", "open"]
 
 def whole_way(funnel: Funnel) -> Funnel:
     """The funnel of the first and the last stage alone: one step, which takes the days of all steps together."""
-    days = sum(step.horizon_days for step in funnel.steps)
+    days = sum(funnel.horizons.values())
     last = funnel.stages[-1]
     agreed = funnel.step_into[last].model_copy(update={"horizon_days": days, "target": None, "targets": {}})
     return funnel.model_copy(update={"stages": (funnel.stages[0], last), "step_into": {last: agreed}})

@@ -121,6 +121,7 @@ def templates() -> Environment:
         "days": lambda span: words.days(*span),
         "listed": lambda parts: Markup(words.listed([str(escape(part)) for part in parts])),
         "rough": words.rough,
+        "within": words.within,
         "step": lambda row: words.step_name(row["from_stage"], row["to_stage"]),
         "label": words.label,
         "word": words._,

@@ -136,7 +136,7 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     ratio, error = (found + found.sum()) / weeks_free, np.sqrt(2 * (3 * free + free.sum())) / weeks_free
     # half of the teams whose weeks differ by chance alone show some excess: within its error it is none
     dispersion = stage.map(ratio.where(ratio > 1 + error)).astype(float).fillna(1.0)
-    horizon = {step.from_stage: step.horizon_days for step in funnel.steps}
+    horizon = funnel.horizons
     in_time = days[days["age_days"] <= days["from_stage"].map(horizon).astype(float)]
     lower, upper = wilson_interval(rates["rate"] * rates["n_eff"] / dispersion, rates["n_eff"] / dispersion)
     return rates.assign(

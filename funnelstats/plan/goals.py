@@ -55,7 +55,7 @@ def plan_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
 
     The window that pages judge, ending at ``as_of``; longer where a step's days would not fit into it twice.
     """
-    longest = max(step.horizon_days for step in funnel.steps)
+    longest = max(funnel.horizons.values())
     return as_of - timedelta(days=max(7 * funnel.judged_weeks, 2 * longest) - 1), as_of
 
 

@@ -264,7 +264,7 @@ def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> 
     ``open`` (not longer at their stage than agreed), ``evenly_a_week, as_now_a_week`` (of five working days, rounded
     up).
     """
-    horizon = {step.from_stage: step.horizon_days for step in plan.funnel.steps}
+    horizon = plan.funnel.horizons
     ranked = days[is_ranked(days, plan.funnel)]
     first = ranked[ranked["from_stage"] == plan.funnel.stages[0]]
     live = open_leads[open_leads["age_days"] < open_leads["from_stage"].map(horizon)]

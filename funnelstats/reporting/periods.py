@@ -183,11 +183,15 @@ def _unknown(name: str, words: str, value: str, known: Sequence[str], typed: Con
 
 
 class Batch(NamedTuple):
-    """Pages to make together, what the index of each of their folders is headed by, what they are made from."""
+    """Pages to make together, what the index of each of their folders is headed by, what they are made from.
+
+    ``until`` is the last day of the data.
+    """
 
     titles: dict[Path, str]
     jobs: list[Job]
     inputs: dict[str, str]
+    until: date
 
 
 def period_batch(
@@ -231,7 +235,7 @@ def period_batch(
     }
     folders = dict.fromkeys(job.target.parent for job in chosen)
     titles = {folder: _about(funnel, unit, folder.name) for folder in folders}
-    return Batch(titles, chosen, made_from)
+    return Batch(titles, chosen, made_from, last_day(tables, funnel))
 
 
 def _jobs(
@@ -368,7 +372,7 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
         language=texts.get("language") or funnel.language,
         fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
     )
-    return Batch({folder: f"{funnel.title} · {notebook_label(notebook)}"}, [job], inputs)
+    return Batch({folder: f"{funnel.title} · {notebook_label(notebook)}"}, [job], inputs, last_day(tables, funnel))
 
 
 def notebook_path(notebook: str) -> Path:

@@ -116,6 +116,7 @@ def close_folder(
         links = [
             {key: page[key] for key in ("section", "label", "state")}
             | {"href": name, "workbook": f"{Path(name).stem}.xlsx" if page["tables"] else ""}
+            | {"finding": "" if "manager" in page["parameters"] else next(iter(page.get("sentences", [])), "")}
             for name, page in merged.items()
         ]
         languages = [page["language"] for page in merged.values()]

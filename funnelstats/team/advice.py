@@ -82,7 +82,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
     can be; ``targets``: some are agreed; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
-    each step a row with the lesson that surely brings something, ``{}`` without, and what is ``back`` in a swap;
+    each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
     ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
     ``results``.
     """
@@ -116,8 +116,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
 
 
 def _lesson(row: dict, lessons: pd.DataFrame) -> dict[str, Any]:
-    own = lessons["learner"].eq(row["manager"]) & lessons["from_stage"].eq(row["from_stage"])
-    taught = lessons[own & (lessons["deals_lower"] > 0)]
+    taught = lessons[lessons["learner"].eq(row["manager"]) & lessons["from_stage"].eq(row["from_stage"])]
     if taught.empty:
         return {}
     lesson = taught.iloc[0]

@@ -145,7 +145,7 @@ def rival_facts(rates: pd.DataFrame, funnel: Funnel, between: tuple[date, date],
     ``between`` holds the first and last day of the entries counted; ``way_days`` the days a lead has for all steps.
     """
     rivals = _of_whole_way(rates, funnel).set_index("definition")
-    days = sum(step.horizon_days for step in funnel.steps)
+    days = sum(funnel.horizons.values())
     came = (between[0], min(between[1], as_of - timedelta(days=days)))
     return {
         **rivals.loc["reached", ["rate", "entered"]],
