@@ -41,8 +41,8 @@ def wins(
 ) -> ir.Table:
     """The episodes won from the first to the last day of `between`, with what their lead had paid by `as_of`.
 
-    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown) and paid
-    (null where nothing is known to be paid).
+    Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown) and, where
+    there are payments, paid (null for a lead without one).
     """
     first, last = between
     checked_period(first, last)
@@ -50,9 +50,7 @@ def wins(
     rows = won.select(*EPISODE, "manager", won_on="reached_on")
     latest = rows.group_by("lead_id").aggregate(latest=ibis._.episode.max())
     rows = rows.join(latest, "lead_id")
-    if payments is None:
-        rows = rows.mutate(paid=ibis.null("float64"))
-    else:
+    if payments is not None:
         rows = rows.left_join(paid_by_lead(payments, as_of), "lead_id").select(*rows.columns, "paid")
         rows = rows.mutate(paid=(rows.episode == rows.latest).ifelse(rows.paid, ibis.null("float64")))
     rows = rows.filter(rows.won_on.between(on_date(first), on_date(last)))
@@ -60,17 +58,19 @@ def wins(
         rows = with_leads(rows, leads, ["channel"])
     else:
         rows = rows.mutate(channel=ibis.literal(MISSING))
-    return rows.select(*EPISODE, "won_on", "manager", "channel", "paid")
+    return rows.drop("latest")
 
 
 def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
 
-    The money is missing, not zero, where no payment is known.
+    The money is missing, not zero, where no payment is known; who paid is, where there are no payments.
     """
     keys = group_keys(by, won.columns)
-    counted = grouped(won, keys).aggregate(won=won.count(), paying=won.paid.count(), paid=won.paid.sum())
-    return whole_numbers(in_order(fetch(counted), keys), ["won", "paying"]).astype({"paid": "float64"})
+    money = {"paying": won.paid.count(), "paid": won.paid.sum()} if "paid" in won.columns else {}
+    counted = in_order(fetch(grouped(won, keys).aggregate(won=won.count(), **money)), keys)
+    counted = whole_numbers(counted, ["won", "paying"] if money else ["won"])
+    return counted.reindex(columns=[*keys, "won", "paying", "paid"]).astype({"paid": "float64"})
 
 
 def ticket_moments(
