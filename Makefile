@@ -16,8 +16,10 @@ test: .venv/ready  ## lint, types, unit tests and doctests, notebooks against th
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Of a notebook that is not trusted JupyterLab leaves drawings out.
 lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/funnelstats prepare sample
+	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab notebooks
 
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
