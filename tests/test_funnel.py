@@ -218,15 +218,28 @@ AT_THE_TOP = [
     ),
     (
         'window_weeks = "many"',
-        "window_weeks: must be a valid integer, unable to parse string as an integer, got 'many'",
+        "window_weeks: must be a valid integer, got 'many'",
     ),
     ("window_weeks = 521", "window_weeks: must be less than or equal to 520, got 521"),
     ("max_bad_share = 5", "max_bad_share: must be less than or equal to 1, got 5"),
-    ('exported_on = "soon"', "exported_on: must be a valid date or datetime, input is too short, got 'soon'"),
+    ('exported_on = "soon"', "exported_on: must be a day like 2026-06-28, got 'soon'"),
+    ('window_weeks = "14"', "window_weeks: must be a valid integer, got '14'"),
+    ("base = [['channel']]", "base: must be a valid string, got ['channel']"),
+    ("work = { start = 9 }", "work.start: must be a time like 09:30:00, got 9"),
+    (
+        "refusals = { retry_days = [90, 60] }",
+        "refusals.retry_days: must be the first and the last day after the refusal, got [90, 60]",
+    ),
+    ("refusals = { retry_days = [60] }", "refusals.retry_days: must name 2 at least"),
+    ("system_users = " + 3000 * "[" + 3000 * "]", "not a funnel: nested too deep, or a number without end"),
+    ("window_weeks = " + 5000 * "9", "not a funnel: nested too deep, or a number without end"),
     ('undated = ["met"]', 'undated: "met" is among the stages, which have dates; name it in one of the two'),
 ]
 OF_LEADS = [
     ('file = "a"', 'file: unknown key; did you mean "files"?'),
+    ('encoding = "cp1521"', "encoding: must be an encoding of text, for example \"cp1251\", got 'cp1521'"),
+    ('encoding = "base64"', "encoding: must be an encoding of text, for example \"cp1251\", got 'base64'"),
+    ('timezone = "localtime"', "timezone: must be a name like \"Europe/Moscow\", got 'localtime'"),
     ('database = "env:CRM"\ntable = "deals"', "files: state either files or database with table"),
     ('table = "x"', "table: database and table go together"),
     (
@@ -348,6 +361,13 @@ MISTAKES = [
 @pytest.mark.parametrize(("toml", "told"), MISTAKES, ids=[told for _, told in MISTAKES])
 def test_a_mistake_names_key_offender_and_what_would_be_right(toml, told):
     assert mistakes(toml) == [told]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\\nb", "x" * 201])
+def test_what_pages_show_as_a_name_is_one(name):
+    (told,) = mistakes(TOML.replace('"Team"', f'"{name}"'))
+    assert told.startswith("title: must be 1 to 200 letters without line breaks, got '")
+    assert len(told) < 300
 
 
 def test_all_mistakes_are_told_at_once():

@@ -92,10 +92,6 @@ def test_an_encoding_that_does_not_fit_is_told_however_late_it_shows(error):
     assert error(b"id;name\n1;\xff\n", encoding="ascii").startswith("export.csv: not ascii; ")
 
 
-def test_an_encoding_that_does_not_exist_is_told(error):
-    assert error("id\n1\n", encoding="cp1521") == 'encoding: no encoding "cp1521"; for example "cp1251"'
-
-
 def test_quoted_newlines_quotes_and_delimiters_stay_in_their_cell(read):
     text = 'id,note\r\n1,"two\r\nlines, and a ""quote"""\r\n2,plain\r\n'
     columns, broken, _ = read(text)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,9 @@ from funnelstats.config.mistakes import contradictions
 
 EVERY_COLUMN = "*"
 """Key of what is stated for all columns of a source at once."""
+
+LONGEST = 200
+"""Letters of a name that pages show."""
 
 KNOWN_WEEKS = 4
 """Weeks of a window of which all days of a step are over, at least."""
@@ -54,11 +57,43 @@ def _by_column(value: Any) -> Any:
 
 
 def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError('must be a name like "Europe/Moscow"') from error
+    if name not in available_timezones() - {"localtime", "Factory"}:
+        raise ValueError('must be a name like "Europe/Moscow"')
     return name
+
+
+def _unquoted(kind: type[date] | type[time]) -> BeforeValidator:
+    """A day or a time of day may stand in quotes."""
+
+    def read(value: Any) -> Any:
+        try:
+            return kind.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+
+    return BeforeValidator(read)
+
+
+def _said(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST:
+        raise ValueError(f"must be 1 to {LONGEST} letters without line breaks")
+    return name
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        b"a".decode(name)
+    except UnicodeDecodeError:  # of two bytes a letter
+        pass
+    except (LookupError, UnicodeError, ValueError) as error:
+        raise ValueError('must be an encoding of text, for example "cp1251"') from error
+    return name
+
+
+def _retry(days: tuple[int, int]) -> tuple[int, int]:
+    if days[0] > days[1]:
+        raise ValueError("must be the first and the last day after the refusal")
+    return days
 
 
 def _lead_url(address: str) -> str:
@@ -83,6 +118,10 @@ def _header(value: Any) -> Header:
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Name = Annotated[str, AfterValidator(_said)]
+Day = Annotated[date, _unquoted(date)]
+Clock = Annotated[time, _unquoted(time)]
+Encoding = Annotated[str, AfterValidator(_text_encoding)]
 LeadUrl = Annotated[str, AfterValidator(_lead_url)]
 HeaderRows = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_ascending)
@@ -91,16 +130,29 @@ HeaderName = Annotated[Header, PlainValidator(_header)]
 Ids = Literal["number", "salesforce", "capitals", "phone"]
 Unit = Literal["ms", "s", "min", "h", "hh:mm", "mm:ss"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-Days = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+RetryDays = Annotated[tuple[Days, Days], AfterValidator(_retry)]
 Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DateFormat = Annotated[str, AfterValidator(checked_format)]
 DateFormats = Annotated[tuple[DateFormat, ...], BeforeValidator(_as_tuple), AfterValidator(checked_formats)]
 
 
-class Spec(BaseModel):
-    """A frozen statement that knows all its keys."""
+def _frozen(stated: Any) -> Any:
+    """Lists as tuples, which no check takes for anything else."""
+    if isinstance(stated, dict):
+        return {key: _frozen(value) for key, value in stated.items()}
+    return tuple(map(_frozen, stated)) if isinstance(stated, list) else stated
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Spec(BaseModel):
+    """A frozen statement that knows all its keys; a number in quotes is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, stated: Any) -> Any:
+        return _frozen(stated)
 
 
 class Join(Spec):
@@ -111,7 +163,7 @@ class Join(Spec):
     right: str
     unmatched: Literal["keep", "ignore"] = "keep"
     prefix: str = ""
-    encoding: str | None = None
+    encoding: Encoding | None = None
     header_row: HeaderRows = (1,)
     ids: Ids | None = None
 
@@ -125,7 +177,7 @@ class Source(Spec):
     sheet: str | None = None
     header_row: HeaderRows = (1,)
     rows: str = ""
-    encoding: str | None = None
+    encoding: Encoding | None = None
     timezone: Zone | None = None
     columns: dict[str, HeaderName]
     attributes: dict[str, HeaderName] = {}
@@ -165,7 +217,7 @@ class Source(Spec):
 class StepInto(Spec):
     """What was agreed about the step into one stage."""
 
-    horizon_days: Annotated[int, Field(ge=1, le=36_500)]
+    horizon_days: Days
     target: Share | None = None
     tolerance: Share | None = None
     targets: dict[str, Share] = {}
@@ -200,9 +252,9 @@ class Work(Spec):
     """When the team works: the clock of speed, and the days of a plan."""
 
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("Mon", "Tue", "Wed", "Thu", "Fri")
-    start: time = time(9)
-    end: time = time(18)
-    holidays: tuple[date, ...] = ()
+    start: Clock = time(9)
+    end: Clock = time(18)
+    holidays: tuple[Day, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -217,8 +269,8 @@ class Refusals(Spec):
     categories: dict[str, str] = {}
     excuses: Texts = ()
     gaps: dict[str, dict[str, Texts]] = {}
-    retry_days: tuple[Days, Days] = (60, 90)
-    retry_days_of: dict[str, tuple[Days, Days]] = {}
+    retry_days: RetryDays = (60, 90)
+    retry_days_of: dict[str, RetryDays] = {}
     final: Texts = ()
 
 
@@ -257,7 +309,7 @@ class Funnel(Spec):
     """A funnel as its people state it. Read one with ``read_funnel``."""
 
     name: str
-    title: str
+    title: Name
     timezone: Zone
     language: Literal["en", "ru"] = "en"
     labels: dict[Literal["en", "ru"], dict[str, str]] = {}
@@ -265,7 +317,7 @@ class Funnel(Spec):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
     fiscal_year_starts: Annotated[int, Field(ge=1, le=12)] = 1
-    exported_on: date | None = None
+    exported_on: Day | None = None
     max_bad_share: Share = 0.05
     notes: Texts = ()
     system_users: Texts = ()
@@ -273,15 +325,15 @@ class Funnel(Spec):
     undated: Texts = ()
     correction_hours: Annotated[float, Field(ge=0)] = 1
     owner_from: Literal["entry", "first_person"] = "first_person"
-    stages: Annotated[tuple[str, ...], Field(min_length=2)]
+    stages: Annotated[tuple[Name, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
     contact: Contact = Contact()
     work: Work = Work()
     refusals: Refusals = Refusals()
     loop: Loop = Loop()
     lead_base: LeadBase = LeadBase()
-    leads: Sources
-    entries: Sources
+    leads: Annotated[Sources, Field(min_length=1)]
+    entries: Annotated[Sources, Field(min_length=1)]
     contacts: Sources = ()
     payments: Sources = ()
     costs: Sources = ()
@@ -352,11 +404,14 @@ def read_funnel(name: str) -> Funnel:
         # Editors on Windows mark UTF-8 with a byte order mark, which TOML does not know.
         text = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
         stated = tomllib.loads(text)
+        _frozen(stated)  # whose depth no check below is ready for
     except UnicodeDecodeError as error:
         raise FunnelError(f"{shown}: not text in UTF-8; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         other = "not text in UTF-8; save it as UTF-8" if "\0" in text else f"not a TOML file: {error}"
         raise FunnelError(f"{shown}: {other}") from error
+    except (RecursionError, ValueError) as error:
+        raise FunnelError(f"{shown}: not a funnel: nested too deep, or a number without end") from error
     mistakes = []
     try:
         funnel = Funnel.model_validate({**stated, "name": name})
@@ -374,7 +429,8 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
     places = [place for place in _places(item["loc"], stated) if place != "[key]"]
     key, offender = ".".join(places), item["input"]
     if item["type"] == "missing":
-        return f"{key}: must be stated"
+        last = item["loc"][-1]
+        return f"{key}: must name {last + 1} at least" if isinstance(last, int) else f"{key}: must be stated"
     if item["type"] == "extra_forbidden":
         specs: dict[str, type[Spec]] = {**PRACTICE, "step_into": StepInto}
         spec = specs.get(places[0], Join if "join" in places else Source)
@@ -382,13 +438,16 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
         return f"{key}: unknown key; {suggestion(places[-1], sorted(known))}"
     rule = item["msg"].removeprefix("Value error, ").replace("Input should", "must")
     rule = rule.partition(" or instance of")[0].replace("tuple", "list").replace("dictionary", "table of keys")
+    if item["type"] in ("time_type", "date_type"):
+        rule = "must be a day like 2026-06-28" if item["type"] == "date_type" else "must be a time like 09:30:00"
     if item["type"] == "string_pattern_mismatch":
         rule = 'must be three capital letters like "EUR"'
     if item["type"] == "too_short":
         rule = f"must name at least {item['ctx']['min_length']}"
     if isinstance(offender, Mapping) or places[-1:] == ["database"]:  # which may hold a password
         return f"{key}: {rule}"
-    return f"{key}: {rule}, got {offender!r}"
+    got = repr(list(offender) if isinstance(offender, tuple) else offender)
+    return f"{key}: {rule}, got {got if len(got) <= LONGEST else f'{got[:LONGEST]}…'}"
 
 
 def _places(loc: Iterable[str | int], stated: Any) -> list[str]:
@@ -400,5 +459,5 @@ def _places(loc: Iterable[str | int], stated: Any) -> list[str]:
         if isinstance(stated, Mapping):
             stated = stated.get(place)
         elif isinstance(stated, list) and isinstance(place, int):
-            stated = stated[place]
+            stated = dict(enumerate(stated)).get(place)
     return places

@@ -109,7 +109,7 @@ def _names_at(value: Any, path: list[str], key: str = "") -> Iterator[tuple[str,
             if here in (name, "*"):
                 yield from _names_at(held, rest, f"{key}.{name}" if key else name)
     else:
-        yield from ((key, name) for name in _list(value))
+        yield from ((key, name) for name in _list(value) if isinstance(name, str))
 
 
 def _stage_mistakes(stages: list[str], undated: list[str], step_into: Any) -> Iterator[str]:

@@ -135,12 +135,12 @@ def _filled_down(columns: pa.Table, names: Sequence[str]) -> pa.Table:
 def _encoding_of(start: bytes, stated: str | None) -> str:
     """The stated encoding, else the one a byte-order mark tells, else UTF-8 (whose mark is skipped)."""
     if stated is None:
-        utf_16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return "utf-16" if utf_16 else "utf-8-sig"
-    try:
-        return "utf-8-sig" if codecs.lookup(stated).name == "utf-8" else stated
-    except LookupError as error:
-        raise FunnelError(f'encoding: no encoding "{stated}"; for example "cp1251"') from error
+        marks = {
+            "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+            "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+        }
+        return next((name for name, mark in marks.items() if start.startswith(mark)), "utf-8-sig")
+    return "utf-8-sig" if codecs.lookup(stated).name == "utf-8" else stated
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         # Archives made on a Mac hold names with letters and accents apart.
         patterns = {pattern, unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFD", pattern)}
         return sorted({path for name in patterns for path in folder.glob(name) if path.is_file()})
-    except (NotImplementedError, ValueError) as error:
+    except (NotImplementedError, ValueError, IndexError) as error:
         raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"') from error
 
 
