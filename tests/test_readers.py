@@ -502,8 +502,8 @@ UNREADABLE = {
     "HTML": (b"\n<html><table><tr><td>id", "HTML or XML, not a table; export it as CSV or XLSX"),
     "HTML in UTF-16": ("<html>".encode("utf-16"), "HTML or XML, not a table; export it as CSV or XLSX"),
     "UTF-16 without a mark": ("id,x\n".encode("utf-16-le"), 'not text in UTF-8; if it is, try encoding = "utf-16-le"'),
-    "a cut XLSX": (b"PK\x03\x04rest", "a zip archive, not a whole XLSX file; unpack it or export it again"),
-    "a cut Parquet": (b"PAR1rest", "not a whole Parquet file; export it again"),
+    "a cut XLSX": (b"PK\x03\x04rest", "not a whole XLSX file (BadZipFile); export it again"),
+    "a cut Parquet": (b"PAR1rest", "not a whole Parquet file (ArrowInvalid); export it again"),
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from calendar import month_abbr, month_name
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from math import isnan
@@ -29,6 +30,17 @@ FILE, ROW = "_file", "_row"
 CHUNK = 50_000
 SAFE_DIGITS = 10**15
 """Spreadsheets and floats keep 15 digits; a longer number has lost the rest."""
+
+
+@contextmanager
+def whole_file(path: Path, kind: str) -> Iterator[None]:
+    """Libraries meet a damaged file with errors of every sort: one message that names it."""
+    try:
+        yield
+    except (FunnelError, MemoryError):
+        raise
+    except Exception as error:
+        raise FunnelError(f"{path.name}: not a whole {kind} file ({type(error).__name__}); export it again") from error
 
 
 class Read(NamedTuple):

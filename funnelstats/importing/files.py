@@ -23,7 +23,16 @@ import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Source
-from funnelstats.importing.cells import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
+from funnelstats.importing.cells import (
+    ROW,
+    Read,
+    cell_text,
+    chosen_columns,
+    composed,
+    text_array,
+    text_columns,
+    whole_file,
+)
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
@@ -85,9 +94,11 @@ def _read_plain(
     if not start.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
     if start.startswith(b"PAR1"):
-        return _read_parquet(path, wanted)
+        with whole_file(path, "Parquet"):
+            return _read_parquet(path, wanted)
     if start.startswith(ZIP):
-        return read_xlsx(path, wanted, sheet, header_row, needs)
+        with whole_file(path, "XLSX"):
+            return read_xlsx(path, wanted, sheet, header_row, needs)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
     if start.startswith(b"%PDF"):
@@ -185,10 +196,7 @@ def _xes_attributes(element: ElementTree.Element) -> dict[str, str]:
 
 
 def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
+    file = pq.ParquetFile(path)
     names = {composed(name): name for name in file.schema_arrow.names}
     chosen = chosen_columns(path, list(names), wanted)
     return _stored(file.read(columns=[names[name] for name in chosen]), "Parquet", list(names))

@@ -47,7 +47,7 @@ def _json_whole(file: TextIO, path: Path) -> Any:
         return None
     file.seek(0)
     try:
-        return json.loads(file.read().lstrip("\ufeff"), parse_int=str, parse_float=str)
+        return _value(file.read())
     except json.JSONDecodeError as error:
         if file_begins_list:
             raise FunnelError(
@@ -56,9 +56,22 @@ def _json_whole(file: TextIO, path: Path) -> Any:
         return None
 
 
+def _value(text: str) -> Any:
+    """A value of JSON, numbers as they are written, half letters as the sign for one that is not known."""
+    try:
+        value = json.loads(text.lstrip("\ufeff"), parse_int=str, parse_float=str)
+        if "\\ud" in text.casefold():
+            value = json.loads(
+                json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            )
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deep", "", 0) from error
+    return value
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text.lstrip("\ufeff"))
+        _value(text)
     except json.JSONDecodeError:
         return False
     return True
@@ -69,7 +82,7 @@ def _json_lines(file: TextIO, broken: list[tuple[int, str, str]]) -> Iterator[tu
         if not line.strip():
             continue
         try:
-            record = json.loads(line.lstrip("\ufeff"), parse_int=str, parse_float=str)
+            record = _value(line)
         except json.JSONDecodeError as error:
             broken.append((number, line.strip(), reason("json", error.msg)))
             continue

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_columns
+from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_columns, whole_file
 from funnelstats.importing.closing import Needs, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
 
@@ -22,20 +22,18 @@ FORMULA_WITHOUT_RESULT = (
 
 def visible_sheets(path: Path) -> list[str]:
     """The names of the sheets that the user of a workbook sees. Raises FunnelError where it is not whole."""
-    book = _opened(path)
-    names = _visible(book)
-    book.close()
+    with whole_file(path, "XLSX"):
+        book = _opened(path)
+        names = _visible(book)
+        book.close()
     return names
 
 
 def _opened(path: Path) -> Any:
     from openpyxl import load_workbook  # no page reads a workbook, and each would import this
 
-    try:
-        # From memory, because openpyxl tells a path's kind by its name.
-        return load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError, AttributeError, BadZipFile) as error:
-        raise FunnelError(f"{path.name}: a zip archive, not a whole XLSX file; unpack it or export it again") from error
+    # From memory, because openpyxl tells a path's kind by its name.
+    return load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
 
 
 def _visible(book: Any) -> list[str]:
