@@ -399,3 +399,13 @@ def test_a_box_of_warnings_opens_on_what_the_first_is_about_without_its_details(
     html = show_text(told, title="Mind the data", box="warning").data["text/html"]
     assert "(2): 20 payments stand there again</summary>" in html
     assert "(1): 2 leads end at 12:00</summary>" in show_text(told[1:], title="Mind", box="warning").data["text/html"]
+
+
+def test_of_a_table_too_large_to_read_the_page_has_a_part_and_the_file_all() -> None:
+    frame = pd.DataFrame({f"c{n}": range(1500) for n in range(40)})
+    shown = show_table(frame, Layout(name="all", title="All"))
+    page = BeautifulSoup(shown.data["text/html"], "html.parser")
+    assert len(page.select("tbody tr")) == 100
+    assert [head.get_text() for head in page.select("thead th")] == [*(f"c{n}" for n in range(15)), "c39"]
+    assert page.select_one("a.fs-csv").get_text() == "The whole table, 1,500 × 40"
+    assert (len(shown.data[TABLE_MIME]["rows"]), len(shown.data[TABLE_MIME]["columns"])) == (1500, 40)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelstats.config.words import _, lead_address
+from funnelstats.config.words import _, lead_address, number
 from funnelstats.page.layout import INTERVALS, UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
 
@@ -103,6 +103,8 @@ WIDE, SHORT = 6, 7
 """Columns above which a table of so many rows at most is read row by row too, whatever it holds."""
 SAYS_NOTHING = ("n/a", "none", "none recorded", "not known")
 """Words of columns that are left out where every row has them."""
+MOST_ROWS, MOST_COLUMNS = 100, 16
+"""Of a table on a page; the file beside it has them all."""
 FEW = 5
 """Rows of a linked table that the regression test compares."""
 
@@ -119,15 +121,21 @@ def show_table(
 
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
     are those of columns that the data names. A table without rows is a sentence, or nothing where others say why; a
-    folded one shows its title until it is opened.
+    folded one shows its title until it is opened, a large one its first rows and columns, with a link to all.
     """
     how = _checked(table)
     if frame.empty:
         return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NO_OUTPUT
     columns = how.columns_of(frame, labels)
+    first, last = list(columns)[: MOST_COLUMNS - 1], list(columns)[-1:]
+    seen = columns if len(columns) <= MOST_COLUMNS else {name: columns[name] for name in (*first, *last)}
+    html = _html(frame.head(MOST_ROWS), how, seen, currency, folded=folded)
+    if len(frame) > MOST_ROWS or seen is not columns:
+        whole = _("The whole table, {rows} × {columns}").format(rows=number(len(frame)), columns=len(columns))
+        html += f'<p><a class="fs-csv" href="{how.name}.csv">{escape(whole)}</a></p>'
     return Shown(
         {
-            "text/html": _html(frame, how, columns, currency, folded=folded),
+            "text/html": html,
             "text/plain": frame[list(columns)].to_string(index=False),
             TABLE_MIME: _data(frame, how, columns, currency),
         }

@@ -225,6 +225,7 @@ def _with_zeros(rates: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd
 
 
 FEWEST_EXPECTED, DRAWS = 5, 9999
+FEWEST_DRAWS, MOST_CELLS = 199, 200_000_000
 PATTERN = {
     **dict.fromkeys(("value", "refusal"), "str"),
     **dict.fromkeys(("lost", "of"), "int64"),
@@ -324,11 +325,15 @@ def _reasons_by(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFrame:
 
 
 def _simulated(observed: Array, expected: Array, chi2: float, draws: int) -> float:
-    margins = (observed.sum(axis=1).astype(int), observed.sum(axis=0).astype(int))
-    drawn = stats.random_table(*margins).rvs(draws, random_state=np.random.default_rng(0))
-    # a drawn table equal to the observed one must count, whatever the order of summation did to its last digit
-    as_far = ((drawn - expected) ** 2 / expected).sum(axis=(1, 2)) >= chi2 * (1 - 1e-10)
-    return float((1 + as_far.sum()) / (1 + draws))
+    tables = stats.random_table(observed.sum(axis=1).astype(int), observed.sum(axis=0).astype(int))
+    rng, as_far = np.random.default_rng(0), 0
+    # of a table of hundreds of managers and reasons fewer are drawn, and never all of them at once
+    draws = min(draws, max(FEWEST_DRAWS, MOST_CELLS // observed.size))
+    for begin in range(0, draws, batch := max(1, MOST_CELLS // 20 // observed.size)):
+        drawn = tables.rvs(min(batch, draws - begin), random_state=rng)
+        # a drawn table equal to the observed one must count, whatever the order of summation did to its last digit
+        as_far += (((drawn - expected) ** 2 / expected).sum(axis=(-2, -1)) >= chi2 * (1 - 1e-10)).sum()
+    return float((1 + as_far) / (1 + draws))
 
 
 def _cramers_v(chi2: float, n: float, r: int, c: int) -> float:
