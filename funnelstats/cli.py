@@ -260,13 +260,13 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except FunnelError as error:
-        click.echo(str(error), err=True)
+        say(str(error))
         sys.exit(2)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
     except OSError as error:
-        click.echo(f"{error.filename or 'the run'}: {error.strerror or error}", err=True)
+        say(f"{error.filename or 'the run'}: {error.strerror or error}")
         sys.exit(2 if _is_input(error.filename) else 1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -98,3 +98,11 @@ def test_only_all_is_told_as_all_and_only_nothing_as_nothing() -> None:
     first, empty = account_of_rows(SimpleNamespace(rows=rows, kept=kept)).splitlines()[1:]
     assert [first.split()[3], first.split()[-1]] == ["99.9%", "0.1%"]
     assert [empty.split()[3], empty.split()[-1]] == ["n/a", "n/a"]
+
+
+def test_a_message_steers_no_terminal_and_is_no_longer_than_somebody_reads(capsys) -> None:
+    say("column \x1b[31mred\u202e\n" + "x" * 5000 + "\nmore" * 1000)
+    told = capsys.readouterr().err
+    assert told.startswith("column \ufffd[31mred\ufffd\nxxx")
+    assert told.endswith("more\n… and 943 more lines\n")
+    assert len(told) < 2000

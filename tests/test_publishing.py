@@ -12,6 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from openpyxl import load_workbook
 
+from funnelstats.config import folders
 from funnelstats.config.folders import locked
 from funnelstats.page.layout import Layout
 from funnelstats.page.tables import show_csv, show_table
@@ -94,3 +95,22 @@ def test_the_index_of_a_folder_tells_what_each_page_found_but_not_of_managers(tm
     index = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
     shown = [" ".join(link.get_text(" ").split()) for link in index.select(".fs-pages a")]
     assert shown == ["The team 36 of 100 do not move on <b>", "Anna", "Counted"]
+
+
+def test_who_waits_long_for_another_run_is_told(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(folders, "PATIENCE", 1)
+    held, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with locked(tmp_path):
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait(10)
+    threading.Timer(0.3, done.set).start()
+    with locked(tmp_path):
+        assert done.is_set()
+    thread.join()
+    assert capsys.readouterr().err == f"{tmp_path}: waiting until another run is done with it\n"

@@ -551,6 +551,16 @@ def test_a_duckdb_file_that_is_not_there_is_told_and_not_made(tmp_path):
     assert read_database(f"duckdb://{tmp_path}/crm.duckdb", "deals", ["id"]).columns["id"].to_pylist() == ["1"]
 
 
+def test_a_table_that_cannot_be_read_to_its_end_and_a_driver_that_lacks_are_told(tmp_path):
+    con = ibis.duckdb.connect(tmp_path / "crm.duckdb")
+    con.raw_sql("create view deals as select cast(name as int) as id from (select 'no number' as name)")
+    con.disconnect()
+    with pytest.raises(FunnelError, match=r"^database duckdb://\.\.\.: cannot read table deals: ConversionException$"):
+        read_database(f"duckdb://{tmp_path}/crm.duckdb", "deals", ["id"])
+    with pytest.raises(FunnelError, match=r'no driver; pip install "ibis-framework\[mysql\]"$'):
+        read_database("mysql://nowhere.invalid/x", "deals", ["id"])
+
+
 def test_a_variable_that_is_not_set_is_named(monkeypatch):
     monkeypatch.delenv("CRM_URL", raising=False)
     with pytest.raises(FunnelError, match="the environment variable CRM_URL is not set; it must hold the URL"):

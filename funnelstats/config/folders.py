@@ -5,10 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+PATIENCE = 100
+"""Twentieths of a second that somebody waits for a lock without a word."""
 
 
 @contextmanager
@@ -16,10 +21,24 @@ def locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     """The folder while no other process has it locked; the lock ends with the process, however that ends."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, how)
+        if how == fcntl.LOCK_EX:
+            _wait_for(handle, folder)
+        else:
+            fcntl.flock(handle, how)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for(handle: int, folder: Path) -> None:
+    """Have the lock as soon as nobody else does; whoever waits for long is told for what."""
+    for _try in range(PATIENCE):
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.05)
+    print(f"{folder}: waiting until another run is done with it", file=sys.stderr, flush=True)
+    fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 @contextmanager

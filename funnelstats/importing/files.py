@@ -216,11 +216,18 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
         # DuckDB makes an empty file where none of this name is, unless it may only read.
         only = {"read_only": True} if url.startswith("duckdb://") else {}
         rows = ibis.connect(url, **only).table(table)
+    except ImportError:
+        extra = url.partition("://")[0]
+        raise FunnelError(f'database {named}: no driver; pip install "ibis-framework[{extra}]"') from None
     except Exception as error:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     names = {composed(name): name for name in rows.columns}
     chosen = chosen_columns(Path(table), list(names), wanted)
-    return _stored(rows.select([names[name] for name in chosen]).to_pyarrow(), "database table", list(names))
+    try:
+        read = rows.select([names[name] for name in chosen]).to_pyarrow()
+    except Exception as error:
+        raise FunnelError(f"database {named}: cannot read table {table}: {type(error).__name__}") from None
+    return _stored(read, "database table", list(names))
 
 
 def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:

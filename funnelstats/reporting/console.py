@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from funnelstats.importing.opening import Quality
     from funnelstats.reporting.reports import Job, Record
 
+MOST_LINES, LONGEST_LINE = 60, 600
+"""Of a message."""
+
 
 def say(text: str, *, err: bool = True) -> None:
-    """A line to whoever is listening; that nobody is any more ends no run."""
+    """Lines to whoever is listening; that nobody is any more ends no run.
+
+    They may hold texts of an export: what would steer a terminal is shown as a sign, and nobody reads a thousand lines.
+    """
+    safe = ["".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in text.split("\n")]
+    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in safe]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"… and {len(lines) - MOST_LINES + 1:,} more lines"]
     try:
-        click.echo(text, err=err)
+        click.echo("\n".join(lines), err=err)
     except BrokenPipeError:
         # Else Python complains of the same pipe once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
