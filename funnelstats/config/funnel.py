@@ -103,7 +103,17 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Join(Spec):
+class FileKeys(Spec):
+    """How files are read; which kinds of files have which of the keys says ``KEYS_OF_KIND``."""
+
+    sheet: str | None = None
+    header_row: HeaderRows = (1,)
+    rows: str = ""
+    fill_down: Texts = ()
+    encoding: str | None = None
+
+
+class Join(FileKeys):
     """Another file whose columns are added to a source, many rows to one."""
 
     files: Annotated[Texts, Field(min_length=1)]
@@ -111,26 +121,19 @@ class Join(Spec):
     right: str
     unmatched: Literal["keep", "ignore"] = "keep"
     prefix: str = ""
-    encoding: str | None = None
-    header_row: HeaderRows = (1,)
     ids: Ids | None = None
 
 
-class Source(Spec):
+class Source(FileKeys):
     """Where rows of one canonical table come from, and how to read them."""
 
     files: Texts = ()
     database: str | None = None
     table: str | None = None
-    sheet: str | None = None
-    header_row: HeaderRows = (1,)
-    rows: str = ""
-    encoding: str | None = None
     timezone: Zone | None = None
     columns: dict[str, HeaderName]
     attributes: dict[str, HeaderName] = {}
     constants: dict[str, str] = {}
-    fill_down: Texts = ()
     stage: str | None = None
     values: dict[str, dict[str, str]] = {}
     first_of: dict[str, Annotated[str, Field(min_length=1)]] = {}
@@ -151,6 +154,11 @@ class Source(Spec):
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None
     repeats: Literal["drop", "keep", "last"] | None = None
+
+    @property
+    def home(self) -> tuple[Any, ...]:
+        """Which rows these are, of all that its files or its database hold."""
+        return self.files, self.sheet, self.rows, self.database, self.table
 
     @model_validator(mode="before")
     @classmethod
@@ -304,8 +312,8 @@ class Funnel(Spec):
     @property
     def is_snapshot(self) -> bool:
         """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
-        homes = [(source.files, source.database, source.table) for source in self.leads]
-        return all((source.files, source.database, source.table) in homes for source in self.entries)
+        homes = [source.home for source in self.leads]
+        return all(source.home in homes for source in self.entries)
 
     @property
     def judged_weeks(self) -> int:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from funnelstats.config.errors import nearest, suggestion
-from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES
+from funnelstats.config.errors import listed, nearest, suggestion
+from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, KEYS_OF_KIND, KEYS_OF_TABLE, ROW_NUMBER, TABLES
 
 OF_LEADS = frozenset({
     "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
@@ -143,7 +143,7 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     given = named | constants | ({"stage"} if table == "entries" and "stage" in source else set())
     given |= {"lead_id"} if "lead_by" in source and "lead_id" in known else set()
     yield from _constant_mistakes(table, source, named, constants)
-    yield from _key_mistakes(table, source, named)
+    yield from _key_mistakes(source, named)
     for column, spec in known.items():
         if spec.required and isinstance(columns, Mapping) and column not in given:
             yield f"columns.{column}: must be stated"
@@ -153,10 +153,12 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "table: database and table go together"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
-    if "repeats" in source and table not in ("payments", "costs"):
-        yield "repeats: only of payments and costs; of leads state keep or latest_by"
-    if "attributes" in source and table != "leads":
-        yield "attributes: only leads have attributes"
+    for key, tables in KEYS_OF_TABLE.items():
+        if key in source and table not in tables:
+            yield f"{key}: only {listed(tables)} have it"
+    for key, kinds in KEYS_OF_KIND.items():
+        if key in source and "database" in source:
+            yield f"{key}: only {listed(kinds)} files have it, and no database; leave it out"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
         yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
     for name in sorted(set(_mapping(source.get("attributes")))) if table == "leads" else []:
@@ -192,19 +194,10 @@ def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], c
             yield f'columns.{name}: "{ROW_NUMBER}", the number of the row, can only be an id'
         if header == ROW_NUMBER and "database" in source:
             yield f"columns.{name}: rows of a database have no number that stays"
-    if "fill_down" in source and "database" in source:
-        yield "fill_down: rows of a database have no order"
 
 
-def _key_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
+def _key_mistakes(source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
     """What is wrong with how rows find their lead."""
-    for key in ("ids", "lead_by", "shared"):
-        if key in source and (table == "leads" or "lead_id" not in TABLES[table]):
-            yield (
-                f"{key}: only rows that belong to a lead have it; {table} have none"
-                if table != "leads"
-                else (f"{key}: leads are what the rows of the other tables are compared with; state it there")
-            )
     if "lead_by" in source and "lead_id" in named:
         yield "lead_by: state either columns.lead_id or lead_by, not both"
     if "lead_by" in source and isinstance(source["lead_by"], Mapping) and len(source["lead_by"]) != 1:
@@ -229,8 +222,6 @@ def _stage_source_mistakes(
     table: str, source: Mapping[str, Any], named: set[str], stages: list[str], undated: list[str]
 ) -> Iterator[str]:
     if table != "entries":
-        if "stage" in source:
-            yield "stage: only entries have a stage"
         return
     if "stage" in source and "stage" in named:
         yield "stage: state either stage or columns.stage, not both"
