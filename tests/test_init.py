@@ -342,6 +342,31 @@ def test_wins_that_a_status_tells_and_no_date_are_asked_for():
         init([folder], "other", lambda _question, choices, default: default or choices[-1])
 
 
+def test_sheets_of_one_workbook_are_tables_of_their_own():
+    deals = [
+        (lead, ("North", "South")[number % 2], at, f"U{number % 2}")
+        for number, (lead, stage, at, *_) in enumerate(row for row in history() if row[1] == "new")
+    ]
+    sheets = {
+        "Deals": csv(deals, "Deal ID", "Pipeline", "Created", "Owner ID"),
+        "History": csv([row[:3] for row in history()], "Deal ID", "Stage", "Changed"),
+        "Users": csv([("U0", "Anna"), ("U1", "Boris")], "User ID", "Name"),
+    }
+    room = io.BytesIO()
+    with pd.ExcelWriter(room) as book:
+        for title, text in sheets.items():
+            pd.read_csv(io.StringIO(text)).to_excel(book, sheet_name=title, index=False)
+    found = made(put(**{"crm.xlsx": room.getvalue()}))
+    north = [row for row in history() if int(row[0][1:]) % 2 == 0]
+    assert (found["leads"], found["stages"]) == (
+        20,
+        [sum(row[1] == name for row in north) for name in ("new", "met", "won")],
+    )
+    funnel, tables = open_funnel("made")
+    assert not funnel.is_snapshot
+    assert tables.entries.manager.to_pyarrow().unique().to_pylist() == ["Anna"]
+
+
 @pytest.mark.parametrize(
     ("header", "row"),
     [

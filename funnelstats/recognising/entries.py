@@ -13,7 +13,7 @@ from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, stage_dates, times
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
-from funnelstats.recognising.sources import Sources, joined
+from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -154,8 +154,17 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         for name in ("manager", "reason")
         if name not in table.roles and name in deals.roles
     }
-    of_deals = joined(deals, table.header("lead_id"), "deal.") if lacking and deals.sheet is not table.sheet else None
+    of_deals = (
+        joined(deals.sheet, table.header("lead_id"), deals.header("lead_id"), "deal.")
+        if lacking and deals.sheet is not table.sheet
+        else None
+    )
     columns |= lacking if of_deals else {}
+    people = None
+    if of_deals and "manager" in lacking:
+        name, people = owner(sources.export, deals)
+        columns |= {"manager": name} if people else {}
+        people = people and {**people, "left": f"deal.{people['left']}"}
     there = {*table.sheet.cells[table.header("stage")].dropna()}
     meant = {name: end for name, end in stages.meant.items() if name in there and name != end}
     left_out = [name for name, end in meant.items() if end == IGNORE]
@@ -169,7 +178,7 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
         only=_of_stages(table),
-        joins=(of_deals,),
+        joins=(of_deals, people),
         roles=("stage", "manager", "reason"),
     )
 

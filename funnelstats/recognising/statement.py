@@ -20,7 +20,7 @@ from funnelstats.recognising.entries import contradictions_of, ended_as, entries
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
-from funnelstats.recognising.sources import Ask, Sources, attribute_name
+from funnelstats.recognising.sources import Ask, Sources, attribute_name, joined
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
 from funnelstats.recognising.words import plain
 
@@ -174,7 +174,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
             few = few[: MOST_ATTRIBUTES - len(attributes)]
             if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
                 attributes |= {attribute_name(other): f"{name}.{other}" for other in few}
-                joins.append({"files": list(sheet.files), "left": name, "right": name, "prefix": f"{name}."})
+                joins.append(joined(sheet, name, name, f"{name}."))
     return joins
 
 
