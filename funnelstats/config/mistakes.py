@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from funnelstats.config.errors import listed, nearest, suggestion
@@ -142,8 +142,9 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     constants = set(_mapping(source.get("constants")))
     given = named | constants | ({"stage"} if table == "entries" and "stage" in source else set())
     given |= {"lead_id"} if "lead_by" in source and "lead_id" in known else set()
+    given |= {"entered_at"} if table == "entries" and _of_ends(source, [*undated, *stages[-1:], *ENDS]) else set()
     yield from _constant_mistakes(table, source, named, constants)
-    yield from _key_mistakes(source, named)
+    yield from _key_mistakes(source, known, named)
     for column, spec in known.items():
         if spec.required and isinstance(columns, Mapping) and column not in given:
             yield f"columns.{column}: must be stated"
@@ -176,6 +177,12 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
             yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
 
 
+def _of_ends(source: Mapping[str, Any], ends: list[str]) -> bool:
+    """Whether all entries of a source are of stages that need no date."""
+    of_values = _mapping(_mapping(source.get("values")).get("stage")).values()
+    return {*([source["stage"]] if "stage" in source else of_values)} <= {*ends, IGNORE}
+
+
 def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], constants: set[str]) -> Iterator[str]:
     known = TABLES[table]
     for name in sorted(constants):
@@ -196,7 +203,7 @@ def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], c
             yield f"columns.{name}: rows of a database have no number that stays"
 
 
-def _key_mistakes(source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
+def _key_mistakes(source: Mapping[str, Any], known: Collection[str], named: set[str]) -> Iterator[str]:
     """What is wrong with how rows find their lead."""
     if "lead_by" in source and "lead_id" in named:
         yield "lead_by: state either columns.lead_id or lead_by, not both"
@@ -204,6 +211,8 @@ def _key_mistakes(source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
         yield 'lead_by: must name one header and what it is of leads: { "Contact ID" = "contact" }'
     if "shared" in source and "lead_by" not in source:
         yield "shared: says which lead counts where lead_by finds several; state lead_by"
+    if "shared" in source and "entered_at" in known and "entered_at" not in named:
+        yield "shared: the lead counts that was created last before the row; state columns.entered_at"
 
 
 def _unit_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:

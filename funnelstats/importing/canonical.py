@@ -150,7 +150,7 @@ def _piece(
     occurring = [(fault, int(counts[f"_{place}"])) for place, fault in enumerate(faults) if counts[f"_{place}"]]
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
-    sheets = [file.name for file in read if file.kind == "XLSX"]
+    sheets = [file.name for file in read if file.kind.startswith("XLSX")]
     odd += [*one_clock(selected, funnel, table, source, days)]
     odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
@@ -317,7 +317,9 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
     """The pieces with the same columns in the same order, null where a source has none."""
     types = {column: kind for piece in pieces for column, kind in piece.schema().items()}
     if table == "entries":
-        types |= {column: types.get(column, "string") for column in ("manager", "reason")}
+        # Ends may have no date, and no source need say whose they are, or why.
+        always = {"entered_at": "timestamp(6)", "entered_on": "date", "manager": "string", "reason": "string"}
+        types |= {column: kind for column, kind in always.items() if column not in types}
     return [
         piece.select(
             **{

@@ -197,7 +197,7 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
     """What preparation writes of a row left out as declared, in the language of the page; values stay as they are."""
     sources = [source for table in TABLES for source in getattr(funnel, table)]
     files = {", ".join(join.files) for source in sources for join in source.join}
-    columns = {source.columns["entered_at"] for source in funnel.entries if source.stage is not None}
+    columns = {header for source in funnel.entries for name, header in source.columns.items() if name == "entered_at"}
     columns |= {header for source in sources for header in source.later_by.values()}
     return {
         FURTHER_ROWS: _("further rows of a lead"),

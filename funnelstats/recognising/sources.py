@@ -37,13 +37,14 @@ class Source(NamedTuple):
 
 
 class Sources:
-    """The sources of a funnel as they are gathered, what is guessed in them, and the questions left open."""
+    """The sources of a funnel as they are gathered, what is guessed in them, questions left open, and notes."""
 
     def __init__(self, export: Export, ask: Ask) -> None:
         self.export, self.ask = export, ask
         self.written: list[Source] = []
         self.guessed: set[str] = set()
         self.open: list[str] = []
+        self.notes: list[str] = []
         self.part: dict[str, str] = {}
         """The pipeline whose leads are meant, by its header, where the export has several."""
 
