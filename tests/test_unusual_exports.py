@@ -218,6 +218,20 @@ def test_two_rows_of_headers_are_joined_the_upper_one_filled_to_the_right(kind):
     assert found["leads"]["manager"].tolist() == ["Anna", "Anna"]
 
 
+def test_changes_that_stand_side_by_side_are_a_source_for_each_pair():
+    entries = """
+[[entries]]
+files = "history.csv"
+columns = {{ lead_id = "id", stage = "Value {n}", entered_at = "Time {n}" }}
+values.stage."" = "ignore"
+"""
+    toml = FUNNEL + LEADS + "".join(entries.format(n=n) for n in (1, 2))
+    rows = "id,Value 1,Time 1,Value 2,Time 2\na,met,2026-01-07,lead,2026-01-05\nb,lead,2026-01-06,,\n"
+    found = prepared(toml, {"history.csv": rows})["entries"]
+    assert {*zip(found["lead_id"], found["stage"], strict=True)} == {("a", "met"), ("a", "lead"), ("b", "lead")}
+    assert account("entries")["ignored"] == {"": 1}
+
+
 @pytest.mark.parametrize(
     ("date", "time", "stated", "instant"),
     [
