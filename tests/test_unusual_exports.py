@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 
 import openpyxl
 import pytest
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from projects import ENTRIES, FUNNEL, LEADS, NAME, RAW, REPOSITORY, TOML, account, prepared, refused, tables
 
 from funnelstats.importing.prepare import prepare
@@ -246,6 +247,26 @@ def test_a_day_and_an_hour_in_two_columns_are_one_instant(date, time, stated, in
     rows = [["id", "stage", "day", "hour"], ["a", "lead", date, time]]
     found = prepared(toml, {"leads.csv": "id,created\na,2026-01-05\n", "entries.csv": workbook(rows)})
     assert found["entries"]["entered_at"].astype(str).tolist() == [instant]
+
+
+def test_a_workbook_that_counts_days_from_1904_is_read_right_or_refused():
+    room, book = io.BytesIO(), openpyxl.Workbook()
+    book.epoch = CALENDAR_MAC_1904
+    for row in (["id", "created", "number"], ["a", datetime(2026, 1, 5, 10, 30), 44565.4375]):
+        book.active.append(row)
+    book.save(room)
+
+    def toml(line):
+        return TOML.replace("leads.csv", "leads.xlsx").replace("[leads]", f"[leads]\n{line}")
+
+    for column, line in (("created", ""), ("number", 'date_format = "excel_1904"')):
+        found = prepared(
+            toml(line).replace('"created" }', f'"{column}" }}'), {"leads.xlsx": room.getvalue(), **NO_ENTRIES}
+        )
+        assert found["leads"]["created_at"].astype(str).tolist() == ["2026-01-05 07:30:00"]
+    assert refused(toml('date_format = "excel"'), {"leads.xlsx": room.getvalue(), **NO_ENTRIES}) == (
+        'leads.xlsx: the workbook counts days since 1904; state date_format = "excel_1904"'
+    )
 
 
 def test_a_day_and_an_hour_of_a_joined_file_are_read_too():

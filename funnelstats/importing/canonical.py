@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
 from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
 from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON, ROW_NUMBER, TABLES
@@ -38,6 +39,7 @@ from funnelstats.importing.mapping import (
 )
 from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, from_history, with_repeats
+from funnelstats.importing.workbooks import XLSX_1904
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
@@ -221,6 +223,11 @@ def _read_source(
             ),
         )
         _refuse_keys(source, [(file.name, file.kind) for file in reads])
+        for file in reads:
+            if file.kind == XLSX_1904 and any(EXCEL in formats for formats in source.date_format.values()):
+                raise FunnelError(
+                    f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
+                )
     parts = []
     for file in reads:
         columns = file.read.columns
