@@ -1,4 +1,4 @@
-"""How days are written, and the ISO weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
+"""How days are written, and the weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ _FIRST_MONTH = ContextVar("first month of the fiscal year", default=1)
 def begin_years_in(month: int) -> None:
     """From here on quarters are those of a fiscal year that begins with this month."""
     _FIRST_MONTH.set(month)
+
+
+WEEK_STARTS = {"monday": 0, "sunday": 1}
+_DAYS_AHEAD = ContextVar("days that weeks begin before the Monday of the ISO week they are named by", default=0)
+
+
+def begin_weeks_on(day: str) -> None:
+    """From here on weeks begin on Monday, or on the Sunday before it."""
+    _DAYS_AHEAD.set(WEEK_STARTS[day])
+
+
+def days_ahead() -> int:
+    """So many days before the Monday of their ISO week weeks begin."""
+    return _DAYS_AHEAD.get()
 
 
 def months_apart() -> int:
@@ -146,37 +160,41 @@ def checked_between(between: tuple[date, date], name: str) -> tuple[date, date]:
 
 
 def week_days(week: str) -> tuple[date, date]:
-    """Monday and Sunday of an ISO week written ``2026-W26``. Raises FunnelError for anything else.
+    """First and last day of a week: ``2026-W26`` of ISO, or ``2026-W26-Sun``, which begins on the Sunday before.
 
-    >>> week_days("2026-W26")
-    (datetime.date(2026, 6, 22), datetime.date(2026, 6, 28))
+    Raises FunnelError for anything else.
+
+    >>> week_days("2026-W26"), week_days("2026-W26-Sun")[0]
+    ((datetime.date(2026, 6, 22), datetime.date(2026, 6, 28)), datetime.date(2026, 6, 21))
     """
     try:
-        if not re.fullmatch(r"\d{4}-W\d{2}", week, re.ASCII):
+        if not (found := re.fullmatch(r"(\d{4})-W(\d{2})(-Sun)?", week, re.ASCII)):
             raise ValueError
-        monday = date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
+        monday = date.fromisocalendar(int(found[1]), int(found[2]), 1)
     except ValueError as error:
-        raise FunnelError(f'no week "{week}"; write it like 2026-W26') from error
-    return monday, monday + timedelta(days=6)
+        raise FunnelError(f'no week "{week}"; write it like {week_of(date(2026, 6, 24))}') from error
+    first = monday - timedelta(days=1 if found[3] else 0)
+    return first, first + timedelta(days=6)
 
 
 def week_of(day: date) -> str:
-    """The ISO week of a day.
+    """The week of a day, of ISO or by the day that the funnel's weeks begin with.
 
     >>> week_of(date(2026, 1, 1)), week_of(date(2027, 1, 3))
     ('2026-W01', '2026-W53')
     """
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
+    year, week, _ = (day + timedelta(days=days_ahead())).isocalendar()
+    return f"{year}-W{week:02}{'-Sun' if days_ahead() else ''}"
 
 
 def last_complete_week(day: date) -> str:
-    """The last ISO week whose Sunday is not after a day.
+    """The last week whose last day is not after a day.
 
     >>> last_complete_week(date(2026, 6, 27)), last_complete_week(date(2026, 6, 28))
     ('2026-W25', '2026-W26')
     """
-    return week_of(day - timedelta(days=day.isoweekday() % 7))
+    first, _ = week_days(week_of(day + timedelta(days=1)))
+    return week_of(first - timedelta(days=1))
 
 
 def month_days(month: str) -> tuple[date, date]:

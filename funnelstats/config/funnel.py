@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from funnelstats.config.dates import begin_years_in, checked_format, checked_formats
+from funnelstats.config.dates import begin_weeks_on, begin_years_in, checked_format, checked_formats
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
 
@@ -272,6 +272,7 @@ class Funnel(Spec):
     lead_url: LeadUrl | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
+    week_starts: Literal["monday", "sunday"] = "monday"
     fiscal_year_starts: Annotated[int, Field(ge=1, le=12)] = 1
     exported_on: date | None = None
     max_bad_share: Share = 0.05
@@ -341,7 +342,7 @@ def project_root() -> Path:
 
 
 def read_funnel(name: str) -> Funnel:
-    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on quarters are those of its year.
+    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on weeks and quarters are its own.
 
     Raises FunnelError that lists every mistake of the file.
     """
@@ -369,6 +370,7 @@ def read_funnel(name: str) -> Funnel:
     if mistakes:
         raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
     begin_years_in(funnel.fiscal_year_starts)
+    begin_weeks_on(funnel.week_starts)
     return funnel
 
 
