@@ -444,6 +444,23 @@ def test_contacts_of_a_company_belong_to_its_latest_lead():
     assert {int(lead[1:]) % 2 for lead in tables.contacts.lead_id.to_pyarrow().to_pylist()} == {1}
 
 
+@pytest.mark.parametrize("value", ["Budget", "Score"])
+def test_amounts_and_other_numbers_are_nobody_s_ids(value):
+    part = 0.5 if value == "Score" else 0
+    leads = [
+        (lead, at, number * 10 + part, 1000 + number // 2)
+        for number, (lead, stage, at, *_) in enumerate(row for row in history() if row[1] == "new")
+    ]
+    calls = [(number * 10 + part, 1000 + number // 2, "2026-06-01 10:00", "call") for number in range(40)]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", value, "contact"),
+        stages_csv=csv([row[:3] for row in history()], "id", "stage", "at"),
+        calls_csv=csv(calls, "seconds" if value == "Budget" else "place", "person", "call time", "type"),
+    )
+    assert made(folder) == {**COUNTED, "contacts": 40}
+    assert read_funnel("made").contacts[0].lead_by == {"person": "contact"}
+
+
 @pytest.mark.parametrize(
     ("header", "form"),
     [

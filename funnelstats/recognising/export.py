@@ -115,9 +115,7 @@ def _linked(table: Table, deals: Table) -> Table | None:
 
     Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
     """
-    texts = {
-        name: {*table.sheet.cells[name].dropna()} for name, field in table.sheet.fields.items() if _may_be_id(field)
-    }
+    texts = {name: {*table.sheet.cells[name].dropna()} for name in table.sheet.fields if _may_be_id(table, name)}
     texts = {name: ids for name, ids in texts.items() if ids}
     named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
     # The number of a row is nobody else's id.
@@ -135,16 +133,19 @@ def _linked(table: Table, deals: Table) -> Table | None:
     if table.what not in ("contacts", "payments"):
         return None
     for name in order:
-        for header, field in deals.sheet.fields.items():
-            if _may_be_id(field) and header != deals.header("lead_id"):
+        for header in deals.sheet.fields:
+            if _may_be_id(deals, header) and header != deals.header("lead_id"):
                 known = _ids(deals, header)
                 if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
                     return _with(table, "lead_id", name)._replace(lead_by=header)
     return None
 
 
-def _may_be_id(field: Field) -> bool:
-    return field.kind in ("id", "text", "number")
+def _may_be_id(table: Table, name: str) -> bool:
+    """Whether a column may hold ids: texts, or numbers without decimals that are not called an amount or a duration."""
+    kind = table.sheet.fields[name].kind
+    whole = kind == "number" and table.sheet.cells[name].dropna().str.fullmatch(r"\d+(\.0+)?").all()
+    return kind in ("id", "text") or bool(whole and not role_fit(name, "amount", "duration"))
 
 
 def _as_people(sheet: Sheet) -> Table | None:
