@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations
+from zoneinfo import ZoneInfo
 
 from babel.dates import get_month_names
 
@@ -78,6 +79,15 @@ def days_ahead() -> int:
 def months_apart() -> int:
     """So many months, 0 to 2, after those of the year its quarters begin."""
     return (_FIRST_MONTH.get() - 1) % 3
+
+
+def checked_zone(name: str) -> str:
+    """A time zone's name, as it is. Raises ValueError."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError('must be a name like "Europe/Moscow"') from error
+    return name
 
 
 def checked_format(fmt: str) -> str:

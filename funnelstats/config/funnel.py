@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from funnelstats.config.dates import begin_weeks_on, begin_years_in, checked_format, checked_formats
+from funnelstats.config.dates import begin_weeks_on, begin_years_in, checked_format, checked_formats, checked_zone
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
 
@@ -53,14 +52,6 @@ def _by_column(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError('must be a name like "Europe/Moscow"') from error
-    return name
-
-
 def _lead_url(address: str) -> str:
     if not re.fullmatch(r"https?://[^\s{}]*\{lead_id\}[^\s{}]*", address):
         raise ValueError('must be an address with one {lead_id}, like "https://crm.example/deals/{lead_id}"')
@@ -82,7 +73,7 @@ def _header(value: Any) -> Header:
     return header
 
 
-Zone = Annotated[str, AfterValidator(_known_zone)]
+Zone = Annotated[str, AfterValidator(checked_zone)]
 LeadUrl = Annotated[str, AfterValidator(_lead_url)]
 HeaderRows = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1), AfterValidator(_ascending)
