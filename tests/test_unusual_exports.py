@@ -111,8 +111,13 @@ def test_a_total_is_no_row_wherever_it_stands(total):
 
 def test_subtotals_between_groups_are_no_rows_whatever_column_names_them():
     rows = "owner,id,created,sum\nAnna,17,2026-01-05,1\nSubtotal,,,1\n,18,2026-01-06,2\nBoris Total,,,2\n,Count,,3\n"
+    rows += "Total Sports,S19,2026-01-07,1\n"
     leads, aside = leads_of(rows, 'fill_down = "owner"\n')
-    assert dict(zip(leads["lead_id"], leads["manager"], strict=True)) == {"17": "Anna", "18": "Anna"}
+    assert dict(zip(leads["lead_id"], leads["manager"], strict=True)) == {
+        "17": "Anna",
+        "18": "Anna",
+        "S19": "Total Sports",
+    }
     assert aside["row"].tolist() == [3, 5, 6]
 
 
