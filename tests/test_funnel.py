@@ -380,6 +380,14 @@ def test_of_several_sources_the_one_at_fault_is_numbered():
     assert 'entries.2.stagge: unknown key; did you mean "stage"?' in told
 
 
+@pytest.mark.parametrize(("line", "snapshot"), [("", True), ('rows = "changes"', False), ('sheet = "Changes"', False)])
+def test_stages_from_the_leads_own_rows_are_a_snapshot_and_those_from_a_list_or_a_sheet_beside_them_none(
+    line, snapshot
+):
+    write(TOML.replace("entries.csv", "leads.csv").replace("[[entries]]", f"[[entries]]\n{line}"))
+    assert read_funnel("team").is_snapshot is snapshot
+
+
 def test_a_password_is_refused_and_not_repeated():
     toml = TOML.replace('files = ["leads.csv"]', 'database = "postgres://crm:s3cret@host/db"\ntable = "deals"')
     (told,) = mistakes(toml)
