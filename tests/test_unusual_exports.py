@@ -384,6 +384,13 @@ def test_of_the_leads_of_one_contact_the_one_created_last_before_a_call_counts()
     assert prepared(*contacts_of(stated, calls))["contacts"]["lead_id"].tolist() == ["a", "a", "b", "d"]
 
 
+def test_of_leads_created_at_once_the_first_by_its_id_counts():
+    leads = "id,created,who\n" + "".join(f"{n},2026-01-05,C{n % 9}\n" for n in (*range(55, 99), *range(10, 55)))
+    calls = "".join(f"C{n},2026-01-07,call\n" for n in range(9))
+    found = prepared(*contacts_of('lead_by = { "who" = "contact" }\nshared = "latest"', calls, leads))["contacts"]
+    assert found["lead_id"].tolist() == ["18", *(str(n) for n in range(10, 18))]
+
+
 def test_a_contact_of_several_leads_is_an_error_without_a_rule_and_one_of_none_is_set_aside():
     stated = 'lead_by = { "who" = "contact" }'
     assert refused(*contacts_of(stated, "C2,2026-01-02,call\nC1,2026-01-07,call\n")) == (
