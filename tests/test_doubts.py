@@ -142,9 +142,11 @@ def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():
         "d2,lead,2026-03-03T10:00:00Z",
     ]
     leads = "id,created\n" + "".join(f"d{n},2026-03-01\n" for n in range(9))
-    for toml in (NEW_YORK, TOML.replace("Europe/Moscow", "UTC")):
-        prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
-        assert facts("utc_days", "utc_midnights") == []
+    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    assert facts("utc_days", "utc_midnights") == []
+    rows = ["id,stage,at", *(f"d{n % 9},lead,{day}T00:00:00Z" for n, day in enumerate(DAYS))]
+    prepared(TOML.replace("Europe/Moscow", "UTC"), {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    assert facts("utc_days", "utc_midnights") == []
 
 
 # Workbooks
