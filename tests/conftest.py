@@ -9,7 +9,7 @@ import pytest
 from backends import con, duckdb, postgres, pyspark  # noqa: F401
 from projects import REPOSITORY
 
-from funnelstats.config.dates import begin_years_in
+from funnelstats.config.dates import begin_weeks_on, begin_years_in
 from funnelstats.importing.prepare import prepare
 from funnelstats.page import figures
 
@@ -28,6 +28,14 @@ QUIET = [
 def here(tmp_path, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def sundays():
+    """Weeks begin on Sunday, for one test."""
+    begin_weeks_on("sunday")
+    yield
+    begin_weeks_on("monday")
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """What says that a lead ended, was paid for or belongs to somebody: rows that prove it, and none that do not."""
 
 import pytest
-from projects import FUNNEL, prepared, tables
+from projects import FUNNEL, NAME, prepared, refused, tables
+
+from funnelstats.importing.opening import read_quality
 
 LEADS = """
 [leads]
@@ -112,6 +114,63 @@ def test_what_is_left_by_a_status_has_ended_without_its_date_too_and_what_is_lef
     ]
     made = prepared(FUNNEL + LEADS + LOST + filters, {"deals.csv": deals(*rows)})["entries"]
     assert (made["stage"] == "lost").sum() == kept
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        """
+[[entries]]
+files = "deals.csv"
+stage = "paid"
+columns = { lead_id = "id" }
+only = { status = "Done" }
+[[entries]]
+files = "deals.csv"
+stage = "lost"
+columns = { lead_id = "id" }
+only = { status = "Refused" }
+""",
+        """
+[[entries]]
+files = "deals.csv"
+columns = { lead_id = "id", stage = "status" }
+values.stage = { Done = "paid", Refused = "lost", Open = "ignore" }
+""",
+    ],
+)
+def test_ends_that_a_status_tells_need_no_column_of_dates(stated):
+    rows = [deal(n, status=("Done", "Refused", "Open")[n % 3]) for n in range(1, 16)]
+    entries = prepared(FUNNEL + LEADS + stated, {"deals.csv": deals(*rows)})["entries"]
+    ends = entries[entries["stage"] != "lead"]
+    assert ends["stage"].value_counts().to_dict() == {"paid": 5, "lost": 5}
+    assert ends[["entered_at", "entered_on"]].isna().all(axis=None)
+    facts = {(fact["fact"], fact["detail"]): fact["count"] for fact in read_quality(NAME).facts}
+    assert (facts["ends_undated", "paid"], facts["ends_undated", "lost"]) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ('stage = "met"\ncolumns = { lead_id = "id" }', "columns.entered_at: must be stated"),
+        (
+            'columns = { lead_id = "id", stage = "status" }\nvalues.stage = { Demo = "met", Done = "paid" }',
+            "columns.entered_at: must be stated",
+        ),
+        (
+            'stage = "paid"\ncolumns = {}\nlead_by = { who = "lead_id" }\nshared = "latest"',
+            "shared: the lead counts that was created last before the row; state columns.entered_at",
+        ),
+    ],
+)
+def test_a_stage_on_the_way_needs_a_date(stated, told):
+    toml = FUNNEL + LEADS + f'[[entries]]\nfiles = "deals.csv"\n{stated}\n'
+    assert told in refused(toml, {"deals.csv": deals(deal(1))})
+
+
+def test_a_stage_of_the_way_that_no_value_is_mapped_to_is_told_where_there_are_no_dates():
+    toml = FUNNEL + LEADS + '[[entries]]\nfiles = "deals.csv"\ncolumns = { lead_id = "id", stage = "status" }\n'
+    assert '"met" (1 row) is mapped to no stage' in refused(toml, {"deals.csv": deals(deal(1, status="met"))})
 
 
 def test_one_pipeline_chosen_in_two_ways_says_nothing_of_winning():

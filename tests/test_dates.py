@@ -20,6 +20,7 @@ from funnelstats.config.dates import (
     week_of,
 )
 from funnelstats.config.errors import FunnelError
+from funnelstats.importing.opening import alarm_window
 from funnelstats.reporting.titles import period_words
 
 
@@ -92,6 +93,30 @@ def test_quarters_of_a_fiscal_year_are_named_by_the_month_it_begins_with(fiscal,
     assert last_complete_quarter(days[1] - timedelta(days=1)) == quarter_of(days[0] - timedelta(days=1))
     with pytest.raises(FunnelError, match=f'no quarter "FY2026-13-Q1"; write it like FY20..-{month:02}-Q'):
         quarter_days("FY2026-13-Q1")
+
+
+@pytest.mark.usefixtures("sundays")
+@pytest.mark.parametrize(
+    ("day", "week", "first"),
+    [
+        (date(2026, 6, 20), "2026-W25-Sun", date(2026, 6, 14)),
+        (date(2026, 6, 21), "2026-W26-Sun", date(2026, 6, 21)),
+        (date(2026, 6, 27), "2026-W26-Sun", date(2026, 6, 21)),
+        (date(2025, 12, 28), "2026-W01-Sun", date(2025, 12, 28)),
+    ],
+)
+def test_weeks_that_begin_on_sunday_are_named_by_the_iso_week_of_their_monday(day, week, first):
+    last = first + timedelta(days=6)
+    assert (week_of(day), week_days(week)) == (week, (first, last))
+    assert last_complete_week(last) == week
+    assert last_complete_week(last - timedelta(days=1)) == week_of(first - timedelta(days=1))
+    with pytest.raises(FunnelError, match='no week "2026-W54-Sun"; write it like 2026-W26-Sun'):
+        week_days("2026-W54-Sun")
+
+
+def test_a_week_that_begins_on_sunday_is_known_by_its_name_whatever_weeks_the_funnel_has():
+    assert week_days("2026-W26-Sun") == (date(2026, 6, 21), date(2026, 6, 27))
+    assert alarm_window("2026-W26-Sun") == (date(2025, 6, 29), date(2026, 6, 27))
 
 
 def test_a_fiscal_quarter_is_not_called_like_one_of_the_calendar(fiscal):

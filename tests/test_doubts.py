@@ -82,6 +82,20 @@ def test_times_that_all_show_one_hour_are_told_as_days_with_the_line_that_reads_
         assert facts("one_clock") == []
 
 
+@pytest.mark.parametrize(
+    ("last", "line"),
+    [
+        ("2026-03-12T00:00:00Z", 'date_format.entered_at = "%Y-%m-%dT09:00:00Z"'),
+        ("2026-03-12T10:00:00+01:00", None),
+    ],
+)
+def test_one_hour_is_told_beside_a_day_in_utc_and_without_a_line_where_it_is_written_in_two_ways(last, line):
+    rows = ["id,stage,at", *(f"d{n},lost,{day}T09:00:00Z" for n, day in enumerate(DAYS)), f"d10,lost,{last}"]
+    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(11))])
+    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    assert facts("one_clock") == [("one_clock", "at: 04:00", 10 if line else 11, line)]
+
+
 def test_days_can_be_stated_and_the_other_texts_are_read_as_before():
     toml = NEW_YORK + 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"\n'
     assert history("{}T00:00:00Z".format, toml) == DAYS
@@ -128,9 +142,11 @@ def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():
         "d2,lead,2026-03-03T10:00:00Z",
     ]
     leads = "id,created\n" + "".join(f"d{n},2026-03-01\n" for n in range(9))
-    for toml in (NEW_YORK, TOML.replace("Europe/Moscow", "UTC")):
-        prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
-        assert facts("utc_days", "utc_midnights") == []
+    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    assert facts("utc_days", "utc_midnights") == []
+    rows = ["id,stage,at", *(f"d{n % 9},lead,{day}T00:00:00Z" for n, day in enumerate(DAYS))]
+    prepared(TOML.replace("Europe/Moscow", "UTC"), {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    assert facts("utc_days", "utc_midnights") == []
 
 
 # Workbooks

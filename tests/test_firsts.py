@@ -68,6 +68,7 @@ def on_clock(funnel, first, last, moments):
         ("Europe/Berlin", date(2026, 3, 26), {"start": time(1, 30), "end": time(6), "days": ["Sat", "Sun", "Mon"]}),
         ("America/New_York", date(2026, 10, 29), {"start": time(8, 15), "end": time(23, 59)}),
         ("Asia/Kolkata", date(2026, 1, 1), {"days": ["Tue"]}),
+        ("Europe/Moscow", date(2026, 6, 8), {"start": "09:30", "end": time(18, 15)}),
     ],
 )
 def test_the_working_clock_is_that_of_a_loop_over_minutes(zone, first, work):

@@ -8,7 +8,7 @@ from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, project_root, read_funnel
-from funnelstats.config.schema import TABLES
+from funnelstats.config.schema import KEYS_OF_KIND, KEYS_OF_TABLE, TABLES
 
 LEADS_AGAIN = """attributes = { Kind = "a" }
 
@@ -173,7 +173,7 @@ OF_A_SOURCE = [
         'constants.stage = "x"',
         'constants.stage: reports have a column "stage" of their own; give it another name',
     ),
-    ("leads", 'ids = "number"', "ids: leads are what the rows of the other tables are compared with; state it there"),
+    ("leads", 'ids = "number"', "ids: only entries, contacts and payments have it"),
     ("leads", "header_row = [2, 1]", "header_row: must name rows from top to bottom, got [2, 1]"),
     ("leads", "header_row = 0", "header_row: must be greater than or equal to 1, got 0"),
     ("leads", 'unit.amount = "ms"', "unit.amount: no duration that this source reads; known: none"),
@@ -193,6 +193,22 @@ OF_A_SOURCE = [
 def test_a_mistake_in_how_a_table_is_read_is_told_with_what_would_be_right(table, line, told):
     where = "[[entries]]" if table == "entries" else "[leads]"
     assert f"{table}.{told}" in mistakes(TOML.replace(where, f"{where}\n{line}"))
+
+
+@pytest.mark.parametrize("key", KEYS_OF_KIND)
+def test_keys_of_how_a_file_is_read_are_refused_beside_a_database(key):
+    value = {"header_row": "2", "encoding": '"cp1251"'}.get(key, '"x"')
+    toml = TOML.replace('files = ["leads.csv"]', f'database = "env:CRM"\ntable = "deals"\n{key} = {value}')
+    (told,) = mistakes(toml)
+    assert re.fullmatch(rf"leads\.{key}: only [\w, ]+ files have it, and no database; leave it out", told)
+
+
+@pytest.mark.parametrize(("key", "tables"), KEYS_OF_TABLE.items())
+def test_keys_of_some_tables_are_refused_in_others(key, tables):
+    told = {
+        table: mistakes(f"{TOML}\n[[{table}]]\n{key} = 1\n") for table in ("contacts", "payments", "costs", "rates")
+    }
+    assert {table for table in told if any("have it" in line for line in told[table])} == {*told} - {*tables}
 
 
 def test_the_number_of_a_row_is_an_id_and_no_date():
@@ -268,7 +284,7 @@ OF_LEADS = [
         'attributes._file: names that begin with "_" are those of funnelstats; give it another name',
     ),
     ('decimal = ","\nthousands = ","', "thousands: must differ from decimal, got ',' for both"),
-    ('repeats = "drop"', "repeats: only of payments and costs; of leads state keep or latest_by"),
+    ('repeats = "drop"', "repeats: only payments and costs have it"),
     ('decimal = ";"', "decimal: must be '.' or ',', got ';'"),
     (
         'date_format = "%d.%m"',
@@ -295,7 +311,7 @@ OF_LEADS = [
         'date_format.created: not among this source\'s columns; did you mean "created_at"?',
     ),
     ('missing.amount = "0"', "missing.amount: not among this source's columns; known: created_at, lead_id"),
-    ('stage = "lead"', "stage: only entries have a stage"),
+    ('stage = "lead"', "stage: only entries have it"),
     (
         'join = { file = "t.csv", files = "t.csv", left = "a", right = "b" }',
         'join.file: unknown key; did you mean "files"?',
@@ -308,7 +324,7 @@ OF_LEADS = [
     ),
 ]
 OF_ENTRIES = [
-    ('attributes = { a = "b" }', "attributes: only leads have attributes"),
+    ('attributes = { a = "b" }', "attributes: only leads have it"),
     ('stage = "lead"', "stage: state either stage or columns.stage, not both"),
     ('values.stage = { New = "leed" }', 'values.stage."New": no stage "leed"; did you mean "lead"?'),
     ('unmapped = "skip"', "unmapped: must be 'error' or 'ignore', got 'skip'"),
@@ -382,6 +398,14 @@ def test_all_mistakes_are_told_at_once():
 def test_of_several_sources_the_one_at_fault_is_numbered():
     told = mistakes(TOML + SNAPSHOT + SNAPSHOT.replace("stage =", "stagge ="))
     assert 'entries.2.stagge: unknown key; did you mean "stage"?' in told
+
+
+@pytest.mark.parametrize(("line", "snapshot"), [("", True), ('rows = "changes"', False), ('sheet = "Changes"', False)])
+def test_stages_from_the_leads_own_rows_are_a_snapshot_and_those_from_a_list_or_a_sheet_beside_them_none(
+    line, snapshot
+):
+    write(TOML.replace("entries.csv", "leads.csv").replace("[[entries]]", f"[[entries]]\n{line}"))
+    assert read_funnel("team").is_snapshot is snapshot
 
 
 def test_a_password_is_refused_and_not_repeated():

@@ -331,15 +331,88 @@ def test_a_workbook_is_told_by_its_content_and_files_of_one_name_are_refused():
         init([folder, other], "both", default)
 
 
-def test_wins_that_a_status_tells_and_no_date_are_asked_for():
-    rows = [(f"L{n}", "2026-01-05", "2026-01-07", ("Won", "Open")[n % 2]) for n in range(30)]
-    folder = put(leads_csv=csv(rows, "Lead ID", "Created", "Visit date", "Status"))
-    found = init([folder], "made", default)
-    assert [question.partition(";")[0] for question in found.statement.open] == [
-        "“Status” says which deals are won, and no date says when"
+def flagged(yes, no, *flags, closed=True):
+    """Deals of which a third is won, a third lost and a third open, told by flags."""
+    rows = []
+    for n in range(30):
+        values = {
+            "Is Closed Won": (yes, no, no)[n % 3],
+            "Is Closed": (yes, yes, no)[n % 3],
+            "Is closed lost": (no, yes, no)[n % 3],
+        }
+        rows.append((f"L{n}", "2026-01-05", *(["2026-02-07"] if closed else []), *(values[flag] for flag in flags)))
+    return csv(rows, "Deal ID", "Created", *(["Close Date"] if closed else []), *flags)
+
+
+FLAGS = [
+    ("Is Closed Won", "Is Closed"),
+    ("Is Closed Won", "Is closed lost"),
+    ("Is Closed Won", "Is Closed", "Is closed lost"),
+]
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("Yes", "no"), ("TRUE", "FALSE")])
+def test_wins_and_ends_are_told_by_flags(yes, no, flags):
+    found = made(put(deals_csv=flagged(yes, no, *flags)))
+    assert (found["leads"], found["stages"], found["lost"]) == (30, [30, 10], 10)
+    assert not read_funnel("made").leads[0].attributes
+
+
+def test_flags_are_surer_than_the_words_of_a_stage():
+    rows = [
+        (f"L{n}", "2026-01-05", "2026-02-07", ("Signed off", "Won back later", "Demo")[n % 3], *f)
+        for n, f in enumerate([("1", "1"), ("0", "1"), ("0", "0")] * 10)
     ]
-    with pytest.raises(FunnelError, match="export the date of closing"):
-        init([folder], "other", lambda _question, choices, default: default or choices[-1])
+    found = made(put(deals_csv=csv(rows, "Id", "CreatedDate", "CloseDate", "StageName", "IsWon", "IsClosed")))
+    assert (found["stages"], found["lost"]) == ([30, 10], 10)
+
+
+@pytest.mark.parametrize("told", ["status", "flags"])
+def test_ends_that_no_date_tells_are_written_without_one(told):
+    statuses = [(f"L{n}", "2026-01-05", ("Won", "Lost", "Open")[n % 3]) for n in range(30)]
+    text = (
+        csv(statuses, "Deal ID", "Created", "Status")
+        if told == "status"
+        else flagged("1", "0", *FLAGS[0], closed=False)
+    )
+    found = init([put(deals_csv=text)], "made", default)
+    assert not found.statement.open
+    assert sum("by no date when" in note for note in found.statement.notes) == 2
+    prepare("made")
+    assert counts("made") == {"leads": 30, "stages": [30, 10], "lost": 10, "nurture": 0}
+    assert open_funnel("made")[1].entries.to_pandas().query("stage != 'created'")["entered_at"].isna().all()
+
+
+def test_a_win_without_a_date_comes_after_the_stages_that_have_one():
+    rows = [(f"L{n}", "2026-01-05", "2026-01-07", "2026-01-09", ("Won", "Open")[n % 2]) for n in range(30)]
+    found = made(put(leads_csv=csv(rows, "Lead ID", "Created", "Visit date", "Offer date", "Status")))
+    assert (read_funnel("made").stages, found["stages"]) == (("created", "visit", "offer", "Won"), [30, 30, 30, 15])
+
+
+def test_sheets_of_one_workbook_are_tables_of_their_own():
+    deals = [
+        (lead, ("North", "South")[number % 2], at, f"U{number % 2}")
+        for number, (lead, stage, at, *_) in enumerate(row for row in history() if row[1] == "new")
+    ]
+    sheets = {
+        "Deals": csv(deals, "Deal ID", "Pipeline", "Created", "Owner ID"),
+        "History": csv([row[:3] for row in history()], "Deal ID", "Stage", "Changed"),
+        "Users": csv([("U0", "Anna"), ("U1", "Boris")], "User ID", "Name"),
+    }
+    room = io.BytesIO()
+    with pd.ExcelWriter(room) as book:
+        for title, text in sheets.items():
+            pd.read_csv(io.StringIO(text)).to_excel(book, sheet_name=title, index=False)
+    found = made(put(**{"crm.xlsx": room.getvalue()}))
+    north = [row for row in history() if int(row[0][1:]) % 2 == 0]
+    assert (found["leads"], found["stages"]) == (
+        20,
+        [sum(row[1] == name for row in north) for name in ("new", "met", "won")],
+    )
+    funnel, tables = open_funnel("made")
+    assert not funnel.is_snapshot
+    assert tables.entries.manager.to_pyarrow().unique().to_pylist() == ["Anna"]
 
 
 @pytest.mark.parametrize(
@@ -369,6 +442,23 @@ def test_contacts_of_a_company_belong_to_its_latest_lead():
     assert made(folder) == {**COUNTED, "contacts": 40}
     _, tables = open_funnel("made")
     assert {int(lead[1:]) % 2 for lead in tables.contacts.lead_id.to_pyarrow().to_pylist()} == {1}
+
+
+@pytest.mark.parametrize("value", ["Budget", "Score"])
+def test_amounts_and_other_numbers_are_nobody_s_ids(value):
+    part = 0.5 if value == "Score" else 0
+    leads = [
+        (lead, at, number * 10 + part, 1000 + number // 2)
+        for number, (lead, stage, at, *_) in enumerate(row for row in history() if row[1] == "new")
+    ]
+    calls = [(number * 10 + part, 1000 + number // 2, "2026-06-01 10:00", "call") for number in range(40)]
+    folder = put(
+        deals_csv=csv(leads, "id", "created", value, "contact"),
+        stages_csv=csv([row[:3] for row in history()], "id", "stage", "at"),
+        calls_csv=csv(calls, "seconds" if value == "Budget" else "place", "person", "call time", "type"),
+    )
+    assert made(folder) == {**COUNTED, "contacts": 40}
+    assert read_funnel("made").contacts[0].lead_by == {"person": "contact"}
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,14 @@ def test_quarters_of_cohorts_are_those_of_the_fiscal_year(con, fiscal, day, coho
     assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
 
 
+@pytest.mark.usefixtures("sundays")
+@pytest.mark.parametrize(("day", "cohort"), [("2026-06-20", date(2026, 6, 14)), ("2026-06-21", date(2026, 6, 21))])
+def test_weeks_of_cohorts_begin_on_the_day_stated(con, day, cohort):
+    found = with_cohort(journeys(table(con, entries_frame([("a", "lead", day)])), FUNNEL), FUNNEL, "week")
+    assert found.schema()["cohort"].is_date()
+    assert found.to_pandas()["cohort"].tolist() == [pd.Timestamp(cohort)]
+
+
 def test_an_unknown_cohort_unit_names_the_near_one(duckdb):
     entries = table(duckdb, entries_frame([("a", "lead", "2026-01-05")]))
     with pytest.raises(FunnelError, match='no cohort unit "weeks"; did you mean "week"'):

@@ -330,6 +330,15 @@ def test_a_period_that_the_data_does_not_have_is_refused(unit, asked, said, smal
     assert said in str(refused.value)
 
 
+@pytest.mark.usefixtures("sundays")
+def test_a_week_of_iso_is_none_of_those_that_begin_on_sunday() -> None:
+    prepared('week_starts = "sunday"\n' + TOML, {"entries.csv": entries(*SMALL[:2])})
+    assert {job.target.parent.name for job in period_batch(NAME).jobs} == {"2026-W26-Sun"}
+    told = 'no week "2026-W26", as week_starts = "sunday"; write it like 2026-W26-Sun'
+    with pytest.raises(FunnelError, match=told):
+        period_batch(NAME, period="2026-W26")
+
+
 @pytest.mark.usefixtures("fiscal")
 def test_a_quarter_of_the_calendar_is_none_of_the_fiscal_year() -> None:
     prepared(

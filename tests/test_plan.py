@@ -307,6 +307,12 @@ def test_the_expected_entries_of_the_last_stage_are_the_deals_of_the_plan():
     assert needs["a_week"].tolist() == np.ceil(needs["entries"] / 4).tolist()
 
 
+@pytest.mark.usefixtures("sundays")
+def test_weeks_of_the_calendar_begin_on_the_day_stated():
+    week = plan_calendar(planned(past(400)), pd.DataFrame(columns=["stage", "kind", "each"]), 0)["week"]
+    assert set(week.dt.day_name()) == {"Sunday"}
+
+
 def test_the_calendar_adds_up_to_the_plan_and_knows_holidays():
     funnel = FUNNEL.model_copy(update={"work": Work(days=("Mon", "Fri"), holidays=(date(2026, 7, 3),))})
     assert working_days(GOAL, funnel).strftime("%m-%d").tolist()[:3] == ["06-29", "07-06", "07-10"]

@@ -3,14 +3,18 @@
 import doctest
 import json
 import re
-import tomllib
+from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from click.testing import CliRunner
 
 import funnelstats
-from funnelstats.config.funnel import Funnel
+from funnelstats.cli import app
+from funnelstats.config.funnel import read_funnel
+from funnelstats.config.schema import IGNORE
 from funnelstats.importing.opening import read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.layout import tables
@@ -39,10 +43,60 @@ def test_what_prepare_says_of_the_sample_is_what_the_documentation_shows(monkeyp
     assert f"```\n{account_of_rows(read_quality('sample'))}\n```" in shown
 
 
-def test_the_readme_s_funnel_is_a_whole_one():
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
-    funnel = Funnel.model_validate({**tomllib.loads(block), "name": "ours"})
-    assert funnel.stages == ("lead", "met", "won")
+EXAMPLES = [
+    pytest.param(block, id=f"{path.name} {number}")
+    for path in (ROOT / "README.md", ROOT / "docs" / "funnel_toml.md")
+    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", path.read_text(encoding="utf-8"), re.S), start=1)
+]
+
+
+def cells_of(source, lead, day, stage):
+    """A row of a source by its headers: a lead that entered a stage on a day, or came in on it."""
+    formats = source.date_format.get("*", ("%Y-%m-%d %H:%M",))
+    names = {meant: name for name, meant in source.values.get("stage", {}).items()}
+    written = {
+        "lead_id": f"L{lead}",
+        "stage": names.get(stage, stage),
+        "manager": ("Anna", "Boris")[lead % 2],
+        **dict.fromkeys(("created_at", "entered_at"), day and day.strftime(formats[0])),
+    }
+    return {header: written.get(name, "7") for name, header in source.columns.items()}
+
+
+def export_of(funnel):
+    """The files that a statement reads, of forty leads: each enters the stages up to its own, a third are refused."""
+    files = {}
+    for lead in range(40):
+        came = datetime(2026, 1, 5, 10) + timedelta(days=2 * lead)
+        ends = (*funnel.stages[1:-1], (funnel.stages[-1], "lost", IGNORE)[lead % 3])
+        moves = [(stage, came + timedelta(days=4 * n)) for n, stage in enumerate((funnel.stages[0], *ends))]
+        rows = files.setdefault(funnel.leads[0].files[0], [])
+        rows.append(cells_of(funnel.leads[0], lead, came, None))
+        for source in funnel.entries:
+            if source.files == funnel.leads[0].files:
+                stage, day = next((move for move in moves if move[0] == source.stage), moves[-1])
+                rows[-1] |= cells_of(source, lead, "" if stage == IGNORE else day, stage)
+            else:
+                known = [cells_of(source, lead, day, stage) for stage, day in moves if stage != IGNORE]
+                files.setdefault(source.files[0], []).extend(known)
+    return {name: pd.DataFrame(rows) for name, rows in files.items()}
+
+
+@pytest.mark.parametrize("stated", EXAMPLES)
+def test_every_whole_example_of_a_funnel_makes_the_pages_of_a_week(stated, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "raw" / "ours"
+    folder.mkdir(parents=True)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    (folder / "funnel.toml").write_text(stated, encoding="utf-8")
+    funnel = read_funnel("ours")
+    for name, rows in export_of(funnel).items():
+        (rows.to_excel if name.endswith(".xlsx") else rows.to_csv)(folder / name, index=False)
+    told = CliRunner().invoke(app, ["weekly", "ours", "--only", "team"])
+    assert told.exit_code == 0, told.output
+    assert account_of_rows(read_quality("ours")).count("100.0%") == 2
+    entries = pd.read_parquet(tmp_path / "data" / "processed" / "ours" / "entries.parquet")
+    assert (entries["stage"].value_counts()[[funnel.stages[0], funnel.stages[-1], "lost"]] == [40, 14, 13]).all()
 
 
 def test_the_readme_names_only_verbs_that_exist():

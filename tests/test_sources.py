@@ -1,5 +1,6 @@
 """From an export to canonical tables: dates, numbers, values, joins, what is set aside, and nothing lost."""
 
+import io
 import os
 import random
 import re
@@ -712,6 +713,28 @@ def test_a_database_table_is_a_source_and_is_always_prepared_anew(tmp_path, monk
     assert made["leads"]["lead_id"].tolist() == ["a", "b"]
     assert prepare(NAME) is True
     assert not re.search("sqlite", (PROCESSED / "quality.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ('sheet = "Deals"', "XLSX"),
+        ('rows = "history"', "JSON"),
+        ('join = { files = "leads.csv", left = "id", right = "id", sheet = "Deals" }', "XLSX"),
+    ],
+)
+def test_a_key_that_no_file_of_its_kind_has_is_refused(line, kinds):
+    told = refused(TOML.replace("[leads]", f"[leads]\n{line}"))
+    key = re.findall(r"(\w+) = ", line)[-1]
+    assert told == f"leads.csv: {key}: only {kinds} files have it, and this was read as CSV (,); leave it out"
+
+
+def test_a_key_that_one_of_several_files_has_is_none_too_many():
+    rows = pd.DataFrame({"id": ["c"], "created": ["2026-01-05"]})
+    room = io.BytesIO()
+    rows.to_excel(room, sheet_name="Deals", index=False)
+    toml = TOML.replace('files = ["leads.csv"]', 'files = "leads.*"\nsheet = "Deals"')
+    assert prepared(toml, {"leads.xlsx": room.getvalue()})["leads"]["lead_id"].tolist() == ["a", "b", "c"]
 
 
 def test_a_preparation_removes_what_a_killed_one_left_of_the_same_funnel():

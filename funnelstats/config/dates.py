@@ -1,4 +1,4 @@
-"""How days are written, and the ISO weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
+"""How days are written, and the weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations
+from zoneinfo import available_timezones
 
 from babel.dates import get_month_names
 
 from funnelstats.config.errors import FunnelError
 
-EXCEL = "excel"
-EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day", EXCEL)
+EXCEL, EXCEL_1904 = "excel", "excel_1904"
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day", EXCEL, EXCEL_1904)
 """In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC;
-days since 1900 as a spreadsheet counts them, with their hours as a fraction."""
+days since 1900, or 1904, as a spreadsheet counts them, with their hours as a fraction."""
 
 EXTRA_MONTHS = {
     1: "jän jänner", 2: "фев fév fev feber", 3: "mrz", 5: "maj", 6: "jui", 7: "juill", 8: "aou",
@@ -61,9 +62,30 @@ def begin_years_in(month: int) -> None:
     _FIRST_MONTH.set(month)
 
 
+WEEK_STARTS = {"monday": 0, "sunday": 1}
+_DAYS_AHEAD = ContextVar("days that weeks begin before the Monday of the ISO week they are named by", default=0)
+
+
+def begin_weeks_on(day: str) -> None:
+    """From here on weeks begin on Monday, or on the Sunday before it."""
+    _DAYS_AHEAD.set(WEEK_STARTS[day])
+
+
+def days_ahead() -> int:
+    """So many days before the Monday of their ISO week weeks begin."""
+    return _DAYS_AHEAD.get()
+
+
 def months_apart() -> int:
     """So many months, 0 to 2, after those of the year its quarters begin."""
     return (_FIRST_MONTH.get() - 1) % 3
+
+
+def checked_zone(name: str) -> str:
+    """A time zone's name, as it is. Raises ValueError."""
+    if name not in available_timezones() - {"localtime", "Factory"}:
+        raise ValueError('must be a name like "Europe/Moscow"')
+    return name
 
 
 def checked_format(fmt: str) -> str:
@@ -117,6 +139,13 @@ def checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
     return formats
 
 
+def _year(year: str | int) -> int:
+    """A year that sales may be reported of, with room for windows before and after it. Raises ValueError."""
+    if not 1900 <= int(year) < 2200:
+        raise ValueError
+    return int(year)
+
+
 def parse_day(day: date | str) -> date:
     """A date from ``2026-06-28``. Raises FunnelError for anything else.
 
@@ -126,7 +155,9 @@ def parse_day(day: date | str) -> date:
     if isinstance(day, date):
         return day
     try:
-        return date.fromisoformat(day)
+        found = date.fromisoformat(day)
+        _year(found.year)
+        return found
     except ValueError as error:
         raise FunnelError(f'no date "{day}"; write it like 2026-06-28') from error
 
@@ -146,37 +177,41 @@ def checked_between(between: tuple[date, date], name: str) -> tuple[date, date]:
 
 
 def week_days(week: str) -> tuple[date, date]:
-    """Monday and Sunday of an ISO week written ``2026-W26``. Raises FunnelError for anything else.
+    """First and last day of a week: ``2026-W26`` of ISO, or ``2026-W26-Sun``, which begins on the Sunday before.
 
-    >>> week_days("2026-W26")
-    (datetime.date(2026, 6, 22), datetime.date(2026, 6, 28))
+    Raises FunnelError for anything else.
+
+    >>> week_days("2026-W26"), week_days("2026-W26-Sun")[0]
+    ((datetime.date(2026, 6, 22), datetime.date(2026, 6, 28)), datetime.date(2026, 6, 21))
     """
     try:
-        if not re.fullmatch(r"\d{4}-W\d{2}", week, re.ASCII):
+        if not (found := re.fullmatch(r"(\d{4})-W(\d{2})(-Sun)?", week, re.ASCII)):
             raise ValueError
-        monday = date.fromisocalendar(int(week[:4]), int(week[6:]), 1)
+        monday = date.fromisocalendar(_year(found[1]), int(found[2]), 1)
     except ValueError as error:
-        raise FunnelError(f'no week "{week}"; write it like 2026-W26') from error
-    return monday, monday + timedelta(days=6)
+        raise FunnelError(f'no week "{week}"; write it like {week_of(date(2026, 6, 24))}') from error
+    first = monday - timedelta(days=1 if found[3] else 0)
+    return first, first + timedelta(days=6)
 
 
 def week_of(day: date) -> str:
-    """The ISO week of a day.
+    """The week of a day, of ISO or by the day that the funnel's weeks begin with.
 
     >>> week_of(date(2026, 1, 1)), week_of(date(2027, 1, 3))
     ('2026-W01', '2026-W53')
     """
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
+    year, week, _ = (day + timedelta(days=days_ahead())).isocalendar()
+    return f"{year}-W{week:02}{'-Sun' if days_ahead() else ''}"
 
 
 def last_complete_week(day: date) -> str:
-    """The last ISO week whose Sunday is not after a day.
+    """The last week whose last day is not after a day.
 
     >>> last_complete_week(date(2026, 6, 27)), last_complete_week(date(2026, 6, 28))
     ('2026-W25', '2026-W26')
     """
-    return week_of(day - timedelta(days=day.isoweekday() % 7))
+    first, _ = week_days(week_of(day + timedelta(days=1)))
+    return week_of(first - timedelta(days=1))
 
 
 def month_days(month: str) -> tuple[date, date]:
@@ -188,7 +223,7 @@ def month_days(month: str) -> tuple[date, date]:
     try:
         if not re.fullmatch(r"\d{4}-\d{2}", month, re.ASCII):
             raise ValueError
-        first = date(int(month[:4]), int(month[5:]), 1)
+        first = date(_year(month[:4]), int(month[5:]), 1)
         after = _first_day(12 * first.year + first.month)
     except ValueError as error:
         raise FunnelError(f'no month "{month}"; write it like 2026-06') from error
@@ -238,7 +273,7 @@ def quarter_days(quarter: str) -> tuple[date, date]:
         if not (found := re.fullmatch(r"(?:FY(\d{4})-(\d{2})|(\d{4}))-Q([1-4])", quarter, re.ASCII)):
             raise ValueError
         fiscal, month, year, number = found.groups()
-        before = 12 * int(fiscal) + date(1, int(month), 1).month if fiscal else 12 * int(year) + 1
+        before = 12 * _year(fiscal) + date(1, int(month), 1).month if fiscal else 12 * _year(year) + 1
         begins, after = (_first_day(before - 1 + 3 * (int(number) - 1 + more)) for more in (0, 1))
     except ValueError as error:
         example = quarter_of(date(2026, 6, 30))

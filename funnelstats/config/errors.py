@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,6 +34,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     known = list(known)
     near = nearest(word, known)
     return f'did you mean "{visible(near)}"?' if near else f"known: {', '.join(map(visible, known)) or 'none'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a message lists them.
+
+    >>> listed(["leads"]), listed(["entries", "contacts", "payments"])
+    ('leads', 'entries, contacts and payments')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def visible(text: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from funnelstats.config.dates import begin_years_in, checked_format, checked_formats
+from funnelstats.config.dates import begin_weeks_on, begin_years_in, checked_format, checked_formats, checked_zone
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.mistakes import contradictions
 
@@ -54,12 +53,6 @@ def _ascending(rows: tuple[int, ...]) -> tuple[int, ...]:
 
 def _by_column(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones() - {"localtime", "Factory"}:
-        raise ValueError('must be a name like "Europe/Moscow"')
-    return name
 
 
 def _unquoted(kind: type[date] | type[time]) -> BeforeValidator:
@@ -117,7 +110,7 @@ def _header(value: Any) -> Header:
     return header
 
 
-Zone = Annotated[str, AfterValidator(_known_zone)]
+Zone = Annotated[str, AfterValidator(checked_zone)]
 Name = Annotated[str, AfterValidator(_said)]
 Day = Annotated[date, _unquoted(date)]
 Clock = Annotated[time, _unquoted(time)]
@@ -155,7 +148,17 @@ class Spec(BaseModel):
         return _frozen(stated)
 
 
-class Join(Spec):
+class FileKeys(Spec):
+    """How files are read; which kinds of files have which of the keys says ``KEYS_OF_KIND``."""
+
+    sheet: str | None = None
+    header_row: HeaderRows = (1,)
+    rows: str = ""
+    fill_down: Texts = ()
+    encoding: Encoding | None = None
+
+
+class Join(FileKeys):
     """Another file whose columns are added to a source, many rows to one."""
 
     files: Annotated[Texts, Field(min_length=1)]
@@ -163,26 +166,19 @@ class Join(Spec):
     right: str
     unmatched: Literal["keep", "ignore"] = "keep"
     prefix: str = ""
-    encoding: Encoding | None = None
-    header_row: HeaderRows = (1,)
     ids: Ids | None = None
 
 
-class Source(Spec):
+class Source(FileKeys):
     """Where rows of one canonical table come from, and how to read them."""
 
     files: Texts = ()
     database: str | None = None
     table: str | None = None
-    sheet: str | None = None
-    header_row: HeaderRows = (1,)
-    rows: str = ""
-    encoding: Encoding | None = None
     timezone: Zone | None = None
     columns: dict[str, HeaderName]
     attributes: dict[str, HeaderName] = {}
     constants: dict[str, str] = {}
-    fill_down: Texts = ()
     stage: str | None = None
     values: dict[str, dict[str, str]] = {}
     first_of: dict[str, Annotated[str, Field(min_length=1)]] = {}
@@ -203,6 +199,11 @@ class Source(Spec):
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None
     repeats: Literal["drop", "keep", "last"] | None = None
+
+    @property
+    def home(self) -> tuple[Any, ...]:
+        """Which rows these are, of all that its files or its database hold."""
+        return self.files, self.sheet, self.rows, self.database, self.table
 
     @model_validator(mode="before")
     @classmethod
@@ -316,6 +317,7 @@ class Funnel(Spec):
     lead_url: LeadUrl | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     window_weeks: Annotated[int, Field(ge=2, le=520)] = 13
+    week_starts: Literal["monday", "sunday"] = "monday"
     fiscal_year_starts: Annotated[int, Field(ge=1, le=12)] = 1
     exported_on: Day | None = None
     max_bad_share: Share = 0.05
@@ -361,8 +363,8 @@ class Funnel(Spec):
     @property
     def is_snapshot(self) -> bool:
         """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
-        homes = [(source.files, source.database, source.table) for source in self.leads]
-        return all((source.files, source.database, source.table) in homes for source in self.entries)
+        homes = [source.home for source in self.leads]
+        return all(source.home in homes for source in self.entries)
 
     @property
     def judged_weeks(self) -> int:
@@ -390,7 +392,7 @@ def project_root() -> Path:
 
 
 def read_funnel(name: str) -> Funnel:
-    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on quarters are those of its year.
+    """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on weeks and quarters are its own.
 
     Raises FunnelError that lists every mistake of the file.
     """
@@ -421,6 +423,7 @@ def read_funnel(name: str) -> Funnel:
     if mistakes:
         raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
     begin_years_in(funnel.fiscal_year_starts)
+    begin_weeks_on(funnel.week_starts)
     return funnel
 
 

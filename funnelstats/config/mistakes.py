@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from funnelstats.config.errors import nearest, suggestion
-from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES
+from funnelstats.config.errors import listed, nearest, suggestion
+from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, KEYS_OF_KIND, KEYS_OF_TABLE, ROW_NUMBER, TABLES
 
 OF_LEADS = frozenset({
     "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
@@ -142,8 +142,9 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     constants = set(_mapping(source.get("constants")))
     given = named | constants | ({"stage"} if table == "entries" and "stage" in source else set())
     given |= {"lead_id"} if "lead_by" in source and "lead_id" in known else set()
+    given |= {"entered_at"} if table == "entries" and _of_ends(source, [*undated, *stages[-1:], *ENDS]) else set()
     yield from _constant_mistakes(table, source, named, constants)
-    yield from _key_mistakes(table, source, named)
+    yield from _key_mistakes(source, known, named)
     for column, spec in known.items():
         if spec.required and isinstance(columns, Mapping) and column not in given:
             yield f"columns.{column}: must be stated"
@@ -153,10 +154,12 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "table: database and table go together"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
-    if "repeats" in source and table not in ("payments", "costs"):
-        yield "repeats: only of payments and costs; of leads state keep or latest_by"
-    if "attributes" in source and table != "leads":
-        yield "attributes: only leads have attributes"
+    for key, tables in KEYS_OF_TABLE.items():
+        if key in source and table not in tables:
+            yield f"{key}: only {listed(tables)} have it"
+    for key, kinds in KEYS_OF_KIND.items():
+        if key in source and "database" in source:
+            yield f"{key}: only {listed(kinds)} files have it, and no database; leave it out"
     if source.get("thousands") and source.get("thousands") == source.get("decimal", "."):
         yield f"thousands: must differ from decimal, got {source['thousands']!r} for both"
     for name in sorted(set(_mapping(source.get("attributes")))) if table == "leads" else []:
@@ -172,6 +175,12 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     for key in ("values", "date_format", "missing", "first_of"):
         for column in sorted(set(_mapping(source.get(key))) - mapped):
             yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
+
+
+def _of_ends(source: Mapping[str, Any], ends: list[str]) -> bool:
+    """Whether all entries of a source are of stages that need no date."""
+    of_values = _mapping(_mapping(source.get("values")).get("stage")).values()
+    return {*([source["stage"]] if "stage" in source else of_values)} <= {*ends, IGNORE}
 
 
 def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], constants: set[str]) -> Iterator[str]:
@@ -192,25 +201,18 @@ def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], c
             yield f'columns.{name}: "{ROW_NUMBER}", the number of the row, can only be an id'
         if header == ROW_NUMBER and "database" in source:
             yield f"columns.{name}: rows of a database have no number that stays"
-    if "fill_down" in source and "database" in source:
-        yield "fill_down: rows of a database have no order"
 
 
-def _key_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
+def _key_mistakes(source: Mapping[str, Any], known: Collection[str], named: set[str]) -> Iterator[str]:
     """What is wrong with how rows find their lead."""
-    for key in ("ids", "lead_by", "shared"):
-        if key in source and (table == "leads" or "lead_id" not in TABLES[table]):
-            yield (
-                f"{key}: only rows that belong to a lead have it; {table} have none"
-                if table != "leads"
-                else (f"{key}: leads are what the rows of the other tables are compared with; state it there")
-            )
     if "lead_by" in source and "lead_id" in named:
         yield "lead_by: state either columns.lead_id or lead_by, not both"
     if "lead_by" in source and isinstance(source["lead_by"], Mapping) and len(source["lead_by"]) != 1:
         yield 'lead_by: must name one header and what it is of leads: { "Contact ID" = "contact" }'
     if "shared" in source and "lead_by" not in source:
         yield "shared: says which lead counts where lead_by finds several; state lead_by"
+    if "shared" in source and "entered_at" in known and "entered_at" not in named:
+        yield "shared: the lead counts that was created last before the row; state columns.entered_at"
 
 
 def _unit_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
@@ -229,8 +231,6 @@ def _stage_source_mistakes(
     table: str, source: Mapping[str, Any], named: set[str], stages: list[str], undated: list[str]
 ) -> Iterator[str]:
     if table != "entries":
-        if "stage" in source:
-            yield "stage: only entries have a stage"
         return
     if "stage" in source and "stage" in named:
         yield "stage: state either stage or columns.stage, not both"

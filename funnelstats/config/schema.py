@@ -72,6 +72,31 @@ TABLES: dict[str, dict[str, Column]] = {
     },
 }
 
+FILES = ("CSV", "JSON", "Parquet", "XES", "XLSX")
+"""Kinds of files that are read, told by their content; beside them tables of databases."""
+
+KEYS_OF_KIND = {
+    "encoding": ("CSV", "JSON"),
+    "header_row": ("CSV", "XLSX"),
+    "sheet": ("XLSX",),
+    "rows": ("JSON",),
+    "fill_down": FILES,
+}
+"""Keys of how a file is read, and the kinds of files that they go with; with a database none does."""
+
+KEYS_OF_TABLE = {
+    "attributes": ("leads",),
+    "keep": ("leads",),
+    "latest_by": ("leads",),
+    "stage": ("entries",),
+    "unmapped": ("entries",),
+    "ids": ("entries", "contacts", "payments"),
+    "lead_by": ("entries", "contacts", "payments"),
+    "shared": ("entries", "contacts", "payments"),
+    "repeats": ("payments", "costs"),
+}
+"""Keys of a source that only some tables have."""
+
 DURATIONS = frozenset({"duration_s"})
 """Numbers that are how long something took."""
 

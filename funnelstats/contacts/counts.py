@@ -22,14 +22,13 @@ from funnelstats.core.counts import (
     grouped,
     in_order,
     known_within,
-    monday,
     named,
     nothing_counted,
     number_of,
     on_date,
     whole_numbers,
 )
-from funnelstats.core.journeys import EPISODE, episodes, local_day, visible
+from funnelstats.core.journeys import EPISODE, episodes, local_day, period_begin, visible
 
 OUTSIDE = "(outside)"
 """The stage of a contact before its lead's first stage entry, or after the lead was lost or returned."""
@@ -137,7 +136,7 @@ def contact_counts(
 
     A contact counts once its follow-up is over at ``as_of``, whatever came of it; until then it is too recent.
     ``between`` holds the first and last date of the contacts. ``by`` may name manager (whose contact it was),
-    kind, stage (where the lead stood; OUTSIDE last) and week (the Monday of the contact's).
+    kind, stage (where the lead stood; OUTSIDE last) and week (the first day of that of the contact).
 
     Returns *by, contacts, conversations, effective, advances (stages moved on by), sales, days (of follow-up, see
     ``touches``), too_recent; no rows without contacts.
@@ -147,7 +146,7 @@ def contact_counts(
         return nothing_counted(keys, CONTACT_COUNTS)
     rows = touches.filter(known_within(touches.on, as_of, between, "between"))
     judged = on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days
-    rows = rows.mutate(week=monday(rows.on), _judged=judged)
+    rows = rows.mutate(week=period_begin(rows.on, "week"), _judged=judged)
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
     order = [key if key != "stage" else "_place" for key in keys]

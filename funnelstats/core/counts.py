@@ -3,7 +3,7 @@
 Rows of a result are groups x steps or groups x days, never leads. Counts are int64, dates datetime64[us],
 names str, on every engine; groups are sorted, "(missing)" last, then the funnel's order.
 Every date after `as_of` does not exist. Two groups belong to the stage counted, not to the lead:
-`by="manager"` is the owner at its entry, `by="week"` the Monday of the week of its entry.
+`by="manager"` is the owner at its entry, `by="week"` the first day of the week of its entry.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.conversion import COUNTS
 from funnelstats.core.incidence import OUTCOMES
-from funnelstats.core.journeys import EPISODE
+from funnelstats.core.journeys import EPISODE, period_begin
 
 FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
@@ -80,7 +80,7 @@ def entries_of_steps(
 ) -> tuple[list[str], ir.Table]:
     """The keys to group by, and the stages entered in time that a step leads on from, with step, horizon and age."""
     keys = group_keys(by, [*journeys.columns, "week"])
-    rows = journeys.mutate(week=monday(journeys.entered_on)) if "week" in keys else journeys
+    rows = journeys.mutate(week=period_begin(journeys.entered_on, "week")) if "week" in keys else journeys
     known = (rows.place < len(funnel.steps)) & known_within(rows.entered_on, as_of, entered_between)
     rows = with_shown(rows.filter(known), keys)
     return keys, rows.mutate(
@@ -274,11 +274,6 @@ def stage_span(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
         last=known.entered_on.max(),
     )
     return fetch(counted).sort_values("stage", key=lambda stage: stage.map(ordered.index)).reset_index(drop=True)
-
-
-def monday(day: ir.DateValue) -> ir.DateValue:
-    # DuckDB's date_trunc may return a timestamp; a week is a date on every engine.
-    return day.truncate("W").cast("date")
 
 
 def on_date(day: date) -> ir.DateScalar:

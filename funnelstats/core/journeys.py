@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from funnelstats.config.dates import months_apart
+from funnelstats.config.dates import days_ahead, months_apart
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
@@ -322,24 +322,23 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
 
 
 def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Table:  # noqa: ARG001
-    """The journeys with `cohort`: the first day of the ISO week, month or quarter they entered the funnel.
+    """The journeys with `cohort`: the first day of the week, month or quarter they entered the funnel.
 
     A reopened one entered where it was reopened.
     """
     if unit not in COHORT_UNITS:
         raise FunnelError(f'no cohort unit "{unit}"; {suggestion(unit, COHORT_UNITS)}')
-    day = journeys.began_on
-    # DuckDB's date_trunc may return a timestamp; a cohort is a date on every engine.
-    first = quarter_begin(day) if unit == "quarter" else day.truncate(COHORT_UNITS[unit]).cast("date")
-    return journeys.mutate(cohort=first)
+    return journeys.mutate(cohort=period_begin(journeys.began_on, unit))
 
 
-def quarter_begin(day: ir.DateValue) -> ir.DateValue:
-    """The first day of a day's quarter, of the fiscal year where the funnel has one."""
-    if not (months := months_apart()):
-        return day.truncate("Q").cast("date")
-    apart = ibis.interval(months=months)
-    return ((day - apart).truncate("Q").cast("date") + apart).cast("date")
+def period_begin(day: ir.DateValue, unit: str) -> ir.DateValue:
+    """The first day of a day's week, month or quarter, as the funnel's weeks and its fiscal year begin."""
+    moved = {"week": (days_ahead(), "D"), "quarter": (-months_apart(), "M")}.get(unit, (0, "D"))
+    # DuckDB's date_trunc may return a timestamp; a period begins with a date on every engine.
+    if not moved[0]:
+        return day.truncate(COHORT_UNITS[unit]).cast("date")
+    ahead = ibis.interval(*moved)
+    return ((day + ahead).truncate(COHORT_UNITS[unit]).cast("date") - ahead).cast("date")
 
 
 def earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +11,10 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from funnelstats.config.errors import FunnelError, gathered, suggestion, visible
-from funnelstats.config.funnel import Funnel, Join, Source
-from funnelstats.config.schema import ENDS, KNOWN_ON, ROW_NUMBER, TABLES
+from funnelstats.config.dates import EXCEL, EXCEL_1904
+from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
+from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
+from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON, ROW_NUMBER, TABLES
 from funnelstats.importing.cell_facts import (
     currency_facts,
     grouped_columns,
@@ -25,7 +26,7 @@ from funnelstats.importing.cell_facts import (
 from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
-from funnelstats.importing.files import SourceFile, read_database, read_file, read_source_file
+from funnelstats.importing.files import SourceFile, read_database, read_source_file
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import (
     NUMBER,
@@ -38,6 +39,7 @@ from funnelstats.importing.mapping import (
 )
 from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, from_history, with_repeats
+from funnelstats.importing.workbooks import XLSX_1904
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
@@ -150,7 +152,7 @@ def _piece(
     occurring = [(fault, int(counts[f"_{place}"])) for place, fault in enumerate(faults) if counts[f"_{place}"]]
     refuse_bad_columns(cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(selected, funnel, table, source)
-    sheets = [file.name for file in read if file.kind == "XLSX"]
+    sheets = [file.name for file in read if file.kind.startswith("XLSX")]
     odd += [*one_clock(selected, funnel, table, source, days)]
     odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
     odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
@@ -202,9 +204,12 @@ def _read_source(
     named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
     named |= {*source.only, *source.without, *source.later_by.values()}
     named |= {source.latest_by} if source.latest_by else set()
+    keys = {join.left for join in source.join}
+    # The key of a joined file may stand in one that is joined before it, and be named by its prefix.
+    named |= {key for key in keys for join in source.join if join.prefix and key.startswith(join.prefix)}
     lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup.columns]
-    wanted = sorted({*(join.left for join in source.join), *(named - set(added)), *source.fill_down})
+    wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
     needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
     if source.database:
         stored = str(source.table)
@@ -217,6 +222,12 @@ def _read_source(
                 path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted, needs)
             ),
         )
+        _refuse_keys(source, [(file.name, file.kind) for file in reads])
+        for file in reads:
+            if file.kind == XLSX_1904 and any(EXCEL in formats for formats in source.date_format.values()):
+                raise FunnelError(
+                    f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
+                )
     parts = []
     for file in reads:
         columns = file.read.columns
@@ -231,6 +242,18 @@ def _read_source(
     for join, lookup in zip(source.join, lookups, strict=True):
         raw = raw.left_join(lookup, id_form(trimmed(raw[join.left], BLANKS), join.ids) == lookup[lookup.columns[0]])
     return (_numbered(raw, funnel, files) if ROW_NUMBER in headers else raw), reads
+
+
+def _refuse_keys(stated: FileKeys, read: Sequence[tuple[str, str]]) -> None:
+    """Stop where a key is stated that none of the files has, by their names and kinds."""
+    there = {kind.split()[0] for _name, kind in read}
+    mistakes = [
+        f"{read[0][0]}: {key}: only {listed(kinds)} files have it, and this was read as {read[0][1]}; leave it out"
+        for key, kinds in KEYS_OF_KIND.items()
+        if key in stated.model_fields_set and there.isdisjoint(kinds)
+    ]
+    if mistakes:
+        raise FunnelError("\n".join(mistakes))
 
 
 def _needed_headers(table: str, source: Source) -> list[str]:
@@ -256,14 +279,16 @@ def _numbered(raw: ir.Table, funnel: Funnel, files: Files) -> ir.Table:
 def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], name: str, number: int) -> ir.Table:
     """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
     reads = [
-        read_file(path, encoding=join.encoding, header_row=join.header_row, needs=Needs((join.right,), {}))
+        read_source_file(path, join, None, Needs((join.right,), {}))
         for pattern in join.files
         for path in files[pattern]
     ]
     file = ", ".join(join.files)
+    _refuse_keys(join, [(file, read.kind) for read in reads])
     rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
-    if join.right not in rows.columns:
-        raise FunnelError(f'{file}: no column "{join.right}"; {suggestion(join.right, rows.columns)}')
+    for header in (join.right, *join.fill_down):
+        if header not in rows.columns:
+            raise FunnelError(f'{file}: no column "{header}"; {suggestion(header, rows.columns)}')
     for row, value, why in (line for read in reads for line in read.broken if code_of(line[2]) != "closing"):
         raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
     match = f"_match{number}"
@@ -299,7 +324,9 @@ def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
     """The pieces with the same columns in the same order, null where a source has none."""
     types = {column: kind for piece in pieces for column, kind in piece.schema().items()}
     if table == "entries":
-        types |= {column: types.get(column, "string") for column in ("manager", "reason")}
+        # Ends may have no date, and no source need say whose they are, or why.
+        always = {"entered_at": "timestamp(6)", "entered_on": "date", "manager": "string", "reason": "string"}
+        types |= {column: kind for column, kind in always.items() if column not in types}
     return [
         piece.select(
             **{

@@ -327,7 +327,7 @@ def currency_facts(
         yield from _mixed(_signs(cells, source.currency_signs), funnel, table, column, mend)
     formats: Counter[str] = Counter()
     for file in files:
-        if file.kind == "XLSX":
+        if file.kind.startswith("XLSX"):
             formats.update(_formats(file, column, source, _rows_of(cells, file)))
     yield from _mixed(formats, funnel, table, column, "")
     mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}

@@ -22,7 +22,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnelstats.config.dates import EPOCHS, EXCEL, month_words
+from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
 
@@ -142,7 +142,7 @@ EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$", EX
 MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 WHOLE = 86_400_000_000
 """Microseconds of a day."""
-DAYS_TO_1970 = 25_569
+DAYS_TO_1970 = {EXCEL: 25_569, EXCEL_1904: 24_107}
 """The number that a spreadsheet gives the first day of 1970."""
 
 TYPOGRAPHIC = "\u2212\u00a0\u2009\u202f\u2019", "-   '"
@@ -278,12 +278,12 @@ def _codes(fmt: str) -> set[str]:
 
 
 def _by_format(text: ir.StringValue, fmt: str, clock: str, zone: str) -> ir.TimestampValue:
-    if fmt == EXCEL:
+    if fmt in DAYS_TO_1970:
         serial = ibis.ifelse(
-            text.re_search(EPOCH_DIGITS[fmt]), text.replace(",", ".").try_cast("float64"), ibis.null("float64")
+            text.re_search(EPOCH_DIGITS[EXCEL]), text.replace(",", ".").try_cast("float64"), ibis.null("float64")
         )
         # To the millisecond: a fraction of a day is no exact second.
-        wall = make_timestamp((serial * WHOLE / 1000).round().cast("int64") * 1000 - DAYS_TO_1970 * WHOLE)
+        wall = make_timestamp((serial * WHOLE / 1000).round().cast("int64") * 1000 - DAYS_TO_1970[fmt] * WHOLE)
         return ibis.ifelse(serial % 1 == 0, instant_at(zone, wall), instant_at(clock, wall))
     if fmt in EPOCHS:
         unit = fmt.removesuffix("_day")

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import Source
+from funnelstats.config.funnel import FileKeys
 from funnelstats.importing.cells import (
     ROW,
     Read,
@@ -118,8 +118,8 @@ def _read_plain(
         return read_csv(file, path, wanted, header_row, needs)
 
 
-def read_source_file(path: Path, source: Source, wanted: Sequence[str], needs: Needs | None = None) -> Read:
-    """The wanted columns of a file, as its source states how to read it."""
+def read_source_file(path: Path, source: FileKeys, wanted: Sequence[str] | None, needs: Needs | None = None) -> Read:
+    """The wanted columns of a file (all where none is named), as its source states how to read it."""
     read = read_file(
         path,
         wanted,
@@ -129,7 +129,9 @@ def read_source_file(path: Path, source: Source, wanted: Sequence[str], needs: N
         way=source.rows,
         needs=needs,
     )
-    return read._replace(columns=_filled_down(read.columns, [name for name in source.fill_down if name in wanted]))
+    return read._replace(
+        columns=_filled_down(read.columns, [name for name in source.fill_down if name in read.columns.column_names])
+    )
 
 
 def _filled_down(columns: pa.Table, names: Sequence[str]) -> pa.Table:

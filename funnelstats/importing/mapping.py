@@ -358,7 +358,8 @@ def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> 
     if source.stage is not None:
         return ibis.literal(source.stage), _null("string")
     text = texts["stage"]
-    own = {stage: stage for stage in (*funnel.stages, *funnel.undated, *ENDS)}
+    dated = funnel.stages if "entered_at" in texts else funnel.stages[-1:]
+    own = {stage: stage for stage in (*dated, *funnel.undated, *ENDS)}
     stage = text.substitute({**own, **_bare(source.values.get("stage", {}))}, else_=_null("string"))
     unknown = text.notnull() & stage.isnull() & ~text.isin(FORMULA_ERRORS)
     return stage, ibis.ifelse(unknown, text, _null("string"))
@@ -382,12 +383,13 @@ def _ignored(
             text = trimmed(raw[name].fill_null(""), BLANKS)
             named = [value.strip(BLANKS) for value in values]
             reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
-    claims = claims_its_end(source, funnel)
-    if claims and not filters_tell(source, funnel):
-        chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
-        claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
-    if source.stage is not None and source.stage not in funnel.undated and not claims:
-        reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
+    if source.stage not in (None, *funnel.undated) and "entered_at" in texts:
+        claims = claims_its_end(source, funnel)
+        if claims and not filters_tell(source, funnel):
+            chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
+            claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
+        if not claims:
+            reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
     for name, header in source.later_by.items():
         reasons.append((texts[f"{LATER}{name}"].isnull(), ibis.literal(f"no {header}")))
     ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]

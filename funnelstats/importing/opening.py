@@ -123,8 +123,8 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
 
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page judges."""
-    _, sunday = week_days(week)
-    return sunday - timedelta(days=7 * funnel.judged_weeks - 1), sunday
+    _, last = week_days(week)
+    return last - timedelta(days=7 * funnel.judged_weeks - 1), last
 
 
 def window_before(week: str, funnel: Funnel) -> tuple[date, date]:
@@ -135,23 +135,22 @@ def window_before(week: str, funnel: Funnel) -> tuple[date, date]:
 
 def trend_window(week: str, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that a week's page shows week by week: twice the judged ones."""
-    _, sunday = week_days(week)
-    return sunday - timedelta(days=14 * funnel.judged_weeks - 1), sunday
+    _, last = week_days(week)
+    return last - timedelta(days=14 * funnel.judged_weeks - 1), last
 
 
 def alarm_window(week: str) -> tuple[date, date]:
     """First and last day of the stage entries that a week's alarms watch: from the half-year before the week's.
 
-    All pages of a half-year (ISO weeks 1 to 26, and the rest) begin to count at the same day, so that however often
+    All pages of a half-year (weeks 1 to 26, and the rest) begin to count at the same day, so that however often
     one looks no alarm is due to looking often; an alarm has 26 to 52 weeks behind it.
 
     >>> alarm_window("2026-W26")
     (datetime.date(2025, 6, 30), datetime.date(2026, 6, 28))
     """
-    _, sunday = week_days(week)
-    year, number, _ = sunday.isocalendar()
-    first = date.fromisocalendar(year - 1, 27, 1) if number <= 26 else date.fromisocalendar(year, 1, 1)
-    return first, sunday
+    year, number = int(week[:4]), int(week[6:8])
+    half = f"{year - 1}-W27" if number <= 26 else f"{year}-W01"
+    return week_days(half + week[8:])[0], week_days(week)[1]
 
 
 class Quality(NamedTuple):
@@ -197,7 +196,7 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
     """What preparation writes of a row left out as declared, in the language of the page; values stay as they are."""
     sources = [source for table in TABLES for source in getattr(funnel, table)]
     files = {", ".join(join.files) for source in sources for join in source.join}
-    columns = {source.columns["entered_at"] for source in funnel.entries if source.stage is not None}
+    columns = {header for source in funnel.entries for name, header in source.columns.items() if name == "entered_at"}
     columns |= {header for source in sources for header in source.later_by.values()}
     return {
         FURTHER_ROWS: _("further rows of a lead"),

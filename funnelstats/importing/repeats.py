@@ -186,8 +186,8 @@ def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
 
 def from_history(checked: ir.Table, funnel: Funnel) -> bool:
     """Whether leads are read from their own history: its further rows are no other leads, and nothing against it."""
-    histories = {(source.files, source.columns["lead_id"]) for source in funnel.entries if source.stage is None}
-    if not any((source.files, source.columns["lead_id"]) in histories for source in funnel.leads):
+    histories = {(source.home, source.columns["lead_id"]) for source in funnel.entries if source.stage is None}
+    if not any((source.home, source.columns["lead_id"]) in histories for source in funnel.leads):
         return False
     again = checked["_reason"].startswith("again").fill_null(False)
     found = checked.aggregate(again=again.sum(), kept=checked["_reason"].isnull().sum()).execute().iloc[0]

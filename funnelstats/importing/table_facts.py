@@ -15,7 +15,7 @@ import pandas as pd
 
 from funnelstats.config.errors import nearest
 from funnelstats.config.funnel import Funnel, Source, stated_for
-from funnelstats.config.schema import ENDS, KNOWN_ON
+from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON
 from funnelstats.importing.cells import instant_at, wall_clock
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
@@ -348,7 +348,7 @@ def _creation_lines(funnel: Funnel) -> str:
 
 def _entry_lines(source: Source, funnel: Funnel) -> str:
     stated = source.model_dump(mode="json", exclude_defaults=True)
-    same = ("files", "database", "table", "sheet", "header_row", "encoding", "timezone", "only", "without", "join")
+    same = ("files", "database", "table", *KEYS_OF_KIND, "timezone", "only", "without", "join")
     columns = {"lead_id": source.columns["lead_id"], "entered_at": source.columns["created_at"]}
     columns |= {"manager": source.columns["manager"]} if "manager" in source.columns else {}
     lines = {key: stated[key] for key in same if key in stated} | {"stage": funnel.stages[0], "columns": columns}

@@ -14,6 +14,9 @@ from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_co
 from funnelstats.importing.closing import Needs, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
 
+XLSX_1904 = "XLSX (days since 1904)"
+"""The kind of a workbook whose numbers of days are not those of others; its true dates are read as they show."""
+
 FORMULA_WITHOUT_RESULT = (
     rb'<c r="([A-Z]+)(\d+)"(?:(?! t="str")[^>])*>(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)\s*(?:<v ?/>|<v></v>)?\s*</c>'
 )
@@ -49,6 +52,8 @@ def read_xlsx(
     header_row: Sequence[int] = (1,),
     needs: Needs | None = None,
 ) -> Read:
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
     book = _opened(path)
     tables = {table.title: table for table in book.worksheets}
     visible = _visible(book)
@@ -79,7 +84,7 @@ def read_xlsx(
     columns = text_columns(without_closing_lines(filled, header, needs, broken), header, chosen)
     book.close()
     _refuse_formulas(path, table._worksheet_path, header, chosen, header_row[-1])
-    return Read(columns, broken, "XLSX", header)
+    return Read(columns, broken, XLSX_1904 if book.epoch == CALENDAR_MAC_1904 else "XLSX", header)
 
 
 def _other_sheets(

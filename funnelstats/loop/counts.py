@@ -19,8 +19,8 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import fetch, group_keys, in_order, monday, on_date, whole_numbers
-from funnelstats.core.journeys import EPISODE, category_of, not_before, visible, with_leads
+from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.core.journeys import EPISODE, category_of, not_before, period_begin, visible, with_leads
 from funnelstats.importing.mapping import YES
 
 if TYPE_CHECKING:
@@ -257,10 +257,10 @@ def hand_over_days(
     """Hand-overs that reached a stage, were sent back or refused before it, or are open, by days since hand-over.
 
     Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of
-    `outcome_days` with its lost leads in two. `by="week"` is the Monday of the week of the hand-over.
+    `outcome_days` with its lost leads in two. `by="week"` is the first day of the week of the hand-over.
     """
     aimed, _days = followed_to(funnel, to_stage)
-    handed = handed.mutate(week=monday(handed.handed_on))
+    handed = handed.mutate(week=period_begin(handed.handed_on, "week"))
     keys = group_keys(by, handed.columns)
     reached = handed[f"_on_{funnel.stages.index(aimed)}"]
     left = ibis.coalesce(reached, handed.ended_on, on_date(as_of))

@@ -17,7 +17,7 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, paid_by_lead, whole_numbers, with_shown
-from funnelstats.core.journeys import earlier, episodes, not_before, quarter_begin, visible, with_leads
+from funnelstats.core.journeys import earlier, episodes, not_before, period_begin, visible, with_leads
 from funnelstats.money.revenue import deals_to_come, returns
 
 SOURCE = ["channel", "campaign"]
@@ -74,7 +74,7 @@ def lead_values(
         "state",
         "paid",
         "returned",
-        cohort=quarter_begin(rows.entered_on),
+        cohort=period_begin(rows.entered_on, "quarter"),
         left_on=ibis.cases(
             (won, rows.won_on.fill_null(rows.entered_on)),
             (rows.unended == 0, not_before(rows.ended_on, rows.entered_on)),
@@ -167,7 +167,7 @@ def spend_counts(
     rows = rows.select(
         "amount",
         "date",
-        cohort=quarter_begin(rows.date),
+        cohort=period_begin(rows.date, "quarter"),
         **{name: visible(rows[name]) if name in rows.columns else text for name in SOURCE},
     )
     keys = group_keys(by, rows.columns)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from funnelstats.config.dates import days_ahead
 from funnelstats.config.words import _, axis_day, day, label, number
 from funnelstats.page.figures import (
     ACCENT,
@@ -127,7 +128,8 @@ def deals_chart(plan: Plan) -> Shown:
     if not (total["total"] > 0).any():
         return show_text(_("There is nothing to draw: no deal is expected by then."), box="note")
     total = total.reset_index()
-    ends = total[(total["on"].dt.day_of_week == 6) | (total["on"] == total["on"].max())].reset_index(drop=True)
+    closing = total["on"].dt.day_of_week == 6 - days_ahead()
+    ends = total[closing | (total["on"] == total["on"].max())].reset_index(drop=True)
     last = ends.iloc[-1]
     alt = _("Deals to expect by {by}: {old} from the leads open now, {all} with the new leads; the goal is {goal}.")
     marks = [

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from funnelstats.config.dates import days_ahead
 from funnelstats.config.words import percent
 from funnelstats.core.comparing import is_ranked
 from funnelstats.core.incidence import OUTCOMES
@@ -213,15 +214,15 @@ def whole(leads: npt.ArrayLike) -> Array:
 def plan_calendar(plan: Plan, contacts: pd.DataFrame, managers: int) -> pd.DataFrame:
     """The plan week by week: leads to win in, stages they enter, deals, contacts and meetings of one manager a day.
 
-    ``contacts`` is a frame of ``stage_contacts``. Returns ``week`` (its Monday), ``working_days, new_leads,
+    ``contacts`` is a frame of ``stage_contacts``. Returns ``week`` (its first day), ``working_days, new_leads,
     into_<stage>`` for each later stage, ``contacts, meetings`` and ``contacts_a_manager_a_day,
     meetings_a_manager_a_day`` (working days); missing where contacts, meetings or managers are unknown. Contacts are
     planned for the week in which a lead enters the stage they are made at.
     """
     first, *later = plan.funnel.stages
-    entries = plan.entries.assign(both=plan.entries["new"] + plan.entries["open"], week=_monday(plan.entries["on"]))
+    entries = plan.entries.assign(both=plan.entries["new"] + plan.entries["open"], week=_week_begin(plan.entries["on"]))
     table = entries.groupby(["week", "stage"])["both"].sum(min_count=1).unstack()
-    worked = _monday(working_days(plan.goal, plan.funnel).to_series()).value_counts()
+    worked = _week_begin(working_days(plan.goal, plan.funnel).to_series()).value_counts()
     found = pd.DataFrame({"working_days": worked.reindex(table.index, fill_value=0).astype("int64")})
     found["new_leads"] = table[first]
     found[[f"into_{stage}" for stage in later]] = table[later]
@@ -253,8 +254,8 @@ def weeks_alike(calendar: pd.DataFrame) -> pd.DataFrame:
     return done[first].reset_index(drop=True)
 
 
-def _monday(on: pd.Series) -> pd.Series:
-    return on - pd.to_timedelta(on.dt.day_of_week, unit="D")
+def _week_begin(on: pd.Series) -> pd.Series:
+    return on - pd.to_timedelta((on.dt.day_of_week + days_ahead()) % 7, unit="D")
 
 
 def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,7 +14,7 @@ from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, stage_dates, times
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
-from funnelstats.recognising.sources import Sources, joined
+from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -27,7 +28,10 @@ MOST_LISTED = 10
 
 
 class Dated(NamedTuple):
-    """A column of dates that are each an entry into one stage, of the rows where other columns hold these values."""
+    """A column of dates that are each an entry into one stage, of the rows where other columns hold these values.
+
+    Of an end that no column dates the header is "".
+    """
 
     stage: str
     table: Table
@@ -154,8 +158,17 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         for name in ("manager", "reason")
         if name not in table.roles and name in deals.roles
     }
-    of_deals = joined(deals, table.header("lead_id"), "deal.") if lacking and deals.sheet is not table.sheet else None
+    of_deals = (
+        joined(deals.sheet, table.header("lead_id"), deals.header("lead_id"), "deal.")
+        if lacking and deals.sheet is not table.sheet
+        else None
+    )
     columns |= lacking if of_deals else {}
+    people = None
+    if of_deals and "manager" in lacking:
+        name, people = owner(sources.export, deals)
+        columns |= {"manager": name} if people else {}
+        people = people and {**people, "left": f"deal.{people['left']}"}
     there = {*table.sheet.cells[table.header("stage")].dropna()}
     meant = {name: end for name, end in stages.meant.items() if name in there and name != end}
     left_out = [name for name, end in meant.items() if end == IGNORE]
@@ -169,7 +182,7 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
         only=_of_stages(table),
-        joins=(of_deals,),
+        joins=(of_deals, people),
         roles=("stage", "manager", "reason"),
     )
 
@@ -183,44 +196,33 @@ def _add_created(sources: Sources, stage: str) -> None:
 
 def _snapshot(sources: Sources) -> Stages:
     deals = sources.export.deals
-    found: list[Dated] = []
-    for table in [deals, *sources.export.details]:
-        found += [Dated(stage, table, header, {}) for header, stage in stage_dates(table).items()]
-        for end in ("won", "lost"):
-            values = ended_as(table, end)
-            at = table.roles.get(end) or (table.roles.get("closed") if values else None)
-            if at and not any(end_of(other.stage) == end for other in found):
-                stage = values[0] if end == "won" and len(values) == 1 else end
-                found.append(Dated(stage, table, at.header, {table.status: values} if values else {}))
-    if not found:
-        sheets = [*(table.sheet for table in [deals, *sources.export.details]), *sources.export.unused]
+    tables = [deals, *sources.export.details]
+    found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
+    for dated, table, end in product((True, False), tables, ("won", "lost")):
+        only = table.ends.get(end, {})
+        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
+        if (at if dated else only) and not any(end_of(other.stage) == end for other in found):
+            values = only.get(table.status, [])
+            stage = values[0] if end == "won" and len(values) == 1 else end
+            found.append(Dated(stage, table, at.header if at else "", only))
+    created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
+    dates = any(dated.header for dated in [*created, *found])
+    misread = not_dates([dated.table.sheet for dated in found if not dated.header])
+    if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
+        misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
         raise FunnelError(
-            f"{deals.sheet.name}: {known}, and no date says when{not_dates(sheets)}; needed are the date of closing, "
+            f"{deals.sheet.name}: {known}, and no date says when{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
-    created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
-    if created and any(_is_the_same(created[0], dated) for dated in found):
+    if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
-    said = {end_of(dated.stage) for dated in found}
-    if "won" not in said and any(ended_as(table, "won") for table in [deals, *sources.export.details]):
-        _ask_for_the_win(sources, deals.status, stages.order[-1])
     if created:
         _add_created(sources, CREATED)
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
-
-
-def _ask_for_the_win(sources: Sources, status: str, last: str) -> None:
-    """Wins that a status tells and no date: only a person knows whether the last stage's date is theirs."""
-    question = f"“{status}” says which deals are won, and no date says when; is the date of “{last}” that of the win?"
-    answer = sources.ask(question, ["yes", "no"], None)
-    if answer == "no":
-        raise FunnelError(f"{question[: question.index(';')]}: export the date of closing, or the history of stages")
-    if answer is None:
-        sources.open.append(question)
 
 
 def _is_the_same(created: Dated, dated: Dated) -> bool:
@@ -230,30 +232,29 @@ def _is_the_same(created: Dated, dated: Dated) -> bool:
     return bool(same >= NEARLY_ALL * created.table.sheet.cells[created.header].notna().sum())
 
 
-def ended_as(table: Table, end: str) -> list[str]:
-    """The values of a table's status that mean this end."""
-    values = table.sheet.cells[table.status].dropna().unique().tolist() if table.status else []
-    return [value for value in values if end_of(value) == end]
-
-
 def _moves(dated: Dated) -> pd.DataFrame:
-    """Entries ``lead, stage, at`` of a column of dates."""
+    """Entries ``lead, stage, at`` of a column of dates, or of an end without one."""
     table, cells = dated.table, dated.table.sheet.cells
     for name, values in dated.only.items():
         cells = cells[cells[name].isin(values)]
-    at = times(cells[dated.header], table.sheet.fields[dated.header])
-    return pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage, "at": at}).dropna()
+    moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
+    if not dated.header:
+        return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
+    return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
     table = dated.table
-    columns = {"lead_id": table.header("lead_id"), "entered_at": dated.header}
+    columns = {"lead_id": table.header("lead_id")} | ({"entered_at": dated.header} if dated.header else {})
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
+    by = " and ".join(f"“{name}”" for name in dated.only)
+    if not dated.header:
+        sources.notes.append(f"{table.sheet.name}: which leads are “{stage}” is told by {by}, and by no date when")
     sources.add(
         "entries",
-        f"“{dated.stage}” as “{dated.header}” dates it",
+        f"“{dated.stage}” " + (f"as “{dated.header}” dates it" if dated.header else f"by {by}, without a date"),
         table,
         columns,
         f"stage = {toml_value(stage)}",

@@ -13,10 +13,11 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import ALIKE
+from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import Field, Sheet
-from funnelstats.recognising.stages import end_of
-from funnelstats.recognising.words import plain, role_fit, words
+from funnelstats.recognising.stages import SAID, end_of
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
@@ -42,7 +43,7 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [_with_status(_with_lead_id(table)) for table in map(table_of, sheets)]
+    tables = [_with_ends(_with_lead_id(table)) for table in map(table_of, sheets)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     if not deals and not histories:
@@ -114,9 +115,7 @@ def _linked(table: Table, deals: Table) -> Table | None:
 
     Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
     """
-    texts = {
-        name: {*table.sheet.cells[name].dropna()} for name, field in table.sheet.fields.items() if _may_be_id(field)
-    }
+    texts = {name: {*table.sheet.cells[name].dropna()} for name in table.sheet.fields if _may_be_id(table, name)}
     texts = {name: ids for name, ids in texts.items() if ids}
     named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
     # The number of a row is nobody else's id.
@@ -134,16 +133,19 @@ def _linked(table: Table, deals: Table) -> Table | None:
     if table.what not in ("contacts", "payments"):
         return None
     for name in order:
-        for header, field in deals.sheet.fields.items():
-            if _may_be_id(field) and header != deals.header("lead_id"):
+        for header in deals.sheet.fields:
+            if _may_be_id(deals, header) and header != deals.header("lead_id"):
                 known = _ids(deals, header)
                 if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
                     return _with(table, "lead_id", name)._replace(lead_by=header)
     return None
 
 
-def _may_be_id(field: Field) -> bool:
-    return field.kind in ("id", "text", "number")
+def _may_be_id(table: Table, name: str) -> bool:
+    """Whether a column may hold ids: texts, or numbers without decimals that are not called an amount or a duration."""
+    kind = table.sheet.fields[name].kind
+    whole = kind == "number" and table.sheet.cells[name].dropna().str.fullmatch(r"\d+(\.0+)?").all()
+    return kind in ("id", "text") or bool(whole and not role_fit(name, "amount", "duration"))
 
 
 def _as_people(sheet: Sheet) -> Table | None:
@@ -155,8 +157,8 @@ def _as_people(sheet: Sheet) -> Table | None:
     return table._replace(what="people", roles={"lead_id": Guess(ids[0], False), "name": Guess(named[0], False)})
 
 
-def _with_status(table: Table) -> Table:
-    """The table with the column that says which deals are won and lost, where one does."""
+def _with_ends(table: Table) -> Table:
+    """The table with what says which deals are won and lost, where something does: the words of a status, or flags."""
     if table.what not in ("deals", "history"):
         return table
     told = {}
@@ -168,7 +170,29 @@ def _with_status(table: Table) -> Table:
             both = {"won", "lost"} <= {*ends.values()}
             if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
                 told[name] = (both, role_fit(name, "stage") > 0, rows)
-    return table._replace(status=max(told, key=lambda name: told[name], default=""))
+    status = max(told, key=lambda name: told[name], default="")
+    values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
+    by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
+    worded = {end: {status: names} for end, names in by_words.items() if names}
+    return table._replace(status=status, ends={**worded, **_flagged(table.sheet)})
+
+
+def _flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
+    """What chooses the deals that are won, lost or closed by flags: those closed and not won are lost."""
+    flags = [name for name, field in sheet.fields.items() if field.kind == "flag"]
+    fits = {what: {name: fit(name, known) for name in flags} for what, known in words()["flags"].items()}
+    best = {
+        what: max(of, key=lambda name: of[name]) for what, of in fits.items() if max(of.values(), default=0) >= SAID
+    }
+    yes, no = ({name: _meaning(sheet.cells[name], known) for name in best.values()} for known in (YES, NO))
+    found = {what: {name: yes[name]} for what, name in best.items()}
+    if "won" in best and "closed" in best:
+        found.setdefault("lost", {best["closed"]: yes[best["closed"]], best["won"]: no[best["won"]]})
+    return found
+
+
+def _meaning(cells: pd.Series, known: Sequence[str]) -> list[str]:
+    return [value for value in cells.dropna().unique() if value.casefold() in known]
 
 
 def stage_dates(table: Table) -> dict[str, str]:

@@ -45,7 +45,9 @@ class Table(NamedTuple):
     roles: dict[str, Guess]
     preset: Mapping[str, Any]
     status: str = ""
-    """The column that says which deals are won and lost."""
+    """The column whose words say which deals are won and lost."""
+    ends: Mapping[str, dict[str, list[str]]] = {}
+    """What chooses the deals that are won, lost or, by a flag, closed: values by column."""
     ids: str = ""
     """In what form its ids differ from those of the leads, as ``ids`` states it."""
     lead_by: str = ""

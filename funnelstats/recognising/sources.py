@@ -37,13 +37,14 @@ class Source(NamedTuple):
 
 
 class Sources:
-    """The sources of a funnel as they are gathered, what is guessed in them, and the questions left open."""
+    """The sources of a funnel as they are gathered, what is guessed in them, questions left open, and notes."""
 
     def __init__(self, export: Export, ask: Ask) -> None:
         self.export, self.ask = export, ask
         self.written: list[Source] = []
         self.guessed: set[str] = set()
         self.open: list[str] = []
+        self.notes: list[str] = []
         self.part: dict[str, str] = {}
         """The pipeline whose leads are meant, by its header, where the export has several."""
 
@@ -70,7 +71,7 @@ class Sources:
         """
         sheet = found.sheet
         if owned and "manager" in found.roles:
-            header, people = _owner(self.export, found)
+            header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
         lines = [f"files = {toml_value(list(sheet.files))}"]
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
@@ -103,10 +104,10 @@ class Sources:
         deals = self.export.deals
         if not self.part or "lead_id" not in found.roles:
             return only, joins
-        if found.sheet.files == deals.sheet.files:
+        if found.sheet.files == deals.sheet.files and {*self.part} <= {*found.sheet.fields}:
             return {**only, **self.part}, joins
         if not any(join["prefix"] == "deal." for join in joins):
-            joins = [*joins, joined(deals, found.header("lead_id"), "deal.")]
+            joins = [*joins, joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")]
         return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
 
     def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
@@ -185,18 +186,17 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
     return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
 
 
-def joined(table: Table, left: str, prefix: str) -> dict[str, Any]:
+def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
     """The statement that adds the columns of a table to rows that hold its ids."""
-    sheet = table.sheet
-    return {"files": list(sheet.files), "left": left, "right": table.header("lead_id"), "prefix": prefix, **sheet.lines}
+    return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
 
 
-def _owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
+def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
     """The column that names a row's owner, and the join it needs where the rows hold ids of people."""
     header = table.header("manager")
     owners = {*table.sheet.cells[header].dropna()}
     for people in export.people:
         ids = {*people.sheet.cells[people.header("lead_id")].dropna()}
         if people.sheet is not table.sheet and owners and len(owners & ids) >= 0.9 * len(owners):
-            return f"owner.{people.header('name')}", joined(people, header, "owner.")
+            return f"owner.{people.header('name')}", joined(people.sheet, header, people.header("lead_id"), "owner.")
     return header, None

@@ -59,7 +59,8 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     ends = {name: end_of(name) for name in names}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
     came = _first_times(entries[~entries["stage"].isin([*meant])])
-    order = sorted(in_order(came), key=lambda name: name != first)
+    # Who came to a stage without a date says nothing of its place: it is a win.
+    order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
     if len(order) > MOST_STAGES:
         order = _main_stages(came, order, [*order[:1], *wins[-1:]])
@@ -90,7 +91,7 @@ def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
 def in_order(first: pd.DataFrame) -> list[str]:
     """Stages by the moves: each pair as most leads pass it; of equal ones, the earlier on average."""
     hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
-    ranks = hours.rank(axis=1).mean()
+    ranks = hours.rank(axis=1).mean().fillna(np.inf)
 
     def beaten(name: str) -> int:
         """Stages that are passed before this one, less those after it."""

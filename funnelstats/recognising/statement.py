@@ -16,11 +16,11 @@ import jinja2
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cell_facts import SIGNS
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.entries import contradictions_of, ended_as, entries_of, first_rows, time_of
+from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
-from funnelstats.recognising.sources import Ask, Sources, attribute_name
+from funnelstats.recognising.sources import Ask, Sources, attribute_name, joined
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
 from funnelstats.recognising.words import plain
 
@@ -38,7 +38,7 @@ class Statement(NamedTuple):
     guesses: int
     open: list[str]
     notes: list[str]
-    """What the tables of the export say against each other."""
+    """What the export does not say, and what its tables say against each other."""
 
 
 def statement_of(export: Export, name: str, ask: Ask) -> Statement:
@@ -72,7 +72,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
             for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
         ],
     )
-    return Statement(text, len(sources.guessed), sources.open, contradictions_of(sources.export))
+    return Statement(text, len(sources.guessed), sources.open, [*sources.notes, *contradictions_of(sources.export)])
 
 
 def _choose_pipeline(sources: Sources) -> None:
@@ -142,7 +142,8 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     """Columns of a few values, by which leads can be compared, and the company's."""
     company = table.field("company")
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
-    out = {*used, table.status, *(table.header(role) for role in NO_ATTRIBUTES if role in table.roles)}
+    out = {*used, table.status, *chain(*table.ends.values())}
+    out |= {table.header(role) for role in NO_ATTRIBUTES if role in table.roles}
     for name, field in table.sheet.fields.items():
         if (
             name not in out
@@ -174,7 +175,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
             few = few[: MOST_ATTRIBUTES - len(attributes)]
             if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
                 attributes |= {attribute_name(other): f"{name}.{other}" for other in few}
-                joins.append({"files": list(sheet.files), "left": name, "right": name, "prefix": f"{name}."})
+                joins.append(joined(sheet, name, name, f"{name}."))
     return joins
 
 
@@ -206,18 +207,17 @@ def _add_payments(sources: Sources) -> None:
     if sources.export.payments:
         return
     for deals in [sources.export.deals, *sources.export.details]:
-        won = ended_as(deals, "won")
+        won = deals.ends.get("won")
         at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
-            only = {deals.status: won}
             sources.guessed.add("payments")
             sources.add(
                 "payments",
                 "guessed: the value of a won deal is the money it brought",
                 deals,
                 columns,
-                only=only,
+                only=won,
                 owned=False,
             )
             return

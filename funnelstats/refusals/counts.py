@@ -28,10 +28,10 @@ from funnelstats.core.counts import (
     whole_numbers,
     with_shown,
 )
-from funnelstats.core.journeys import EPISODE, category_of, episodes, stage_entries, visible
+from funnelstats.core.journeys import EPISODE, category_of, episodes, period_begin, stage_entries, visible
 
 NOT_REFUSED = ""
-PERIODS = {"week": "W", "month": "M"}
+PERIODS = ("week", "month")
 FIRST, AGAIN, RETURNED = "first try", "second try", "back from marketing"
 WORKLIST = ["lead_id", "company", "lost_on", "stage", "refusal", "due_from", "due_to", "amount"]
 
@@ -144,9 +144,7 @@ def refusal_counts(
     """
     rows = refusals(journeys, funnel)
     keys = group_keys(by, [*rows.columns, *PERIODS])
-    rows = rows.mutate(
-        **{unit: rows.lost_on.truncate(code).cast("date") for unit, code in PERIODS.items() if unit in keys}
-    )
+    rows = rows.mutate(**{unit: period_begin(rows.lost_on, unit) for unit in PERIODS if unit in keys})
     lost = rows.filter(_within(rows.lost_on, start, end))
     measures = {
         "lost": lambda group: group.count(),

@@ -26,7 +26,7 @@ WORDS = {
     "latest": "The latest week: {days}",
     "new": "Red since this week",
     "open": "Open the team's page",
-    "what": "Each cell is one week of one manager, judged as of that week's Sunday unless said otherwise.",
+    "what": "Each cell is one week of one manager, judged as of that week's last day unless said otherwise.",
     "week": "week",
     "team": "The team",
     "page": "page",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -116,7 +117,8 @@ def asked_periods(
     latest = last_complete(parse_day(as_of) if as_of else covered_days(funnel, tables)[1])
     for name in filter(None, (period, first, last)):
         if of(days(name)[0]) != name:
-            stated = f"fiscal_year_starts = {funnel.fiscal_year_starts}"
+            key = "week_starts" if unit == "week" else "fiscal_year_starts"
+            stated = f"{key} = {json.dumps(getattr(funnel, key))}"
             raise FunnelError(f'no {unit} "{name}", as {stated}; write it like {latest}')
     if not first:
         return [period or latest]
@@ -141,8 +143,7 @@ def checked_day(funnel: Funnel, tables: Tables, unit: str, period: str, as_of: s
         raise FunnelError(f"{unit} {period} is not covered by the data of {funnel.name}: {there}")
     day = parse_day(as_of) if as_of else end
     if not end <= day <= last:
-        ends = f"the {unit}'s Sunday" if unit == "week" else f"the {unit}'s last day"
-        raise FunnelError(f"as of {day}: must lie between {ends} {end} and the data's last day {last}")
+        raise FunnelError(f"as of {day}: must lie between the {unit}'s last day {end} and the data's last day {last}")
     return day
 
 
@@ -349,6 +350,8 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     Raises FunnelError for a period, day, step, manager or plan that cannot be, defaults of the notebook included.
     """
     funnel, tables = open_funnel(name, language=texts.get("language", ""))
+    if texts.get("funnel", name) != name:
+        raise FunnelError(f'-p funnel: the page is of "{name}", which the command names; leave it out')
     path = notebook_path(notebook)
     notebook = path.stem
     known = known_parameters(path)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.counts import fetch, monday, on_date
-from funnelstats.core.journeys import EPISODE, stage_entries, with_episode
+from funnelstats.core.counts import fetch, on_date
+from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
@@ -21,16 +21,21 @@ def wins_by_week(
 ) -> pd.DataFrame:
     """Leads that entered the last stage and money paid, ``week, deals, money``, one row for each week of a period.
 
-    ``between`` holds the first Monday and the last Sunday; money is missing where the export has no payments.
+    ``between`` holds the first day of the first week and the last day of the last one; money is missing where the
+    export has no payments.
     """
     first, last = map(on_date, between)
     won = journeys.filter(journeys.place == len(funnel.steps), journeys.entered_on.between(first, last))
-    found = fetch(won.group_by(week=monday(won.entered_on)).aggregate(deals=won.count())).set_index("week")
-    weeks = pd.date_range(*between, freq="W-MON", name="week")
+    found = fetch(won.group_by(week=period_begin(won.entered_on, "week")).aggregate(deals=won.count())).set_index(
+        "week"
+    )
+    weeks = pd.date_range(*between, freq="7D", name="week")
     wins = found.reindex(weeks, fill_value=0).astype("int64").assign(money=float("nan"))
     if payments is not None:
         paid = payments.filter(payments.paid_on.between(first, last))
-        by_week = fetch(paid.group_by(week=monday(paid.paid_on)).aggregate(money=paid.amount.sum())).set_index("week")
+        by_week = fetch(
+            paid.group_by(week=period_begin(paid.paid_on, "week")).aggregate(money=paid.amount.sum())
+        ).set_index("week")
         wins["money"] = by_week["money"].reindex(weeks, fill_value=0.0)
     return wins.reset_index()
 

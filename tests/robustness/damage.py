@@ -129,6 +129,8 @@ def cells(tables: dict[str, list[list[str]]], rng: random.Random) -> dict[str, l
     bent = copy.deepcopy(tables)
     for _ in range(rng.choice([1, 1, 2, 3])):
         rows = bent[rng.choice(list(bent))]
+        if not rows:
+            continue
         width = len(rows[0])
         some = (
             rng.sample(range(1, len(rows)), max(1, int(rng.choice([0.01, 0.04, 0.3]) * len(rows))))
