@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -12,6 +13,9 @@ Made = TypeVar("Made")
 
 LONGEST = 200
 """Characters of a cell that a message shows."""
+
+
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class FunnelError(ValueError):
@@ -69,3 +73,12 @@ def gathered(items: Iterable[Item], make: Callable[[Item], Made]) -> list[Made]:
     if messages:
         raise FunnelError("\n".join(dict.fromkeys(messages)))
     return made
+
+
+def readable(line: str) -> str:
+    """A line in which nothing steers a terminal, breaks or turns it: a sign stands for what would.
+
+    >>> readable("\x1b[31mred\u202e"), readable("12\u00a0%")
+    ('\ufffd[31mred\ufffd', '12\xa0%')
+    """
+    return _STEERING.sub("\ufffd", line)

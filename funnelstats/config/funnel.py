@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in, checked_format, checked_formats, checked_zone
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, readable, suggestion
 from funnelstats.config.mistakes import contradictions
 
 EVERY_COLUMN = "*"
@@ -68,7 +68,7 @@ def _unquoted(kind: type[date] | type[time]) -> BeforeValidator:
 
 
 def _said(name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST:
+    if not name.strip() or readable(name) != name or len(name) > LONGEST:
         raise ValueError(f"must be 1 to {LONGEST} letters without line breaks")
     return name
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from funnelstats.config.errors import readable
+
 if TYPE_CHECKING:
     from funnelstats.importing.opening import Quality
     from funnelstats.reporting.reports import Job, Record
@@ -24,8 +26,8 @@ def say(text: str, *, err: bool = True) -> None:
 
     They may hold texts of an export: what would steer a terminal is shown as a sign, and nobody reads a thousand lines.
     """
-    safe = ["".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in text.split("\n")]
-    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in safe]
+    lines = [readable(line) for line in text.split("\n")]
+    lines = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in lines]
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"… and {len(lines) - MOST_LINES + 1:,} more lines"]
     try:
