@@ -255,5 +255,6 @@ def test_several_reasons_in_one_cell_are_told_whatever_stands_between_them():
 
 def test_a_comma_or_slash_within_one_reason_and_a_list_that_is_sorted_out_are_no_several_reasons():
     assert refusals("no budget, not this year", "price/quality", "price") == []
+    assert refusals("price/quality", "price/quality", "other") == []
     stated = 'refusals.categories = { "price;timing" = "price", "timing; price" = "price" }\n'
     assert refusals("price", "timing", "price;timing", "timing; price", more=stated) == []
