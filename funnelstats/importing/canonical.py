@@ -98,7 +98,7 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
     left_out: Counter[str] = Counter()
     for why, count in con.execute(f"{ignored} ORDER BY _source, _ignored").fetchall():
         left_out[why] += count
-    account = {
+    account: dict[str, Any] = {
         "rows_in": sum(file.rows for piece in pieces for file in piece.files),
         "rows_ignored": left_out.total(),
         "ignored": dict(left_out),
@@ -161,7 +161,8 @@ def _piece(con: Connection, funnel: Funnel, table: str, number: int, files: File
     raw, sources = _read_source(con, funnel, table, source, files, f"raw_{own}")
     texts = cell_texts(con, raw, funnel, table, source)
     con.execute(f"CREATE TABLE {cells} AS {typed_cells(texts, funnel, table, source)}")
-    con.execute(f"DROP TABLE raw_{own} CASCADE")
+    for place in range(len(sources)):
+        con.execute(f"DROP TABLE raw_{own}_{place}")
     _refuse_unmapped(con, cells, table, source)
     if "leads" in read and table != "leads" and (source.lead_by or source.ids):
         con.execute(f"CREATE TABLE found_{own} AS {with_their_leads(con, cells, table, source)}")
@@ -234,15 +235,16 @@ def _read_source(
         stored = str(source.table)
         reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
     else:
-        paths = _paths(source, files)
         reads = gathered(
-            paths,
-            lambda path: SourceFile(
-                path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted, needs)
+            enumerate(_paths(source, files)),
+            lambda numbered: SourceFile(
+                path := numbered[1],
+                path.relative_to(funnel.folder).as_posix(),
+                read_source_file(path, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
             ),
         )
     parts = []
-    for file in reads:
+    for number, file in enumerate(reads):
         columns = file.read.columns
         folded = [column.casefold() for column in (*added, *columns.column_names)]
         for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
@@ -250,9 +252,13 @@ def _read_source(
                 f'{file.name}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        parts.append(columns.append_column("_file", pa.array([file.name] * columns.num_rows, pa.string())))
-    _create(con, own, pa.concat_tables(parts))
-    rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM {own}" if ROW_NUMBER in headers else f"FROM {own}"
+        if not file.read.in_engine:
+            _create(con, f"{own}_{number}", columns)
+        query = file.read.in_engine.query if file.read.in_engine else f"FROM {own}_{number}"
+        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({query})")
+    rows = " UNION ALL ".join(parts)
+    if ROW_NUMBER in headers:
+        rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({rows})"
     for number, join in enumerate(source.join):
         key = id_form(trimmed(quoted(join.left)), join.ids)
         rows = f"SELECT * FROM ({rows}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
@@ -307,8 +313,8 @@ def _lookup(con: Connection, join: Join, files: Files, named: set[str], own: str
             f'{file}: row {row}: {join.right} "{visible(value)}" stands there again; a join needs it once, and '
             f"{len(several):,} of {single(con, f'SELECT count(*) FROM ({twice})'):,} stand there several times. "
             f"Join by a key that names one row, such as the id of the deal itself, or join a file that holds each "
-            f'{join.right} once; if it names a contact who has several leads, state lead_by = {{ "{join.left}" = ... }} '
-            "instead of the join"
+            f"{join.right} once; if it names a contact who has several leads, state "
+            f'lead_by = {{ "{join.left}" = ... }} instead of the join'
         )
     others = {f"{join.prefix}{column}": column for column in columns if column not in (join.right, ROW, match)}
     added = {match: match} | {new: quoted(column) for new, column in others.items() if new in named}
@@ -321,7 +327,8 @@ def _refuse_unmapped(con: Connection, cells: str, table: str, source: Source) ->
     if table != "entries" or source.unmapped == "ignore":
         return
     unmapped = con.execute(f"""SELECT _unmapped, _file, count(*), min({ROW}) FROM {cells}
-        WHERE _unmapped IS NOT NULL AND _ignored IS NULL GROUP BY _unmapped, _file ORDER BY _file, min({ROW})""").fetchall()
+        WHERE _unmapped IS NOT NULL AND _ignored IS NULL
+        GROUP BY _unmapped, _file ORDER BY _file, min({ROW})""").fetchall()
     mistakes = [
         f'{file}: row {row}, column "{source.columns["stage"]}": "{visible(value)}" '
         f'({rows_of(rows)}) is mapped to no stage; add it to values.stage, or state unmapped = "ignore"'

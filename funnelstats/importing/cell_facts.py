@@ -27,6 +27,7 @@ from funnelstats.importing.sql import (
     Columns,
     Connection,
     cases,
+    columns_of,
     frame,
     one_of,
     quoted,
@@ -78,18 +79,19 @@ def utc_days(
         local = wall_clock(funnel.timezone, utc_instant(at))
         elsewhere = cases([(utc, f"hour({local}) != 0 OR minute({local}) != 0")], "FALSE")
         group = "_stage" if staged else "''"
-        rows = f"SELECT {group} AS _group, {at} AS moment, {utc} AS utc, {elsewhere} AS apart, {quoted(column)} AS text FROM {cells}"
+        seen = {"_group": group, "moment": at, "utc": utc, "apart": elsewhere, "text": quoted(column)}
         counts = frame(
             con,
-            f"""SELECT _group, count(moment) AS rows, count(*) FILTER (WHERE utc) AS midnights, min(text) FILTER (WHERE apart) AS text
-            FROM ({rows}) GROUP BY _group HAVING bool_or(apart) ORDER BY _group""",
+            f"""SELECT _group, count(moment) AS rows, count(*) FILTER (WHERE utc) AS midnights,
+                min(text) FILTER (WHERE apart) AS text
+            FROM (SELECT {columns_of(seen)} FROM {cells}) GROUP BY _group HAVING bool_or(apart) ORDER BY _group""",
         )
         if counts.empty:
             continue
         timed = frame(
             con,
-            f"""SELECT hour({at}) AS _hour, count(*) AS rows, count(*) FILTER (WHERE {at} = date_trunc('hour', {at})) AS whole
-            FROM {cells} WHERE {at} IS NOT NULL AND NOT {utc} GROUP BY _hour""",
+            f"""SELECT count(*) AS rows, count(*) FILTER (WHERE {at} = date_trunc('hour', {at})) AS whole
+            FROM {cells} WHERE {at} IS NOT NULL AND NOT {utc} GROUP BY hour({at})""",
         )
         # How often an hour is a whole one, and which of the 24 that is: of no other row at all, any of them.
         whole, busiest = timed["whole"].sum(), max(timed["whole"], default=0)
@@ -130,10 +132,10 @@ def one_clock(
             continue
         cell, at = quoted(column), quoted(f"_typed_{column}")
         clock = f"date_trunc('second', {wall_clock(funnel.timezone, utc_instant(at))})::TIME"
-        utc = f"date_trunc('second', {at})::TIME"
+        utc, utc_midnight = f"date_trunc('second', {at})::TIME", quoted(f"_utc_{column}")
         found = con.execute(f"""
-            WITH timed AS (SELECT {"_stage" if staged else "''"} AS _group, {at} AS moment, {clock} AS clock, {utc} AS utc,
-                    {cell} AS cell FROM {cells} WHERE {at} IS NOT NULL AND NOT {quoted(f"_utc_{column}")}),
+            WITH timed AS (SELECT {"_stage" if staged else "''"} AS _group, {at} AS moment, {clock} AS clock,
+                    {utc} AS utc, {cell} AS cell FROM {cells} WHERE {at} IS NOT NULL AND NOT {utc_midnight}),
             one AS (SELECT _group FROM timed GROUP BY _group
                 HAVING (min(clock) = max(clock) OR min(utc) = max(utc)) AND min(clock) != TIME '00:00:00')
             SELECT count(*), left(min(clock)::VARCHAR, 5), min(cell), count(DISTINCT substring(cell, 11))
@@ -191,7 +193,8 @@ def grouped_columns(con: Connection, cells: str, table: str, source: Source) -> 
             counts = frame(
                 con,
                 f"""WITH rows AS (SELECT _file, {ROW}, {cell} AS value,
-                    lag({cell}) OVER (PARTITION BY _file ORDER BY {ROW}) AS above FROM {cells} WHERE {one_of("_file", files)}),
+                    lag({cell}) OVER (PARTITION BY _file ORDER BY {ROW}) AS above
+                    FROM {cells} WHERE {one_of("_file", files)}),
                 filled AS (SELECT _file, value = lag(value) OVER (PARTITION BY _file ORDER BY {ROW}) AS again
                     FROM rows WHERE value IS NOT NULL),
                 twice AS (SELECT _file, count(*) FILTER (WHERE again) AS again FROM filled GROUP BY _file)
@@ -200,7 +203,8 @@ def grouped_columns(con: Connection, cells: str, table: str, source: Source) -> 
                     arg_min(value IS NOT NULL, {ROW}) AS first, any_value(again) AS again
                 FROM rows LEFT JOIN twice USING (_file) GROUP BY _file""",
             )
-            blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if looks_grouped(file))
+            grouped: list[Any] = [file for file in counts.itertuples() if looks_grouped(file)]
+            blank = sum(int(file.rows - file.filled) for file in grouped)
         header = source.columns[column]
         mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
         yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")

@@ -21,13 +21,7 @@ import pyarrow.compute as pc
 from funnelstats.config.dates import EPOCHS, EXCEL, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
-from funnelstats.importing.sql import (
-    WHOLE,
-    cases,
-    instant_at,
-    one_of,
-    text,
-)
+from funnelstats.importing.sql import WHOLE, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
 CHUNK = 50_000
@@ -35,13 +29,24 @@ SAFE_DIGITS = 10**15
 """Spreadsheets and floats keep 15 digits; a longer number has lost the rest."""
 
 
+class EngineRows(NamedTuple):
+    """Rows that lie in the engine: the query of their columns of text with ``_row``, and how many they are."""
+
+    query: str
+    number: int
+
+
 class Read(NamedTuple):
-    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names."""
+    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names.
+
+    Where the engine read it, the rows lie there and the columns are empty.
+    """
 
     columns: pa.Table
     broken: list[tuple[int, str, str]]
     kind: str
     header: list[str]
+    in_engine: EngineRows | None = None
 
 
 def composed(text: str) -> str:
@@ -219,7 +224,7 @@ def instant_of(cell: str, formats: Sequence[str], clock: str, zone: str) -> str:
         for code in [next((code for code in "bB" if code in _codes(fmt)), "")]
     ]
     readings += [_by_iso(one_blank(cell), clock, zone, anywhere=True)] if days else []
-    return f"coalesce({', '.join(readings)})"
+    return first_known(readings)
 
 
 MONTHS = {"b": month_abbr[1:], "B": month_name[1:]}
@@ -301,9 +306,8 @@ def number_of(cell: str, source: Source) -> str:
         f"{plain_number(f'regexp_extract({sign_behind}, {text(MANY)}, 1)', source)} * {many}",
     ]
     # Most cells hold nothing but their number; a sign like "." could be a part of it.
-    if all(re.search(r"[^\d\s.,'+-]", sign) for sign in source.currency_signs):
-        readings.insert(0, plain_number(cell, source))
-    return f"coalesce({', '.join(readings)})"
+    alone = all(re.search(r"[^\d\s.,'+-]", sign) for sign in source.currency_signs)
+    return first_known([plain_number(cell, source), *readings] if alone else readings)
 
 
 MULTIPLES = {

@@ -28,6 +28,7 @@ from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
 from funnelstats.importing.packed import ZIP, unpacked
+from funnelstats.importing.sql import Into
 from funnelstats.importing.workbooks import read_xlsx
 
 
@@ -48,7 +49,8 @@ class SourceFile(NamedTuple):
 
     @property
     def rows(self) -> int:
-        return self.read.columns.num_rows + len(self.read.broken)
+        in_engine = self.read.in_engine.number if self.read.in_engine else 0
+        return self.read.columns.num_rows + in_engine + len(self.read.broken)
 
 
 def read_file(
@@ -60,18 +62,20 @@ def read_file(
     header_row: Sequence[int] = (1,),
     way: str = "",
     needs: Needs | None = None,
+    into: Into | None = None,
 ) -> Read:
     """The wanted columns (all where none is named) of a CSV, XLSX, Parquet, JSON or XES file, packed or not.
 
     ``way`` leads to a list within each JSON object of which each element is a row. ``broken`` lists row number, the
     row's text and the reason; the closing lines of a table are there where ``needs`` tells them from rows. Raises
-    FunnelError where the file is none of these, is not in the stated encoding, or lacks a wanted column.
+    FunnelError where the file is none of these, is not in the stated encoding, or lacks a wanted column. A plain CSV
+    may go ``into`` the engine.
     """
     with unpacked(path) as plain:
-        return _read_plain(plain, wanted, encoding, sheet, header_row, way, needs)
+        return _read_unpacked(plain, wanted, encoding, sheet, header_row, way, needs, into)
 
 
-def _read_plain(
+def _read_unpacked(
     path: Path,
     wanted: Sequence[str] | None,
     encoding: str | None,
@@ -79,6 +83,7 @@ def _read_plain(
     header_row: Sequence[int],
     way: str,
     needs: Needs | None,
+    into: Into | None,
 ) -> Read:
     with path.open("rb") as file:
         start = file.read(4096)
@@ -104,10 +109,12 @@ def _read_plain(
             raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
         if first and first in "[{":
             return read_json(file, path, wanted, way)
-        return read_csv(file, path, wanted, header_row, needs)
+        return read_csv(file, path, wanted, header_row, needs, into)
 
 
-def read_source_file(path: Path, source: Source, wanted: Sequence[str], needs: Needs | None = None) -> Read:
+def read_source_file(
+    path: Path, source: Source, wanted: Sequence[str], needs: Needs | None = None, into: Into | None = None
+) -> Read:
     """The wanted columns of a file, as its source states how to read it."""
     read = read_file(
         path,
@@ -117,6 +124,7 @@ def read_source_file(path: Path, source: Source, wanted: Sequence[str], needs: N
         header_row=source.header_row,
         way=source.rows,
         needs=needs,
+        into=None if source.fill_down else into,
     )
     return read._replace(columns=_filled_down(read.columns, [name for name in source.fill_down if name in wanted]))
 

@@ -13,7 +13,6 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion
@@ -22,10 +21,7 @@ from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import PLACE, SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
-from funnelstats.importing.sql import (
-    columns_in,
-    text,
-)
+from funnelstats.importing.sql import Connection, columns_in, engine, text
 from funnelstats.importing.table_facts import odd_facts
 
 
@@ -40,8 +36,7 @@ def prepare(name: str) -> bool:
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
     files = source_files(funnel)
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
+    con = engine()
     read: dict[str, Canonical] = {}
 
     def read_table(table: str) -> None:
@@ -67,9 +62,7 @@ def processed_folder(name: str) -> Path:
     return project_root() / "data" / "processed" / name
 
 
-def _publish(
-    folder: Path, con: duckdb.DuckDBPyConnection, tables: list[str], aside: pd.DataFrame, report: dict[str, Any]
-) -> None:
+def _publish(folder: Path, con: Connection, tables: list[str], aside: pd.DataFrame, report: dict[str, Any]) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, f".{folder.name}.")

@@ -16,6 +16,7 @@ from funnelstats.importing.sql import (
     Connection,
     cases,
     columns_in,
+    columns_of,
     frame,
     quoted,
     replaced,
@@ -36,8 +37,8 @@ def converted(con: Connection, rows: str, table: str, funnel: Funnel, *, has_rat
     headers = _headers(table, funnel)
     day, columns = KNOWN_ON[table], columns_in(con, rows)
     stated = f"_source IN ({', '.join(map(str, headers))}) AND amount IS NOT NULL"
-    known = f"""SELECT *, {_code(con, rows, funnel)} AS _code, {quoted(day) if day in columns else "NULL::DATE"} AS _day,
-        {stated} AS _stated FROM {rows}"""
+    known = f"""SELECT *, {_code(con, rows, funnel)} AS _code, {stated} AS _stated,
+        {quoted(day) if day in columns else "NULL::DATE"} AS _day FROM {rows}"""
     priced = f"SELECT *, NULL::DOUBLE AS _rate FROM ({known})"
     if has_rates:
         priced = f"""SELECT rows.*, _rate FROM ({known}) AS rows LEFT JOIN ({_spans(con, funnel)}) AS spans
@@ -48,9 +49,9 @@ def converted(con: Connection, rows: str, table: str, funnel: Funnel, *, has_rat
     priced = f"SELECT * REPLACE (amount * _factor AS amount), {unknown} AS _no_rate FROM ({priced})"
     exchanged = ""
     if table != "leads":
+        told = {"_reason": text(reason("no_rate")), "_column": _header(headers), "_value": "currency"}
         new = "_no_rate IS NOT NULL AND _reason IS NULL"
-        exchanged = f""" REPLACE ({cases([(new, text(reason("no_rate")))], "_reason")} AS _reason,
-            {cases([(new, _header(headers))], "_column")} AS _column, {cases([(new, "currency")], "_value")} AS _value)"""
+        exchanged = f" REPLACE ({columns_of({column: cases([(new, why)], column) for column, why in told.items()})})"
     return f"SELECT * EXCLUDE (_code, _day, _stated, _rate, _factor){exchanged} FROM ({priced})"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import duckdb
 import pandas as pd
 from duckdb import DuckDBPyConnection as Connection
 from duckdb.sqltypes import VARCHAR
+
+Into = tuple[Connection, str]
+"""A table that an engine is to make, by its name."""
 
 Columns = Mapping[str, Mapping[str, str]]
 """Tables with their columns, and of each its type."""
@@ -15,6 +19,15 @@ Columns = Mapping[str, Mapping[str, str]]
 NULL = "NULL"
 WHOLE = 86_400_000_000
 """Microseconds of a day."""
+
+
+def engine() -> Connection:
+    """DuckDB in memory, whose clock is UTC's."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    # DuckDB 1.5 makes a join of an IN of many values, which then costs every row time, even behind a CASE.
+    con.execute("SET disabled_optimizers = 'in_clause'")
+    return con
 
 
 def quoted(column: str) -> str:
@@ -57,6 +70,12 @@ def cases(branches: Iterable[tuple[str, str]], otherwise: str = NULL) -> str:
     """
     listed = " ".join(f"WHEN {when} THEN {value}" for when, value in branches)
     return f"(CASE {listed} ELSE {otherwise} END)" if listed else otherwise
+
+
+def first_known(readings: Sequence[str]) -> str:
+    """The first of these that is not null; the others are computed only where it is, unlike in a bare coalesce."""
+    first, *others = readings
+    return cases([(f"{first} IS NOT NULL", first)], f"coalesce({', '.join(others)})") if others else first
 
 
 def replaced(sql: str, values: Mapping[str, str], otherwise: str) -> str:

@@ -183,7 +183,8 @@ def _firsts(funnel: Funnel) -> str:
         for prefix, column in (("at", "entered_at"), ("on", "entered_on"))
     ]
     return (
-        "SELECT lead_id, count(DISTINCT manager) AS managers, count(*) AS rows, count(DISTINCT entered_at) AS instants, "
+        "SELECT lead_id, count(*) AS rows, count(DISTINCT manager) AS managers, "
+        "count(DISTINCT entered_at) AS instants, "
         f"min(entered_at) AS any_first, {', '.join(at_stages)} "
         f"FROM dated WHERE {one_of('stage', funnel.stages)} GROUP BY lead_id"
     )
@@ -273,7 +274,7 @@ def _unlogged_stages(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     skipped = []
     for place in range(len(at) - 1):
         beyond = patterns[patterns[at[place + 1 :]].any(axis=1)]
-        there, passed = beyond["leads"].sum(), beyond["leads"][~beyond[at[place]]].sum()
+        there, passed = int(beyond["leads"].sum()), int(beyond["leads"][~beyond[at[place]]].sum())
         if there >= LEAST_LEADS and passed >= (SKIPPED if place else SKIPPED_FIRST) * there:
             skipped.append((place, passed))
     middle = [count for place, count in skipped if place]
