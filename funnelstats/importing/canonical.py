@@ -41,6 +41,7 @@ from funnelstats.importing.sql import (
     NULL,
     Connection,
     cases,
+    clock_seconds,
     columns_in,
     columns_of,
     frame,
@@ -87,9 +88,7 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
     priced = any({"amount", "currency"} <= {*source.columns} for source in sources)
     united, checked = f"united_{table}", f"checked_{table}"
     pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files, read))
-    con.execute(f"CREATE TABLE {united} AS {_united(con, table, len(sources))}")
-    for number in range(len(sources)):
-        con.execute(f"DROP TABLE cells_{table}_{number} CASCADE")
+    con.execute(f"CREATE VIEW {united} AS {_united(con, table, len(sources))}")
     if priced:
         rows = converted(con, united, table, funnel, has_rates="rates" in read)
         con.execute(f"CREATE TABLE priced_{table} AS {rows}")
@@ -126,6 +125,8 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
     aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
     aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
     account |= _keep(con, united, checked, table, funnel)
+    for number in range(len(sources)):
+        con.execute(f"DROP TABLE cells_{table}_{number}")
     return Canonical(account, aside[SET_ASIDE], odd)
 
 
@@ -136,9 +137,9 @@ def _keep(con: Connection, united: str, checked: str, table: str, funnel: Funnel
     """
     helpers = [each for each in columns_in(con, checked) if each in ("_column", "_value", "_reason", "_no_rate")]
     con.execute(f"CREATE VIEW good_{table} AS SELECT * EXCLUDE ({names(helpers)}) FROM {checked} WHERE _reason IS NULL")
-    good = _days_as_ties(funnel) if table == "entries" else f"FROM good_{table}"
-    con.execute(f"CREATE TABLE {table} AS {good}")
-    con.execute(f"DROP VIEW good_{table}; DROP VIEW {checked}")
+    con.execute(f"CREATE TABLE {table} AS FROM good_{table}")
+    if table == "entries":
+        _days_as_ties(con, funnel)
     columns, day = columns_in(con, table), KNOWN_ON[table]
     kept = {"rows_kept": "count(*)"}
     kept |= {"rows_undated": f"count(*) FILTER (WHERE {quoted(day)} IS NULL)"} if day in columns else {}
@@ -148,7 +149,6 @@ def _keep(con: Connection, united: str, checked: str, table: str, funnel: Funnel
             # Two sums of floats are the same in one order only.
             ((total,),) = con.execute(f"SELECT fsum(amount) FROM {rows}").fetchall()
             account[key] = total or 0.0
-    con.execute(f"DROP TABLE {united}")
     return account
 
 
@@ -382,21 +382,25 @@ def _check(con: Connection, united: str, checked: str, table: str, funnel: Funne
     )
 
 
-def _days_as_ties(funnel: Funnel) -> str:
-    """The entries, of which one known by its day only ties with the others of its lead and day.
+def _days_as_ties(con: Connection, funnel: Funnel) -> None:
+    """Make an entry known by its day only tie with the others of its lead and day.
 
     Midnight is no hour that a CRM knows. Such an entry stands at the latest entry of an earlier stage on
     its day, so that ties follow the funnel's order, ends last: a refusal typed as a day alone neither
     comes before the meeting of that morning nor makes what follows it a second lead.
     """
     midnight = utc_clock(instant_at(funnel.timezone, "entered_on::TIMESTAMP"))
+    day_only = cases([(f"{clock_seconds('entered_at')} != 0", "FALSE")], f"entered_at = {midnight}")
+    if not single(con, f"SELECT count(*) FROM entries WHERE {day_only}"):
+        return
     place = placed("stage", [*funnel.stages, *ENDS])
-    return f"""
-        WITH rows AS (SELECT *, entered_at != {midnight} AS _hour_known, {place} AS _place FROM good_entries),
-        days AS (SELECT DISTINCT lead_id, entered_on, _place FROM rows WHERE NOT _hour_known),
+    con.execute(f"""CREATE TABLE tied AS
+        WITH rows AS (SELECT *, {day_only} AS _day_only, {place} AS _place FROM entries),
+        days AS (SELECT DISTINCT lead_id, entered_on, _place FROM rows WHERE _day_only),
         latest AS (SELECT lead_id, entered_on, days._place, max(entered_at) AS _latest
             FROM days JOIN rows AS timed USING (lead_id, entered_on)
-            WHERE timed._hour_known AND timed._place < days._place GROUP BY ALL)
-        SELECT rows.* EXCLUDE (_hour_known, _place)
-            REPLACE (CASE WHEN _hour_known THEN entered_at ELSE coalesce(_latest, entered_at) END AS entered_at)
-        FROM rows LEFT JOIN latest USING (lead_id, entered_on, _place)"""
+            WHERE NOT timed._day_only AND timed._place < days._place GROUP BY ALL)
+        SELECT rows.* EXCLUDE (_day_only, _place)
+            REPLACE (CASE WHEN _day_only THEN coalesce(_latest, entered_at) ELSE entered_at END AS entered_at)
+        FROM rows LEFT JOIN latest USING (lead_id, entered_on, _place)""")
+    con.execute("DROP TABLE entries; ALTER TABLE tied RENAME TO entries")

@@ -27,6 +27,7 @@ from funnelstats.importing.sql import (
     Columns,
     Connection,
     cases,
+    clock_seconds,
     columns_of,
     frame,
     one_of,
@@ -130,12 +131,16 @@ def one_clock(
     for column in [each for each in date_columns(table, source) if TABLES[table][each].kind == "instant"]:
         if column in days:
             continue
-        cell, at = quoted(column), quoted(f"_typed_{column}")
+        cell, at, group = quoted(column), quoted(f"_typed_{column}"), "_stage" if staged else "''"
+        timed = f"{cells} WHERE {at} IS NOT NULL AND NOT {quoted(f'_utc_{column}')}"
+        seconds = clock_seconds(at)
+        same = f"min({seconds}) IS NOT DISTINCT FROM max({seconds})"
+        if not con.execute(f"SELECT {group} AS _group FROM {timed} GROUP BY _group HAVING {same}").fetchone():
+            continue
         clock = f"date_trunc('second', {wall_clock(funnel.timezone, utc_instant(at))})::TIME"
-        utc, utc_midnight = f"date_trunc('second', {at})::TIME", quoted(f"_utc_{column}")
+        seen = {"_group": group, "moment": at, "clock": clock, "utc": f"date_trunc('second', {at})::TIME", "cell": cell}
         found = con.execute(f"""
-            WITH timed AS (SELECT {"_stage" if staged else "''"} AS _group, {at} AS moment, {clock} AS clock,
-                    {utc} AS utc, {cell} AS cell FROM {cells} WHERE {at} IS NOT NULL AND NOT {utc_midnight}),
+            WITH timed AS (SELECT {columns_of(seen)} FROM {timed}),
             one AS (SELECT _group FROM timed GROUP BY _group
                 HAVING (min(clock) = max(clock) OR min(utc) = max(utc)) AND min(clock) != TIME '00:00:00')
             SELECT count(*), left(min(clock)::VARCHAR, 5), min(cell), count(DISTINCT substring(cell, 11))

@@ -153,6 +153,11 @@ FORMULA_ERRORS = (
 """What a spreadsheet writes where a formula has no result; in English whatever its language within XLSX."""
 
 
+def is_error(cell: str) -> str:
+    """Whether a spreadsheet wrote that a formula has no result; the few such cells alone are compared."""
+    return cases([(f"starts_with({cell}, '#')", one_of(cell, FORMULA_ERRORS))], "FALSE")
+
+
 def trimmed(cell: str) -> str:
     """The text without blanks at its ends, which only the few that have some cost time."""
     at_an_end = matches(cell, f"^[{BLANKS}]|[{BLANKS}]$")
@@ -168,9 +173,13 @@ def exchanged(cell: str, pattern: str, by: str) -> str:
     return f"regexp_replace({cell}, {text(pattern)}, {text(by)}, 'g')"
 
 
+UNUSUAL_BLANKS = r"[\s\p{Zs}]{2}|[\t\n\f\r\x{a0}\x{1680}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}]"
+"""All but a single plain one."""
+
+
 def one_blank(cell: str) -> str:
     """The text with one blank where several stand, or one of another kind: nobody sees the difference."""
-    return exchanged(cell, r"[\s\p{Zs}]+", " ")
+    return cases([(matches(cell, UNUSUAL_BLANKS), exchanged(cell, r"[\s\p{Zs}]+", " "))], cell)
 
 
 HALF_OF_DAY = r"(?i) ?\b([ap])\.? ?m\b\.?"

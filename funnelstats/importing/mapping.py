@@ -15,11 +15,11 @@ from funnelstats.config.funnel import Funnel, Header, Source, stated_for
 from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
-    FORMULA_ERRORS,
     ROW,
     exchanged,
     id_form,
     instant_of,
+    is_error,
     is_utc_midnight,
     matches,
     number_of,
@@ -216,7 +216,7 @@ def _column_faults(
 ) -> Iterator[Fault]:
     keyed = column == "lead_id" and KEY in columns
     cell, typed = quoted(KEY if keyed else column), quoted(f"_typed_{column}")
-    error = one_of(cell, FORMULA_ERRORS)
+    error = is_error(cell)
     wrong = [(error, reason("formula"))]
     if spec.kind == "id":
         wrong.append((matches(cell, LOST_DIGITS), reason("digits")))
@@ -295,7 +295,7 @@ def mapped(
         elif spec.kind in ("number", "flag"):
             columns[column] = quoted(f"_typed_{column}")
         elif column in in_text:
-            columns[column] = cases([(one_of(quoted(column), FORMULA_ERRORS), NULL)], quoted(column))
+            columns[column] = cases([(is_error(quoted(column)), NULL)], quoted(column))
         else:
             columns[column] = quoted(column)
     if source.stage is not None:
@@ -380,7 +380,7 @@ def _stage(source: Source, funnel: Funnel) -> tuple[str, str]:
         return text(source.stage), NULL
     own = {stage: stage for stage in (*funnel.stages, *funnel.undated, *ENDS)}
     stage = replaced("stage", {**own, **_bare(source.values.get("stage", {}))}, NULL)
-    unknown = f"stage IS NOT NULL AND _stage IS NULL AND NOT {one_of('stage', FORMULA_ERRORS)}"
+    unknown = f"stage IS NOT NULL AND _stage IS NULL AND NOT {is_error('stage')}"
     return stage, cases([(unknown, "stage")])
 
 

@@ -69,14 +69,16 @@ GOOD = f"FROM {{rows}} ANTI JOIN again USING (_source, _file, {ROW}) WHERE _reas
 
 def _mark(con: Connection, rows: str, keys: Sequence[str], order: str, repeats: str, alike: str = "TRUE") -> None:
     """Of good rows, those that repeat the keys of the first one in order, and may, stand there already."""
+    good = f"{GOOD.format(rows=rows)} AND {alike}"
+    several = f"SELECT {names(keys)} {good} GROUP BY ALL HAVING count(*) > 1"
     # Most rows repeat nothing, and need no order.
+    con.execute(f"CREATE OR REPLACE TEMP TABLE several AS {several}")
+    if not single(con, "SELECT count(*) FROM several"):
+        return
     why = f"{text(reason('again', ' and '.join(keys), ''))} || first_value({ROW}) OVER alike"
     same = " AND ".join(f"good.{quoted(key)} IS NOT DISTINCT FROM several.{quoted(key)}" for key in keys)
-    con.execute(f"""INSERT INTO again
-        WITH good AS (SELECT * {GOOD.format(rows=rows)} AND {alike}),
-        several AS (SELECT {names(keys)} FROM good GROUP BY ALL HAVING count(*) > 1)
-        SELECT _source, _file, {ROW}, {why} FROM good SEMI JOIN several ON {same}
-        WINDOW alike AS (PARTITION BY {names(keys)} ORDER BY {order})
+    con.execute(f"""INSERT INTO again SELECT _source, _file, {ROW}, {why} FROM (SELECT * {good}) AS good
+        SEMI JOIN several ON {same} WINDOW alike AS (PARTITION BY {names(keys)} ORDER BY {order})
         QUALIFY row_number() OVER alike > 1 AND ({repeats})""")
 
 

@@ -112,6 +112,21 @@ def utc_clock(instant: str) -> str:
     return f"make_timestamp(epoch_us({instant}))"
 
 
+def clock_seconds(at: str) -> str:
+    """The seconds within a quarter of an hour, which show on every clock alike: the fast part of a zone's time.
+
+    Null before 1980, when the last zone that differs by other than quarters of an hour was gone.
+    """
+    return cases([(f"{at} >= '1980-01-01'", f"(epoch_us({at}) // 1000000) % 900")])
+
+
+def at_midnight(zone: str, at: str) -> str:
+    """Whether the clock on a zone's wall shows midnight, to the second, at an instant of UTC's clock."""
+    clock = wall_clock(zone, utc_instant(at))
+    shown = f"epoch_us(date_trunc('second', {clock})) % {WHOLE} = 0"
+    return cases([(f"{clock_seconds(at)} != 0", "FALSE")], shown)
+
+
 def single(con: Connection, query: str) -> int:
     """The one number of a query's one row."""
     return int(con.execute(query).fetchall()[0][0])

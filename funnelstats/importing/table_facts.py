@@ -17,17 +17,15 @@ from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.repeats import spelling_facts
 from funnelstats.importing.sql import (
-    WHOLE,
     Columns,
     Connection,
+    at_midnight,
     one_of,
     placed,
     quoted,
     record,
     single,
     text,
-    utc_instant,
-    wall_clock,
 )
 
 NEVER = ("no_rows", "never_seen")
@@ -170,22 +168,20 @@ def _of_entries(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     if funnel.exported_on:
         after = single(con, f"SELECT count(*) FROM dated WHERE entered_on > DATE '{funnel.exported_on}'")
         yield Fact("after_export", "", after)
-    clock = wall_clock(funnel.timezone, utc_instant("entered_at"))
-    midnights = f"SELECT count(*) FROM dated WHERE epoch_us(date_trunc('second', {clock})) % {WHOLE} = 0"
+    midnights = f"SELECT count(*) FROM dated WHERE {at_midnight(funnel.timezone, 'entered_at')}"
     yield Fact("at_midnight", "", single(con, midnights))
 
 
 def _firsts(funnel: Funnel) -> str:
-    """Of each lead with a dated entry of a stage: its managers, rows and instants, and when it first stood at each."""
+    """Of each lead with a dated entry of a stage: whether it had several managers, when it first stood at each."""
     at_stages = [
         f"min({column}) FILTER (WHERE stage = {text(stage)}) AS {prefix}_{place}"
         for place, stage in enumerate(funnel.stages)
         for prefix, column in (("at", "entered_at"), ("on", "entered_on"))
     ]
     return (
-        "SELECT lead_id, count(*) AS rows, count(DISTINCT manager) AS managers, "
-        "count(DISTINCT entered_at) AS instants, "
-        f"min(entered_at) AS any_first, {', '.join(at_stages)} "
+        "SELECT lead_id, min(manager) != max(manager) AS handed, min(entered_at) AS any_first, "
+        f" {', '.join(at_stages)} "
         f"FROM dated WHERE {one_of('stage', funnel.stages)} GROUP BY lead_id"
     )
 
@@ -194,7 +190,7 @@ def _of_times(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact
     if "created_at" in tables["leads"]:
         early = "SELECT count(*) FROM firsts JOIN leads USING (lead_id) WHERE any_first < created_at"
         yield Fact("entered_before_created", "", single(con, early))
-    counts = {"tied": "count(*) FILTER (WHERE instants < rows)", "handed": "count(*) FILTER (WHERE managers > 1)"}
+    counts = {"handed": "count(*) FILTER (WHERE handed)"}
     for n in range(len(funnel.steps)):
         counts |= {
             f"wrong_{n}": f"count(*) FILTER (WHERE at_{n} > at_{n + 1})",
@@ -203,7 +199,9 @@ def _of_times(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact
             f"converted_{n}": f"count(*) FILTER (WHERE on_{n} IS NOT NULL AND on_{n + 1} IS NOT NULL)",
         }
     found = record(con, "firsts", counts)
-    yield Fact("tied", "", found["tied"])
+    ties = f"""SELECT lead_id FROM dated WHERE {one_of("stage", funnel.stages)}
+        GROUP BY lead_id, entered_at HAVING count(*) > 1"""
+    yield Fact("tied", "", single(con, f"SELECT count(DISTINCT lead_id) FROM ({ties})"))
     yield Fact("hand_overs", "", found["handed"])
     for n, step in enumerate(funnel.steps):
         steps = f"{step.from_stage} → {step.to_stage}"
@@ -302,26 +300,27 @@ def _ends_alone(con: Connection, funnel: Funnel) -> Iterator[Fact]:
 def _queues(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages whose first owner is no person, or one who only passes leads on."""
     nobody = f"(manager IS NULL OR {one_of('manager', funnel.system_users or [''])})"
-    con.execute(f"""CREATE OR REPLACE TEMP VIEW owners AS
+    taken = f"next IS NOT NULL AND NOT {one_of('next', funnel.system_users or [''])}"
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE owners AS
         WITH stood AS (SELECT lead_id, stage, count(*) AS rows, min(entered_at) AS entered_at, first(manager) AS manager
             FROM dated WHERE {one_of("stage", funnel.stages)} GROUP BY lead_id, stage),
         ordered AS (SELECT stage, entered_at, manager, row_number() OVER alike AS place,
                 lead(manager) OVER alike AS next, lead(entered_at) OVER alike AS next_at
             FROM dated SEMI JOIN (FROM stood WHERE rows > 1) AS several USING (lead_id, stage)
-            WINDOW alike AS (PARTITION BY lead_id, stage ORDER BY entered_at, manager))
-        SELECT stage, entered_at, manager, NULL AS next, NULL AS next_at FROM stood WHERE rows = 1
-        UNION ALL SELECT stage, entered_at, manager, next, next_at FROM ordered WHERE place = 1""")
-    con.execute(f"""CREATE OR REPLACE TEMP VIEW first_owners AS SELECT *, {nobody} AS nobody,
-        next IS NOT NULL AND NOT {one_of("next", funnel.system_users or [""])} AS taken,
-        coalesce(next_at < entered_at + INTERVAL 7 DAY, FALSE) AS soon,
-        coalesce(next_at <= entered_at + INTERVAL 1 HOUR AND next != manager, FALSE) AS at_once FROM owners""")
-    per_stage = """SELECT stage, count(*), count(*) FILTER (WHERE nobody AND taken AND soon)
-        FROM first_owners GROUP BY stage ORDER BY stage"""
+            WINDOW alike AS (PARTITION BY lead_id, stage ORDER BY entered_at, manager)),
+        first_rows AS (SELECT stage, entered_at, manager, NULL AS next, NULL AS next_at FROM stood WHERE rows = 1
+            UNION ALL SELECT stage, entered_at, manager, next, next_at FROM ordered WHERE place = 1)
+        SELECT stage, manager, {nobody} AS nobody, count(*) AS leads,
+            count(*) FILTER (WHERE {taken} AND next_at < entered_at + INTERVAL 7 DAY) AS soon,
+            count(*) FILTER (WHERE {taken} AND next_at <= entered_at + INTERVAL 1 HOUR AND next != manager) AS at_once
+        FROM first_rows GROUP BY stage, manager""")
+    per_stage = """SELECT stage, sum(leads)::BIGINT, sum(soon) FILTER (WHERE nobody)::BIGINT
+        FROM owners GROUP BY stage ORDER BY stage"""
     for stage, leads, count in con.execute(per_stage).fetchall():
-        if funnel.owner_from == "entry" and count >= max(LEAST_LEADS, 0.05 * leads):
+        if funnel.owner_from == "entry" and (count or 0) >= max(LEAST_LEADS, 0.05 * leads):
             yield Fact("queue_first", stage, count, 'owner_from = "first_person"')
-    per_owner = """SELECT manager, count(*), count(*) FILTER (WHERE taken AND at_once)
-        FROM first_owners WHERE NOT nobody GROUP BY manager ORDER BY manager"""
+    per_owner = """SELECT manager, sum(leads)::BIGINT, sum(at_once)::BIGINT
+        FROM owners WHERE NOT nobody GROUP BY manager ORDER BY manager"""
     for owner, leads, count in con.execute(per_owner).fetchall():
         if count >= 2 * LEAST_LEADS and count >= 0.9 * leads:
             yield Fact("queue_like", owner, count, f"system_users = {toml_value([*funnel.system_users, owner])}")
