@@ -35,8 +35,19 @@ def prepare(name: str) -> bool:
     made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
-    files = source_files(funnel)
-    con = engine()
+    files, folder = source_files(funnel), processed_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent, f".{folder.name}.")
+    with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
+        report, aside = _canonical_tables(con, funnel, files)
+        _publish(con, room, folder, aside, {**made_from, **report})
+    return True
+
+
+def _canonical_tables(
+    con: Connection, funnel: Funnel, files: dict[str, list[Path]]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Make all tables in the engine; their accounts and what is odd, and the rows and cells set aside."""
     read: dict[str, Canonical] = {}
 
     def read_table(table: str) -> None:
@@ -53,34 +64,29 @@ def prepare(name: str) -> bool:
     odd = [fact for found in read.values() for fact in found.odd]
     tables = {table: columns_in(con, table) for table in read if table != "rates"}
     facts = odd_facts(con, tables, funnel, [*odd, *doubtful_units(con, tables, funnel)])
-    accounts = {table: found.account for table, found in read.items()}
-    _publish(processed_folder(name), con, [*read], aside, {**made_from, "tables": accounts, "facts": facts})
-    return True
+    return {"tables": {table: found.account for table, found in read.items()}, "facts": facts}, aside
 
 
 def processed_folder(name: str) -> Path:
     return project_root() / "data" / "processed" / name
 
 
-def _publish(folder: Path, con: Connection, tables: list[str], aside: pd.DataFrame, report: dict[str, Any]) -> None:
+def _publish(con: Connection, room: Path, folder: Path, aside: pd.DataFrame, report: dict[str, Any]) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, f".{folder.name}.")
-    with own_folder(folder.parent, f".{folder.name}.") as room:
-        part, before = room / "new", room / "before"
-        part.mkdir(mode=0o700)
-        for table in tables:
-            rows = f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
-            con.execute(f"COPY ({rows}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
-        aside.to_parquet(part / "set_aside.parquet", index=False)
-        (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
-        try:
-            if folder.exists():
-                os.replace(folder, before)
-            os.replace(part, folder)
-        finally:
-            if before.exists() and not folder.exists():
-                os.replace(before, folder)
+    part, before = room / "new", room / "before"
+    part.mkdir(mode=0o700)
+    for table in report["tables"]:
+        rows = f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
+        con.execute(f"COPY ({rows}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
+    aside.to_parquet(part / "set_aside.parquet", index=False)
+    (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    try:
+        if folder.exists():
+            os.replace(folder, before)
+        os.replace(part, folder)
+    finally:
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
 
 
 def source_files(funnel: Funnel) -> dict[str, list[Path]]:

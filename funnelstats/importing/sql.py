@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,9 +22,13 @@ WHOLE = 86_400_000_000
 """Microseconds of a day."""
 
 
-def engine() -> Connection:
-    """DuckDB in memory, whose clock is UTC's."""
-    con = duckdb.connect()
+MEMORY = "400MB"
+"""What the engine may hold of its tables; the rest lies on the disk."""
+
+
+def engine(folder: Path) -> Connection:
+    """DuckDB, whose clock is UTC's, with a folder for what its memory does not hold."""
+    con = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder)})
     con.execute("SET TimeZone = 'UTC'")
     # DuckDB 1.5 makes a join of an IN of many values, which then costs every row time, even behind a CASE.
     con.execute("SET disabled_optimizers = 'in_clause'")

@@ -132,7 +132,9 @@ def _stated_names(
 
 def _texts(con: Connection, tables: Columns, column: str, *among: str) -> set[str]:
     """What a column of these tables holds, where they have it."""
-    there = [f"SELECT {quoted(column)}::VARCHAR FROM {table}" for table in among if column in tables.get(table, ())]
+    there = [
+        f"SELECT DISTINCT {quoted(column)}::VARCHAR FROM {table}" for table in among if column in tables.get(table, ())
+    ]
     found = con.execute(" UNION ".join(there)).fetchall() if there else []
     return {value for (value,) in found if value}
 
