@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from calendar import month_abbr, month_name
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from math import isnan
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from funnelstats.config.dates import EPOCHS, EXCEL, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
-from funnelstats.importing.sql import WHOLE, cases, first_known, instant_at, one_of, text
+from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
 CHUNK = 50_000
@@ -39,7 +39,7 @@ class EngineRows(NamedTuple):
 class Read(NamedTuple):
     """One file: its columns of text with ``_row``, the rows that could not be split, all its column names.
 
-    Where the engine read it, the rows lie there and the columns are empty.
+    Where the rows lie in the engine the columns are empty.
     """
 
     columns: pa.Table
@@ -86,16 +86,44 @@ def chosen_columns(
 
 
 def text_columns(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> pa.Table:
-    """Rows that begin with their number, gathered in chunks into columns of text."""
+    """Rows that begin with their number as columns of text."""
+    return pa.Table.from_batches(_batches(rows, header, wanted), schema=_schema(wanted))
+
+
+def text_rows(
+    rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str], into: Into | None
+) -> tuple[pa.Table, EngineRows | None]:
+    """Rows that begin with their number as columns of text, or a chunk at a time in a table of the engine."""
+    if into is None:
+        return text_columns(rows, header, wanted), None
+    return _schema(wanted).empty_table(), put(into, _schema(wanted), _batches(rows, header, wanted))
+
+
+def put(into: Into, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> EngineRows:
+    """Put batches into a new table of the engine."""
+    con, table = into
+    number = 0
+    con.register("batch", schema.empty_table())
+    con.execute(f"CREATE TABLE {table} AS FROM batch")
+    for batch in batches:
+        con.register("batch", pa.Table.from_batches([batch]))
+        con.execute(f"INSERT INTO {table} FROM batch")
+        number += batch.num_rows
+    con.unregister("batch")
+    return EngineRows(f"FROM {table}", number)
+
+
+def _schema(wanted: Sequence[str]) -> pa.Schema:
+    return pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in wanted)])
+
+
+def _batches(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
     places = [header.index(name) + 1 for name in wanted]
-    schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in wanted)])
     iterator = iter(rows)
-    batches = []
     while chunk := list(islice(iterator, CHUNK)):
         columns = list(zip(*chunk, strict=True))
         arrays = [pa.array(columns[0], pa.int64()), *(text_array(columns[place]) for place in places)]
-        batches.append(pa.record_batch(arrays, schema=schema))
-    return pa.Table.from_batches(batches, schema=schema)
+        yield pa.record_batch(arrays, schema=_schema(wanted))
 
 
 def text_array(values: Any) -> Any:

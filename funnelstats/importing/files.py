@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Source
-from funnelstats.importing.cells import ROW, Read, cell_text, chosen_columns, composed, text_array, text_columns
+from funnelstats.importing.cells import ROW, Read, cell_text, chosen_columns, composed, put, text_array, text_rows
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
@@ -90,15 +90,15 @@ def _read_unpacked(
     if not start.strip(b" \t\r\n\xef\xbb\xbf"):
         raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
     if start.startswith(b"PAR1"):
-        return _read_parquet(path, wanted)
+        return _read_parquet(path, wanted, into)
     if start.startswith(ZIP):
-        return read_xlsx(path, wanted, sheet, header_row, needs)
+        return read_xlsx(path, wanted, sheet, header_row, needs, into)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
     if start.startswith(b"%PDF"):
         raise FunnelError(f"{path.name}: a PDF; export it as CSV or XLSX")
     if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        return _read_xes(path, wanted)
+        return _read_xes(path, wanted, into)
     encoding = _encoding_of(start, encoding)
     if b"\0" in start and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
@@ -108,7 +108,7 @@ def _read_unpacked(
         if first == "<":
             raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
         if first and first in "[{":
-            return read_json(file, path, wanted, way)
+            return read_json(file, path, wanted, way, into)
         return read_csv(file, path, wanted, header_row, needs, into)
 
 
@@ -167,7 +167,7 @@ def _encoding_name(encoding: str) -> str:
     return "UTF-8" if encoding == "utf-8-sig" else encoding
 
 
-def _read_xes(path: Path, wanted: Sequence[str] | None) -> Read:
+def _read_xes(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     """An event log: a row for each event, with what its case says named as "case:concept:name"."""
     records: list[dict[str, str]] = []
     try:
@@ -181,7 +181,8 @@ def _read_xes(path: Path, wanted: Sequence[str] | None) -> Read:
     header = list(dict.fromkeys(name for record in records for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(record.get(name, "") for name in chosen)] for number, record in enumerate(records, start=1))
-    return Read(text_columns(rows, chosen, chosen), [], "XES", header)
+    columns, in_engine = text_rows(rows, chosen, chosen, into)
+    return Read(columns, [], "XES", header, in_engine)
 
 
 def _tag(element: ElementTree.Element) -> str:
@@ -192,14 +193,23 @@ def _xes_attributes(element: ElementTree.Element) -> dict[str, str]:
     return {composed(held.attrib["key"]): held.attrib.get("value", "") for held in element if "key" in held.attrib}
 
 
-def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
+def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         raise FunnelError(f"{path.name}: not a whole Parquet file; export it again") from error
     names = {composed(name): name for name in file.schema_arrow.names}
     chosen = chosen_columns(path, list(names), wanted)
-    return _stored(file.read(columns=[names[name] for name in chosen]), "Parquet", list(names))
+    stored = [names[name] for name in chosen]
+    if into is None:
+        return Read(_texts(file.read(columns=stored), 1), [], "Parquet", list(names))
+    return Read(
+        _texts(empty := file.schema_arrow.empty_table().select(stored), 1),
+        [],
+        "Parquet",
+        list(names),
+        put(into, _texts(empty, 1).schema, _batches_of(file, stored)),
+    )
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
@@ -220,14 +230,23 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
         raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
     names = {composed(name): name for name in rows.columns}
     chosen = chosen_columns(Path(table), list(names), wanted)
-    return _stored(rows.select([names[name] for name in chosen]).to_pyarrow(), "database table", list(names))
+    found = rows.select([names[name] for name in chosen]).to_pyarrow()
+    return Read(_texts(found, 1), [], "database table", list(names))
 
 
-def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
-    """Columns that have types, as text with row numbers from 1."""
-    rows = pa.array(range(1, table.num_rows + 1), pa.int64())
+def _batches_of(file: pq.ParquetFile, stored: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file as text."""
+    first = 1
+    for batch in file.iter_batches(columns=stored):
+        yield from _texts(pa.Table.from_batches([batch]).select(stored), first).combine_chunks().to_batches()
+        first += batch.num_rows
+
+
+def _texts(table: pa.Table, first: int) -> pa.Table:
+    """Columns that have types, as text with row numbers from the first one's."""
+    rows = pa.array(range(first, first + table.num_rows), pa.int64())
     texts = {composed(name): text_array(_as_text(table[name])) for name in table.column_names}
-    return Read(pa.table({ROW: rows, **texts}), [], kind, header)
+    return pa.table({ROW: rows, **texts})
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

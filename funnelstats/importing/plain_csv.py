@@ -17,7 +17,7 @@ import duckdb
 
 from funnelstats.importing.cells import ROW, EngineRows, matches
 from funnelstats.importing.closing import WORD, Needs, is_closing
-from funnelstats.importing.sql import Connection, cases, columns_of, quoted, text
+from funnelstats.importing.sql import Into, cases, columns_of, quoted, text
 
 BLOCK, LONGEST = 2**22, 2**20
 """Bytes that are looked through at a time, and of the longest last row."""
@@ -26,8 +26,7 @@ GLOB = "*?["
 
 
 def read_plain_csv(
-    con: Connection,
-    table: str,
+    into: Into,
     path: Path,
     delimiter: str,
     lines_above: int,
@@ -40,6 +39,7 @@ def read_plain_csv(
 
     ``lines_above`` stand before the first row, whose number is ``first_row``.
     """
+    con, table = into
     if len(header) < 2 or not delimiter.isascii() or any(mark in str(path) for mark in GLOB):
         return None
     quotes = _quotes(path, delimiter)
@@ -62,7 +62,7 @@ def read_plain_csv(
     chosen |= {"_odd": cases([(blank, "TRUE"), *odd], "FALSE")}
     try:
         con.execute(f"CREATE TABLE {table} AS SELECT {columns_of(chosen)} FROM {rows}")
-    except duckdb.Error:
+    except duckdb.InvalidInputException:
         # Rows of another width, say: Python's reader tells which they are.
         return None
     ((count, is_odd),) = con.execute(f"SELECT count(*), bool_or(_odd) FROM {table}").fetchall()

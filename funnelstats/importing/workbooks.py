@@ -10,9 +10,10 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_columns
+from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_rows
 from funnelstats.importing.closing import Needs, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
+from funnelstats.importing.sql import Into
 
 FORMULA_WITHOUT_RESULT = (
     rb'<c r="([A-Z]+)(\d+)"(?:(?! t="str")[^>])*>(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)\s*(?:<v ?/>|<v></v>)?\s*</c>'
@@ -50,6 +51,7 @@ def read_xlsx(
     sheet: str | None,
     header_row: Sequence[int] = (1,),
     needs: Needs | None = None,
+    into: Into | None = None,
 ) -> Read:
     book = _opened(path)
     tables = {table.title: table for table in book.worksheets}
@@ -78,10 +80,10 @@ def read_xlsx(
         if any(value is not None for value in row)
     )
     broken: list[tuple[int, str, str]] = []
-    columns = text_columns(without_closing_lines(filled, header, needs, broken), header, chosen)
+    columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
     book.close()
     _refuse_formulas(path, table._worksheet_path, header, chosen, header_row[-1])
-    return Read(columns, broken, "XLSX", header)
+    return Read(columns, broken, "XLSX", header, in_engine)
 
 
 def _other_sheets(
