@@ -182,7 +182,8 @@ def _firsts(funnel: Funnel) -> str:
         for prefix, column in (("at", "entered_at"), ("on", "entered_on"))
     ]
     return (
-        "SELECT lead_id, min(manager) != max(manager) AS handed, min(entered_at) AS any_first, "
+        "SELECT lead_id, min(hash(manager)) FILTER (WHERE manager IS NOT NULL) "
+        "!= max(hash(manager)) FILTER (WHERE manager IS NOT NULL) AS handed, min(entered_at) AS any_first, "
         f" {', '.join(at_stages)} "
         f"FROM dated WHERE {one_of('stage', funnel.stages)} GROUP BY lead_id"
     )
@@ -303,14 +304,15 @@ def _queues(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages whose first owner is no person, or one who only passes leads on."""
     nobody = f"(manager IS NULL OR {one_of('manager', funnel.system_users or [''])})"
     taken = f"next IS NOT NULL AND NOT {one_of('next', funnel.system_users or [''])}"
+    own = one_of("stage", funnel.stages)
     con.execute(f"""CREATE OR REPLACE TEMP TABLE owners AS
-        WITH stood AS (SELECT lead_id, stage, count(*) AS rows, min(entered_at) AS entered_at, first(manager) AS manager
-            FROM dated WHERE {one_of("stage", funnel.stages)} GROUP BY lead_id, stage),
+        WITH several AS (SELECT lead_id, stage FROM dated WHERE {own} GROUP BY lead_id, stage HAVING count(*) > 1),
         ordered AS (SELECT stage, entered_at, manager, row_number() OVER alike AS place,
                 lead(manager) OVER alike AS next, lead(entered_at) OVER alike AS next_at
-            FROM dated SEMI JOIN (FROM stood WHERE rows > 1) AS several USING (lead_id, stage)
+            FROM dated SEMI JOIN several USING (lead_id, stage)
             WINDOW alike AS (PARTITION BY lead_id, stage ORDER BY entered_at, manager)),
-        first_rows AS (SELECT stage, entered_at, manager, NULL AS next, NULL AS next_at FROM stood WHERE rows = 1
+        first_rows AS (SELECT stage, entered_at, manager, NULL AS next, NULL AS next_at
+            FROM dated ANTI JOIN several USING (lead_id, stage) WHERE {own}
             UNION ALL SELECT stage, entered_at, manager, next, next_at FROM ordered WHERE place = 1)
         SELECT stage, manager, {nobody} AS nobody, count(*) AS leads,
             count(*) FILTER (WHERE {taken} AND next_at < entered_at + INTERVAL 7 DAY) AS soon,
