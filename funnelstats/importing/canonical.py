@@ -127,6 +127,7 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
     account |= _keep(con, united, checked, table, funnel)
     for number in range(len(sources)):
         con.execute(f"DROP TABLE cells_{table}_{number}")
+    con.execute(f"DROP TABLE IF EXISTS priced_{table}")
     return Canonical(account, aside[SET_ASIDE], odd)
 
 
@@ -153,8 +154,10 @@ def _keep(con: Connection, united: str, checked: str, table: str, funnel: Funnel
 
 
 def _piece(con: Connection, funnel: Funnel, table: str, number: int, files: Files, read: Collection[str]) -> Piece:
-    """One source of a table, its cells typed, and the view ``mapped`` of them. Raises FunnelError where most of a
-    column cannot be read."""
+    """One source of a table: its cells typed, in a table, and the view of them mapped.
+
+    Raises FunnelError where most of a column cannot be read.
+    """
     source: Source = getattr(funnel, table)[number]
     own = f"{table}_{number}"
     cells, selected = f"cells_{own}", f"selected_{own}"
@@ -369,7 +372,7 @@ def _check(con: Connection, united: str, checked: str, table: str, funnel: Funne
         why = f"coalesce(_why, {cases([(orphan, text(reason('orphan')))])})"
     headers = enumerate(source.columns.get("lead_id", "") for source in getattr(funnel, table))
     header = cases((f"_source = {number}", text(each)) for number, each in headers)
-    con.execute(f"CREATE TABLE again_{table} AS FROM again")
+    con.execute(f"ALTER TABLE again RENAME TO again_{table}")
     rows = f"SELECT rows.*, {why} AS _new FROM {selected} AS rows LEFT JOIN again_{table} USING ({PLACE})"
     new = "_reason IS NULL AND _new IS NOT NULL"
     exchanged = {

@@ -181,12 +181,10 @@ def _firsts(funnel: Funnel) -> str:
         for place, stage in enumerate(funnel.stages)
         for prefix, column in (("at", "entered_at"), ("on", "entered_on"))
     ]
-    return (
-        "SELECT lead_id, min(hash(manager)) FILTER (WHERE manager IS NOT NULL) "
-        "!= max(hash(manager)) FILTER (WHERE manager IS NOT NULL) AS handed, min(entered_at) AS any_first, "
-        f" {', '.join(at_stages)} "
-        f"FROM dated WHERE {one_of('stage', funnel.stages)} GROUP BY lead_id"
-    )
+    # Of hashes, because the engine holds the texts of groups beside its memory.
+    handed = " != ".join(f"{least}(hash(manager)) FILTER (WHERE manager IS NOT NULL)" for least in ("min", "max"))
+    return f"""SELECT lead_id, {handed} AS handed, min(entered_at) AS any_first, {", ".join(at_stages)}
+        FROM dated WHERE {one_of("stage", funnel.stages)} GROUP BY lead_id"""
 
 
 def _of_times(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
