@@ -2,7 +2,7 @@
 
 import random
 
-import ibis
+import duckdb
 import pytest
 from projects import FUNNEL, NAME, TOML, account, prepared, refused
 
@@ -215,15 +215,11 @@ def sizes(words, columns):
         )
     )
     funnel = read_funnel(NAME)
-    named = {
-        **dict.fromkeys((*source.columns.values(), *source.attributes.values(), "_file"), "string"),
-        "_row": "int64",
-    }
-    texts = cell_texts(ibis.table(named, "raw"), funnel, "leads", source)
-    cell = typed_cells(ibis.table(texts.schema(), "texts"), funnel, "leads", source)
-    typed = ibis.table(cell.schema(), "cells")
-    rows = mapped(typed, funnel, "leads", source, 0, faults=faults_of(typed, funnel, "leads", source), utc_days={})
-    return [len(ibis.to_sql(step, "duckdb")) for step in (texts, cell, rows)]
+    faults = faults_of([f"_typed_{column}" for column in source.columns], funnel, "leads", source)
+    texts = cell_texts(duckdb.connect(), "raw", funnel, "leads", source)
+    cells = typed_cells("FROM texts", funnel, "leads", source)
+    rows = mapped("cells", funnel, "leads", source, 0, faults=faults, utc_days={})
+    return [len(step) for step in (texts, cells, rows)]
 
 
 def test_missing_words_currency_signs_and_values_make_the_query_longer_and_not_twice_as_long():

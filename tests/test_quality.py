@@ -2,8 +2,7 @@
 
 from datetime import date, timedelta
 
-import ibis
-import pandas as pd
+import duckdb
 import pytest
 from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
 
@@ -12,6 +11,7 @@ from funnelstats.config.words import speak
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.importing.opening import read_quality, set_aside_reasons
 from funnelstats.importing.prepare import prepare
+from funnelstats.importing.sql import columns_in
 from funnelstats.importing.table_facts import odd_facts
 from funnelstats.page.rules import cautions, oddities
 
@@ -255,9 +255,10 @@ def test_money_spent_on_a_channel_without_leads_is_told():
 def test_facts_need_no_column_that_may_be_absent():
     write(FUNNEL + TOML.removeprefix(FUNNEL).replace(', created_at = "created"', ""))
     prepare(NAME)
-    leads = ibis.memtable(pd.DataFrame({"lead_id": ["a"]}))
-    entries = pd.read_parquet("data/processed/team/entries.parquet")
-    told = odd_facts({"leads": leads, "entries": ibis.memtable(entries)}, read_funnel(NAME))
+    con = duckdb.connect()
+    con.execute("CREATE TABLE leads AS SELECT 'a' AS lead_id")
+    con.execute("CREATE TABLE entries AS FROM 'data/processed/team/entries.parquet'")
+    told = odd_facts(con, {table: columns_in(con, table) for table in ("leads", "entries")}, read_funnel(NAME))
     assert {fact["fact"] for fact in told} == {"at_midnight", "no_manager_at_stage"}
 
 

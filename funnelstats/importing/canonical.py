@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ from funnelstats.importing.cell_facts import (
     unread_facts,
     utc_days,
 )
-from funnelstats.importing.cells import BLANKS, ROW, id_form, instant_at, trimmed, wall_clock
+from funnelstats.importing.cells import ROW, id_form, trimmed
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_source_file
@@ -38,61 +37,81 @@ from funnelstats.importing.mapping import (
     with_their_leads,
 )
 from funnelstats.importing.rates import converted, without_rate
-from funnelstats.importing.repeats import conflicts, from_history, with_repeats
+from funnelstats.importing.repeats import conflicts, find_repeats, from_history
+from funnelstats.importing.sql import (
+    NULL,
+    Connection,
+    cases,
+    clock_seconds,
+    columns_in,
+    columns_of,
+    frame,
+    instant_at,
+    names,
+    placed,
+    quoted,
+    record,
+    single,
+    text,
+    utc_clock,
+)
 from funnelstats.importing.workbooks import XLSX_1904
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
-PLACE = ["_source", "_file", ROW]
+PLACE = f"_source, _file, {ROW}"
 
 Files = dict[str, list[Path]]
 
 
 class Piece(NamedTuple):
-    """One source read: its files, mapped rows, those that are broken, its bad cells and what is odd about it."""
+    """One source read: its files, those rows that are broken, its bad cells and what is odd about it."""
 
     files: list[SourceFile]
-    rows: ir.Table
     broken: pd.DataFrame
     bad_cells: pd.DataFrame
     odd: list[Fact]
 
 
 class Canonical(NamedTuple):
-    """A table with ``_source, _file, _row``, its account, its rows and cells set aside, and what is odd about it."""
+    """The account of a table, its rows and cells set aside, and what is odd about it."""
 
-    rows: ir.Table
     account: dict[str, Any]
     set_aside: pd.DataFrame
     odd: list[Fact]
 
 
-def canonical_table(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, files: Files, tables: Mapping[str, ir.Table]
-) -> Canonical:
-    """One canonical table, by those read before it: rates, leads. The mistakes of all its sources are told at once."""
+def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, read: Collection[str]) -> Canonical:
+    """Make one canonical table with ``_source, _file, _row``. The mistakes of all its sources are told at once.
+
+    ``read`` are the tables made before it: its rates, its leads.
+    """
     sources: tuple[Source, ...] = getattr(funnel, table)
-    leads = tables.get("leads")
     priced = any({"amount", "currency"} <= {*source.columns} for source in sources)
-    pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files, leads))
-    united = con.create_table(f"united_{table}", ibis.union(*_alike([piece.rows for piece in pieces], table)))
+    united, checked = f"united_{table}", f"checked_{table}"
+    pieces = gathered(range(len(sources)), lambda number: _piece(con, funnel, table, number, files, read))
+    con.execute(f"CREATE VIEW {united} AS {_united(con, table, len(sources))}")
     if priced:
-        united = con.create_table(f"priced_{table}", converted(united, table, funnel, tables.get("rates")))
-    ignored = united.filter(united["_ignored"].notnull()).group_by("_source", "_ignored").aggregate(rows=ibis._.count())
-    left_out = ignored.order_by("_source", "_ignored").execute().groupby("_ignored", sort=False)["rows"].sum()
-    account = {
+        rows = converted(con, united, table, funnel, has_rates="rates" in read)
+        con.execute(f"CREATE TABLE priced_{table} AS {rows}")
+        united = f"priced_{table}"
+    ignored = f"SELECT _ignored, count(*) FROM {united} WHERE _ignored IS NOT NULL GROUP BY _source, _ignored"
+    left_out: Counter[str] = Counter()
+    for why, count in con.execute(f"{ignored} ORDER BY _source, _ignored").fetchall():
+        left_out[why] += count
+    account: dict[str, Any] = {
         "rows_in": sum(file.rows for piece in pieces for file in piece.files),
-        "rows_ignored": int(left_out.sum()),
-        "ignored": left_out.to_dict(),
+        "rows_ignored": left_out.total(),
+        "ignored": dict(left_out),
         "files": [{"file": file.name, "kind": file.kind, "rows": file.rows} for p in pieces for file in p.files],
     }
-    selected = united.filter(united["_ignored"].isnull()).drop("_ignored", "_unmapped")
-    checked = con.create_table(f"checked_{table}", _with_repeats_and_orphans(selected, table, funnel, leads))
-    bad = checked.filter(checked["_reason"].notnull()).order_by(PLACE)
-    bad_rows = bad.select(
-        "_source", file="_file", row=ROW, column="_column", value="_value", reason="_reason"
-    ).execute()
-    if table == "leads" and from_history(checked, funnel):
+    _check(con, united, checked, table, funnel, orphans="leads" in read)
+    bad_rows = frame(
+        con,
+        f"""SELECT _source, _file AS file, {ROW} AS row, _column AS column, _value AS value, _reason AS reason
+        FROM {checked} WHERE _reason IS NOT NULL ORDER BY {PLACE}""",
+    )
+    if table == "leads" and from_history(con, checked, funnel):
         again = bad_rows["reason"].map(code_of) == "again"
         account["rows_ignored"] += int(again.sum())
         account["ignored"][FURTHER_ROWS] = int(again.sum())
@@ -100,93 +119,102 @@ def canonical_table(
     rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
     bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
     odd = [fact for piece in pieces for fact in piece.odd]
-    odd += [*conflicts(checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
+    odd += [*conflicts(con, checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
     if priced:
-        unpriced, told = without_rate(checked, table, funnel)
+        unpriced, told = without_rate(con, checked, table, funnel)
         bad_cells, odd = pd.concat([bad_cells, unpriced], ignore_index=True), [*odd, *told]
-    refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, leads)
+    refuse_too_many(rows_aside, account["rows_in"] - account["rows_ignored"], funnel, table, con)
     aside = pd.concat([rows_aside.assign(cost="row"), bad_cells.assign(cost="cell")], ignore_index=True)
     aside = aside.assign(table=table, code=aside["reason"], reason=aside["reason"].map(reason_in_file).astype("str"))
-    helpers = {"_column", "_value", "_reason", "_no_rate"} & {*checked.columns}
-    good = checked.filter(checked["_reason"].isnull()).drop(*helpers)
-    account |= _kept_of(good, united, table)
-    good = _days_as_ties(good, funnel) if table == "entries" else good
-    return Canonical(good, account, aside[SET_ASIDE], odd)
+    account |= _keep(con, united, checked, table, funnel)
+    for number in range(len(sources)):
+        con.execute(f"DROP TABLE cells_{table}_{number}")
+    con.execute(f"DROP TABLE IF EXISTS priced_{table}")
+    return Canonical(account, aside[SET_ASIDE], odd)
 
 
-def _kept_of(good: ir.Table, united: ir.Table, table: str) -> dict[str, Any]:
-    """Of the rows kept those without a date, and of the amounts that can be read the sum, and that of rows kept."""
-    day = KNOWN_ON[table]
-    account: dict[str, Any] = {}
-    if day in good.columns:
-        account["rows_undated"] = int(good.count(where=good[day].isnull()).execute())
-    if "amount" in good.columns:
-        sums = [rows.amount.sum().execute() for rows in (united, good)]
-        account |= {key: float(total or 0) for key, total in zip(("amount_in", "amount_kept"), sums, strict=True)}
+def _keep(con: Connection, united: str, checked: str, table: str, funnel: Funnel) -> dict[str, Any]:
+    """Make the table of the good rows, and tell how many these are, how many are undated, and what sums they hold.
+
+    Of the amounts that can be read the sum, and that of rows kept.
+    """
+    helpers = [each for each in columns_in(con, checked) if each in ("_column", "_value", "_reason", "_no_rate")]
+    con.execute(f"CREATE VIEW good_{table} AS SELECT * EXCLUDE ({names(helpers)}) FROM {checked} WHERE _reason IS NULL")
+    con.execute(f"CREATE TABLE {table} AS FROM good_{table}")
+    if table == "entries":
+        _days_as_ties(con, funnel)
+    columns, day = columns_in(con, table), KNOWN_ON[table]
+    kept = {"rows_kept": "count(*)"}
+    kept |= {"rows_undated": f"count(*) FILTER (WHERE {quoted(day)} IS NULL)"} if day in columns else {}
+    account = record(con, table, kept)
+    if "amount" in columns:
+        for key, rows in (("amount_in", united), ("amount_kept", table)):
+            # Two sums of floats are the same in one order only.
+            ((total,),) = con.execute(f"SELECT fsum(amount) FROM {rows}").fetchall()
+            account[key] = total or 0.0
     return account
 
 
-def _piece(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, number: int, files: Files, leads: ir.Table | None
-) -> Piece:
-    """One source of a table, its cells typed and mapped. Raises FunnelError where most of a column cannot be read."""
+def _piece(con: Connection, funnel: Funnel, table: str, number: int, files: Files, read: Collection[str]) -> Piece:
+    """One source of a table: its cells typed, in a table, and the view of them mapped.
+
+    Raises FunnelError where most of a column cannot be read.
+    """
     source: Source = getattr(funnel, table)[number]
-    name = f"{table}_{number}"
-    raw, read = _read_source(con, funnel, table, source, files, f"raw_{name}")
-    texts = con.create_table(f"texts_{name}", cell_texts(raw, funnel, table, source))
-    con.drop_table(f"raw_{name}")
-    _refuse_unmapped(texts, table, source)
-    cells = con.create_table(f"cells_{name}", typed_cells(texts, funnel, table, source))
-    con.drop_table(f"texts_{name}")
-    if leads is not None and (source.lead_by or source.ids):
-        cells = con.create_table(f"found_{name}", with_their_leads(cells, leads, table, source))
-    chosen = cells["_ignored"].isnull()
-    selected = cells.filter(chosen)
-    faults = faults_of(cells, funnel, table, source)
-    counted = cells.aggregate(
-        rows=cells.count(where=chosen),
-        **{f"filled_{column}": cells[column].count(where=chosen) for column in source.columns},
-        **{f"_{place}": cells.count(where=fault.when) for place, fault in enumerate(faults)},
+    own = f"{table}_{number}"
+    cells, selected = f"cells_{own}", f"selected_{own}"
+    raw, sources = _read_source(con, funnel, table, source, files, f"raw_{own}")
+    texts = cell_texts(con, raw, funnel, table, source)
+    con.execute(f"CREATE TABLE {cells} AS {typed_cells(texts, funnel, table, source)}")
+    for place in range(len(sources)):
+        con.execute(f"DROP TABLE raw_{own}_{place}")
+    _refuse_unmapped(con, cells, table, source)
+    if "leads" in read and table != "leads" and (source.lead_by or source.ids):
+        con.execute(f"CREATE TABLE found_{own} AS {with_their_leads(con, cells, table, source)}")
+        con.execute(f"DROP TABLE {cells}; ALTER TABLE found_{own} RENAME TO {cells}")
+    con.execute(f"CREATE VIEW {selected} AS SELECT * FROM {cells} WHERE _ignored IS NULL")
+    faults = faults_of(columns_in(con, cells), funnel, table, source)
+    counts = record(
+        con,
+        selected,
+        {"rows": "count(*)"}
+        | {f"filled_{column}": f"count({quoted(column)})" for column in source.columns}
+        | {f"_{place}": f"count(*) FILTER (WHERE {fault.when})" for place, fault in enumerate(faults)},
     )
-    counts = counted.execute().iloc[0]
-    occurring = [(fault, int(counts[f"_{place}"])) for place, fault in enumerate(faults) if counts[f"_{place}"]]
-    refuse_bad_columns(cells, occurring, counts, funnel, table, source)
-    days, odd = utc_days(selected, funnel, table, source)
-    sheets = [file.name for file in read if file.kind.startswith("XLSX")]
-    odd += [*one_clock(selected, funnel, table, source, days)]
-    odd += [*swapped_dates(selected, funnel, table, source, sheets), *grouped_columns(selected, table, source)]
-    odd += currency_facts(selected, funnel, table, source, [] if source.database else read)
+    occurring = [(fault, counts[f"_{place}"]) for place, fault in enumerate(faults) if counts[f"_{place}"]]
+    refuse_bad_columns(con, cells, occurring, counts, funnel, table, source)
+    days, odd = utc_days(con, selected, funnel, table, source)
+    sheets = [file.name for file in sources if file.kind.startswith("XLSX")]
+    odd += [*one_clock(con, selected, funnel, table, source, days)]
+    odd += [*swapped_dates(con, selected, funnel, table, source, sheets)]
+    odd += [*grouped_columns(con, selected, table, source)]
+    odd += currency_facts(con, selected, funnel, table, source, [] if source.database else sources)
     at_fault = [fault for fault, _count in occurring]
-    rows = con.create_table(
-        f"mapped_{name}", mapped(cells, funnel, table, source, number, faults=at_fault, utc_days=days)
-    )
-    broken = [(file.name, row, None, value, why) for file in read for row, value, why in file.read.broken]
+    rows = mapped(cells, funnel, table, source, number, faults=at_fault, utc_days=days)
+    con.execute(f"CREATE VIEW mapped_{own} AS {rows}")
+    broken = [(file.name, row, None, value, why) for file in sources for row, value, why in file.read.broken]
     return Piece(
-        read,
-        rows,
+        sources,
         pd.DataFrame(broken, columns=["file", "row", "column", "value", "reason"]).astype({"row": "int64"}),
-        _bad_cells(cells, [fault for fault in at_fault if not fault.costs_row], number),
+        _bad_cells(con, cells, [fault for fault in at_fault if not fault.costs_row], number),
         odd,
     )
 
 
-def _bad_cells(cells: ir.Table, faults: list[Fault], number: int) -> pd.DataFrame:
+def _bad_cells(con: Connection, cells: str, faults: list[Fault], number: int) -> pd.DataFrame:
     """The cells that cannot be read and cost no row, each a line as in the file, with its canonical ``name``."""
     lines = [
-        cells.filter(fault.when).select(
-            _source=ibis.literal(number, "int32"),
-            file="_file",
-            row=ROW,
-            column=ibis.literal(fault.header),
-            value=fault.value,
-            reason=ibis.literal(fault.reason),
-            name=ibis.literal(fault.column),
+        frame(
+            con,
+            f"""SELECT {number}::INTEGER AS _source, _file AS file, {ROW} AS row, {text(fault.header)} AS column,
+                {fault.value} AS value, {text(fault.reason)} AS reason, {text(fault.column)} AS name
+            FROM {cells} WHERE {fault.when}""",
         )
         for fault in faults
     ]
     empty = pd.DataFrame(columns=["_source", "file", "row", "column", "value", "reason", "name"], dtype="str")
     types = {"_source": "int32", "row": "int64"}
-    return pd.concat([empty.astype(types), *(line.execute() for line in lines)], ignore_index=True)
+    return pd.concat([empty.astype(types), *lines], ignore_index=True)
 
 
 def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.DataFrame:
@@ -197,8 +225,8 @@ def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.Da
 
 
 def _read_source(
-    con: ibis.BaseBackend, funnel: Funnel, table: str, source: Source, files: Files, name: str
-) -> tuple[ir.Table, list[SourceFile]]:
+    con: Connection, funnel: Funnel, table: str, source: Source, files: Files, own: str
+) -> tuple[str, list[SourceFile]]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
     headers = [*source.columns.values(), *source.attributes.values()]
     named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
@@ -207,19 +235,20 @@ def _read_source(
     keys = {join.left for join in source.join}
     # The key of a joined file may stand in one that is joined before it, and be named by its prefix.
     named |= {key for key in keys for join in source.join if join.prefix and key.startswith(join.prefix)}
-    lookups = [_lookup(con, join, files, named, f"{name}_{i}", i) for i, join in enumerate(source.join)]
-    added = [column for lookup in lookups for column in lookup.columns]
+    lookups = [_lookup(con, join, files, named, f"{own}_{i}", i) for i, join in enumerate(source.join)]
+    added = [column for lookup in lookups for column in lookup]
     wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
     needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
     if source.database:
         stored = str(source.table)
         reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
     else:
-        paths = _paths(source, files)
         reads = gathered(
-            paths,
-            lambda path: SourceFile(
-                path, path.relative_to(funnel.folder).as_posix(), read_source_file(path, source, wanted, needs)
+            enumerate(_paths(source, files)),
+            lambda numbered: SourceFile(
+                path := numbered[1],
+                path.relative_to(funnel.folder).as_posix(),
+                read_source_file(path, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
             ),
         )
         _refuse_keys(source, [(file.name, file.kind) for file in reads])
@@ -229,7 +258,7 @@ def _read_source(
                     f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
                 )
     parts = []
-    for file in reads:
+    for number, file in enumerate(reads):
         columns = file.read.columns
         folded = [column.casefold() for column in (*added, *columns.column_names)]
         for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
@@ -237,11 +266,23 @@ def _read_source(
                 f'{file.name}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        parts.append(columns.append_column("_file", pa.array([file.name] * columns.num_rows, pa.string())))
-    raw = con.create_table(name, pa.concat_tables(parts))
-    for join, lookup in zip(source.join, lookups, strict=True):
-        raw = raw.left_join(lookup, id_form(trimmed(raw[join.left], BLANKS), join.ids) == lookup[lookup.columns[0]])
-    return (_numbered(raw, funnel, files) if ROW_NUMBER in headers else raw), reads
+        if not file.read.in_engine:
+            _create(con, f"{own}_{number}", columns)
+        query = file.read.in_engine.query if file.read.in_engine else f"FROM {own}_{number}"
+        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({query})")
+    rows = " UNION ALL ".join(parts)
+    if ROW_NUMBER in headers:
+        rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({rows})"
+    for number, join in enumerate(source.join):
+        key = id_form(trimmed(quoted(join.left)), join.ids)
+        rows = f"SELECT * FROM ({rows}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
+    return f"({rows})", reads
+
+
+def _create(con: Connection, table: str, rows: pa.Table) -> None:
+    con.register("arrow", rows)
+    con.execute(f"CREATE TABLE {table} AS FROM arrow")
+    con.unregister("arrow")
 
 
 def _refuse_keys(stated: FileKeys, read: Sequence[tuple[str, str]]) -> None:
@@ -267,17 +308,15 @@ def _paths(source: Source, files: Files) -> list[Path]:
     return list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
 
 
-def _numbered(raw: ir.Table, funnel: Funnel, files: Files) -> ir.Table:
-    """The rows with their number as an id, which their file goes before where rows of several files have such ids."""
+def _number(funnel: Funnel, files: Files) -> str:
+    """The number of a row as an id, which its file goes before where rows of several files have such ids."""
     sources = [source for table in TABLES for source in getattr(funnel, table) if ROW_NUMBER in source.columns.values()]
-    number = raw[ROW].cast("string")
-    if len({path for source in sources for path in _paths(source, files)}) > 1:
-        number = raw["_file"] + ":" + number
-    return raw.mutate(**{NUMBER: number})
+    several = len({path for source in sources for path in _paths(source, files)}) > 1
+    return f"_file || ':' || {ROW}" if several else f"{ROW}::VARCHAR"
 
 
-def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], name: str, number: int) -> ir.Table:
-    """A joined file: its key as ``_match``, which may stand there once only, and its named columns, prefixed."""
+def _lookup(con: Connection, join: Join, files: Files, named: set[str], own: str, number: int) -> list[str]:
+    """A joined file as a view: its key as ``_match``, which may stand there once only, its named columns, prefixed."""
     reads = [
         read_source_file(path, join, None, Needs((join.right,), {}))
         for pattern in join.files
@@ -285,93 +324,113 @@ def _lookup(con: ibis.BaseBackend, join: Join, files: Files, named: set[str], na
     ]
     file = ", ".join(join.files)
     _refuse_keys(join, [(file, read.kind) for read in reads])
-    rows = con.create_table(name, pa.concat_tables([read.columns for read in reads], promote_options="default"))
+    _create(con, own, pa.concat_tables([read.columns for read in reads], promote_options="default"))
+    columns = columns_in(con, own)
     for header in (join.right, *join.fill_down):
-        if header not in rows.columns:
-            raise FunnelError(f'{file}: no column "{header}"; {suggestion(header, rows.columns)}')
+        if header not in columns:
+            raise FunnelError(f'{file}: no column "{header}"; {suggestion(header, columns)}')
     for row, value, why in (line for read in reads for line in read.broken if code_of(line[2]) != "closing"):
         raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
     match = f"_match{number}"
-    rows = rows.mutate(**{match: id_form(trimmed(rows[join.right], BLANKS), join.ids)}).filter(ibis._[match] != "")
-    twice = rows.group_by(match).aggregate(rows=rows.count(), row=rows[ROW].max())
-    several = twice.filter(twice["rows"] > 1).order_by("row").execute()
-    for value, _, row in several.head(1).itertuples(index=False):
+    keyed = f"SELECT *, {id_form(trimmed(quoted(join.right)), join.ids)} AS {match} FROM {own}"
+    keyed = f"SELECT * FROM ({keyed}) WHERE {match} != ''"
+    twice = f"SELECT {match} AS value, count(*) AS rows, max({ROW}) AS row FROM ({keyed}) GROUP BY {match}"
+    several = con.execute(f"SELECT value, row FROM ({twice}) WHERE rows > 1 ORDER BY row").fetchall()
+    for value, row in several[:1]:
         raise FunnelError(
             f'{file}: row {row}: {join.right} "{visible(value)}" stands there again; a join needs it once, and '
-            f"{len(several):,} of {twice.count().execute():,} stand there several times. Join by a key that names one "
-            f"row, such as the id of the deal itself, or join a file that holds each {join.right} once; if it names a "
-            f'contact who has several leads, state lead_by = {{ "{join.left}" = ... }} instead of the join'
+            f"{len(several):,} of {single(con, f'SELECT count(*) FROM ({twice})'):,} stand there several times. "
+            f"Join by a key that names one row, such as the id of the deal itself, or join a file that holds each "
+            f"{join.right} once; if it names a contact who has several leads, state "
+            f'lead_by = {{ "{join.left}" = ... }} instead of the join'
         )
-    others = {f"{join.prefix}{column}": column for column in rows.columns if column not in (join.right, ROW, match)}
-    return rows.select(match, **{new: column for new, column in others.items() if new in named})
+    others = {f"{join.prefix}{column}": column for column in columns if column not in (join.right, ROW, match)}
+    added = {match: match} | {new: quoted(column) for new, column in others.items() if new in named}
+    con.execute(f"CREATE TABLE lookup_{own} AS SELECT {columns_of(added)} FROM ({keyed})")
+    con.execute(f"DROP TABLE {own}")
+    return [*added]
 
 
-def _refuse_unmapped(rows: ir.Table, table: str, source: Source) -> None:
+def _refuse_unmapped(con: Connection, cells: str, table: str, source: Source) -> None:
     if table != "entries" or source.unmapped == "ignore":
         return
-    unmapped = rows.filter(rows["_unmapped"].notnull() & rows["_ignored"].isnull())
-    counted = unmapped.group_by(value="_unmapped", file="_file").aggregate(rows=ibis._.count(), row=ibis._[ROW].min())
+    unmapped = con.execute(f"""SELECT _unmapped, _file, count(*), min({ROW}) FROM {cells}
+        WHERE _unmapped IS NOT NULL AND _ignored IS NULL
+        GROUP BY _unmapped, _file ORDER BY _file, min({ROW})""").fetchall()
     mistakes = [
-        f'{line.file}: row {line.row}, column "{source.columns["stage"]}": "{visible(line.value)}" '
-        f'({rows_of(line.rows)}) is mapped to no stage; add it to values.stage, or state unmapped = "ignore"'
-        for line in counted.order_by(["file", "row"]).execute().itertuples()
+        f'{file}: row {row}, column "{source.columns["stage"]}": "{visible(value)}" '
+        f'({rows_of(rows)}) is mapped to no stage; add it to values.stage, or state unmapped = "ignore"'
+        for value, file, rows, row in unmapped
     ]
     if mistakes:
         raise FunnelError("\n".join(mistakes))
 
 
-def _alike(pieces: list[ir.Table], table: str) -> list[ir.Table]:
-    """The pieces with the same columns in the same order, null where a source has none."""
-    types = {column: kind for piece in pieces for column, kind in piece.schema().items()}
+def _united(con: Connection, table: str, sources: int) -> str:
+    """The rows of all sources with the same columns in the same order, null where a source has none."""
+    pieces = [f"mapped_{table}_{number}" for number in range(sources)]
+    types = {column: kind for piece in pieces for column, kind in columns_in(con, piece).items()}
     if table == "entries":
         # Ends may have no date, and no source need say whose they are, or why.
-        always = {"entered_at": "timestamp(6)", "entered_on": "date", "manager": "string", "reason": "string"}
+        always = {"entered_at": "TIMESTAMP", "entered_on": "DATE", "manager": "VARCHAR", "reason": "VARCHAR"}
         types |= {column: kind for column, kind in always.items() if column not in types}
-    return [
-        piece.select(
-            **{
-                column: piece[column] if column in piece.columns else ibis.literal(None, kind)
-                for column, kind in types.items()
-            }
-        )
-        for piece in pieces
-    ]
+    parts = []
+    for piece in pieces:
+        own = columns_in(con, piece)
+        alike = {column: quoted(column) if column in own else f"{NULL}::{kind}" for column, kind in types.items()}
+        parts.append(f"SELECT {columns_of(alike)} FROM {piece}")
+    return " UNION ALL ".join(parts)
 
 
-def _with_repeats_and_orphans(rows: ir.Table, table: str, funnel: Funnel, leads: ir.Table | None) -> ir.Table:
-    """Rows that stand there already, or belong to no lead, get a reason too, which lies in their id."""
-    rows = with_repeats(rows, table, funnel)
-    has_id = "lead_id" in rows.columns
-    why = rows["_again"]
-    if leads is not None and has_id:
-        rows = rows.left_join(leads.select(_lead="lead_id"), [("lead_id", "_lead")])
-        why = ibis.coalesce(rows["_again"], ibis.ifelse(rows["_lead"].isnull(), reason("orphan"), ibis.null("string")))
-    headers = [(number, source.columns.get("lead_id", "")) for number, source in enumerate(getattr(funnel, table))]
-    new = rows["_reason"].isnull() & why.notnull()
-    rows = rows.mutate(
-        _reason=rows["_reason"].coalesce(why),
-        _column=ibis.ifelse(new, rows["_source"].cases(*headers), rows["_column"]),
-        _value=ibis.ifelse(new, rows["lead_id"] if has_id else "", rows["_value"]),
+def _check(con: Connection, united: str, checked: str, table: str, funnel: Funnel, *, orphans: bool) -> None:
+    """The view of the selected rows, of which those that stand there already, or belong to no lead, get a reason too.
+
+    It lies in their id.
+    """
+    selected = f"selected_{table}"
+    con.execute(
+        f"CREATE VIEW {selected} AS SELECT * EXCLUDE (_ignored, _unmapped) FROM {united} WHERE _ignored IS NULL"
     )
-    return rows.drop("_again", *(["_lead"] if "_lead" in rows.columns else []))
+    find_repeats(con, selected, table, funnel)
+    has_id = "lead_id" in columns_in(con, selected)
+    why = "_why"
+    if orphans and has_id:
+        orphan = "rows.lead_id IS NULL OR NOT EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = rows.lead_id)"
+        why = f"coalesce(_why, {cases([(orphan, text(reason('orphan')))])})"
+    headers = enumerate(source.columns.get("lead_id", "") for source in getattr(funnel, table))
+    header = cases((f"_source = {number}", text(each)) for number, each in headers)
+    con.execute(f"ALTER TABLE again RENAME TO again_{table}")
+    rows = f"SELECT rows.*, {why} AS _new FROM {selected} AS rows LEFT JOIN again_{table} USING ({PLACE})"
+    new = "_reason IS NULL AND _new IS NOT NULL"
+    exchanged = {
+        "_reason": "coalesce(_reason, _new)",
+        "_column": cases([(new, header)], "_column"),
+        "_value": cases([(new, "lead_id" if has_id else "''")], "_value"),
+    }
+    con.execute(
+        f"CREATE VIEW {checked} AS SELECT * EXCLUDE (_latest, _new) REPLACE ({columns_of(exchanged)}) FROM ({rows})"
+    )
 
 
-def _days_as_ties(rows: ir.Table, funnel: Funnel) -> ir.Table:
-    """The entries, of which one known by its day only ties with the others of its lead and day.
+def _days_as_ties(con: Connection, funnel: Funnel) -> None:
+    """Make an entry known by its day only tie with the others of its lead and day.
 
     Midnight is no hour that a CRM knows. Such an entry stands at the latest entry of an earlier stage on
     its day, so that ties follow the funnel's order, ends last: a refusal typed as a day alone neither
     comes before the meeting of that morning nor makes what follows it a second lead.
     """
-    midnight = wall_clock("UTC", instant_at(funnel.timezone, rows.entered_on.cast("timestamp")))
-    places = {stage: place for place, stage in enumerate((*funnel.stages, *ENDS))}
-    rows = rows.mutate(_hour_known=rows.entered_at != midnight, _place=rows.stage.cases(*places.items()))
-    timed = rows.filter(rows._hour_known).select("lead_id", "entered_on", _before="_place", _at="entered_at")
-    days = rows.filter(~rows._hour_known).select("lead_id", "entered_on", "_place").distinct()
-    same_day = days.join(timed, ["lead_id", "entered_on"]).filter(ibis._._before < ibis._._place)
-    latest = same_day.group_by(*days.columns).aggregate(_latest=ibis._._at.max())
-    rows = rows.left_join(latest, days.columns)
-    at = ibis.ifelse(rows._hour_known, rows.entered_at, ibis.coalesce(rows._latest, rows.entered_at))
-    return rows.mutate(entered_at=at).drop(
-        "_hour_known", "_place", "_latest", *(f"{name}_right" for name in days.columns)
-    )
+    midnight = utc_clock(instant_at(funnel.timezone, "entered_on::TIMESTAMP"))
+    day_only = cases([(f"{clock_seconds('entered_at')} != 0", "FALSE")], f"entered_at = {midnight}")
+    if not single(con, f"SELECT count(*) FROM entries WHERE {day_only}"):
+        return
+    place = placed("stage", [*funnel.stages, *ENDS])
+    con.execute(f"""CREATE TABLE tied AS
+        WITH rows AS (SELECT *, {day_only} AS _day_only, {place} AS _place FROM entries),
+        days AS (SELECT DISTINCT lead_id, entered_on, _place FROM rows WHERE _day_only),
+        latest AS (SELECT lead_id, entered_on, days._place, max(entered_at) AS _latest
+            FROM days JOIN rows AS timed USING (lead_id, entered_on)
+            WHERE NOT timed._day_only AND timed._place < days._place GROUP BY ALL)
+        SELECT rows.* EXCLUDE (_day_only, _place)
+            REPLACE (CASE WHEN _day_only THEN coalesce(_latest, entered_at) ELSE entered_at END AS entered_at)
+        FROM rows LEFT JOIN latest USING (lead_id, entered_on, _place)""")
+    con.execute("DROP TABLE entries; ALTER TABLE tied RENAME TO entries")

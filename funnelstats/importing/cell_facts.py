@@ -10,8 +10,6 @@ from functools import cache
 from math import comb
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 from babel.numbers import get_currency_name
 from scipy.stats import binom
@@ -19,12 +17,26 @@ from scipy.stats import binom
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
-from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, instant_at, wall_clock
+from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, matches
 from funnelstats.importing.facts import NOT_BAD, Fact, code_of
 from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
 from funnelstats.importing.mapping import date_columns
 from funnelstats.importing.packed import unpacked
+from funnelstats.importing.sql import (
+    Columns,
+    Connection,
+    cases,
+    clock_seconds,
+    columns_of,
+    frame,
+    one_of,
+    quoted,
+    record,
+    text,
+    utc_instant,
+    wall_clock,
+)
 
 NEARLY_ALL, SOME, TIMES = 0.9, 0.2, 5
 """Shares of midnight UTC that no hour of work has, and how many times as often as the busiest other hour."""
@@ -43,13 +55,16 @@ UNREAD = {
 }
 UNREAD_ROWS = {"payments": "unread_payments", "costs": "unread_costs"}
 HOUR = 3600
+TRUE_DATE = r"^\d{4}-\d{2}-\d{2}T[\d:.]+$"
+LEAST_GROUPED = 10
+"""Rows of a file from which on its blanks may be those of groups."""
 LISTS = (";", "|", "\n", ",", "/")
 """What stands between several reasons in one cell."""
 SURE = (";", "|", "\n")
 
 
 def utc_days(
-    cells: ir.Table, funnel: Funnel, table: str, source: Source
+    con: Connection, cells: str, funnel: Funnel, table: str, source: Source
 ) -> tuple[dict[str, Collection[str] | None], list[Fact]]:
     """The date columns of which midnights in UTC are days, with their stages (None: all rows), and what is told of it.
 
@@ -61,25 +76,27 @@ def utc_days(
     odd: list[Fact] = []
     staged = table == "entries" and source.stage is None
     for column in date_columns(table, source):
-        at, utc = cells[f"_typed_{column}"], cells[f"_utc_{column}"]
-        local = wall_clock(funnel.timezone, instant_at("UTC", at))
-        elsewhere = (local.hour() != 0) | (local.minute() != 0)
-        hours = cells.filter(at.notnull() & ~utc).select(_at=f"_typed_{column}")
-        hours = hours.mutate(_whole=(hours["_at"] == hours["_at"].truncate("h")), _hour=hours["_at"].hour())
-        timed = (
-            hours.group_by("_hour").aggregate(rows=hours.count(), whole=hours.count(where=hours["_whole"])).execute()
+        at, utc = quoted(f"_typed_{column}"), quoted(f"_utc_{column}")
+        local = wall_clock(funnel.timezone, utc_instant(at))
+        elsewhere = cases([(utc, f"hour({local}) != 0 OR minute({local}) != 0")], "FALSE")
+        group = "_stage" if staged else "''"
+        seen = {"_group": group, "moment": at, "utc": utc, "apart": elsewhere, "text": quoted(column)}
+        counts = frame(
+            con,
+            f"""SELECT _group, count(moment) AS rows, count(*) FILTER (WHERE utc) AS midnights,
+                min(text) FILTER (WHERE apart) AS text
+            FROM (SELECT {columns_of(seen)} FROM {cells}) GROUP BY _group HAVING bool_or(apart) ORDER BY _group""",
+        )
+        if counts.empty:
+            continue
+        timed = frame(
+            con,
+            f"""SELECT count(*) AS rows, count(*) FILTER (WHERE {at} = date_trunc('hour', {at})) AS whole
+            FROM {cells} WHERE {at} IS NOT NULL AND NOT {utc} GROUP BY hour({at})""",
         )
         # How often an hour is a whole one, and which of the 24 that is: of no other row at all, any of them.
         whole, busiest = timed["whole"].sum(), max(timed["whole"], default=0)
         chance = (whole + 1) / (timed["rows"].sum() + 1) * (busiest + 1) / (whole + 24)
-        grouped = cells.group_by(_group=cells["_stage"] if staged else ibis.literal(""))
-        counts = grouped.aggregate(
-            rows=at.count(),
-            midnights=cells.count(where=utc),
-            apart=cells.count(where=utc & elsewhere),
-            text=cells[column].min(where=utc & elsewhere),
-        )
-        counts = counts.filter(counts.apart > 0).order_by("_group").execute()
         share, likely = counts["midnights"] / counts["rows"], binom.sf(counts["midnights"] - 1, counts["rows"], chance)
         often = share >= TIMES * chance
         proven = counts[(likely < SURE_OF_DAYS) & (often | (share >= NEARLY_ALL))]
@@ -103,46 +120,58 @@ def _day_format(column: str, text: str, source: Source) -> str:
     return ""
 
 
-def one_clock(cells: ir.Table, funnel: Funnel, table: str, source: Source, days: Collection[str]) -> Iterator[Fact]:
+def one_clock(
+    con: Connection, cells: str, funnel: Funnel, table: str, source: Source, days: Collection[str]
+) -> Iterator[Fact]:
     """Date columns, but those of ``days``, of which all times (in entries those of one stage) are one and the same.
 
     On the funnel's clock, or in UTC where daylight saving moves it: a day that is stored with an hour.
     """
     staged = table == "entries" and source.stage is None
-    for column in [name for name in date_columns(table, source) if TABLES[table][name].kind == "instant"]:
-        at = cells[f"_typed_{column}"]
-        clock, utc = wall_clock(funnel.timezone, instant_at("UTC", at)).strftime("%H:%M:%S"), at.strftime("%H:%M:%S")
-        timed = cells.filter(at.notnull() & ~cells[f"_utc_{column}"])
-        groups = timed.group_by(_group=timed["_stage"] if staged else ibis.literal("")).aggregate(
-            rows=timed.count(), days=at.date().nunique(), clocks=clock.nunique(), utcs=utc.nunique(), clock=clock.min(),
-            text=timed[column].min(), ends=timed[column].substr(10).nunique(),
-        )  # fmt: skip
-        found = groups.filter((groups.days >= DAYS_ALIKE) & ((groups.clocks == 1) | (groups.utcs == 1)))
-        found = found.filter(found.clock != "00:00:00").order_by("_group").execute()
-        if column not in days and len(found):
-            first = found.iloc[0]
-            mend = _day_format(column, first["text"], source) if first["ends"] == 1 else ""
-            yield Fact("one_clock", f"{source.columns[column]}: {first['clock'][:5]}", found["rows"].sum(), mend)
+    for column in [each for each in date_columns(table, source) if TABLES[table][each].kind == "instant"]:
+        if column in days:
+            continue
+        cell, at, group = quoted(column), quoted(f"_typed_{column}"), "_stage" if staged else "''"
+        timed = f"{cells} WHERE {at} IS NOT NULL AND NOT {quoted(f'_utc_{column}')}"
+        seconds = clock_seconds(at)
+        same = f"min({seconds}) IS NOT DISTINCT FROM max({seconds})"
+        if not con.execute(f"SELECT {group} AS _group FROM {timed} GROUP BY _group HAVING {same}").fetchone():
+            continue
+        clock = f"date_trunc('second', {wall_clock(funnel.timezone, utc_instant(at))})::TIME"
+        seen = {"_group": group, "moment": at, "clock": clock, "utc": f"date_trunc('second', {at})::TIME", "cell": cell}
+        found = con.execute(f"""
+            WITH timed AS (SELECT {columns_of(seen)} FROM {timed}),
+            one AS (SELECT _group FROM timed GROUP BY _group
+                HAVING (min(clock) = max(clock) OR min(utc) = max(utc)) AND min(clock) != TIME '00:00:00')
+            SELECT count(*), left(min(clock)::VARCHAR, 5), min(cell), count(DISTINCT substring(cell, 11))
+            FROM timed JOIN one ON timed._group IS NOT DISTINCT FROM one._group GROUP BY timed._group
+            HAVING count(DISTINCT moment::DATE) >= {DAYS_ALIKE} ORDER BY timed._group""").fetchall()
+        if found:
+            _rows, clock, first, ends = found[0]
+            mend = _day_format(column, first, source) if ends == 1 else ""
+            yield Fact("one_clock", f"{source.columns[column]}: {clock}", sum(rows for rows, *_ in found), mend)
 
 
-def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, sheets: list[str]) -> Iterator[Fact]:
+def swapped_dates(
+    con: Connection, cells: str, funnel: Funnel, table: str, source: Source, sheets: list[str]
+) -> Iterator[Fact]:
     """Date columns of workbooks of which a part was taken for dates the other way round, and the rest left as text.
 
     Raises FunnelError where that is beyond doubt.
     """
     for column in date_columns(table, source) if sheets else []:
-        text, at = cells[column], cells[f"_typed_{column}"]
-        read = cells["_file"].isin(sheets) & at.notnull()
-        true = read & text.re_search(r"^\d{4}-\d{2}-\d{2}T[\d:.]+$")
-        typed = read & ~text.re_search(ISO)
-        day = wall_clock(source.timezone or funnel.timezone, instant_at("UTC", at)).day()
-        counts = cells.aggregate(
-            dates=cells.count(where=true),
-            texts=cells.count(where=typed),
-            early=cells.count(where=true & (text.substr(8, 2).try_cast("int64") <= 12)),
-            late=cells.count(where=typed & (day > 12)),
-        )
-        dates, texts, early, late = map(int, counts.execute().iloc[0])
+        cell, at = quoted(column), quoted(f"_typed_{column}")
+        read = f"{one_of('_file', sheets)} AND {at} IS NOT NULL"
+        true = f"{read} AND {matches(cell, TRUE_DATE)}"
+        typed = f"{read} AND NOT {matches(cell, ISO)}"
+        day = f"day({wall_clock(source.timezone or funnel.timezone, utc_instant(at))})"
+        counts = {
+            "dates": f"count(*) FILTER (WHERE {true})",
+            "texts": f"count(*) FILTER (WHERE {typed})",
+            "early": f"count(*) FILTER (WHERE {true} AND try_cast(substring({cell}, 9, 2) AS BIGINT) <= 12)",
+            "late": f"count(*) FILTER (WHERE {typed} AND {day} > 12)",
+        }
+        dates, texts, early, late = record(con, cells, counts).values()
         if not dates or not late or early < dates:
             continue
         if late == texts and UP_TO_12**dates * (1 - UP_TO_12) ** texts < BY_CHANCE:
@@ -156,27 +185,31 @@ def swapped_dates(cells: ir.Table, funnel: Funnel, table: str, source: Source, s
             yield Fact("dates_swapped", source.columns[column], dates)
 
 
-def grouped_columns(cells: ir.Table, table: str, source: Source) -> Iterator[Fact]:
+def grouped_columns(con: Connection, cells: str, table: str, source: Source) -> Iterator[Fact]:
     """Columns that are filled in the first row of a group only, as spreadsheets print them."""
-    for column in [name for name in ("manager", "channel", "campaign") if name in source.columns]:
-        in_file = ibis.window(group_by="_file", order_by=ROW)
-        rows = cells.select("_file", ROW, _value=column, _filled=cells[column].notnull())
-        rows = rows.mutate(_beside=rows["_filled"] & rows["_filled"].lag().over(in_file).fill_null(False))
-        filled = rows.filter(rows["_filled"])
-        again = filled.mutate(_again=filled["_value"] == filled["_value"].lag().over(in_file))
-        counts = (
-            rows.group_by("_file")
-            .aggregate(
-                rows=rows.count(),
-                filled=rows["_filled"].sum(),
-                names=rows["_value"].nunique(),
-                beside=rows["_beside"].sum(),
-                first=rows["_filled"].argmin(rows[ROW]),
+    for column in [each for each in ("manager", "channel", "campaign") if each in source.columns]:
+        cell = quoted(column)
+        # Only a file of which half or more is blank is looked at row by row.
+        sparse = f"""SELECT _file FROM {cells} GROUP BY _file
+            HAVING count(*) >= {LEAST_GROUPED} AND 2 * count({cell}) <= count(*) + 1"""
+        files = [file for (file,) in con.execute(sparse).fetchall()]
+        blank = 0
+        if files:
+            counts = frame(
+                con,
+                f"""WITH rows AS (SELECT _file, {ROW}, {cell} AS value,
+                    lag({cell}) OVER (PARTITION BY _file ORDER BY {ROW}) AS above
+                    FROM {cells} WHERE {one_of("_file", files)}),
+                filled AS (SELECT _file, value = lag(value) OVER (PARTITION BY _file ORDER BY {ROW}) AS again
+                    FROM rows WHERE value IS NOT NULL),
+                twice AS (SELECT _file, count(*) FILTER (WHERE again) AS again FROM filled GROUP BY _file)
+                SELECT _file, count(*) AS rows, count(value) AS filled, count(DISTINCT value) AS names,
+                    count(*) FILTER (WHERE value IS NOT NULL AND above IS NOT NULL) AS beside,
+                    arg_min(value IS NOT NULL, {ROW}) AS first, any_value(again) AS again
+                FROM rows LEFT JOIN twice USING (_file) GROUP BY _file""",
             )
-            .left_join(again.group_by("_file").aggregate(again=again["_again"].sum()), "_file")
-            .execute()
-        )
-        blank = sum(int(file.rows - file.filled) for file in counts.itertuples() if looks_grouped(file))
+            grouped: list[Any] = [file for file in counts.itertuples() if looks_grouped(file)]
+            blank = sum(int(file.rows - file.filled) for file in grouped)
         header = source.columns[column]
         mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
         yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")
@@ -189,7 +222,7 @@ def looks_grouped(file: Any) -> bool:
     name differs from the one before it.
     """
     rows, filled, names = int(file.rows), int(file.filled), int(file.names)
-    if not file.first or rows < 10 or 2 * filled > rows + 1 or file.beside or file.again > 0:
+    if not file.first or rows < LEAST_GROUPED or 2 * filled > rows + 1 or file.beside or file.again > 0:
         return False
     all_distinct = comb(rows - filled + 1, filled) / comb(rows, filled)
     chance = filled / rows * all_distinct * (1 - 1 / names) ** (filled - 1)
@@ -217,17 +250,15 @@ def _reading_lines(name: str, table: str, source: Source, values: list[str]) -> 
     return "\n".join(lines) or missing_line(name, values, source)
 
 
-def doubtful_units(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact]:
+def doubtful_units(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Calls longer than calls are, and several reasons in one cell."""
-    contacts = tables.get("contacts")
-    if contacts is not None and "duration_s" in contacts.columns:
-        took = contacts.filter(contacts.duration_s > 0)
-        median, calls = took.aggregate(median=took.duration_s.median(), calls=took.count()).execute().iloc[0]
-        if calls and median > HOUR:
-            yield Fact("long_calls", f"{median:,.0f}", calls, lines_under("contacts", 'unit.duration_s = "ms"'))
-    entries = tables["entries"]
-    given = entries.filter(entries.reason.notnull()).group_by("reason").aggregate(rows=ibis._.count())
-    counts = given.order_by("reason").execute().set_index("reason")["rows"]
+    if "duration_s" in tables.get("contacts", ()):
+        took = record(con, "contacts WHERE duration_s > 0", {"median": "median(duration_s)", "calls": "count(*)"})
+        if took["calls"] and took["median"] > HOUR:
+            mend = lines_under("contacts", 'unit.duration_s = "ms"')
+            yield Fact("long_calls", f"{took['median']:,.0f}", took["calls"], mend)
+    given = "SELECT reason, count(*) AS rows FROM entries WHERE reason IS NOT NULL GROUP BY reason ORDER BY reason"
+    counts = frame(con, given).set_index("reason")["rows"]
     listed = _several_reasons(counts[~counts.index.isin([*funnel.refusals.categories])])
     if len(listed):
         first = listed.index[0]
@@ -315,7 +346,7 @@ def _is_currency(sign: str) -> bool:
 
 
 def currency_facts(
-    cells: ir.Table, funnel: Funnel, table: str, source: Source, files: Iterable[SourceFile]
+    con: Connection, cells: str, funnel: Funnel, table: str, source: Source, files: Iterable[SourceFile]
 ) -> Iterator[Fact]:
     """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected."""
     column = source.columns.get("amount")
@@ -324,17 +355,17 @@ def currency_facts(
     if source.currency_signs:
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
         mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
-        yield from _mixed(_signs(cells, source.currency_signs), funnel, table, column, mend)
+        yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
     formats: Counter[str] = Counter()
     for file in files:
         if file.kind.startswith("XLSX"):
-            formats.update(_formats(file, column, source, _rows_of(cells, file)))
+            formats.update(_formats(file, column, source, _rows_of(con, cells, file)))
     yield from _mixed(formats, funnel, table, column, "")
     mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
     for file in files:
         for name in [name for name in file.header if COLUMN.match(name) and name not in mapped]:
             rows = read_source_file(file.path, source, [name, column]).columns.to_pandas()
-            rows = rows[rows[ROW].isin(_rows_of(cells, file))]
+            rows = rows[rows[ROW].isin(_rows_of(con, cells, file))]
             currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
             counts = Counter(currency[(currency != "") & (amount != "")])
             mend = lines_under(table, f"columns = {toml_value({**source.columns, 'currency': name})}")
@@ -349,17 +380,17 @@ def _mixed(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: 
         yield Fact("mixed_currencies", f"{table}, {column}: {shown}", sum(foreign.values()), mend)
 
 
-def _rows_of(cells: ir.Table, file: SourceFile) -> set[int]:
+def _rows_of(con: Connection, cells: str, file: SourceFile) -> set[int]:
     """The numbers of a file's rows that are selected."""
-    return {*cells.filter(cells["_file"] == file.name)[ROW].to_pyarrow().to_pylist()}
+    return {row for (row,) in con.execute(f"SELECT {ROW} FROM {cells} WHERE _file = {text(file.name)}").fetchall()}
 
 
-def _signs(cells: ir.Table, signs: tuple[str, ...]) -> Counter[str]:
+def _signs(con: Connection, cells: str, signs: tuple[str, ...]) -> Counter[str]:
     """Rows by the sign in them; of two that fit, the longer is meant."""
-    text = cells["amount"]
-    sign = ibis.cases(*((text.contains(sign), sign) for sign in sorted(signs, key=len, reverse=True)), else_="")
-    found = cells.select(_sign=sign).filter(ibis._["_sign"] != "").group_by("_sign").aggregate(_rows=ibis._.count())
-    return Counter(dict(found.execute().itertuples(index=False)))
+    longest_first = sorted(signs, key=len, reverse=True)
+    marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
+    found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
+    return Counter({sign: rows for sign, rows in found if sign})
 
 
 def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:

@@ -1,6 +1,6 @@
 """What the text of a cell says: an instant, a number.
 
-Lazy verbs on DuckDB: null where the text does not say such a thing as declared, never a guess.
+In DuckDB's SQL: null where the text does not say such a thing as declared, never a guess.
 """
 
 from __future__ import annotations
@@ -10,21 +10,19 @@ import unicodedata
 from calendar import month_abbr, month_name
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ibis
-import ibis.expr.datatypes as dt
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
+from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
 CHUNK = 50_000
@@ -43,13 +41,24 @@ def whole_file(path: Path, kind: str) -> Iterator[None]:
         raise FunnelError(f"{path.name}: not a whole {kind} file ({type(error).__name__}); export it again") from error
 
 
+class EngineRows(NamedTuple):
+    """Rows that lie in the engine: the query of their columns of text with ``_row``, and how many they are."""
+
+    query: str
+    number: int
+
+
 class Read(NamedTuple):
-    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names."""
+    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names.
+
+    Where the rows lie in the engine the columns are empty.
+    """
 
     columns: pa.Table
     broken: list[tuple[int, str, str]]
     kind: str
     header: list[str]
+    in_engine: EngineRows | None = None
 
 
 def composed(text: str) -> str:
@@ -89,16 +98,44 @@ def chosen_columns(
 
 
 def text_columns(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> pa.Table:
-    """Rows that begin with their number, gathered in chunks into columns of text."""
+    """Rows that begin with their number as columns of text."""
+    return pa.Table.from_batches(_batches(rows, header, wanted), schema=_schema(wanted))
+
+
+def text_rows(
+    rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str], into: Into | None
+) -> tuple[pa.Table, EngineRows | None]:
+    """Rows that begin with their number as columns of text, or a chunk at a time in a table of the engine."""
+    if into is None:
+        return text_columns(rows, header, wanted), None
+    return _schema(wanted).empty_table(), put(into, _schema(wanted), _batches(rows, header, wanted))
+
+
+def put(into: Into, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> EngineRows:
+    """Put batches into a new table of the engine."""
+    con, table = into
+    number = 0
+    con.register("batch", schema.empty_table())
+    con.execute(f"CREATE TABLE {table} AS FROM batch")
+    for batch in batches:
+        con.register("batch", pa.Table.from_batches([batch]))
+        con.execute(f"INSERT INTO {table} FROM batch")
+        number += batch.num_rows
+    con.unregister("batch")
+    return EngineRows(f"FROM {table}", number)
+
+
+def _schema(wanted: Sequence[str]) -> pa.Schema:
+    return pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in wanted)])
+
+
+def _batches(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
     places = [header.index(name) + 1 for name in wanted]
-    schema = pa.schema([(ROW, pa.int64()), *((name, pa.string()) for name in wanted)])
     iterator = iter(rows)
-    batches = []
     while chunk := list(islice(iterator, CHUNK)):
         columns = list(zip(*chunk, strict=True))
         arrays = [pa.array(columns[0], pa.int64()), *(text_array(columns[place]) for place in places)]
-        batches.append(pa.record_batch(arrays, schema=schema))
-    return pa.Table.from_batches(batches, schema=schema)
+        yield pa.record_batch(arrays, schema=_schema(wanted))
 
 
 def text_array(values: Any) -> Any:
@@ -140,8 +177,6 @@ EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$", EX
 """From 1973 to 2286, from 1927 to 2173 in a spreadsheet, so that none is taken for the other, and 0 is no date."""
 
 MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
-WHOLE = 86_400_000_000
-"""Microseconds of a day."""
 DAYS_TO_1970 = {EXCEL: 25_569, EXCEL_1904: 24_107}
 """The number that a spreadsheet gives the first day of 1970."""
 
@@ -158,39 +193,33 @@ FORMULA_ERRORS = (
 """What a spreadsheet writes where a formula has no result; in English whatever its language within XLSX."""
 
 
-@ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.timestamp))
-def try_strptime(text, fmt):  # type: ignore[no-untyped-def]
-    """DuckDB's reading of a date, null where the text does not match."""
+def is_error(cell: str) -> str:
+    """Whether a spreadsheet wrote that a formula has no result; the few such cells alone are compared."""
+    return cases([(f"starts_with({cell}, '#')", one_of(cell, FORMULA_ERRORS))], "FALSE")
 
 
-@ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.Timestamp(timezone="UTC")))
-def try_strptime_zoned(text, fmt):  # type: ignore[no-untyped-def]
-    """DuckDB's reading of a date whose format names an offset or zone: an instant."""
+def trimmed(cell: str) -> str:
+    """The text without blanks at its ends, which only the few that have some cost time."""
+    at_an_end = matches(cell, f"^[{BLANKS}]|[{BLANKS}]$")
+    return cases([(at_an_end, f"trim({cell}, {text(BLANKS)})")], cell)
 
 
-@ibis.udf.scalar.builtin(signature=((dt.int64,), dt.timestamp))
-def make_timestamp(microseconds):  # type: ignore[no-untyped-def]
-    """DuckDB: so long after 1970."""
+def matches(cell: str, pattern: str) -> str:
+    return f"regexp_matches({cell}, {text(pattern)})"
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp(timezone="UTC")), dt.timestamp))
-def wall_clock(zone, instant):  # type: ignore[no-untyped-def]
-    """DuckDB: what the clock on a zone's wall shows at an instant."""
+def exchanged(cell: str, pattern: str, by: str) -> str:
+    """The text with something else for every match of a pattern."""
+    return f"regexp_replace({cell}, {text(pattern)}, {text(by)}, 'g')"
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.Timestamp(timezone="UTC")))
-def instant_at(zone, wall):  # type: ignore[no-untyped-def]
-    """DuckDB: the instant at which the clock on a zone's wall shows this."""
+UNUSUAL_BLANKS = r"[\s\p{Zs}]{2}|[\t\n\f\r\x{a0}\x{1680}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}]"
+"""All but a single plain one."""
 
 
-@ibis.udf.scalar.builtin(name="trim", signature=((dt.string, dt.string), dt.string))
-def trimmed(text, characters):  # type: ignore[no-untyped-def]
-    """DuckDB: text without these characters at its ends."""
-
-
-def one_blank(text: ir.StringValue) -> ir.StringValue:
+def one_blank(cell: str) -> str:
     """The text with one blank where several stand, or one of another kind: nobody sees the difference."""
-    return text.re_replace(r"[\s\p{Zs}]+", " ")
+    return cases([(matches(cell, UNUSUAL_BLANKS), exchanged(cell, r"[\s\p{Zs}]+", " "))], cell)
 
 
 HALF_OF_DAY = r"(?i) ?\b([ap])\.? ?m\b\.?"
@@ -202,12 +231,12 @@ def _month_pattern(number: int, mark: str) -> str:
     return rf"(?i)(^|{mark})(?:{'|'.join(month_words()[number])})\.?({mark}|$)"
 
 
-def _plain_date(text: ir.StringValue, months: Sequence[str]) -> ir.StringValue:
+def _plain_date(cell: str, months: Sequence[str]) -> str:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
-    text = one_blank(text).re_replace(HALF_OF_DAY, r"\1m")
-    for number, name in enumerate(months, start=1):
-        text = text.re_replace(_month_pattern(number, r"[^\p{L}]"), rf"\1{name}\2")
-    return text
+    cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1m")
+    for number, month in enumerate(months, start=1):
+        cell = exchanged(cell, _month_pattern(number, r"[^\p{L}]"), rf"\1{month}\2")
+    return cell
 
 
 def plain_date(text: str) -> str:
@@ -227,79 +256,78 @@ def _plain_format(fmt: str) -> str:
     return re.sub(" ?%p", "%p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))
 
 
-def instant_of(text: ir.StringValue, formats: Sequence[str], clock: str, zone: str) -> ir.TimestampValue:
+def instant_of(cell: str, formats: Sequence[str], clock: str, zone: str) -> str:
     """The instant a text names: by the stated formats, else ISO; without an offset, the time is that of ``clock``.
 
     A day without an hour begins at midnight in ``zone``, whose days are counted: it is nobody's instant. Formats of
     such days alone, ``%Y-%m-%dT00:00:00Z``, leave the other texts to ISO.
     """
     days = all(":" in fmt and not _codes(fmt) & {"H", "I"} for fmt in formats)
-    readings = [_by_format(text, fmt, clock, zone) for fmt in formats]
-    readings.append(_by_iso(text, clock, zone, anywhere=days))
+    readings = [_by_format(cell, fmt, clock, zone) for fmt in formats]
+    readings.append(_by_iso(cell, clock, zone, anywhere=days))
     # Only texts that nothing has read so far cost the time that these take.
     readings += [
-        _by_format(_plain_date(text, MONTHS[code] if code else ()), _plain_format(fmt), clock, zone)
+        _by_format(_plain_date(cell, MONTHS[code] if code else ()), _plain_format(fmt), clock, zone)
         for fmt in formats
         if fmt not in EPOCHS
         for code in [next((code for code in "bB" if code in _codes(fmt)), "")]
     ]
-    readings += [_by_iso(one_blank(text), clock, zone, anywhere=True)] if days else []
-    return ibis.coalesce(*readings)
+    readings += [_by_iso(one_blank(cell), clock, zone, anywhere=True)] if days else []
+    return first_known(readings)
 
 
 MONTHS = {"b": month_abbr[1:], "B": month_name[1:]}
 
 
-def _by_iso(text: ir.StringValue, clock: str, zone: str, *, anywhere: bool) -> ir.TimestampValue:
+def _by_iso(cell: str, clock: str, zone: str, *, anywhere: bool) -> str:
     """By ISO; where formats are stated, only true dates of spreadsheets and Parquet, which readers write with a T."""
-    iso = text.re_search(ISO) & (ibis.literal(True) if anywhere else text.contains("T"))
-    day_or_time = instant_at(clock, _plausible(text.try_cast("timestamp")))
-    if clock != zone:
-        day = instant_at(zone, _plausible(text.try_cast("timestamp")))
-        day_or_time = ibis.ifelse(text.re_search(WHOLE_DAY), day, day_or_time)
-    zoned = _plausible(text.try_cast(dt.Timestamp(timezone="UTC")))
-    return ibis.ifelse(iso, ibis.ifelse(text.re_search(ZONED), zoned, day_or_time), ibis.null(zoned.type()))
+    iso = matches(cell, ISO) + ("" if anywhere else f" AND contains({cell}, 'T')")
+    wall = _plausible(f"try_cast({cell} AS TIMESTAMP)")
+    readings = [(matches(cell, ZONED), _plausible(f"try_cast({cell} AS TIMESTAMPTZ)"))]
+    readings += [(matches(cell, WHOLE_DAY), instant_at(zone, wall))] if clock != zone else []
+    return cases([(iso, cases(readings, instant_at(clock, wall)))])
 
 
-def utc_midnight(text: ir.StringValue, instant: ir.TimestampValue, formats: Sequence[str]) -> ir.BooleanValue:
-    """Whether a text names an instant, by an offset or since 1970, that is midnight in UTC to the microsecond."""
-    named = text.re_search(ISO) & text.re_search(ZONED)
+def is_utc_midnight(cell: str, at: str, formats: Sequence[str]) -> str:
+    """Whether a text names an instant, by an offset or since 1970, that is midnight in UTC to the microsecond.
+
+    ``at`` is the instant on the clock of UTC.
+    """
+    named = [f"({matches(cell, ISO)} AND {matches(cell, ZONED)})"]
     for fmt in formats:
         if fmt in MICROSECONDS:
-            named |= text.re_search(EPOCH_DIGITS[fmt])
+            named.append(matches(cell, EPOCH_DIGITS[fmt]))
         elif _codes(fmt) & {"z", "Z"}:
-            named |= _by_format(text, fmt, "UTC", "UTC").notnull()
-    at = wall_clock("UTC", instant)
-    return named & (at == at.truncate("D"))
+            named.append(f"{_by_format(cell, fmt, 'UTC', 'UTC')} IS NOT NULL")
+    return cases([(f"epoch_us({at}) % {WHOLE} = 0", f"({' OR '.join(named)})")], "FALSE")
 
 
 def _codes(fmt: str) -> set[str]:
     return set(re.findall("%(.)", fmt))
 
 
-def _by_format(text: ir.StringValue, fmt: str, clock: str, zone: str) -> ir.TimestampValue:
+def _by_format(cell: str, fmt: str, clock: str, zone: str) -> str:
     if fmt in DAYS_TO_1970:
-        serial = ibis.ifelse(
-            text.re_search(EPOCH_DIGITS[EXCEL]), text.replace(",", ".").try_cast("float64"), ibis.null("float64")
-        )
+        serial = f"try_cast(replace({cell}, ',', '.') AS DOUBLE)"
         # To the millisecond: a fraction of a day is no exact second.
-        wall = make_timestamp((serial * WHOLE / 1000).round().cast("int64") * 1000 - DAYS_TO_1970[fmt] * WHOLE)
-        return ibis.ifelse(serial % 1 == 0, instant_at(zone, wall), instant_at(clock, wall))
+        since = f"(round({serial} * {WHOLE} / 1000)::BIGINT * 1000 - {DAYS_TO_1970[fmt] * WHOLE})"
+        wall = f"make_timestamp({since})"
+        at = cases([(f"{serial} % 1 = 0", instant_at(zone, wall))], instant_at(clock, wall))
+        return cases([(matches(cell, EPOCH_DIGITS[EXCEL]), at)])
     if fmt in EPOCHS:
         unit = fmt.removesuffix("_day")
-        digits = text.re_search(EPOCH_DIGITS[unit])
-        since = ibis.ifelse(
-            digits, (text.try_cast("float64") * MICROSECONDS[unit]).round().cast("int64"), ibis.null("int64")
-        )
-        if unit == fmt:
-            return instant_at("UTC", make_timestamp(since))
-        return instant_at(zone, make_timestamp(ibis.ifelse(since % WHOLE == 0, since, ibis.null("int64"))))
+        since = f"round(try_cast({cell} AS DOUBLE) * {MICROSECONDS[unit]})::BIGINT"
+        instant = f"make_timestamptz({since})"
+        if unit != fmt:
+            instant = cases([(f"{since} % {WHOLE} = 0", instant_at(zone, f"make_timestamp({since})"))])
+        return cases([(matches(cell, EPOCH_DIGITS[unit]), instant)])
     codes = _codes(fmt)
     if "Z" in codes:
-        return ibis.coalesce(*(_by_format(text, _named(fmt, name), "UTC", "UTC") for name in UTC_NAMES))
+        return f"coalesce({', '.join(_by_format(cell, _named(fmt, zone), 'UTC', 'UTC') for zone in UTC_NAMES)})"
+    read = _plausible(f"try_strptime({cell}, {text(fmt)})")
     if "z" in codes:
-        return _plausible(try_strptime_zoned(text, fmt))
-    return instant_at(clock if codes & {"H", "I"} else zone, _plausible(try_strptime(text, fmt)))
+        return read
+    return instant_at(clock if codes & {"H", "I"} else zone, read)
 
 
 def _named(fmt: str, zone: str) -> str:
@@ -307,28 +335,28 @@ def _named(fmt: str, zone: str) -> str:
     return re.sub("%(.)", lambda code: zone if code[1] == "Z" else code[0], fmt)
 
 
-def _plausible(moment: ir.TimestampValue) -> ir.TimestampValue:
-    kind = moment.type()
-    earliest = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC if kind.timezone else None)
-    return ibis.ifelse(moment >= ibis.literal(earliest, kind), moment, ibis.null(kind))
+def _plausible(moment: str) -> str:
+    return cases([(f"{moment} >= '{FIRST_YEAR}-01-01'", moment)])
 
 
-def number_of(text: ir.StringValue, source: Source) -> ir.FloatingValue:
+def number_of(cell: str, source: Source) -> str:
     """The number that digits say with the source's decimal, thousands and currency signs; "(5)" is minus five.
 
-    A minus may stand behind, and a word for thousands or millions: "1.234,50-", "$12.5K", "1,2 млн".
+    A minus may stand behind, and a word for thousands or millions: "1.234,50-", "$12.5K", "1,2 млн". It may be
+    infinite: more digits than a float can hold are no amount.
     """
-    digits = digits_of(text, source)
-    sign_behind = digits.re_replace(r"^(.*\d.*?) *-$", r"-\1")
-    word = sign_behind.re_extract(MANY, 2).lower()
-    many = ibis.cases(*((word.isin(words.split()), float(factor)) for factor, words in MULTIPLES.items()))
-    number = ibis.coalesce(
+    digits = digits_of(cell, source)
+    sign_behind = exchanged(digits, r"^(.*\d.*?) *-$", r"-\1")
+    word = f"lower(regexp_extract({sign_behind}, {text(MANY)}, 2))"
+    many = cases((one_of(word, words.split()), f"{factor}::DOUBLE") for factor, words in MULTIPLES.items())
+    readings = [
         plain_number(digits, source),
         plain_number(sign_behind, source),
-        plain_number(sign_behind.re_extract(MANY, 1), source) * many,
-    )
-    # More digits than a float can hold are infinite there, and no amount.
-    return ibis.ifelse(number.isinf(), ibis.null("float64"), number)
+        f"{plain_number(f'regexp_extract({sign_behind}, {text(MANY)}, 1)', source)} * {many}",
+    ]
+    # Most cells hold nothing but their number; a sign like "." could be a part of it.
+    alone = all(re.search(r"[^\d\s.,'+-]", sign) for sign in source.currency_signs)
+    return first_known([plain_number(cell, source), *readings] if alone else readings)
 
 
 MULTIPLES = {
@@ -340,37 +368,37 @@ MULTIPLES = {
 MANY = rf"(?i)^(.*\d) *({'|'.join(' '.join(MULTIPLES.values()).split())})[. ]*$"
 
 
-def digits_of(text: ir.StringValue, source: Source) -> ir.StringValue:
+def digits_of(cell: str, source: Source) -> str:
     """The text without currency signs, with a keyboard's minus, blanks and apostrophe, the sign at its beginning."""
     signs = sorted(source.currency_signs, key=len, reverse=True)
-    digits = text.re_replace("|".join(map(re.escape, signs)), "") if signs else text
-    digits = trimmed(digits.translate(*TYPOGRAPHIC), BLANKS)
-    return digits.re_replace(r"^\( *(.*?) *\)$", r"-\1").re_replace("^([-+]) +", r"\1")
+    bare = exchanged(cell, "|".join(map(re.escape, signs)), "") if signs else cell
+    plain = f"trim(translate({bare}, {text(TYPOGRAPHIC[0])}, {text(TYPOGRAPHIC[1])}), {text(BLANKS)})"
+    return exchanged(exchanged(plain, r"^\( *(.*?) *\)$", r"-\1"), "^([-+]) +", r"\1")
 
 
-def plain_number(digits: ir.StringValue, source: Source) -> ir.FloatingValue:
+def plain_number(digits: str, source: Source) -> str:
     thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
-    bare = digits.replace(thousands, "") if thousands else digits
-    number = bare.replace(source.decimal, ".").try_cast("float64")
-    return ibis.ifelse(digits.re_search(number_pattern(source.decimal, thousands)), number, ibis.null("float64"))
+    bare = f"replace({digits}, {text(thousands)}, '')" if thousands else digits
+    number = f"try_cast(replace({bare}, {text(source.decimal)}, '.') AS DOUBLE)"
+    return cases([(matches(digits, number_pattern(source.decimal, thousands)), number)])
 
 
 LAST_DIGITS = 9
 """Of a phone number: what stands before them is the country, and how one dials out of one's own."""
 
 
-def id_form(text: ir.StringValue, ids: str | None) -> ir.StringValue:
+def id_form(cell: str, ids: str | None) -> str:
     """What ids have in common that differ in form only; addresses of mail differ in capitals whatever is stated."""
     if ids == "number":
-        return text.re_replace(r"^0*(\d+?)(?:[.,]0+)?$", r"\1")
+        return exchanged(cell, r"^0*(\d+?)(?:[.,]0+)?$", r"\1")
     if ids == "salesforce":
-        return ibis.ifelse(text.re_search("^[A-Za-z0-9]{18}$"), text.left(15), text)
+        return cases([(matches(cell, "^[A-Za-z0-9]{18}$"), f"left({cell}, 15)")], cell)
     if ids == "capitals":
-        return text.lower().re_replace(r"^\{(.*)\}$", r"\1")
+        return exchanged(f"lower({cell})", r"^\{(.*)\}$", r"\1")
     if ids == "phone":
-        digits = text.re_replace(r"(?i)\s*(?:,|;|ext|x|доб|#).*$", "").re_replace(r"\D", "")
-        return ibis.ifelse(digits.length() >= FEWEST_DIGITS, digits.right(LAST_DIGITS), ibis.null("string"))
-    return ibis.ifelse(text.contains("@"), text.lower(), text)
+        digits = exchanged(exchanged(cell, r"(?i)\s*(?:,|;|ext|x|доб|#).*$", ""), r"\D", "")
+        return cases([(f"length({digits}) >= {FEWEST_DIGITS}", f"right({digits}, {LAST_DIGITS})")])
+    return cases([(f"contains({cell}, '@')", f"lower({cell})")], cell)
 
 
 FEWEST_DIGITS = 7

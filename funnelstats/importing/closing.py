@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from funnelstats.importing.facts import reason
@@ -14,14 +13,14 @@ CHUNK = 5_000
 MOST_LINES = 10
 """So many lines may close a table; of more the rows themselves are bad."""
 
-_WORD = (
+WORD = (
     r"(?:(?:sub-?|grand )?totals?|grand total|total g[eé]n[eé]ral|sub-?totales?|(?:sub-?)?sums?|counts?|averages?"
     r"|итог[ио]?|общий итог|промежуточный итог|всего|сумма|количество|(?:zwischen|gesamt)?summe|gesamt(?:ergebnis)?"
     r"|teilergebnis|ergebnis|insgesamt|sumas?|sommes?|sous-tot(?:al|aux)|totaux)"
 )
-TOTAL = re.compile(rf"(?i)^{_WORD}[\s:.()\d,]*$")
+TOTAL = re.compile(rf"(?i)^{WORD}[\s:.()\d,]*$")
 """A cell that says of its row that it adds others up."""
-OF_A_GROUP = re.compile(rf"(?i)^{_WORD}\b|\b{_WORD}[\s:.]*$")
+OF_A_GROUP = re.compile(rf"(?i)^{WORD}\b|\b{WORD}[\s:.]*$")
 """One that says so of a group: Anna Total."""
 INITIALS = frozenset("TtGgSsCcAaИиОоПпВвСсКкZzEeIi")
 """The letters that such words begin with."""
@@ -47,7 +46,7 @@ def without_closing_lines(
         yield from rows
         return
     declared = [(header.index(name) + 1, texts) for name, texts in needs.without.items() if name in header]
-    few, key, needed = _few(len(header)), places[0], itemgetter(places[0], *places)
+    few = _few(len(header))
     held: list[list[Any]] = []
     last: list[Any] | None = None
     too_many = False
@@ -59,7 +58,7 @@ def without_closing_lines(
             yield from chunk
             continue
         for row in chunk:
-            plain = row[key][:1] not in INITIALS and row.count("") < len(header) - few and "" not in needed(row)
+            plain = _is_plain(row, header, places)
             stays = plain or any(row[place].strip() in texts for place, texts in declared)
             if not stays and _adds_up(row, places):
                 broken.append(_closing(row))
@@ -92,6 +91,21 @@ def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int]) -> Iterator[tup
         whole = bool(following) and INITIALS.isdisjoint({row[places[0]][:1] for row in chunk})
         yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
         chunk = following
+
+
+def is_closing(fields: Sequence[str], header: Sequence[str], needs: Needs) -> bool:
+    """Whether the last row of a table may be a line below it; if it is none, the table has none there."""
+    places = [header.index(name) + 1 for name in needs.headers if name in header]
+    return not _is_plain(row := [0, *fields], header, places) and _is_sparse(row, places, _few(len(header)))
+
+
+def _is_plain(row: list[Any], header: Sequence[str], places: Sequence[int]) -> bool:
+    """Whether a row holds all that it needs, and is neither next to blank nor begins as a total does."""
+    return (
+        row[places[0]][:1] not in INITIALS
+        and row.count("") < len(header) - _few(len(header))
+        and "" not in [row[place] for place in places]
+    )
 
 
 def _few(columns: int) -> int:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import Read, cell_text, chosen_columns, composed, text_columns
+from funnelstats.importing.cells import Read, cell_text, chosen_columns, composed, text_columns, text_rows
 from funnelstats.importing.closing import Needs, without_closing_lines
 from funnelstats.importing.facts import reason
+from funnelstats.importing.plain_csv import read_plain_csv
+from funnelstats.importing.sql import Into
 
 DELIMITERS = ",;\t|"
 
@@ -22,8 +24,14 @@ FEW_SHORT = 0.01
 
 
 def read_csv(
-    file: TextIO, path: Path, wanted: Sequence[str] | None, header_row: Sequence[int], needs: Needs | None
+    file: TextIO,
+    path: Path,
+    wanted: Sequence[str] | None,
+    header_row: Sequence[int],
+    needs: Needs | None,
+    into: Into | None = None,
 ) -> Read:
+    """The rows of a CSV file, in the engine where a table there is named; it reads itself what is plain UTF-8."""
     # Spreadsheets read such a first line as the delimiter, and do not count or show it.
     stated = re.fullmatch(r'\ufeff?"?sep=(.)"?\r?\n?', file.readline())
     skipped = 1 if stated else 0
@@ -35,16 +43,22 @@ def read_csv(
     try:
         header = header_of(reader, header_row)
         chosen = chosen_columns(path, header, wanted, header_row)
+        kind = f"CSV ({'tab' if delimiter == chr(9) else delimiter})"
+        if into and file.encoding == "utf-8-sig" and reader.line_num == header_row[-1]:
+            lines_above = skipped + header_row[-1]
+            found = read_plain_csv(into, path, delimiter, lines_above, header_row[-1] + 1, header, chosen, needs)
+            if found:
+                return Read(text_columns([], header, chosen), broken, kind, header, found)
         rows = _Rows(header, delimiter, broken)
         table = without_closing_lines(rows.padded(reader, header_row[-1]), header, needs, broken)
-        columns = text_columns(rows.without_torn(table), header, chosen)
+        columns, in_engine = text_rows(rows.without_torn(table), header, chosen, into)
     except csv.Error as error:
         row, line = _row_at_fault(_reader(file, delimiter, skipped))
         raise FunnelError(
             f"{path.name}: row {row}, which begins in line {line + skipped}: {error} in line "
             f"{reader.line_num + skipped}; a quote that opens must close, and one within a text stand twice"
         ) from error
-    return Read(columns, broken, f"CSV ({'tab' if delimiter == chr(9) else delimiter})", header)
+    return Read(columns, broken, kind, header, in_engine)
 
 
 def _reader(file: TextIO, delimiter: str, skipped: int) -> Any:

@@ -29,14 +29,16 @@ from funnelstats.importing.cells import (
     cell_text,
     chosen_columns,
     composed,
+    put,
     text_array,
-    text_columns,
+    text_rows,
     whole_file,
 )
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
 from funnelstats.importing.packed import ZIP, unpacked
+from funnelstats.importing.sql import Into
 from funnelstats.importing.workbooks import read_xlsx
 
 
@@ -57,7 +59,8 @@ class SourceFile(NamedTuple):
 
     @property
     def rows(self) -> int:
-        return self.read.columns.num_rows + len(self.read.broken)
+        in_engine = self.read.in_engine.number if self.read.in_engine else 0
+        return self.read.columns.num_rows + in_engine + len(self.read.broken)
 
 
 def read_file(
@@ -69,18 +72,20 @@ def read_file(
     header_row: Sequence[int] = (1,),
     way: str = "",
     needs: Needs | None = None,
+    into: Into | None = None,
 ) -> Read:
     """The wanted columns (all where none is named) of a CSV, XLSX, Parquet, JSON or XES file, packed or not.
 
     ``way`` leads to a list within each JSON object of which each element is a row. ``broken`` lists row number, the
     row's text and the reason; the closing lines of a table are there where ``needs`` tells them from rows. Raises
-    FunnelError where the file is none of these, is not in the stated encoding, or lacks a wanted column.
+    FunnelError where the file is none of these, is not in the stated encoding, or lacks a wanted column. A plain CSV
+    may go ``into`` the engine.
     """
     with unpacked(path) as plain:
-        return _read_plain(plain, wanted, encoding, sheet, header_row, way, needs)
+        return _read_unpacked(plain, wanted, encoding, sheet, header_row, way, needs, into)
 
 
-def _read_plain(
+def _read_unpacked(
     path: Path,
     wanted: Sequence[str] | None,
     encoding: str | None,
@@ -88,6 +93,7 @@ def _read_plain(
     header_row: Sequence[int],
     way: str,
     needs: Needs | None,
+    into: Into | None,
 ) -> Read:
     with path.open("rb") as file:
         start = file.read(4096)
@@ -95,16 +101,16 @@ def _read_plain(
         raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
     if start.startswith(b"PAR1"):
         with whole_file(path, "Parquet"):
-            return _read_parquet(path, wanted)
+            return _read_parquet(path, wanted, into)
     if start.startswith(ZIP):
         with whole_file(path, "XLSX"):
-            return read_xlsx(path, wanted, sheet, header_row, needs)
+            return read_xlsx(path, wanted, sheet, header_row, needs, into)
     if start.startswith(b"\xd0\xcf\x11\xe0"):
         raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
     if start.startswith(b"%PDF"):
         raise FunnelError(f"{path.name}: a PDF; export it as CSV or XLSX")
     if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        return _read_xes(path, wanted)
+        return _read_xes(path, wanted, into)
     encoding = _encoding_of(start, encoding)
     if b"\0" in start and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
@@ -114,11 +120,13 @@ def _read_plain(
         if first == "<":
             raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
         if first and first in "[{":
-            return read_json(file, path, wanted, way)
-        return read_csv(file, path, wanted, header_row, needs)
+            return read_json(file, path, wanted, way, into)
+        return read_csv(file, path, wanted, header_row, needs, into)
 
 
-def read_source_file(path: Path, source: FileKeys, wanted: Sequence[str] | None, needs: Needs | None = None) -> Read:
+def read_source_file(
+    path: Path, source: FileKeys, wanted: Sequence[str] | None, needs: Needs | None = None, into: Into | None = None
+) -> Read:
     """The wanted columns of a file (all where none is named), as its source states how to read it."""
     read = read_file(
         path,
@@ -128,6 +136,7 @@ def read_source_file(path: Path, source: FileKeys, wanted: Sequence[str] | None,
         header_row=source.header_row,
         way=source.rows,
         needs=needs,
+        into=None if source.fill_down else into,
     )
     return read._replace(
         columns=_filled_down(read.columns, [name for name in source.fill_down if name in read.columns.column_names])
@@ -172,7 +181,7 @@ def _encoding_name(encoding: str) -> str:
     return "UTF-8" if encoding == "utf-8-sig" else encoding
 
 
-def _read_xes(path: Path, wanted: Sequence[str] | None) -> Read:
+def _read_xes(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     """An event log: a row for each event, with what its case says named as "case:concept:name"."""
     records: list[dict[str, str]] = []
     try:
@@ -186,7 +195,8 @@ def _read_xes(path: Path, wanted: Sequence[str] | None) -> Read:
     header = list(dict.fromkeys(name for record in records for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(record.get(name, "") for name in chosen)] for number, record in enumerate(records, start=1))
-    return Read(text_columns(rows, chosen, chosen), [], "XES", header)
+    columns, in_engine = text_rows(rows, chosen, chosen, into)
+    return Read(columns, [], "XES", header, in_engine)
 
 
 def _tag(element: ElementTree.Element) -> str:
@@ -197,11 +207,20 @@ def _xes_attributes(element: ElementTree.Element) -> dict[str, str]:
     return {composed(held.attrib["key"]): held.attrib.get("value", "") for held in element if "key" in held.attrib}
 
 
-def _read_parquet(path: Path, wanted: Sequence[str] | None) -> Read:
+def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     file = pq.ParquetFile(path)
     names = {composed(name): name for name in file.schema_arrow.names}
     chosen = chosen_columns(path, list(names), wanted)
-    return _stored(file.read(columns=[names[name] for name in chosen]), "Parquet", list(names))
+    stored = [names[name] for name in chosen]
+    if into is None:
+        return Read(_texts(file.read(columns=stored), 1), [], "Parquet", list(names))
+    return Read(
+        _texts(empty := file.schema_arrow.empty_table().select(stored), 1),
+        [],
+        "Parquet",
+        list(names),
+        put(into, _texts(empty, 1).schema, _batches_of(file, stored)),
+    )
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
@@ -226,17 +245,25 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     names = {composed(name): name for name in rows.columns}
     chosen = chosen_columns(Path(table), list(names), wanted)
     try:
-        read = rows.select([names[name] for name in chosen]).to_pyarrow()
+        found = rows.select([names[name] for name in chosen]).to_pyarrow()
     except Exception as error:
         raise FunnelError(f"database {named}: cannot read table {table}: {type(error).__name__}") from None
-    return _stored(read, "database table", list(names))
+    return Read(_texts(found, 1), [], "database table", list(names))
 
 
-def _stored(table: pa.Table, kind: str, header: list[str]) -> Read:
-    """Columns that have types, as text with row numbers from 1."""
-    rows = pa.array(range(1, table.num_rows + 1), pa.int64())
+def _batches_of(file: pq.ParquetFile, stored: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file as text."""
+    first = 1
+    for batch in file.iter_batches(columns=stored):
+        yield from _texts(pa.Table.from_batches([batch]).select(stored), first).combine_chunks().to_batches()
+        first += batch.num_rows
+
+
+def _texts(table: pa.Table, first: int) -> pa.Table:
+    """Columns that have types, as text with row numbers from the first one's."""
+    rows = pa.array(range(first, first + table.num_rows), pa.int64())
     texts = {composed(name): text_array(_as_text(table[name])) for name in table.column_names}
-    return Read(pa.table({ROW: rows, **texts}), [], kind, header)
+    return pa.table({ROW: rows, **texts})
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
@@ -27,6 +26,12 @@ from funnelstats.importing.cells import (
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
+from funnelstats.importing.sql import (
+    Connection,
+    columns_of,
+    frame,
+    quoted,
+)
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")  # fmt: skip
@@ -187,17 +192,18 @@ ALIKE: list[tuple[Callable[[str], str], str, str]] = [
 """In which ways two ids are alike, what then is the matter, and which form of ids says so where one does."""
 
 
-def id_hint(strays: Sequence[str], leads: ir.Table, source: Source) -> str:
+def id_hint(strays: Sequence[str], con: Connection, source: Source) -> str:
     """What ids of no lead most likely stand for, where most of them are like a lead's in one way; else an example."""
-    of_leads = leads[next(iter(source.lead_by.values()), "lead_id")].cast("string")
-    known = of_leads.name("known").to_pyarrow().drop_null().to_pylist()
+    called = quoted(next(iter(source.lead_by.values()), "lead_id"))
+    found = con.execute(f"SELECT {called}::VARCHAR FROM leads WHERE {called} IS NOT NULL").fetchall()
+    known = [lead for (lead,) in found]
     for key, matter, form in ALIKE:
         by_key: dict[str, str] = {}
         for lead in known:
             by_key.setdefault(key(lead), lead)
-        found = [(stray, by_key[key(stray)]) for stray in strays if key(stray) in by_key]
-        if len(found) * 2 > len(strays):
-            stray, lead = found[0]
+        alike = [(stray, by_key[key(stray)]) for stray in strays if key(stray) in by_key]
+        if len(alike) * 2 > len(strays):
+            stray, lead = alike[0]
             mend = f'state ids = "{form}"' if form and source.ids != form else "export both as text"
             return f'the lead is most likely "{visible(lead)}" for "{visible(stray)}": {matter}; {mend}'
     return f'ids of leads look like "{visible(min(known))}"' if known else ""
@@ -215,9 +221,10 @@ def rows_of(count: int) -> str:
 
 
 def refuse_bad_columns(
-    cells: ir.Table,
+    con: Connection,
+    cells: str,
     occurring: Sequence[tuple[Fault, int]],
-    counts: pd.Series,
+    counts: Mapping[str, int],
     funnel: Funnel,
     table: str,
     source: Source,
@@ -235,8 +242,8 @@ def refuse_bad_columns(
         filled = counts[f"filled_{fault.column}"]
         if count <= MOST * filled or count <= funnel.max_bad_share * counts["rows"]:
             continue
-        bad = cells.filter(fault.when).select(file="_file", row="_row", value=fault.value).order_by("file", "row")
-        lines = bad.limit(LOOKED_AT).execute()
+        bad = {"file": "_file", "row": "_row", "value": fault.value}
+        lines = frame(con, f"SELECT {columns_of(bad)} FROM {cells} WHERE {fault.when} ORDER BY ALL LIMIT {LOOKED_AT}")
         mistakes += [
             f'{table}: {count:,} of {filled:,} cells of the column "{fault.header}" cannot be read: as '
             "most of them cannot, it is written in another way than stated",
@@ -257,7 +264,7 @@ def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
     return f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
 
 
-def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, leads: ir.Table | None) -> None:
+def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, con: Connection) -> None:
     """Stop where more than the declared share of a table's selected rows is bad, which repeats and totals are not."""
     bad = aside[~aside["reason"].map(code_of).isin(NOT_BAD)]
     if len(bad) <= funnel.max_bad_share * selected:
@@ -271,7 +278,7 @@ def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: s
         source = sources[0 if pd.isna(first["_source"]) else int(first["_source"])]
         header = first["column"] if isinstance(first["column"], str) else None
         values = rows["value"].dropna().head(LOOKED_AT).unique().tolist()
-        hint = _hint(first["reason"], values, source, leads, header)
+        hint = _hint(first["reason"], values, source, con, header)
         lines.append(_line(first, header, first["reason"], len(rows)) + hint)
     if len(groups) > LINES:
         lines.append(f"... and {len(groups) - LINES:,} more reasons")
@@ -284,7 +291,7 @@ def _line(first: pd.Series, header: str | None, reason: str, count: int) -> str:
     return f"{where}: {value}{reason_in_file(reason)} ({rows_of(count)})"
 
 
-def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None, header: str | None = None) -> str:
+def _hint(reason: str, values: list[str], source: Source, con: Connection | None, header: str | None = None) -> str:
     """What would be right, after a semicolon; nothing where nothing is known."""
     code, hint = code_of(reason), ""
     if code == "date":
@@ -293,8 +300,8 @@ def _hint(reason: str, values: list[str], source: Source, leads: ir.Table | None
         hint = number_hint(values, source.decimal, source.thousands)
     elif code == "blank" and header:
         hint = f'if these are no rows of the table, leave them out: without = {{ "{header}" = "" }}'
-    elif code == "orphan" and leads is not None:
-        hint = id_hint(values, leads, source)
+    elif code == "orphan" and con is not None:
+        hint = id_hint(values, con, source)
     elif code == "fields":
         hint = "a cell that holds the delimiter must stand in quotes"
     return f"; {hint}" if hint else ""

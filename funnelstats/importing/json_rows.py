@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import Read, chosen_columns, composed, text_columns
+from funnelstats.importing.cells import Read, chosen_columns, composed, text_rows
 from funnelstats.importing.facts import reason, reason_in_file
+from funnelstats.importing.sql import Into
 
 
-def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str) -> Read:
+def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str, into: Into | None = None) -> Read:
     """JSON lines, a list of objects, or one object that holds one list of them."""
     broken: list[tuple[int, str, str]] = []
     whole = _json_whole(file, path)
@@ -36,7 +37,8 @@ def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str) 
     header = list(dict.fromkeys(name for _, record in flat for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(_json_text(record.get(name)) for name in chosen)] for number, record in flat)
-    return Read(text_columns(rows, chosen, chosen), broken, "JSON lines" if whole is None else "JSON", header)
+    columns, in_engine = text_rows(rows, chosen, chosen, into)
+    return Read(columns, broken, "JSON lines" if whole is None else "JSON", header, in_engine)
 
 
 def _json_whole(file: TextIO, path: Path) -> Any:

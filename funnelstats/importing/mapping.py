@@ -1,38 +1,50 @@
 """A source's columns of text become typed canonical columns, with what is wrong in each row.
 
-Lazy verbs on DuckDB, each made from the materialised table of the one before, so that what is asked stays as long
-as the statement: ``cell_texts``, ``typed_cells``, ``mapped``. Every row keeps where it came from; a row that cannot
-be read carries the first column at fault, its text and the reason. A cell that its row can do without is missing
-where it cannot be read.
+Queries of DuckDB, each of the one before: ``cell_texts``, ``typed_cells``, ``mapped``. Every row keeps where it came
+from; a row that cannot be read carries the first column at fault, its text and the reason. A cell that its row can do
+without is missing where it cannot be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
-
-import ibis
-import ibis.expr.types as ir
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Header, Source, stated_for
 from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
-    FORMULA_ERRORS,
     ROW,
+    exchanged,
     id_form,
-    instant_at,
     instant_of,
+    is_error,
+    is_utc_midnight,
+    matches,
     number_of,
     one_blank,
     trimmed,
-    utc_midnight,
-    wall_clock,
 )
 from funnelstats.importing.claims import claims_its_end, filters_tell
 from funnelstats.importing.durations import duration_of
 from funnelstats.importing.facts import reason
+from funnelstats.importing.sql import (
+    NULL,
+    Connection,
+    cases,
+    columns_in,
+    columns_of,
+    instant_at,
+    names,
+    one_of,
+    quoted,
+    replaced,
+    text,
+    utc_clock,
+    utc_instant,
+    wall_clock,
+)
 
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
 YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
@@ -45,16 +57,17 @@ NUMBER = "_number"
 KEY = "_key"
 """What a row calls its lead, where that is not the lead's own id."""
 MOSTLY = 0.5
+DIGIT = r"\d"
 WITHOUT_HOUR = r"T00:00:00(\.0+)?$"
 
 
 class Fault(NamedTuple):
     """When a cell is at fault, why, where it stands, and whether it costs the row: its own column needs it."""
 
-    when: ir.BooleanValue
+    when: str
     column: str
     header: str
-    value: ir.StringValue
+    value: str
     reason: str
     costs_row: bool
 
@@ -72,95 +85,106 @@ def source_columns(table: str, source: Source) -> dict[str, tuple[str, Column]]:
     return columns | ({LATEST_BY: (source.latest_by, Column("instant", ""))} if source.latest_by else {})
 
 
-def cell_texts(raw: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+def cell_texts(con: Connection, raw: str, funnel: Funnel, table: str, source: Source) -> str:
     """The texts of a source's columns, and where each row came from.
 
     ``_ignored`` says why a row is left out as declared, ``_unmapped`` holds a stage's name that no value is
     mapped to; ``_stage`` is the canonical stage of entries.
     """
     columns = source_columns(table, source)
-    texts = {name: _text(raw, source, name, header) for name, (header, _spec) in columns.items()}
-    stage, unmapped = _stage(texts, source, funnel) if table == "entries" else (_null("string"), _null("string"))
-    return raw.select(
-        # Nobody sees how many blanks stand between two words of a name.
-        **{name: one_blank(text) if columns[name][1].kind == "text" else text for name, text in texts.items()},
-        _stage=stage,
-        _unmapped=unmapped,
-        _ignored=_ignored(raw, texts, source, funnel, unmapped),
-        _file="_file",
-        **{ROW: ROW},
-    )
+    filters = [(header, values, wanted) for wanted, stated in ((True, source.only), (False, source.without))
+               for header, values in stated.items()]  # fmt: skip
+    # No column of the file is called by its name beyond this, so that none can be taken for another.
+    cut = {f"_cell_{column}": _cut(source, column, header) for column, (header, _spec) in columns.items()}
+    cut |= {f"_filter{n}": trimmed(f"coalesce({quoted(header)}, '')") for n, (header, _v, _w) in enumerate(filters)}
+    kept = ["_file", ROW, *(f"_match{n}" for n in range(len(source.join)))]
+    texts = {column: _text(f"_cell_{column}", source, column) for column in columns}
+    # Nobody sees how many blanks stand between two words of a name.
+    texts = {column: one_blank(cell) if columns[column][1].kind == "text" else cell for column, cell in texts.items()}
+    rows = f"SELECT {columns_of(cut)}, {', '.join(kept)} FROM {raw}"
+    kept += [f"_filter{n}" for n in range(len(filters))]
+    rows = f"SELECT {columns_of(texts)}, {', '.join(kept)} FROM ({rows})"
+    stage, unmapped = _stage(source, funnel) if table == "entries" else (NULL, NULL)
+    rows = f"SELECT *, {stage}::VARCHAR AS _stage FROM ({rows})"
+    rows = f"SELECT *, {unmapped}::VARCHAR AS _unmapped FROM ({rows})"
+    ignored = _ignored(con, rows, filters, source, funnel)
+    known = f"{names(columns)}, _stage, _unmapped, {ignored}::VARCHAR AS _ignored, _file, {ROW}"
+    return f"SELECT {known} FROM ({rows})"
 
 
-def typed_cells(texts: ir.Table, funnel: Funnel, table: str, source: Source) -> ir.Table:
+def typed_cells(texts: str, funnel: Funnel, table: str, source: Source) -> str:
     """The texts, and beside each of a number, flag or date what it says: ``_typed_``, null where it says none.
 
-    A date's is its instant, and ``_utc_`` tells whether its text names midnight UTC.
+    A date's is its instant on the clock of UTC, and ``_utc_`` tells whether its text names midnight UTC.
     """
-    typed: dict[str, ir.Value] = {}
+    typed: dict[str, str] = {}
+    sure: dict[str, str] = {}
     for column, (_header, spec) in source_columns(table, source).items():
-        text = texts[column]
-        if column in DURATIONS or column.startswith(LATER):
+        cell, own = quoted(column), f"_typed_{column}"
+        if spec.kind == "number":
             unit = source.unit.get(column.removeprefix(LATER), "s")
-            typed[f"_typed_{column}"] = duration_of(text, source, unit)
-        elif spec.kind == "number":
-            typed[f"_typed_{column}"] = number_of(text, source)
+            is_duration = column in DURATIONS or column.startswith(LATER)
+            typed[own] = duration_of(cell, source, unit) if is_duration else number_of(cell, source)
+            sure[own] = cases([(f"isinf({quoted(own)})", NULL)], quoted(own))
         elif spec.kind == "flag":
-            word = text.lower()
-            typed[f"_typed_{column}"] = ibis.cases(
-                (word.isin(YES), True), (word.isin(NO), False), else_=_null("boolean")
-            )
+            word = f"lower({cell})"
+            typed[own] = cases([(one_of(word, YES), "TRUE"), (one_of(word, NO), "FALSE")], "NULL::BOOLEAN")
         elif spec.kind in DATES:
             formats = _formats(column, source)
-            instant = instant_of(text, formats, source.timezone or funnel.timezone, funnel.timezone)
-            typed[f"_typed_{column}"] = wall_clock("UTC", instant)
-            typed[f"_utc_{column}"] = utc_midnight(text, instant, formats)
+            typed[own] = utc_clock(instant_of(cell, formats, source.timezone or funnel.timezone, funnel.timezone))
+            sure[f"_utc_{column}"] = is_utc_midnight(cell, quoted(own), formats)
     for column in source.later_by:
-        milliseconds = (typed[f"_typed_{LATER}{column}"] * 1000).round().cast("int64")
-        typed[f"_typed_{column}"] += milliseconds.as_interval("ms")
-        typed[f"_utc_{column}"] = ibis.literal(False)
-    return texts.mutate(**typed)
+        later = quoted(f"_typed_{LATER}{column}")
+        sure[f"_typed_{column}"] = (
+            f"{quoted(f'_typed_{column}')} + to_milliseconds(try_cast(round({later} * 1000) AS BIGINT))"
+        )
+        sure[f"_utc_{column}"] = "FALSE"
+    rows = f"SELECT *, {columns_of(typed)} FROM ({texts})" if typed else texts
+    same = {column: sql for column, sql in sure.items() if column in typed}
+    exchange = f" REPLACE ({columns_of(same)})" if same else ""
+    new = "".join(f", {sql} AS {quoted(column)}" for column, sql in sure.items() if column not in typed)
+    return f"SELECT *{exchange}{new} FROM ({rows})"
 
 
-def with_their_leads(cells: ir.Table, leads: ir.Table, table: str, source: Source) -> ir.Table:
+def with_their_leads(con: Connection, cells: str, table: str, source: Source) -> str:
     """The rows with the id of their lead, found by what they call it, which is kept as ``_key``; null where none is.
 
     Of several leads of one contact, company or phone the one counts that was created last before the row's instant;
     where none was, the first. Ties are ordered by id.
     """
-    known = leads.select(
-        _lead="lead_id",
-        _form=id_form(leads[next(iter(source.lead_by.values()), "lead_id")].cast("string"), source.ids),
-        _created=leads["created_at"] if "created_at" in leads.columns else _null("timestamp"),
-    ).filter(ibis._["_form"].notnull())
-    cells = cells.rename(**{KEY: "lead_id"}).mutate(_form=id_form(one_blank(cells["lead_id"]), source.ids))
+    of_leads = columns_in(con, "leads")
+    called = next(iter(source.lead_by.values()), "lead_id")
+    form = id_form(f"{quoted(called)}::VARCHAR", source.ids)
+    created = "created_at" if "created_at" in of_leads else "NULL::TIMESTAMP"
+    con.execute(f"""CREATE OR REPLACE TEMP VIEW known AS SELECT * FROM
+        (SELECT lead_id AS _lead, {form} AS _form, {created} AS _created FROM leads) WHERE _form IS NOT NULL""")
+    rows = f"SELECT *, {id_form(one_blank('lead_id'), source.ids)} AS _form FROM {cells}"
+    renamed = f"SELECT * EXCLUDE (lead_id) RENAME (_lead AS lead_id) FROM (SELECT *, lead_id AS {KEY} FROM ({{}}))"
     if source.shared is None:
-        _refuse_shared(cells, known, table, source)
-        return cells.left_join(known, "_form").drop("_form", "_form_right", "_created").rename(lead_id="_lead")
-    at = next(name for name in date_columns(table, source))
-    found = cells.select("_file", ROW, "_form", _at=f"_typed_{at}").join(known, "_form")
-    found = found.mutate(_late=(found["_created"] > found["_at"]).fill_null(False))
-    order = [
-        found["_late"],
-        ibis.ifelse(found["_late"], found["_created"], _null("timestamp")),
-        found["_created"].desc(nulls_first=False),
-        found["_lead"],
-    ]
-    best = found.mutate(_place=ibis.row_number().over(group_by=["_file", ROW], order_by=order))
-    best = best.filter(best["_place"] == 0).select("_file", ROW, lead_id="_lead")
-    return cells.left_join(best, ["_file", ROW]).drop("_form", "_file_right", f"{ROW}_right")
-
-
-def _refuse_shared(cells: ir.Table, known: ir.Table, table: str, source: Source) -> None:
-    """Stop where what a row calls its lead is that of several."""
-    several = known.group_by("_form").aggregate(
-        leads=known.count(), first=known["_lead"].min(), last=known["_lead"].max()
+        _refuse_shared(con, rows, table, source)
+        return renamed.format(
+            f"SELECT rows.* EXCLUDE (_form), _lead FROM ({rows}) AS rows LEFT JOIN known USING (_form)"
+        )
+    at = quoted(f"_typed_{next(iter(date_columns(table, source)))}")
+    late = f"coalesce(_created > {at}, FALSE)"
+    best = f"""SELECT _file, {ROW}, _lead FROM ({rows}) JOIN known USING (_form)
+        QUALIFY row_number() OVER (PARTITION BY _file, {ROW} ORDER BY {late}, {cases([(late, "_created")])},
+            _created DESC NULLS LAST, _lead) = 1"""
+    return renamed.format(
+        f"SELECT rows.* EXCLUDE (_form), _lead FROM ({rows}) AS rows LEFT JOIN ({best}) USING (_file, {ROW})"
     )
-    rows = cells.filter(cells["_ignored"].isnull()).select("_form", KEY, "_file", ROW)
-    shared = rows.join(several.filter(several["leads"] > 1), "_form").order_by("_file", ROW).execute()
-    if shared.empty:
+
+
+def _refuse_shared(con: Connection, rows: str, table: str, source: Source) -> None:
+    """Stop where what a row calls its lead is that of several."""
+    shared = con.execute(f"""
+        WITH several AS (SELECT _form, count(*) AS leads, min(_lead) AS first, max(_lead) AS last
+            FROM known GROUP BY _form HAVING count(*) > 1)
+        SELECT _file, {ROW}, lead_id, leads, first, last, count(*) OVER () FROM ({rows}) JOIN several USING (_form)
+        WHERE _ignored IS NULL ORDER BY _file, {ROW} LIMIT 1""").fetchone()
+    if not shared:
         return
-    line = shared.iloc[0]
+    file, row, key, leads, first, last, count = shared
     header = source.columns["lead_id"]
     rule = (
         f'state shared = "latest", and the lead counts that was created last before the row of {table}'
@@ -168,66 +192,66 @@ def _refuse_shared(cells: ir.Table, known: ir.Table, table: str, source: Source)
         else f'ids = "{source.ids}" cannot tell them apart'
     )
     raise FunnelError(
-        f'{line["_file"]}: row {line[ROW]}, column "{visible(header)}": "{visible(line[KEY])}" is that of '
-        f'{line["leads"]:,} leads, for example "{visible(line["first"])}" and "{visible(line["last"])}" '
-        f"({len(shared):,} {'row' if len(shared) == 1 else 'rows'} in all); {rule}"
+        f'{file}: row {row}, column "{visible(header)}": "{visible(key)}" is that of '
+        f'{leads:,} leads, for example "{visible(first)}" and "{visible(last)}" '
+        f"({count:,} {'row' if count == 1 else 'rows'} in all); {rule}"
     )
 
 
-def faults_of(cells: ir.Table, funnel: Funnel, table: str, source: Source) -> list[Fault]:
+def faults_of(columns: Collection[str], funnel: Funnel, table: str, source: Source) -> list[Fault]:
     """All that can be wrong with the cells of a source's selected rows, in the order of its columns.
 
     What a row is about costs the row: the columns that its table needs, such as an id, a stage, a date, or the
-    amount of a payment.
+    amount of a payment. ``columns`` are those of ``typed_cells``.
     """
     return [
-        fault._replace(when=cells["_ignored"].isnull() & fault.when)
+        fault._replace(when=f"(_ignored IS NULL AND {fault.when})")
         for column, (header, spec) in source_columns(table, source).items()
-        for fault in _column_faults(cells, column, header, spec, funnel, source)
+        for fault in _column_faults(columns, column, header, spec, funnel, source)
     ]
 
 
 def _column_faults(
-    cells: ir.Table, column: str, header: str, spec: Column, funnel: Funnel, source: Source
+    columns: Collection[str], column: str, header: str, spec: Column, funnel: Funnel, source: Source
 ) -> Iterator[Fault]:
-    keyed = column == "lead_id" and KEY in cells.columns
-    text = cells[KEY if keyed else column]
-    error = text.isin(FORMULA_ERRORS)
+    keyed = column == "lead_id" and KEY in columns
+    cell, typed = quoted(KEY if keyed else column), quoted(f"_typed_{column}")
+    error = is_error(cell)
     wrong = [(error, reason("formula"))]
     if spec.kind == "id":
-        wrong.append((text.re_search(LOST_DIGITS), reason("digits")))
-        wrong += [(text.notnull() & cells[column].isnull(), reason("orphan"))] if keyed else []
-    elif f"_typed_{column}" in cells.columns:
-        unread = text.notnull() & cells[f"_typed_{column}"].isnull() & ~error
+        wrong.append((matches(cell, LOST_DIGITS), reason("digits")))
+        wrong += [(f"{cell} IS NOT NULL AND {quoted(column)} IS NULL", reason("orphan"))] if keyed else []
+    elif f"_typed_{column}" in columns:
+        unread = f"{cell} IS NOT NULL AND {typed} IS NULL AND NOT {error}"
         if column in source.later_by:
-            unread &= cells[f"_typed_{LATER}{column}"].notnull()
+            unread += f" AND {quoted(f'_typed_{LATER}{column}')} IS NOT NULL"
         wrong.append((unread, _unread(column, spec, source)))
-    needed = _needs_date(cells, text, source, funnel) if column == "entered_at" else None
+    needed = _needs_date(cell, source, funnel) if column == "entered_at" else None
     for when, why in wrong:
         if needed is None:
-            yield Fault(when, column, header, text, why, spec.required)
+            yield Fault(f"({when})", column, header, cell, why, spec.required)
         else:
-            yield Fault(when & needed, column, header, text, why, costs_row=True)
-            yield Fault(when & ~needed, column, header, text, why, costs_row=False)
+            yield Fault(f"(({when}) AND {needed})", column, header, cell, why, costs_row=True)
+            yield Fault(f"(({when}) AND NOT {needed})", column, header, cell, why, costs_row=False)
     # A row chosen because it was paid was paid, whether or not anybody wrote down when.
     chosen = column == "paid_at" and any("" not in values for values in source.only.values())
     if spec.required and not chosen and not (column == "entered_at" and source.stage is not None):
-        blank = text.isnull() if needed is None else text.isnull() & needed
-        yield Fault(blank, column, header, text, reason("blank"), costs_row=True)
+        blank = f"({cell} IS NULL" + (")" if needed is None else f" AND {needed})")
+        yield Fault(blank, column, header, cell, reason("blank"), costs_row=True)
 
 
-def _needs_date(cells: ir.Table, text: ir.StringValue, source: Source, funnel: Funnel) -> ir.BooleanValue | None:
+def _needs_date(cell: str, source: Source, funnel: Funnel) -> str | None:
     """Whether an entry is none without its date; None where its table says so.
 
     An end or a win that nobody dated has happened all the same, if anything else than its date says so.
     """
     ends = [funnel.stages[-1], *ENDS]
     if source.stage is None:
-        return ~cells["_stage"].isin([*funnel.undated, *ends]).fill_null(False)
+        return f"(NOT coalesce({one_of('_stage', [*funnel.undated, *ends])}, FALSE))"
     if source.stage in funnel.undated or claims_its_end(source, funnel):
-        return ibis.literal(False)
+        return "(FALSE)"
     # A date that is written wrong says that it happened; a dash or an error does not.
-    return ~text.re_search(r"\d").fill_null(False) if source.stage in ends else None
+    return f"(NOT coalesce({matches(cell, DIGIT)}, FALSE))" if source.stage in ends else None
 
 
 def _unread(column: str, spec: Column, source: Source) -> str:
@@ -244,7 +268,7 @@ def _formats(column: str, source: Source) -> tuple[str, ...]:
 
 
 def mapped(
-    cells: ir.Table,
+    cells: str,
     funnel: Funnel,
     table: str,
     source: Source,
@@ -252,7 +276,7 @@ def mapped(
     *,
     faults: Sequence[Fault],
     utc_days: dict[str, Collection[str] | None],
-) -> ir.Table:
+) -> str:
     """Canonical columns of one source, and where each row came from: ``_source, _file, _row``.
 
     ``_reason`` says why a row cannot be read, with ``_column`` and ``_value`` at fault; all null in a good row.
@@ -260,141 +284,138 @@ def mapped(
     stages they are days of (None: of all rows).
     """
     in_text = {fault.column for fault in faults if fault.reason == "formula"}
-    columns: dict[str, ir.Value] = {}
+    columns: dict[str, str] = {}
     for column, (_header, spec) in source_columns(table, source).items():
         if column == LATEST_BY or column.startswith(LATER):
             continue
         if spec.kind == "stage":
-            columns[column] = cells["_stage"]
+            columns[column] = "_stage"
         elif spec.kind in DATES:
-            columns |= _dated(cells, column, spec, funnel, utc_days)
+            columns |= _dated(column, spec, funnel, utc_days)
         elif spec.kind in ("number", "flag"):
-            columns[column] = cells[f"_typed_{column}"]
+            columns[column] = quoted(f"_typed_{column}")
+        elif column in in_text:
+            columns[column] = cases([(is_error(quoted(column)), NULL)], quoted(column))
         else:
-            columns[column] = _without_errors(cells, column, in_text)
+            columns[column] = quoted(column)
     if source.stage is not None:
-        columns["stage"] = ibis.literal(source.stage)
+        columns["stage"] = text(source.stage)
     at_fault = [fault for fault in faults if fault.costs_row]
-    return cells.select(
-        **columns,
-        _latest=cells[f"_typed_{LATEST_BY}"] if source.latest_by else _null("timestamp"),
-        _source=ibis.literal(number, "int32"),
-        _file="_file",
-        **{ROW: ROW},
-        _ignored="_ignored",
-        _unmapped="_unmapped",
-        _column=_first((fault.when, ibis.literal(fault.header)) for fault in at_fault),
-        _value=_first((fault.when, fault.value) for fault in at_fault),
-        _reason=_first((fault.when, ibis.literal(fault.reason)) for fault in at_fault),
-    )
+    columns |= {
+        "_latest": quoted(f"_typed_{LATEST_BY}") if source.latest_by else "NULL::TIMESTAMP",
+        "_source": f"{number}::INTEGER",
+        "_file": "_file",
+        ROW: ROW,
+        "_ignored": "_ignored",
+        "_unmapped": "_unmapped",
+        "_column": cases([(fault.when, text(fault.header)) for fault in at_fault], "NULL::VARCHAR"),
+        "_value": cases([(fault.when, fault.value) for fault in at_fault], "NULL::VARCHAR"),
+        "_reason": cases([(fault.when, text(fault.reason)) for fault in at_fault], "NULL::VARCHAR"),
+    }
+    return f"SELECT {columns_of(columns)} FROM {cells}"
 
 
 def date_columns(table: str, source: Source) -> list[str]:
     return [name for name in source.columns if TABLES[table][name].kind in DATES]
 
 
-def _without_errors(cells: ir.Table, column: str, in_text: set[str]) -> ir.Value:
-    text = cells[column]
-    return ibis.ifelse(text.isin(FORMULA_ERRORS), _null("string"), text) if column in in_text else text
-
-
-def _dated(
-    cells: ir.Table, column: str, spec: Column, funnel: Funnel, utc_days: dict[str, Collection[str] | None]
-) -> dict[str, ir.Value]:
+def _dated(column: str, spec: Column, funnel: Funnel, utc_days: dict[str, Collection[str] | None]) -> dict[str, str]:
     """The instant and its date in the funnel's zone; the date alone where the column holds days."""
-    at = cells[f"_typed_{column}"]
-    instant = instant_at("UTC", at)
+    at = quoted(f"_typed_{column}")
+    instant = utc_instant(at)
     if column in utc_days:
         stages = utc_days[column]
-        a_day = cells[f"_utc_{column}"] & (True if stages is None else cells["_stage"].isin(stages))
-        instant = ibis.ifelse(a_day, instant_at(funnel.timezone, at), instant)
-    local = wall_clock(funnel.timezone, instant).date()
-    return {column: local} if spec.kind == "day" else {column: wall_clock("UTC", instant), date_column(column): local}
-
-
-def _null(kind: str) -> ir.Value:
-    return ibis.literal(None, kind)
-
-
-def _first(branches: Iterable[tuple[ir.BooleanValue, ir.Value]]) -> ir.Value:
-    branches = list(branches)
-    return ibis.cases(*branches, else_=_null("string")) if branches else _null("string")
+        a_day = quoted(f"_utc_{column}") + ("" if stages is None else f" AND {one_of('_stage', stages)}")
+        instant = cases([(a_day, instant_at(funnel.timezone, at))], instant)
+        at = utc_clock(instant)
+    local = f"{wall_clock(funnel.timezone, instant)}::DATE"
+    return {column: local} if spec.kind == "day" else {column: at, date_column(column): local}
 
 
 def _bare(values: dict[str, str]) -> dict[str, str]:
     return {value.strip(BLANKS): meant for value, meant in values.items()}
 
 
-def _text(raw: ir.Table, source: Source, column: str, name: str) -> ir.StringValue:
-    """A cell's text without blanks around it, null where missing, replaced where ``values`` says so."""
+def _cut(source: Source, column: str, header: str) -> str:
+    """A cell's text without blanks around it, or the first of the texts in it."""
     if column in source.constants:
-        return ibis.literal(source.constants[column])
-    text = _cell(raw, name)
+        return text(source.constants[column])
+    cell = _cell(header)
     if column in source.first_of:
-        text = trimmed(text.split(source.first_of[column])[0], BLANKS)
+        return trimmed(f"string_split({cell}, {text(source.first_of[column])})[1]")
+    return cell
+
+
+def _text(cell: str, source: Source, column: str) -> str:
+    """The text, null where missing, replaced where ``values`` says so."""
+    if column in source.constants:
+        return quoted(cell)
+    cell = quoted(cell)
     blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
-    text = ibis.ifelse(text.isin(blank), _null("string"), text)
     values = _bare(source.values.get(column, {}))
-    if column == "stage":
-        return text.fill_null("") if "" in values else text
     for_blank = values.pop("", None)
-    text = text.substitute(values) if values else text
-    return text if for_blank is None else text.fill_null(for_blank)
+    if column == "stage":
+        found = cases([(one_of(cell, blank), NULL)], cell)
+        return found if for_blank is None else f"coalesce({found}, '')"
+    meant = [(f"{cell} = {text(value)}", text(meant)) for value, meant in values.items()]
+    found = cases([(one_of(cell, blank), NULL), *meant], cell)
+    return found if for_blank is None else f"coalesce({found}, {text(for_blank)})"
 
 
-def _cell(raw: ir.Table, header: str) -> ir.StringValue:
+def _cell(header: str) -> str:
     """The text of a cell, of several cells as one, or the number of the row."""
     parts = header.parts if isinstance(header, Header) else (header,)
     if len(parts) == 1:
-        return trimmed(raw[NUMBER if header == ROW_NUMBER else header], BLANKS)
+        return trimmed(quoted(NUMBER if header == ROW_NUMBER else header))
     # A spreadsheet's day has an hour, which is another cell's here.
-    first = trimmed(raw[parts[0]], BLANKS).re_replace(WITHOUT_HOUR, "T")
-    text = trimmed(ibis.literal(" ").join([first, *(trimmed(raw[part], BLANKS) for part in parts[1:])]), BLANKS)
-    return text.re_replace(r" (\d:\d)", r" 0\1").re_replace("T (\\d)", r"T\1").re_replace("(\\d)T$", r"\1T00:00:00")
+    first = exchanged(trimmed(quoted(parts[0])), WITHOUT_HOUR, "T")
+    cell = trimmed(f"concat_ws(' ', {first}, {', '.join(trimmed(quoted(part)) for part in parts[1:])})")
+    cell = exchanged(exchanged(cell, r" (\d:\d)", r" 0\1"), "T (\\d)", r"T\1")
+    return exchanged(cell, "(\\d)T$", r"\1T00:00:00")
 
 
-def _stage(texts: dict[str, ir.StringValue], source: Source, funnel: Funnel) -> tuple[ir.StringValue, ir.StringValue]:
+def _stage(source: Source, funnel: Funnel) -> tuple[str, str]:
     """The canonical stage, and the name that is mapped to none; names of the funnel's own need no mapping."""
     if source.stage is not None:
-        return ibis.literal(source.stage), _null("string")
-    text = texts["stage"]
-    dated = funnel.stages if "entered_at" in texts else funnel.stages[-1:]
+        return text(source.stage), NULL
+    dated = funnel.stages if "entered_at" in source_columns("entries", source) else funnel.stages[-1:]
     own = {stage: stage for stage in (*dated, *funnel.undated, *ENDS)}
-    stage = text.substitute({**own, **_bare(source.values.get("stage", {}))}, else_=_null("string"))
-    unknown = text.notnull() & stage.isnull() & ~text.isin(FORMULA_ERRORS)
-    return stage, ibis.ifelse(unknown, text, _null("string"))
+    stage = replaced("stage", {**own, **_bare(source.values.get("stage", {}))}, NULL)
+    unknown = f"stage IS NOT NULL AND _stage IS NULL AND NOT {is_error('stage')}"
+    return stage, cases([(unknown, "stage")])
 
 
 def _ignored(
-    raw: ir.Table,
-    texts: dict[str, ir.StringValue],
+    con: Connection,
+    rows: str,
+    filters: Sequence[tuple[str, Sequence[str], bool]],
     source: Source,
     funnel: Funnel,
-    unmapped: ir.StringValue,
-) -> ir.StringValue:
+) -> str:
     """Why a row is left out as the funnel declares, null where it is not."""
     reasons = [
-        (raw[f"_match{i}"].isnull(), ibis.literal(f"not found in {', '.join(join.files)}"))
-        for i, join in enumerate(source.join)
+        (f"_match{number} IS NULL", text(f"not found in {', '.join(join.files)}"))
+        for number, join in enumerate(source.join)
         if join.unmatched == "ignore"
     ]
-    for wanted, filters in ((True, source.only), (False, source.without)):
-        for name, values in filters.items():
-            text = trimmed(raw[name].fill_null(""), BLANKS)
-            named = [value.strip(BLANKS) for value in values]
-            reasons.append((text.isin(named) != wanted, ibis.literal(f"{name} = ") + text))
-    if source.stage not in (None, *funnel.undated) and "entered_at" in texts:
+    for number, (header, values, wanted) in enumerate(filters):
+        named = one_of(f"_filter{number}", [value.strip(BLANKS) for value in values])
+        reasons.append((f"NOT {named}" if wanted else named, f"{text(f'{header} = ')} || _filter{number}"))
+    if source.stage not in (None, *funnel.undated) and "entered_at" in source_columns("entries", source):
         claims = claims_its_end(source, funnel)
         if claims and not filters_tell(source, funnel):
-            chosen = raw.filter(~ibis.or_(*(when for when, _reason in reasons)))
-            claims = bool(chosen.aggregate(dated=texts["entered_at"].notnull().mean()).execute().iloc[0, 0] >= MOSTLY)
+            out = " OR ".join(f"({when})" for when, _reason in reasons)
+            (dated,) = con.execute(
+                f"SELECT avg((entered_at IS NOT NULL)::INTEGER) FROM ({rows}) WHERE NOT ({out})"
+            ).fetchall()[0]
+            claims = dated is not None and dated >= MOSTLY
         if not claims:
-            reasons.append((texts["entered_at"].isnull(), ibis.literal(f"no {source.columns['entered_at']}")))
-    for name, header in source.later_by.items():
-        reasons.append((texts[f"{LATER}{name}"].isnull(), ibis.literal(f"no {header}")))
+            reasons.append(("entered_at IS NULL", text(f"no {source.columns['entered_at']}")))
+    for column, header in source.later_by.items():
+        reasons.append((f"{quoted(LATER + column)} IS NULL", text(f"no {header}")))
     ignored = [value for value, stage in _bare(source.values.get("stage", {})).items() if stage == IGNORE]
     if ignored:
-        reasons.append((texts["stage"].isin(ignored), texts["stage"]))
+        reasons.append((one_of("stage", ignored), "stage"))
     if source.unmapped == "ignore":
-        reasons.append((unmapped.notnull(), unmapped))
-    return _first(reasons)
+        reasons.append(("_unmapped IS NOT NULL", "_unmapped"))
+    return cases(reasons)

@@ -115,7 +115,9 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
     """
     if funnel.exported_on:
         return funnel.exported_on
-    days = usual_days(tables.entries.entered_on)
+    day = tables.entries.entered_on
+    counts = day.as_table().filter(day.notnull()).group_by(day=day).aggregate(rows=day.count()).to_pyarrow()
+    days = usual_days(dict(zip(counts["day"].to_pylist(), counts["rows"].to_pylist(), strict=True)))
     if days is None:
         raise FunnelError(f"{funnel.name}: no stage entry has a date; state exported_on, or see what was set aside")
     return days[1]

@@ -1,6 +1,6 @@
 """From a CRM's export to canonical tables: ``prepare`` reads, maps, checks and sets bad rows aside.
 
-Runs on DuckDB through ibis. For each table: rows in = rows kept + rows ignored as declared + rows set
+Runs on DuckDB. For each table: rows in = rows kept + rows ignored as declared + rows set
 aside, asserted before anything is written. The mistakes of all tables are told at once.
 """
 
@@ -13,8 +13,6 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion
@@ -23,6 +21,7 @@ from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import PLACE, SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
+from funnelstats.importing.sql import Connection, columns_in, engine, text
 from funnelstats.importing.table_facts import odd_facts
 
 
@@ -36,55 +35,58 @@ def prepare(name: str) -> bool:
     made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
-    files = source_files(funnel)
-    con = ibis.duckdb.connect()
-    con.raw_sql("SET TimeZone = 'UTC'")
-    tables: dict[str, ir.Table] = {}
+    files, folder = source_files(funnel), processed_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder.parent, f".{folder.name}.")
+    with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
+        report, aside = _canonical_tables(con, funnel, files)
+        _publish(con, room, folder, aside, {**made_from, **report})
+    return True
+
+
+def _canonical_tables(
+    con: Connection, funnel: Funnel, files: dict[str, list[Path]]
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Make all tables in the engine; their accounts and what is odd, and the rows and cells set aside."""
     read: dict[str, Canonical] = {}
 
     def read_table(table: str) -> None:
-        read[table] = canonical_table(con, funnel, table, files, tables)
-        tables[table] = con.create_table(table, read[table].rows)
+        read[table] = canonical_table(con, funnel, table, files, read)
 
     gathered([table for table in TABLES if getattr(funnel, table)], read_table)
     empty = pd.DataFrame(columns=SET_ASIDE, dtype="str").astype({"row": "int64"})
     aside = pd.concat([empty, *(found.set_aside for found in read.values())], ignore_index=True)
     for table, found in read.items():
         account = found.account
-        account["rows_kept"] = int(tables[table].count().execute())
         account["rows_set_aside"] = int((found.set_aside["cost"] == "row").sum())
         parts = account["rows_kept"] + account["rows_ignored"] + account["rows_set_aside"]
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
     odd = [fact for found in read.values() for fact in found.odd]
-    of_pages = {table: rows for table, rows in tables.items() if table != "rates"}
-    facts = odd_facts(of_pages, funnel, [*odd, *doubtful_units(tables, funnel)])
-    accounts = {table: found.account for table, found in read.items()}
-    _publish(processed_folder(name), tables, aside, {**made_from, "tables": accounts, "facts": facts})
-    return True
+    tables = {table: columns_in(con, table) for table in read if table != "rates"}
+    facts = odd_facts(con, tables, funnel, [*odd, *doubtful_units(con, tables, funnel)])
+    return {"tables": {table: found.account for table, found in read.items()}, "facts": facts}, aside
 
 
 def processed_folder(name: str) -> Path:
     return project_root() / "data" / "processed" / name
 
 
-def _publish(folder: Path, tables: dict[str, ir.Table], aside: pd.DataFrame, report: dict[str, Any]) -> None:
+def _publish(con: Connection, room: Path, folder: Path, aside: pd.DataFrame, report: dict[str, Any]) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, f".{folder.name}.")
-    with own_folder(folder.parent, f".{folder.name}.") as room:
-        part, before = room / "new", room / "before"
-        part.mkdir(mode=0o700)
-        for table, rows in tables.items():
-            rows.order_by(PLACE).drop(*PLACE).to_parquet(part / f"{table}.parquet")
-        aside.to_parquet(part / "set_aside.parquet", index=False)
-        (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
-        try:
-            if folder.exists():
-                os.replace(folder, before)
-            os.replace(part, folder)
-        finally:
-            if before.exists() and not folder.exists():
-                os.replace(before, folder)
+    part, before = room / "new", room / "before"
+    part.mkdir(mode=0o700)
+    for table in report["tables"]:
+        rows = f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
+        con.execute(f"COPY ({rows}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
+    aside.to_parquet(part / "set_aside.parquet", index=False)
+    (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    try:
+        if folder.exists():
+            os.replace(folder, before)
+        os.replace(part, folder)
+    finally:
+        if before.exists() and not folder.exists():
+            os.replace(before, folder)
 
 
 def source_files(funnel: Funnel) -> dict[str, list[Path]]:

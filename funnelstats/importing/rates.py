@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
@@ -14,78 +12,84 @@ from funnelstats.importing.cell_facts import currencies_of
 from funnelstats.importing.cells import ROW
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
+from funnelstats.importing.sql import (
+    Connection,
+    cases,
+    columns_in,
+    columns_of,
+    frame,
+    quoted,
+    replaced,
+    text,
+)
 
 UNNAMED = "?"
 """What stands in place of a currency that is blank."""
 RATES = '[rates]\nfiles = "rates.csv"\ncolumns = { date = "Date", currency = "Currency", rate = "Rate" }'
 
 
-def converted(rows: ir.Table, table: str, funnel: Funnel, rates: ir.Table | None) -> ir.Table:
+def converted(con: Connection, rows: str, table: str, funnel: Funnel, *, has_rates: bool) -> str:
     """The rows with amounts in the funnel's currency, and ``_no_rate``: the currency of an amount that has no rate.
 
     Such an amount is missing in a lead; a payment and a row of costs, which are about it, get the reason. Where a
     source states no column of the currency, its amounts are in the funnel's.
     """
-    headers = {
-        number: source.columns["currency"]
-        for number, source in enumerate(getattr(funnel, table))
-        if "currency" in source.columns
-    }
-    day, names = KNOWN_ON[table], rows.columns
-    rows = rows.mutate(
-        _currency=_code(rows.currency, funnel),
-        _day=rows[day] if day in rows.columns else ibis.null("date"),
-        _stated=rows["_source"].isin([*headers]) & rows.amount.notnull(),
-    )
-    rate = ibis.null("float64")
-    if rates is not None:
-        spans = _spans(rates, funnel)
-        holds = (rows._day >= spans._from) & (spans._until.isnull() | (rows._day < spans._until))
-        rows = rows.left_join(spans, [rows._currency == spans._of, holds])
-        rate = rows._rate
-    ours = ~rows._stated | (rows._currency == funnel.currency).fill_null(False)
-    rows = rows.mutate(_factor=ibis.ifelse(ours, 1.0, rate))
-    unknown = ibis.ifelse(rows._stated & rows._factor.isnull(), rows.currency.fill_null(UNNAMED), ibis.null("string"))
-    rows = rows.mutate(amount=rows.amount * rows._factor, _no_rate=unknown)
+    headers = _headers(table, funnel)
+    day, columns = KNOWN_ON[table], columns_in(con, rows)
+    stated = f"_source IN ({', '.join(map(str, headers))}) AND amount IS NOT NULL"
+    known = f"""SELECT *, {_code(con, rows, funnel)} AS _code, {stated} AS _stated,
+        {quoted(day) if day in columns else "NULL::DATE"} AS _day FROM {rows}"""
+    priced = f"SELECT *, NULL::DOUBLE AS _rate FROM ({known})"
+    if has_rates:
+        priced = f"""SELECT rows.*, _rate FROM ({known}) AS rows LEFT JOIN ({_spans(con, funnel)}) AS spans
+            ON _code = _of AND _day >= _from AND (_until IS NULL OR _day < _until)"""
+    ours = f"NOT _stated OR coalesce(_code = {text(funnel.currency)}, FALSE)"
+    priced = f"SELECT *, {cases([(ours, '1.0::DOUBLE')], '_rate')} AS _factor FROM ({priced})"
+    unknown = cases([("_stated AND _factor IS NULL", f"coalesce(currency, {text(UNNAMED)})")])
+    priced = f"SELECT * REPLACE (amount * _factor AS amount), {unknown} AS _no_rate FROM ({priced})"
+    exchanged = ""
     if table != "leads":
-        new = rows._no_rate.notnull() & rows["_reason"].isnull()
-        rows = rows.mutate(
-            _reason=ibis.ifelse(new, reason("no_rate"), rows["_reason"]),
-            _column=ibis.ifelse(new, rows["_source"].cases(*headers.items()), rows["_column"]),
-            _value=ibis.ifelse(new, rows.currency, rows["_value"]),
-        )
-    return rows.select(*names, "_no_rate")
+        told = {"_reason": text(reason("no_rate")), "_column": _header(headers), "_value": "currency"}
+        new = "_no_rate IS NOT NULL AND _reason IS NULL"
+        exchanged = f" REPLACE ({columns_of({column: cases([(new, why)], column) for column, why in told.items()})})"
+    return f"SELECT * EXCLUDE (_code, _day, _stated, _rate, _factor){exchanged} FROM ({priced})"
 
 
-def _code(currency: ir.StringColumn, funnel: Funnel) -> ir.StringValue:
+def _headers(table: str, funnel: Funnel) -> dict[int, str]:
+    """The column of currencies of each source that has one."""
+    sources = enumerate(getattr(funnel, table))
+    return {number: source.columns["currency"] for number, source in sources if "currency" in source.columns}
+
+
+def _header(headers: dict[int, str]) -> str:
+    return cases((f"_source = {number}", text(header)) for number, header in headers.items())
+
+
+def _code(con: Connection, rows: str, funnel: Funnel) -> str:
     """The code of each currency, whatever it is called; a sign of several, as $, is ours or stays as it is."""
-    names = [name for name in currency.as_table().distinct().to_pyarrow()[0].to_pylist() if name is not None]
-    meant = {name: currencies_of(name) for name in names}
-    ours = {name: funnel.currency for name, codes in meant.items() if funnel.currency in codes}
-    alone = {name: min(codes) for name, codes in meant.items() if len(codes) == 1}
-    return currency.substitute(alone | ours) if alone or ours else currency
+    found = con.execute(f"SELECT DISTINCT currency FROM {rows} WHERE currency IS NOT NULL").fetchall()
+    meant = {currency: currencies_of(currency) for (currency,) in found}
+    ours = {currency: funnel.currency for currency, codes in meant.items() if funnel.currency in codes}
+    alone = {currency: min(codes) for currency, codes in meant.items() if len(codes) == 1}
+    return replaced("currency", alone | ours, "currency")
 
 
-def _spans(rates: ir.Table, funnel: Funnel) -> ir.Table:
+def _spans(con: Connection, funnel: Funnel) -> str:
     """Each rate with the days it holds for: from its own until that of the next of its currency."""
-    known = rates.mutate(_of=_code(rates.currency, funnel)).filter(rates.rate > 0)
-    daily = known.group_by("_of", _from=known.date).aggregate(_rate=known.rate.argmin(known[ROW]))
-    return daily.mutate(_until=daily._from.lead().over(group_by="_of", order_by="_from"))
+    daily = f"""SELECT {_code(con, "rates", funnel)} AS _of, date AS _from, arg_min(rate, {ROW}) AS _rate
+        FROM rates WHERE rate > 0 GROUP BY _of, _from"""
+    return f"SELECT *, lead(_from) OVER (PARTITION BY _of ORDER BY _from) AS _until FROM ({daily})"
 
 
-def without_rate(rows: ir.Table, table: str, funnel: Funnel) -> tuple[pd.DataFrame, Iterator[Fact]]:
+def without_rate(con: Connection, rows: str, table: str, funnel: Funnel) -> tuple[pd.DataFrame, Iterator[Fact]]:
     """The amounts of leads that are missing for want of a rate, as lines of what is set aside; what is told of all."""
-    lacking = rows.filter(rows._no_rate.notnull() & (rows["_reason"].isnull() | (rows["_reason"] == reason("no_rate"))))
-    headers = [(number, source.columns.get("currency", "")) for number, source in enumerate(getattr(funnel, table))]
-    cells = lacking.select(
-        "_source",
-        file="_file",
-        row=ROW,
-        column=rows["_source"].cases(*headers),
-        value="_no_rate",
-        reason=ibis.literal(reason("no_rate")),
+    no_rate = text(reason("no_rate"))
+    found = frame(
+        con,
+        f"""SELECT _source, _file AS file, {ROW} AS row, {_header(_headers(table, funnel))}::VARCHAR AS column,
+            _no_rate AS value, {no_rate} AS reason FROM {rows}
+        WHERE _no_rate IS NOT NULL AND (_reason IS NULL OR _reason = {no_rate}) ORDER BY _source, _file, {ROW}""",
     )
-    found = cells.order_by("_source", "file", "row").execute()
     return (found if table == "leads" else found.head(0)), _told(found["value"], table, funnel)
 
 

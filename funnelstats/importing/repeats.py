@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
@@ -17,6 +15,18 @@ from funnelstats.config.schema import KNOWN_ON, TABLES
 from funnelstats.importing.cells import ROW
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
+from funnelstats.importing.sql import (
+    Columns,
+    Connection,
+    columns_in,
+    frame,
+    names,
+    one_of,
+    quoted,
+    record,
+    single,
+    text,
+)
 
 UNIQUE = {"leads": ["lead_id"], "entries": ["lead_id", "stage", "entered_at"], "payments": ["payment_id", "lead_id"]}
 """What stands once in a table; where it is blank nothing repeats."""
@@ -39,66 +49,71 @@ SUBJECTS = {"manager": "people", "channel": "channels", "campaign": "channels", 
 """Which numbers a column's names stand beside; others only group leads."""
 
 
-def with_repeats(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
-    """The rows with ``_again``: why a good row is one that stands there already, else null; without ``_latest``.
+def find_repeats(con: Connection, rows: str, table: str, funnel: Funnel) -> None:
+    """Fill the table ``again`` with the places of good rows that stand there already, and why.
 
     The first one stays, or the one stated.
     """
+    con.execute(f"CREATE OR REPLACE TEMP TABLE again (_source INTEGER, _file VARCHAR, {ROW} BIGINT, _why VARCHAR)")
+    columns = columns_in(con, rows)
     keys = UNIQUE.get(table, [])
-    rows = rows.mutate(_again=ibis.null("string"))
-    if keys and {*keys} <= {*rows.columns}:
-        order = _counting_first(rows, table, funnel)
-        rows = _marked(rows, keys, order, rows["_reason"].isnull(), rows[keys[0]].notnull())
+    if keys and {*keys} <= {*columns}:
+        _mark(con, rows, keys, _counting_first(table, funnel), f"{keys[0]} IS NOT NULL")
     if table in OF_MONEY:
-        rows = _with_overlaps(_with_stated_repeats(rows, table, funnel), table, funnel)
-    return rows.drop("_latest")
+        _mark_stated_repeats(con, rows, columns, table, funnel)
+        _mark_overlaps(con, rows, columns, table, funnel)
 
 
-def _marked(
-    rows: ir.Table, keys: list[str], order: list[ir.Value], good: ir.BooleanValue, repeats: ir.BooleanValue
-) -> ir.Table:
-    """The rows, of which good ones that repeat the keys of the first one in order, and may, get the reason."""
-    alike = ibis.window(group_by=[*keys, good], order_by=order)
-    first, place = rows[ROW].first().over(alike), ibis.row_number().over(alike)
-    why = reason("again", " and ".join(keys), "") + first.cast("string")
-    return rows.mutate(_again=ibis.ifelse(good & (place > 0) & repeats, why, rows["_again"]))
+GOOD = f"FROM {{rows}} ANTI JOIN again USING (_source, _file, {ROW}) WHERE _reason IS NULL"
 
 
-def _with_stated_repeats(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
-    """The rows of money, of which those that funnel.toml states to be repeats stand there already."""
-    for how, names in (("drop", [*TABLES[table]]), ("last", SAME[table])):
-        sources = _stating(table, funnel, how)
-        if sources:
-            good = rows["_reason"].isnull() & rows["_again"].isnull()
+def _mark(con: Connection, rows: str, keys: Sequence[str], order: str, repeats: str, alike: str = "TRUE") -> None:
+    """Of good rows, those that repeat the keys of the first one in order, and may, stand there already."""
+    good = f"{GOOD.format(rows=rows)} AND {alike}"
+    several = f"SELECT {names(keys)} {good} GROUP BY ALL HAVING count(*) > 1"
+    # Most rows repeat nothing, and need no order.
+    con.execute(f"CREATE OR REPLACE TEMP TABLE several AS {several}")
+    if not single(con, "SELECT count(*) FROM several"):
+        return
+    why = f"{text(reason('again', ' and '.join(keys), ''))} || first_value({ROW}) OVER alike"
+    same = " AND ".join(f"good.{quoted(key)} IS NOT DISTINCT FROM several.{quoted(key)}" for key in keys)
+    con.execute(f"""INSERT INTO again SELECT _source, _file, {ROW}, {why} FROM (SELECT * {good}) AS good
+        SEMI JOIN several ON {same} WINDOW alike AS (PARTITION BY {names(keys)} ORDER BY {order})
+        QUALIFY row_number() OVER alike > 1 AND ({repeats})""")
+
+
+def _mark_stated_repeats(con: Connection, rows: str, columns: Collection[str], table: str, funnel: Funnel) -> None:
+    """Of rows of money, those that funnel.toml states to be repeats stand there already."""
+    for how, stated in (("drop", [*TABLES[table]]), ("last", SAME[table])):
+        if sources := _stating(table, funnel, how):
             # A payment's own number tells it from others.
-            own = rows["payment_id"].isnull() if how == "last" and "payment_id" in rows.columns else True
-            place = [rows["_source"], rows["_file"], rows[ROW]]
-            order = [ibis.desc(column) for column in place] if how == "last" else place
-            keys = [name for name in names if name in rows.columns]
-            rows = _marked(rows, keys, order, good & own, rows["_source"].isin(sources))
-    return rows
+            own = "payment_id IS NULL" if how == "last" and "payment_id" in columns else "TRUE"
+            keys = [column for column in stated if column in columns]
+            _mark(con, rows, keys, _place(last=how == "last"), f"_source IN ({sources})", own)
 
 
-def _stating(table: str, funnel: Funnel, *repeats: str | None) -> list[int]:
+def _stating(table: str, funnel: Funnel, *repeats: str | None) -> str:
     """The numbers of a table's sources that state one of these of their repeats."""
-    return [number for number, source in enumerate(getattr(funnel, table)) if source.repeats in repeats]
+    return ", ".join(str(n) for n, source in enumerate(getattr(funnel, table)) if source.repeats in repeats)
 
 
-def _counting_first(rows: ir.Table, table: str, funnel: Funnel) -> list[ir.Value]:
+def _place(*, last: bool) -> str:
+    return f"_source DESC, _file DESC, {ROW} DESC" if last else f"_source, _file, {ROW}"
+
+
+def _counting_first(table: str, funnel: Funnel) -> str:
     """The order in which the row that counts among repeated ones comes first."""
-    place = [rows["_source"], rows["_file"], rows[ROW]]
-    if any("last" in (source.keep, source.repeats) for source in getattr(funnel, table)):
-        place = [ibis.desc(column) for column in place]
-    latest = ibis.desc(rows["_latest"].fill_null(ibis.timestamp("0001-01-01 00:00:00")))
+    place = _place(last=any("last" in (source.keep, source.repeats) for source in getattr(funnel, table)))
+    latest = "_latest DESC NULLS LAST"
     if table != "entries":
-        return [latest, *place]
+        return f"{latest}, {place}"
     # Of two rows of one instant the one that says why, or whose it is, is kept, whichever was written first.
-    nobody = rows["manager"].isnull() | rows["manager"].isin(funnel.system_users or ("",))
-    return [rows["reason"].isnull(), nobody, latest, *place]
+    nobody = f"manager IS NULL OR {one_of('manager', funnel.system_users or [''])}"
+    return f"reason IS NULL, ({nobody}), {latest}, {place}"
 
 
-def _with_overlaps(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
-    """The rows, of which those that an earlier file of an overlapping export holds too stand there already.
+def _mark_overlaps(con: Connection, rows: str, columns: Collection[str], table: str, funnel: Funnel) -> None:
+    """Rows that an earlier file of an overlapping export holds too stand there already.
 
     Of sources that state nothing of their repeats.
 
@@ -106,29 +121,28 @@ def _with_overlaps(rows: ir.Table, table: str, funnel: Funnel) -> ir.Table:
     or all of one, or all that either has of the days that both cover: the outermost of these days apart, when one of
     them may have been exported before evening.
     """
-    text = ibis.literal("␟").join([rows[name].cast("string").fill_null("␀") for name in _content(rows)])
-    alike = ibis.window(group_by=["_text", "_file"], order_by=["_source", ROW])
-    numbered = rows.mutate(_text=text).mutate(_nth=ibis.row_number().over(alike))
-    unstated = numbered["_source"].isin(_stating(table, funnel, None))
-    good = numbered.filter(numbered["_reason"].isnull() & numbered["_again"].isnull() & unstated)
-    pairs = _overlapping_files(good, KNOWN_ON[table])
-    if not pairs:
-        return rows
-    known = ibis.memtable(pd.DataFrame(pairs, columns=["_earlier", "_later"]))
-    there = good.select("_text", "_nth", _earlier="_file").join(known, "_earlier")
-    earlier = there.group_by("_text", "_nth", "_later").aggregate(_earlier=ibis._["_earlier"].min())
-    joined = numbered.left_join(earlier, [("_text", "_text"), ("_nth", "_nth"), ("_file", "_later")])
-    overlap = reason("overlap", "") + joined["_earlier"]
-    return joined.mutate(_again=joined["_again"].coalesce(overlap)).select(*rows.columns)
-
-
-def _overlapping_files(rows: ir.Table, day: str) -> list[tuple[str, str]]:
-    """Pairs of files, the earlier first, that are exports which overlap."""
-    if rows["_file"].nunique().execute() < 2:
-        return []
-    frame = rows.order_by(ROW).select("_file", "_text", "_nth", _day=rows[day].cast("string"), _amount=rows.amount)
-    files = {str(file): own for file, own in frame.execute().groupby("_file", sort=True)}
-    return [pair for pair in combinations(files, 2) if _overlap(*(files[file] for file in pair))]
+    sources = _stating(table, funnel, None)
+    if not sources or single(con, f"SELECT count(DISTINCT _file) FROM {rows}") < 2:
+        return
+    cells = ", ".join(f"coalesce({quoted(column)}::VARCHAR, '␀')" for column in _content(columns))
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE texts AS
+        WITH texts AS (SELECT *, concat_ws('␟', {cells}) AS _text FROM {rows}),
+        numbered AS (SELECT *, row_number() OVER (PARTITION BY _text, _file ORDER BY _source, {ROW}) AS _nth FROM texts)
+        SELECT * {GOOD.format(rows="numbered")} AND _source IN ({sources})""")
+    day = quoted(KNOWN_ON[table])
+    found = frame(
+        con, f"SELECT _file, _text, _nth, {day}::VARCHAR AS _day, amount AS _amount FROM texts ORDER BY {ROW}"
+    )
+    files = {str(file): own for file, own in found.groupby("_file", sort=True)}
+    pairs = [pair for pair in combinations(files, 2) if _overlap(*(files[file] for file in pair))]
+    if pairs:
+        known = ", ".join(f"({text(earlier)}, {text(later)})" for earlier, later in pairs)
+        con.execute(f"""INSERT INTO again
+            WITH known(_earlier, _later) AS (VALUES {known}),
+            earlier AS (SELECT _text, _nth, _later, min(_file) AS _earlier
+                FROM texts JOIN known ON _file = _earlier GROUP BY _text, _nth, _later)
+            SELECT _source, _file, {ROW}, {text(reason("overlap", ""))} || earlier._earlier
+            FROM texts JOIN earlier ON _file = _later AND texts._text = earlier._text AND texts._nth = earlier._nth""")
 
 
 def _overlap(one: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -146,80 +160,82 @@ def _overlap(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return within[0] == within[1] and len(within[0]) >= BLOCK
 
 
-def conflicts(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact]:
+def conflicts(con: Connection, checked: str, table: str, funnel: Funnel) -> Iterator[Fact]:
     """Leads that stand there several times with other contents, and rows of money word for word."""
     if table == "leads":
-        yield from _other_contents(checked, funnel)
+        yield from _other_contents(con, checked, funnel)
     if table in OF_MONEY:
-        yield from _money_again(checked, table, funnel)
+        yield from _money_again(con, checked, table, funnel)
 
 
-def _other_contents(checked: ir.Table, funnel: Funnel) -> Iterator[Fact]:
-    repeats = checked["_reason"].startswith("again").fill_null(False)
-    rows = checked.filter(checked["_reason"].isnull() | repeats)
-    columns = [name for name in _content(rows) if name not in ("lead_id", "created_on")]
+AGAIN, OVERLAP = "coalesce(starts_with(_reason, 'again'), FALSE)", "coalesce(starts_with(_reason, 'overlap'), FALSE)"
+
+
+def _other_contents(con: Connection, checked: str, funnel: Funnel) -> Iterator[Fact]:
+    columns = [each for each in _content(columns_in(con, checked)) if each not in ("lead_id", "created_on")]
     if not columns:
         return
-    texts = {name: rows[name].cast("string").fill_null("") for name in columns}
-    differs = rows.group_by("lead_id").aggregate(
-        **{f"n_{place}": texts[name].nunique() > 1 for place, name in enumerate(columns)}
-    )
-    counts = differs.aggregate(
-        **{f"n_{place}": differs[f"n_{place}"].sum().fill_null(0) for place in range(len(columns))},
-        ids=ibis.or_(*(differs[f"n_{place}"] for place in range(len(columns)))).sum().fill_null(0),
-        leads=differs.count(),
-    )
-    row = counts.execute().iloc[0]
-    by_column = {name: int(row[f"n_{place}"]) for place, name in enumerate(columns)}
+    rows = f"{checked} WHERE (_reason IS NULL OR {AGAIN})"
+    twice = f"SELECT lead_id FROM {checked} WHERE {AGAIN}"
+    differ = [f"count(DISTINCT coalesce({quoted(each)}::VARCHAR, '')) > 1 AS n_{n}" for n, each in enumerate(columns)]
+    differs = f"SELECT {', '.join(differ)} FROM {rows} AND lead_id IN ({twice}) GROUP BY lead_id"
+    counts = {f"n_{n}": f"count(*) FILTER (WHERE n_{n})" for n in range(len(columns))}
+    any_differs = " OR ".join(counts)
+    found = record(con, f"({differs})", counts | {"ids": f"count(*) FILTER (WHERE {any_differs})"})
+    by_column = {each: found[f"n_{n}"] for n, each in enumerate(columns)}
     others = by_column.pop("created_at", 0)
-    if not from_history(checked, funnel):
+    if not from_history(con, checked, funnel):
         yield Fact("one_id_of_several", funnel.leads[0].columns["lead_id"], others)
     declared = any(source.keep == "last" or source.latest_by for source in funnel.leads)
-    ids = int(row["ids"]) - others
+    ids = found["ids"] - others
     if by_column and not declared and ids > 0:
         most = max(by_column, key=lambda name: by_column[name])
-        if ids < NOTICED * row["leads"]:
+        if ids < NOTICED * single(con, f"SELECT count(DISTINCT lead_id) FROM {rows}"):
             yield Fact("few_ids_differ", most, ids)
         else:
             yield Fact("repeated_ids_differ", most, ids, lines_under("leads", 'keep = "last"'))
 
 
-def from_history(checked: ir.Table, funnel: Funnel) -> bool:
+def from_history(con: Connection, checked: str, funnel: Funnel) -> bool:
     """Whether leads are read from their own history: its further rows are no other leads, and nothing against it."""
     histories = {(source.home, source.columns["lead_id"]) for source in funnel.entries if source.stage is None}
     if not any((source.home, source.columns["lead_id"]) in histories for source in funnel.leads):
         return False
-    again = checked["_reason"].startswith("again").fill_null(False)
-    found = checked.aggregate(again=again.sum(), kept=checked["_reason"].isnull().sum()).execute().iloc[0]
+    counts = {"again": f"count(*) FILTER (WHERE {AGAIN})", "kept": "count(*) FILTER (WHERE _reason IS NULL)"}
+    found = record(con, checked, counts)
     return bool(2 * found["again"] > found["kept"])
 
 
-def _money_again(checked: ir.Table, table: str, funnel: Funnel) -> Iterator[Fact]:
+def _money_again(con: Connection, checked: str, table: str, funnel: Funnel) -> Iterator[Fact]:
     """Rows of money that stand there again: once where two exports overlap, and else added up, which is told."""
-    overlap = checked.filter(checked["_reason"].startswith("overlap").fill_null(False))
-    files = overlap["_file"].value_counts().execute().set_index("_file").iloc[:, 0]
+    overlap = dict(con.execute(f"SELECT _file, count(*) FROM {checked} WHERE {OVERLAP} GROUP BY _file").fetchall())
     drop = lines_under(table, 'repeats = "drop"')
-    yield Fact(f"{table}_overlap", ", ".join(sorted(files.index)), files.sum(), drop)
-    good = checked.filter(checked["_reason"].isnull() & checked["_source"].isin(_stating(table, funnel, None)))
-    if "payment_id" in good.columns:
-        good = good.filter(good.payment_id.isnull())
-    same = good.group_by(_content(good)).aggregate(
-        _rows=good.count(), _files=good["_file"].nunique(), _one=good["_file"].min(), _other=good["_file"].max()
+    yield Fact(f"{table}_overlap", ", ".join(sorted(overlap)), sum(overlap.values()), drop)
+    sources = _stating(table, funnel, None)
+    if not sources:
+        return
+    columns = columns_in(con, checked)
+    unnumbered = "payment_id IS NULL" if "payment_id" in columns else "TRUE"
+    good = f"FROM {checked} WHERE _reason IS NULL AND _source IN ({sources}) AND {unnumbered}"
+    same = frame(
+        con,
+        f"""SELECT amount, count(*) AS _rows, count(DISTINCT _file) AS _files, min(_file) AS _one, max(_file) AS _other
+        {good} GROUP BY {names(_content(columns))} HAVING count(*) > 1 AND amount != 0""",
     )
-    same = same.filter((same["_rows"] > 1) & (same.amount != 0)).execute()
     again = int((same["_rows"] - 1).sum())
     if not again or (table == "costs" and (same["_files"] < 2).all() and again < MANY):
         return
-    names = sorted({*same["_one"], *same["_other"]})
-    total, twice = float(good.amount.sum().execute()), float(((same["_rows"] - 1) * same["amount"]).sum())
+    files = sorted({*same["_one"], *same["_other"]})
+    ((total,),) = con.execute(f"SELECT sum(amount) {good}").fetchall()
+    twice = float(((same["_rows"] - 1) * same["amount"]).sum())
     numbers = f"{total:.0f} / {total - twice:.0f} {funnel.currency}"
-    shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    shown = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
     yield Fact(f"{table}_twice", f"{shown}: {numbers}", again, drop)
 
 
-def _content(rows: ir.Table) -> list[str]:
+def _content(columns: Iterable[str]) -> list[str]:
     """What a row says, without where it stands."""
-    return [name for name in rows.columns if not name.startswith("_")]
+    return [column for column in columns if not column.startswith("_")]
 
 
 def look(name: str) -> str:
@@ -234,19 +250,21 @@ def look(name: str) -> str:
     return re.sub(r"[\s.]+$", "", re.sub(r"\s*[-–—_/]\s*|\s+", " ", plain).strip())
 
 
-def spelling_facts(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact]:
+def spelling_facts(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Names of people, channels and the like that are spelled in several ways, with the lines that make them one."""
-    attributes = [name for source in funnel.leads for name in source.attributes]
-    named = {table: [name for name, spec in TABLES[table].items() if spec.kind == "text"] for table in tables}
+    attributes = [column for source in funnel.leads for column in source.attributes]
+    named = {table: [column for column, spec in TABLES[table].items() if spec.kind == "text"] for table in tables}
     named["leads"] += attributes
-    for column in dict.fromkeys(name for names in named.values() for name in names):
+    for column in dict.fromkeys(column for among in named.values() for column in among):
         most = MOST_VALUES if column in SUBJECTS else MOST_GROUPS
         counts: dict[str, Counter[str]] = {}
-        for table, rows in tables.items():
-            if column in named[table] and column in rows.columns:
-                found = rows.filter(rows[column].notnull()).group_by(_name=rows[column]).aggregate(_rows=ibis._.count())
-                counts[table] = Counter(dict(found.limit(most + 1).execute().itertuples(index=False)))
-        if all(len(names) <= most for names in counts.values()):
+        for table, columns in tables.items():
+            if column in named[table] and column in columns:
+                found = f"SELECT {quoted(column)} AS _name, count(*) FROM {table} GROUP BY _name LIMIT {most + 2}"
+                counts[table] = Counter(
+                    {each: rows for each, rows in con.execute(found).fetchall() if each is not None}
+                )
+        if all(len(among) <= most for among in counts.values()):
             yield from _spelled_twice(column, counts, funnel.system_users if column == "manager" else ())
 
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
-import pandas as pd
 
 from funnelstats.config.errors import nearest
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON
-from funnelstats.importing.cells import instant_at, wall_clock
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.repeats import spelling_facts
+from funnelstats.importing.sql import (
+    Columns,
+    Connection,
+    at_midnight,
+    one_of,
+    placed,
+    quoted,
+    record,
+    single,
+    text,
+)
 
 NEVER = ("no_rows", "never_seen")
 """Facts of which the count is 0: most often a slip in funnel.toml."""
@@ -44,27 +51,28 @@ SOON = 24
 """Hours within which a lead reopened after its end may put a slip right."""
 
 
-def odd_facts(tables: dict[str, ir.Table], funnel: Funnel, of_rows: Iterable[Fact] = ()) -> list[dict[str, Any]]:
+def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterable[Fact] = ()) -> list[dict[str, Any]]:
     """Facts of the canonical tables as records ``fact, detail, count``, and ``mend``: lines of funnel.toml that help.
 
     Only facts of what never occurs have a count of 0. ``of_rows`` is what was seen of rows and cells that are in no
     table.
     """
-    dated = tables["entries"].filter(ibis._.entered_at.notnull())
+    con.execute("CREATE OR REPLACE TEMP VIEW dated AS SELECT * FROM entries WHERE entered_at IS NOT NULL")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE firsts AS {_firsts(funnel)}")
     found = [
-        *_of_statement(tables, funnel),
-        *_of_leads(tables),
-        *_of_entries(tables["entries"], dated, funnel),
-        *_of_times(tables["leads"], dated, funnel),
+        *_of_statement(con, tables, funnel),
+        *_of_leads(con, tables),
+        *_of_entries(con, funnel),
+        *_of_times(con, tables, funnel),
         *of_rows,
-        *_far_days(tables, dated, funnel),
-        *_unlogged_stages(dated, funnel),
-        *_ends_alone(tables["entries"], funnel),
-        *_queues(dated, funnel),
-        *_inherited(tables, dated, funnel),
-        *_snapshot(tables, dated, funnel),
-        *spelling_facts(tables, funnel),
-        *_of_ends(tables, funnel),
+        *_far_days(con, tables, funnel),
+        *_unlogged_stages(con, funnel),
+        *_ends_alone(con, funnel),
+        *_queues(con, funnel),
+        *_inherited(con, tables, funnel),
+        *_snapshot(con, funnel),
+        *spelling_facts(con, tables, funnel),
+        *_of_ends(con, tables, funnel),
     ]
     records: list[dict[str, Any]] = []
     mended = {""}
@@ -85,30 +93,32 @@ def _one_line(detail: str) -> str:
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 
-def _of_statement(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact]:
+def _of_statement(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Tables without a row, and names stated that no row holds, with the nearest one that stands there instead."""
-    for table, rows in tables.items():
-        if not rows.count().execute():
+    for table in tables:
+        if not single(con, f"SELECT count(*) FROM {table}"):
             yield Fact("no_rows", table, 0)
-    for key, stated, there, expected in _stated_names(tables, funnel):
+    for key, stated, there, expected in _stated_names(con, tables, funnel):
         for name in sorted({*stated} - there) if there else ():
             near = nearest(name, sorted(there - {*stated}))
             if near or expected:
                 yield Fact("never_seen", f"{key}: “{name}”" + (f" (“{near}”?)" if near else ""), 0)
-    spent, come = _texts(tables, "channel", "costs"), _texts(tables, "channel", "leads")
+    spent, come = _texts(con, tables, "channel", "costs"), _texts(con, tables, "channel", "leads")
     for channel in sorted(spent - come) if come else ():
-        rows = tables["costs"].filter(ibis._.channel == channel).count().execute()
+        rows = single(con, f"SELECT count(*) FROM costs WHERE channel = {text(channel)}")
         yield Fact("costs_without_leads", channel, rows)
 
 
-def _stated_names(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple[str, Iterable[str], set[str], bool]]:
+def _stated_names(
+    con: Connection, tables: Columns, funnel: Funnel
+) -> Iterator[tuple[str, Iterable[str], set[str], bool]]:
     """Key, names stated there, what rows hold of their kind, and whether each is expected in an export of any age."""
-    yield "system_users", funnel.system_users, _texts(tables, "manager", "leads", "entries", "contacts"), True
-    owners = _texts(tables, "manager", "entries")
+    yield "system_users", funnel.system_users, _texts(con, tables, "manager", "leads", "entries", "contacts"), True
+    owners = _texts(con, tables, "manager", "entries")
     for stage, agreed in funnel.step_into.items():
         yield f"step_into.{stage}.targets", agreed.targets, owners, True
-    yield "loop.marketing", funnel.loop.marketing, _texts(tables, "channel", "leads"), True
-    stated, reasons = funnel.refusals, _texts(tables, "reason", "entries")
+    yield "loop.marketing", funnel.loop.marketing, _texts(con, tables, "channel", "leads"), True
+    stated, reasons = funnel.refusals, _texts(con, tables, "reason", "entries")
     yield "refusals.categories", stated.categories, reasons, False
     categories = {*stated.categories.values(), *(stated.categories.get(why, why) for why in reasons)}
     categories = categories if reasons else set()
@@ -117,103 +127,113 @@ def _stated_names(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[tuple
     yield "loop.wrongly_qualified", funnel.loop.wrongly_qualified, categories, False
     for category, gap in stated.gaps.items():
         for column, values in gap.items():
-            yield f"refusals.gaps.{category}.{column}", values, _texts(tables, column, "leads"), False
+            yield f"refusals.gaps.{category}.{column}", values, _texts(con, tables, column, "leads"), False
 
 
-def _texts(tables: dict[str, ir.Table], column: str, *names: str) -> set[str]:
+def _texts(con: Connection, tables: Columns, column: str, *among: str) -> set[str]:
     """What a column of these tables holds, where they have it."""
-    there = [tables[name] for name in names if name in tables and column in tables[name].columns]
-    return {
-        text
-        for rows in there
-        for text in rows.select(text=rows[column].cast("string")).distinct().text.to_pyarrow().to_pylist()
-        if text
-    }
+    there = [
+        f"SELECT DISTINCT {quoted(column)}::VARCHAR FROM {table}" for table in among if column in tables.get(table, ())
+    ]
+    found = con.execute(" UNION ".join(there)).fetchall() if there else []
+    return {value for (value,) in found if value}
 
 
-def _of_leads(tables: dict[str, ir.Table]) -> Iterator[Fact]:
-    leads, entries = tables["leads"], tables["entries"]
-    yield Fact("leads_without_entry", "", leads.anti_join(entries, "lead_id").count().execute())
-    texts = [name for name, kind in leads.schema().items() if kind.is_string() and name not in ("lead_id", "_file")]
-    columns = [*texts, *({"created_at"} & {*leads.columns})]
+def _of_leads(con: Connection, tables: Columns) -> Iterator[Fact]:
+    without = single(con, "SELECT count(*) FROM leads ANTI JOIN entries USING (lead_id)")
+    yield Fact("leads_without_entry", "", without)
+    texts = [
+        column for column, kind in tables["leads"].items() if kind == "VARCHAR" and column not in ("lead_id", "_file")
+    ]
+    columns = [*texts, *({"created_at"} & {*tables["leads"]})]
     if columns:
-        blank = leads.aggregate(**{name: leads.count(where=leads[name].isnull()) for name in columns}).execute().iloc[0]
+        blank = record(
+            con, "leads", {column: f"count(*) FILTER (WHERE {quoted(column)} IS NULL)" for column in columns}
+        )
         yield Fact("leads_without_created_at", "", blank.get("created_at", 0))
-        yield from (Fact("blank", name, blank[name]) for name in texts)
+        yield from (Fact("blank", column, blank[column]) for column in texts)
 
 
-def _of_entries(entries: ir.Table, dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _of_entries(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     for stage in funnel.undated:
-        yield Fact("undated", stage, entries.filter(entries.stage == stage).lead_id.nunique().execute())
-    per_stage = dated.group_by("stage").aggregate(rows=dated.count(), blank=dated.count(where=dated.manager.isnull()))
-    for stage, rows, blank in per_stage.order_by("stage").execute().itertuples(index=False):
+        leads = single(con, f"SELECT count(DISTINCT lead_id) FROM entries WHERE stage = {text(stage)}")
+        yield Fact("undated", stage, leads)
+    per_stage = (
+        "SELECT stage, count(*), count(*) FILTER (WHERE manager IS NULL) FROM dated GROUP BY stage ORDER BY stage"
+    )
+    for stage, rows, blank in con.execute(per_stage).fetchall():
         if stage not in ENDS:
             yield Fact("no_manager_at_stage" if rows == blank else "entries_without_manager", stage, blank)
     for user in funnel.system_users:
-        yield Fact("system_user_entries", user, dated.count(where=dated.manager == user).execute())
+        rows = single(con, f"SELECT count(*) FROM dated WHERE manager = {text(user)}")
+        yield Fact("system_user_entries", user, rows)
     if funnel.exported_on:
-        yield Fact("after_export", "", dated.count(where=dated.entered_on > funnel.exported_on).execute())
-    clock = wall_clock(funnel.timezone, instant_at("UTC", dated.entered_at))
-    midnight = (clock.hour() == 0) & (clock.minute() == 0) & (clock.second() == 0)
-    yield Fact("at_midnight", "", dated.count(where=midnight).execute())
+        after = single(con, f"SELECT count(*) FROM dated WHERE entered_on > DATE '{funnel.exported_on}'")
+        yield Fact("after_export", "", after)
+    midnights = f"SELECT count(*) FROM dated WHERE {at_midnight(funnel.timezone, 'entered_at')}"
+    yield Fact("at_midnight", "", single(con, midnights))
 
 
-def _of_times(leads: ir.Table, dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
-    own = dated.filter(dated.stage.isin(funnel.stages))
-    places = list(enumerate(funnel.stages))
-    first = own.group_by("lead_id").aggregate(
-        managers=own.manager.nunique(),
-        rows=own.count(),
-        instants=own.entered_at.nunique(),
-        any_first=own.entered_at.min(),
-        **{f"at_{place}": own.entered_at.min(where=own.stage == stage) for place, stage in places},
-        **{f"on_{place}": own.entered_on.min(where=own.stage == stage) for place, stage in places},
-    )
-    if "created_at" in leads.columns:
-        both = first.join(leads.select("lead_id", "created_at"), "lead_id")
-        yield Fact("entered_before_created", "", both.count(where=both.any_first < both.created_at).execute())
-    steps = range(len(funnel.steps))
-    came = {n: first[f"on_{n}"].notnull() for n, _stage in places}
-    counts = first.aggregate(
-        tied=first.count(where=first.instants < first.rows),
-        handed=first.count(where=first.managers > 1),
-        **{f"wrong_{n}": first.count(where=first[f"at_{n}"] > first[f"at_{n + 1}"]) for n in steps},
-        **{f"begins_{n}": first[f"on_{n + 1}"].min() for n in steps},
-        **{f"came_{n}": first.count(where=came[n]) for n in steps},
-        **{f"converted_{n}": first.count(where=came[n] & came[n + 1]) for n in steps},
-    )
-    found = counts.execute().iloc[0]
-    yield Fact("tied", "", found["tied"])
+def _firsts(funnel: Funnel) -> str:
+    """Of each lead with a dated entry of a stage: whether it had several managers, when it first stood at each."""
+    at_stages = [
+        f"min({column}) FILTER (WHERE stage = {text(stage)}) AS {prefix}_{place}"
+        for place, stage in enumerate(funnel.stages)
+        for prefix, column in (("at", "entered_at"), ("on", "entered_on"))
+    ]
+    # Of hashes, because the engine holds the texts of groups beside its memory.
+    handed = " != ".join(f"{least}(hash(manager)) FILTER (WHERE manager IS NOT NULL)" for least in ("min", "max"))
+    return f"""SELECT lead_id, {handed} AS handed, min(entered_at) AS any_first, {", ".join(at_stages)}
+        FROM dated WHERE {one_of("stage", funnel.stages)} GROUP BY lead_id"""
+
+
+def _of_times(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
+    if "created_at" in tables["leads"]:
+        early = "SELECT count(*) FROM firsts JOIN leads USING (lead_id) WHERE any_first < created_at"
+        yield Fact("entered_before_created", "", single(con, early))
+    counts = {"handed": "count(*) FILTER (WHERE handed)"}
+    for n in range(len(funnel.steps)):
+        counts |= {
+            f"wrong_{n}": f"count(*) FILTER (WHERE at_{n} > at_{n + 1})",
+            f"begins_{n}": f"min(on_{n + 1})",
+            f"came_{n}": f"count(on_{n})",
+            f"converted_{n}": f"count(*) FILTER (WHERE on_{n} IS NOT NULL AND on_{n + 1} IS NOT NULL)",
+        }
+    found = record(con, "firsts", counts)
+    ties = f"""SELECT lead_id FROM dated WHERE {one_of("stage", funnel.stages)}
+        GROUP BY lead_id, entered_at HAVING count(*) > 1"""
+    yield Fact("tied", "", single(con, f"SELECT count(DISTINCT lead_id) FROM ({ties})"))
     yield Fact("hand_overs", "", found["handed"])
     for n, step in enumerate(funnel.steps):
-        name = f"{step.from_stage} → {step.to_stage}"
-        yield Fact("out_of_order", name, found[f"wrong_{n}"])
-        if pd.isna(found[f"begins_{n}"]):
+        steps = f"{step.from_stage} → {step.to_stage}"
+        yield Fact("out_of_order", steps, found[f"wrong_{n}"])
+        if found[f"begins_{n}"] is None:
             continue
-        over = first[f"on_{n}"] + ibis.interval(days=step.horizon_days)
-        early = first.count(where=over < ibis.literal(found[f"begins_{n}"].date(), "date")).execute()
+        over = f"on_{n} + {step.horizon_days} < DATE '{found[f'begins_{n}']}'"
+        early_leads = single(con, f"SELECT count(*) FROM firsts WHERE {over}")
         share = found[f"converted_{n}"] / max(found[f"came_{n}"], found[f"converted_{n}"] + 1)
         # As many leads in a row without one success would be a one in a thousand chance at the usual rate.
-        if early * np.log1p(-share) < np.log(0.001):
-            yield Fact("history_starts_late", name, early)
+        if early_leads * np.log1p(-share) < np.log(0.001):
+            yield Fact("history_starts_late", steps, early_leads)
 
 
-def usual_days(days: ir.DateColumn) -> tuple[date, date] | None:
-    """First and last day of the rows but for a few that lie far beyond all others; None where no row has a day.
+def usual_days(rows: Mapping[date, int]) -> tuple[date, date] | None:
+    """First and last of the days with so many rows each, but for a few that lie far beyond all others; None of none.
 
     Few are two rows or one in 200. Far is a silence of more than 21 days that is more than five times as long as any
     among the rows but the outermost: no team that works every week leaves such a one before a true entry.
     """
-    rows = days.as_table().filter(days.notnull()).group_by(day=days).aggregate(rows=days.count())
-    counts = rows.order_by("day").execute().set_index("day")["rows"]
-    if counts.empty:
+    known = sorted(rows)
+    if not known:
         return None
-    known, total = [day.date() for day in pd.DatetimeIndex(counts.index)], counts.sum()
+    total = sum(rows.values())
     if total < LEAST_ROWS:
         return known[0], known[-1]
     few = max(2, total // 200)
-    outer_first = int((counts.cumsum() <= few).sum())
-    outer_last = len(known) - 1 - int((counts[::-1].cumsum() <= few).sum())
+    outer_first, outer_last = (
+        sum(1 for reached in accumulate(rows[day] for day in days) if reached <= few) for days in (known, known[::-1])
+    )
+    outer_last = len(known) - 1 - outer_last
     silences = [(after - before).days for before, after in pairwise(known)]
     far = max(LEAST_GAP, TIMES * max(silences[outer_first:outer_last], default=1))
     # Beyond the innermost silence that is long enough everything is far.
@@ -222,39 +242,38 @@ def usual_days(days: ir.DateColumn) -> tuple[date, date] | None:
     return known[begins], known[ends]
 
 
-def _far_days(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _far_days(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Entries far from all others, and rows of other tables after the last day."""
-    days = usual_days(dated.entered_on)
+    counts = con.execute("SELECT entered_on, count(*) FROM dated GROUP BY entered_on").fetchall()
+    days = usual_days({day: rows for day, rows in counts if day is not None})
     if days is None:
         return
-    for fact, beyond in (("far_before", dated.entered_on < days[0]), ("far_after", dated.entered_on > days[1])):
+    for fact, beyond in (("far_before", f"< DATE '{days[0]}'"), ("far_after", f"> DATE '{days[1]}'")):
         if fact == "far_after" and funnel.exported_on:
             continue
-        found = dated.filter(beyond).aggregate(rows=ibis._.count(), day=ibis._.entered_on.max()).execute().iloc[0]
+        found = record(con, f"dated WHERE entered_on {beyond}", {"rows": "count(*)", "day": "max(entered_on)"})
         if found["rows"]:
-            furthest = found["day"].date()
+            furthest = found["day"]
             # A line that is copied must not cut off what may be true.
             last = furthest if furthest - days[1] <= HOLIDAY else days[1]
             mend = f"exported_on = {last}" if fact == "far_after" else ""
             yield Fact(fact, str(furthest), found["rows"], mend)
     last = funnel.exported_on or days[1] + timedelta(days=DAYS_AT_END)
     for table, column in KNOWN_ON.items():
-        if table != "entries" and table in tables and column in tables[table].columns:
-            after = tables[table].filter(ibis._[column] > ibis.literal(last, "date")).count().execute()
+        if table != "entries" and column in tables.get(table, ()):
+            after = single(con, f"SELECT count(*) FROM {table} WHERE {quoted(column)} > DATE '{last}'")
             yield Fact(f"{table}_after_the_end", str(funnel.exported_on or days[1]), after)
 
 
-def _unlogged_stages(dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _unlogged_stages(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages that leads pass without an entry of their own, so that only who came further is counted there."""
-    stood = dated.group_by("lead_id").aggregate(
-        **{f"at_{place}": (dated.stage == stage).any() for place, stage in enumerate(funnel.stages)}
-    )
-    at = [name for name in stood.columns if name != "lead_id"]
-    patterns = stood.group_by(at).aggregate(leads=ibis._.count()).execute()
+    at = [f"at_{place}" for place in range(len(funnel.stages))]
+    stood = ", ".join(f"{column} IS NOT NULL AS {column}" for column in at)
+    patterns = con.execute(f"SELECT {stood}, count(*) AS leads FROM firsts GROUP BY ALL").df()
     skipped = []
     for place in range(len(at) - 1):
         beyond = patterns[patterns[at[place + 1 :]].any(axis=1)]
-        there, passed = beyond["leads"].sum(), beyond["leads"][~beyond[at[place]]].sum()
+        there, passed = int(beyond["leads"].sum()), int(beyond["leads"][~beyond[at[place]]].sum())
         if there >= LEAST_LEADS and passed >= (SKIPPED if place else SKIPPED_FIRST) * there:
             skipped.append((place, passed))
     middle = [count for place, count in skipped if place]
@@ -271,58 +290,65 @@ def _unlogged_stages(dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
             yield Fact("first_stage_not_logged", stage, count, _creation_lines(funnel))
 
 
-def _ends_alone(entries: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _ends_alone(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Leads that ended and never entered a stage."""
-    ended = entries.filter(entries.stage.isin(ENDS))
-    stood = entries.filter(entries.stage.isin([*funnel.stages, *funnel.undated]))
-    alone = ended.anti_join(stood, "lead_id").lead_id.nunique().execute()
+    stood = f"SELECT lead_id FROM entries WHERE {one_of('stage', [*funnel.stages, *funnel.undated])}"
+    ended = f"SELECT DISTINCT lead_id FROM entries WHERE {one_of('stage', ENDS)}"
+    alone = single(con, f"SELECT count(*) FROM ({ended}) ANTI JOIN ({stood}) AS stood USING (lead_id)")
     yield Fact("ends_without_stage", "", alone, _creation_lines(funnel))
 
 
-def _queues(dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _queues(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages whose first owner is no person, or one who only passes leads on."""
-    rows = dated.filter(dated.stage.isin(funnel.stages)).select("lead_id", "stage", "entered_at", "manager")
-    alike = ibis.window(group_by=["lead_id", "stage"], order_by=["entered_at", "manager"])
-    rows = rows.mutate(
-        _place=ibis.row_number().over(alike),
-        _next=rows.manager.lead().over(alike),
-        _at=rows.entered_at.lead().over(alike),
-    )
-    first = rows.filter(rows._place == 0)
-    nobody = first.manager.isnull() | first.manager.isin(funnel.system_users or [""])
-    taken = first._next.notnull() & ~first._next.isin(funnel.system_users or [""])
-    soon = (first._at < first.entered_at + ibis.interval(days=7)).fill_null(False)
-    at_once = (first._at <= first.entered_at + ibis.interval(hours=1)).fill_null(False)
-    passed = (taken & at_once & (first._next != first.manager)).fill_null(False)
-    per_stage = first.group_by("stage").aggregate(leads=first.count(), taken=(nobody & taken & soon).sum())
-    for stage, leads, count in per_stage.order_by("stage").execute().itertuples(index=False):
-        if funnel.owner_from == "entry" and count >= max(LEAST_LEADS, 0.05 * leads):
+    nobody = f"(manager IS NULL OR {one_of('manager', funnel.system_users or [''])})"
+    taken = f"next IS NOT NULL AND NOT {one_of('next', funnel.system_users or [''])}"
+    own = one_of("stage", funnel.stages)
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE owners AS
+        WITH several AS (SELECT lead_id, stage FROM dated WHERE {own} GROUP BY lead_id, stage HAVING count(*) > 1),
+        ordered AS (SELECT stage, entered_at, manager, row_number() OVER alike AS place,
+                lead(manager) OVER alike AS next, lead(entered_at) OVER alike AS next_at
+            FROM dated SEMI JOIN several USING (lead_id, stage)
+            WINDOW alike AS (PARTITION BY lead_id, stage ORDER BY entered_at, manager)),
+        first_rows AS (SELECT stage, entered_at, manager, NULL AS next, NULL AS next_at
+            FROM dated ANTI JOIN several USING (lead_id, stage) WHERE {own}
+            UNION ALL SELECT stage, entered_at, manager, next, next_at FROM ordered WHERE place = 1)
+        SELECT stage, manager, {nobody} AS nobody, count(*) AS leads,
+            count(*) FILTER (WHERE {taken} AND next_at < entered_at + INTERVAL 7 DAY) AS soon,
+            count(*) FILTER (WHERE {taken} AND next_at <= entered_at + INTERVAL 1 HOUR AND next != manager) AS at_once
+        FROM first_rows GROUP BY stage, manager""")
+    per_stage = """SELECT stage, sum(leads)::BIGINT, sum(soon) FILTER (WHERE nobody)::BIGINT
+        FROM owners GROUP BY stage ORDER BY stage"""
+    for stage, leads, count in con.execute(per_stage).fetchall():
+        if funnel.owner_from == "entry" and (count or 0) >= max(LEAST_LEADS, 0.05 * leads):
             yield Fact("queue_first", stage, count, 'owner_from = "first_person"')
-    per_owner = first.filter(~nobody).group_by("manager").aggregate(leads=ibis._.count(), passed=passed.sum())
-    for name, leads, count in per_owner.order_by("manager").execute().itertuples(index=False):
+    per_owner = """SELECT manager, sum(leads)::BIGINT, sum(at_once)::BIGINT
+        FROM owners WHERE NOT nobody GROUP BY manager ORDER BY manager"""
+    for owner, leads, count in con.execute(per_owner).fetchall():
         if count >= 2 * LEAST_LEADS and count >= 0.9 * leads:
-            yield Fact("queue_like", name, count, f"system_users = {toml_value([*funnel.system_users, name])}")
+            yield Fact("queue_like", owner, count, f"system_users = {toml_value([*funnel.system_users, owner])}")
 
 
-def _inherited(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _inherited(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Open leads that belong by now to another person than at their last stage entry, or to nobody."""
-    if "manager" not in tables["leads"].columns:
+    if "manager" not in tables["leads"]:
         return
-    entries = tables["entries"]
-    undated_end = entries.entered_at.isnull() & entries.stage.isin([*ENDS, *funnel.undated])
-    closed = entries.filter(undated_end | (entries.stage == funnel.stages[-1])).select("lead_id").distinct()
-    places = {stage: place for place, stage in enumerate((*funnel.stages, *ENDS))}
-    rows = dated.filter(dated.stage.isin(list(places))).anti_join(closed, "lead_id")
-    rows = rows.mutate(_place=rows.stage.cases(*places.items()))
-    latest = ibis.window(group_by="lead_id", order_by=[rows.entered_at.desc(), rows._place.desc(), rows.manager])
-    last = rows.mutate(_number=ibis.row_number().over(latest)).filter(ibis._._number == 0)
-    known = last.filter(~last.stage.isin(ENDS)).join(tables["leads"].select("lead_id", present="manager"), "lead_id")
-    moved = known.filter(known.manager != known.present).group_by("present").aggregate(leads=ibis._.count())
-    counts = moved.order_by([ibis.desc("leads"), "present"]).execute().set_index("present")["leads"]
-    yield Fact("inherited", _named(counts.to_dict()), counts.sum())
-    owner = known.present.fill_null(known.manager)
-    nobody = owner.isnull() | owner.isin(funnel.system_users or [""])
-    yield Fact("open_without_owner", "", known.filter(nobody).count().execute())
+    stages = [*funnel.stages, *ENDS]
+    undated_end = f"entered_at IS NULL AND {one_of('stage', [*ENDS, *funnel.undated])}"
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE open_leads AS
+        WITH closed AS (SELECT lead_id FROM entries WHERE ({undated_end}) OR stage = {text(funnel.stages[-1])}),
+        rows AS (FROM dated ANTI JOIN closed USING (lead_id) WHERE {one_of("stage", stages)}),
+        last AS (SELECT lead_id, max(entered_at) AS entered_at FROM rows GROUP BY lead_id),
+        latest AS (SELECT lead_id, stage, manager FROM rows SEMI JOIN last USING (lead_id, entered_at)
+            QUALIFY row_number() OVER (PARTITION BY lead_id ORDER BY {placed("stage", stages)} DESC, manager) = 1)
+        SELECT latest.manager, leads.manager AS present FROM latest JOIN leads USING (lead_id)
+            WHERE NOT {one_of("stage", ENDS)}""")
+    moved = """SELECT present, count(*) AS leads FROM open_leads WHERE manager != present
+        GROUP BY present ORDER BY leads DESC, present"""
+    counts = dict(con.execute(moved).fetchall())
+    yield Fact("inherited", _named(counts), sum(counts.values()))
+    owner = "coalesce(present, manager)"
+    nobody = f"{owner} IS NULL OR {one_of(owner, funnel.system_users or [''])}"
+    yield Fact("open_without_owner", "", single(con, f"SELECT count(*) FROM open_leads WHERE {nobody}"))
 
 
 def _named(counts: Mapping[Any, int]) -> str:
@@ -332,10 +358,10 @@ def _named(counts: Mapping[Any, int]) -> str:
     return ", ".join(names[:MOST_NAMED]) + rest
 
 
-def _snapshot(tables: dict[str, ir.Table], dated: ir.Table, funnel: Funnel) -> Iterator[Fact]:
+def _snapshot(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages read from the leads' own rows: nobody stepped back, came again or changed hands, as far as one can see."""
     if funnel.is_snapshot:
-        yield Fact("snapshot", "", tables["leads"].semi_join(dated, "lead_id").count().execute())
+        yield Fact("snapshot", "", single(con, "SELECT count(*) FROM leads SEMI JOIN dated USING (lead_id)"))
 
 
 def _creation_lines(funnel: Funnel) -> str:
@@ -357,25 +383,25 @@ def _entry_lines(source: Source, funnel: Funnel) -> str:
     return "\n".join(["[[entries]]", *(f"{key} = {toml_value(value)}" for key, value in lines.items())])
 
 
-def _of_ends(tables: dict[str, ir.Table], funnel: Funnel) -> Iterator[Fact]:
+def _of_ends(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
     """Ends that were put right, or may have been, and ends, wins and payments without a date."""
-    entries = tables["entries"]
-    ends = entries.filter(entries.stage.isin(ENDS) & entries.entered_at.notnull())
-    ends = ends.select("lead_id", ended_at="entered_at").distinct()
-    after = entries.filter(entries.stage.isin(funnel.stages)).select("lead_id", "entered_at")
-    again = ends.join(after, "lead_id").filter(ibis._.entered_at > ibis._.ended_at)
-    nexts = again.group_by("lead_id", "ended_at").aggregate(again=ibis._.entered_at.min()).execute()
-    hours = (nexts["again"] - nexts["ended_at"]).dt.total_seconds() / 3600
-    within, soon = int((hours <= funnel.correction_hours).sum()), int((hours <= SOON).sum())
-    if within >= LEAST_LEADS and 2 * within > ends.count().execute():
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE ended AS
+        SELECT DISTINCT lead_id, entered_at AS ended_at FROM dated WHERE {one_of("stage", ENDS)}""")
+    nexts = f"""SELECT epoch_us(min(entered_at)) - epoch_us(ended_at) AS later FROM ended JOIN dated USING (lead_id)
+        WHERE {one_of("stage", funnel.stages)} AND entered_at > ended_at GROUP BY lead_id, ended_at"""
+    within, soon = (
+        single(con, f"SELECT count(*) FROM ({nexts}) WHERE later / 1e6 / 3600 <= {hours}")
+        for hours in (funnel.correction_hours, SOON)
+    )
+    if within >= LEAST_LEADS and 2 * within > single(con, "SELECT count(*) FROM ended"):
         yield Fact("most_ends_corrected", f"{funnel.correction_hours:g}", within, "correction_hours = 0")
     else:
         yield Fact("ends_corrected", f"{funnel.correction_hours:g}", within)
     yield Fact("ends_soon_reopened", "", max(soon - within, 0), f"correction_hours = {SOON}")
-    undated = entries.filter(entries.entered_at.isnull()).group_by("stage").aggregate(leads=entries.lead_id.nunique())
-    leads = undated.execute().set_index("stage")["leads"]
+    undated = "SELECT stage, count(DISTINCT lead_id) FROM entries WHERE entered_at IS NULL GROUP BY stage"
+    leads = dict(con.execute(undated).fetchall())
     for stage in (funnel.stages[-1], *ENDS):
         yield Fact("ends_undated", stage, leads.get(stage, 0))
     if "payments" in tables:
-        paid_at = tables["payments"].paid_at
-        yield Fact("payments_undated", "", paid_at.isnull().sum().fill_null(0).execute())
+        without = single(con, "SELECT count(*) FROM payments WHERE paid_at IS NULL")
+        yield Fact("payments_undated", "", without)

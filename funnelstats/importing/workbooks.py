@@ -10,9 +10,10 @@ from typing import Any
 from zipfile import ZipFile
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_columns, whole_file
+from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_rows, whole_file
 from funnelstats.importing.closing import Needs, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
+from funnelstats.importing.sql import Into
 
 XLSX_1904 = "XLSX (days since 1904)"
 """The kind of a workbook whose numbers of days are not those of others; its true dates are read as they show."""
@@ -51,6 +52,7 @@ def read_xlsx(
     sheet: str | None,
     header_row: Sequence[int] = (1,),
     needs: Needs | None = None,
+    into: Into | None = None,
 ) -> Read:
     from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
@@ -81,10 +83,10 @@ def read_xlsx(
         if any(value is not None for value in row)
     )
     broken: list[tuple[int, str, str]] = []
-    columns = text_columns(without_closing_lines(filled, header, needs, broken), header, chosen)
+    columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
     book.close()
     _refuse_formulas(path, table._worksheet_path, header, chosen, header_row[-1])
-    return Read(columns, broken, XLSX_1904 if book.epoch == CALENDAR_MAC_1904 else "XLSX", header)
+    return Read(columns, broken, XLSX_1904 if book.epoch == CALENDAR_MAC_1904 else "XLSX", header, in_engine)
 
 
 def _other_sheets(
