@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "nbconvert": ["reporting/*"],
     "nbformat": ["reporting/*"],
     "click": ["cli", "reporting/console"],
-    "time": ["reporting/*"],
+    "time": ["reporting/*", "config/folders"],
 }
 """Where a library may be imported; a query runs only where counts are made."""
 

@@ -37,7 +37,7 @@ def _wait_for(handle: int, folder: Path) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         time.sleep(0.05)
-    print(f"{folder}: waiting until another run is done with it", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{folder}: waiting until another run is done with it\n")
     fcntl.flock(handle, fcntl.LOCK_EX)
 
 

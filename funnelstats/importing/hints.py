@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.funnel import EVERY_COLUMN, Funnel, Source
+from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.kinds import EVERY_COLUMN
 from funnelstats.importing.cells import (
     BLANKS,
     EPOCH_DIGITS,

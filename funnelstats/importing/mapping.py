@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.funnel import Funnel, Header, Source, stated_for
+from funnelstats.config.funnel import Funnel, Source, stated_for
+from funnelstats.config.kinds import Header
 from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
