@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test notebooks sample lab simulate lock
+.PHONY: report test notebooks sample lab simulate fuzz lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
@@ -32,6 +32,9 @@ sample: .venv/ready  ## write data/raw/sample again from its seed
 
 simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 	$(BIN)/pytest -m simulation
+
+fuzz: .venv/ready  ## a hundred times the damage that make test does to files, statements and exports
+	FUZZ=100 $(BIN)/pytest --numprocesses auto tests/robustness
 
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv

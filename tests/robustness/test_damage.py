@@ -7,17 +7,20 @@ import random
 import sys
 import tomllib
 from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from damage import BENIGN, SEEDS, bytes_of, cells, export, statement, text_of
 from projects import REPOSITORY, write
 
 from funnelstats import cli, journeys, open_funnel, read_quality, stage_flow, step_counts
 from funnelstats.config import funnel
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.files import read_file
+from funnelstats.reporting.pages import SCRIPT
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -87,18 +90,19 @@ def test_a_damaged_file_is_read_or_told_by_its_name(kind, tmp_path):
     assert outcomes <= {"Read", "told"}
 
 
-def test_a_damaged_statement_is_taken_or_told(monkeypatch):
-    stated = tomllib.loads((REPOSITORY / "data" / "raw" / "sample" / "funnel.toml").read_text(encoding="utf-8"))
-    write()
-    outcomes = set()
-    for seed in range(80 * SEEDS):
+def test_a_damaged_statement_is_prepared_by_or_told(monkeypatch, capsys):
+    stated = tomllib.loads(STATEMENT)
+    written(export())
+    codes = set()
+    for seed in range(40 * SEEDS):
         bent = statement(stated, random.Random(seed))
-        monkeypatch.setattr(funnel.tomllib, "loads", lambda _text, bent=bent: bent)
-        try:
-            outcomes.add(type(read_funnel("team")).__name__)
-        except FunnelError as error:
-            outcomes.add("told" if len(str(error)) < LONGEST else seed)
-    assert outcomes == {"Funnel", "told"}
+        read = SimpleNamespace(loads=lambda _text, bent=bent: bent, TOMLDecodeError=tomllib.TOMLDecodeError)
+        monkeypatch.setattr(funnel, "tomllib", read)
+        code, told = command("prepare", "team", monkeypatch=monkeypatch, capsys=capsys)
+        assert code in (0, 2), seed
+        assert len(told) < LONGEST, seed
+        codes.add(code)
+    assert codes == {0, 2}
 
 
 def test_another_way_to_write_the_same_table_changes_no_figure(monkeypatch, capsys):
@@ -128,3 +132,15 @@ def test_a_damaged_export_is_accounted_for_to_the_row_or_told(seed, monkeypatch,
     flow = stage_flow(journeys(tables.entries, spec), spec, date(2026, 2, 2), date(2026, 2, 8))
     came, went = (flow[names].sum(axis=1) for names in (IN, OUT))
     assert (came - went == flow["still_there"]).all()
+
+
+@pytest.mark.parametrize("seed", range(2 * SEEDS))
+def test_pages_of_a_damaged_export_are_made_whole_and_ask_for_nothing(seed, monkeypatch, capsys):
+    Path("notebooks").symlink_to(REPOSITORY / "notebooks")
+    written(cells(export(), random.Random(seed)))
+    code, told = command("weekly", "team", "--only", "weekly", monkeypatch=monkeypatch, capsys=capsys)
+    assert code in (0, 2), told
+    for page in Path("reports").rglob("*.html"):
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        assert {script.string for script in soup("script")} <= {SCRIPT}
+        assert not soup.select("[onload], [onerror], [src], a[href^=http], a[href^=javascript], link, iframe, object")
