@@ -295,6 +295,15 @@ def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak()
     assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
 
 
+def test_wins_without_a_date_leave_no_rate_to_begin_with() -> None:
+    counts = pd.DataFrame(
+        [{"from_stage": "met", "to_stage": "paid", "entered": 90, "converted": 0, "won": 60, "unseen": 0}]
+    )
+    title, _agree, told, *_rest = first(found(LEAKING, FREE), targets=False, undated=undated_rates(counts))
+    assert title == "met → paid: how many leads move on within 7 days cannot be told, since wins have no date"
+    assert told.startswith("60 leads were won (paid) on days not on record")
+
+
 def test_without_targets_a_manager_below_the_rest_is_still_named() -> None:
     facts = people_of([*EVEN, ("Gleb", 0, 200, 90), ("Gleb", 1, 200, 170)], FREE)
     assert names(facts) == ["Gleb"]
