@@ -194,6 +194,17 @@ def test_an_unchanged_page_is_not_made_again_and_the_same_inputs_give_the_same_b
     assert render_many([team(first, "2")])[0].state == "made"
 
 
+def test_a_page_beside_newer_tables_is_made_again_since_a_run_was_killed_between_them(demo, tmp_path):
+    def team():
+        return Job(demo, {}, tmp_path / "team.html", "Team", fingerprint="1")
+
+    assert render_many([team()])[0].state == "made"
+    later = (tmp_path / "team.html").stat().st_mtime_ns + 1
+    os.utime(tmp_path / "team.numbers.csv", ns=(later, later))
+    assert render_many([team()])[0].state == "made"
+    assert render_many([team()])[0].state == "unchanged"
+
+
 def test_pages_of_an_earlier_run_stay_unless_the_run_is_whole(demo, tmp_path):
     render_many([job(demo, tmp_path, "left"), job(demo, tmp_path, "gone", fault="error")])
     render_many([job(demo, tmp_path, "new")])

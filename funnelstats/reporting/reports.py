@@ -231,6 +231,8 @@ def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
         and page.get("fingerprint") == job.fingerprint
         and page.get("state") == "made"
         and all(path.is_file() for path in (job.target, *tables))
+        # a run that was killed while it put these in their places left newer tables beside an older page
+        and all(path.stat().st_mtime_ns <= job.target.stat().st_mtime_ns for path in tables)
     )
 
 
