@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -106,8 +107,11 @@ def ours(raw: Path, to: Path) -> None:
 
     os.chdir(raw.parents[2])
     prepare(raw.name)
-    for path in Path("data", "processed", raw.name).glob("*.parquet"):
+    made = Path("data", "processed", raw.name)
+    for path in made.glob("*.parquet"):
         path.rename(to / path.name)
+    # What is left of it would be kept the next time.
+    shutil.rmtree(made)
 
 
 def duckdb_by_hand(raw: Path, to: Path) -> None:

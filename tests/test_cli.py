@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -360,7 +361,11 @@ def test_a_programming_error_is_not_hidden_as_a_mistake_of_the_user(run, monkeyp
 def test_an_interruption_is_exit_130(sign, run, monkeypatch) -> None:
     import funnelstats.reporting.periods
 
-    monkeypatch.setattr(funnelstats.reporting.periods, "period_batch", lambda *_, **__: signal.raise_signal(sign))
+    def interrupted(*_, **__) -> None:
+        signal.raise_signal(sign)
+        time.sleep(10)  # a signal is heard between two lines, not within the one that raises it
+
+    monkeypatch.setattr(funnelstats.reporting.periods, "period_batch", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     try:
         code, _, err = run("weekly", NAME)

@@ -28,7 +28,9 @@ from funnelstats.team.remarks import (
 
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
 SEVEN = SimpleNamespace(horizon_days=7)
-FUNNEL = SimpleNamespace(stages=("lead", "met", "paid"), steps=(SEVEN, SEVEN), judged_weeks=13)
+FUNNEL = SimpleNamespace(
+    stages=("lead", "met", "paid"), steps=(SEVEN, SEVEN), horizons={"lead": 7, "met": 7}, judged_weeks=13
+)
 
 
 def test_the_gap_that_is_seen_is_that_of_a_usual_number_of_leads() -> None:

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection
+from math import nan
 from typing import Any, NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 
-from funnelstats.config.dates import EXCEL, EXCEL_1904
-from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
-from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
-from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON, ROW_NUMBER, TABLES
-from funnelstats.importing.cell_facts import (
-    currency_facts,
-    grouped_columns,
-    one_clock,
-    swapped_dates,
-    unread_facts,
-    utc_days,
-)
-from funnelstats.importing.cells import ROW, id_form, trimmed
-from funnelstats.importing.closing import Needs
+from funnelstats.config.errors import FunnelError, gathered, visible
+from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.schema import ENDS, KNOWN_ON
+from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
+from funnelstats.importing.cells import ROW
+from funnelstats.importing.currencies import currency_facts
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
-from funnelstats.importing.files import SourceFile, read_database, read_source_file
+from funnelstats.importing.files import SourceFile
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
-from funnelstats.importing.mapping import (
-    NUMBER,
-    Fault,
-    cell_texts,
-    faults_of,
-    mapped,
-    typed_cells,
-    with_their_leads,
-)
+from funnelstats.importing.lead_keys import with_their_leads
+from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
 from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, find_repeats, from_history
+from funnelstats.importing.source_rows import Files, read_source
 from funnelstats.importing.sql import (
     NULL,
     Connection,
@@ -55,13 +40,10 @@ from funnelstats.importing.sql import (
     text,
     utc_clock,
 )
-from funnelstats.importing.workbooks import XLSX_1904
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
 PLACE = f"_source, _file, {ROW}"
-
-Files = dict[str, list[Path]]
 
 
 class Piece(NamedTuple):
@@ -151,7 +133,7 @@ def _keep(con: Connection, united: str, checked: str, table: str, funnel: Funnel
         for key, rows in (("amount_in", united), ("amount_kept", table)):
             # Two sums of floats are the same in one order only.
             ((total,),) = con.execute(f"SELECT fsum(amount) FROM {rows}").fetchall()
-            account[key] = total or 0.0
+            account[key] = nan if total is None else total
     return account
 
 
@@ -163,7 +145,7 @@ def _piece(con: Connection, funnel: Funnel, table: str, number: int, files: File
     source: Source = getattr(funnel, table)[number]
     own = f"{table}_{number}"
     cells, selected = f"cells_{own}", f"selected_{own}"
-    raw, sources = _read_source(con, funnel, table, source, files, f"raw_{own}")
+    raw, sources = read_source(con, funnel, table, source, files, f"raw_{own}")
     texts = cell_texts(con, raw, funnel, table, source)
     con.execute(f"CREATE TABLE {cells} AS {typed_cells(texts, funnel, table, source)}")
     for place in range(len(sources)):
@@ -222,133 +204,6 @@ def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.Da
     aside = pd.MultiIndex.from_frame(bad_rows[place])
     stays = ~pd.MultiIndex.from_frame(bad_cells[place]).isin(aside)
     return bad_cells[stays].sort_values(place, kind="stable")
-
-
-def _read_source(
-    con: Connection, funnel: Funnel, table: str, source: Source, files: Files, own: str
-) -> tuple[str, list[SourceFile]]:
-    """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
-    headers = [*source.columns.values(), *source.attributes.values()]
-    named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
-    named |= {*source.only, *source.without, *source.later_by.values()}
-    named |= {source.latest_by} if source.latest_by else set()
-    keys = {join.left for join in source.join}
-    # The key of a joined file may stand in one that is joined before it, and be named by its prefix.
-    named |= {key for key in keys for join in source.join if join.prefix and key.startswith(join.prefix)}
-    lookups = [_lookup(con, join, files, named, f"{own}_{i}", i) for i, join in enumerate(source.join)]
-    added = [column for lookup in lookups for column in lookup]
-    wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
-    needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
-    if source.database:
-        stored = str(source.table)
-        reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
-    else:
-        reads = gathered(
-            enumerate(_paths(source, files)),
-            lambda numbered: SourceFile(
-                path := numbered[1],
-                path.relative_to(funnel.folder).as_posix(),
-                read_source_file(path, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
-            ),
-        )
-        _refuse_keys(source, [(file.name, file.kind) for file in reads])
-        for file in reads:
-            if file.kind == XLSX_1904 and any(EXCEL in formats for formats in source.date_format.values()):
-                raise FunnelError(
-                    f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
-                )
-    parts = []
-    for number, file in enumerate(reads):
-        columns = file.read.columns
-        folded = [column.casefold() for column in (*added, *columns.column_names)]
-        for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
-            raise FunnelError(
-                f'{file.name}: a file joined to it has a column "{column}" too; '
-                'state a prefix for the columns of one, for example join.prefix = "joined."'
-            )
-        if not file.read.in_engine:
-            _create(con, f"{own}_{number}", columns)
-        query = file.read.in_engine.query if file.read.in_engine else f"FROM {own}_{number}"
-        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({query})")
-    rows = " UNION ALL ".join(parts)
-    if ROW_NUMBER in headers:
-        rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({rows})"
-    for number, join in enumerate(source.join):
-        key = id_form(trimmed(quoted(join.left)), join.ids)
-        rows = f"SELECT * FROM ({rows}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
-    return f"({rows})", reads
-
-
-def _create(con: Connection, table: str, rows: pa.Table) -> None:
-    con.register("arrow", rows)
-    con.execute(f"CREATE TABLE {table} AS FROM arrow")
-    con.unregister("arrow")
-
-
-def _refuse_keys(stated: FileKeys, read: Sequence[tuple[str, str]]) -> None:
-    """Stop where a key is stated that none of the files has, by their names and kinds."""
-    there = {kind.split()[0] for _name, kind in read}
-    mistakes = [
-        f"{read[0][0]}: {key}: only {listed(kinds)} files have it, and this was read as {read[0][1]}; leave it out"
-        for key, kinds in KEYS_OF_KIND.items()
-        if key in stated.model_fields_set and there.isdisjoint(kinds)
-    ]
-    if mistakes:
-        raise FunnelError("\n".join(mistakes))
-
-
-def _needed_headers(table: str, source: Source) -> list[str]:
-    """The headers of the cells without which a row is none; a date that declares a row left out is none of them."""
-    left_out = {"entered_at"} if source.stage is not None else {*source.later_by}
-    needed = [name for name, spec in TABLES[table].items() if spec.required and name not in left_out]
-    return [part for name in needed if name in source.columns for part in source.columns[name].parts[:1]]
-
-
-def _paths(source: Source, files: Files) -> list[Path]:
-    return list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
-
-
-def _number(funnel: Funnel, files: Files) -> str:
-    """The number of a row as an id, which its file goes before where rows of several files have such ids."""
-    sources = [source for table in TABLES for source in getattr(funnel, table) if ROW_NUMBER in source.columns.values()]
-    several = len({path for source in sources for path in _paths(source, files)}) > 1
-    return f"_file || ':' || {ROW}" if several else f"{ROW}::VARCHAR"
-
-
-def _lookup(con: Connection, join: Join, files: Files, named: set[str], own: str, number: int) -> list[str]:
-    """A joined file as a view: its key as ``_match``, which may stand there once only, its named columns, prefixed."""
-    reads = [
-        read_source_file(path, join, None, Needs((join.right,), {}))
-        for pattern in join.files
-        for path in files[pattern]
-    ]
-    file = ", ".join(join.files)
-    _refuse_keys(join, [(file, read.kind) for read in reads])
-    _create(con, own, pa.concat_tables([read.columns for read in reads], promote_options="default"))
-    columns = columns_in(con, own)
-    for header in (join.right, *join.fill_down):
-        if header not in columns:
-            raise FunnelError(f'{file}: no column "{header}"; {suggestion(header, columns)}')
-    for row, value, why in (line for read in reads for line in read.broken if code_of(line[2]) != "closing"):
-        raise FunnelError(f'{file}: row {row} {reason_in_file(why)}: "{value}"; a joined file must be whole')
-    match = f"_match{number}"
-    keyed = f"SELECT *, {id_form(trimmed(quoted(join.right)), join.ids)} AS {match} FROM {own}"
-    keyed = f"SELECT * FROM ({keyed}) WHERE {match} != ''"
-    twice = f"SELECT {match} AS value, count(*) AS rows, max({ROW}) AS row FROM ({keyed}) GROUP BY {match}"
-    several = con.execute(f"SELECT value, row FROM ({twice}) WHERE rows > 1 ORDER BY row").fetchall()
-    for value, row in several[:1]:
-        raise FunnelError(
-            f'{file}: row {row}: {join.right} "{visible(value)}" stands there again; a join needs it once, and '
-            f"{len(several):,} of {single(con, f'SELECT count(*) FROM ({twice})'):,} stand there several times. "
-            f"Join by a key that names one row, such as the id of the deal itself, or join a file that holds each "
-            f"{join.right} once; if it names a contact who has several leads, state "
-            f'lead_by = {{ "{join.left}" = ... }} instead of the join'
-        )
-    others = {f"{join.prefix}{column}": column for column in columns if column not in (join.right, ROW, match)}
-    added = {match: match} | {new: quoted(column) for new, column in others.items() if new in named}
-    con.execute(f"CREATE TABLE lookup_{own} AS SELECT {columns_of(added)} FROM ({keyed})")
-    con.execute(f"DROP TABLE {own}")
-    return [*added]
 
 
 def _refuse_unmapped(con: Connection, cells: str, table: str, source: Source) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from collections.abc import Collection, Iterator
 from math import comb
 from typing import Any
 
 import pandas as pd
-from babel.numbers import get_currency_name
 from scipy.stats import binom
 
 from funnelstats.config.errors import FunnelError, visible
@@ -19,10 +15,8 @@ from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, matches
 from funnelstats.importing.facts import NOT_BAD, Fact, code_of
-from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value
 from funnelstats.importing.mapping import date_columns
-from funnelstats.importing.packed import unpacked
 from funnelstats.importing.sql import (
     Columns,
     Connection,
@@ -33,7 +27,6 @@ from funnelstats.importing.sql import (
     one_of,
     quoted,
     record,
-    text,
     utc_instant,
     wall_clock,
 )
@@ -287,142 +280,3 @@ def _parts(reason: Any, marks: Collection[str]) -> list[str]:
     """What stands between the first of these marks that the reason holds."""
     mark = next((mark for mark in marks if mark in reason), None)
     return [part.strip() for part in reason.split(mark) if part.strip()] if mark else [reason.strip()]
-
-
-SIGNS = {
-    "USD": "$ us$ dollar dollars долл доллар",
-    "CAD": "$ c$ dollar dollars",
-    "AUD": "$ a$ dollar dollars",
-    "BRL": "$ r$ dollar dollars",
-    **dict.fromkeys(("NZD", "HKD", "SGD", "MXN", "ARS", "CLP", "COP"), "$ dollar dollars"),
-    "EUR": "€ евро",
-    "GBP": "£ pound",
-    **dict.fromkeys(("JPY", "CNY"), "¥"),
-    "RUB": "₽ р руб рубль рубли рублей rur rub ruble rouble",
-    "BYN": "р руб рубль рубли рублей ruble rouble",
-    "UAH": "₴ грн",
-    "KZT": "₸",
-    "INR": "₹",
-    "TRY": "₺",
-    "ILS": "₪",
-    "PLN": "zł",
-    "CZK": "kč",
-    **dict.fromkeys(("SEK", "NOK", "DKK"), "kr"),
-    "CHF": "chf",
-}
-"""Currencies and what marks them, in small letters without full stops; a mark may be that of several."""
-COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
-FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴₸₹₺₪])")
-
-
-def currencies_of(sign: str) -> frozenset[str]:
-    """The currencies that a sign, a name or a code of three letters may mean; one that is not known means itself.
-
-    >>> currencies_of("Euro") == currencies_of("€") == currencies_of("EUR")
-    True
-    >>> currencies_of("RUR") == currencies_of("rub.") == currencies_of("российских рублей")
-    True
-    """
-    plain = sign.strip().casefold().rstrip(".")
-    return _known_signs().get(plain, frozenset({plain.upper()}))
-
-
-@cache
-def _known_signs() -> dict[str, frozenset[str]]:
-    """Signs, and full names in the languages of pages, each with the currencies that it may mean."""
-    signs = {
-        get_currency_name(code, count, locale=language).casefold(): frozenset({code})
-        for language in ("en", "ru")
-        for code in SIGNS
-        for count in (None, 1, 2, 5)
-    }
-    for sign in " ".join(SIGNS.values()).split():
-        signs[sign] = frozenset(code for code, marks in SIGNS.items() if sign in marks.split())
-    return signs
-
-
-def _is_currency(sign: str) -> bool:
-    return currencies_of(sign) in _known_signs().values() or bool(re.fullmatch("[A-Z]{3}", sign))
-
-
-def currency_facts(
-    con: Connection, cells: str, funnel: Funnel, table: str, source: Source, files: Iterable[SourceFile]
-) -> Iterator[Fact]:
-    """Amounts of a source in another currency than the funnel's, or in several, of the rows that are selected."""
-    column = source.columns.get("amount")
-    if column is None or "currency" in source.columns:
-        return
-    if source.currency_signs:
-        own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
-        mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
-        yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
-    formats: Counter[str] = Counter()
-    for file in files:
-        if file.kind.startswith("XLSX"):
-            formats.update(_formats(file, column, source, _rows_of(con, cells, file)))
-    yield from _mixed(formats, funnel, table, column, "")
-    mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
-    for file in files:
-        for name in [name for name in file.header if COLUMN.match(name) and name not in mapped]:
-            rows = read_source_file(file.path, source, [name, column]).columns.to_pandas()
-            rows = rows[rows[ROW].isin(_rows_of(con, cells, file))]
-            currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
-            counts = Counter(currency[(currency != "") & (amount != "")])
-            mend = lines_under(table, f"columns = {toml_value({**source.columns, 'currency': name})}")
-            yield from _mixed(counts, funnel, table, name, mend)
-
-
-def _mixed(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: str) -> Iterator[Fact]:
-    """A fact where amounts are of several currencies, or all of another than the funnel states."""
-    foreign = {sign: count for sign, count in counts.items() if count and funnel.currency not in currencies_of(sign)}
-    if foreign and (any(map(_is_currency, foreign)) or len(foreign) < len(+counts)):
-        shown = ", ".join(f"{sign} {count}" for sign, count in counts.most_common(5))
-        yield Fact("mixed_currencies", f"{table}, {column}: {shown}", sum(foreign.values()), mend)
-
-
-def _rows_of(con: Connection, cells: str, file: SourceFile) -> set[int]:
-    """The numbers of a file's rows that are selected."""
-    return {row for (row,) in con.execute(f"SELECT {ROW} FROM {cells} WHERE _file = {text(file.name)}").fetchall()}
-
-
-def _signs(con: Connection, cells: str, signs: tuple[str, ...]) -> Counter[str]:
-    """Rows by the sign in them; of two that fit, the longer is meant."""
-    longest_first = sorted(signs, key=len, reverse=True)
-    marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
-    found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
-    return Counter({sign: rows for sign, rows in found if sign})
-
-
-def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:
-    """A workbook's numbers, of the rows selected, by the currency that their format shows."""
-    from openpyxl import load_workbook
-
-    with unpacked(file.path) as path:
-        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True)
-    counts: Counter[str] = Counter()
-    # Most workbooks format no cell as money: their rows need not be read once more.
-    if any(_currency(text) for text in [*book._number_formats, *_money_formats(book)]):
-        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
-        sheet.reset_dimensions()
-        place = file.header.index(column) if column in file.header else len(file.header)
-        rows = sheet.iter_rows(min_row=source.header_row[-1] + 1)
-        numbered = enumerate(rows, start=source.header_row[-1] + 1)
-        cells = (row[place] for number, row in numbered if number in selected and len(row) > place)
-        counts.update(
-            sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
-        )
-    book.close()
-    return counts
-
-
-def _money_formats(book: Any) -> list[str]:
-    """The built-in formats of money that a workbook uses: Excel writes them by number alone."""
-    from openpyxl.styles.numbers import BUILTIN_FORMATS
-
-    return [BUILTIN_FORMATS.get(style.numFmtId, "") for style in book._cell_styles]
-
-
-def _currency(number_format: str) -> str:
-    """The sign of money in a number format, "" where there is none."""
-    found = [(symbol or text or sign).strip() for symbol, text, sign in FORMAT.findall(number_format or "")]
-    return next(filter(_is_currency, found), "")

@@ -383,28 +383,6 @@ def plain_number(digits: str, source: Source) -> str:
     return cases([(matches(digits, number_pattern(source.decimal, thousands)), number)])
 
 
-LAST_DIGITS = 9
-"""Of a phone number: what stands before them is the country, and how one dials out of one's own."""
-
-
-def id_form(cell: str, ids: str | None) -> str:
-    """What ids have in common that differ in form only; addresses of mail differ in capitals whatever is stated."""
-    if ids == "number":
-        return exchanged(cell, r"^0*(\d+?)(?:[.,]0+)?$", r"\1")
-    if ids == "salesforce":
-        return cases([(matches(cell, "^[A-Za-z0-9]{18}$"), f"left({cell}, 15)")], cell)
-    if ids == "capitals":
-        return exchanged(f"lower({cell})", r"^\{(.*)\}$", r"\1")
-    if ids == "phone":
-        digits = exchanged(exchanged(cell, r"(?i)\s*(?:,|;|ext|x|доб|#).*$", ""), r"\D", "")
-        return cases([(f"length({digits}) >= {FEWEST_DIGITS}", f"right({digits}, {LAST_DIGITS})")])
-    return cases([(f"contains({cell}, '@')", f"lower({cell})")], cell)
-
-
-FEWEST_DIGITS = 7
-"""Of a phone number that can be somebody's."""
-
-
 def number_pattern(decimal: str, thousands: str) -> str:
     """What a number looks like with this decimal sign and this one between groups of digits."""
     mark, between = re.escape(decimal), re.escape(thousands)

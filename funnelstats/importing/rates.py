@@ -8,20 +8,11 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KNOWN_ON
-from funnelstats.importing.cell_facts import currencies_of
 from funnelstats.importing.cells import ROW
+from funnelstats.importing.currencies import currencies_of
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
-from funnelstats.importing.sql import (
-    Connection,
-    cases,
-    columns_in,
-    columns_of,
-    frame,
-    quoted,
-    replaced,
-    text,
-)
+from funnelstats.importing.sql import Connection, cases, columns_in, columns_of, frame, quoted, replaced, text
 
 UNNAMED = "?"
 """What stands in place of a currency that is blank."""

@@ -16,17 +16,7 @@ from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.repeats import spelling_facts
-from funnelstats.importing.sql import (
-    Columns,
-    Connection,
-    at_midnight,
-    one_of,
-    placed,
-    quoted,
-    record,
-    single,
-    text,
-)
+from funnelstats.importing.sql import Columns, Connection, at_midnight, one_of, placed, quoted, record, single, text
 
 NEVER = ("no_rows", "never_seen")
 """Facts of which the count is 0: most often a slip in funnel.toml."""

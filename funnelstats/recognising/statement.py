@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 import jinja2
 
 from funnelstats.config.schema import TABLES
-from funnelstats.importing.cell_facts import SIGNS
+from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export
