@@ -16,6 +16,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,7 +36,7 @@ def whole_file(path: Path, kind: str) -> Iterator[None]:
     """Libraries meet a damaged file with errors of every sort: one message that names it."""
     try:
         yield
-    except (FunnelError, MemoryError):
+    except (FunnelError, MemoryError, duckdb.Error):
         raise
     except Exception as error:
         raise FunnelError(f"{path.name}: not a whole {kind} file ({type(error).__name__}); export it again") from error
