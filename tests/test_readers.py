@@ -494,7 +494,21 @@ def test_what_is_packed_wrongly_is_told(error, monkeypatch):
         assert "GB when unpacked; unpack and split it" in error(bomb)
 
 
+def test_half_a_letter_of_json_costs_that_letter_alone(read):
+    half = '"\\ud800x"'
+    for text in (f'[{{"id": {half}}}, {{"id": "y"}}]', f'{{"id": {half}}}\n{{"id": "y"}}\n'):
+        assert read(text, ["id"])[0]["id"] == ["\ufffdx", "y"]
+
+
+def test_utf_32_is_no_utf_16(read):
+    assert read("id\n1ü\n".encode("utf-32"), ["id"])[0]["id"] == ["1ü"]
+
+
 UNREADABLE = {
+    "JSON that is nested too deep": (
+        b"[" * 100_000,
+        "a JSON list that is not whole: nested too deep in line 1; export it again",
+    ),
     "empty": (b"", "the file is empty; a table with a header row is needed"),
     "blank": (codecs.BOM_UTF8 + b"\n \n", "the file is empty; a table with a header row is needed"),
     "an old Excel file": (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel file (.xls); save it as .xlsx or CSV"),
