@@ -247,6 +247,9 @@ def test_no_word_of_the_page_of_all_weeks_is_cut(browser, tmp_path, width) -> No
     page.goto((tmp_path / "weeks.html").as_uri())
     assert page.evaluate(CUT_WORDS) == []
     assert width > 768 or page.eval_on_selector_all(".fs-weeks .fs-scroll", TOO_WIDE) == []
+    older = page.locator(".fs-weeks tbody tr:nth-child(n + 2) td:nth-child(n + 3)")
+    assert older.count() > 0
+    assert older.first.is_visible() == (width > 768)
     page.close()
 
 
