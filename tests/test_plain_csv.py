@@ -30,8 +30,14 @@ def both(tmp_path, monkeypatch):
     def run(content, wanted=None, name="export.csv", needs=None, **options):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        by_python = read_file(path, wanted, needs=needs, **options)
         by_itself.clear()
+        try:
+            by_python = read_file(path, wanted, needs=needs, **options)
+        except FunnelError:
+            with duckdb.connect() as con, pytest.raises(FunnelError):
+                read_file(path, wanted, needs=needs, into=(con, "rows"), **options)
+            assert not any(by_itself)
+            raise
         with duckdb.connect() as con:
             found = read_file(path, wanted, needs=needs, into=(con, "rows"), **options)
             assert found[1:4] == by_python[1:4]

@@ -12,19 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 PATIENCE = 100
 """Twentieths of a second that somebody waits for a lock without a word."""
 
 
 @contextmanager
-def locked(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """The folder while no other process has it locked; the lock ends with the process, however that ends."""
+def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """The folder while no other process has it locked; the lock ends with the process, however that ends.
+
+    Raises BlockingIOError where another has it and nobody shall ``wait``.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        if how == fcntl.LOCK_EX:
+        if wait:
             _wait_for(handle, folder)
         else:
-            fcntl.flock(handle, how)
+            fcntl.flock(handle, AT_ONCE)
         yield
     finally:
         os.close(handle)
@@ -34,7 +38,7 @@ def _wait_for(handle: int, folder: Path) -> None:
     """Have the lock as soon as nobody else does; whoever waits for long is told for what."""
     for _try in range(PATIENCE):
         with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, AT_ONCE)
             return
         time.sleep(0.05)
     sys.stderr.write(f"{folder}: waiting until another run is done with it\n")
@@ -58,5 +62,5 @@ def remove_leftovers(parent: Path, prefix: str) -> None:
     """Remove the own folders with this prefix, which may be a pattern, whose processes no longer live."""
     for folder in parent.glob(f"{prefix}????????"):
         # Another's: of a process that lives, of another user, or being removed by another run.
-        with suppress(OSError), locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(OSError), locked(folder, wait=False):
             shutil.rmtree(folder, ignore_errors=True)

@@ -24,10 +24,9 @@ from pydantic import (
 )
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, suggestion, visible
 from funnelstats.config.kinds import (
     EVERY_COLUMN,
-    LONGEST,
     Clock,
     DateFormats,
     Day,
@@ -373,7 +372,7 @@ def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:
     if isinstance(offender, Mapping) or places[-1:] == ["database"]:  # which may hold a password
         return f"{key}: {rule}"
     got = repr(list(offender) if isinstance(offender, tuple) else offender)
-    return f"{key}: {rule}, got {got if len(got) <= LONGEST else f'{got[:LONGEST]}…'}"
+    return f"{key}: {rule}, got {visible(got)}"
 
 
 def _places(loc: Iterable[str | int], stated: Any) -> list[str]:

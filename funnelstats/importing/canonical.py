@@ -13,7 +13,7 @@ from funnelstats.config.errors import FunnelError, gathered, visible
 from funnelstats.config.funnel import Funnel, Source
 from funnelstats.config.schema import ENDS, KNOWN_ON
 from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
-from funnelstats.importing.cells import ROW
+from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.currencies import currency_facts
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile
@@ -43,7 +43,6 @@ from funnelstats.importing.sql import (
 
 SET_ASIDE = ["table", "file", "row", "column", "value", "reason", "cost", "code"]
 """A line of what is set aside; its ``cost`` is the "row", or the "cell" of a row that stays; ``code`` is its reason."""
-PLACE = f"_source, _file, {ROW}"
 
 
 class Piece(NamedTuple):
@@ -166,7 +165,7 @@ def _piece(con: Connection, funnel: Funnel, table: str, number: int, files: File
     occurring = [(fault, counts[f"_{place}"]) for place, fault in enumerate(faults) if counts[f"_{place}"]]
     refuse_bad_columns(con, cells, occurring, counts, funnel, table, source)
     days, odd = utc_days(con, selected, funnel, table, source)
-    sheets = [file.name for file in sources if file.kind.startswith("XLSX")]
+    sheets = [file.name for file in sources if file.is_workbook]
     odd += [*one_clock(con, selected, funnel, table, source, days)]
     odd += [*swapped_dates(con, selected, funnel, table, source, sheets)]
     odd += [*grouped_columns(con, selected, table, source)]

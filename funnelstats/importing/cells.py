@@ -26,6 +26,8 @@ from funnelstats.config.funnel import Source
 from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
+PLACE = f"_source, {FILE}, {ROW}"
+"""Where a row stands, of all rows of a table."""
 CHUNK = 50_000
 SAFE_DIGITS = 10**15
 """Spreadsheets and floats keep 15 digits; a longer number has lost the rest."""

@@ -17,11 +17,7 @@ from funnelstats.importing.facts import Fact
 from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.packed import unpacked
-from funnelstats.importing.sql import (
-    Connection,
-    cases,
-    text,
-)
+from funnelstats.importing.sql import Connection, cases, text
 
 SIGNS = {
     "USD": "$ us$ dollar dollars долл доллар",
@@ -92,7 +88,7 @@ def currency_facts(
         yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
     formats: Counter[str] = Counter()
     for file in files:
-        if file.kind.startswith("XLSX"):
+        if file.is_workbook:
             formats.update(_formats(file, column, source, _rows_of(con, cells, file)))
     yield from _mixed(formats, funnel, table, column, "")
     mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}

@@ -58,6 +58,10 @@ class SourceFile(NamedTuple):
         return self.read.kind
 
     @property
+    def is_workbook(self) -> bool:
+        return self.kind.startswith("XLSX")
+
+    @property
     def rows(self) -> int:
         in_engine = self.read.in_engine.number if self.read.in_engine else 0
         return self.read.columns.num_rows + in_engine + len(self.read.broken)
@@ -214,13 +218,8 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -
     stored = [names[name] for name in chosen]
     if into is None:
         return Read(_texts(file.read(columns=stored), 1), [], "Parquet", list(names))
-    return Read(
-        _texts(empty := file.schema_arrow.empty_table().select(stored), 1),
-        [],
-        "Parquet",
-        list(names),
-        put(into, _texts(empty, 1).schema, _batches_of(file, stored)),
-    )
+    empty = _texts(file.schema_arrow.empty_table().select(stored), 1)
+    return Read(empty, [], "Parquet", list(names), put(into, empty.schema, _batches_of(file, stored)))
 
 
 def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:

@@ -6,12 +6,7 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Source
 from funnelstats.importing.cells import ROW, exchanged, matches, one_blank
 from funnelstats.importing.mapping import KEY, date_columns
-from funnelstats.importing.sql import (
-    Connection,
-    cases,
-    columns_in,
-    quoted,
-)
+from funnelstats.importing.sql import Connection, cases, columns_in, quoted
 
 LAST_DIGITS = 9
 """Of a phone number: what stands before them is the country, and how one dials out of one's own."""

@@ -300,11 +300,9 @@ def _text(cell: str, source: Source, column: str) -> str:
     blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
     values = _bare(source.values.get(column, {}))
     for_blank = values.pop("", None)
-    if column == "stage":
-        found = cases([(one_of(cell, blank), NULL)], cell)
-        return found if for_blank is None else f"coalesce({found}, '')"
-    meant = [(f"{cell} = {text(value)}", text(meant)) for value, meant in values.items()]
-    found = cases([(one_of(cell, blank), NULL), *meant], cell)
+    if column == "stage":  # whose values are stages, which ``_stage`` tells
+        values, for_blank = {}, None if for_blank is None else ""
+    found = cases([(one_of(cell, blank), NULL)], replaced(cell, values, cell))
     return found if for_blank is None else f"coalesce({found}, {text(for_blank)})"
 
 

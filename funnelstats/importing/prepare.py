@@ -19,8 +19,9 @@ from funnelstats.config.errors import FunnelError, gathered, suggestion
 from funnelstats.config.folders import own_folder, remove_leftovers
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import TABLES
-from funnelstats.importing.canonical import PLACE, SET_ASIDE, Canonical, canonical_table
+from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
+from funnelstats.importing.cells import PLACE
 from funnelstats.importing.sql import Connection, columns_in, engine, text
 from funnelstats.importing.table_facts import odd_facts
 

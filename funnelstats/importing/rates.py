@@ -8,7 +8,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KNOWN_ON
-from funnelstats.importing.cells import ROW
+from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.currencies import currencies_of
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
@@ -79,7 +79,7 @@ def without_rate(con: Connection, rows: str, table: str, funnel: Funnel) -> tupl
         con,
         f"""SELECT _source, _file AS file, {ROW} AS row, {_header(_headers(table, funnel))}::VARCHAR AS column,
             _no_rate AS value, {no_rate} AS reason FROM {rows}
-        WHERE _no_rate IS NOT NULL AND (_reason IS NULL OR _reason = {no_rate}) ORDER BY _source, _file, {ROW}""",
+        WHERE _no_rate IS NOT NULL AND (_reason IS NULL OR _reason = {no_rate}) ORDER BY {PLACE}""",
     )
     return (found if table == "leads" else found.head(0)), _told(found["value"], table, funnel)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KNOWN_ON, TABLES
-from funnelstats.importing.cells import ROW
+from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.sql import (
@@ -64,7 +64,7 @@ def find_repeats(con: Connection, rows: str, table: str, funnel: Funnel) -> None
         _mark_overlaps(con, rows, columns, table, funnel)
 
 
-GOOD = f"FROM {{rows}} ANTI JOIN again USING (_source, _file, {ROW}) WHERE _reason IS NULL"
+GOOD = f"FROM {{rows}} ANTI JOIN again USING ({PLACE}) WHERE _reason IS NULL"
 
 
 def _mark(con: Connection, rows: str, keys: Sequence[str], order: str, repeats: str, alike: str = "TRUE") -> None:
@@ -77,7 +77,7 @@ def _mark(con: Connection, rows: str, keys: Sequence[str], order: str, repeats: 
         return
     why = f"{text(reason('again', ' and '.join(keys), ''))} || first_value({ROW}) OVER alike"
     same = " AND ".join(f"good.{quoted(key)} IS NOT DISTINCT FROM several.{quoted(key)}" for key in keys)
-    con.execute(f"""INSERT INTO again SELECT _source, _file, {ROW}, {why} FROM (SELECT * {good}) AS good
+    con.execute(f"""INSERT INTO again SELECT {PLACE}, {why} FROM (SELECT * {good}) AS good
         SEMI JOIN several ON {same} WINDOW alike AS (PARTITION BY {names(keys)} ORDER BY {order})
         QUALIFY row_number() OVER alike > 1 AND ({repeats})""")
 
@@ -98,7 +98,7 @@ def _stating(table: str, funnel: Funnel, *repeats: str | None) -> str:
 
 
 def _place(*, last: bool) -> str:
-    return f"_source DESC, _file DESC, {ROW} DESC" if last else f"_source, _file, {ROW}"
+    return f"_source DESC, _file DESC, {ROW} DESC" if last else PLACE
 
 
 def _counting_first(table: str, funnel: Funnel) -> str:
@@ -141,7 +141,7 @@ def _mark_overlaps(con: Connection, rows: str, columns: Collection[str], table: 
             WITH known(_earlier, _later) AS (VALUES {known}),
             earlier AS (SELECT _text, _nth, _later, min(_file) AS _earlier
                 FROM texts JOIN known ON _file = _earlier GROUP BY _text, _nth, _later)
-            SELECT _source, _file, {ROW}, {text(reason("overlap", ""))} || earlier._earlier
+            SELECT {PLACE}, {text(reason("overlap", ""))} || earlier._earlier
             FROM texts JOIN earlier ON _file = _later AND texts._text = earlier._text AND texts._nth = earlier._nth""")
 
 

@@ -11,21 +11,13 @@ from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
 from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
 from funnelstats.config.schema import KEYS_OF_KIND, ROW_NUMBER, TABLES
-from funnelstats.importing.cells import ROW, trimmed
+from funnelstats.importing.cells import ROW, put, trimmed
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import code_of, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_source_file
 from funnelstats.importing.lead_keys import id_form
 from funnelstats.importing.mapping import NUMBER
-from funnelstats.importing.sql import (
-    Connection,
-    columns_in,
-    columns_of,
-    names,
-    quoted,
-    single,
-    text,
-)
+from funnelstats.importing.sql import Connection, columns_in, columns_of, names, quoted, single, text
 from funnelstats.importing.workbooks import XLSX_1904
 
 Files = dict[str, list[Path]]
@@ -73,10 +65,8 @@ def read_source(
                 f'{file.name}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        if not file.read.in_engine:
-            _create(con, f"{own}_{number}", columns)
-        query = file.read.in_engine.query if file.read.in_engine else f"FROM {own}_{number}"
-        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({query})")
+        there = file.read.in_engine or put((con, f"{own}_{number}"), columns.schema, columns.to_batches())
+        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({there.query})")
     rows = " UNION ALL ".join(parts)
     if ROW_NUMBER in headers:
         rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({rows})"
@@ -84,12 +74,6 @@ def read_source(
         key = id_form(trimmed(quoted(join.left)), join.ids)
         rows = f"SELECT * FROM ({rows}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
     return f"({rows})", reads
-
-
-def _create(con: Connection, table: str, rows: pa.Table) -> None:
-    con.register("arrow", rows)
-    con.execute(f"CREATE TABLE {table} AS FROM arrow")
-    con.unregister("arrow")
 
 
 def _refuse_keys(stated: FileKeys, read: Sequence[tuple[str, str]]) -> None:
@@ -131,7 +115,8 @@ def _lookup(con: Connection, join: Join, files: Files, named: set[str], own: str
     ]
     file = ", ".join(join.files)
     _refuse_keys(join, [(file, read.kind) for read in reads])
-    _create(con, own, pa.concat_tables([read.columns for read in reads], promote_options="default"))
+    rows = pa.concat_tables([read.columns for read in reads], promote_options="default")
+    put((con, own), rows.schema, rows.to_batches())
     columns = columns_in(con, own)
     for header in (join.right, *join.fill_down):
         if header not in columns:

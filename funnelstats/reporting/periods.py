@@ -186,13 +186,13 @@ def _unknown(name: str, words: str, value: str, known: Sequence[str], typed: Con
 class Batch(NamedTuple):
     """Pages to make together, what the index of each of their folders is headed by, what they are made from.
 
-    ``until`` is the last day of the data.
+    ``until`` is the last day of the data, where it is of periods.
     """
 
     titles: dict[Path, str]
     jobs: list[Job]
     inputs: dict[str, str]
-    until: date
+    until: date | None = None
 
 
 def period_batch(
@@ -375,7 +375,7 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
         language=texts.get("language") or funnel.language,
         fingerprint=fingerprint(path, parameters, {**inputs, **_notes(funnel, parameters)}),
     )
-    return Batch({folder: f"{funnel.title} · {notebook_label(notebook)}"}, [job], inputs, last_day(tables, funnel))
+    return Batch({folder: f"{funnel.title} · {notebook_label(notebook)}"}, [job], inputs)
 
 
 def notebook_path(notebook: str) -> Path:

@@ -116,7 +116,7 @@ def close_folder(
         links = [
             {key: page[key] for key in ("section", "label", "state")}
             | {"href": name, "workbook": f"{Path(name).stem}.xlsx" if page["tables"] else ""}
-            | {"finding": "" if "manager" in page["parameters"] else next(iter(page.get("sentences", [])), "")}
+            | {"finding": _finding(page)}
             for name, page in merged.items()
         ]
         languages = [page["language"] for page in merged.values()]
@@ -126,6 +126,12 @@ def close_folder(
         up = "" if isinstance(title, str) else "../index.html"
         html = overview_html(sections, title=heading, language=languages[0] if languages else "en", up=up)
         replace_text(folder / "index.html", html)
+
+
+def _finding(page: Mapping[str, Any]) -> str:
+    """What a page begins with, where that says more than its label and is not for one manager's eyes."""
+    first: str = next(iter(page.get("sentences", [])), "")
+    return "" if "manager" in page["parameters"] or first == page["label"] else first
 
 
 def read_run(folder: Path) -> dict[str, Any]:
