@@ -249,6 +249,14 @@ SIDEWAYS = """
 """
 """Tables that a phone has room for, or that stand on its first screen, and are scrolled sideways all the same."""
 A4 = {"width": 688, "height": 1009}  # between the margins
+FIRST_BREAK = """
+end => Math.min(end, ...[...document.querySelectorAll("main *")]
+  .filter(part => getComputedStyle(part).breakInside === "avoid")
+  .map(part => part.getBoundingClientRect())
+  .filter(({top, bottom, height}) => top < end && bottom > end && height <= end)
+  .map(({top}) => top))
+"""
+"""Where the first sheet of paper ends: at the first part that does not fit on it and is not to be broken."""
 SCREENS = ((390, 844), (768, 1024), (1440, 900))
 
 
@@ -288,10 +296,11 @@ def test_a_desk_has_room_for_every_table(browser, page):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_on_paper_no_word_of_a_table_is_cut_and_nothing_asks_for_input(browser, folder, name):
+def test_on_paper_the_first_sheet_is_full_no_word_is_cut_and_nothing_asks_for_input(browser, folder, name):
     opened = browser.new_page(viewport=A4)
     opened.emulate_media(media="print")
     opened.goto((folder / "en" / f"{name}.html").as_uri())
+    assert opened.evaluate(FIRST_BREAK, A4["height"]) >= 2 / 3 * A4["height"]
     assert opened.evaluate(CUT_WORDS) == []
     shown = "[...document.querySelectorAll('input')].filter(field => getComputedStyle(field).display !== 'none').length"
     assert opened.evaluate(shown) == 0
