@@ -24,11 +24,13 @@ CELLS = [
     '{"name": "who", "currency": "", "columns": [{"name": who, "kind": "text"}], "rows": []}})',
 ]
 RUN = """
-import json, logging, os, resource, sys
+import json, logging, os, resource, signal, sys
 from pathlib import Path
 from funnelstats import cli
 from funnelstats.reporting import reports
 from funnelstats.reporting.reports import Job, render_many
+# What a shell starts in the background does not hear Ctrl-C, nor would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asked = json.loads(sys.argv[1])
 reports.CELL_SECONDS = asked.get("seconds", 60)
 if "bytes" in asked:
