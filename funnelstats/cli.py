@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import click
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
+from funnelstats.config.project import new_project
 from funnelstats.reporting.console import progress, say
 from funnelstats.reporting.processes import start_importing
 
@@ -67,6 +69,14 @@ def _periods(unit: str, example: str) -> Callable[[Command], Command]:
         return command
 
     return add
+
+
+@app.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def new(folder: Path) -> None:
+    """Make a project in a new FOLDER: the notebooks, and the sample to begin with."""
+    new_project(folder)
+    say(f"next:  cd {shlex.quote(str(folder))} && funnelstats weekly sample")
 
 
 @app.command()

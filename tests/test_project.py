@@ -13,6 +13,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.project import new_project
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(TEXT)["project"]
@@ -172,3 +175,20 @@ def test_pandas_and_friends_are_declared_by_whoever_imports_them() -> None:
     foreign = imported - set(sys.stdlib_module_names) - {"funnelstats"}
     missing = {name for name in foreign if not {canonicalize_name(home) for home in homes[name]} & declared}
     assert missing == set()
+
+
+def test_a_new_project_holds_what_the_package_ships_and_takes_no_folder_that_is_in_use(tmp_path) -> None:
+    new_project(tmp_path / "ours")
+    made = {str(path.relative_to(tmp_path / "ours")) for path in (tmp_path / "ours").rglob("*") if path.is_file()}
+    assert {"notebooks/weekly.ipynb", "data/raw/sample/funnel.toml"} < made
+    shipped = tomllib.loads(TEXT)["tool"]["setuptools"]["data-files"]
+    assert made == {
+        f"{folder.removeprefix('share/funnelstats/')}/{path.name}"
+        for folder, patterns in shipped.items()
+        for pattern in patterns
+        for path in ROOT.glob(pattern)
+        if not path.name.startswith(".")
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+    with pytest.raises(FunnelError, match="ours: is there already, and not empty"):
+        new_project(tmp_path / "ours")
