@@ -210,8 +210,8 @@ def test_what_no_past_lead_has_shown_cannot_be_hoped_for() -> None:
     unknown = hopes(day_counts([1, 1], [WON, OPEN]), past, funnel_of(7)).iloc[0]
     assert np.isnan(unknown["hoped"])
     assert (unknown["converted"], unknown["open"]) == (1, 1)
-    settled = hopes(day_counts([1, 7], [LOST, OPEN]), past, funnel_of(7)).iloc[0]
-    assert (settled["open"], settled["hoped"], settled["doubt"]) == (0, 0, 0)
+    settled = hopes(day_counts([1, 7, 7, 8], [LOST, OPEN, WON, WON]), past, funnel_of(7)).iloc[0]
+    assert (settled["converted"], settled["open"], settled["hoped"], settled["doubt"]) == (1, 0, 0, 0)
 
 
 def test_each_young_group_has_the_hopes_of_the_past_it_shares() -> None:

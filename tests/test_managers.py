@@ -80,6 +80,8 @@ def test_adjusted_values_agree_with_statsmodels_and_leave_missing_ones_out(adjus
 def test_red_amber_green_undecided_and_too_few() -> None:
     entered, converted = [100, 60, 100, 20, 1, 0], [50, 43, 95, 16, 1, 0]
     assert verdicts(entered, converted) == ["red", "amber", "green", "undecided", "too few", "too few"]
+    tested = versus_target(counts_of(entered, converted), funnel_of(step()))["p_mid"].notna()
+    assert tested.tolist() == [True] * 5 + [False], "a cell of one lead is one of those a page tests"
 
 
 def test_the_tolerance_moves_the_floor_and_a_rate_at_the_floor_is_not_red() -> None:
