@@ -105,6 +105,31 @@ def export(leads: int = 120) -> dict[str, list[list[str]]]:
     return tables
 
 
+def later(tables: dict[str, list[list[str]]], day: date, rng: random.Random) -> dict[str, list[list[str]]]:
+    """The export with rows that arrive after a day: new leads, and further moves, returns and refusals of any lead."""
+    grown = copy.deepcopy(tables)
+    for number in range(rng.randrange(1, 40)):
+        then = str(day + timedelta(days=rng.randrange(1, 60)))
+        if rng.random() < 0.3:
+            manager = rng.choice(["Anna", "Boris", "Vera", "Gleb"])
+            grown["leads"].append([f"N{number}", then, manager, rng.choice(["web", "post"]), str(rng.randint(1, 9999))])
+            grown["entries"].append([f"N{number}", "lead", then, manager, ""])
+        else:
+            stage = rng.choice(["lead", "met", "paid", "lost"])
+            reason = "too late" if stage == "lost" else ""
+            lead, _created, owner, *_more = rng.choice(tables["leads"][1:])
+            grown["entries"].append([lead, stage, then, owner, reason])
+    return grown
+
+
+def known_on(tables: dict[str, list[list[str]]], day: date) -> dict[str, list[list[str]]]:
+    """The rows of an export that were there at the end of a day."""
+    columns = {"leads": 1, "entries": 2}
+    return {
+        name: [rows[0], *(row for row in rows[1:] if row[columns[name]] <= str(day))] for name, rows in tables.items()
+    }
+
+
 def text_of(rows: list[list[str]], delimiter: str = ",", **how: object) -> str:
     written = io.StringIO()
     csv.writer(written, delimiter=delimiter, lineterminator="\n", **how).writerows(rows)  # type: ignore[arg-type]
