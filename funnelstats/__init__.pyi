@@ -14,7 +14,7 @@ from .config.dates import (
     week_days,
     week_of,
 )
-from .config.funnel import Funnel, FunnelError, read_funnel
+from .config.funnel import Funnel, FunnelError, funnel, read_funnel
 from .core.casemix import at_equal_leads, case_mix
 from .core.comparing import page_verdicts, versus_target, versus_targets, with_undated
 from .core.conversion import at_step, cohort_table, conversion_rates, rival_rates, with_matured
@@ -61,6 +61,7 @@ __all__ = [
     "conversion_rates",
     "days_in_stage",
     "deal_size",
+    "funnel",
     "how_counted",
     "incidence",
     "incidence_at",

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import FileKeys
+from funnelstats.config.sources import FileKeys
 from funnelstats.importing.cells import (
     ROW,
     Read,

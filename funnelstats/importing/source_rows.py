@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
-from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KEYS_OF_KIND, ROW_NUMBER, TABLES
+from funnelstats.config.sources import FileKeys, Join, Source
 from funnelstats.importing.cells import ROW, put, trimmed
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import code_of, reason_in_file
