@@ -24,6 +24,7 @@ from .core.incidence import days_in_stage, incidence, incidence_at
 from .core.intervals import clopper_pearson_interval, newcombe_interval, wilson_interval
 from .core.journeys import journeys, with_cohort, with_leads
 from .core.scatter import against_rest, rates_over_weeks, usual_dispersion
+from .importing.frames import tables
 from .importing.opening import (
     Quality,
     Tables,
@@ -104,6 +105,7 @@ __all__ = [
     "stage_span",
     "step_counts",
     "step_fates",
+    "tables",
     "team",
     "trailing_window",
     "transitions",
