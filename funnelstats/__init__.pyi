@@ -39,12 +39,14 @@ from .importing.opening import (
     trend_window,
     window_before,
 )
+from .page.figures import Chart, show_figure
 from .page.layout import Layout
 from .page.rules import cautions, how_counted, missing_parts, not_computable, oddities
 from .page.sections import show_section
 from .page.tables import show_csv, show_table, show_text
 
 __all__ = [
+    "Chart",
     "Funnel",
     "FunnelError",
     "Layout",
@@ -98,6 +100,7 @@ __all__ = [
     "rival_rates",
     "set_aside_reasons",
     "show_csv",
+    "show_figure",
     "show_section",
     "show_table",
     "show_text",

@@ -7,6 +7,7 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 import pytest
+from bs4 import BeautifulSoup
 from projects import TOML, prepared
 
 import funnelstats as fs
@@ -172,6 +173,17 @@ def test_a_funnel_that_names_a_column_of_leads_must_find_it():
     stated = fs.funnel(["lead", "paid"], horizon_days=7, lead_base={"score": "scre"})
     with pytest.raises(fs.FunnelError, match=r'lead_base.score: leads have no column "scre"'):
         fs.tables(stated, leads=LEADS, entries=ENTRIES)
+
+
+def test_a_notebook_shows_rows_and_columns_of_each_table_and_no_markup_of_a_name():
+    shown = of(leads=LEADS.assign(**{"<b>": "x"}))._repr_html_()
+    page = BeautifulSoup(shown, "html.parser")
+    cells = [[cell.get_text() for cell in row.select("th, td")] for row in page.select("tbody tr")]
+    assert cells == [
+        ["leads", "3", "lead_id, amount, region, <b>"],
+        ["entries", "4", "lead_id, stage, entered_at, entered_on, manager, reason"],
+    ]
+    assert page.find("b") is None
 
 
 def test_a_part_of_the_leads_keeps_the_account():

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from backends import funnel_of
+from bs4 import BeautifulSoup
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.config.errors import FunnelError
@@ -593,6 +594,14 @@ def test_a_step_over_a_stage_left_out_has_the_days_of_both_and_no_target():
         first.with_stages(["won", "lead"])
     with pytest.raises(FunnelError, match="stages: must name at least 2"):
         first.with_stages(["lead"])
+
+
+def test_a_notebook_shows_each_step_with_its_days_and_target():
+    stated = state(["lead", "<b>", "won"], horizon_days=7, targets={"won": 0.405})
+    shown = BeautifulSoup(stated._repr_html_(), "html.parser")
+    cells = [[cell.get_text() for cell in row.select("th, td")] for row in shown.select("tr")]
+    assert cells == [["step", "days", "target"], ["lead → <b>", "7", "none"], ["<b> → won", "7", "40.5 %"]]
+    assert shown.find("b") is None
 
 
 def test_a_changed_funnel_of_an_export_keeps_its_sources():

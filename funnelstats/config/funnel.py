@@ -11,6 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import time
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -158,8 +159,8 @@ class Funnel(Spec):
     refusals: Refusals = Refusals()
     loop: Loop = Loop()
     lead_base: LeadBase = LeadBase()
-    leads: Annotated[Sources, Field(min_length=1)] = ()
-    entries: Annotated[Sources, Field(min_length=1)] = ()
+    leads: Sources = ()
+    entries: Sources = ()
     contacts: Sources = ()
     payments: Sources = ()
     costs: Sources = ()
@@ -199,6 +200,15 @@ class Funnel(Spec):
         """
         longest = max(self.horizons.values())
         return max(self.window_weeks, -(-longest // 7) + KNOWN_WEEKS)
+
+    def _repr_html_(self) -> str:
+        steps = (
+            f"<tr><td>{escape(step.from_stage)} → {escape(step.to_stage)}</td><td>{step.horizon_days}</td>"
+            f"<td>{'none' if step.target is None else f'{100 * step.target:g} %'}</td></tr>"
+            for step in self.steps
+        )
+        head = f"<caption>{escape(self.title)}</caption><tr><th>step</th><th>days</th><th>target</th></tr>"
+        return f"<table>{head}{''.join(steps)}</table>"
 
     def with_horizons(self, days: Mapping[str, int]) -> Funnel:
         """The same funnel with other days for the steps into these stages. Raises FunnelError."""
@@ -303,7 +313,7 @@ def checked(stated: Mapping[str, Any], name: str, *, needed: Sequence[str] = (),
 
     Raises FunnelError that lists every mistake, each after ``where`` it was made.
     """
-    mistakes = [f"{key}: must be stated" for key in needed if key not in stated]
+    mistakes = [f"{key}: must be stated" for key in needed if stated.get(key, []) == []]
     try:
         made = Funnel.model_validate({**stated, "name": name})
     except ValidationError as error:

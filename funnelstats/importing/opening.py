@@ -23,7 +23,10 @@ from funnelstats.importing.table_facts import usual_days
 
 
 class Tables(NamedTuple):
-    """The lazy canonical tables of a funnel; None where the export has no such table."""
+    """The lazy canonical tables of a funnel; None where the export has no such table.
+
+    In a notebook ``ibis.options.interactive = True`` makes each show its first rows.
+    """
 
     leads: ir.Table
     entries: ir.Table
@@ -34,6 +37,15 @@ class Tables(NamedTuple):
     """Of which leads they are, as "region=North"; of all where nothing is said."""
     quality: Quality | None = None
     """The account of the rows of frames; that of an export is read by ``read_quality``."""
+
+    def _repr_html_(self) -> str:
+        there = {table: rows for table, rows in zip(self._fields, self[:5], strict=False) if rows is not None}
+        shown = {
+            "rows": [rows.count().execute() for rows in there.values()],
+            "columns": [", ".join(rows.columns) for rows in there.values()],
+        }
+        with pd.option_context("display.max_colwidth", None):
+            return pd.DataFrame(shown, index=[*there]).to_html()
 
 
 def open_funnel(
