@@ -17,10 +17,18 @@ from .config.dates import (
 from .config.funnel import Funnel, FunnelError, funnel, read_funnel
 from .core.casemix import at_equal_leads, case_mix
 from .core.comparing import page_verdicts, versus_target, versus_targets, with_undated
-from .core.conversion import at_step, cohort_table, conversion_rates, rival_rates, with_matured
+from .core.conversion import (
+    at_step,
+    cohort_table,
+    conversion_rates,
+    group_difference,
+    rate_difference,
+    rival_rates,
+    with_matured,
+)
 from .core.counts import deal_size, outcome_days, overall_counts, stage_span, step_counts, step_fates, undated_counts
 from .core.flow_counts import stage_flow, transitions, with_known_ends
-from .core.incidence import days_in_stage, incidence, incidence_at
+from .core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
 from .core.intervals import clopper_pearson_interval, newcombe_interval, wilson_interval
 from .core.journeys import journeys, with_cohort, with_leads
 from .core.scatter import against_rest, rates_over_weeks, usual_dispersion
@@ -63,8 +71,10 @@ __all__ = [
     "contacts",
     "conversion_rates",
     "days_in_stage",
+    "days_to_convert",
     "deal_size",
     "funnel",
+    "group_difference",
     "how_counted",
     "incidence",
     "incidence_at",
@@ -93,6 +103,7 @@ __all__ = [
     "plan",
     "quarter_days",
     "quarter_of",
+    "rate_difference",
     "rates_over_weeks",
     "read_funnel",
     "read_quality",
