@@ -53,6 +53,11 @@ def test_a_frame_of_any_kind_gives_the_tables_that_one_of_pandas_gives(made):
     assert rows(other.entries) == rows(plain.entries)
 
 
+def test_the_index_of_a_frame_of_pandas_is_no_attribute():
+    made = of(leads=pa.Table.from_pandas(LEADS.set_axis([7, 8, 9])))
+    assert made.leads.columns == of(leads=LEADS.set_axis(list("abc"))).leads.columns == of().leads.columns
+
+
 def test_ids_are_text_blanks_are_missing_and_times_without_a_zone_are_the_funnels():
     made = of()
     assert [row["lead_id"] for row in rows(made.entries)] == ["1", "1", "2", "3"]

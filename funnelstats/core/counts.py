@@ -241,6 +241,7 @@ def paid_by_lead(payments: ir.Table, as_of: date) -> ir.Table:
     Returns lead_id, payments (how many), paid (all amounts summed), returned (the negative ones, null where there are
     none), first_paid_on and last_paid_on (of those above 0) and paid_undated (one above 0 has no date).
     """
+    need(payments, "payments", "lead_id", "paid_on", "amount", lazy=True)
     known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
     positive = known.amount > 0
     return known.group_by("lead_id").aggregate(

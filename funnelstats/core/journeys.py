@@ -319,6 +319,7 @@ def with_episode(rows: ir.Table, funnel: Funnel) -> ir.Table:
 
 def episodes(journeys: ir.Table) -> ir.Table:
     """The journeys with one row for each episode: that of the stage it began at."""
+    need(journeys, "journeys", *EPISODE, "place", "opened", lazy=True)
     return journeys.filter(journeys.place == journeys.opened)
 
 
