@@ -196,3 +196,17 @@ def test_a_part_of_the_leads_keeps_the_account():
 
     made = of()
     assert part_of(made, "region=North").quality is made.quality
+
+
+@pytest.mark.usefixtures("sample_project")
+def test_the_samples_own_tables_as_frames_with_zoned_times_come_out_the_same():
+    funnel, read = fs.open_funnel("sample")
+    instants = {"leads": "created_at", "entries": "entered_at", "contacts": "at", "payments": "paid_at"}
+    frames = {table: getattr(read, table).to_pandas() for table in (*instants, "costs")}
+    for table, at in instants.items():
+        frames[table][at] = frames[table][at].dt.tz_localize("UTC")
+    made = fs.tables(funnel, **frames)
+    assert made.quality.rows["rows_kept"].tolist() == [len(frames[table]) for table in made.quality.rows["table"]]
+    for table in frames:
+        one, other = (getattr(tables, table).to_pyarrow() for tables in (made, read))
+        assert one.select(other.column_names).equals(other)
