@@ -109,9 +109,15 @@ def test_the_table_of_cohorts_goes_back_until_some_have_a_share(weeks: int, youn
 def test_what_tells_two_groups_apart_may_not_be_left_in_their_difference():
     rates = conversion_rates(pd.DataFrame({"channel": ["a", "b"], "entered": [50, 50], "converted": [30, 20]}))
     a, b = (rates[rates["channel"] == channel] for channel in ("a", "b"))
-    with pytest.raises(FunnelError, match='no value of "channel" is in both frames; leave out what tells'):
+    with pytest.raises(FunnelError, match="no channel is in both frames; leave out the column that tells"):
         rate_difference(a, b)
     assert rate_difference(a, b.drop(columns="channel"))["difference"].item() == pytest.approx(0.2)
+
+
+def test_steps_of_one_frame_alone_have_no_difference():
+    rates = conversion_rates(counts_of(entered=[50], converted=[30], reason=["price"]))
+    found = rate_difference(rates, rates.assign(from_stage="met", to_stage="paid", reason="terms"))
+    assert found[["difference", "ci_lower", "ci_upper"]].fillna(9).to_numpy().tolist() == [[9, -1, 1]]
 
 
 def test_several_rows_of_the_other_frame_for_one_are_no_difference():

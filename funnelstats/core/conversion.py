@@ -36,17 +36,18 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
 
     Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or standardised; rows match
-    on the group columns that both have, and one row for all groups matches each. Raises FunnelError where a column of
-    both has no value in common: of two groups compared, leave out the column that tells them apart. Returns ``*keys,
+    on the group columns that both have, and one row for all groups matches each. Raises FunnelError where all would
+    match but for a column of which no value is in both frames: leave out what tells two groups apart. Returns ``*keys,
     rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Source: Newcombe 1998,
     method 10 (MOVER).
     """
     need(rates, "rates", *RATE)
     need(other, "other", *RATE)
     keys = [column for column in group_columns(rates) if column in other]
-    apart = [f'"{key}"' for key in keys if len(rates) and len(other) and not rates[key].isin(other[key]).any()]
-    if apart:
-        raise FunnelError(f"no value of {listed(apart)} is in both frames; leave out what tells the groups apart")
+    apart = [key for key in keys if key not in STEP and not rates[key].isin(other[key]).any()]
+    alike = [key for key in keys if key not in apart]
+    if apart and len(rates.merge(other, **({"on": alike} if alike else {"how": "cross"}))):
+        raise FunnelError(f"no {listed(apart)} is in both frames; leave out the column that tells the groups apart")
     if other.duplicated(keys).any() if keys else len(other) > 1:
         raise FunnelError(f"other: several rows for one of rates; it must have one by {', '.join(keys) or 'nothing'}")
     own = [str(column) for column in rates if column not in MEASURED]

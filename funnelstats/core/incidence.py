@@ -48,7 +48,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
     Without further keys every step has a row.
     """
-    need(curve, "curve", "from_stage", "age_days", *CURVE)
+    need(curve, "curve", "from_stage", "age_days", *OUTCOMES, "incidence", "n_eff")
     keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
     by = [key for key in keys if key != "from_stage"]
     steps = pd.DataFrame(
