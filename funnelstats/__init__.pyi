@@ -14,16 +14,25 @@ from .config.dates import (
     week_days,
     week_of,
 )
-from .config.funnel import Funnel, FunnelError, read_funnel
+from .config.funnel import Funnel, FunnelError, funnel, read_funnel
 from .core.casemix import at_equal_leads, case_mix
 from .core.comparing import page_verdicts, versus_target, versus_targets, with_undated
-from .core.conversion import at_step, cohort_table, conversion_rates, rival_rates, with_matured
+from .core.conversion import (
+    at_step,
+    cohort_table,
+    conversion_rates,
+    group_difference,
+    rate_difference,
+    rival_rates,
+    with_matured,
+)
 from .core.counts import deal_size, outcome_days, overall_counts, stage_span, step_counts, step_fates, undated_counts
 from .core.flow_counts import stage_flow, transitions, with_known_ends
-from .core.incidence import days_in_stage, incidence, incidence_at
+from .core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
 from .core.intervals import clopper_pearson_interval, newcombe_interval, wilson_interval
 from .core.journeys import journeys, with_cohort, with_leads
 from .core.scatter import against_rest, rates_over_weeks, usual_dispersion
+from .importing.frames import tables
 from .importing.opening import (
     Quality,
     Tables,
@@ -38,12 +47,14 @@ from .importing.opening import (
     trend_window,
     window_before,
 )
+from .page.figures import Chart, show_figure
 from .page.layout import Layout
 from .page.rules import cautions, how_counted, missing_parts, not_computable, oddities
 from .page.sections import show_section
 from .page.tables import show_csv, show_table, show_text
 
 __all__ = [
+    "Chart",
     "Funnel",
     "FunnelError",
     "Layout",
@@ -60,7 +71,10 @@ __all__ = [
     "contacts",
     "conversion_rates",
     "days_in_stage",
+    "days_to_convert",
     "deal_size",
+    "funnel",
+    "group_difference",
     "how_counted",
     "incidence",
     "incidence_at",
@@ -89,6 +103,7 @@ __all__ = [
     "plan",
     "quarter_days",
     "quarter_of",
+    "rate_difference",
     "rates_over_weeks",
     "read_funnel",
     "read_quality",
@@ -96,6 +111,7 @@ __all__ = [
     "rival_rates",
     "set_aside_reasons",
     "show_csv",
+    "show_figure",
     "show_section",
     "show_table",
     "show_text",
@@ -103,6 +119,7 @@ __all__ = [
     "stage_span",
     "step_counts",
     "step_fates",
+    "tables",
     "team",
     "trailing_window",
     "transitions",

@@ -129,7 +129,6 @@ def table(con, frame, schema=ENTRIES_SCHEMA, name="entries"):
 
 def funnel_of(*stages, days=7):
     """A funnel of these stages; `days` is the horizon of every step, or a list of them."""
-    nowhere = {"files": ["none.csv"], "columns": {}}
     horizons = days if isinstance(days, list) else [days] * (len(stages) - 1)
     return Funnel(
         name="toy",
@@ -138,8 +137,6 @@ def funnel_of(*stages, days=7):
         currency="RUB",
         stages=stages,
         step_into={stage: {"horizon_days": horizon} for stage, horizon in zip(stages[1:], horizons, strict=True)},
-        leads=nowhere,
-        entries=nowhere,
     )
 
 

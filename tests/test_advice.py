@@ -14,6 +14,7 @@ from backends import funnel_of
 from bs4 import BeautifulSoup
 
 from funnelstats.config.schema import MISSING
+from funnelstats.config.sources import Source
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
@@ -568,9 +569,9 @@ def test_a_window_that_was_widened_is_said_with_the_step_that_needs_it() -> None
 
 
 def test_a_snapshot_is_said_to_be_one_on_the_page_of_the_rules() -> None:
-    funnel = funnel_of("lead", "met")
-    other = funnel.leads[0].model_copy(update={"files": ("history.csv",)})
-    told, of_history = (rules_of(funnel.model_copy(update={"entries": of})) for of in (funnel.leads, (other,)))
+    own, other = (Source(files=file, columns={}) for file in ("deals.csv", "history.csv"))
+    funnel = funnel_of("lead", "met").model_copy(update={"leads": (own,)})
+    told, of_history = (rules_of(funnel.model_copy(update={"entries": (of,)})) for of in (own, other))
     assert any(rule.startswith("Stages are read from the leads' own rows, a snapshot") for rule in told)
     assert not any("snapshot" in rule for rule in of_history)
 

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.core.conversion import (
     cohort_table,
     conversion_rates,
+    group_difference,
     rate_difference,
     with_matured,
 )
@@ -102,3 +104,42 @@ def test_the_table_of_cohorts_goes_back_until_some_have_a_share(weeks: int, youn
     assert table["cohort"].iloc[-1] == pd.Timestamp("2026-01-05") + pd.Timedelta(days=7 * (weeks - 1))
     assert table["paid"].notna().sum() == min(shown, shown - young if young < weeks else 0)
     assert (table["leads"] == 50).all()
+
+
+def test_what_tells_two_groups_apart_may_not_be_left_in_their_difference():
+    rates = conversion_rates(pd.DataFrame({"channel": ["a", "b"], "entered": [50, 50], "converted": [30, 20]}))
+    a, b = (rates[rates["channel"] == channel] for channel in ("a", "b"))
+    with pytest.raises(FunnelError, match="no channel is in both frames; leave out the column that tells"):
+        rate_difference(a, b)
+    assert rate_difference(a, b.drop(columns="channel"))["difference"].item() == pytest.approx(0.2)
+
+
+def test_steps_of_one_frame_alone_have_no_difference():
+    rates = conversion_rates(counts_of(entered=[50], converted=[30], reason=["price"]))
+    found = rate_difference(rates, rates.assign(from_stage="met", to_stage="paid", reason="terms"))
+    assert found[["difference", "ci_lower", "ci_upper"]].fillna(9).to_numpy().tolist() == [[9, -1, 1]]
+
+
+def test_several_rows_of_the_other_frame_for_one_are_no_difference():
+    rates = conversion_rates(pd.DataFrame({"channel": ["a", "b"], "entered": [50, 50], "converted": [30, 20]}))
+    with pytest.raises(FunnelError, match="other: several rows for one of rates; it must have one by nothing"):
+        rate_difference(rates.head(1).drop(columns="channel"), rates)
+
+
+def test_two_groups_are_compared_at_every_other_group_that_both_have():
+    counts = pd.DataFrame(
+        {
+            "channel": ["a", "a", "b", "b", "c"],
+            "to_stage": ["met", "paid", "met", "paid", "met"],
+            "entered": [50, 40, 50, 40, 9],
+            "converted": [30, 20, 20, 10, 9],
+        }
+    )
+    rates = conversion_rates(counts)
+    found = group_difference(rates, "channel", "a", "b")
+    assert found[["channel", "other", "to_stage"]].to_numpy().tolist() == [["a", "b", "met"], ["a", "b", "paid"]]
+    sides = (rates[rates["channel"] == name].drop(columns="channel") for name in "ab")
+    pd.testing.assert_frame_equal(found.drop(columns=["channel", "other"]), rate_difference(*sides))
+    assert found["difference"].tolist() == pytest.approx([0.2, 0.25])
+    with pytest.raises(FunnelError, match='no channel "d"; known: a, b, c'):
+        group_difference(rates, "channel", "a", "d")

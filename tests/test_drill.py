@@ -91,3 +91,17 @@ def test_a_manager_without_leads_has_an_empty_table_with_its_columns(con) -> Non
     assert pd.api.types.is_numeric_dtype(leads["days"])
     with pytest.raises(FunnelError, match="entered_between must be"):
         own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW[::-1]), "Ann")
+
+
+def test_the_leads_behind_a_cell_of_any_group_are_those_that_the_counts_count(duckdb) -> None:
+    paths = journeys(table(duckdb, random_entries(1, STAGES, leads=300)), FUNNEL)
+    paths = paths.mutate(region=(paths.lead_id < "L150").ifelse("North", None))
+    leads = cell_leads(paths, FUNNEL, AS_OF, ["region", "manager"], entered_between=WINDOW)
+    keys = ["region", "manager", "from_stage", "to_stage"]
+    counts = step_counts(paths, FUNNEL, AS_OF, by=["region", "manager"], entered_between=WINDOW).set_index(keys)
+    assert set(leads["region"]) == {"North", "(missing)"}
+    judged = leads[leads["judged"]].groupby(keys).size()
+    pd.testing.assert_series_equal(judged, counts.loc[judged.index, "entered"], check_names=False)
+    assert judged.sum() == counts["entered"].sum()
+    assert list(leads) == ["region", "manager", *LEADS]
+    assert list(cell_leads(paths, FUNNEL, AS_OF, [], entered_between=WINDOW)) == LEADS

@@ -4,10 +4,12 @@ import re
 
 import pytest
 from backends import funnel_of
+from bs4 import BeautifulSoup
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, project_root, read_funnel
+from funnelstats.config.funnel import funnel as state
 from funnelstats.config.schema import KEYS_OF_KIND, KEYS_OF_TABLE, TABLES
 
 LEADS_AGAIN = """attributes = { Kind = "a" }
@@ -529,3 +531,82 @@ def test_a_partial_example_of_the_reference_fits_into_a_whole_one(example):
         whole = whole.replace('created_at = "created" }', 'created_at = "created" }\nattributes.phone = "phone"')
     write(whole + example)
     assert read_funnel("team").stages == ("lead", "met", "paid")
+
+
+STAGES = ["lead", "met", "won"]
+
+
+def test_a_funnel_stated_in_python_is_the_one_its_file_states():
+    stated = state(["lead", "met", "paid"], horizon_days={"met": 14, "paid": 30}, targets={"paid": 0.4}, currency="EUR")
+    write(TOML)
+    read = read_funnel("team")
+    assert [step[:3] for step in stated.steps] == [("lead", "met", 14), ("met", "paid", 30)]
+    assert [step.target for step in stated.steps] == [None, 0.4]
+    assert stated.timezone == "UTC"
+    assert not stated.is_snapshot
+    assert stated.judged_weeks == read.judged_weeks
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({"horizon_days": 0}, "step_into.met.horizon_days: must be greater than or equal to 1, got 0"),
+        ({"horizon_days": {"met": 7}}, "step_into.won: must be stated, with horizon_days"),
+        ({"targets": {"mett": 0.5}}, 'step_into.mett: no stage that is stepped into; did you mean "met"?'),
+        ({"targets": {"met": 40}}, "step_into.met.target: must be less than or equal to 1, got 40"),
+        ({"timezone": "Berlin"}, "timezone: "),
+        ({"window_weks": 9}, 'window_weks: unknown key; did you mean "window_weeks"?'),
+        ({"loop": {"handed_over": "mett"}}, 'loop.handed_over: no stage "mett"; did you mean "met"?'),
+    ],
+)
+def test_a_mistake_in_python_is_told_as_that_of_a_file(stated, told):
+    with pytest.raises(FunnelError) as error:
+        state(STAGES, **{"horizon_days": 7, **stated})
+    assert told in str(error.value)
+
+
+def test_other_horizons_make_a_new_funnel_and_leave_the_targets():
+    first = state(
+        STAGES, horizon_days=7, targets={"won": 0.4}, system_users=["robot"], work={"holidays": ["2026-05-01"]}
+    )
+    other = first.with_horizons({"won": 30})
+    assert first.horizons == {"lead": 7, "met": 7}
+    assert other.horizons == {"lead": 7, "met": 30}
+    assert other.steps[1].target == 0.4
+    assert (other.system_users, other.work) == (first.system_users, first.work)
+    with pytest.raises(FunnelError, match="horizon_days: must be greater"):
+        first.with_horizons({"won": 0})
+    with pytest.raises(FunnelError, match=r'step_into.wn: no stage that is stepped into; did you mean "won"\?'):
+        first.with_horizons({"wn": 3})
+
+
+def test_a_step_over_a_stage_left_out_has_the_days_of_both_and_no_target():
+    first = state(
+        ["lead", "met", "shown", "won"], horizon_days={"met": 7, "shown": 14, "won": 30}, targets={"won": 0.4}
+    )
+    assert [step[:4] for step in first.with_stages(["lead", "shown", "won"]).steps] == [
+        ("lead", "shown", 21, None),
+        ("shown", "won", 30, 0.4),
+    ]
+    with pytest.raises(FunnelError, match=r'no stage "wn"; did you mean "won"\?'):
+        first.with_stages(["lead", "wn"])
+    with pytest.raises(FunnelError, match="must stand in the funnel's order: lead, met, shown, won"):
+        first.with_stages(["won", "lead"])
+    with pytest.raises(FunnelError, match="stages: must name at least 2"):
+        first.with_stages(["lead"])
+
+
+def test_a_notebook_shows_each_step_with_its_days_and_target():
+    stated = state(["lead", "<b>", "won"], horizon_days=7, targets={"won": 0.405})
+    shown = BeautifulSoup(stated._repr_html_(), "html.parser")
+    cells = [[cell.get_text() for cell in row.select("th, td")] for row in shown.select("tr")]
+    assert cells == [["step", "days", "target"], ["lead → <b>", "7", "none"], ["<b> → won", "7", "40.5 %"]]
+    assert shown.find("b") is None
+
+
+def test_a_changed_funnel_of_an_export_keeps_its_sources():
+    write(TOML)
+    first = read_funnel("team")
+    other = first.with_stages(["lead", "paid"])
+    assert other.horizons == {"lead": sum(first.horizons.values())}
+    assert (other.name, other.leads, other.entries) == (first.name, first.leads, first.entries)

@@ -10,7 +10,7 @@ import pytest
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
-from funnelstats.core.incidence import days_in_stage, incidence, incidence_at
+from funnelstats.core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
 from funnelstats.core.intervals import wilson_interval
 from funnelstats.core.projection import hopes
 
@@ -224,3 +224,23 @@ def test_each_young_group_has_the_hopes_of_the_past_it_shares() -> None:
     young = pd.concat([day_counts([1] * 4, [OPEN] * 4, manager=name) for name in "ABC"])
     np.testing.assert_allclose(hopes(young, past, funnel_of(7))["hoped"], [3.6, 0, np.nan])
     np.testing.assert_allclose(hopes(young, past.drop(columns="manager"), funnel_of(7))["hoped"], 2.4)
+
+
+def test_days_to_convert_of_leads_all_followed_are_quantiles_of_those_that_advanced_in_time() -> None:
+    ages, _ = random_leads(7)
+    events = np.where(np.arange(len(ages)) % 3 == 0, LOST, WON)
+    in_time = np.sort(ages[(events == WON) & (ages <= 14)])
+    curve = incidence(day_counts(ages, events, region=np.where(ages % 2, "odd", "even")))
+    found = days_to_convert(incidence(day_counts(ages, events)), funnel_of(14))
+    expected = [in_time[int(np.ceil(share * len(in_time))) - 1] for share in (0.25, 0.5, 0.75)]
+    assert found["days"].tolist() == expected
+    by_region = days_to_convert(curve, funnel_of(14)).set_index(["region", "share"])["days"]
+    assert by_region["odd", 0.5] % 2 == 1
+    assert by_region["even", 0.5] % 2 == 0
+
+
+def test_days_to_convert_are_missing_where_nobody_advanced_or_the_horizon_is_not_reached() -> None:
+    nobody = incidence(day_counts([3, 9], [LOST, OPEN]))
+    assert days_to_convert(nobody, funnel_of(5))["days"].isna().all()
+    young = incidence(day_counts([3, 4], [WON, OPEN]))
+    assert days_to_convert(young, funnel_of(14))["days"].isna().all()

@@ -185,14 +185,23 @@ def test_blank_managers_and_reasons_are_visible(con):
     assert (lost["reason"], open_["reason"]) == ("(missing)", None)
 
 
-def test_entries_need_no_manager_and_no_reason_and_a_date_unless_days_are_those_of_utc(con):
+def test_entries_need_no_manager_no_reason_and_no_date_which_is_then_that_of_the_funnels_zone(con):
     bare = entries_frame([("a", "lead", "2026-01-05 23:30"), ("a", "lost", "2026-01-07")])
     schema = ibis.schema({"lead_id": "string", "stage": "string", "entered_at": "timestamp"})
     entries = table(con, bare[list(schema)], schema)
     one = journeys(entries, FUNNEL.model_copy(update={"timezone": "UTC"})).to_pandas().iloc[0]
     assert (one["reached_on"], one["manager"], one["reason"]) == (on(5), "(missing)", "(missing)")
-    with pytest.raises(FunnelError, match='no column "entered_on": it must hold the date of entered_at in Europe/Mos'):
-        journeys(entries, FUNNEL)
+    assert journeys(entries, FUNNEL).to_pandas()["reached_on"].item() == on(6)
+
+
+def test_entries_that_are_no_instants_of_utc_are_refused(duckdb):
+    entries = duckdb.create_table(
+        "rows", pd.DataFrame({"lead_id": ["a"], "stage": ["lead"], "entered_at": ["2026-01-05"]})
+    )
+    for kind in ("string", "timestamp('UTC')", "date"):
+        typed = entries.mutate(entered_at=entries.entered_at.cast(kind))
+        with pytest.raises(FunnelError, match="entered_at: must hold instants of UTC without a zone, got"):
+            journeys(typed, FUNNEL)
 
 
 def test_a_stage_logged_without_managers_belongs_to_nobody(con):

@@ -94,6 +94,13 @@ def test_without_payments_money_is_unknown_and_without_leads_the_channel_is_miss
     assert frame.drop(columns=["channel", "leads", "won", "deals"]).isna().all(axis=None)
 
 
+def test_money_is_that_of_months_too(small):
+    lazy, leads, payments = small
+    frame = money_counts(lead_values(lazy, FUNNEL, LATER, leads, payments), "cohort_month")
+    months = [(f"{row.cohort_month:%Y-%m}", row.leads, row.revenue) for row in frame.itertuples()]
+    assert months == [("2026-01", 2, 120.0), ("2026-03", 1, 0.0), ("2026-04", 1, 0.0)]
+
+
 def test_payments_of_unknown_leads_are_counted_apart(small):
     lazy, leads, payments = small
     values = lead_values(lazy, FUNNEL, LATER, leads, payments)
@@ -113,6 +120,11 @@ def test_spend_without_a_channel_is_shown_and_no_table_of_costs_is_not_no_spend(
     quarter = spend_counts(costs, LATER, "cohort", between=(date(2026, 4, 1), date(2026, 4, 1)))
     assert quarter["spend"].tolist() == [7]
     assert quarter["cohort"].tolist() == quarter["spent_from"].tolist() == [pd.Timestamp("2026-04-01")]
+    monthly = spend_counts(costs, LATER, "cohort_month")
+    assert [(f"{row.cohort_month:%Y-%m}", row.spend) for row in monthly.itertuples()] == [
+        ("2026-03", 5),
+        ("2026-04", 8),
+    ]
     assert spend_counts(costs, date(2026, 3, 31))["spend"].tolist() == [5]
     assert spend_counts(None, LATER) is None
 

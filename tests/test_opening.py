@@ -42,7 +42,7 @@ def rows(tables):
     return {
         name: None if table is None else table.count().execute()
         for name, table in tables._asdict().items()
-        if name != "part"
+        if name not in ("part", "quality")
     }
 
 

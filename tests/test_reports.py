@@ -9,10 +9,12 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
 from openpyxl import load_workbook
 from projects import write_notebook
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.page.figures import show_figure
 from funnelstats.page.sections import page_name
 from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.pages import POLICY, SCRIPT, faults, page_html
@@ -334,10 +336,20 @@ def test_a_plain_page_has_no_faults():
     assert faults(page_html(fine, title="T"), fine) == []
 
 
+def test_a_figure_of_ones_own_may_be_on_a_page():
+    figure = Figure()
+    figure.subplots().bar([0, 1], [2, 3], hatch="/")
+    notebook = output(show_figure(figure, alt="Bars").data["text/html"])
+    assert "clip-path" in notebook.cells[1].outputs[0]["data"]["text/html"]
+    assert faults(page_html(notebook, title="T"), notebook) == []
+
+
 def test_a_picture_that_the_page_would_not_show_is_a_fault():
     cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", {"image/png": PIXEL})])
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
-    assert faults(page_html(notebook, title="T"), notebook) == ["1 figures in the notebook, 0 on the page"]
+    assert faults(page_html(notebook, title="T"), notebook) == [
+        "1 figures in the notebook, 0 on the page; fs.show_figure(figure, alt=...) puts one there"
+    ]
 
 
 def test_a_russian_page_says_so():

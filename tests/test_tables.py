@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib import pyplot
 
 from funnelstats.config.words import speak
 from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, Panel, house_panel, show_figure
@@ -234,6 +235,43 @@ def test_a_figure_needs_words_and_numbers():
         show_figure(Panel(draw), alt=" ", numbers=pd.DataFrame({"a": [1]}))
     with pytest.raises(ValueError, match="numbers must hold"):
         show_figure(Panel(draw), alt="a line", numbers=pd.DataFrame())
+
+
+def test_a_chart_gives_its_figures_and_says_in_short_what_it_is():
+    chart = bars()
+    assert [words.get_text() for words in chart.figure.axes[0].texts] == ["Иванов"]
+    assert chart.figure is not chart.figure
+    assert repr(chart) == "<Chart: rate 0.8000 0.7123>"
+    assert repr(show_text("word " * 40)) == f"<Shown: {'word ' * 11}word…>"
+
+
+def own_figure():
+    axes = pyplot.subplots()[1]
+    axes.bar([0, 1], [2, 3], hatch="/")
+    axes.set(xlim=(0.5, 1), title="$x^2$ <b>")
+    return axes
+
+
+def test_a_figure_of_ones_own_is_drawn_as_it_looks_and_closed():
+    axes = own_figure()
+    chart = show_figure(axes, alt="Two bars")
+    page = html_of(chart)
+    assert page.select_one("[role=img]")["aria-label"] == "Two bars"
+    assert len(page.select("svg path")) > 10
+    assert page.find(["style", "b", "image"]) is None
+    assert "var(--fs" not in chart.data["text/html"]
+    assert chart.figure is axes.figure
+    assert (chart.data["text/plain"], pyplot.get_fignums()) == ("Two bars", [])
+    assert chart.data == show_figure(own_figure(), alt="Two bars").data
+
+
+def test_a_bar_of_many_colours_is_drawn_and_a_picture_refused():
+    figure, axes = pyplot.subplots()
+    figure.colorbar(axes.pcolormesh([[1, 2], [3, 4]]))
+    assert html_of(show_figure(figure, alt="Colours")).find("image") is None
+    axes.imshow([[1, 2]])
+    with pytest.raises(ValueError, match="a page holds drawings, no pictures"):
+        show_figure(figure, alt="Colours")
 
 
 def test_sentences_are_escaped_and_compared_as_text():

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -47,6 +47,21 @@ def listed(names: Sequence[str]) -> str:
     ('leads', 'entries, contacts and payments')
     """
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def need(frame: Any, name: str, *columns: str, lazy: bool = False) -> None:
+    """Tells which of these columns the argument ``name`` of a verb lacks. Raises FunnelError.
+
+    >>> import pandas as pd
+    >>> need(pd.DataFrame({"manager": ["Anna"]}), "counts", "entered", "converted")
+    Traceback (most recent call last):
+    funnelstats.config.errors.FunnelError: counts: no column "entered" and "converted"; known: manager
+    """
+    if not hasattr(frame, "to_pyarrow" if lazy else "columns"):
+        kind = "a table of ibis, see tables and open_funnel" if lazy else "a DataFrame"
+        raise FunnelError(f"{name}: must be {kind}, got {type(frame).__name__}")
+    if lacks := [f'"{column}"' for column in columns if column not in frame.columns]:
+        raise FunnelError(f"{name}: no column {listed(lacks)}; known: {', '.join(map(str, frame.columns)) or 'none'}")
 
 
 def visible(text: str) -> str:

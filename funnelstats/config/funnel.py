@@ -9,132 +9,37 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import time
+from html import escape
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in
 from funnelstats.config.errors import FunnelError, suggestion, visible
 from funnelstats.config.kinds import (
     EVERY_COLUMN,
     Clock,
-    DateFormats,
     Day,
     Days,
-    Encoding,
-    HeaderName,
-    HeaderRows,
-    Ids,
     LeadUrl,
     Name,
     RetryDays,
     Share,
     Texts,
-    Unit,
     Weekday,
     Zone,
-    as_tuple,
-    by_column,
 )
 from funnelstats.config.mistakes import contradictions
+from funnelstats.config.schema import TABLES
+from funnelstats.config.sources import Join, Source, Sources, Spec, frozen
 
 KNOWN_WEEKS = 4
 """Weeks of a window of which all days of a step are over, at least."""
-
-
-def _frozen(stated: Any) -> Any:
-    """Lists as tuples, which no check takes for anything else."""
-    if isinstance(stated, dict):
-        return {key: _frozen(value) for key, value in stated.items()}
-    return tuple(map(_frozen, stated)) if isinstance(stated, list) else stated
-
-
-class Spec(BaseModel):
-    """A frozen statement that knows all its keys; a number in quotes is none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, stated: Any) -> Any:
-        return _frozen(stated)
-
-
-class FileKeys(Spec):
-    """How files are read; which kinds of files have which of the keys says ``KEYS_OF_KIND``."""
-
-    sheet: str | None = None
-    header_row: HeaderRows = (1,)
-    rows: str = ""
-    fill_down: Texts = ()
-    encoding: Encoding | None = None
-
-
-class Join(FileKeys):
-    """Another file whose columns are added to a source, many rows to one."""
-
-    files: Annotated[Texts, Field(min_length=1)]
-    left: str
-    right: str
-    unmatched: Literal["keep", "ignore"] = "keep"
-    prefix: str = ""
-    ids: Ids | None = None
-
-
-class Source(FileKeys):
-    """Where rows of one canonical table come from, and how to read them."""
-
-    files: Texts = ()
-    database: str | None = None
-    table: str | None = None
-    timezone: Zone | None = None
-    columns: dict[str, HeaderName]
-    attributes: dict[str, HeaderName] = {}
-    constants: dict[str, str] = {}
-    stage: str | None = None
-    values: dict[str, dict[str, str]] = {}
-    first_of: dict[str, Annotated[str, Field(min_length=1)]] = {}
-    unmapped: Literal["error", "ignore"] = "error"
-    date_format: Annotated[dict[str, DateFormats], BeforeValidator(by_column)] = {}
-    decimal: Literal[".", ","] = "."
-    thousands: str = ""
-    currency_signs: Texts = ()
-    only: dict[str, Texts] = {}
-    without: dict[str, Texts] = {}
-    missing: Annotated[dict[str, Texts], BeforeValidator(by_column)] = {}
-    unit: dict[str, Unit] = {}
-    later_by: dict[str, str] = {}
-    ids: Ids | None = None
-    lead_by: Annotated[dict[str, str], Field(max_length=1)] = {}
-    shared: Literal["latest"] | None = None
-    join: Annotated[tuple[Join, ...], BeforeValidator(as_tuple)] = ()
-    keep: Literal["first", "last"] = "first"
-    latest_by: str | None = None
-    repeats: Literal["drop", "keep", "last"] | None = None
-
-    @property
-    def home(self) -> tuple[Any, ...]:
-        """Which rows these are, of all that its files or its database hold."""
-        return self.files, self.sheet, self.rows, self.database, self.table
-
-    @model_validator(mode="before")
-    @classmethod
-    def _key_of_its_lead(cls, stated: Any) -> Any:
-        """What the key of ``lead_by`` holds is read like an id, and stands for one until the lead is found."""
-        keys = stated.get("lead_by") if isinstance(stated, Mapping) else None
-        if not isinstance(keys, Mapping) or not isinstance(stated.get("columns"), Mapping):
-            return stated
-        return {**stated, "columns": {**stated["columns"], "lead_id": next(iter(keys), "")}}
 
 
 class StepInto(Spec):
@@ -225,11 +130,9 @@ PRACTICE: dict[str, type[Spec]] = {
     "lead_base": LeadBase,
 }
 
-Sources = Annotated[tuple[Source, ...], BeforeValidator(as_tuple)]
-
 
 class Funnel(Spec):
-    """A funnel as its people state it. Read one with ``read_funnel``."""
+    """A funnel as its people state it: of an export by ``read_funnel``, of frames by ``funnel``."""
 
     name: str
     title: Name
@@ -256,8 +159,8 @@ class Funnel(Spec):
     refusals: Refusals = Refusals()
     loop: Loop = Loop()
     lead_base: LeadBase = LeadBase()
-    leads: Annotated[Sources, Field(min_length=1)]
-    entries: Annotated[Sources, Field(min_length=1)]
+    leads: Sources = ()
+    entries: Sources = ()
     contacts: Sources = ()
     payments: Sources = ()
     costs: Sources = ()
@@ -286,7 +189,7 @@ class Funnel(Spec):
     def is_snapshot(self) -> bool:
         """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
         homes = [source.home for source in self.leads]
-        return all(source.home in homes for source in self.entries)
+        return bool(homes) and all(source.home in homes for source in self.entries)
 
     @property
     def judged_weeks(self) -> int:
@@ -297,6 +200,45 @@ class Funnel(Spec):
         """
         longest = max(self.horizons.values())
         return max(self.window_weeks, -(-longest // 7) + KNOWN_WEEKS)
+
+    def _repr_html_(self) -> str:
+        steps = (
+            f"<tr><td>{escape(step.from_stage)} → {escape(step.to_stage)}</td><td>{step.horizon_days}</td>"
+            f"<td>{'none' if step.target is None else f'{100 * step.target:g} %'}</td></tr>"
+            for step in self.steps
+        )
+        head = f"<caption>{escape(self.title)}</caption><tr><th>step</th><th>days</th><th>target</th></tr>"
+        return f"<table>{head}{''.join(steps)}</table>"
+
+    def with_horizons(self, days: Mapping[str, int]) -> Funnel:
+        """The same funnel with other days for the steps into these stages. Raises FunnelError."""
+        agreed = {stage: self.step_into[stage].model_dump(exclude_unset=True) for stage in self.stages[1:]}
+        for stage, number in days.items():
+            agreed[stage] = {**agreed.get(stage, {}), "horizon_days": number}
+        return self._restated(step_into=agreed)
+
+    def with_stages(self, stages: Sequence[str]) -> Funnel:
+        """The same funnel with some of its stages alone, in their order.
+
+        A step over stages that are left out gets the days of all steps it spans, and no target: none was agreed for
+        it. Raises FunnelError for a stage that the funnel does not have.
+        """
+        if unknown := [stage for stage in stages if stage not in self.stages]:
+            raise FunnelError(f'stages: no stage "{unknown[0]}"; {suggestion(unknown[0], self.stages)}')
+        places = [self.stages.index(stage) for stage in stages]
+        if places != sorted(places):
+            raise FunnelError(f"stages: must stand in the funnel's order: {', '.join(self.stages)}")
+        agreed = {}
+        for before, after in pairwise(places):
+            spanned = [self.step_into[stage] for stage in self.stages[before + 1 : after + 1]]
+            days = {"horizon_days": sum(step.horizon_days for step in spanned)}
+            agreed[self.stages[after]] = spanned[0].model_dump(exclude_unset=True) if len(spanned) == 1 else days
+        return self._restated(stages=tuple(stages), step_into=agreed)
+
+    def _restated(self, **changes: Any) -> Funnel:
+        """The funnel with some keys stated anew, checked; its sources stay as they are."""
+        stated = self.model_dump(exclude_unset=True, exclude={"name", *TABLES}) | changes
+        return checked(stated, self.name).model_copy(update={table: getattr(self, table) for table in TABLES})
 
 
 def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
@@ -328,7 +270,7 @@ def read_funnel(name: str) -> Funnel:
         # Editors on Windows mark UTF-8 with a byte order mark, which TOML does not know.
         text = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig"))
         stated = tomllib.loads(text)
-        _frozen(stated)  # whose depth no check below is ready for
+        frozen(stated)  # whose depth no check below is ready for
     except UnicodeDecodeError as error:
         raise FunnelError(f"{shown}: not text in UTF-8; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
@@ -336,17 +278,52 @@ def read_funnel(name: str) -> Funnel:
         raise FunnelError(f"{shown}: {other}") from error
     except (RecursionError, ValueError) as error:
         raise FunnelError(f"{shown}: not a funnel: nested too deep, or a number without end") from error
-    mistakes = []
+    return checked(stated, name, needed=("leads", "entries"), where=f"{shown}: ")
+
+
+def funnel(
+    stages: Sequence[str],
+    *,
+    horizon_days: int | Mapping[str, int],
+    targets: Mapping[str, float] = MappingProxyType({}),
+    timezone: str = "UTC",
+    currency: str = "XXX",
+    title: str = "Funnel",
+    **stated: Any,
+) -> Funnel:
+    """A funnel stated in Python, for frames that are at hand: see ``tables``.
+
+    ``horizon_days`` are those of every step, or by the stage that a step leads into; ``targets`` are shares by that
+    stage. Dates and weeks are those of ``timezone``. ``currency`` is "XXX", the code for none, unless it is stated.
+    Any other key of a funnel.toml may be ``stated`` too. Raises FunnelError that lists every mistake by its key there.
+
+    >>> funnel(["lead", "met", "won"], horizon_days={"met": 14, "won": 60}, targets={"won": 0.4}).horizons
+    {'lead': 14, 'met': 60}
+    """
+    days = horizon_days if isinstance(horizon_days, Mapping) else dict.fromkeys(stages[1:], horizon_days)
+    step_into: dict[str, Any] = {stage: {"horizon_days": number} for stage, number in days.items()}
+    for stage, target in targets.items():
+        step_into[stage] = {**step_into.get(stage, {}), "target": target}
+    main = {"title": title, "timezone": timezone, "currency": currency, "stages": tuple(stages), "step_into": step_into}
+    return checked({**main, **stated}, title)
+
+
+def checked(stated: Mapping[str, Any], name: str, *, needed: Sequence[str] = (), where: str = "") -> Funnel:
+    """The funnel that keys of a funnel.toml state; from here on weeks and quarters are its own.
+
+    Raises FunnelError that lists every mistake, each after ``where`` it was made.
+    """
+    mistakes = [f"{key}: must be stated" for key in needed if stated.get(key, []) == []]
     try:
-        funnel = Funnel.model_validate({**stated, "name": name})
+        made = Funnel.model_validate({**stated, "name": name})
     except ValidationError as error:
-        mistakes = [_mistake(dict(item), stated) for item in error.errors()]
+        mistakes = [_mistake(dict(item), stated) for item in error.errors()] + mistakes
     mistakes += contradictions(stated)
     if mistakes:
-        raise FunnelError("\n".join(f"{shown}: {mistake}" for mistake in dict.fromkeys(mistakes)))
-    begin_years_in(funnel.fiscal_year_starts)
-    begin_weeks_on(funnel.week_starts)
-    return funnel
+        raise FunnelError("\n".join(f"{where}{mistake}" for mistake in dict.fromkeys(mistakes)))
+    begin_years_in(made.fiscal_year_starts)
+    begin_weeks_on(made.week_starts)
+    return made
 
 
 def _mistake(item: dict[str, Any], stated: Mapping[str, Any]) -> str:

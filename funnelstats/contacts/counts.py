@@ -14,6 +14,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import (
     day_number,
@@ -96,6 +97,7 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
 
 def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
     """The contacts in one shape, whatever the export carries; exact repeats are one."""
+    need(contacts, "contacts", "lead_id", "at", "kind", lazy=True)
     columns = contacts.columns
     long = contacts.duration_s if "duration_s" in columns else ibis.null("float64")
     answered = contacts.reached if "reached" in columns else ibis.null("boolean")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.errors import need
 from funnelstats.core.comparing import NOT_RANKED
 from funnelstats.core.conversion import COUNTS, STEP
 from funnelstats.core.intervals import Array, mover_difference, poisson_ratio_interval, share, wilson_interval
@@ -39,6 +40,7 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1
     ``dispersion`` is that of the weeks the leads are from (at least 1): all limits are those of so many times
     fewer leads. The model's own error is not in the limits of the ratio.
     """
+    need(strata, "strata", "manager", "entered", "converted")
     step = [column for column in STEP if column in strata]
     # without any attribute all leads are of one kind
     kinds = strata.assign(_kind=0)
@@ -61,6 +63,8 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     named, and where leads are worth fewer than 30 comparable ones) and ``named`` (below target beyond doubt).
     """
     keys = ["manager", *STEP]
+    need(mix, "mix", *keys, "n_eff")
+    need(managers, "managers", *keys, "verdict", "named")
     marked = mix.merge(managers[[*keys, "verdict", "named"]], how="left", on=keys)
     few = marked["n_eff"].fillna(0) < FEWEST_COMPARABLE
     verdict = marked["verdict"].fillna(NOT_RANKED).mask(few, NOT_RANKED)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.conversion import COUNTS, MEASURED, STEP, conversion_rates, rate_difference
@@ -41,6 +42,7 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     - ``drop_visible``: smallest drop below the floor, in points, that this many leads would show four
       times in five, taken alone
     """
+    need(rates, "rates", *STEP, *(["rate"] if "n_eff" in rates else ["entered", "converted"]))
     frame = rates if "rate" in rates else conversion_rates(rates)
     k, n = effective_counts(frame)
     target, floor = targets_and_floors(frame, funnel)
@@ -79,6 +81,8 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
 
     Both are frames of ``rates_over_weeks``; returns both with their verdicts.
     """
+    need(team, "team", *STEP)
+    need(managers, "managers", "manager", *STEP)
     page = versus_target(pd.concat([team, managers], ignore_index=True), funnel)
     added = page[page.columns.difference([*team, *managers], sort=False)]
     return (
@@ -93,6 +97,8 @@ def with_undated(verdicts: pd.DataFrame, undated: pd.DataFrame) -> pd.DataFrame:
     Takes a frame of ``versus_targets`` and ``undated_counts`` of the same groups. A step stays red or amber if it would
     be below its floor, at 5 %, had all of them passed it in time.
     """
+    need(verdicts, "verdicts", *STEP, "rate", "floor", "verdict")
+    need(undated, "undated", *STEP, "entered", "won", "unseen")
     keys = [column for column in undated if column in verdicts and column not in MEASURED]
     more = verdicts[keys].merge(undated.assign(more=undated["won"] + undated["unseen"]), how="left", on=keys)
     n = effective_counts(verdicts)[1]
@@ -129,6 +135,10 @@ def page_verdicts(
     chance, on average. Adds their ``e_value``.
     """
     keys = ["manager", *STEP]
+    need(verdicts, "verdicts", *keys, "rate", "floor", "verdict", "p_holm")
+    need(rest, "rest", *keys, "difference", "verdict", "p_holm")
+    need(mix, "mix", *keys, "entered", "converted", "expected", "mix_upper", "mix_lower90")
+    need(team, "team", *STEP, "verdict")
     everybody = mix.groupby(STEP)[["entered", "converted"]].transform("sum")
     others = (everybody["converted"] - mix["converted"]) / (everybody["entered"] - mix["entered"])
     expected = mix["expected"] / mix["entered"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype
 
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, listed, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import mover_difference, share, wilson_interval
 
@@ -27,6 +27,7 @@ def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
        entered  converted   rate  ci_lower  ci_upper
     0      263         81  0.308    0.2553    0.3662
     """
+    need(counts, "counts", "entered", "converted")
     lower, upper = wilson_interval(counts["converted"], counts["entered"], level)
     return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
 
@@ -35,13 +36,23 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """How much higher each rate is than the same row of another frame: ``rates`` minus ``other``.
 
     Both are rate frames (rate, ci_lower, ci_upper) of independent leads, matured, censored or standardised; rows match
-    on the group columns that both have, and one row for all groups matches each. Returns ``*keys, rate, other_rate,
-    difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Source: Newcombe 1998, method 10 (MOVER).
+    on the group columns that both have, and one row for all groups matches each. Raises FunnelError where all would
+    match but for a column of which no value is in both frames: leave out what tells two groups apart. Returns ``*keys,
+    rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Source: Newcombe 1998,
+    method 10 (MOVER).
     """
+    need(rates, "rates", *RATE)
+    need(other, "other", *RATE)
     keys = [column for column in group_columns(rates) if column in other]
+    apart = [key for key in keys if key not in STEP and not rates[key].isin(other[key]).any()]
+    alike = [key for key in keys if key not in apart]
+    if apart and len(rates.merge(other, **({"on": alike} if alike else {"how": "cross"}))):
+        raise FunnelError(f"no {listed(apart)} is in both frames; leave out the column that tells the groups apart")
+    if other.duplicated(keys).any() if keys else len(other) > 1:
+        raise FunnelError(f"other: several rows for one of rates; it must have one by {', '.join(keys) or 'nothing'}")
     own = [str(column) for column in rates if column not in MEASURED]
     matched = rates[[*own, *RATE]].merge(
-        other[[*keys, *RATE]], on=keys, how="left", suffixes=("", "_other"), validate="many_to_one"
+        other[[*keys, *RATE]], **({"on": keys, "how": "left"} if keys else {"how": "cross"}), suffixes=("", "_other")
     )
     difference = matched["rate"] - matched["rate_other"]
     lower, upper = mover_difference(
@@ -56,6 +67,28 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
         ci_lower=np.where(known, lower, -1.0),
         ci_upper=np.where(known, upper, 1.0),
     )
+
+
+def group_difference(rates: pd.DataFrame, by: str, group: str, other: str) -> pd.DataFrame:
+    """``rate_difference`` of two groups of one rate frame: how much higher the rates of ``group`` are.
+
+    ``by`` is the column that tells them apart; rows match on all its other groups. Returns ``by`` with the one group,
+    ``other`` with the other one, then what ``rate_difference`` returns. Raises FunnelError for a group without a row.
+
+    >>> counts = pd.DataFrame({"channel": ["fair", "web"], "entered": [50, 50], "converted": [30, 20]})
+    >>> group_difference(conversion_rates(counts), "channel", "fair", "web").round(3)
+      channel other  rate  other_rate  difference  ci_lower  ci_upper
+    0    fair   web   0.6         0.4         0.2     0.005     0.375
+    """
+    need(rates, "rates", by, *RATE)
+    for name in (group, other):
+        if name not in set(rates[by]):
+            raise FunnelError(f'no {by} "{name}"; {suggestion(name, sorted(map(str, set(rates[by]))))}')
+    sides = (rates[rates[by] == name].drop(columns=by) for name in (group, other))
+    found = rate_difference(*sides)
+    found.insert(0, by, group)
+    found.insert(1, "other", other)
+    return found
 
 
 def group_columns(frame: pd.DataFrame) -> list[str]:
@@ -74,6 +107,7 @@ def rival_rates(counts: pd.DataFrame) -> pd.DataFrame:
     Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
     the same way, missing where one of them is).
     """
+    need(counts, "counts", "definition", *STEP)
     rates = conversion_rates(counts)
     pair = ["from_stage", "to_stage"]
     own = rates.loc[rates["definition"] == "reached", [*pair, "rate"]].rename(columns={"rate": "own"})
@@ -86,6 +120,8 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
     ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
     """
+    need(rates, "rates", *STEP, "rate")
+    need(counts, "counts", *STEP, *COUNTS)
     if differ := sorted({*group_columns(rates)} ^ {*group_columns(counts)}):
         raise ValueError(f"both frames need the same groups; count both by {', '.join(differ)}, or neither")
     keys = [column for column in counts if column not in COUNTS]
@@ -104,6 +140,8 @@ def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
         raise FunnelError(f'no step into "{to_stage}"; {suggestion(to_stage, funnel.stages[1:])}')
     if "to_stage" in frame:
         return frame[frame["to_stage"] == to_stage].reset_index(drop=True)
+    if "from_stage" not in frame:
+        need(frame, "frame", "stage")
     return frame[frame["from_stage" if "from_stage" in frame else "stage"] == step.from_stage].reset_index(drop=True)
 
 
@@ -119,6 +157,7 @@ def cohort_table(overall: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     part of a cohort is never compared with a whole one. Returns ``cohort, leads`` and a column for each stage but
     the first.
     """
+    need(overall, "overall", "cohort", "to_stage", *COUNTS)
     counts = overall.assign(
         leads=overall["entered"] + overall["too_recent"],
         rate=(overall["converted"] / overall["entered"]).mask(overall["too_recent"] > 0),

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_between
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.conversion import COUNTS
@@ -79,6 +79,7 @@ def entries_of_steps(
     entered_between: tuple[date, date] | None,
 ) -> tuple[list[str], ir.Table]:
     """The keys to group by, and the stages entered in time that a step leads on from, with step, horizon and age."""
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "next_on", "left_on", "outcome", lazy=True)
     keys = group_keys(by, [*journeys.columns, "week"])
     rows = journeys.mutate(week=period_begin(journeys.entered_on, "week")) if "week" in keys else journeys
     known = (rows.place < len(funnel.steps)) & known_within(rows.entered_on, as_of, entered_between)
@@ -240,6 +241,7 @@ def paid_by_lead(payments: ir.Table, as_of: date) -> ir.Table:
     Returns lead_id, payments (how many), paid (all amounts summed), returned (the negative ones, null where there are
     none), first_paid_on and last_paid_on (of those above 0) and paid_undated (one above 0 has no date).
     """
+    need(payments, "payments", "lead_id", "paid_on", "amount", lazy=True)
     known = payments.filter(payments.paid_on.isnull() | (payments.paid_on <= on_date(as_of)))
     positive = known.amount > 0
     return known.group_by("lead_id").aggregate(
@@ -259,12 +261,14 @@ def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """
     if payments is None:
         return pd.DataFrame({"deals": [0], "mean_deal": [float("nan")]})
+    need(payments, "payments", "lead_id", "amount", lazy=True)
     deals = payments.group_by("lead_id").aggregate(paid=payments.amount.sum())
     return fetch(deals.aggregate(deals=deals.count(), mean_deal=deals.paid.mean()))
 
 
 def stage_span(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     """First and last day of every stage and end: stage, leads, entries, first, last, in the funnel's order."""
+    need(entries, "entries", "lead_id", "stage", "entered_on", lazy=True)
     ordered = (*funnel.undated, *funnel.stages, *ENDS)
     known = entries.filter(entries.stage.isin(ordered))
     counted = known.group_by("stage").aggregate(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS
 from funnelstats.core.counts import (
@@ -43,6 +44,7 @@ def stage_flow(
     Returns *by, stage, opening, entered, came_back, advanced, lost, nurture, moved_away, still_there: every stage for
     each group that had anything to count.
     """
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "left_on", "back_on", "outcome", lazy=True)
     checked_period(start, end)
     keys = group_keys(by, journeys.columns)
     first, last = on_date(start), on_date(end)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.intervals import Array, wilson_interval
 
@@ -47,6 +48,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
     Without further keys every step has a row.
     """
+    need(curve, "curve", "from_stage", "age_days", *OUTCOMES, "incidence", "n_eff")
     keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
     by = [key for key in keys if key != "from_stage"]
     steps = pd.DataFrame(
@@ -103,6 +105,30 @@ def days_in_stage(days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75
     return pd.concat(found).sort_index(kind="stable").reset_index(drop=True)
 
 
+def days_to_convert(curve: pd.DataFrame, funnel: Funnel, shares: Sequence[float] = (0.25, 0.5, 0.75)) -> pd.DataFrame:
+    """Days by which a quarter, half, three quarters of the leads that advance within the horizon have done so.
+
+    Takes a frame of ``incidence``, whose leads still on their way count with what they have told. Returns ``*keys,
+    from_stage, to_stage, share, days``, missing where the rate at the horizon is not known or nobody advanced.
+
+    >>> days = pd.DataFrame({"from_stage": "lead", "age_days": [1, 3, 9], "advanced": [2, 1, 1], "lost": 0, "open": 0})
+    >>> toy = Funnel(name="", title="Toy", timezone="UTC", currency="EUR", stages=["lead", "won"],
+    ...              step_into={"won": {"horizon_days": 7}})
+    >>> days_to_convert(incidence(days), toy)
+      from_stage to_stage  share  days
+    0       lead      won   0.25   1.0
+    1       lead      won   0.50   1.0
+    2       lead      won   0.75   3.0
+    """
+    rates = incidence_at(curve, funnel)
+    keys = [column for column in rates if column in curve and column not in CURVE]
+    steps = rates[[*keys, "to_stage", "rate"]].merge(pd.DataFrame({"share": shares}), how="cross")
+    ages = steps.reset_index(names="cell").merge(curve[[*keys, "age_days", "incidence"]], on=keys)
+    there = (ages["incidence"] >= ages["share"] * ages["rate"] - 1e-9) & (ages["rate"] > 0)
+    days = ages["age_days"].where(there).groupby(ages["cell"]).min().reindex(steps.index)
+    return steps.drop(columns="rate").assign(days=days.astype("float64"))
+
+
 def _first_days(watched: pd.DataFrame, curves: dict[tuple[float, str], tuple[Array, float]]) -> pd.DataFrame:
     """Where each falling curve reaches its height; halfway to its next fall where it rests exactly on it."""
 
@@ -121,6 +147,7 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
 
     Sorted by group and age; ``group`` numbers the groups in their order of appearance.
     """
+    need(days, "days", "age_days", *OUTCOMES)
     keys = [str(column) for column in days if column not in ("age_days", *OUTCOMES)]
     daily = days.groupby([*keys, "age_days"], sort=False, dropna=False)[list(OUTCOMES)].sum().reset_index()
     by = daily.groupby(keys, sort=False, dropna=False) if keys else daily.groupby(daily["age_days"] * 0)

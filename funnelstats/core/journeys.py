@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from funnelstats.config.dates import days_ahead, months_apart
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 
@@ -38,9 +39,10 @@ def stage_entries(entries: ir.Table, funnel: Funnel) -> ir.Table:
     """The dated entries of a stage of the funnel or an end, with blank managers made visible.
 
     `place` orders ties: the stage's number in the funnel, ends after every stage.
-    Returns lead_id, stage, entered_at, entered_on, manager, reason, place. The manager and the reason may be absent
-    from the entries, the local date only where the funnel's zone is UTC: another one is not that of the instant.
+    Returns lead_id, stage, entered_at, entered_on, manager, reason, place. The manager, the reason and the local date
+    may be absent from the entries; entered_at is an instant of UTC.
     """
+    need(entries, "entries", "lead_id", "stage", "entered_at", lazy=True)
     ordered = (*funnel.stages, *ENDS)
     columns = entries.columns
     blank = ibis.null("string")
@@ -56,15 +58,32 @@ def stage_entries(entries: ir.Table, funnel: Funnel) -> ir.Table:
 
 
 def local_day(rows: ir.Table, at: str, on: str, funnel: Funnel) -> ir.DateValue:
-    """The column of local dates; FunnelError where it is absent and the funnel's days are not those of UTC."""
+    """The column of local dates; where it is absent, the dates of the instants of UTC in the funnel's zone."""
     if on in rows.columns:
         return rows[on]
-    if funnel.timezone != "UTC":
-        raise FunnelError(
-            f'no column "{on}": it must hold the date of {at} in {funnel.timezone}, the funnel\'s time zone; '
-            "funnelstats prepare makes it"
-        )
-    return rows[at].date()
+    kind = rows[at].type()
+    if not kind.is_timestamp() or kind.timezone:
+        raise FunnelError(f"{at}: must hold instants of UTC without a zone, got {kind}; tables makes them of any")
+    if funnel.timezone == "UTC":
+        return rows[at].date()
+    if rows.get_backend().name == "pyspark":
+        return _spark_clock(rows[at], funnel.timezone).date()
+    return _wall_clock(funnel.timezone, _instant("UTC", rows[at])).date()
+
+
+@ibis.udf.scalar.builtin(name="timezone")
+def _instant(zone: str, wall: dt.timestamp) -> dt.Timestamp("UTC"):  # type: ignore[valid-type]
+    """The instant at which the clock of a zone shows this, on DuckDB and PostgreSQL."""
+
+
+@ibis.udf.scalar.builtin(name="timezone")
+def _wall_clock(zone: str, instant: dt.Timestamp("UTC")) -> dt.timestamp:  # type: ignore[valid-type]
+    """What the clock of a zone shows at an instant, on DuckDB and PostgreSQL."""
+
+
+@ibis.udf.scalar.builtin(name="from_utc_timestamp")
+def _spark_clock(at: dt.timestamp, zone: str) -> dt.timestamp:
+    """What the clock of a zone shows at an instant of UTC's, on Spark."""
 
 
 def visible(text: ir.StringValue) -> ir.StringValue:
@@ -300,6 +319,7 @@ def with_episode(rows: ir.Table, funnel: Funnel) -> ir.Table:
 
 def episodes(journeys: ir.Table) -> ir.Table:
     """The journeys with one row for each episode: that of the stage it began at."""
+    need(journeys, "journeys", *EPISODE, "place", "opened", lazy=True)
     return journeys.filter(journeys.place == journeys.opened)
 
 
@@ -309,6 +329,8 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
     The lead's own manager arrives as `current_manager`: `manager` always means the owner at stage entry. Where no
     columns are named the date of creation stays away: a stage called "created" has one of the same name.
     """
+    need(journeys, "journeys", "lead_id", lazy=True)
+    need(leads, "leads", "lead_id", lazy=True)
     own = ("lead_id", "created_at", "created_on")
     wanted = [name for name in leads.columns if name not in own] if columns is None else list(columns)
     for name in wanted:
@@ -326,6 +348,7 @@ def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Ta
 
     A reopened one entered where it was reopened.
     """
+    need(journeys, "journeys", "began_on", lazy=True)
     if unit not in COHORT_UNITS:
         raise FunnelError(f'no cohort unit "{unit}"; {suggestion(unit, COHORT_UNITS)}')
     return journeys.mutate(cohort=period_begin(journeys.began_on, unit))

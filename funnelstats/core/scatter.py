@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel, Step
 from funnelstats.core.comparing import rest_of, versus_rest
 from funnelstats.core.conversion import STEP
@@ -19,6 +20,8 @@ OWN_PART = 0.5
 AT_ONCE = 50
 KNOWN_PART = 2 / 3
 """Degrees of freedom that a difference of neighbouring weeks is worth: the price of not minding a break."""
+
+OF_WEEKS = ("week", "from_stage", "age_days", *OUTCOMES)
 
 
 def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
@@ -35,6 +38,7 @@ def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95)
     have told: a week's part in the rate is the sum of its leads' influences on the incidence.
     Sources: Donner and Klar 2000 for the dispersion; von Neumann 1941 for the differences.
     """
+    need(days, "days", *OF_WEEKS)
     parts = _weekly_parts(days, funnel)
     return _scattered(_rates(days, funnel), parts, _correlations(parts, funnel), level)
 
@@ -45,6 +49,7 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     What all managers share of a good or bad week is in both sides of the comparison and cancels: only the part of the
     correlation that a manager's leads have beyond that of all leads of the week widens it. Adds that ``dispersion``.
     """
+    need(days, "days", "manager", *OF_WEEKS)
     parts = _weekly_parts(days, funnel)
     correlations = _apart(days, parts, funnel)
     others = rest_of(days)
@@ -74,6 +79,7 @@ def _apart(days: pd.DataFrame, parts: pd.DataFrame, funnel: Funnel) -> pd.DataFr
 
 def usual_dispersion(rest: pd.DataFrame) -> float:
     """The median dispersion of managers beside their colleagues, for comparisons that know no weeks; 1 of none."""
+    need(rest, "rest", "dispersion")
     return float(rest["dispersion"].median()) if len(rest) else 1.0
 
 

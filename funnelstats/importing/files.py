@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import FileKeys
+from funnelstats.config.sources import FileKeys
 from funnelstats.importing.cells import (
     ROW,
     Read,
@@ -248,6 +248,13 @@ def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
     except Exception as error:
         raise FunnelError(f"database {named}: cannot read table {table}: {type(error).__name__}") from None
     return Read(_texts(found, 1), [], "database table", list(names))
+
+
+def read_frame(frame: pa.Table, table: str, wanted: Sequence[str]) -> Read:
+    """The wanted columns of a frame that is at hand."""
+    names = {composed(name): name for name in frame.column_names}
+    chosen = chosen_columns(Path(table), [*map(composed, frame.column_names)], wanted)
+    return Read(_texts(frame.select([names[name] for name in chosen]), 1), [], "frame", list(names))
 
 
 def _batches_of(file: pq.ParquetFile, stored: list[str]) -> Iterator[pa.RecordBatch]:

@@ -23,7 +23,10 @@ from funnelstats.importing.table_facts import usual_days
 
 
 class Tables(NamedTuple):
-    """The lazy canonical tables of a funnel; None where the export has no such table."""
+    """The lazy canonical tables of a funnel; None where the export has no such table.
+
+    In a notebook ``ibis.options.interactive = True`` makes each show its first rows.
+    """
 
     leads: ir.Table
     entries: ir.Table
@@ -32,6 +35,17 @@ class Tables(NamedTuple):
     costs: ir.Table | None
     part: str = ""
     """Of which leads they are, as "region=North"; of all where nothing is said."""
+    quality: Quality | None = None
+    """The account of the rows of frames; that of an export is read by ``read_quality``."""
+
+    def _repr_html_(self) -> str:
+        there = {table: rows for table, rows in zip(self._fields, self[:5], strict=False) if rows is not None}
+        shown = {
+            "rows": [rows.count().execute() for rows in there.values()],
+            "columns": [", ".join(rows.columns) for rows in there.values()],
+        }
+        with pd.option_context("display.max_colwidth", None):
+            return pd.DataFrame(shown, index=[*there]).to_html()
 
 
 def open_funnel(
@@ -94,7 +108,7 @@ def kept_part(tables: Tables, where: str) -> Tables:
         table if table is None else table.semi_join(leads, "lead_id") for table in tables[1:4]
     )
     costs = kept(tables.costs) if tables.costs is not None and column in tables.costs.columns else None
-    return Tables(leads, entries, contacts, payments, costs, where)
+    return Tables(leads, entries, contacts, payments, costs, where, tables.quality)
 
 
 def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_from: str) -> Any:
@@ -102,7 +116,12 @@ def _known_table(con: ibis.BaseBackend, path: Path, as_of: date | None, made_fro
         return None
     # What is counted of these rows is known by their name, and other rows have another one.
     rows = con.read_parquet(path, table_name=f"{path.stem}_{made_from}")
-    day = KNOWN_ON[path.stem]
+    return known_rows(rows, path.stem, as_of)
+
+
+def known_rows(rows: ir.Table, table: str, as_of: date | None) -> ir.Table:
+    """The rows of a table that were known at the end of a day; undated ones always are."""
+    day = KNOWN_ON[table]
     if as_of is None or day not in rows.columns:
         return rows
     return rows.filter(rows[day].isnull() | (rows[day] <= as_of))
@@ -175,18 +194,22 @@ def read_quality(name: str) -> Quality:
     ``set_aside``, and ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
     """
     report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
+    return account_of(report, pd.read_parquet(processed_folder(name) / "set_aside.parquet"), read_funnel(name))
+
+
+def account_of(report: dict[str, Any], aside: pd.DataFrame, funnel: Funnel) -> Quality:
+    """What preparation reports, and the rows and cells that it set aside, as frames."""
     counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
     accounts = report["tables"].items()
     rows = pd.DataFrame([{"table": table} | {key: account[key] for key in counts} for table, account in accounts])
     extent = ["rows_undated", "amount_in", "amount_kept"]
     kept = pd.DataFrame([{"table": table} | {key: account.get(key) for key in extent} for table, account in accounts])
-    words = _left_out_words(read_funnel(name))
+    words = _left_out_words(funnel)
     ignored = [
         (table, words.get(value, value), count)
         for table, account in accounts
         for value, count in account["ignored"].items()
     ]
-    aside = pd.read_parquet(processed_folder(name) / "set_aside.parquet")
     set_aside, bad_cells = (
         aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
     )

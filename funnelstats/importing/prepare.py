@@ -22,6 +22,7 @@ from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
 from funnelstats.importing.cells import PLACE
+from funnelstats.importing.source_rows import Files
 from funnelstats.importing.sql import Connection, columns_in, engine, text
 from funnelstats.importing.table_facts import odd_facts
 
@@ -40,14 +41,12 @@ def prepare(name: str) -> bool:
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, f".{folder.name}.")
     with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
-        report, aside = _canonical_tables(con, funnel, files)
+        report, aside = canonical_tables(con, funnel, files)
         _publish(con, room, folder, aside, {**made_from, **report})
     return True
 
 
-def _canonical_tables(
-    con: Connection, funnel: Funnel, files: dict[str, list[Path]]
-) -> tuple[dict[str, Any], pd.DataFrame]:
+def canonical_tables(con: Connection, funnel: Funnel, files: Files) -> tuple[dict[str, Any], pd.DataFrame]:
     """Make all tables in the engine; their accounts and what is odd, and the rows and cells set aside."""
     read: dict[str, Canonical] = {}
 

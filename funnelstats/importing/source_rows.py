@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
-from funnelstats.config.funnel import FileKeys, Funnel, Join, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KEYS_OF_KIND, ROW_NUMBER, TABLES
+from funnelstats.config.sources import FileKeys, Join, Source
 from funnelstats.importing.cells import ROW, put, trimmed
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.facts import code_of, reason_in_file
-from funnelstats.importing.files import SourceFile, read_database, read_source_file
+from funnelstats.importing.files import SourceFile, read_database, read_frame, read_source_file
 from funnelstats.importing.lead_keys import id_form
 from funnelstats.importing.mapping import NUMBER
 from funnelstats.importing.sql import Connection, columns_in, columns_of, names, quoted, single, text
 from funnelstats.importing.workbooks import XLSX_1904
 
-Files = dict[str, list[Path]]
+Files = Mapping[str, list[Path]] | Mapping[str, pa.Table]
+"""The files behind every stated name, or the frame that is at hand."""
 
 
 def read_source(
@@ -41,6 +43,8 @@ def read_source(
     if source.database:
         stored = str(source.table)
         reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
+    elif isinstance(frame := files[source.files[0]], pa.Table):
+        reads = [SourceFile(Path(table), table, read_frame(frame, table, wanted))]
     else:
         reads = gathered(
             enumerate(_paths(source, files)),

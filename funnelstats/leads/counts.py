@@ -6,6 +6,7 @@ Only open leads and those won in a period are listed. Dates after ``as_of`` do n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -15,7 +16,7 @@ import pandas as pd
 from funnelstats.config.dates import checked_between
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import by_people, fetch, named, on_date
+from funnelstats.core.counts import by_people, fetch, group_keys, named, on_date, with_shown
 from funnelstats.core.journeys import EPISODE, visible, with_leads
 
 OWN = ["lead_id", "company", "product", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
@@ -133,7 +134,14 @@ OUTCOME_WORDS = {
 """What became of a lead at a step; too recent: still there, and its days are not over."""
 
 
-def cell_leads(journeys: ir.Table, funnel: Funnel, as_of: date, *, entered_between: tuple[date, date]) -> pd.DataFrame:
+def cell_leads(
+    journeys: ir.Table,
+    funnel: Funnel,
+    as_of: date,
+    by: str | Sequence[str] = "manager",
+    *,
+    entered_between: tuple[date, date],
+) -> pd.DataFrame:
     """The leads that entered a step within the dates, first and last included, and what became of each.
 
     One row for each lead, episode and step, with the manager who owned it at its entry: as many as the step's
@@ -141,10 +149,12 @@ def cell_leads(journeys: ir.Table, funnel: Funnel, as_of: date, *, entered_betwe
     rate, with those that advanced in time as its numerator; the others are the page's too recent ones, whatever they
     did meanwhile.
 
-    Returns manager, lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until
+    Returns *by, lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until
     it left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
     then by day of entry.
     """
+    keys = group_keys(by, journeys.columns)
+    journeys = with_shown(journeys, keys)
     first, last = checked_between(entered_between, "entered_between")
     today = on_date(as_of)
     rows = journeys.filter(
@@ -169,7 +179,7 @@ def cell_leads(journeys: ir.Table, funnel: Funnel, as_of: date, *, entered_betwe
     )
     frame = fetch(
         rows.select(
-            *("lead_id", "episode", "manager", "place", "entered_on"),
+            *dict.fromkeys([*keys, "lead_id", "episode", "place", "entered_on"]),
             outcome=outcome,
             days=rows.timed.ifelse(rows.left_days, ibis.null("int64")),
             judged=rows.age >= rows.horizon,
@@ -184,4 +194,4 @@ def cell_leads(journeys: ir.Table, funnel: Funnel, as_of: date, *, entered_betwe
         episode=frame["episode"].astype("int64"),
         judged=frame["judged"].astype("bool"),
     )
-    return frame[["manager", *LEADS]]
+    return frame[[*keys, *LEADS]]

@@ -39,8 +39,9 @@ def lead_values(
     lead came in. A lead that was lost or returned and has not been reopened is
     ended. Nothing after `as_of` exists. Without payments the money is null: unknown, not zero.
 
-    Returns lead_id, entered_on, cohort (first day of the quarter), won_on, state (won, ended, open), left_on, paid,
-    returned (the negative payments), channel, campaign ("(missing)" where the export has none).
+    Returns lead_id, entered_on, cohort (first day of the quarter), cohort_month (of the month), won_on, state (won,
+    ended, open), left_on, paid, returned (the negative payments), channel, campaign ("(missing)" where the export has
+    none).
     """
     last = funnel.stages[-1]
     today = on_date(as_of)
@@ -75,6 +76,7 @@ def lead_values(
         "paid",
         "returned",
         cohort=period_begin(rows.entered_on, "quarter"),
+        cohort_month=period_begin(rows.entered_on, "month"),
         left_on=ibis.cases(
             (won, rows.won_on.fill_null(rows.entered_on)),
             (rows.unended == 0, not_before(rows.ended_on, rows.entered_on)),
@@ -153,7 +155,7 @@ def spend_counts(
     *,
     between: tuple[date, date] | None = None,
 ) -> pd.DataFrame | None:
-    """What was spent by channel, campaign and quarter (`cohort`) of the day it was spent: one row per group.
+    """What was spent by channel, campaign, quarter (`cohort`) or month (`cohort_month`) of the day: one row per group.
 
     Returns *by, spend, spent_from (the first day with spend). None without a table of costs: what was spent is then
     unknown, which is not the same as nothing.
@@ -168,6 +170,7 @@ def spend_counts(
         "amount",
         "date",
         cohort=period_begin(rows.date, "quarter"),
+        cohort_month=period_begin(rows.date, "month"),
         **{name: visible(rows[name]) if name in rows.columns else text for name in SOURCE},
     )
     keys = group_keys(by, rows.columns)

@@ -6,7 +6,9 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from itertools import starmap
@@ -88,44 +90,74 @@ class Panel(NamedTuple):
     """Whether it takes the whole column of a desk."""
 
 
-def show_figure(*panels: Panel, alt: str, numbers: pd.DataFrame, marks: Sequence[Line2D] = (), note: str = "") -> Shown:
-    """The panels as drawings with their alt text, what the ``marks`` mean above, the ``note`` below them.
+@dataclass(frozen=True, repr=False)
+class Chart(Shown):
+    """A shown figure; ``figures`` has those of matplotlib to change or save, one for each panel, ``figure`` the first.
 
-    A wide panel is drawn for a desk and for a phone, and the page shows the one that fits. Drawings differ between
-    versions of matplotlib, so the regression test compares ``numbers``: pass the frame that was drawn. The same figure
-    gives the same text.
+    They are drawn anew for whoever asks; a figure of one's own is itself.
+    """
+
+    panels: tuple[Panel | Figure, ...] = field(default=(), compare=False)
+
+    @property
+    def figures(self) -> list[Figure]:
+        with mpl.rc_context(HOUSE_STYLE):
+            return [panel if isinstance(panel, Figure) else panel.draw(DESK if panel.wide else PANEL)
+                    for panel in self.panels]  # fmt: skip
+
+    @property
+    def figure(self) -> Figure:
+        return self.figures[0]
+
+
+def show_figure(
+    *figures: Any, alt: str, numbers: pd.DataFrame | None = None, marks: Sequence[Line2D] = (), note: str = ""
+) -> Chart:
+    """Figures as drawings of a page, with their alt text, what the ``marks`` mean above, the ``note`` below them.
+
+    Each is a ``Figure`` of matplotlib, or what has one, such as Axes and the grids of seaborn; it keeps its look, and
+    is closed in pyplot, which would show it once more. Or it is a ``Panel``: a wide one is drawn for a desk and for a
+    phone, and the page shows the one that fits. Drawings differ between versions of matplotlib, so the regression test
+    compares ``numbers``, which panels need: pass the frame that was drawn. The same figure gives the same text. Raises
+    ValueError without words in ``alt``, and for a figure with a picture in it.
     """
     if not alt.strip():
         raise ValueError("alt must say in words what the figure shows, got an empty text")
-    if numbers.empty:
+    panels = tuple(panel if isinstance(panel, Panel) else panel.figure for panel in figures)
+    if any(isinstance(panel, Panel) for panel in panels) and (numbers is None or numbers.empty):
         raise ValueError("numbers must hold what the figure draws, got an empty frame")
-    alt, shown = " ".join(alt.split()), numbers.to_string(index=False)
+    alt = " ".join(alt.split())
+    shown = alt if numbers is None else numbers.to_string(index=False)
     salt = f"{alt} {shown}"
     with mpl.rc_context(HOUSE_STYLE):
         key = "".join(f"<li>{_icon(mark, f'{salt} {place}')}{_words(mark.get_label())}</li>"
                       for place, mark in enumerate(marks))  # fmt: skip
-        drawn = "".join(_panel(panel, f"{salt} {place}") for place, panel in enumerate(panels))
+    drawn = "".join(_panel(panel, f"{salt} {place}") for place, panel in enumerate(panels))
     parts = [
         f'<ul class="fs-key">{key}</ul>' if key else "",
         f'<div class="fs-panels" role="img" aria-label="{escape(alt)}">{drawn}</div>',
         f"<figcaption>{_words(note)}</figcaption>" if note else "",
     ]
     html = f'<figure class="fs-figure">{"".join(parts)}</figure>'
-    return Shown({"text/html": html, "text/plain": shown})
+    return Chart({"text/html": html, "text/plain": shown}, panels=panels)
 
 
 def _words(text: Any) -> str:
     return escape(" ".join(ILLEGAL.sub("\ufffd", str(text)).split())).replace(" → ", "\u00a0→ ")
 
 
-def _panel(panel: Panel, salt: str) -> str:
+def _panel(panel: Panel | Figure, salt: str) -> str:
+    if isinstance(panel, Figure):
+        return f'<div class="fs-wide">{_own_svg(panel, salt)}</div>'
     title = f"<p>{'<br>'.join(map(_words, panel.title.splitlines()))}</p>" if panel.title else ""
-    narrow = _svg(panel.draw(PANEL), f"{salt} narrow")
-    if not panel.wide:
+    with mpl.rc_context(HOUSE_STYLE):
+        narrow = _svg(panel.draw(PANEL), f"{salt} narrow")
+        wide = _svg(panel.draw(DESK), salt) if panel.wide else ""
+    if not wide:
         return f"<div>{title}{narrow}</div>"
     # hidden where no style of a page says otherwise, in a notebook
-    wide = f'<div class="fs-desk">{_svg(panel.draw(DESK), salt)}</div><div class="fs-phone" hidden>{narrow}</div>'
-    return f'<div class="fs-wide">{title}{wide}</div>'
+    both = f'<div class="fs-desk">{wide}</div><div class="fs-phone" hidden>{narrow}</div>'
+    return f'<div class="fs-wide">{title}{both}</div>'
 
 
 def _icon(mark: Line2D, salt: str) -> str:
@@ -149,15 +181,9 @@ def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
     figure.patch.set_visible(False)
     for artist in (artist for ax in figure.axes for artist in ax.get_children()):
         artist.set_clip_on(False)
-    written = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": salt}):
-        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    root = ElementTree.fromstring(ILLEGAL.sub("\ufffd", written.getvalue()))
-    root.remove(root[0])
+    root = _written(figure, salt)
     labelled = []
     for part in root.iter():
-        part.tag = part.tag.rpartition("}")[2]
-        part.attrib = {name.rpartition("}")[2]: value for name, value in part.items()}
         if part.get("id", "").startswith("["):
             labelled.append(part)
         elif part.tag == "g":
@@ -175,12 +201,42 @@ def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
     for part in labelled:
         _label(part, json.loads(part.attrib.pop("id")))
     root[:] = _ungrouped(root)
+    return _sized(root, figure, f"{';'.join(starmap(_look, _LETTERS.items()))};", fixed=fixed)
+
+
+def _written(figure: Figure, salt: str) -> ElementTree.Element:
+    """The drawing as matplotlib writes it, without what is not drawn, its names those of HTML."""
+    written = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    root = ElementTree.fromstring(ILLEGAL.sub("\ufffd", written.getvalue()))
+    root.remove(root[0])
+    for part in root.iter():
+        part.tag = part.tag.rpartition("}")[2]
+        part.attrib = {name.rpartition("}")[2]: value for name, value in part.items()}
+    return root
+
+
+def _sized(root: ElementTree.Element, figure: Figure, letters: str = "", *, fixed: bool = False) -> str:
     width, height = (round(72 * inches, 2) for inches in figure.get_size_inches())
     size = {"width": f"{width:g}", "height": f"{height:g}"} if fixed else {"width": "100%"}
-    style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{';'.join(starmap(_look, _LETTERS.items()))};"
+    style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{letters}"
     box = {"viewBox": f"0 0 {width:g} {height:g}"}
     root.attrib = {**box, **size, "style": f"{style}stroke-linejoin:round", "aria-hidden": "true"}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _own_svg(figure: Figure, salt: str) -> str:
+    """The drawing of a figure that somebody made by themselves, as it looks: its letters are lines."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
+    for artist in figure.findobj(lambda artist: bool(artist.get_rasterized())):
+        artist.set_rasterized(False)  # as matplotlib does with the bar of many colours
+    with mpl.rc_context({"svg.fonttype": "path"}):
+        root = _written(figure, salt)
+    if root.find(".//image") is not None:
+        raise ValueError("a page holds drawings, no pictures: draw the figure without imshow, by pcolormesh say")
+    return _sized(root, figure)
 
 
 _LETTERS = {"font-size": f"{SIZE}px", "fill": INK}

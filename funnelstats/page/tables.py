@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -22,7 +23,7 @@ TEXT_MIME = "application/vnd.funnelstats.text+json"
 """Carries the sentences of a box as data: box, sentences."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shown:
     """One output in several forms; Jupyter picks the richest it knows, nbval compares all but pictures."""
 
@@ -31,6 +32,10 @@ class Shown:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:  # noqa: ARG002
         return dict(self.data), dict(self.metadata)
+
+    def __repr__(self) -> str:
+        """Its first words; the whole of it is ``data``."""
+        return f"<{type(self).__name__}: {textwrap.shorten(self.data.get('text/plain', ''), 60, placeholder='…')}>"
 
 
 def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: str = "lead") -> Shown:

@@ -43,7 +43,10 @@ _FORBIDDEN_TAGS = (
     *("img", "math", "video", "audio", "source", "template", "portal"),
 )
 IN_A_DRAWING = "svg "
-_DRAWING_TAGS = ("svg", "g", "a", "circle", "defs", "line", "path", "polyline", "rect", "text", "title", "use")
+_DRAWING_TAGS = (
+    *("svg", "g", "a", "circle", "clippath", "defs", "line", "path", "pattern", "polyline", "rect", "text", "title"),
+    "use",
+)
 """All that a figure's drawing holds: nothing of it runs, asks for something or is a page within the page."""
 _STYLING = ("style", "fill", "stroke", "filter", "mask", "clip-path")
 _FETCHING = ("src", "srcset", "background", "action", "formaction", "poster", "data", "ping", "xlink:href")
@@ -146,7 +149,11 @@ def faults(html: str, notebook: Any) -> list[str]:
     size = len(html.encode())
     checks = [
         (any(output["output_type"] == "error" for output in outputs), "a cell ended in an error"),
-        (drawn != len(figures), f"{drawn} figures in the notebook, {len(figures)} on the page"),
+        (
+            drawn != len(figures),
+            f"{drawn} figures in the notebook, {len(figures)} on the page; "
+            "fs.show_figure(figure, alt=...) puts one there",
+        ),
         (any(not (figure.get("aria-label") or "").strip() for figure in figures), "a figure has no alt text"),
         (len(titles) != 1, f"a page has one title, found {len(titles)}"),
         (len(headings) != 1, f"a page has one main heading (# ...), found {len(headings)}"),
@@ -196,7 +203,7 @@ def _tag_faults(tag: str, attributes: Sequence[tuple[str, str | None]]) -> Itera
             yield f"<{tag} {name}={text[:40]}>: a page holds all that it shows"
         if name == "href" and re.match(r"[^/?#]*:", text) and not text.startswith(("https:", "http:", "mailto:")):
             yield f"<{tag} href={text[:40]}>: a link goes to https, a file name or #"
-        if name in _STYLING and "url(" in text:
+        if name in _STYLING and re.search(r"url\((?!#)", text):
             yield f"<{tag} {name}>: a style asks for nothing"
         if tag == "meta" and name == "http-equiv" and text == "refresh":
             yield "a page does not send its reader elsewhere"

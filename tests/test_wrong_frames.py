@@ -1,0 +1,62 @@
+"""A frame that lacks columns is told with all that it lacks, by every verb that takes one."""
+
+from datetime import date
+from inspect import isfunction, signature
+
+import ibis
+import pandas as pd
+import pytest
+from backends import funnel_of
+
+import funnelstats as fs
+
+FUNNEL = funnel_of("lead", "met", "paid")
+DAY = date(2026, 6, 28)
+OTHERS = {
+    "funnel": FUNNEL,
+    "as_of": DAY,
+    "start": DAY,
+    "end": DAY,
+    "to_stage": "met",
+    "by": "manager",
+    "group": "Anna",
+    "other": "Boris",
+}
+NO_VERBS = {
+    *("open_funnel", "tables", "show_table", "show_csv", "show_figure"),
+    # which take what open_funnel or read_quality gave
+    *("last_day", "missing_parts", "not_computable", "set_aside_reasons", "with_known_ends"),
+}
+
+
+def verbs():
+    """The public functions that take frames, and which of their arguments these are."""
+    for name in fs.__all__:
+        verb = getattr(fs, name)
+        if isfunction(verb) and name not in NO_VERBS:
+            kinds = {arg: str(given.annotation).split(" ")[0] for arg, given in signature(verb).parameters.items()}
+            frames = {arg: kind == "ir.Table" for arg, kind in kinds.items() if kind in ("ir.Table", "pd.DataFrame")}
+            if frames:
+                yield pytest.param(verb, frames, id=name)
+
+
+@pytest.mark.parametrize(("verb", "frames"), [*verbs()])
+def test_what_a_frame_lacks_is_told_and_what_it_has(verb, frames):
+    wrong = pd.DataFrame({"colour": ["red"]})
+    given = {arg: ibis.memtable(wrong) if lazy else wrong for arg, lazy in frames.items()}
+    others = {arg: value for arg, value in OTHERS.items() if arg in signature(verb).parameters}
+    with pytest.raises(fs.FunnelError) as told:
+        verb(**(others | given))
+    assert str(told.value).startswith(f'{next(iter(frames))}: no column "')
+    assert str(told.value).endswith("; known: colour")
+
+
+def test_every_column_that_is_lacking_is_told_at_once():
+    days = pd.DataFrame({"from_stage": ["lead"], "age_days": [3]})
+    with pytest.raises(fs.FunnelError, match=r'^days: no column "week", "advanced", "lost" and "open"; known: from_st'):
+        fs.rates_over_weeks(days, FUNNEL)
+
+
+def test_a_frame_of_pandas_is_no_lazy_table():
+    with pytest.raises(fs.FunnelError, match=r"^entries: must be a table of ibis, see tables and open_"):
+        fs.journeys(pd.DataFrame({"lead_id": ["a"]}), FUNNEL)
