@@ -620,3 +620,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
     monkeypatch.delenv("CRM_URL", raising=False)
     with pytest.raises(FunnelError, match="the environment variable CRM_URL is not set; it must hold the URL"):
         read_database("env:CRM_URL", "deals", ["id"])
+
+
+def test_a_query_of_another_database_is_read_too(crm):
+    assert read_database(crm, None, ["n"], "select count(*) as n from deals").columns["n"].to_pylist() == ["2"]
