@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
 from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, ISO, plain_date
@@ -21,7 +22,7 @@ from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.importing.packed import ZIP, unpacked
-from funnelstats.importing.workbooks import visible_sheets
+from funnelstats.importing.workbooks import XLSX_1904, visible_sheets
 from funnelstats.recognising.words import role_fit
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
@@ -76,7 +77,7 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     for path in paths:
         try:
             for sheet in _sheets(path):
-                alike = (*sheet.fields, repr(sheet.lines))
+                alike = (*sheet.fields, repr(sheet.lines), sheet.kind == XLSX_1904)
                 sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
         except FunnelError as error:
             refused.append(str(error))
@@ -85,9 +86,17 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
 
 def _together(one: Sheet, other: Sheet) -> Sheet:
     cells = pd.concat([one.cells, other.cells], ignore_index=True)
-    return one._replace(
-        files=(*one.files, *other.files), cells=cells, fields={name: field_of(name, cells[name]) for name in one.fields}
-    )
+    return one._replace(files=(*one.files, *other.files), cells=cells, fields=_fields(cells, one.fields, one.kind))
+
+
+def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
+    """What the columns of a table hold; numbers of days are counted as its kind of file does."""
+    fields = {name: field_of(name, cells[name]) for name in names}
+    if kind == XLSX_1904:
+        for name, field in fields.items():
+            if field.formats == ((EXCEL,),):
+                fields[name] = field._replace(formats=((EXCEL_1904,),))
+    return fields
 
 
 def _sheets(path: Path) -> list[Sheet]:
@@ -175,7 +184,7 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
         {key: value for key, value in stated.items() if value is not None},
         read.kind,
         cells,
-        {name: field_of(name, cells[name]) for name in names},
+        _fields(cells, names, read.kind),
     )
 
 
