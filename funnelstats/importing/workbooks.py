@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -32,6 +33,14 @@ def visible_sheets(path: Path) -> list[str]:
     """The names of the sheets that the user of a workbook sees. Raises FunnelError where it is not whole."""
     with whole_file(path, "XLSX"):
         return _visible(opened_workbook(path.read_bytes()))
+
+
+def first_rows(path: Path, sheet: str | None, number: int) -> list[list[str]]:
+    """The texts of a sheet's first rows, or of the first sheet that the user sees."""
+    data = path.read_bytes()
+    book = opened_workbook(data)
+    table = book[sheet or _visible(book)[0]]
+    return [*islice(_cells(data, table, _xml(book, table)), number)]
 
 
 def opened_workbook(data: bytes) -> Any:
@@ -96,7 +105,7 @@ def _is_sparse(text: bytes) -> bool:
     return width * max(map(int, rows), default=0) > max(1_000_000, SPARSE * len(columns))
 
 
-def _header(rows: Iterator[list[str]], header_row: Sequence[int]) -> list[str]:
+def named_columns(rows: Iterator[list[str]], header_row: Sequence[int]) -> list[str]:
     """The names of the columns up to the last that has one: rows are as wide as the widest."""
     names = header_of(rows, header_row)
     while names and not names[-1]:
@@ -136,7 +145,7 @@ def read_xlsx(
     name = sheet or visible[0]
     text = _xml(book, tables[name])
     rows = _cells(data, tables[name], text)
-    header = _header(rows, header_row)
+    header = named_columns(rows, header_row)
     try:
         chosen = chosen_columns(path, header, wanted, header_row)
     except FunnelError as error:
@@ -163,7 +172,7 @@ def _other_sheets(
         table.title
         for table in book.worksheets
         if wanted and table.title != read
-        if set(wanted) <= {*_header(_cells(data, table, _xml(book, table)), header_row)}
+        if set(wanted) <= {*named_columns(_cells(data, table, _xml(book, table)), header_row)}
     ]
     if not having:
         return []
