@@ -158,8 +158,13 @@ REPLACED = [
     ("created_at", "created", 'leads.columns.created: no column of leads; did you mean "created_at"?'),
     ('lead_id = "id", created_at', "created_at", "leads.columns.lead_id: must be stated"),
     ('= "created" }', "= 3 }", "leads.columns.created_at: must be the header of a column, or a list of them, got 3"),
-    ('files = ["leads.csv"]', "", "leads.files: state either files or database with table"),
-    ('files = ["leads.csv"]', 'database = "env:CRM"', "leads.table: database and table go together"),
+    ('files = ["leads.csv"]', "", "leads.files: state either files or database with table or query"),
+    ('files = ["leads.csv"]', 'database = "env:CRM"', "leads.table: database goes with table or query"),
+    (
+        'files = ["leads.csv"]',
+        'database = "env:CRM"\ntable = "deals"\nquery = "select 1"',
+        "leads.query: state either table or query",
+    ),
     ('stage = "stage", ', "", "entries.columns.stage: must be stated"),
 ]
 OF_A_SOURCE = [
@@ -258,8 +263,9 @@ OF_LEADS = [
     ('encoding = "cp1521"', "encoding: must be an encoding of text, for example \"cp1251\", got 'cp1521'"),
     ('encoding = "base64"', "encoding: must be an encoding of text, for example \"cp1251\", got 'base64'"),
     ('timezone = "localtime"', "timezone: must be a name like \"Europe/Moscow\", got 'localtime'"),
-    ('database = "env:CRM"\ntable = "deals"', "files: state either files or database with table"),
-    ('table = "x"', "table: database and table go together"),
+    ('database = "env:CRM"\ntable = "deals"', "files: state either files or database with table or query"),
+    ('table = "x"', "table: database goes with table or query"),
+    ('query = "select 1"', "table: database goes with table or query"),
     (
         'attributes = { amount = "sum" }',
         "attributes.amount: leads have a column of this name; map it under columns, or rename it",

@@ -8,9 +8,11 @@ import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, to_excel
 from projects import REPOSITORY, SHARED
 
 from funnelstats.cli import app
@@ -329,6 +331,23 @@ def test_a_workbook_is_told_by_its_content_and_files_of_one_name_are_refused():
     (other / "history.dat").write_bytes(buffer.getvalue())
     with pytest.raises(FunnelError, match="given twice"):
         init([folder, other], "both", default)
+
+
+def test_numbers_of_days_are_counted_as_the_workbook_counts_its_dates():
+    def numbered(epoch):
+        buffer, made = io.BytesIO(), openpyxl.Workbook()
+        made.epoch = epoch
+        made.active.append(["id", "stage", "changed at", "owner", "reason"])
+        for lead, stage, at, *rest in history():
+            made.active.append([lead, stage, to_excel(at, epoch), *rest])
+        made.save(buffer)
+        return buffer.getvalue()
+
+    for name, epoch in (("excel", CALENDAR_WINDOWS_1900), ("excel_1904", CALENDAR_MAC_1904)):
+        assert made(put(log_xlsx=numbered(epoch)), name=name) == COUNTED
+        assert read_funnel(name).entries[0].date_format == {"entered_at": (name,)}
+        created = open_funnel(name)[1].leads.created_at.min().execute()
+        assert created == pd.Timestamp("2026-01-05 10:00")
 
 
 def flagged(yes, no, *flags, closed=True):

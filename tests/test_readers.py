@@ -303,6 +303,47 @@ def test_formulas_whose_results_nobody_computed_are_told_and_others_are_read(tmp
     assert not re.search(FORMULA_WITHOUT_RESULT, b'<c r="B3" t="str"><f>A1</f><v></v></c>')
 
 
+@pytest.mark.parametrize("error", ["#REF!", "#SPILL!"])
+def test_errors_of_cells_are_their_texts(error, tmp_path):
+    texts = ["#N/A", 'say t="e"', error]
+    made = openpyxl.load_workbook(book(tmp_path / "deals.xlsx", [["note"], *([text] for text in texts)]))
+    for row, text in enumerate(texts, start=2):
+        made["Deals"].cell(row, 1).data_type = "e" if text.startswith("#") else "s"
+    made.save(tmp_path / "deals.xlsx")
+    with zipfile.ZipFile(tmp_path / "deals.xlsx") as archive:
+        assert archive.read("xl/worksheets/sheet1.xml").count(b' t="e"><v>') == 2
+    assert read_file(tmp_path / "deals.xlsx").columns["note"].to_pylist() == texts
+
+
+def test_a_cell_far_away_from_the_table_takes_no_memory(tmp_path):
+    made = openpyxl.load_workbook(book(tmp_path / "deals.xlsx", [["id"], ["1"]]))
+    made["Deals"].cell(30_000, 16_000, "stray")
+    made.save(tmp_path / "deals.xlsx")
+    assert read_file(tmp_path / "deals.xlsx").columns.to_pydict() == {"_row": [2, 30_000], "id": ["1", ""]}
+
+
+def test_a_table_that_begins_beneath_and_right_of_the_first_cell_keeps_its_places(tmp_path):
+    made = openpyxl.Workbook()
+    for place, value in {"C4": "id", "D4": "sum", "C7": "a", "D7": 5, "E7": "no name"}.items():
+        made.active[place] = value
+    made.save(tmp_path / "deals.xlsx")
+    found = read_file(tmp_path / "deals.xlsx", header_row=(4,))
+    assert found.columns.to_pydict() == {"_row": [7], "id": ["a"], "sum": ["5"]}
+    assert found.header == ["", "", "id", "sum"]
+
+
+def test_damaged_texts_of_a_spreadsheet_are_told(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "deals.xlsx") as made:
+        made.add_worksheet().write_column(0, 0, ["id", "abcdef"])
+    with zipfile.ZipFile(tmp_path / "deals.xlsx") as source, zipfile.ZipFile(tmp_path / "stored.xlsx", "w") as target:
+        for part in source.namelist():
+            target.writestr(part, source.read(part))
+    assert read_file(tmp_path / "stored.xlsx").columns["id"].to_pylist() == ["abcdef"]
+    (tmp_path / "stored.xlsx").write_bytes((tmp_path / "stored.xlsx").read_bytes().replace(b"abcdef", b"abXdef"))
+    with pytest.raises(FunnelError, match=r"^stored.xlsx: not a whole XLSX file \(BadZipFile\); export it again$"):
+        read_file(tmp_path / "stored.xlsx")
+
+
 APART = "Андреи\u0306"  # й of two characters, as some systems write it
 
 
@@ -579,3 +620,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch):
     monkeypatch.delenv("CRM_URL", raising=False)
     with pytest.raises(FunnelError, match="the environment variable CRM_URL is not set; it must hold the URL"):
         read_database("env:CRM_URL", "deals", ["id"])
+
+
+def test_a_query_of_another_database_is_read_too(crm):
+    assert read_database(crm, None, ["n"], "select count(*) as n from deals").columns["n"].to_pylist() == ["2"]

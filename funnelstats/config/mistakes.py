@@ -149,9 +149,11 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         if spec.required and isinstance(columns, Mapping) and column not in given:
             yield f"columns.{column}: must be stated"
     if bool(source.get("files")) == ("database" in source):
-        yield "files: state either files or database with table"
-    if ("database" in source) != ("table" in source):
-        yield "table: database and table go together"
+        yield "files: state either files or database with table or query"
+    if ("database" in source) != ("table" in source or "query" in source):
+        yield "table: database goes with table or query"
+    if "table" in source and "query" in source:
+        yield "query: state either table or query"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
     for key, tables in KEYS_OF_TABLE.items():

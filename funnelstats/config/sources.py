@@ -66,6 +66,7 @@ class Source(FileKeys):
     files: Texts = ()
     database: str | None = None
     table: str | None = None
+    query: str | None = None
     timezone: Zone | None = None
     columns: dict[str, HeaderName]
     attributes: dict[str, HeaderName] = {}
@@ -94,7 +95,7 @@ class Source(FileKeys):
     @property
     def home(self) -> tuple[Any, ...]:
         """Which rows these are, of all that its files or its database hold."""
-        return self.files, self.sheet, self.rows, self.database, self.table
+        return self.files, self.sheet, self.rows, self.database, self.table, self.query
 
     @model_validator(mode="before")
     @classmethod

@@ -149,12 +149,16 @@ def text_array(values: Any) -> Any:
 
 def cell_text(value: Any) -> str:
     """A spreadsheet's cell as text; a number too long for it keeps the look of one that lost digits."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, datetime | time):
         return value.isoformat()
+    if isinstance(value, date):
+        return f"{value}T00:00:00"
     if isinstance(value, timedelta):
         minutes, seconds = divmod(value.total_seconds(), 60)
         return f"{int(minutes) // 60:02}:{int(minutes) % 60:02}:{seconds:02g}"

@@ -18,6 +18,7 @@ from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.packed import unpacked
 from funnelstats.importing.sql import Connection, cases, text
+from funnelstats.importing.workbooks import opened_workbook
 
 SIGNS = {
     "USD": "$ us$ dollar dollars долл доллар",
@@ -128,10 +129,12 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
     from openpyxl import load_workbook
 
     with unpacked(file.path) as path:
-        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True)
+        data = path.read_bytes()
     counts: Counter[str] = Counter()
     # Most workbooks format no cell as money: their rows need not be read once more.
-    if any(_currency(text) for text in [*book._number_formats, *_money_formats(book)]):
+    styles = opened_workbook(data)
+    if any(_currency(text) for text in [*styles._number_formats, *_money_formats(styles)]):
+        book = load_workbook(io.BytesIO(data), read_only=True)
         sheet = book[source.sheet] if source.sheet else book.worksheets[0]
         sheet.reset_dimensions()
         place = file.header.index(column) if column in file.header else len(file.header)
@@ -141,7 +144,6 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
         counts.update(
             sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
         )
-    book.close()
     return counts
 
 

@@ -38,7 +38,8 @@ from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
 from funnelstats.importing.packed import ZIP, unpacked
-from funnelstats.importing.sql import Into
+from funnelstats.importing.postgres import read_postgres
+from funnelstats.importing.sql import Into, quoted
 from funnelstats.importing.workbooks import read_xlsx
 
 
@@ -222,32 +223,41 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -
     return Read(empty, [], "Parquet", list(names), put(into, empty.schema, _batches_of(file, stored)))
 
 
-def read_database(address: str, table: str, wanted: Sequence[str]) -> Read:
-    """The wanted columns of a table behind an ibis URL, or one named by ``env:VARIABLE``.
+def read_database(
+    address: str, table: str | None, wanted: Sequence[str], query: str | None = None, into: Into | None = None
+) -> Read:
+    """The wanted columns of a table or a query behind an ibis URL, or one named by ``env:VARIABLE``.
 
-    The address may hold a password: no message of this function shows it.
+    The address may hold a password: no error of this function holds it. Rows of PostgreSQL may go ``into`` the engine.
     """
     variable = address.removeprefix("env:")
     named = address if address.startswith("env:") else f"{address.partition('://')[0]}://..."
     url = os.environ.get(variable) if address.startswith("env:") else address
     if not url:
         raise FunnelError(f"database: the environment variable {variable} is not set; it must hold the URL")
+    what, name = (f"table {table}", str(table)) if query is None else ("the query", "query")
+    doing = f"open {what}"
     try:
+        if url.startswith(("postgres://", "postgresql://")):
+            behind = quoted(name) if query is None else f"(\n{query.rstrip().rstrip(';')}\n)"
+            return read_postgres(url, behind, name, wanted, into, f"database {named}: cannot {doing}")
         # DuckDB makes an empty file where none of this name is, unless it may only read.
         only = {"read_only": True} if url.startswith("duckdb://") else {}
-        rows = ibis.connect(url, **only).table(table)
+        con = ibis.connect(url, **only)
+        rows = con.table(name) if query is None else con.sql(query)
+        names = {composed(column): column for column in rows.columns}
+        chosen = chosen_columns(Path(name), list(names), wanted)
+        doing = f"read {what}"
+        found = rows.select([names[column] for column in chosen]).to_pyarrow()
+        return Read(_texts(found, 1), [], "database table", list(names))
+    except FunnelError:
+        raise
     except ImportError:
-        extra = url.partition("://")[0]
-        raise FunnelError(f'database {named}: no driver; pip install "ibis-framework[{extra}]"') from None
+        told = f'no driver; pip install "ibis-framework[{url.partition("://")[0]}]"'
     except Exception as error:
-        raise FunnelError(f"database {named}: cannot open table {table}: {type(error).__name__}") from None
-    names = {composed(name): name for name in rows.columns}
-    chosen = chosen_columns(Path(table), list(names), wanted)
-    try:
-        found = rows.select([names[name] for name in chosen]).to_pyarrow()
-    except Exception as error:
-        raise FunnelError(f"database {named}: cannot read table {table}: {type(error).__name__}") from None
-    return Read(_texts(found, 1), [], "database table", list(names))
+        told = f"cannot {doing}: {type(error).__name__}"
+    # Beyond the handlers, so that the error does not come with the driver's own, which may hold the password.
+    raise FunnelError(f"database {named}: {told}")
 
 
 def read_frame(frame: pa.Table, table: str, wanted: Sequence[str]) -> Read:

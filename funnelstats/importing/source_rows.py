@@ -1,4 +1,4 @@
-"""The rows of a source in the engine, as text: its files or its database table, with what is joined to them."""
+"""The rows of a source in the engine, as text: its files or its database, with what is joined to them."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def read_source(
     wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
     needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
     if source.database:
-        stored = str(source.table)
-        reads = [SourceFile(Path(stored), stored, read_database(source.database, stored, wanted))]
+        stored = source.table or "query"
+        read = read_database(source.database, source.table, wanted, source.query, (con, f"{own}_0"))
+        reads = [SourceFile(Path(stored), stored, read)]
     elif isinstance(frame := files[source.files[0]], pa.Table):
         reads = [SourceFile(Path(table), table, read_frame(frame, table, wanted))]
     else:

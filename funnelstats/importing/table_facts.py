@@ -364,7 +364,7 @@ def _creation_lines(funnel: Funnel) -> str:
 
 def _entry_lines(source: Source, funnel: Funnel) -> str:
     stated = source.model_dump(mode="json", exclude_defaults=True)
-    same = ("files", "database", "table", *KEYS_OF_KIND, "timezone", "only", "without", "join")
+    same = ("files", "database", "table", "query", *KEYS_OF_KIND, "timezone", "only", "without", "join")
     columns = {"lead_id": source.columns["lead_id"], "entered_at": source.columns["created_at"]}
     columns |= {"manager": source.columns["manager"]} if "manager" in source.columns else {}
     lines = {key: stated[key] for key in same if key in stated} | {"stage": funnel.stages[0], "columns": columns}

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.dates import EXCEL
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
-from funnelstats.importing.cells import plain_date
+from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
@@ -214,9 +213,9 @@ def stage_dates(table: Table) -> dict[str, str]:
 def times(cells: pd.Series, field: Field) -> pd.Series:
     """Texts as instants, NaT where they are none; good enough to tell which came first."""
     formats = field.formats[0] if field.formats else ("",)
-    if formats == (EXCEL,):
+    if formats[0] in DAYS_TO_1970:
         days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
-        return pd.to_datetime(days, unit="D", origin="1899-12-30", utc=True)
+        return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
     if formats[0].startswith("epoch"):
         unit: Any = "ms" if "ms" in formats[0] else "s"
         return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")

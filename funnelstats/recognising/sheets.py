@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
 from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, ISO, plain_date
@@ -21,7 +22,7 @@ from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.importing.packed import ZIP, unpacked
-from funnelstats.importing.workbooks import visible_sheets
+from funnelstats.importing.workbooks import XLSX_1904, first_rows, named_columns, visible_sheets
 from funnelstats.recognising.words import role_fit
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
@@ -76,7 +77,7 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     for path in paths:
         try:
             for sheet in _sheets(path):
-                alike = (*sheet.fields, repr(sheet.lines))
+                alike = (*sheet.fields, repr(sheet.lines), sheet.kind == XLSX_1904)
                 sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
         except FunnelError as error:
             refused.append(str(error))
@@ -85,9 +86,17 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
 
 def _together(one: Sheet, other: Sheet) -> Sheet:
     cells = pd.concat([one.cells, other.cells], ignore_index=True)
-    return one._replace(
-        files=(*one.files, *other.files), cells=cells, fields={name: field_of(name, cells[name]) for name in one.fields}
-    )
+    return one._replace(files=(*one.files, *other.files), cells=cells, fields=_fields(cells, one.fields, one.kind))
+
+
+def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
+    """What the columns of a table hold; numbers of days are counted as its kind of file does."""
+    fields = {name: field_of(name, cells[name]) for name in names}
+    if kind == XLSX_1904:
+        for name, field in fields.items():
+            if field.formats == ((EXCEL,),):
+                fields[name] = field._replace(formats=((EXCEL_1904,),))
+    return fields
 
 
 def _sheets(path: Path) -> list[Sheet]:
@@ -148,15 +157,11 @@ def _code_page(start: bytes) -> str:
 def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
     read = read_file(path, [], encoding=encoding, sheet=title, way=way)
     header_row: tuple[int, ...] = (1,)
-    if not _is_header(read.header) and read.kind.startswith(("CSV", "XLSX")):
-        for header_row in _header_rows():
-            other = read_file(path, [], encoding=encoding, sheet=title, header_row=header_row)
-            if _is_header(other.header):
-                read = other
-                break
-        else:
-            header_row = (1,)
-    names = [name for name in dict.fromkeys(read.header) if name and read.header.count(name) == 1]
+    header = read.header
+    if not _is_header(header) and read.kind.startswith(("CSV", "XLSX")):
+        others = _other_headers(path, encoding, title, read.kind)
+        header_row, header = next(filter(lambda other: _is_header(other[1]), others), (header_row, header))
+    names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
     texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
     cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
     grouped = [
@@ -175,8 +180,23 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
         {key: value for key, value in stated.items() if value is not None},
         read.kind,
         cells,
-        {name: field_of(name, cells[name]) for name in names},
+        _fields(cells, names, read.kind),
     )
+
+
+def _other_headers(
+    path: Path, encoding: str | None, title: str | None, kind: str
+) -> Iterator[tuple[tuple[int, ...], list[str]]]:
+    """What the header would be in the other rows where it may stand; a workbook is opened once for all of them."""
+    top: list[list[str]] = []
+    if kind.startswith("XLSX"):
+        with unpacked(path) as plain:
+            top = first_rows(plain, title, HEADER_ROWS)
+    for rows in _header_rows():
+        if kind.startswith("XLSX"):
+            yield rows, named_columns(iter(top), rows)
+        else:
+            yield rows, read_file(path, [], encoding=encoding, sheet=title, header_row=rows).header
 
 
 def _header_rows() -> Iterator[tuple[int, ...]]:

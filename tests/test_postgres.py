@@ -1,0 +1,146 @@
+"""Tables and queries of a PostgreSQL server as sources: read only, as text, and never a password in what is said."""
+
+import os
+from pathlib import Path
+
+import pytest
+from projects import ENTRIES, FUNNEL, prepared
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.files import read_database
+
+LONG = "9007199254740993001"  # 19 digits, more than a float holds
+
+
+@pytest.fixture
+def server(postgres, monkeypatch):
+    """PostgreSQL with a table of deals, whose URL CRM_URL holds, with a password."""
+    monkeypatch.setenv("CRM_URL", f"postgresql://tester:s3cret@/postgres?host={postgres.con.info.host}")
+    run = postgres.con.execute
+    run("create table deals (id bigint, at timestamptz, met timestamp, day date, sum numeric(9, 2), won bool, x float)")
+    run(f"insert into deals values ({LONG}, '2026-01-05 14:30+03', '2026-01-05 14:30', '2026-01-05', 12.5, true, 1000)")
+    run("insert into deals values (2, null, 'infinity', null, 3, false, 0.5)")
+    yield run
+    run("drop table deals")
+
+
+@pytest.mark.usefixtures("server")
+def test_cells_of_postgres_are_read_like_those_of_files():
+    assert read_database("env:CRM_URL", "deals", ["id", "at", "met", "day", "sum", "won", "x"]).columns.to_pydict() == {
+        "_row": [1, 2],
+        "id": [LONG, "2"],
+        "at": ["2026-01-05T11:30:00Z", ""],
+        "met": ["2026-01-05T14:30:00", "infinity"],
+        "day": ["2026-01-05T00:00:00", ""],
+        "sum": ["12.50", "3.00"],
+        "won": ["true", "false"],
+        "x": ["1000", "0.5"],
+    }
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("end", ["", ";", " -- 100 %"])
+def test_a_query_is_a_table_like_any_other(end):
+    query = (
+        f"select upper(name) as \"Name\" from (values ('anna'), ('100%')) as people (name) where name like '%n%'{end}"
+    )
+    assert read_database("env:CRM_URL", None, ["Name"], query).columns["Name"].to_pylist() == ["ANNA"]
+    with pytest.raises(FunnelError, match=r'^query: no column "Nam"; did you mean "Name"\?$'):
+        read_database("env:CRM_URL", None, ["Nam"], query)
+
+
+def test_a_schema_may_stand_in_the_url(server, monkeypatch):
+    server("create schema sales")
+    server("create table sales.deals as select 'sold' as id")
+    monkeypatch.setenv("CRM_URL", os.environ["CRM_URL"].replace("/postgres?", "/postgres/sales?"))
+    try:
+        assert read_database("env:CRM_URL", "deals", ["id"]).columns["id"].to_pylist() == ["sold"]
+    finally:
+        server("drop schema sales cascade")
+
+
+WRITING = [
+    ("select emptied() as id", "cannot execute DELETE in a read-only transaction"),
+    (
+        "with gone as (delete from deals returning id) select id from gone",
+        "WITH clause containing a data-modifying statement must be at the top level",
+    ),
+    ("delete from deals", 'syntax error at or near "from"'),
+    (
+        "select 1) as found; commit; delete from deals; select * from (select 1 as id",
+        "cannot insert multiple commands into a prepared statement",
+    ),
+    (
+        "select set_config('transaction_read_only', 'off', true) as id, emptied()",
+        "transaction read-write mode must be set before any query",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "told"), WRITING)
+def test_a_query_that_writes_is_refused_by_the_server(server, query, told):
+    server("create function emptied() returns int language sql as 'delete from deals; select 1'")
+    try:
+        with pytest.raises(FunnelError) as error:
+            read_database("env:CRM_URL", None, ["id"], query)
+        assert str(error.value).startswith(f"database env:CRM_URL: cannot open the query: {told}")
+        assert server("select count(*) from deals").fetchone() == (2,)
+    finally:
+        server("drop function emptied")
+
+
+@pytest.fixture
+def locked(server):
+    """A role that needs its password."""
+    file = Path(server("show hba_file").fetchone()[0])
+    before = file.read_text()
+    server("create role locked login password 'other'")
+    file.write_text(f"local all locked scram-sha-256\n{before}")
+    server("select pg_reload_conf()")
+    yield
+    file.write_text(before)
+    server("select pg_reload_conf()")
+    server("drop role locked")
+
+
+FAULTS = {
+    "a wrong password": ({"tester": "locked"}, "select 1 as id", "OperationalError"),
+    "no server": ({"host=": "host=/nowhere"}, "select 1 as id", "OperationalError"),
+    "no host": ({"@/": "@nowhere.invalid/", "?host=": "?application_name="}, "select 1 as id", "OperationalError"),
+    "a port that is none": ({"s3cret@": "1/s3cret@"}, "select 1 as id", r"\w+Error"),
+    "a slip": ({}, "selct 1 as id", 'syntax error at or near "1"'),
+    "a bad row": ({}, "select 1 / (2 - n) as id from generate_series(1, 3) as n", "division by zero"),
+}
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize(("url", "query", "told"), FAULTS.values(), ids=FAULTS)
+def test_what_fails_at_a_server_is_told_without_the_password(url, query, told, monkeypatch):
+    for part, other in url.items():
+        assert part in os.environ["CRM_URL"]
+        monkeypatch.setenv("CRM_URL", os.environ["CRM_URL"].replace(part, other))
+    with pytest.raises(
+        FunnelError, match=rf"^database env:CRM_URL: cannot open the query: {told}(; see that the URL .+)?$"
+    ) as error:
+        read_database("env:CRM_URL", None, ["id"], query)
+    chain, found = [], error.value
+    while found:
+        chain.append(found)
+        found = found.__cause__ or found.__context__
+    assert chain == [error.value]
+
+
+@pytest.mark.usefixtures("here", "server")
+def test_a_funnel_is_prepared_from_a_query_and_no_file_holds_the_password():
+    leads = """
+[leads]
+database = "env:CRM_URL"
+query = "select id, at from deals where won"
+columns = { lead_id = "id", created_at = "at" }
+"""
+    found = prepared(FUNNEL + leads + ENTRIES, {"entries.csv": f"id,stage,at\n{LONG},lead,2026-01-05\n"})
+    assert found["leads"]["lead_id"].tolist() == [LONG]
+    assert found["leads"]["created_at"].astype(str).tolist() == ["2026-01-05 11:30:00"]
+    files = [path for path in Path().rglob("*") if path.is_file()]
+    assert any(path.name == "quality.json" for path in files)
+    assert not [path for path in files if b"s3cret" in path.read_bytes()]
