@@ -29,7 +29,7 @@ _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 _PART, _SHARED = ".part-", "funnelstats-"
 """How the folders of a page being made begin, and those of what the pages of a run share."""
 
-CELL_SECONDS = 120
+CELL_SECONDS = 600
 """What a cell may take before its page is given up."""
 
 
