@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test notebooks sample lab simulate fuzz lock
+.PHONY: report test notebooks sample lab docs simulate fuzz lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
@@ -21,6 +21,10 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab notebooks
+
+docs: .venv/ready  ## the site of the documentation, under build/site
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
