@@ -1,4 +1,4 @@
-"""Fills the site's page of names, `docs/api.md`: every public one of the package and of its rooms, with its docstring."""
+"""Fills the page of names, `docs/api.md`: every public one of the package and its rooms, with its docstring."""
 
 from __future__ import annotations
 
