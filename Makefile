@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test notebooks sample lab docs simulate fuzz lock
+.PHONY: report test notebooks sample lab docs simulate fuzz bench lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
@@ -39,6 +39,11 @@ simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 
 fuzz: .venv/ready  ## a hundred times the damage that make test does to files, statements and exports
 	FUZZ=100 $(BIN)/pytest --numprocesses auto tests/robustness
+
+bench: .venv/ready  ## preparing, counting and growth beside the same by hand; docs/performance.md has the figures
+	$(BIN)/python benchmarks/preparing.py 300000 3
+	$(BIN)/python benchmarks/scale.py 250000 2500000
+	$(BIN)/python benchmarks/incidence.py
 
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv
