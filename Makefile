@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test notebooks sample lab docs simulate fuzz bench lock
+.PHONY: report test notebooks sample lab docs simulate fuzz spark bench lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
@@ -39,6 +39,10 @@ simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 
 fuzz: .venv/ready  ## a hundred times the damage that make test does to files, statements and exports
 	FUZZ=100 $(BIN)/pytest --numprocesses auto tests/robustness
+
+spark: .venv/ready  ## the tests on Spark, which make test skips where it is not there; needs Java
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[spark]"
+	$(BIN)/pytest -k spark tests
 
 bench: .venv/ready  ## preparing, counting and growth beside the same by hand; docs/performance.md has the figures
 	$(BIN)/python benchmarks/preparing.py 300000 3
