@@ -11,7 +11,8 @@ import ibis
 import pandas as pd
 import pytest
 
-from funnelstats.core.shared import FOLDER, made_once
+from funnelstats.config.folders import SHARED
+from funnelstats.core.shared import made_once
 
 CALLS = "calls.txt"
 FRAME = pd.DataFrame({"manager": pd.Series(["Анна", None], dtype="str"), "on": pd.to_datetime(["2026-06-01", None])})
@@ -52,7 +53,7 @@ def calls(folder: Path) -> list[str]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
-    monkeypatch.setenv(FOLDER, str(tmp_path / "run"))
+    monkeypatch.setenv(SHARED, str(tmp_path / "run"))
     return tmp_path
 
 
@@ -82,7 +83,7 @@ def test_what_fails_leaves_nothing_for_the_next(folder) -> None:
 
 
 def test_without_a_folder_every_page_makes_all_for_itself(tmp_path, monkeypatch) -> None:
-    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.delenv(SHARED, raising=False)
     for _ in range(2):
         found("W26", tmp_path)
     assert calls(tmp_path) == ["W26", "W26"]
