@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from funnelstats.config.folders import SHARED
+from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.preload import ENVIRONMENT
@@ -132,7 +132,7 @@ def import_all():
 def cells(asked):
     """Run a notebook's cells with parameters, showing what each ends with; the processor's seconds."""
     started = time.process_time()
-    notebook, parameters, os.environ[SHARED] = asked
+    notebook, parameters, os.environ[RUN_FOLDER] = asked
     room: dict = {}
     for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code":

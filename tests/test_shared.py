@@ -11,7 +11,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from funnelstats.config.folders import SHARED
+from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.core.shared import made_once
 
 CALLS = "calls.txt"
@@ -53,7 +53,7 @@ def calls(folder: Path) -> list[str]:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
-    monkeypatch.setenv(SHARED, str(tmp_path / "run"))
+    monkeypatch.setenv(RUN_FOLDER, str(tmp_path / "run"))
     return tmp_path
 
 
@@ -83,7 +83,7 @@ def test_what_fails_leaves_nothing_for_the_next(folder) -> None:
 
 
 def test_without_a_folder_every_page_makes_all_for_itself(tmp_path, monkeypatch) -> None:
-    monkeypatch.delenv(SHARED, raising=False)
+    monkeypatch.delenv(RUN_FOLDER, raising=False)
     for _ in range(2):
         found("W26", tmp_path)
     assert calls(tmp_path) == ["W26", "W26"]

@@ -10,7 +10,7 @@ import pytest
 from projects import REPOSITORY, write
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.folders import SHARED
+from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import report_batch
 
@@ -82,7 +82,7 @@ def project(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv(SHARED, str(tmp_path_factory.mktemp("shared")))
+        patch.setenv(RUN_FOLDER, str(tmp_path_factory.mktemp("shared")))
         (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
         toml, files = EXPORTS[request.param]
         write(toml, files, name="small")

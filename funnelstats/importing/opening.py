@@ -16,7 +16,7 @@ import pandas as pd
 
 from funnelstats.config.dates import month_days, parse_day, week_days
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.config.folders import SHARED
+from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
@@ -70,7 +70,7 @@ def open_funnel(
     if made_from != input_fingerprint(funnel):
         raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
     # What does not fit into memory goes where the run, or the system, puts its temporary files.
-    spilled = os.environ.get(SHARED) or tempfile.gettempdir()
+    spilled = os.environ.get(RUN_FOLDER) or tempfile.gettempdir()
     con = _spark() if funnel.engine == "spark" else ibis.duckdb.connect(temp_directory=spilled)
     known = None if as_of is None else parse_day(as_of)
     paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES if table in Tables._fields]
