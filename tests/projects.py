@@ -10,11 +10,14 @@ import pytest
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.prepare import prepare
+from funnelstats.reporting.titles import LABEL_WORDS
 
 NAME = "team"
 RAW = Path("data", "raw", NAME)
 PROCESSED = Path("data", "processed", NAME)
 REPOSITORY = Path(__file__).parents[1]
+PAGES = sorted(REPOSITORY / "notebooks" / f"{name}.ipynb" for name in LABEL_WORDS)
+"""The notebooks that become pages; the others are for analysts alone."""
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 FUNNEL = """

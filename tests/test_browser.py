@@ -2,12 +2,12 @@
 
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 from backends import funnel_of
+from projects import PAGES
 from test_pages_read_well import CUT_WORDS
 
 from funnelstats.core.conversion import conversion_rates
@@ -236,7 +236,6 @@ def test_the_page_of_all_weeks_is_turned_as_a_whole_on_paper(browser, tmp_path) 
     page.close()
 
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 TOO_WIDE = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
 
 
@@ -257,13 +256,13 @@ def test_no_word_of_the_page_of_all_weeks_is_cut(browser, tmp_path, width) -> No
 def pages(tmp_path_factory):
     """Every kind of page, made of its notebook's outputs as they were committed."""
     folder = tmp_path_factory.mktemp("pages")
-    for notebook in NOTEBOOKS:
+    for notebook in PAGES:
         read = nbformat.read(notebook, as_version=4)
         (folder / f"{notebook.stem}.html").write_text(page_html(read, title=notebook.stem), encoding="utf-8")
     return folder
 
 
-@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+@pytest.mark.parametrize("name", [path.stem for path in PAGES])
 def test_every_kind_of_page_fits_a_desk_a_phone_and_paper(browser, pages, name) -> None:
     path = pages / f"{name}.html"
     heard = []

@@ -136,7 +136,8 @@ def test_two_groups_are_compared_at_every_other_group_that_both_have():
         }
     )
     rates = conversion_rates(counts)
-    found = group_difference(rates, "channel", "a", "b")
+    found = group_difference(rates.assign(ratio=[0.5, 0.6, 0.7, 0.8, 0.9]), "channel", "a", "b")
+    assert "ratio" not in found, "a measure of one group alone"
     assert found[["channel", "other", "to_stage"]].to_numpy().tolist() == [["a", "b", "met"], ["a", "b", "paid"]]
     sides = (rates[rates["channel"] == name].drop(columns="channel") for name in "ab")
     pd.testing.assert_frame_equal(found.drop(columns=["channel", "other"]), rate_difference(*sides))

@@ -1,6 +1,7 @@
 """The committed notebooks: run as they stand, compared output by output, and the comparison itself tested."""
 
 import ast
+import builtins
 import contextlib
 import json
 import os
@@ -232,14 +233,54 @@ def test_a_committed_notebook_holds_something_real_to_compare(path):
     assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3"
 
 
-@pytest.mark.skipif(not COMMITTED, reason="no committed notebooks")
+def with_cells_again(path, folder):
+    """A copy in which, after all cells, the two of the set-up run again, then each other one, the last one first."""
+    notebook = nbformat.read(path, 4)
+    code = code_cells(notebook)
+    again = [*code, *code[:2], *code[:1:-1]]
+    notebook.cells = [nbformat.from_dict({**cell, "id": f"c{place}"}) for place, cell in enumerate(again)]
+    nbformat.write(notebook, folder / path.name)
+    return folder / path.name
+
+
 @pytest.mark.usefixtures("prepared")
-def test_every_code_cell_of_every_committed_notebook_gives_its_stored_outputs(tmp_path):
-    (shared := tmp_path / "shared").mkdir()
+def test_every_code_cell_gives_its_stored_outputs_and_alone_after_all_others_gives_them_again(tmp_path):
+    for name in ("shared", "notebooks"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    own = ROOT / "notebooks"
+    paths = [with_cells_again(path, tmp_path / "notebooks") if path.parent == own else path for path in COMMITTED]
     # What the pages of a run share is made by the first, here too.
-    outcomes, shown = nbval(COMMITTED, tmp_path, **{RUN_FOLDER: str(shared)})
-    expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in COMMITTED}
+    outcomes, shown = nbval(paths, tmp_path, **{RUN_FOLDER: str(tmp_path / "shared")})
+    expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in paths}
     assert outcomes == expected, shown[-8000:]
+
+
+def names_of(source, context):
+    """The names that a cell reads, or those that it gives a value."""
+    nodes = list(ast.walk(ast.parse(source)))
+    bound = {alias.asname or alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
+             for alias in node.names}  # fmt: skip
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    return names | (bound if context is ast.Store else set())
+
+
+def test_the_cookbook_has_twenty_questions_each_with_a_cell_of_five_lines_that_needs_no_other():
+    _head, *cells = nbformat.read(ROOT / "notebooks" / "cookbook.ipynb", 4).cells
+    given = set.union(*(names_of(cell.source, ast.Store) for cell in cells[:2])) | {*dir(builtins)}
+    questions, answers = cells[2::2], cells[3::2]
+    assert len(questions) == len(answers) == 20
+    for question, answer in zip(questions, answers, strict=True):
+        assert re.match(r"## .+\?\n", question.source)
+        assert len(answer.source.splitlines()) <= 5, question.source
+        assert names_of(answer.source, ast.Load) <= given | names_of(answer.source, ast.Store), question.source
+        assert not names_of(answer.source, ast.Store) & given, question.source
+
+
+def test_the_tutorial_has_ten_cells_each_with_words_before_it_and_a_frame():
+    _head, _parameters, *cells, _end = nbformat.read(ROOT / "notebooks" / "tutorial.ipynb", 4).cells
+    assert [cell.cell_type for cell in cells] == ["markdown", "code"] * 10
+    assert all('class="dataframe"' in cell.outputs[0].data["text/html"] for cell in cells[1::2])
 
 
 def test_with_one_digit_changed_exactly_that_cell_fails(subject, tmp_path):

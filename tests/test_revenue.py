@@ -122,6 +122,14 @@ def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows(
     assert row_of(shown, "(all)")["revenue"] == rows["revenue"].sum()
 
 
+@pytest.mark.parametrize("cohort", ["cohort", "cohort_month"])
+def test_cohorts_stand_in_their_order_whatever_they_brought(cohort):
+    days = pd.to_datetime(["2026-04-01", "2026-01-01", "2026-10-01"])
+    counts = pd.DataFrame([counted(paid, **{cohort: day}) for day, paid in zip(days, [FEW, MANY, FEW], strict=True)])
+    spend = pd.DataFrame({cohort: days, "spend": [10.0, 20.0, 900.0]})
+    assert returns(counts, spend)[cohort].is_monotonic_increasing
+
+
 def test_spend_and_leads_without_a_channel_are_not_each_other_s():
     rows = matured(by_channel(**{"(missing)": MANY, "Ads": FEW}), spent(**{"(missing)": 1, "Ads": 100}))
     assert rows["channel"].tolist() == ["Ads", "(missing)"]

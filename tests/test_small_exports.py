@@ -1,4 +1,4 @@
-"""Every notebook on the smallest honest exports: whatever an export lacks, each cell runs and shows something."""
+"""Every page on the smallest honest exports: whatever an export lacks, each cell runs and shows something."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import json
 from datetime import date, timedelta
 
 import pytest
-from projects import REPOSITORY, write
+from projects import PAGES, REPOSITORY, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import report_batch
 
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 STATED = """
 title = "Small"
 timezone = "Europe/Berlin"
@@ -113,7 +112,7 @@ def shown(notebook, parameters):
     return texts
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("notebook", PAGES, ids=lambda path: path.stem)
 def test_every_cell_of_every_notebook_shows_something(project, notebook) -> None:
     if (project, notebook.stem) == ("no-managers", "manager"):
         with pytest.raises(FunnelError, match='no manager "Anna" in small; known: none'):

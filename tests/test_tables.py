@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib import pyplot
+from projects import PAGES
 
 from funnelstats.config.words import speak
 from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, Panel, house_panel, show_figure
@@ -373,9 +374,8 @@ def test_every_section_is_well_formed(table):
 
 
 def test_every_table_of_a_page_is_stated_and_every_stated_one_is_shown():
-    notebooks = Path(__file__).parents[1] / "notebooks"
-    pages = [path.stem for path in notebooks.glob("*.ipynb")]
-    cells = [cell for path in notebooks.glob("*.ipynb") for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    pages = [path.stem for path in PAGES]
+    cells = [cell for path in PAGES for cell in json.loads(path.read_text("utf-8"))["cells"]]
     sources = ["".join(cell["source"]) for cell in cells]
     sources += [path.read_text(encoding="utf-8") for path in Path(charts.__file__).parents[1].glob("*/charts.py")]
     text = re.sub(r'show_section\(\s*"[^"]+"', "", "".join(sources))

@@ -21,6 +21,7 @@ from funnelstats.config.schema import TABLES
 from funnelstats.config.words import paragraphs
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.page.layout import STATED, stated, stated_column, tables
+from funnelstats.reporting.titles import LABEL_WORDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "funnelstats" / "config" / "locale"
@@ -46,7 +47,7 @@ def texts() -> dict[Text, str]:
     for path in sorted(PACKAGE.glob("*/*.html")):
         for text in _of_template(path):
             found.setdefault(text, path.name)
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for path in (NOTEBOOKS / f"{name}.ipynb" for name in sorted(LABEL_WORDS)):
         for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
             found.setdefault(text, path.name)
     for table in TABLES:

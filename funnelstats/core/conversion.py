@@ -84,7 +84,8 @@ def group_difference(rates: pd.DataFrame, by: str, group: str, other: str) -> pd
     for name in (group, other):
         if name not in set(rates[by]):
             raise FunnelError(f'no {by} "{name}"; {suggestion(name, sorted(map(str, set(rates[by]))))}')
-    sides = (rates[rates[by] == name].drop(columns=by) for name in (group, other))
+    keys = [column for column in group_columns(rates) if column != by]
+    sides = (rates.loc[rates[by] == name, [*keys, *RATE]] for name in (group, other))
     found = rate_difference(*sides)
     found.insert(0, by, group)
     found.insert(1, "other", other)

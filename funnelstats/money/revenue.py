@@ -119,7 +119,7 @@ def returns(
     spend: pd.DataFrame | None,
     to_come: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """What each group of leads costs and brings, so far and at maturity, biggest money first.
+    """What each group of leads costs and brings, so far and at maturity, biggest money first, cohorts in their order.
 
     Takes ``money_counts``, ``spend_counts`` by the same keys (None: no costs are known) and ``deals_to_come``.
     Without the last, or for a group that is not in it, all is only so far: what is known at maturity is missing, and
@@ -175,7 +175,7 @@ def returns(
         biggest_share=(rows["biggest"] / rows["revenue"]).where(rows["revenue"] > 0),
     )
     found = found.assign(verdict=_verdict(found, spent, v, keys))
-    if "cohort" in keys:
+    if {"cohort", "cohort_month"} & {*keys}:
         return found.sort_values(keys, key=lambda column: column.mask(column == MISSING), ignore_index=True)
     stake = found[["spend", "revenue_final"]].max(axis=1)
     nowhere = found[keys[0]] == MISSING if keys else stake.isna()
