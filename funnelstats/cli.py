@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LEAST = 3 * 2**30
+"""Bytes of addresses that a run asks for, most of which it never fills; with fewer, libraries wait for threads that
+could not be started, and hear no signal."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="funnelstats")
@@ -34,6 +39,9 @@ def app() -> None:
     FUNNEL is a folder of data/raw that holds a funnel.toml. A page whose data, notebook and parameters have not
     changed is kept, so a run that was interrupted goes on where it ended.
     """
+    allowed, _most = resource.getrlimit(resource.RLIMIT_AS)
+    if resource.RLIM_INFINITY != allowed < LEAST:
+        raise FunnelError(f"ulimit -v must be at least {LEAST // 1024} or unlimited, got {allowed // 1024}")
 
 
 def _how(command: Command) -> Command:
@@ -278,6 +286,9 @@ def main() -> None:
     except OSError as error:
         say(f"{error.filename or 'the run'}: {error.strerror or error}")
         sys.exit(2 if _is_input(error.filename) else 1)
+    except MemoryError:
+        say("the run: there is too little memory")
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
