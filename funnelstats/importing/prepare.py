@@ -35,11 +35,13 @@ def prepare(name: str) -> bool:
     """
     funnel = read_funnel(name)
     made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
+    folder = processed_folder(name)
+    # Also of a preparation that was killed when the new tables stood in their place.
+    remove_leftovers(folder.parent, f".{folder.name}.")
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
-    files, folder = source_files(funnel), processed_folder(name)
+    files = source_files(funnel)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, f".{folder.name}.")
     with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
         report, aside = canonical_tables(con, funnel, files)
         _publish(con, room, folder, aside, {**made_from, **report})
