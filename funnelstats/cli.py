@@ -18,6 +18,7 @@ import click
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
 from funnelstats.config.project import new_project
+from funnelstats.config.pseudonyms import ENDING, stated_name
 from funnelstats.reporting.console import progress, say
 from funnelstats.reporting.processes import start_importing
 
@@ -49,6 +50,7 @@ def _how(command: Command) -> Command:
     for option in (
         click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pages made at once."),
         click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
+        click.option("--anonymise", is_flag=True, help="Pseudonyms for people, companies and leads."),
     ):
         command = option(command)
     return command
@@ -167,6 +169,7 @@ def report(
     parameter: tuple[tuple[str, str], ...],
     language: str,
     jobs: int | None,
+    anonymise: bool,
 ) -> None:
     """Render one notebook of notebooks/ to reports/FUNNEL/NOTEBOOK."""
     given = [*parameter, *([("language", language)] if language else [])]
@@ -174,11 +177,16 @@ def report(
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
     start_importing()
+    funnel = _named(funnel, anonymise)
     _prepare(funnel)
     from funnelstats.reporting.periods import report_batch
 
     batch = report_batch(notebook, funnel, dict(given))
     _render(funnel, batch, whole=False, jobs=jobs)
+
+
+def _named(funnel: str, anonymise: bool) -> str:
+    return stated_name(funnel) + ENDING if anonymise else funnel
 
 
 def _prepare(funnel: str) -> None:
@@ -201,12 +209,14 @@ def _make(
     *,
     only: tuple[str, ...],
     jobs: int | None,
+    anonymise: bool,
     team_needed: bool = False,
     **asked: str,
 ) -> Batch:
     """The pages of one or several periods."""
     # It imports for seconds, meanwhile the pages are told.
     start_importing()
+    funnel = _named(funnel, anonymise)
     _prepare(funnel)
     from funnelstats.reporting.periods import period_batch
 
