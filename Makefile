@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: report test notebooks sample lab simulate fuzz lock
+.PHONY: report test notebooks sample lab docs simulate fuzz spark bench lock
 
 report: .venv/ready  ## the last complete week of the sample as HTML
 	$(BIN)/funnelstats weekly sample
@@ -22,6 +22,10 @@ lab: .venv/ready  ## JupyterLab on the notebooks
 	$(BIN)/jupyter trust notebooks/*.ipynb
 	$(BIN)/jupyter lab notebooks
 
+docs: .venv/ready  ## the site of the documentation, under build/site
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/python tests/golden/write.py
@@ -35,6 +39,15 @@ simulate: .venv/ready  ## the long simulations behind docs/simulations.md
 
 fuzz: .venv/ready  ## a hundred times the damage that make test does to files, statements and exports
 	FUZZ=100 $(BIN)/pytest --numprocesses auto tests/robustness
+
+spark: .venv/ready  ## the tests on Spark, which make test skips where it is not there; needs Java
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[spark]"
+	$(BIN)/pytest -k spark tests
+
+bench: .venv/ready  ## preparing, counting and growth beside the same by hand; docs/performance.md has the figures
+	$(BIN)/python benchmarks/preparing.py 300000 3
+	$(BIN)/python benchmarks/scale.py 250000 2500000
+	$(BIN)/python benchmarks/incidence.py
 
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv

@@ -247,7 +247,9 @@ def test_wins_without_a_date_that_could_lift_a_step_to_its_floor_leave_it_undeci
     verdicts = versus_target(counts, funnel_of(step(target=0.8)))
     assert verdicts["verdict"].tolist() == ["red"]
 
-    def judged(won: int) -> str:
-        return with_undated(verdicts, counts.assign(won=won, unseen=0, ended=0))["verdict"].item()
+    def judged(won: int, unseen: int = 0) -> str:
+        return with_undated(verdicts, counts.assign(won=won, unseen=unseen, ended=0))["verdict"].item()
 
     assert [judged(won) for won in (0, 4, 60)] == ["red", "red", "undecided"]
+    # the unseen come to the leads as well: 28 of 428 lift it to 76.5 %
+    assert [judged(0, unseen) for unseen in (28, 60)] == ["red", "undecided"]

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from funnelstats.core.shared import FOLDER
+from funnelstats.config.folders import SHARED
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.tables import TABLE_MIME
 from funnelstats.reporting.committed import reexecute
@@ -237,7 +237,7 @@ def test_a_committed_notebook_holds_something_real_to_compare(path):
 def test_every_code_cell_of_every_committed_notebook_gives_its_stored_outputs(tmp_path):
     (shared := tmp_path / "shared").mkdir()
     # What the pages of a run share is made by the first, here too.
-    outcomes, shown = nbval(COMMITTED, tmp_path, **{FOLDER: str(shared)})
+    outcomes, shown = nbval(COMMITTED, tmp_path, **{SHARED: str(shared)})
     expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in COMMITTED}
     assert outcomes == expected, shown[-8000:]
 

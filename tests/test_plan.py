@@ -225,6 +225,13 @@ def test_what_a_plan_is_said_to_deliver_is_what_was_asked_for():
     assert leads_of(plan)["90%"] > leads_of(plan)["80%"] > leads_of(plan)[USUAL]
 
 
+def test_a_few_leads_that_are_nearly_sure_may_all_be_won():
+    sure = [("met", 1, 3990, 0, 0), ("met", 60, 0, 0, 10)]
+    days = pd.concat([past(4000).query("from_stage == 'lead'"), pd.DataFrame(sure, columns=list(past(1)))])
+    total = planned(days, waiting([("met", 0, 3)])).forecast.iloc[-1]
+    assert total[["expected", "deals_lower", "deals_upper"]].tolist() == [pytest.approx(3 * 0.9975), 3, 3]
+
+
 def test_leads_that_stand_longer_than_agreed_count_as_far_as_past_ones_were_watched():
     late = [("met", 2, 40, 10, 0), ("met", 15, 20, 0, 0), ("met", 30, 0, 0, 20), ("met", 40, 0, 0, 10)]
     days = pd.concat([past(400).query("from_stage == 'lead'"), pd.DataFrame(late, columns=list(past(1)))])
@@ -492,6 +499,7 @@ def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
     total = plan.forecast.iloc[-1]
     assert (np.isnan(total["expected"]), total["deals_lower"], total["deals_upper"]) == (True, 0, 99)
     assert plan.leads["leads"].iloc[:3].isna().all()
+    assert plan.leads[["pipeline", "remaining"]].isna().all(axis=None)
     assert plan_case(plan) == "unwatched"
     assert said(plan)[0].endswith("cannot be told")
     assert stage_needs(plan)["new"].isna().all()

@@ -1,13 +1,18 @@
 """Tables and queries of a PostgreSQL server as sources: read only, as text, and never a password in what is said."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from projects import ENTRIES, FUNNEL, prepared
+from projects import ENTRIES, FUNNEL, REPOSITORY, prepared, write
 
+from funnelstats import read_quality
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.files import read_database
+from funnelstats.importing.prepare import prepare
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
 
@@ -144,3 +149,28 @@ columns = { lead_id = "id", created_at = "at" }
     files = [path for path in Path().rglob("*") if path.is_file()]
     assert any(path.name == "quality.json" for path in files)
     assert not [path for path in files if b"s3cret" in path.read_bytes()]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_sample_from_a_server_is_the_sample_from_its_files(postgres, monkeypatch):
+    monkeypatch.setenv("CRM_URL", f"postgresql://tester@/postgres?host={postgres.con.info.host}")
+    raw = REPOSITORY / "data" / "raw" / "sample"
+    from_files, toml = Path("data", "raw", "files"), (raw / "funnel.toml").read_text(encoding="utf-8")
+    shutil.copytree(raw, from_files)
+    for pattern in re.findall(r'^files = \["(.*)"\]$', toml, re.M):
+        how = {"sep": None, "engine": "python", "dtype": str, "encoding": "utf-8-sig", "keep_default_na": False}
+        # a server has no row of too few fields
+        frames = [pd.read_csv(path, **how).dropna() for path in sorted(raw.glob(pattern))]
+        table = pattern.split(".")[0].rstrip("_*")
+        postgres.create_table(table, pd.concat(frames, ignore_index=True).reset_index(names="place"))
+        query = f"select * from {table} order by place"
+        toml = toml.replace(f'files = ["{pattern}"]', f'database = "env:CRM_URL"\nquery = "{query}"')
+    write(toml, name="server")
+    for name in ("files", "server"):
+        prepare(name)
+    processed = Path("data", "processed")
+    for table in ("leads", "entries", "contacts", "payments", "costs"):
+        of_files, of_server = (pd.read_parquet(processed / name / f"{table}.parquet") for name in ("files", "server"))
+        pd.testing.assert_frame_equal(of_server, of_files)
+    kept, counted = (read_quality(name).rows["rows_kept"].tolist() for name in ("files", "server"))
+    assert counted == kept

@@ -14,11 +14,11 @@ import pytest
 
 from funnelstats import weekly
 from funnelstats.config.dates import week_days
+from funnelstats.config.folders import SHARED
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, step_counts
 from funnelstats.core.flow_counts import FLOW, stage_flow
 from funnelstats.core.journeys import journeys
-from funnelstats.core.shared import FOLDER
 from funnelstats.importing.opening import alarm_window, open_funnel
 from funnelstats.page.sections import show_section
 from funnelstats.reporting.reports import Job, render_many
@@ -38,7 +38,7 @@ OWN = {
 def project(sample_project, tmp_path_factory):
     """The sample's project; what pages of a run share is made once for all tests here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(FOLDER, str(tmp_path_factory.mktemp("shared")))
+        patch.setenv(SHARED, str(tmp_path_factory.mktemp("shared")))
         yield sample_project
 
 

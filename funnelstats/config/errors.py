@@ -55,13 +55,14 @@ def need(frame: Any, name: str, *columns: str, lazy: bool = False) -> None:
     >>> import pandas as pd
     >>> need(pd.DataFrame({"manager": ["Anna"]}), "counts", "entered", "converted")
     Traceback (most recent call last):
-    funnelstats.config.errors.FunnelError: counts: no column "entered" and "converted"; known: manager
+    funnelstats.config.errors.FunnelError: counts: no columns "entered" and "converted"; known: manager
     """
     if not hasattr(frame, "to_pyarrow" if lazy else "columns"):
         kind = "a table of ibis, see tables and open_funnel" if lazy else "a DataFrame"
         raise FunnelError(f"{name}: must be {kind}, got {type(frame).__name__}")
     if lacks := [f'"{column}"' for column in columns if column not in frame.columns]:
-        raise FunnelError(f"{name}: no column {listed(lacks)}; known: {', '.join(map(str, frame.columns)) or 'none'}")
+        which = "column" if len(lacks) == 1 else "columns"
+        raise FunnelError(f"{name}: no {which} {listed(lacks)}; known: {', '.join(map(str, frame.columns)) or 'none'}")
 
 
 def visible(text: str) -> str:

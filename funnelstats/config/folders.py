@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
+SHARED = "FUNNELSTATS_SHARED"
+"""The environment variable that names the folder of what the pages of a run share; it goes with the run."""
 PATIENCE = 100
 """Twentieths of a second that somebody waits for a lock without a word."""
 

@@ -153,6 +153,7 @@ class Funnel(Spec):
     undated: Texts = ()
     correction_hours: Annotated[float, Field(ge=0)] = 1
     owner_from: Literal["entry", "first_person"] = "first_person"
+    engine: Literal["duckdb", "spark"] = "duckdb"
     stages: Annotated[tuple[Name, ...], Field(min_length=2)]
     step_into: dict[str, StepInto]
     contact: Contact = Contact()

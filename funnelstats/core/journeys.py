@@ -52,7 +52,7 @@ def stage_entries(entries: ir.Table, funnel: Funnel) -> ir.Table:
         "entered_at",
         entered_on=local_day(entries, "entered_at", "entered_on", funnel),
         manager=visible(entries.manager if "manager" in columns else blank),
-        reason=visible(entries.reason if "reason" in columns else blank),
+        reason=entries.reason if "reason" in columns else blank,
         place=entries.stage.cases(*((stage, place) for place, stage in enumerate(ordered))).cast("int64"),
     )
 
@@ -88,8 +88,7 @@ def _spark_clock(at: dt.timestamp, zone: str) -> dt.timestamp:
 
 def visible(text: ir.StringValue) -> ir.StringValue:
     """The text, with null and blank shown as "(missing)"; `unknown` and `-` stay what they are."""
-    filled = text.fill_null("")
-    return (filled.strip() == "").ifelse(MISSING, filled)
+    return text.re_search(r"[^ \t\n\v\f\r]").fill_null(False).ifelse(text, MISSING)
 
 
 def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
@@ -214,7 +213,7 @@ def _steps_back(ordered: ir.Table, found: ir.Table, funnel: Funnel) -> ir.Table:
 
 def _ends(rows: ir.Table) -> ir.Table:
     """The first of each kind of end of an episode, and the first reason given for its loss."""
-    ends = rows.filter(rows.stage.isin(ENDS))
+    ends = rows.filter(rows.stage.isin(ENDS)).mutate(reason=visible(rows.reason))
     lost = ends.stage == "lost"
     given = lost & (ends.reason != MISSING)
     turn = ibis.row_number().over(ibis.window(group_by=EPISODE, order_by=["entered_at", "reason"]))

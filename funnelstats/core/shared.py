@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 import ibis.expr.types as ir
 
-FOLDER = "FUNNELSTATS_SHARED"
-"""The environment variable that names the folder."""
+from funnelstats.config.folders import SHARED
 
 Frames = TypeVar("Frames", bound=tuple[Any, ...])
 
@@ -27,7 +26,7 @@ def made_once(name: str, make: Callable[[], Frames], engine: Any) -> Frames:
     ``name`` is a file name that says all it depends on within the run. Whoever asks while it is being made waits.
     Lazy tables are kept as Parquet files, which ``engine``, an ibis backend, reads.
     """
-    folder = os.environ.get(FOLDER)
+    folder = os.environ.get(SHARED)
     if not folder:
         return make()
     path = Path(folder, f"{name}.pickle")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,7 @@ import pandas as pd
 
 from funnelstats.config.dates import month_days, parse_day, week_days
 from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.folders import SHARED
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
@@ -66,11 +69,35 @@ def open_funnel(
         raise FunnelError(f"data/processed/{name} is not there yet: run  funnelstats prepare {name}")
     if made_from != input_fingerprint(funnel):
         raise FunnelError(f"data/raw/{name} has changed since it was prepared: run  funnelstats prepare {name}")
-    con = ibis.duckdb.connect()
+    # What does not fit into memory goes where the run, or the system, puts its temporary files.
+    spilled = os.environ.get(SHARED) or tempfile.gettempdir()
+    con = _spark() if funnel.engine == "spark" else ibis.duckdb.connect(temp_directory=spilled)
     known = None if as_of is None else parse_day(as_of)
     paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES if table in Tables._fields]
     tables = Tables(*(_known_table(con, path, known, made_from) for path in paths))
     return funnel, part_of(tables, where) if where else tables
+
+
+def _spark() -> ibis.BaseBackend:
+    """A session of Spark, on the master that SPARK_MASTER names, else on this machine. Raises FunnelError without."""
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise FunnelError('engine = "spark" needs it: pip install "funnelstats[spark]"') from error
+    master = os.environ.get("SPARK_MASTER", "local[*]")
+    options = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.enabled": False,
+        "spark.ui.showConsoleProgress": False,
+        "spark.log.level": "ERROR",
+    }
+    if master.startswith("local"):
+        options["spark.sql.shuffle.partitions"] = os.cpu_count() or 1  # its 200 are meant for a cluster
+    try:
+        return ibis.pyspark.connect(SparkSession.builder.master(master).config(map=options).getOrCreate())
+    except PySparkException as error:
+        raise FunnelError(f'engine = "spark": no session on {master}; is Java there? {error}') from error
 
 
 def part_values(leads: ir.Table, column: str) -> list[str]:

@@ -95,7 +95,8 @@ def plan_leads(
     - ``a_week, a_day``: of five working days, and of one
     - ``delivers``: probability that so many leads make the goal; ``expected``: deals, those of open leads included
     """
-    if np.isnan(of_open.mean):
+    pipeline = of_open.mean
+    if np.isnan(pipeline):
         of_open = Deals(0.0, 0.0, np.zeros(len(of_open.errors)))
     chance = new.brings.mean
     few = new.deals_seen < FEWEST_DEALS
@@ -123,8 +124,8 @@ def plan_leads(
     days = new.working_days or np.nan
     return plans.assign(
         certainty=[*probabilities, np.nan, np.nan],
-        pipeline=of_open.mean,
-        remaining=remaining,
+        pipeline=pipeline,
+        remaining=np.nan if np.isnan(pipeline) else remaining,
         leads=certain,
         leads_lower=lower,
         leads_upper=upper,

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from funnelstats.config.folders import own_folder, remove_leftovers
-from funnelstats.core.shared import FOLDER
+from funnelstats.config.folders import SHARED, own_folder, remove_leftovers
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process
@@ -29,7 +28,7 @@ _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 _PART, _SHARED = ".part-", "funnelstats-"
 """How the folders of a page being made begin, and those of what the pages of a run share."""
 
-CELL_SECONDS = 120
+CELL_SECONDS = 600
 """What a cell may take before its page is given up."""
 
 
@@ -203,7 +202,7 @@ def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None
     from funnelstats.reporting.engine import execute
 
     common.mkdir(exist_ok=True)
-    os.environ |= {"IPYTHONDIR": str(executed.parent), FOLDER: str(common)}
+    os.environ |= {"IPYTHONDIR": str(executed.parent), SHARED: str(common)}
     notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
     doing("its page")
     tables = tables_of(notebook)

@@ -1,0 +1,105 @@
+"""Seconds and memory as entries grow: `python benchmarks/scale.py [leads ...] [spark]`, 250,000 and 1,000,000 if none.
+
+Each way counts leads by manager, week and step from the same Parquet file, in a process of its own: this package on
+DuckDB, SQL written for nothing else, and, where asked for, this package on Spark. Stops where they count differently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+import ibis
+from counting import AS_OF, BY_HAND, ENTRIES, STAGES, funnel_of
+
+from funnelstats.core.counts import step_counts
+from funnelstats.core.journeys import journeys
+
+COUNTS = ["manager", "week", "entered", "converted", "too_recent"]
+MEMORY = "2GB"
+
+
+def ours(con, path):
+    return step_counts(
+        journeys(con.read_parquet(path), funnel_of(STAGES)), funnel_of(STAGES), AS_OF, ["manager", "week"]
+    )
+
+
+def on_duckdb(path):
+    con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(path.parent / "spilled"))
+    return ours(con, path)
+
+
+def by_hand(path):
+    con = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(path.parent / "spilled")})
+    con.execute(f"create view entries as select * from read_parquet('{path}')")
+    return con.execute(BY_HAND.format(stages=list(STAGES), as_of=AS_OF)).df()
+
+
+def on_spark(path):
+    from funnelstats.importing.opening import _spark
+
+    return ours(_spark(), path)
+
+
+WAYS = {"funnelstats": on_duckdb, "by hand": by_hand, "funnelstats on Spark": on_spark}
+
+
+def measured(way, path):
+    """What one way takes in a process of its own: seconds, those of the processor, GB, and a digest of its counts."""
+    run = subprocess.run(
+        [sys.executable, __file__, "--one", way, str(path)], capture_output=True, text=True, check=True
+    )
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def one(way, path):
+    started = time.perf_counter()
+    counts = WAYS[way](Path(path))[COUNTS].astype(str)
+    seconds = time.perf_counter() - started
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "processor": sum(each.ru_utime + each.ru_stime for each in used),
+                "peak": max(each.ru_maxrss for each in used) / 2**20,
+                "counts": hashlib.sha256(counts.to_csv(index=False).encode()).hexdigest(),
+            }
+        )
+    )
+
+
+def main(sizes, ways):
+    print(f"{'entries':>12}  {'way':<22} {'s':>7} {'of processor':>13} {'peak GB':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        for leads in sizes:
+            path = Path(folder, f"{leads}.parquet")
+            con = duckdb.connect()
+            con.execute(f"copy ({ENTRIES.format(leads=leads, stages=list(STAGES))}) to '{path}' (format parquet)")
+            (entries,) = con.execute(f"select count(*) from '{path}'").fetchone()
+            con.close()
+            counted = set()
+            for way in ways:
+                found = measured(way, path)
+                counted.add(found["counts"])
+                print(
+                    f"{entries:>12,}  {way:<22} {found['seconds']:7.1f} {found['processor']:13.1f} {found['peak']:8.2f}"
+                )
+            assert len(counted) == 1, "the ways count differently"
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    if words[:1] == ["--one"]:
+        one(*words[1:])
+    else:
+        asked = [int(word) for word in words if word.isdigit()]
+        main(asked or [250_000, 1_000_000], [*WAYS][: 3 if "spark" in words else 2])

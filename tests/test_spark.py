@@ -1,0 +1,45 @@
+"""The team's page of the sample, counted on Spark: the same bytes as on DuckDB."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from projects import REPOSITORY
+
+from funnelstats import cli, open_funnel
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.prepare import prepare
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def made(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["funnelstats", "report", "weekly", "sample", "-p", "week", "2026-W26"])
+    cli.main()
+    made = {path.name: path.read_bytes() for path in Path("reports/sample/weekly").glob("weekly-*")}
+    shutil.rmtree("reports")
+    return made
+
+
+def test_a_page_is_the_same_whatever_it_is_counted_on(monkeypatch):
+    pytest.importorskip("pyspark", reason="Spark needs funnelstats[spark]")
+    if not shutil.which("java"):
+        pytest.skip("Spark needs Java")
+    Path("notebooks").symlink_to(REPOSITORY / "notebooks")
+    shutil.copytree(REPOSITORY / "data" / "raw" / "sample", "data/raw/sample")
+    on_duckdb = made(monkeypatch)
+    toml = Path("data/raw/sample/funnel.toml")
+    toml.write_text('engine = "spark"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    assert len(on_duckdb) > 10
+    assert made(monkeypatch) == on_duckdb
+
+
+def test_without_spark_the_line_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+    shutil.copytree(REPOSITORY / "data" / "raw" / "sample", "data/raw/sample")
+    toml = Path("data/raw/sample/funnel.toml")
+    toml.write_text('engine = "spark"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    prepare("sample")
+    with pytest.raises(FunnelError, match=r'^engine = "spark" needs it: pip install "funnelstats\[spark\]"$'):
+        open_funnel("sample")

@@ -1,0 +1,42 @@
+"""Fills the page of names, `docs/api.md`: every public one of the package and its rooms, with its docstring."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import griffe
+
+PACKAGE = Path(__file__).parents[1] / "funnelstats"
+ROOMS = ("team", "leads", "contacts", "refusals", "loop", "money", "plan")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Where the functions and classes are defined that a module of public names imports; its constants left out."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            home = node.module if node.module.startswith("funnelstats.") else f"funnelstats.{node.module}"
+            yield from (f"{home}.{alias.name}" for alias in node.names if not alias.name.isupper())
+
+
+def on_page_markdown(markdown: str, page: Any, **_options: Any) -> str:
+    """What mkdocs calls for every page."""
+    if page.file.src_uri != "api.md":
+        return markdown
+    rooms = {"fs": PACKAGE / "__init__.pyi", **{f"fs.{room}": PACKAGE / room / "__init__.py" for room in ROOMS}}
+    parts = [markdown]
+    for title, path in rooms.items():
+        parts += [f"## {title}", *(f"::: {name}" for name in imported(path))]
+    return "\n\n".join(parts)
+
+
+class Examples(griffe.Extension):
+    """Shows what a docstring executes as code: paragraphs that begin with >>>."""
+
+    def on_instance(self, *, obj: griffe.Object, **_options: Any) -> None:
+        if obj.docstring:
+            text = obj.docstring.value
+            obj.docstring.value = re.sub(r"^(>>> .*(?:\n.+)*)", r"```pycon\n\1\n```", text, flags=re.M)
