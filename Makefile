@@ -51,7 +51,7 @@ bench: .venv/ready  ## preparing, counting and growth beside the same by hand; d
 
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --no-emit-index-url --generate-hashes \
 		--python-version 3.11 --extra test pyproject.toml -o requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
@@ -60,6 +60,6 @@ lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv is missing; on Debian: apt install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

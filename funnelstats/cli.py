@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shlex
 import signal
 import sys
@@ -17,6 +18,7 @@ import click
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
 from funnelstats.config.project import new_project
+from funnelstats.config.pseudonyms import ENDING, stated_name
 from funnelstats.reporting.console import progress, say
 from funnelstats.reporting.processes import start_importing
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from funnelstats.reporting.periods import Batch
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+LEAST = 3 * 2**30
+"""Bytes of addresses that a run asks for, most of which it never fills; with fewer, libraries wait for threads that
+could not be started, and hear no signal."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,6 +40,9 @@ def app() -> None:
     FUNNEL is a folder of data/raw that holds a funnel.toml. A page whose data, notebook and parameters have not
     changed is kept, so a run that was interrupted goes on where it ended.
     """
+    allowed, _most = resource.getrlimit(resource.RLIMIT_AS)
+    if resource.RLIM_INFINITY != allowed < LEAST:
+        raise FunnelError(f"ulimit -v must be at least {LEAST // 1024} or unlimited, got {allowed // 1024}")
 
 
 def _how(command: Command) -> Command:
@@ -41,6 +50,7 @@ def _how(command: Command) -> Command:
     for option in (
         click.option("--jobs", type=click.IntRange(1), metavar="N", help="Pages made at once."),
         click.option("--language", default="", metavar="en|ru", help="The funnel's own if not given."),
+        click.option("--anonymise", is_flag=True, help="Pseudonyms for people, companies and leads."),
     ):
         command = option(command)
     return command
@@ -159,6 +169,7 @@ def report(
     parameter: tuple[tuple[str, str], ...],
     language: str,
     jobs: int | None,
+    anonymise: bool,
 ) -> None:
     """Render one notebook of notebooks/ to reports/FUNNEL/NOTEBOOK."""
     given = [*parameter, *([("language", language)] if language else [])]
@@ -166,11 +177,16 @@ def report(
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise FunnelError(f"-p {repeated[0]} is given twice; once is enough")
     start_importing()
+    funnel = _named(funnel, anonymise)
     _prepare(funnel)
     from funnelstats.reporting.periods import report_batch
 
     batch = report_batch(notebook, funnel, dict(given))
     _render(funnel, batch, whole=False, jobs=jobs)
+
+
+def _named(funnel: str, anonymise: bool) -> str:
+    return stated_name(funnel) + ENDING if anonymise else funnel
 
 
 def _prepare(funnel: str) -> None:
@@ -193,12 +209,14 @@ def _make(
     *,
     only: tuple[str, ...],
     jobs: int | None,
+    anonymise: bool,
     team_needed: bool = False,
     **asked: str,
 ) -> Batch:
     """The pages of one or several periods."""
     # It imports for seconds, meanwhile the pages are told.
     start_importing()
+    funnel = _named(funnel, anonymise)
     _prepare(funnel)
     from funnelstats.reporting.periods import period_batch
 
@@ -278,6 +296,9 @@ def main() -> None:
     except OSError as error:
         say(f"{error.filename or 'the run'}: {error.strerror or error}")
         sys.exit(2 if _is_input(error.filename) else 1)
+    except MemoryError:
+        say("the run: there is too little memory")
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)

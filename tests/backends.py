@@ -178,6 +178,9 @@ class Episode:
     entries: list = field(default_factory=list)
     ends: list = field(default_factory=list)
     undated: str | None = None
+    system_users: tuple = ()
+    nobodys: set = field(default_factory=set)
+    """Stages logged without any manager."""
 
     def opened(self, stages):
         """Where a reopened episode begins: the stages before that are none of its own."""
@@ -225,13 +228,18 @@ class Episode:
 
     def holder(self, stage, stages):
         """The first person who had it at the stage before it moved on, or whoever had it at its entry."""
+        if stage in self.nobodys:
+            return MISSING
         following = stages[stages.index(stage) + 1 :]
         moved = self.first(following[0], stages) if following else None
         own = self.entry(stage, stages)
+        nobody = (MISSING, *self.system_users)
         people = [
             entry
             for entry in self.entries
-            if entry.stage == stage and owner(entry) != MISSING and not (moved and entry.entered_at > moved.entered_at)
+            if entry.stage == stage
+            and owner(entry) not in nobody
+            and not (moved and entry.entered_at > moved.entered_at)
             if (entry.entered_on - own.entered_on).days <= TAKEN_WITHIN
         ]
         return owner(self.earliest(people, stages) or own)
@@ -291,11 +299,15 @@ def reason(entry):
     return entry.reason if isinstance(entry.reason, str) else MISSING
 
 
-def episodes_of(frame, stages, hours=1):
+def episodes_of(frame, stages, hours=1, system_users=()):
     """Every lead episode of the entries, by a loop; an end put right within the hours is none."""
     found = []
     places = [*stages, *ENDS]
     dated = frame[frame["entered_at"].notna()]
+    owners = {}
+    for entry in dated.itertuples(index=False):
+        owners.setdefault(entry.stage, set()).add(owner(entry))
+    whose = {"system_users": system_users, "nobodys": {stage for stage, names in owners.items() if names == {MISSING}}}
     for lead, rows in dated.groupby("lead_id"):
         history = list(rows.itertuples(index=False))
         times = [entry.entered_at for entry in history if entry.stage in stages]
@@ -312,14 +324,14 @@ def episodes_of(frame, stages, hours=1):
 
         history = [entry for entry in history if not put_right(entry)]
         history.sort(key=lambda e: (counts_at(e), places.index(e.stage)))
-        current = Episode(lead, 1)
+        current = Episode(lead, 1, **whose)
         found.append(current)
         for entry in history:
             if entry.stage in ENDS:
                 current.ends.append(entry)
                 continue
             if current.ends:
-                current = Episode(lead, current.number + 1)
+                current = Episode(lead, current.number + 1, **whose)
                 found.append(current)
             current.entries.append(entry)
         undated = set(frame[(frame["lead_id"] == lead) & frame["entered_at"].isna()]["stage"])

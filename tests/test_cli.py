@@ -401,6 +401,26 @@ def test_an_input_that_may_not_be_read_is_one_line_and_exit_2(name, run, project
     assert err.endswith(f"{name}: Permission denied\n")
 
 
+@pytest.mark.parametrize("command", [["prepare", NAME], ["weekly", NAME], ["report", "greeting", NAME]])
+def test_a_run_with_too_few_addresses_is_refused_in_one_line_before_anything_is_made(command, project) -> None:
+    words = f"ulimit -v 800000; exec {sys.executable} -m funnelstats {' '.join(command)}"
+    before = state(project)
+    done = subprocess.run(["bash", "-c", words], cwd=project, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "ulimit -v must be at least 3145728 or unlimited, got 800000\n"
+    assert state(project) == before
+
+
+def test_a_run_whose_memory_is_used_up_says_so_and_fails(monkeypatch, capsys) -> None:
+    def full():
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "app", lambda **_: full())
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    assert capsys.readouterr().err == "the run: there is too little memory\n"
+
+
 def test_what_is_stated_and_never_occurs_is_a_warning_of_prepare(run, project) -> None:
     toml = TEAM.replace('["Robot"]', '["Robbot"]')
     write(toml, {"entries.csv": "id,stage,at,who\n", "leads.csv": LEADS}, name="odd")

@@ -1,12 +1,12 @@
 """Counts of steps and outcomes: the README's counting rules on a few leads, then against a plain loop."""
 
-from collections import Counter
-from datetime import date, timedelta
+from datetime import date
 
 import ibis
 import pandas as pd
 import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
+from loops import looped_days, looped_overall, looped_steps
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
@@ -144,41 +144,6 @@ def test_what_was_known_then_does_not_change_by_what_came_later(duckdb, seed):
         )
 
 
-def looped_counts(episodes, pairs, between):
-    found = {}
-    for episode in episodes:
-        for before, after, days in pairs:
-            stay = episode.stay(before, STAGES)
-            if stay is None or not between[0] <= stay[0] <= min(AS_OF, between[1]):
-                continue
-            counted = found.setdefault((stay[1], before, after), Counter())
-            reached = episode.first(after, STAGES)
-            if stay[0] + timedelta(days) > AS_OF:
-                counted["too_recent"] += 1
-                continue
-            counted["entered"] += 1
-            counted["converted"] += bool(reached and reached.entered_on <= stay[0] + timedelta(days))
-    return {key: tuple(counted[name] for name in counts.COUNTS) for key, counted in found.items()}
-
-
-def looped_days(episodes, between):
-    found = {}
-    for episode in episodes:
-        for stage in STAGES[:-1]:
-            stay = episode.stay(stage, STAGES)
-            if stay is None or not between[0] <= stay[0] <= min(AS_OF, between[1]):
-                continue
-            entered_on, manager, left_on, outcome = stay
-            name = "advanced"
-            if outcome != "advanced":
-                end = episode.end()
-                name, left_on = "lost", end and max(entered_on, end.entered_on)
-            if left_on is None or left_on > AS_OF:
-                name, left_on = "open", AS_OF
-            found.setdefault((manager, stage, (left_on - entered_on).days), Counter())[name] += 1
-    return {key: tuple(counted[name] for name in counts.OUTCOMES) for key, counted in found.items()}
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_counts_equal_a_loop_over_random_histories(con, seed):
     frame = random_entries(seed, STAGES)
@@ -186,14 +151,12 @@ def test_counts_equal_a_loop_over_random_histories(con, seed):
     episodes = episodes_of(frame, STAGES)
     between = (date(2026, 1, 3), date(2026, 2, 8))
     arguments = {"by": ["manager"], "entered_between": between}
-    steps = [(step.from_stage, step.to_stage, step.horizon_days) for step in RANDOM.steps]
-    overall = [(STAGES[0], STAGES[n], sum([5, 9, 14][:n])) for n in (1, 2, 3)]
-    for count, pairs in ((step_counts, steps), (overall_counts, overall)):
+    for count, looped in ((step_counts, looped_steps), (overall_counts, looped_overall)):
         found = {row[:3]: row[3:] for row in rows_of(count(lazy, RANDOM, AS_OF, **arguments))}
-        assert found == looped_counts(episodes, pairs, between)
+        assert found == looped(episodes, RANDOM, AS_OF, between)
         assert min(map(sum, zip(*found.values(), strict=True))) > 0
     found = {row[:3]: row[3:] for row in rows_of(outcome_days(lazy, RANDOM, AS_OF, **arguments))}
-    assert found == looped_days(episodes, between)
+    assert found == looped_days(episodes, RANDOM, AS_OF, between)
     assert min(map(sum, zip(*found.values(), strict=True))) > 0
 
 

@@ -28,8 +28,8 @@ def locked():
     """Versions of every package in the lock; several where they depend on the version of Python."""
     versions = {}
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            requirement = Requirement(line)
+        if not line.startswith((" ", "#")):
+            requirement = Requirement(line.removesuffix("\\"))
             versions.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return versions
 
@@ -73,6 +73,14 @@ def test_every_line_of_the_lock_is_one_exact_version() -> None:
     assert [str(pin) for pin in pins if pin.url] == []
 
 
+def test_every_package_of_the_lock_has_hashes_and_nothing_else_is_installed() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    packages = [place for place, line in enumerate(lines) if not line.startswith(" ")]
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines if line.startswith(" "))
+    assert [lines[place] for place in packages if not lines[place + 1].startswith("    --hash=")] == []
+    assert "--require-hashes --requirement requirements.lock" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def test_a_package_locked_twice_says_which_python_gets_which() -> None:
     twice = {name: versions for name, versions in locked().items() if len(versions) > 1}
     assert {name for name, versions in twice.items() if not all(pin.marker for pin in versions)} == set()
@@ -98,7 +106,9 @@ def test_upper_bounds_are_only_those_with_a_known_break_and_the_break_is_said() 
 
 def test_conda_installs_the_lock_on_the_same_python() -> None:
     lines = environment()
-    assert {"-r requirements.lock", "-e ."} <= set(lines)
+    # pip takes nothing that has no hash in one go with what has
+    assert "-r requirements.lock" in lines
+    assert "-e ." not in lines
     (python,) = [line.removeprefix("python") for line in lines if line.startswith("python")]
     assert SpecifierSet(python) == SpecifierSet(PROJECT["requires-python"])
 

@@ -196,13 +196,14 @@ def test_an_unchanged_page_is_not_made_again_and_the_same_inputs_give_the_same_b
     assert render_many([team(first, "2")])[0].state == "made"
 
 
-def test_a_page_beside_newer_tables_is_made_again_since_a_run_was_killed_between_them(demo, tmp_path):
+@pytest.mark.parametrize(("newer", "older"), [("team.numbers.csv", "team.html"), ("team.html", "run.json")])
+def test_a_page_that_a_killed_run_left_half_told_is_made_again(newer, older, demo, tmp_path):
     def team():
         return Job(demo, {}, tmp_path / "team.html", "Team", fingerprint="1")
 
     assert render_many([team()])[0].state == "made"
-    later = (tmp_path / "team.html").stat().st_mtime_ns + 1
-    os.utime(tmp_path / "team.numbers.csv", ns=(later, later))
+    later = (tmp_path / older).stat().st_mtime_ns + 1
+    os.utime(tmp_path / newer, ns=(later, later))
     assert render_many([team()])[0].state == "made"
     assert render_many([team()])[0].state == "unchanged"
 

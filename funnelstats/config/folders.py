@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -50,10 +50,14 @@ def _wait_for(handle: int, folder: Path) -> None:
 @contextmanager
 def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """A new private folder in the parent, its name this prefix and eight letters; it is removed at the end."""
-    made = Path(tempfile.mkdtemp(".new", prefix, parent))
-    with locked(made):
-        # Only now, locked, has it a name by which others look for what is left behind.
-        folder = made.rename(made.with_suffix(""))
+    with ExitStack() as stack:
+        while True:
+            folder = Path(tempfile.mkdtemp("", prefix, parent))
+            # Until it is locked another run may take it for one that was left behind.
+            with suppress(FileNotFoundError, BlockingIOError):
+                stack.enter_context(locked(folder, wait=False))
+                if folder.exists():
+                    break
         try:
             yield folder
         finally:

@@ -35,6 +35,7 @@ from funnelstats.config.kinds import (
     Zone,
 )
 from funnelstats.config.mistakes import contradictions
+from funnelstats.config.pseudonyms import ENDING, project_key, pseudonym, stated_name
 from funnelstats.config.schema import TABLES
 from funnelstats.config.sources import Join, Source, Sources, Spec, frozen
 
@@ -170,7 +171,7 @@ class Funnel(Spec):
     @property
     def folder(self) -> Path:
         """Where its export lies."""
-        return project_root() / "data" / "raw" / self.name
+        return project_root() / "data" / "raw" / stated_name(self.name)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -259,8 +260,11 @@ def project_root() -> Path:
 def read_funnel(name: str) -> Funnel:
     """The funnel stated in ``data/raw/<name>/funnel.toml``; from here on weeks and quarters are its own.
 
-    Raises FunnelError that lists every mistake of the file.
+    Under the name and ".anonymous" it is the same funnel with pseudonyms for people, and no notes or addresses. Raises
+    FunnelError that lists every mistake of the file.
     """
+    if name.endswith(ENDING):
+        return _anonymous(read_funnel(stated_name(name)), name)
     raw = project_root() / "data" / "raw"
     path = raw / name / "funnel.toml"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
@@ -280,6 +284,20 @@ def read_funnel(name: str) -> Funnel:
     except (RecursionError, ValueError) as error:
         raise FunnelError(f"{shown}: not a funnel: nested too deep, or a number without end") from error
     return checked(stated, name, needed=("leads", "entries"), where=f"{shown}: ")
+
+
+def _anonymous(stated: Funnel, name: str) -> Funnel:
+    key = project_key(project_root())
+
+    def hidden(manager: str) -> str:
+        return pseudonym("Manager", manager, key)
+
+    steps = {
+        stage: step.model_copy(update={"targets": {hidden(who): share for who, share in step.targets.items()}})
+        for stage, step in stated.step_into.items()
+    }
+    people = {"system_users": tuple(map(hidden, stated.system_users)), "step_into": steps}
+    return stated.model_copy(update={"name": name, "lead_url": None, "notes": (), **people})
 
 
 def funnel(

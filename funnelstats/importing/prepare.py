@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, gathered, suggestion
 from funnelstats.config.folders import own_folder, remove_leftovers
 from funnelstats.config.funnel import Funnel, project_root, read_funnel
+from funnelstats.config.pseudonyms import project_key, pseudonym, stated_name
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
 from funnelstats.importing.cells import PLACE
 from funnelstats.importing.source_rows import Files
-from funnelstats.importing.sql import Connection, columns_in, engine, text
+from funnelstats.importing.sql import Columns, Connection, columns_in, engine, quoted, text
 from funnelstats.importing.table_facts import odd_facts
 
 
@@ -35,19 +37,27 @@ def prepare(name: str) -> bool:
     """
     funnel = read_funnel(name)
     made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
+    folder = processed_folder(name)
+    # Also of a preparation that was killed when the new tables stood in their place.
+    remove_leftovers(folder.parent, f".{folder.name}.")
     if made_from["fingerprint"] and made_from == _made_from(name):
         return False
-    files, folder = source_files(funnel), processed_folder(name)
+    files = source_files(funnel)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder.parent, f".{folder.name}.")
     with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
-        report, aside = canonical_tables(con, funnel, files)
+        report, aside = canonical_tables(con, read_funnel(stated_name(name)), files, shown=funnel)
         _publish(con, room, folder, aside, {**made_from, **report})
     return True
 
 
-def canonical_tables(con: Connection, funnel: Funnel, files: Files) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Make all tables in the engine; their accounts and what is odd, and the rows and cells set aside."""
+def canonical_tables(
+    con: Connection, funnel: Funnel, files: Files, shown: Funnel | None = None
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Make all tables in the engine; their accounts and what is odd, and the rows and cells set aside.
+
+    ``shown`` is the funnel as pages show it: where that is anonymous, pseudonyms stand in the tables, and what is set
+    aside or odd quotes no cell.
+    """
     read: dict[str, Canonical] = {}
 
     def read_table(table: str) -> None:
@@ -63,8 +73,34 @@ def canonical_tables(con: Connection, funnel: Funnel, files: Files) -> tuple[dic
         assert account["rows_in"] == parts, f"{table}: {account['rows_in']} rows in, {parts} accounted for"
     odd = [fact for found in read.values() for fact in found.odd]
     tables = {table: columns_in(con, table) for table in read if table != "rates"}
+    if shown and shown.name != funnel.name:
+        _hide_names(con, tables, shown)
+        aside, odd, funnel = aside.assign(value=""), [fact._replace(mend="") for fact in odd], shown
+        for found in read.values():
+            # what is left out as declared is told by header and value
+            headers = Counter[str]()
+            for why, count in found.account["ignored"].items():
+                headers[why.partition(" = ")[0]] += count
+            found.account["ignored"] = dict(headers)
     facts = odd_facts(con, tables, funnel, [*odd, *doubtful_units(con, tables, funnel)])
     return {"tables": {table: found.account for table, found in read.items()}, "facts": facts}, aside
+
+
+def _hide_names(con: Connection, tables: Columns, funnel: Funnel) -> None:
+    """Put pseudonyms in place of the people, companies and ids of leads of all tables."""
+    key = project_key(project_root())
+    kinds = {funnel.lead_base.company: "Company", "manager": "Manager", "lead_id": "Lead"}
+    for table, columns in tables.items():
+        for column, kind in kinds.items():
+            if columns.get(column) != "VARCHAR":
+                continue
+            names = con.execute(f"SELECT DISTINCT {quoted(column)} FROM {table}").fetchnumpy()[column]
+            known = pd.DataFrame({"_name": pd.Series(names, dtype="str").dropna()})
+            known["_shown"] = [pseudonym(kind, name, key) for name in known["_name"]]
+            assert known["_shown"].is_unique, f"two names of {table}.{column} have one pseudonym"
+            con.register("known", known)
+            con.execute(f"UPDATE {table} SET {quoted(column)} = _shown FROM known WHERE {quoted(column)} = _name")
+            con.unregister("known")
 
 
 def processed_folder(name: str) -> Path:

@@ -230,8 +230,9 @@ def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
         and page.get("fingerprint") == job.fingerprint
         and page.get("state") == "made"
         and all(path.is_file() for path in (job.target, *tables))
-        # a run that was killed while it put these in their places left newer tables beside an older page
+        # a run that was killed left newer tables beside an older page, or a page that run.json does not speak of
         and all(path.stat().st_mtime_ns <= job.target.stat().st_mtime_ns for path in tables)
+        and job.target.stat().st_mtime_ns <= job.target.with_name("run.json").stat().st_mtime_ns
     )
 
 
