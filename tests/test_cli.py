@@ -178,7 +178,7 @@ def test_help_is_no_mistake(run, words) -> None:
 
 
 def test_help_names_every_command() -> None:
-    assert set(cli.app.commands) == {"init", "prepare", "weekly", "monthly", "quarterly", "report"}
+    assert set(cli.app.commands) == {"new", "init", "prepare", "weekly", "monthly", "quarterly", "report"}
     assert all(command.help for command in cli.app.commands.values())
 
 
