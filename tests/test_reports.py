@@ -196,14 +196,22 @@ def test_an_unchanged_page_is_not_made_again_and_the_same_inputs_give_the_same_b
     assert render_many([team(first, "2")])[0].state == "made"
 
 
-@pytest.mark.parametrize(("newer", "older"), [("team.numbers.csv", "team.html"), ("team.html", "run.json")])
-def test_a_page_that_a_killed_run_left_half_told_is_made_again(newer, older, demo, tmp_path):
+def newer_table(folder):
+    later = (folder / "team.html").stat().st_mtime_ns + 1
+    os.utime(folder / "team.numbers.csv", ns=(later, later))
+
+
+def another_page(folder):
+    (folder / "team.html").write_text("a page that run.json does not speak of")
+
+
+@pytest.mark.parametrize("left", [newer_table, another_page])
+def test_a_page_that_a_killed_run_left_half_told_is_made_again(left, demo, tmp_path):
     def team():
         return Job(demo, {}, tmp_path / "team.html", "Team", fingerprint="1")
 
     assert render_many([team()])[0].state == "made"
-    later = (tmp_path / older).stat().st_mtime_ns + 1
-    os.utime(tmp_path / newer, ns=(later, later))
+    left(tmp_path)
     assert render_many([team()])[0].state == "made"
     assert render_many([team()])[0].state == "unchanged"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -212,7 +213,8 @@ def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None
     # The run ends its pages by this signal, but never between two renamings.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     publish(job.target, html, tables, executed.parent)
-    return {"tables": list(tables), "verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
+    said = {"verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
+    return {"tables": list(tables), "digest": _digest(job.target), **said}
 
 
 def _reason(error: Exception) -> str:
@@ -232,8 +234,12 @@ def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
         and all(path.is_file() for path in (job.target, *tables))
         # a run that was killed left newer tables beside an older page, or a page that run.json does not speak of
         and all(path.stat().st_mtime_ns <= job.target.stat().st_mtime_ns for path in tables)
-        and job.target.stat().st_mtime_ns <= job.target.with_name("run.json").stat().st_mtime_ns
+        and page.get("digest") == _digest(job.target)
     )
+
+
+def _digest(page: Path) -> str:
+    return hashlib.blake2b(page.read_bytes(), digest_size=16).hexdigest()
 
 
 def _entry(record: Record) -> dict[str, Any]:
