@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from backends import SPARKS_OWN
 from projects import REPOSITORY
 
 from funnelstats import cli, open_funnel
@@ -22,6 +23,7 @@ def made(monkeypatch):
     return made
 
 
+@SPARKS_OWN
 def test_a_page_is_the_same_whatever_it_is_counted_on(monkeypatch):
     pytest.importorskip("pyspark", reason="Spark needs funnelstats[spark]")
     if not shutil.which("java"):
