@@ -310,3 +310,9 @@ def test_on_paper_the_first_sheet_is_full_no_word_is_cut_and_nothing_asks_for_in
 def test_a_page_that_leads_to_a_manager_names_the_file_of_that_page(folder):
     links = {link["data-page"] for link in soup_of(folder / "en" / "weekly.html").select("a.fs-page")}
     assert f"{page_name('manager', 'Иванов')}.html" in links
+
+
+def test_two_shares_of_the_whole_way_say_what_each_counts(folder):
+    words = " ".join(soup_of(folder / "en" / "weekly.html").main.get_text(" ").split())
+    assert "lead → paid, each step in time" in words
+    assert "lead → paid within 79 days in all" in words
