@@ -12,7 +12,19 @@ from funnelstats import cli, open_funnel
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("sample")
+
+
+@pytest.fixture
+def sample(tmp_path, monkeypatch):
+    """The sample's files in a working folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "data" / "raw" / "sample", "data/raw/sample")
+
+
+def state_spark():
+    toml = Path("data/raw/sample/funnel.toml")
+    toml.write_text('engine = "spark"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def made(monkeypatch):
@@ -29,19 +41,15 @@ def test_a_page_is_the_same_whatever_it_is_counted_on(monkeypatch):
     if not shutil.which("java"):
         pytest.skip("Spark needs Java")
     Path("notebooks").symlink_to(REPOSITORY / "notebooks")
-    shutil.copytree(REPOSITORY / "data" / "raw" / "sample", "data/raw/sample")
     on_duckdb = made(monkeypatch)
-    toml = Path("data/raw/sample/funnel.toml")
-    toml.write_text('engine = "spark"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    state_spark()
     assert len(on_duckdb) > 10
     assert made(monkeypatch) == on_duckdb
 
 
 def test_without_spark_the_line_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark.errors", None)
-    shutil.copytree(REPOSITORY / "data" / "raw" / "sample", "data/raw/sample")
-    toml = Path("data/raw/sample/funnel.toml")
-    toml.write_text('engine = "spark"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    state_spark()
     prepare("sample")
     with pytest.raises(FunnelError, match=r'^engine = "spark" needs it: pip install "funnelstats\[spark\]"$'):
         open_funnel("sample")

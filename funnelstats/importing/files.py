@@ -214,13 +214,17 @@ def _xes_attributes(element: ElementTree.Element) -> dict[str, str]:
 
 def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     file = pq.ParquetFile(path)
-    names = {composed(name): name for name in file.schema_arrow.names}
-    chosen = chosen_columns(path, list(names), wanted)
-    stored = [names[name] for name in chosen]
+    header, stored = _named_columns(path, file.schema_arrow.names, wanted)
     if into is None:
-        return Read(_texts(file.read(columns=stored), 1), [], "Parquet", list(names))
+        return Read(_texts(file.read(columns=stored), 1), [], "Parquet", header)
     empty = _texts(file.schema_arrow.empty_table().select(stored), 1)
-    return Read(empty, [], "Parquet", list(names), put(into, empty.schema, _batches_of(file, stored)))
+    return Read(empty, [], "Parquet", header, put(into, empty.schema, _batches_of(file, stored)))
+
+
+def _named_columns(path: Path, columns: Sequence[str], wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The names of all columns as texts have them, and what the wanted ones are called where they are stored."""
+    names = {composed(name): name for name in columns}
+    return list(names), [names[name] for name in chosen_columns(path, [*map(composed, columns)], wanted)]
 
 
 def read_database(
@@ -245,11 +249,9 @@ def read_database(
         only = {"read_only": True} if url.startswith("duckdb://") else {}
         con = ibis.connect(url, **only)
         rows = con.table(name) if query is None else con.sql(query)
-        names = {composed(column): column for column in rows.columns}
-        chosen = chosen_columns(Path(name), list(names), wanted)
+        header, stored = _named_columns(Path(name), rows.columns, wanted)
         doing = f"read {what}"
-        found = rows.select([names[column] for column in chosen]).to_pyarrow()
-        return Read(_texts(found, 1), [], "database table", list(names))
+        return Read(_texts(rows.select(stored).to_pyarrow(), 1), [], "database table", header)
     except FunnelError:
         raise
     except ImportError:
@@ -262,9 +264,8 @@ def read_database(
 
 def read_frame(frame: pa.Table, table: str, wanted: Sequence[str]) -> Read:
     """The wanted columns of a frame that is at hand."""
-    names = {composed(name): name for name in frame.column_names}
-    chosen = chosen_columns(Path(table), [*map(composed, frame.column_names)], wanted)
-    return Read(_texts(frame.select([names[name] for name in chosen]), 1), [], "frame", list(names))
+    header, stored = _named_columns(Path(table), frame.column_names, wanted)
+    return Read(_texts(frame.select(stored), 1), [], "frame", header)
 
 
 def _batches_of(file: pq.ParquetFile, stored: list[str]) -> Iterator[pa.RecordBatch]:

@@ -18,9 +18,9 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.mistakes import contradictions
 from funnelstats.config.schema import TABLES, date_column
 from funnelstats.config.sources import Source
-from funnelstats.importing.cells import PLACE, cell_text
+from funnelstats.importing.cells import cell_text
 from funnelstats.importing.opening import Quality, Tables, account_of, known_rows
-from funnelstats.importing.prepare import canonical_tables
+from funnelstats.importing.prepare import canonical_tables, rows_in_order
 from funnelstats.importing.sql import engine
 
 
@@ -86,8 +86,7 @@ def tables(
     with tempfile.TemporaryDirectory() as spilled, engine(Path(spilled)) as con:
         report, aside = canonical_tables(con, of_frames, frames)
         for table in frames:
-            rows = con.execute(f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}").to_arrow_table()
-            kept.create_table(table, rows)
+            kept.create_table(table, con.execute(rows_in_order(table)).to_arrow_table())
     made: dict[str, Any] = dict.fromkeys(given)
     made |= {table: known_rows(kept.table(table), table, known) for table in frames}
     quality = account_of(report, aside, of_frames)

@@ -45,7 +45,8 @@ def prepare(name: str) -> bool:
     files = source_files(funnel)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
-        report, aside = canonical_tables(con, read_funnel(stated_name(name)), files, shown=funnel)
+        stated = funnel if name == stated_name(name) else read_funnel(stated_name(name))
+        report, aside = canonical_tables(con, stated, files, shown=funnel)
         _publish(con, room, folder, aside, {**made_from, **report})
     return True
 
@@ -107,13 +108,17 @@ def processed_folder(name: str) -> Path:
     return project_root() / "data" / "processed" / name
 
 
+def rows_in_order(table: str) -> str:
+    """The query of a canonical table's rows, as they stood in its sources."""
+    return f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
+
+
 def _publish(con: Connection, room: Path, folder: Path, aside: pd.DataFrame, report: dict[str, Any]) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
     part, before = room / "new", room / "before"
     part.mkdir(mode=0o700)
     for table in report["tables"]:
-        rows = f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
-        con.execute(f"COPY ({rows}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
+        con.execute(f"COPY ({rows_in_order(table)}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
     aside.to_parquet(part / "set_aside.parquet", index=False)
     (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     try:
