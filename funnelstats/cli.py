@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import resource
@@ -291,7 +292,9 @@ def main() -> None:
         say(str(error))
         sys.exit(2)
     except click.UsageError as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip())
         sys.exit(2)
     except OSError as error:
         say(f"{error.filename or 'the run'}: {error.strerror or error}")
