@@ -170,6 +170,15 @@ def test_an_export_that_breaks_later_leaves_the_old_tables_and_pages(run, projec
         raw.write_text(ENTRIES)
 
 
+@pytest.mark.parametrize("words", [["weekly", NAME, "{}"], ["{}", NAME], ["weekly", NAME, "--jobs", "{}"]])
+def test_a_wrong_word_is_told_in_few_letters_that_steer_nothing(words, run) -> None:
+    code, _out, err = run(*(word.format("\x1b[31m" + "x" * 5000) for word in words))
+    assert code == 2
+    assert "xxx" in err
+    assert "\x1b" not in err
+    assert len(err) < 1000
+
+
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["weekly", "--help"], ["report", "-h"], ["prepare", "--help"]])
 def test_help_is_no_mistake(run, words) -> None:
     code, out, err = run(*words)

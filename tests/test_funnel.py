@@ -192,6 +192,9 @@ OF_A_SOURCE = [
     ("entries", 'ids = "numbers"', "ids: must be 'number', 'salesforce', 'capitals' or 'phone', got 'numbers'"),
     ("entries", 'lead_by = { "C" = "id" }', "lead_by: state either columns.lead_id or lead_by, not both"),
     ("entries", 'lead_by = { "C" = "contact" }', 'lead_by: leads have no column "contact"; known: created_at, lead_id'),
+    ("entries", "lead_by.C = ['x']", "lead_by: leads have no column \"['x']\"; known: created_at, lead_id"),
+    ("entries", "stage = ['met']", "stage: must be a valid string, got ['met']"),
+    ("entries", "values.stage.new = ['met']", "values.stage.new: must be a valid string, got ['met']"),
     ("entries", 'shared = "latest"', "shared: says which lead counts where lead_by finds several; state lead_by"),
 ]
 

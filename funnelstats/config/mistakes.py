@@ -83,16 +83,16 @@ def _unknown_names(stated: Mapping[str, Any], stages: list[str]) -> Iterator[str
     """Columns or attributes of leads, and stages, that a key names and nobody states."""
     sources = [source for source in _list(stated.get("leads")) if isinstance(source, Mapping)]
     keys = ("columns", "attributes", "constants")
-    known = {name for source in sources for key in keys for name in _mapping(source.get(key))}
+    known = sorted({name for source in sources for key in keys for name in _mapping(source.get(key))})
     for table in ("entries", "contacts", "payments"):
         for source in _list(stated.get(table)):
             for name in _mapping(_mapping(source).get("lead_by")).values():
                 if name not in known:
-                    yield f'{table}.lead_by: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+                    yield f'{table}.lead_by: leads have no column "{name}"; {suggestion(str(name), known)}'
     for path in LEAD_COLUMNS if sources else ():
         for key, name in _names_at(stated, path.split(".")):
             if name not in known:
-                yield f'{key}: leads have no column "{name}"; {suggestion(str(name), sorted(known))}'
+                yield f'{key}: leads have no column "{name}"; {suggestion(str(name), known)}'
     for path in STAGES:
         for key, name in _names_at(stated, path.split(".")):
             if name not in stages:
@@ -182,7 +182,7 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
 def _of_ends(source: Mapping[str, Any], ends: list[str]) -> bool:
     """Whether all entries of a source are of stages that need no date."""
     of_values = _mapping(_mapping(source.get("values")).get("stage")).values()
-    return {*([source["stage"]] if "stage" in source else of_values)} <= {*ends, IGNORE}
+    return all(stage in (*ends, IGNORE) for stage in ([source["stage"]] if "stage" in source else of_values))
 
 
 def _constant_mistakes(table: str, source: Mapping[str, Any], named: set[str], constants: set[str]) -> Iterator[str]:

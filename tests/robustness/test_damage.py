@@ -1,9 +1,11 @@
 """Whatever an export or its statement looks like: one clear message, or tables whose every row is accounted for."""
 
+import csv
 import gzip
 import io
 import json
 import random
+import re
 import sys
 import tomllib
 from datetime import date
@@ -14,7 +16,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from damage import BENIGN, DATED, SEEDS, arguments, bytes_of, cells, column, export, files, statement, text_of
-from projects import REPOSITORY, tables, write
+from projects import REPOSITORY, copied, tables, write
 
 from funnelstats import cli, journeys, open_funnel, read_quality, stage_flow, step_counts
 from funnelstats.config import funnel
@@ -89,7 +91,7 @@ columns = { date = "day", channel = "channel", amount = "spent" }
 STATED = tomllib.loads(STATEMENT + "".join(SOURCES.values()))
 IN, OUT = ["opening", "entered", "came_back"], ["advanced", "lost", "nurture", "moved_away"]
 """Columns of a flow whose difference is who is still there."""
-LONGEST = 4000
+LONGEST = 8000
 """Letters of a message that somebody still reads."""
 
 
@@ -132,6 +134,11 @@ def assert_told(code, told):
     assert len(told) < LONGEST
     assert told.isprintable() or not set(told) & {"\x1b", "\x00", "\u202e"}
     assert told if code == 2 else True
+
+
+def assert_accounted_for(name):
+    rows = read_quality(name).rows
+    assert (rows["rows_in"] == rows[["rows_kept", "rows_ignored", "rows_set_aside"]].sum(axis=1)).all()
 
 
 KINDS = {
@@ -190,10 +197,30 @@ def test_a_damaged_export_is_accounted_for_to_the_row_or_told(seed, monkeypatch,
     code, told = command("prepare", "team", monkeypatch=monkeypatch, capsys=capsys)
     assert_told(code, told)
     if code == 0:
-        rows = read_quality("team").rows
-        assert (rows["rows_in"] == rows[["rows_kept", "rows_ignored", "rows_set_aside"]].sum(axis=1)).all()
+        assert_accounted_for("team")
         if seed % 8 == 0:
             figures()
+
+
+@pytest.mark.parametrize("name", ["sample", "olist", "maven_crm", "receipt"])
+@pytest.mark.parametrize("seed", range(1 + SEEDS // 10))
+def test_a_real_export_that_is_damaged_is_accounted_for_or_told(seed, name, monkeypatch, capsys):
+    rng = random.Random(seed)
+    folder = copied(name, REPOSITORY / "data" / "raw" / name if name == "sample" else name)
+    stated = folder / "funnel.toml"
+    stated.write_text("max_bad_share = 1.0\n" + re.sub("max_bad_share.*", "", stated.read_text(encoding="utf-8")))
+    spoiled = rng.choice(sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".gz")))
+    if spoiled.suffix == ".gz":
+        spoiled.write_bytes(bytes_of(gzip.decompress(spoiled.read_bytes()), rng))
+    else:
+        text = spoiled.read_text(encoding="utf-8-sig")
+        mark = max(",;", key=text[:100].count)
+        bent = cells({"": list(csv.reader(io.StringIO(text), delimiter=mark))}, rng)
+        spoiled.write_text(text_of(bent[""], mark), encoding="utf-8")
+    code, told = command("prepare", name, monkeypatch=monkeypatch, capsys=capsys)
+    assert_told(code, told)
+    if code == 0:
+        assert_accounted_for(name)
 
 
 OPTIONAL = {
