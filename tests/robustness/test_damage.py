@@ -91,8 +91,8 @@ columns = { date = "day", channel = "channel", amount = "spent" }
 STATED = tomllib.loads(STATEMENT + "".join(SOURCES.values()))
 IN, OUT = ["opening", "entered", "came_back"], ["advanced", "lost", "nurture", "moved_away"]
 """Columns of a flow whose difference is who is still there."""
-LONGEST = 8000
-"""Letters of a message that somebody still reads."""
+LONGEST = 9600
+"""Letters of sixty lines, the most that a message has."""
 
 
 def command(*words, monkeypatch, capsys):
