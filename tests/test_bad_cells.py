@@ -153,6 +153,13 @@ def test_a_declared_missing_word_is_no_bad_cell_and_errors_may_be_declared():
     assert cells() == []
 
 
+def test_a_cell_may_hold_a_nul():
+    costs = '[costs]\nfiles = "costs.csv"\ncolumns = { date = "day", channel = "source", amount = "sum" }\n'
+    spent = ['{"day": "2026-01-05", "source": "\\u0000x", "sum": "5"}']
+    assert export(GOOD, toml=RICH + costs, costs=spent)["costs"]["channel"].tolist() == ["\0x"]
+    assert facts()["costs_without_leads", "�x"] == 1
+
+
 def test_an_error_of_a_formula_is_nobodys_name():
     made = export(GOOD, [f"g{n},lead,2026-01-05,{error}," for n, error in enumerate(FORMULA_ERRORS)])
     assert made["entries"]["manager"].isna().all()

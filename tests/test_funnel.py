@@ -259,6 +259,7 @@ AT_THE_TOP = [
     ("refusals = { retry_days = [60] }", "refusals.retry_days: must name 2 at least"),
     ("system_users = " + 3000 * "[" + 3000 * "]", "not a funnel: nested too deep, or a number without end"),
     ("window_weeks = " + 5000 * "9", "not a funnel: nested too deep, or a number without end"),
+    ('notes = "\\u0000"', r"\u0000 is no letter of a name; leave it out"),
     ('undated = ["met"]', 'undated: "met" is among the stages, which have dates; name it in one of the two'),
 ]
 OF_LEADS = [

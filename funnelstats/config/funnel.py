@@ -283,6 +283,8 @@ def read_funnel(name: str) -> Funnel:
         raise FunnelError(f"{shown}: {other}") from error
     except (RecursionError, ValueError) as error:
         raise FunnelError(f"{shown}: not a funnel: nested too deep, or a number without end") from error
+    if nothing := re.search(r"\\u0{4}|\\U0{8}", text):
+        raise FunnelError(f"{shown}: {nothing[0]} is no letter of a name; leave it out")
     return checked(stated, name, needed=("leads", "entries"), where=f"{shown}: ")
 
 

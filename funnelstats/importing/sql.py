@@ -49,12 +49,13 @@ def names(columns: Iterable[str]) -> str:
 
 
 def text(value: str) -> str:
-    """A text, in quotes.
+    """A text, in quotes; a query ends at a NUL, which must not stand in it.
 
-    >>> text("O'Neill")
-    "'O''Neill'"
+    >>> text("O'Neill"), text("a\\0")
+    ("'O''Neill'", "('a' || chr(0) || '')")
     """
-    return "'" + value.replace("'", "''") + "'"
+    inner = value.replace("'", "''")
+    return f"'{inner}'" if "\0" not in inner else "('{}')".format(inner.replace("\0", "' || chr(0) || '"))
 
 
 def one_of(sql: str, values: Iterable[str]) -> str:
