@@ -7,6 +7,7 @@ import json
 import random
 import re
 import sqlite3
+import tempfile
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ import pytest
 import xlsxwriter
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.folders import TEMPORARY, remove_leftovers
 from funnelstats.importing import packed
 from funnelstats.importing.facts import reason
 from funnelstats.importing.files import read_database, read_file
@@ -516,6 +518,16 @@ def test_a_packed_file_is_read_as_the_one_it_packs(read, tmp_path):
     workbook = book(tmp_path / "deals.xlsx", [["id"], ["1"]]).read_bytes()
     for content in (gzip.compress(workbook), zipped(**{"deals.xlsx": workbook})):
         assert read(content, ["id"]) == (table[0], [], "XLSX")
+
+
+def test_what_a_file_packs_stays_while_another_run_clears_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "deals.csv.gz"
+    path.write_bytes(gzip.compress(b"id\n1\n"))
+    with packed.unpacked(path) as plain:
+        remove_leftovers(tmp_path, TEMPORARY)
+        assert plain.read_bytes() == b"id\n1\n"
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_what_is_packed_wrongly_is_told(error, monkeypatch):

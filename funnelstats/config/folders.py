@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+TEMPORARY = "funnelstats-"
+"""How the own folders begin that stand where the system puts temporary files."""
 AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 RUN_FOLDER = "FUNNELSTATS_SHARED"
 """The environment variable that names the folder of what the pages of a run share; it goes with the run."""

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 from zlib import error as BrokenStream
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.folders import TEMPORARY, own_folder
 
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
 
@@ -33,8 +34,8 @@ def unpacked(path: Path, depth: int = 0) -> Iterator[Path]:
         return
     if depth == PACKED_TWICE:
         raise FunnelError(f"{path.name}: packed more than twice; unpack it")
-    with TemporaryDirectory(prefix="funnelstats-") as room:
-        target = Path(room, path.name)
+    with own_folder(Path(gettempdir()), TEMPORARY) as room:
+        target = room / path.name
         try:
             with gzip.open(path) if start.startswith(GZIP) else _only_member(path) as inner, target.open("wb") as out:
                 _copy(inner, out, path)

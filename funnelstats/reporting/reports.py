@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from funnelstats.config.folders import RUN_FOLDER, own_folder, remove_leftovers
+from funnelstats.config.folders import RUN_FOLDER, TEMPORARY, own_folder, remove_leftovers
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process
@@ -26,8 +26,8 @@ from funnelstats.reporting.titles import Link
 _PAGE = re.compile(r"[^.\s/\\][^./\\]*\.html")
 """No further dot, so that the CSVs of a page, named <page>.<table>.csv, are nobody else's."""
 
-_PART, _SHARED = ".part-", "funnelstats-"
-"""How the folders of a page being made begin, and those of what the pages of a run share."""
+_PART = ".part-"
+"""How the folders of a page being made begin."""
 
 CELL_SECONDS = 600
 """What a cell may take before its page is given up."""
@@ -132,8 +132,8 @@ def _made(jobs: Sequence[Job], workers: int) -> Generator[tuple[int, Record]]:
             stack.callback(remove_leftovers, folder, _PART)
         # What several pages of a folder need is made by the first of them, and goes with the last.
         rooms = Path(tempfile.gettempdir())
-        remove_leftovers(rooms, _SHARED)
-        shared = stack.enter_context(own_folder(rooms, _SHARED))
+        remove_leftovers(rooms, TEMPORARY)
+        shared = stack.enter_context(own_folder(rooms, TEMPORARY))
         place_of = {folder: shared / str(number) for number, folder in enumerate(left)}
         tasks = [(job, place_of[job.target.parent]) for job in jobs]
         results = each_in_a_process(_make, tasks, at_once=workers, seconds=CELL_SECONDS)
