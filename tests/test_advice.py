@@ -30,6 +30,7 @@ from funnelstats.team.advice import (
     team_finding,
     turned,
     undated_rates,
+    with_beginning,
     with_losses,
 )
 from funnelstats.team.leaks import leak_sizes
@@ -615,3 +616,9 @@ def test_no_sentence_shows_a_missing_number() -> None:
             facts = people_of(rows, funnel, team_rows=sums)
             text = " ".join([*first(found(sums, funnel), **facts), persons(facts)])
             assert not re.search(r"\bnan\b|None|n/a", text)
+
+
+def test_a_step_of_which_no_week_can_be_judged_has_not_fallen():
+    told = with_beginning(team(FINE)[1:], since()[:1])
+    assert (told["to_stage"], told["alarm"], told["at_start"]) == ("paid", False, False)
+    assert told["began"] == (pd.NaT, pd.NaT)

@@ -56,8 +56,12 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
 
 
 def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[Hashable, Any]:
-    """The step's one row beside that of ``since_when``, and the days between which its fall ``began``."""
-    row = step.merge(since[[*STEP, *(name for name in since if name not in step)]], on=STEP).iloc[0].to_dict()
+    """The step's one row beside that of ``since_when``, and the days between which its fall ``began``.
+
+    Nothing fell where no lead could be judged in any week.
+    """
+    rows = step.merge(since[[*STEP, *(name for name in since if name not in step)]], how="left", on=STEP)
+    row = rows.assign(alarm=rows["alarm"].eq(True), at_start=rows["at_start"].eq(True)).iloc[0].to_dict()
     return row | {"began": (row["since_lower"], row["since_upper"] + timedelta(days=6))}
 
 
