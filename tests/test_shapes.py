@@ -121,6 +121,15 @@ def test_a_silence_that_the_team_often_keeps_and_one_of_many_rows_are_no_slip():
     assert days(*[1] * 5, 400)[0][1] == days(*[1] * 5, 400)[2]
 
 
+def test_dates_ten_years_from_all_others_are_slips_though_one_row_in_twenty_has_them():
+    wrong = [*[10] * 4, 13_000, *[10] * 100, 13_000, *[10] * 4]
+    assert days(*wrong)[0] == (FIRST + timedelta(days=13_040), FIRST + timedelta(days=14_040))
+    many, first, last = days(*[10] * 100, 13_000, *[10] * 6)
+    assert many == (first, last)
+    sooner, first, last = days(*[10] * 100, 3000, *[10] * 4)
+    assert sooner == (first, last)
+
+
 def test_payments_contacts_and_leads_after_the_last_day_are_told():
     paid = text("id,at,sum", [["L3", "2026-02-10", 5], ["L7", "2031-02-10", 5]])
     found = told(moves(), BASE + PAYMENTS, paid=paid)

@@ -25,7 +25,7 @@ LONGEST, LONGEST_MEND = 900, 2000
 
 LEAST_ROWS = 20
 """With fewer rows no day is far from the others."""
-LEAST_GAP, TIMES = 21, 5
+LEAST_GAP, TIMES, TEN_YEARS = 21, 5, 3652
 """Days without a row that set a few rows apart, and how many times the longest silence among the others."""
 HOLIDAY = timedelta(days=62)
 """After a silence of up to so long a few entries may be the first after a holiday."""
@@ -211,7 +211,8 @@ def usual_days(rows: Mapping[date, int]) -> tuple[date, date] | None:
     """First and last of the days with so many rows each, but for a few that lie far beyond all others; None of none.
 
     Few are two rows or one in 200. Far is a silence of more than 21 days that is more than five times as long as any
-    among the rows but the outermost: no team that works every week leaves such a one before a true entry.
+    among the rows but the outermost: no team that works every week leaves such a one before a true entry. Ten years
+    from the others one in 20 is few: of a clock that was not set.
     """
     known = sorted(rows)
     if not known:
@@ -219,17 +220,19 @@ def usual_days(rows: Mapping[date, int]) -> tuple[date, date] | None:
     total = sum(rows.values())
     if total < LEAST_ROWS:
         return known[0], known[-1]
-    few = max(2, total // 200)
-    outer_first, outer_last = (
-        sum(1 for reached in accumulate(rows[day] for day in days) if reached <= few) for days in (known, known[::-1])
-    )
-    outer_last = len(known) - 1 - outer_last
-    silences = [(after - before).days for before, after in pairwise(known)]
-    far = max(LEAST_GAP, TIMES * max(silences[outer_first:outer_last], default=1))
-    # Beyond the innermost silence that is long enough everything is far.
-    begins = max((place + 1 for place in range(outer_first) if silences[place] > far), default=0)
-    ends = min((place for place in range(outer_last, len(silences)) if silences[place] > far), default=len(known) - 1)
-    return known[begins], known[ends]
+    for few, gap in ((total // 20, TEN_YEARS), (max(2, total // 200), LEAST_GAP)):
+        outer_first, outer_last = (
+            sum(1 for reached in accumulate(rows[day] for day in days) if reached <= few)
+            for days in (known, known[::-1])
+        )
+        outer_last, end = len(known) - 1 - outer_last, len(known) - 1
+        silences = [(after - before).days for before, after in pairwise(known)]
+        far = max(gap, TIMES * max(silences[outer_first:outer_last], default=1))
+        # Beyond the innermost silence that is long enough everything is far.
+        begins = max((place + 1 for place in range(outer_first) if silences[place] > far), default=0)
+        ends = min((place for place in range(outer_last, end) if silences[place] > far), default=end)
+        known = known[begins : ends + 1]
+    return known[0], known[-1]
 
 
 def _far_days(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
