@@ -6,7 +6,7 @@ import pytest
 from projects import ENTRIES, FUNNEL, NAME, PROCESSED, TOML, write
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.opening import last_day, open_funnel, read_quality, trailing_window, trend_window
+from funnelstats.importing.opening import last_day, open_funnel, part_values, read_quality, trailing_window, trend_window
 from funnelstats.importing.prepare import prepare
 
 RICH = (
@@ -89,6 +89,15 @@ def test_data_that_changed_since_it_was_prepared_says_the_command(changed):
 def test_a_comment_in_the_statement_changes_nothing():
     write("# a word\n" + RICH, MORE)
     open_funnel(NAME)
+
+
+def test_a_value_that_is_called_like_the_blank_ones_is_one_part_with_them():
+    channels = {"leads.csv": "id,created,channel\na,2026-01-05,\nb,2026-01-06,(missing)\nc,2026-01-07,web\n"}
+    write(TOML.replace('created_at = "created"', 'created_at = "created", channel = "channel"'), channels)
+    prepare(NAME)
+    leads = open_funnel(NAME)[1].leads
+    assert part_values(leads, "channel") == ["(missing)", "web"]
+    assert rows(open_funnel(NAME, where="channel=(missing)")[1])["leads"] == 2
 
 
 @pytest.mark.usefixtures("here", "rich")

@@ -94,6 +94,12 @@ def test_an_encoding_that_does_not_fit_is_told_however_late_it_shows(error):
     assert error(b"id;name\n1;\xff\n", encoding="ascii").startswith("export.csv: not ascii; ")
 
 
+def test_a_nul_costs_its_letter_alone(read):
+    rows = [f"{n},x" for n in range(60)]
+    columns, broken, _kind = read("\n".join(["id,name", "a,b\0c", *rows]))
+    assert (columns["name"][:2], broken) == (["b\0c", "x"], [])
+
+
 def test_quoted_newlines_quotes_and_delimiters_stay_in_their_cell(read):
     text = 'id,note\r\n1,"two\r\nlines, and a ""quote"""\r\n2,plain\r\n'
     columns, broken, _ = read(text)

@@ -42,6 +42,9 @@ from funnelstats.importing.postgres import read_postgres
 from funnelstats.importing.sql import Into, quoted
 from funnelstats.importing.workbooks import read_xlsx
 
+FEW_NULS = 100
+"""One letter in so many may be a NUL that a CRM let through; text of two bytes a letter has more."""
+
 
 class SourceFile(NamedTuple):
     """A file that was read, or a table of a database, and its name in the account."""
@@ -117,7 +120,7 @@ def _read_unpacked(
     if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         return _read_xes(path, wanted, into)
     encoding = _encoding_of(start, encoding)
-    if b"\0" in start and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+    if start.count(0) > len(start) // FEW_NULS and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
         raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
     with _text(path, encoding) as file:
         first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]

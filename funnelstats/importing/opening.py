@@ -106,7 +106,7 @@ def part_values(leads: ir.Table, column: str) -> list[str]:
     if column not in known:
         raise FunnelError(f'leads have no "{column}"; {suggestion(column, known)}')
     values = leads.select(column).distinct().to_pyarrow()[column].to_pylist()
-    return sorted(MISSING if value is None else str(value) for value in values)
+    return sorted({MISSING if value is None else str(value) for value in values})
 
 
 def part_of(tables: Tables, where: str) -> Tables:
@@ -128,7 +128,7 @@ def kept_part(tables: Tables, where: str) -> Tables:
     column, _equals, value = where.partition("=")
 
     def kept(table: ir.Table) -> ir.Table:
-        return table.filter(table[column].isnull() if value == MISSING else table[column].cast("string") == value)
+        return table.filter(table[column].cast("string").fill_null(MISSING) == value)
 
     leads = kept(tables.leads)
     entries, contacts, payments = (

@@ -293,3 +293,7 @@ def test_pages_of_a_damaged_export_are_made_whole_and_ask_for_nothing(seed, monk
         assert not soup.select("[onload], [onerror], [src], link, iframe, object, a[href^=javascript]")
         links = {link["href"].partition("/deals/")[0] for link in soup.select("a[href^=http]")}
         assert links <= {"https://crm.example"}
+        assert not re.search(r"\b(nan|NaT|None)\b", soup.get_text())
+    for table in Path("reports").rglob("*.csv"):
+        shares = pd.read_csv(table).reindex(columns=["rate", "matured_rate", "share"])
+        assert (shares.isna() | shares.ge(0) & shares.le(1)).all(axis=None), table
