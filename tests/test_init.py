@@ -554,6 +554,14 @@ def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
     assert read_funnel("made").leads[0].date_format["created_at"] == ("%d/%m/%Y",)
 
 
+def test_of_dates_in_one_format_but_for_some_one_of_these_is_told_once():
+    days = [f"2026-01-{day:02}" for day in range(1, 19)]
+    rows = [(f"D{n}", "won" if n % 3 else "lost", day) for n, day in enumerate([*days, "12.5K", "soon"])]
+    with pytest.raises(FunnelError) as told:
+        init([put(d_csv=csv(rows, "ID", "Status", "Close date"))], "made", default)
+    assert str(told.value).count('d.csv, “Close date” ("12.5K")') == 1
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [

@@ -13,7 +13,7 @@ from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, stage_dates, times
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
+from funnelstats.recognising.sheets import NEARLY_ALL, Sheet, shape_of
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
@@ -138,14 +138,19 @@ def time_of(table: Table) -> str:
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:
-    """Columns that are called dates and are none, with an example."""
+    """Columns that are called dates and are none, with an example of those that look least like the others."""
     odd = [
-        f'{sheet.name}, “{name}” ("{visible(sheet.cells[name].dropna().iloc[0])}")'
+        f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
         for sheet in sheets
         for name, field in sheet.fields.items()
         if field.filled and field.kind != "date" and role_fit(name, "created", "closed", "time", "won", "lost") >= 2
     ]
-    return f"; not dates of one format are {', '.join(odd)}" if odd else ""
+    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
+
+
+def _least_alike(cells: pd.Series) -> str:
+    shapes = cells.map(shape_of)
+    return str(cells.loc[shapes.map(shapes.value_counts()).idxmin()])
 
 
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:

@@ -302,7 +302,7 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     for fmt, digits in EPOCH_DIGITS.items():
         if is_date and text.str.match(digits).mean() >= NEARLY_ALL:
             return ((fmt,),)
-    shapes = {_shape(value) for value in first}
+    shapes = {shape_of(value) for value in first}
     likely = [fmt for shape in shapes for fmt in _formats_of_shape().get(shape, ())]
     if not likely:
         return ()
@@ -323,7 +323,7 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     return tuple(proved)
 
 
-def _shape(text: str) -> str:
+def shape_of(text: str) -> str:
     """A text with 0 for each number and a for each word."""
     return re.sub(r"[+-]0(:0)?$", "+0", re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", text)))
 
@@ -334,7 +334,7 @@ def _formats_of_shape() -> dict[str, list[str]]:
     moment = datetime(2026, 12, 31, 13, 59, 58, 123456, tzinfo=UTC)
     shapes: dict[str, list[str]] = {}
     for fmt in COMMON_FORMATS:
-        shapes.setdefault(_shape(moment.strftime(fmt)), []).append(fmt)
+        shapes.setdefault(shape_of(moment.strftime(fmt)), []).append(fmt)
     return shapes
 
 
