@@ -150,8 +150,9 @@ def known_on(tables: dict[str, Rows], day: date) -> dict[str, Rows]:
 
 def text_of(rows: Rows, delimiter: str = ",", **how: object) -> str:
     written = io.StringIO()
-    csv.writer(written, delimiter=delimiter, lineterminator="\n", **how).writerows(rows)  # type: ignore[arg-type]
-    return written.getvalue()
+    # Of a line that ends so it quotes the cells in which either mark stands.
+    csv.writer(written, delimiter=delimiter, lineterminator="\r\n", **how).writerows(rows)  # type: ignore[arg-type]
+    return written.getvalue().replace("\r\n", "\n")
 
 
 def zipped(data: bytes, *names: str) -> bytes:
