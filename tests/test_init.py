@@ -554,6 +554,23 @@ def test_one_day_above_12_proves_the_order_for_all_dates_of_its_table():
     assert read_funnel("made").leads[0].date_format["created_at"] == ("%d/%m/%Y",)
 
 
+@pytest.mark.parametrize("name", ["deals [2026].csv", "a*.csv", "\x7f.csv", "it's.csv", "a\nb.csv", "\u202e.csv"])
+def test_a_file_is_found_whatever_its_name(name):
+    rows = [(f"D{n}", f"2026-01-{n + 1:02}", "won" if n % 3 else "lost", f"2026-02-{n + 1:02}") for n in range(20)]
+    folder = put(a_csv=csv(rows, "ID", "Created", "Status", "Close date\x7f"))
+    (folder / "a.csv").rename(folder / name)
+    init([folder], "made", default)
+    prepare("made")
+    assert open_funnel("made")[1].leads.count().execute() == 20
+
+
+def test_a_file_whose_name_is_no_text_is_told_and_left_out():
+    folder = put(a_csv="x")
+    (folder / "a.csv").rename(folder / "\udcff.csv")
+    with pytest.raises(FunnelError, match="its name is no text in UTF-8; rename the file"):
+        init([folder], "made", default)
+
+
 def test_of_dates_in_one_format_but_for_some_one_of_these_is_told_once():
     days = [f"2026-01-{day:02}" for day in range(1, 19)]
     rows = [(f"D{n}", "won" if n % 3 else "lost", day) for n, day in enumerate([*days, "12.5K", "soon"])]

@@ -6,7 +6,14 @@ import pytest
 from projects import ENTRIES, FUNNEL, NAME, PROCESSED, TOML, write
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.opening import last_day, open_funnel, part_values, read_quality, trailing_window, trend_window
+from funnelstats.importing.opening import (
+    last_day,
+    open_funnel,
+    part_values,
+    read_quality,
+    trailing_window,
+    trend_window,
+)
 from funnelstats.importing.prepare import prepare
 
 RICH = (

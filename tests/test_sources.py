@@ -6,6 +6,7 @@ import random
 import re
 import sqlite3
 from datetime import datetime
+from pathlib import Path
 
 import ibis
 import pandas as pd
@@ -548,8 +549,10 @@ def test_all_missing_files_are_told_at_once_with_the_near_miss():
     ]
 
 
-@pytest.mark.parametrize("pattern", ["/etc/passwd", ""])
+@pytest.mark.parametrize("pattern", ["/etc/passwd", "", "../other/leads.csv", "a/../../other/*.csv"])
 def test_a_file_elsewhere_is_refused(pattern):
+    write(name="other")
+    Path("data", "raw", NAME, "a").mkdir(parents=True)
     told = refused(TOML.replace("leads.csv", pattern))
     assert told == f'data/raw/team: files must lie in this folder, got "{pattern}"'
 

@@ -120,7 +120,8 @@ def _read_unpacked(
     if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         return _read_xes(path, wanted, into)
     encoding = _encoding_of(start, encoding)
-    if start.count(0) > len(start) // FEW_NULS and not encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+    wide = encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    if start.count(0) > len(start) // FEW_NULS and not wide:
         raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
     with _text(path, encoding) as file:
         first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]

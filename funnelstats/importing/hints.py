@@ -64,7 +64,7 @@ def toml_value(value: Any) -> str:
         )
     if isinstance(value, list | tuple):
         return toml_value(value[0]) if len(value) == 1 else "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON may hold, and TOML not
 
 
 def date_hint(texts: Sequence[str]) -> str:

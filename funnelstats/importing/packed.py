@@ -26,6 +26,10 @@ PACKED_TWICE = 2
 @contextmanager
 def unpacked(path: Path, depth: int = 0) -> Iterator[Path]:
     """The file itself, or the one that it packs (.gz, or a .zip of one file), under the same name for as long."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        raise FunnelError(f"{path.name}: its name is no text in UTF-8; rename the file") from error
     with path.open("rb") as file:
         start = file.read(4)
     packed = start.startswith(GZIP) or (start == ZIP and not _is_workbook(path))

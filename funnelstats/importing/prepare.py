@@ -152,12 +152,18 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:
+    # Archives made on a Mac hold names with letters and accents apart.
+    patterns = {pattern, unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFD", pattern)}
+    # What is the name of a file is no pattern: "deals [1].csv".
+    named = [path for path in folder.iterdir() if path.name in patterns]
     try:
-        # Archives made on a Mac hold names with letters and accents apart.
-        patterns = {pattern, unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFD", pattern)}
-        return sorted({path for name in patterns for path in folder.glob(name) if path.is_file()})
-    except (NotImplementedError, ValueError, IndexError) as error:
-        raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"') from error
+        matching = named or [path for name in patterns for path in folder.glob(name)]
+        elsewhere = ".." in Path(pattern).parts
+    except (NotImplementedError, ValueError, IndexError):
+        elsewhere = True
+    if elsewhere:
+        raise FunnelError(f'data/raw/{folder.name}: files must lie in this folder, got "{pattern}"')
+    return sorted({path for path in matching if path.is_file()})
 
 
 def input_fingerprint(funnel: Funnel) -> str:
@@ -189,7 +195,7 @@ def _code_fingerprint() -> str:
 def _digest(statement: str, files: list[Path]) -> str:
     digest = hashlib.blake2b(statement.encode(), digest_size=16)
     for path in files:
-        digest.update(path.name.encode())
+        digest.update(os.fsencode(path.name))
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection
@@ -292,7 +291,7 @@ def _template(guessed: Collection[str]) -> jinja2.Template:
     )
     env.filters |= {
         "toml": toml_value,
-        "toml_list": lambda values: json.dumps(values, ensure_ascii=False),
+        "toml_list": lambda values: f"[{', '.join(map(toml_value, values))}]",
         "toml_key": lambda name: name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name),
     }
     env.globals["mark"] = lambda key: "   # guessed" if key in guessed else ""
