@@ -150,7 +150,7 @@ def not_dates(sheets: Iterable[Sheet]) -> str:
 
 def _least_alike(cells: pd.Series) -> str:
     shapes = cells.map(shape_of)
-    return str(cells.loc[shapes.map(shapes.value_counts()).idxmin()])
+    return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])
 
 
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
