@@ -457,6 +457,15 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
     assert read_funnel("team").name == "team"
 
 
+def test_a_project_elsewhere_is_found_by_its_variable(tmp_path, monkeypatch):
+    write()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("FUNNELSTATS_PROJECT", "..")
+    assert project_root() == tmp_path
+    assert read_funnel("team").name == "team"
+
+
 def test_outside_a_project_it_is_said_where_one_was_looked_for():
     with pytest.raises(FunnelError, match=r"no project here: neither .* holds data/raw"):
         project_root()

@@ -6,6 +6,7 @@ key, the offender and what would be right. ``docs/funnel_toml.md`` explains ever
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 import unicodedata
@@ -249,8 +250,8 @@ def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[
 
 
 def project_root() -> Path:
-    """The nearest folder, here or above, that holds ``data/raw``."""
-    here = Path.cwd()
+    """The nearest folder, here or above, that holds ``data/raw``; FUNNELSTATS_PROJECT may say where to begin."""
+    here = Path(os.environ.get("FUNNELSTATS_PROJECT", ".")).resolve()
     for folder in (here, *here.parents):
         if (folder / "data" / "raw").is_dir():
             return folder
