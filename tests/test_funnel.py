@@ -611,6 +611,14 @@ def test_a_step_over_a_stage_left_out_has_the_days_of_both_and_no_target():
         first.with_stages(["lead"])
 
 
+def test_what_the_loop_states_of_a_stage_left_out_goes_with_it():
+    loop = {"handed_over": "met", "idle_days_at": {"met": 5, "won": 9}, "needs": {"met": ["region"], "lead": ["city"]}}
+    first = state(["lead", "met", "won"], horizon_days=7, loop=loop)
+    other = first.with_stages(["lead", "won"]).loop
+    assert (other.handed_over, other.idle_days_at, other.needs) == ("", {"won": 9}, {"lead": ("city",)})
+    assert first.with_stages(["lead", "met", "won"]).loop == first.loop
+
+
 def test_a_notebook_shows_each_step_with_its_days_and_target():
     stated = state(["lead", "<b>", "won"], horizon_days=7, targets={"won": 0.405})
     shown = BeautifulSoup(stated._repr_html_(), "html.parser")

@@ -224,7 +224,7 @@ class Funnel(Spec):
         """The same funnel with some of its stages alone, in their order.
 
         A step over stages that are left out gets the days of all steps it spans, and no target: none was agreed for
-        it. Raises FunnelError for a stage that the funnel does not have.
+        it; nor does what [loop] states of them hold. Raises FunnelError for a stage that the funnel does not have.
         """
         if unknown := [stage for stage in stages if stage not in self.stages]:
             raise FunnelError(f'stages: no stage "{unknown[0]}"; {suggestion(unknown[0], self.stages)}')
@@ -236,7 +236,12 @@ class Funnel(Spec):
             spanned = [self.step_into[stage] for stage in self.stages[before + 1 : after + 1]]
             days = {"horizon_days": sum(step.horizon_days for step in spanned)}
             agreed[self.stages[after]] = spanned[0].model_dump(exclude_unset=True) if len(spanned) == 1 else days
-        return self._restated(stages=tuple(stages), step_into=agreed)
+        loop = self.loop.model_dump(exclude_unset=True)
+        for key in {"idle_days_at", "needs"} & loop.keys():
+            loop[key] = {stage: rule for stage, rule in loop[key].items() if stage in stages}
+        if self.loop.handed_over not in stages:
+            loop.pop("handed_over", None)
+        return self._restated(stages=tuple(stages), step_into=agreed, loop=loop)
 
     def _restated(self, **changes: Any) -> Funnel:
         """The funnel with some keys stated anew, checked; its sources stay as they are."""
