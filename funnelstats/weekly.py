@@ -87,7 +87,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     - ``rates``: the team's ``rates_over_weeks``
     - ``undated``: its ``undated_counts``
     - ``team``: ``versus_targets`` of these rates ``with_matured`` and ``with_undated``
-    - ``mix``: ``case_mix`` of the ``step_counts`` by manager and what leads are like (``lead_base``)
+    - ``mix``: ``case_mix`` of the ``step_counts`` by manager and what leads are like (``funnel.base``)
     - ``managers``: ``page_verdicts`` of every manager and step: ``versus_targets`` of their rates, ``against_rest``,
       ``mix`` and ``e_alarms``
     - ``deal``: ``deal_size`` of the payments
