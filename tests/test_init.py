@@ -564,6 +564,24 @@ def test_a_file_is_found_whatever_its_name(name):
     assert open_funnel("made")[1].leads.count().execute() == 20
 
 
+def test_a_date_a_thousand_years_off_leaves_the_stages_in_their_order():
+    rows = [
+        (f"D{n}", stage, f"2026-0{place + 1}-{n % 20 + 1:02}")
+        for n in range(60)
+        for place, stage in enumerate(["new", "met", "won"])
+    ]
+    rows[4] = ("D1", "met", "1026-02-02")
+    rows[7] = ("D2", "met", "9026-02-02")
+    made(put(history_csv=csv(rows, "ID", "Stage", "Changed")))
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def test_blank_lines_where_a_header_is_looked_for_are_none():
+    folder = put(deals_csv="\n\n1,2\n\n\n" + csv([("D1", "2026-01-05", "won")], "ID", "Created", "Status"))
+    (sheet,), _refused = sheets_of(folder.iterdir())
+    assert [*sheet.fields] == ["ID", "Created", "Status"]
+
+
 def test_a_file_whose_name_is_no_text_is_told_and_left_out():
     folder = put(a_csv="x")
     (folder / "a.csv").rename(folder / "\udcff.csv")

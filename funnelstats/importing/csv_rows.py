@@ -129,7 +129,7 @@ class _Rows:
         width, number = self.width, header_row
         for number, fields in enumerate(reader, start=header_row + 1):
             if len(fields) == width:
-                if not fields[-1]:
+                if fields[-1:] == [""]:
                     self.ends_blank = True
                 yield [number, *fields]
             elif any(map(str.strip, fields[self.width :])):

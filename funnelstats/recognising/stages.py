@@ -90,7 +90,7 @@ def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
 
 def in_order(first: pd.DataFrame) -> list[str]:
     """Stages by the moves: each pair as most leads pass it; of equal ones, the earlier on average."""
-    hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    hours = first.apply(lambda column: (column - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds())
     ranks = hours.rank(axis=1).mean().fillna(np.inf)
 
     def beaten(name: str) -> int:
