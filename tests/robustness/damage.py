@@ -114,7 +114,9 @@ def export(leads: int = 120) -> dict[str, Rows]:
         after = ("met", "") if won else ("lost", "price")
         tables["entries"].append([lead, after[0], then, manager, after[1]])
         if number % 2:
-            tables["contacts"].append([lead, f"{day} 10:30", "call", manager, amount, "yes"])
+            tables["contacts"].append(
+                [lead, f"{day} {9 + number % 9:02}:{number % 60:02}", "call", manager, amount, "yes"]
+            )
         if won and number % 3:
             tables["entries"].append([lead, "paid", str(day + timedelta(days=9)), manager, ""])
             tables["payments"].append([lead, str(day + timedelta(days=9)), amount])
