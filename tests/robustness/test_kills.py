@@ -109,7 +109,7 @@ def test_a_killed_run_leaves_whole_pages_and_the_next_one_makes_those_of_the_dat
         return files("reports")
 
     Path("notebooks").symlink_to(REPOSITORY / "notebooks")
-    exports, versions, took, killed = [export(120), export(90)], [], 0, 0
+    exports, versions, took, killed = [export(120), export(116)], [], 0, 0
     for rows in exports:
         written(rows)
         began = time.monotonic()
