@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -11,7 +11,8 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import Export, stage_dates, times
+from funnelstats.recognising.changes import only_stages, rows_of_stages
+from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, chosen_by, stage_dates, times
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
 from funnelstats.recognising.sources import Sources, joined, owner
@@ -19,6 +20,7 @@ from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
+ENDED = ("won", "lost")
 LOGGED = 0.8
 """Share of the leads from which on a history is taken to log how leads come in."""
 SAME_NAMES = 0.9
@@ -41,7 +43,12 @@ class Dated(NamedTuple):
 
 def entries_of(sources: Sources) -> Stages:
     """Add the sources of entries. Raises FunnelError where nothing says when leads came to a stage."""
-    return _history(sources) if sources.export.histories else _snapshot(sources)
+    stages = _history(sources) if sources.export.histories else _snapshot(sources)
+    sources.notes += [
+        f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
+        for name, leads in stages.dead_ends.items()
+    ]
+    return stages
 
 
 def _history(sources: Sources) -> Stages:
@@ -49,15 +56,36 @@ def _history(sources: Sources) -> Stages:
     came = pd.concat([_changes(table) for table in histories])
     if sources.part:
         came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
+    told = {end_of(name) for name in came["stage"].unique()}
+    ended = _dated_ends([deals] if deals.what == "deals" else [], [end for end in ENDED if end not in told])
+    came = pd.concat([came, *map(_moves, ended)])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
-    if "created" in deals.roles and deals.what == "deals" and logged < LOGGED * len(deals.sheet.cells):
-        name = _first_stage(histories, stages)
-        stages = stages_of(pd.concat([_moves(Dated(name, deals, deals.header("created"), {})), came]), first=name)
-        _add_created(sources, name)
+    created = created_by(deals)
+    if created and logged < LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique():
+        created = created._replace(stage=_first_stage(histories, stages))
+        stages = stages_of(pd.concat([_moves(created), came]), first=created.stage)
+        _add_created(sources, created)
     for table in histories:
         _add_history(sources, table, stages)
+    for dated in ended:
+        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def created_by(deals: Table) -> Dated | None:
+    """When leads came in: by the date of their creation, or by what a log calls it, once for each and before all else."""
+    if deals.what == "deals":
+        return Dated(CREATED, deals, deals.header("created"), {}) if "created" in deals.roles else None
+    lead, cells = deals.header("lead_id"), deals.sheet.cells
+    at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
+    first = at == at.groupby(cells[lead]).transform("min")
+    leads = cells[lead].nunique()
+    for header in [deals.header(role) for role in ("changed_field", "contact_kind") if role in deals.roles]:
+        for value, rows in cells.groupby(header):
+            if len(rows) == rows[lead].nunique() >= LOGGED * leads and first[rows.index].mean() >= NEARLY_ALL:
+                return Dated(CREATED, deals, time_of(deals), {header: [str(value)]})
+    return None
 
 
 def _first_stage(histories: list[Table], stages: Stages) -> str:
@@ -103,10 +131,7 @@ def contradictions_of(export: Export) -> list[str]:
 
 def _stage_cells(table: Table) -> pd.DataFrame:
     """The rows of a history that are changes of the stage."""
-    cells = table.sheet.cells
-    for name, value in _of_stages(table).items():
-        cells = cells[cells[name] == value]
-    return cells
+    return rows_of_stages(table.sheet.cells, table.headers)
 
 
 def _changes(table: Table) -> pd.DataFrame:
@@ -115,15 +140,6 @@ def _changes(table: Table) -> pd.DataFrame:
     at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
     named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
     return pd.DataFrame(named).dropna(subset=["lead", "stage"])
-
-
-def _of_stages(table: Table) -> dict[str, str]:
-    """What chooses the changes of the stage, in a history that logs every field."""
-    if "changed_field" not in table.roles:
-        return {}
-    values = table.sheet.cells[table.header("changed_field")].dropna().unique()
-    best = max(values, key=lambda value: role_fit(value, "stage"), default="")
-    return {table.header("changed_field"): best} if role_fit(best, "stage") else {}
 
 
 def time_of(table: Table) -> str:
@@ -169,8 +185,11 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         name, people = owner(sources.export, deals)
         columns |= {"manager": name} if people else {}
         people = people and {**people, "left": f"deal.{people['left']}"}
-    there = {*table.sheet.cells[table.header("stage")].dropna()}
-    meant = {name: end for name, end in stages.meant.items() if name in there and name != end}
+    named = _stage_cells(table)[table.header("stage")]
+    meant = {name: stages.meant.get(name, IGNORE) for name in named.dropna().unique() if name not in stages.order}
+    meant = {name: end for name, end in meant.items() if name != end}
+    # A log of old and new values, or a list within records, has rows of no new one: that a lead came in, or a comment.
+    meant |= {"": IGNORE} if named.hasnans and ("old_stage" in table.roles or "rows" in table.sheet.lines) else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
         meant = {name: end for name, end in meant.items() if end != IGNORE}
@@ -181,31 +200,24 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         columns,
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
-        only=_of_stages(table),
+        only=only_stages(table.sheet.cells, table.headers),
         joins=(of_deals, people),
         roles=("stage", "manager", "reason"),
     )
 
 
-def _add_created(sources: Sources, stage: str) -> None:
-    deals = sources.export.deals
-    columns = {"lead_id": deals.header("lead_id"), "entered_at": deals.header("created")}
-    stated = f"stage = {toml_value(stage)}"
-    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated)
+def _add_created(sources: Sources, created: Dated) -> None:
+    columns = {"lead_id": created.table.header("lead_id"), "entered_at": created.header}
+    stated = f"stage = {toml_value(created.stage)}"
+    sources.add("entries", "Every lead comes in when it is created", created.table, columns, stated, only=created.only)
 
 
 def _snapshot(sources: Sources) -> Stages:
     deals = sources.export.deals
     tables = [deals, *sources.export.details]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
-    for dated, table, end in product((True, False), tables, ("won", "lost")):
-        only = table.ends.get(end, {})
-        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
-        if (at if dated else only) and not any(end_of(other.stage) == end for other in found):
-            values = only.get(table.status, [])
-            stage = values[0] if end == "won" and len(values) == 1 else end
-            found.append(Dated(stage, table, at.header if at else "", only))
-    created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
+    found += _dated_ends(tables, [end for end in ENDED if not any(_says(dated, end) for dated in found)])
+    created = [*filter(None, [created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found or not dates or misread:
@@ -218,11 +230,52 @@ def _snapshot(sources: Sources) -> Stages:
     if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
-    if created:
-        _add_created(sources, CREATED)
+    if not stages.won:
+        _check_last(next(dated for dated in [*found, *created] if dated.stage == stages.order[-1]))
+    for dated in created:
+        _add_created(sources, dated)
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def _says(dated: Dated, end: str) -> bool:
+    """Whether a date is that of an end by the stage's name, and nothing says that the deals ended otherwise."""
+    cells, only = dated.table.sheet.cells, dated.table.ends.get(end, {})
+    of_ended = chosen_by(cells, only)[cells[dated.header].notna()].mean() if dated.header and only else 1
+    return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
+
+
+def _check_last(last: Dated) -> None:
+    """Raise FunnelError where the last date, which nothing calls a win, is all leads' or dates ends of several kinds."""
+    cells = last.table.sheet.cells
+    dated = cells[last.header].notna()
+    told = f"{last.table.sheet.name}: no column says which deals are won"
+    if dated.mean() >= NEARLY_ALL:
+        raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")
+    for name, field in last.table.sheet.fields.items():
+        if field.kind == "text" and field.distinct <= MOST_STATUSES:
+            shares = dated.groupby(cells[name]).mean()
+            ended = shares.index[shares >= NEARLY_ALL]
+            if len(ended) > 1 and 0 < (shares <= 1 - NEARLY_ALL).sum() == len(shares) - len(ended):
+                either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
+                raise FunnelError(
+                    f"{told}; “{last.header}” has a date where “{name}” is {either}, and nothing says which is a win: "
+                    "state it by hand, as docs/funnel_toml.md does for a snapshot"
+                )
+
+
+def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
+    """Wins and losses as the first of these tables tells them that has a date of them; failing that, without one."""
+    found: dict[str, Dated] = {}
+    for dated, table, end in product((True, False), tables, ends):
+        only = table.ends.get(end, {})
+        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
+        if at if dated else only:
+            values = only.get(table.status, [])
+            stage = values[0] if end == "won" and len(values) == 1 else end
+            found.setdefault(end, Dated(stage, table, at.header if at else "", only))
+    return [*found.values()]
 
 
 def _is_the_same(created: Dated, dated: Dated) -> bool:
@@ -234,9 +287,8 @@ def _is_the_same(created: Dated, dated: Dated) -> bool:
 
 def _moves(dated: Dated) -> pd.DataFrame:
     """Entries ``lead, stage, at`` of a column of dates, or of an end without one."""
-    table, cells = dated.table, dated.table.sheet.cells
-    for name, values in dated.only.items():
-        cells = cells[cells[name].isin(values)]
+    table = dated.table
+    cells = table.sheet.cells[chosen_by(table.sheet.cells, dated.only)]
     moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
     if not dated.header:
         return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))

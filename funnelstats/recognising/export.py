@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,6 +18,8 @@ from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
+OF_ENDED = 0.95
+"""Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
@@ -56,7 +58,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
-        if found is None or not table.what:
+        if found is None or not table.what or (table.what == "contacts" and _are_changes(table, histories)):
             unused.append(table.sheet)
         else:
             others[table.what].append(found)
@@ -67,10 +69,15 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     )
 
 
+def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
+    """Whether the rows of a file of JSON stand in a history too, which tells the lists within them apart."""
+    return table.sheet.kind.startswith("JSON") and table.sheet.files in [history.sheet.files for history in histories]
+
+
 def _nothing(tables: Sequence[Table]) -> str:
     lines = [
         f"{table.sheet.name}: columns {', '.join(f'“{name}”' for name in table.sheet.fields)}: "
-        + ("no column holds the id of a lead" if "lead_id" not in table.roles else "no date and no stage")
+        + (table.lacks or ("no date and no stage" if "lead_id" in table.roles else "no column holds the id of a lead"))
         for table in tables
     ]
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
@@ -173,7 +180,49 @@ def _with_ends(table: Table) -> Table:
     values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    return table._replace(status=status, ends={**worded, **_flagged(table.sheet)})
+    ends = {**worded, **_flagged(table.sheet)}
+    return table._replace(status=status, ends=ends, roles=_dates_of_ends(table, ends) if ends else table.roles)
+
+
+def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> Mapping[str, Guess]:
+    """The roles of a table of deals, its dates of ends being those that deals have which ended so."""
+    if table.what != "deals":
+        return table.roles
+    cells = table.sheet.cells
+    chosen = {end: chosen_by(cells, only) for end, only in ends.items()}
+    roles = {
+        role: guess
+        for role, guess in table.roles.items()
+        if guess.known
+        or role not in ("won", "lost")
+        or role not in chosen
+        or chosen[role][cells[guess.header].notna()].mean() >= OF_ENDED
+    }
+    ended = pd.DataFrame(chosen).any(axis=1)
+    last = roles.get("time")
+    for name, field in table.sheet.fields.items():
+        found = "closed" in roles or {"won", "lost"} & {*roles}
+        if not found and field.kind == "date" and name not in [guess.header for guess in roles.values()]:
+            dated = cells[name].notna()
+            if dated[ended].mean() >= OF_ENDED <= ended[dated].mean():
+                roles["closed"] = Guess(name, known=False)
+    if "closed" not in roles and last and is_last_change(last.header) and "created" in roles:
+        # What a deal came to last, if it has ended, is its end.
+        roles["closed"] = roles.pop("time")
+    return roles
+
+
+def is_last_change(header: str) -> bool:
+    """Whether a date is that of the stage where a deal stands, whichever that is."""
+    return fit(header, words()["dates"]["last"]) >= 2
+
+
+def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
+    """Which rows hold one of these values in each of these columns."""
+    chosen = pd.Series(True, index=cells.index)
+    for name, values in only.items():
+        chosen &= cells[name].isin(values)
+    return chosen
 
 
 def _flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
@@ -204,7 +253,7 @@ def stage_dates(table: Table) -> dict[str, str]:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
-        elif not pattern and name not in used and role_fit(name, "other_date") < 1:
+        elif not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and not is_last_change(name):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found

@@ -104,13 +104,24 @@ def _sheets(path: Path) -> list[Sheet]:
     encoding = _encoding(path)
     titles = _titles(path)
     found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
-    # A list within each object is a table of its own: the history of a deal.
-    lists = [name for name in found[0].fields if found[0].kind.startswith("JSON") and _is_list(found[0].cells[name])]
-    found += [_sheet(path, encoding, None, way) for way in lists]
-    tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1]
+    for sheet in found:  # also those that are added here
+        # A list within each object is a table of its own: the history of a deal.
+        if sheet.kind.startswith("JSON"):
+            lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
+            found += [_sheet(path, encoding, None, way) for way in lists if way not in _ways(found)]
+    tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
     return tables
+
+
+def _ways(sheets: Iterable[Sheet]) -> list[str]:
+    return [sheet.lines.get("rows", "") for sheet in sheets]
+
+
+def _holds_lists(sheet: Sheet) -> bool:
+    """Whether a file of JSON is one object around several tables, and no table itself."""
+    return len(sheet.cells) == 1 and any(_is_list(cells) for _name, cells in sheet.cells.items())
 
 
 def _titles(path: Path) -> list[str]:
@@ -223,7 +234,8 @@ def _is_header(names: Sequence[str]) -> bool:
     """Whether these are names of columns: several, none twice, none a number or a date, none blank but an outer one."""
     named = [name for name in names if name]
     plain = not any(re.search(ISO, name) or re.fullmatch(r"[-+]?[\d .,:/]+", name) for name in named)
-    return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain
+    under_a_title = all(" / " in name for name in named) and len({name.partition(" / ")[0] for name in named}) == 1
+    return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain and not under_a_title
 
 
 def field_of(name: str, cells: pd.Series) -> Field:
@@ -231,7 +243,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
     filled = cells.dropna()
     values = filled.unique().tolist()
     field = Field(name, "blank", len(filled), len(values))
-    if not values:
+    if not values or _is_list(filled):
         return field
     dated = filled[filled.str.contains(r"\d")]
     others = filled.drop(dated.index).unique().tolist()

@@ -20,6 +20,8 @@ LOOKED_AT = 50_000
 """Leads whose moves tell the order of stages."""
 SAID = 1.5
 """A fit of words that say little more than the name does."""
+STAY = 0.98
+"""Share of the leads of a stage that come to no other one, where it is an end."""
 LEAST_MOVES = 10
 USUAL_DAYS = 30
 HORIZONS = [1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365]
@@ -36,6 +38,8 @@ class Stages(NamedTuple):
     """Moves from which the days of a step are known; too few where they are the usual ones."""
     won: bool
     """Whether the win is called one; else it is the stage that comes last."""
+    dead_ends: dict[str, int]
+    """Stages that count as lost since leads stay there for good and are not won, each with its leads."""
 
 
 def end_of(name: str) -> str:
@@ -62,8 +66,17 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Who came to a stage without a date says nothing of its place: it is a win.
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
+    final = _final(came[order])
+    # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
+    last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
+    order = sorted(order, key=lambda name: not wins and name in last)
+    won = came[wins or last].notna().any(axis=1)
+    dead_ends = {name: int(came[name].count()) for name in final if last and (came[name].notna() & won).sum() == 0}
+    meant |= dict.fromkeys(dead_ends, "lost")
+    order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
-        order = _main_stages(came, order, [*order[:1], *wins[-1:]])
+        often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
+        order = _main_stages(came, order, [*order[:1], *(last or often[-1:])])
     if wins:
         # What comes after the win is another story: delivery, service.
         order = order[: order.index(wins[-1]) + 1]
@@ -79,13 +92,25 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         moves[after] = len(took)
         days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
     meant |= {name: IGNORE for name in names if name not in order and name not in meant}
-    return Stages(order, meant, days, moves, bool(wins))
+    return Stages(order, meant, days, moves, bool(wins), dead_ends)
 
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
     """When each lead first came to each stage: a row for each lead, a column for each stage."""
     few = entries[entries["lead"].isin(entries["lead"].drop_duplicates().head(LOOKED_AT))]
     return few.groupby(["lead", "stage"])["at"].min().unstack()
+
+
+def _final(first: pd.DataFrame) -> list[str]:
+    """Stages that leads do not leave, though they have stood there for longer than most moves take."""
+    if first.isna().all(axis=None):
+        return []
+    hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    gaps = np.diff(np.sort(hours, axis=1), axis=1)
+    usual = np.nanquantile(gaps, 0.9) if np.isfinite(gaps).any() else np.inf
+    staying = hours.max(axis=None) - hours.where(hours.eq(hours.max(axis=1), axis=0))
+    stays = staying.count() >= np.maximum(STAY * hours.count(), LEAST_MOVES)
+    return [name for name in first.columns if stays[name] and staying[name].median() > usual]
 
 
 def in_order(first: pd.DataFrame) -> list[str]:

@@ -51,6 +51,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     if not stages.won:
         question = f"No stage is called a win; is it the last one, “{stages.order[-1]}”?"
         stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
+        sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
     _add_payments(sources)
     _add_costs(sources)
@@ -79,14 +80,17 @@ def _choose_pipeline(sources: Sources) -> None:
     """Keep the leads of one pipeline where the export has several: their stages are no funnel together."""
     deals = sources.export.deals
     field = deals.field("pipeline")
-    if field is None or field.distinct < 2 or deals.what == "history":
+    if field is None or field.distinct < 2:
         return
     names = deals.sheet.cells[field.name].value_counts().index.tolist()
     chosen = sources.choose("only", f"Which pipeline of “{field.name}” is the funnel?", names, names[0])
     cells = deals.sheet.cells[deals.sheet.cells[field.name] == chosen].reset_index(drop=True)
     sheet = deals.sheet._replace(cells=cells, fields={name: field_of(name, cells[name]) for name in deals.sheet.fields})
-    sources.export = sources.export._replace(deals=deals._replace(sheet=sheet))
+    part = deals._replace(sheet=sheet)
+    histories = [part if table is deals else table for table in sources.export.histories]
+    sources.export = sources.export._replace(deals=part, histories=histories)
     sources.part = {field.name: chosen}
+    sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
 
 
 def _cut_at(stages: Stages, win: str) -> Stages:

@@ -25,10 +25,13 @@ def plain(text: str) -> str:
 def words() -> dict[str, dict[str, list[str]]]:
     """The words of headers, files and ends, as ``plain`` writes them."""
     text = Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
-    return {
+    found = {
         part: {role: [plain(word) for word in known] for role, known in roles.items()}
         for part, roles in tomllib.loads(text).items()
     }
+    found["roles"]["time"] += found["dates"]["last"]
+    found["roles"]["stage"] = found["fields"]["stage"] + found["roles"]["stage"]
+    return found
 
 
 def fit(text: str, known: Iterable[str]) -> float:
