@@ -76,13 +76,15 @@ def date_hint(texts: Sequence[str]) -> str:
     'date_format = "%d %b %Y" would read them'
     >>> date_hint(["01-02-2018"])
     '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
+    >>> date_hint(["0000-00-00"])
+    'if it stands for no date, state missing = "0000-00-00"'
     >>> date_hint(["01.01.0001 00:00:00"])
     'if it stands for no date, state missing = "01.01.0001 00:00:00"'
     >>> date_hint(["2026-07-05 10:00 AST"])
     '"AST" is the name of several clocks or of none: state timezone, and date_format = "%Y-%m-%d %H:%M AST"'
     """
     for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
-        if any(reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
+        if not re.search("[1-9]", text) or any(reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
             return f'if it stands for no date, state missing = "{text}"'
     plain = [plain_date(text) for text in texts]
     fitting = _fitting(texts) or _fitting(plain)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError, visible
+from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_stages, rows_of_stages
-from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, chosen_by, stage_dates, times
+from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, chosen_by, has_date, not_dates, stage_dates, times
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import NEARLY_ALL, Sheet
+from funnelstats.recognising.sheets import NEARLY_ALL
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
@@ -153,17 +153,6 @@ def time_of(table: Table) -> str:
     return dates[0]
 
 
-def not_dates(sheets: Iterable[Sheet]) -> str:
-    """Columns that are called dates and are none, with an example."""
-    odd = [
-        f'{sheet.name}, “{name}” ("{visible(sheet.cells[name].dropna().iloc[0])}")'
-        for sheet in sheets
-        for name, field in sheet.fields.items()
-        if field.filled and field.kind != "date" and role_fit(name, "created", "closed", "time", "won", "lost") >= 2
-    ]
-    return f"; not dates of one format are {', '.join(odd)}" if odd else ""
-
-
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     deals = sources.export.deals
     columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
@@ -242,14 +231,14 @@ def _snapshot(sources: Sources) -> Stages:
 def _says(dated: Dated, end: str) -> bool:
     """Whether a date is that of an end by the stage's name, and nothing says that the deals ended otherwise."""
     cells, only = dated.table.sheet.cells, dated.table.ends.get(end, {})
-    of_ended = chosen_by(cells, only)[cells[dated.header].notna()].mean() if dated.header and only else 1
+    of_ended = chosen_by(cells, only)[has_date(dated.table.sheet, dated.header)].mean() if dated.header and only else 1
     return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
 
 
 def _check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or dates ends of several kinds."""
     cells = last.table.sheet.cells
-    dated = cells[last.header].notna()
+    dated = has_date(last.table.sheet, last.header)
     told = f"{last.table.sheet.name}: no column says which deals are won"
     if dated.mean() >= NEARLY_ALL:
         raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
@@ -23,6 +23,7 @@ OF_ENDED = 0.95
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
+DAY_OF_NO_YEAR = r"(?:0?[1-9]|[12]\d|3[01])[./](?:0?[1-9]|1[0-2])\.?"
 FEW_NAMES = 12
 """A column of no more values than this names no contact or company."""
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
@@ -80,7 +81,24 @@ def _nothing(tables: Sequence[Table]) -> str:
         + (table.lacks or ("no date and no stage" if "lead_id" in table.roles else "no column holds the id of a lead"))
         for table in tables
     ]
+    lines += [odd.removeprefix("; ")] if (odd := not_dates([table.sheet for table in tables])) else []
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
+
+
+def not_dates(sheets: Iterable[Sheet]) -> str:
+    """Columns that are called dates, or look like days, and are none, with an example."""
+    odd = [
+        f'{sheet.name}, “{name}” ("{visible(sheet.cells[name].dropna().iloc[0])}")'
+        for sheet in sheets
+        for name, field in sheet.fields.items()
+        if field.filled
+        and field.kind != "date"
+        and (
+            role_fit(name, "created", "closed", "time", "won", "lost") >= 2
+            or sheet.cells[name].dropna().str.fullmatch(DAY_OF_NO_YEAR).mean() > OVERLAP
+        )
+    ]
+    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
 
 
 def _size(table: Table) -> tuple[bool, int, int]:
@@ -196,20 +214,25 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> Ma
         if guess.known
         or role not in ("won", "lost")
         or role not in chosen
-        or chosen[role][cells[guess.header].notna()].mean() >= OF_ENDED
+        or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
     }
     ended = pd.DataFrame(chosen).any(axis=1)
     last = roles.get("time")
     for name, field in table.sheet.fields.items():
         found = "closed" in roles or {"won", "lost"} & {*roles}
         if not found and field.kind == "date" and name not in [guess.header for guess in roles.values()]:
-            dated = cells[name].notna()
+            dated = has_date(table.sheet, name)
             if dated[ended].mean() >= OF_ENDED <= ended[dated].mean():
                 roles["closed"] = Guess(name, known=False)
     if "closed" not in roles and last and is_last_change(last.header) and "created" in roles:
         # What a deal came to last, if it has ended, is its end.
         roles["closed"] = roles.pop("time")
     return roles
+
+
+def has_date(sheet: Sheet, header: str) -> pd.Series:
+    """Which rows have a date in a column of dates."""
+    return sheet.cells[header].notna() & ~sheet.cells[header].isin(sheet.fields[header].empty)
 
 
 def is_last_change(header: str) -> bool:
@@ -245,7 +268,9 @@ def _meaning(cells: pd.Series, known: Sequence[str]) -> list[str]:
 
 def stage_dates(table: Table) -> dict[str, str]:
     """Columns of dates that are each one stage's, and what that stage is called."""
-    used = {table.header(role) for role in ROLES_OF_DATES if role in table.roles}
+    # A payment is the win where nothing else is.
+    paid_is_won = "won" not in table.ends and not {"won", "closed"} & {*table.roles}
+    used = {table.header(role) for role in ROLES_OF_DATES if role in table.roles and (role != "paid" or not paid_is_won)}
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
@@ -262,6 +287,7 @@ def stage_dates(table: Table) -> dict[str, str]:
 def times(cells: pd.Series, field: Field) -> pd.Series:
     """Texts as instants, NaT where they are none; good enough to tell which came first."""
     formats = field.formats[0] if field.formats else ("",)
+    cells = cells.mask(cells.isin(field.empty))
     if formats[0] in DAYS_TO_1970:
         days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
         return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)

@@ -158,7 +158,9 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     calls = dated and not snapshot and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        deals = "stage" in roles and {"created", "closed", "time"} & {*roles}
+        dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
+        ends = {"won", "lost", "paid"} & {*roles} and len(dates) > 1
+        deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
         return "contacts" if calls else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]
     if log and (dated or "other_date" in roles):

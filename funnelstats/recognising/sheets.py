@@ -29,10 +29,14 @@ Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
+NARROW = 3
+"""So few names at the top may be a title's, such as "Period:" beside its dates."""
 FIRST_VALUES = 200
 """Values with which formats are tried, before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
+NO_DATE = r"(?<!\d)(?:000[01]-0?1-0?1|0?1[./]0?1[./]000[01]|1899-12-3[01]|3[01][./]12[./]1899|12[./]3[01][./]1899|(?:19[07]0)-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12[./]31[./]9999)(?!\d)"
+"""Days that programs write where there is none."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
 LONGEST_ID = 64
@@ -48,6 +52,8 @@ class Field(NamedTuple):
     distinct: int
     formats: tuple[tuple[str, ...], ...] = ()
     reading: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    """What stands among its dates where there is none."""
 
     @property
     def stands_once(self) -> bool:
@@ -169,9 +175,12 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     read = read_file(path, [], encoding=encoding, sheet=title, way=way)
     header_row: tuple[int, ...] = (1,)
     header = read.header
-    if not _is_header(header) and read.kind.startswith(("CSV", "XLSX")):
-        others = _other_headers(path, encoding, title, read.kind)
-        header_row, header = next(filter(lambda other: _is_header(other[1]), others), (header_row, header))
+    if not (_is_header(header) and len(header) > NARROW) and read.kind.startswith(("CSV", "XLSX")):
+        others = [(header_row, header), *_other_headers(path, encoding, title, read.kind)]
+        # What a report says of itself above its table is narrower than the table.
+        least = max(len(list(filter(None, names))) for rows, names in others if len(rows) == 1) / 2
+        wide = (other for other in others if _is_header(other[1]) and len(list(filter(None, other[1]))) >= least)
+        header_row, header = next(wide, (header_row, header))
     names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
     texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
     cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
@@ -222,7 +231,8 @@ def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     sparse = cells[2 * filled <= filled.median()]
     total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
     closing = total | (sparse.index >= len(cells) - MOST_LINES)
-    return cells.drop(sparse.index[closing]).reset_index(drop=True)
+    header = (cells == cells.columns).sum(axis=1) >= cells.shape[1] / 2
+    return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 
 
 def _is_list(cells: pd.Series) -> bool:
@@ -245,11 +255,12 @@ def field_of(name: str, cells: pd.Series) -> Field:
     field = Field(name, "blank", len(filled), len(values))
     if not values or _is_list(filled):
         return field
-    dated = filled[filled.str.contains(r"\d")]
+    dated = filled[filled.str.contains(r"[1-9]") & ~filled.str.contains(NO_DATE)]
     others = filled.drop(dated.index).unique().tolist()
-    one_word = len(others) == 1 and len(dated) > 0  # such as "not closed", where there is no date
-    if formats := formats_of(dated if one_word else filled, is_date=role_fit(name, *DATES) >= 1):
-        return field._replace(kind="date", formats=formats, reading=_missing(others) if one_word else ())
+    no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
+    if formats := formats_of(dated if no_dates else filled, is_date=role_fit(name, *DATES) >= 1):
+        empty = tuple(others) if no_dates else ()
+        return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):

@@ -67,6 +67,9 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
     final = _final(came[order])
+    # In a log of many activities also rare ones are the last of a few leads.
+    often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
+    final = [name for name in final if name in often or len(order) <= MOST_STAGES]
     # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
@@ -75,7 +78,6 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
-        often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
         order = _main_stages(came, order, [*order[:1], *(last or often[-1:])])
     if wins:
         # What comes after the win is another story: delivery, service.

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 import jinja2
 
-from funnelstats.config.schema import TABLES
+from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
@@ -26,6 +26,8 @@ from funnelstats.recognising.words import plain
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
+MOST_OF_A_TITLE = 3
+"""Columns of a table in which a line of one cell may be a row."""
 MOST_ATTRIBUTES, MOST_VALUES = 6, 12
 """Columns that leads are compared by, and how many values each may have."""
 NO_ATTRIBUTES = ("lead_id", "stage", "reason", "currency", "pipeline", "contact_kind", "manager", "company")
@@ -120,6 +122,7 @@ def _add_leads(sources: Sources) -> list[str]:
     attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
+    more += _without_titles(table) if columns["lead_id"] == ROW_NUMBER else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads",
@@ -132,6 +135,14 @@ def _add_leads(sources: Sources) -> list[str]:
         owned=not changing,
     )
     return ['lead_base.company = "company"'] if "company" in attributes else []
+
+
+def _without_titles(table: Table) -> list[str]:
+    """What leaves out the lines between the rows of a table without ids that title a group, such as a month."""
+    cells = table.sheet.cells.drop(columns=ROW_NUMBER)
+    title = (cells.notna().sum(axis=1) == 1) & (cells.shape[1] > MOST_OF_A_TITLE)
+    blank = [name for name in cells if title.any() and (cells[name].isna() == title).all()]
+    return [f"without = {toml_value({blank[0]: ''})}"] if blank else []
 
 
 def _changing(table: Table) -> set[str]:

@@ -40,8 +40,9 @@ def fit(text: str, known: Iterable[str]) -> float:
     Of words that it says exactly the first ones fit best.
     """
     said, best = f" {plain(text)} ", 0.0
+    glued = said.replace(" ", "") if said.count(" ") == 2 else ""
     for place, word in enumerate(known):
-        if f" {word} " == said:
+        if f" {word} " == said or word.replace(" ", "") == glued:
             best = max(best, 2 + 1 / (1 + place))
         elif f" {word} " in said and len(word) > 1:
             best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))
