@@ -12,6 +12,9 @@ from funnelstats.recognising.words import fit, role_fit, words
 
 CHANGING = 0.05
 """Share of the leads of several rows within which a column changes; one that does in fewer says nothing of a change."""
+ONCE = 0.6
+"""Share of the rows of a history which are the first of their lead at their stage."""
+MANY_IDS = 10
 MOST_FIELDS = 200
 """Names of fields whose changes a log may hold."""
 REPEATED = 1.05
@@ -44,6 +47,19 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
         best = max(fitting, key=lambda name: role_fit(name, role) or role_fit(name, "created") / 2)
         found[role] = usual[0] if usual and (role == "time" or usual[0] == found.get(role)) else best
     return found, ""
+
+
+def id_by_rows(sheet: Sheet, stage: str, time: str) -> str:
+    """The column of ids of a history that nothing calls so: its values come to a stage once, and begin at the same one."""
+    cells = sheet.cells.sort_values(time) if sheet.fields[time].formats == (("",),) else sheet.cells
+    found = ""
+    for name, field in sheet.fields.items():
+        repeated = REPEATED * field.distinct <= field.filled == len(cells) and field.kind in ("id", "number", "text")
+        if name != stage and repeated and not cells.duplicated([name, stage]).mean() > 1 - ONCE:
+            firsts = cells.drop_duplicates(name)[stage].value_counts(normalize=True)
+            if firsts.iloc[0] >= 1 - CHANGING and field.distinct > (sheet.fields[found].distinct if found else MANY_IDS):
+                found = name
+    return found
 
 
 def is_new_value(header: str) -> bool:

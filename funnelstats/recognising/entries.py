@@ -81,7 +81,8 @@ def created_by(deals: Table) -> Dated | None:
     at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
     first = at == at.groupby(cells[lead]).transform("min")
     leads = cells[lead].nunique()
-    for header in [deals.header(role) for role in ("changed_field", "contact_kind") if role in deals.roles]:
+    kinds = [name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES]
+    for header in kinds:
         for value, rows in cells.groupby(header):
             if len(rows) == rows[lead].nunique() >= LOGGED * leads and first[rows.index].mean() >= NEARLY_ALL:
                 return Dated(CREATED, deals, time_of(deals), {header: [str(value)]})
@@ -212,8 +213,9 @@ def _snapshot(sources: Sources) -> Stages:
     if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
+        undated = ", and no date says when" if deals.status or not dates else ""
         raise FunnelError(
-            f"{deals.sheet.name}: {known}, and no date says when{misread}; needed are the date of closing, "
+            f"{deals.sheet.name}: {known}{undated}{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
     if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):

@@ -278,7 +278,7 @@ def stage_dates(table: Table) -> dict[str, str]:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
-        elif not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and not is_last_change(name):
+        elif not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2:
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found

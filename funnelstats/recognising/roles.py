@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from funnelstats.recognising.changes import is_new_value, roles_of_changes
+from funnelstats.recognising.changes import id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -94,6 +94,10 @@ def table_of(sheet: Sheet) -> Table:
     roles = _known_roles(sheet, preset.get("columns", {}))
     taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}
     roles = {**_guessed_roles(sheet, taken), **roles}
+    if not preset and "lead_id" not in roles and {"stage", "time"} <= {*roles}:
+        lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header)
+        roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
+        roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
     if what == "deals" and "created" not in roles and "time" in roles:
         roles["created"] = roles.pop("time")

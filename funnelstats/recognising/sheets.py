@@ -363,7 +363,7 @@ def _formats_of_shape() -> dict[str, list[str]]:
 
 def _day(fmt: str) -> str:
     """The part of a format that names the day."""
-    return re.split(r"[ T](?=%H|%I)", fmt)[0]
+    return re.split(r",?[ T](?=%H|%I)", fmt)[0]
 
 
 def day_order(formats: tuple[str, ...]) -> str:

@@ -18,7 +18,7 @@ def plain(text: str) -> str:
     """
     apart = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я][a-zа-я])|(?<=[a-zа-я])(?=[A-ZА-Я]+\b)", " ", text)
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(mark))
-    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold()))
+    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold().translate({ord("ł"): "l", ord("ı"): "i"})))
 
 
 @cache
