@@ -38,8 +38,8 @@ def without_closing_lines(
 ) -> Iterator[list[Any]]:
     """The rows, each beginning with its number, but for lines that close the table or a group, which go to ``broken``.
 
-    A line that calls itself a total and lacks what its row needs, or is the header again, anywhere; and the last few lines, where they hold
-    next to nothing and look unlike rows. Lines that are left out as declared stay.
+    A line that calls itself a total and lacks what its row needs, or is the header again, anywhere; and the last few
+    lines, where they hold next to nothing and look unlike rows. Lines that are left out as declared stay.
     """
     places = [header.index(name) + 1 for name in needs.headers if name in header] if needs else []
     if not needs or not places or len(header) < 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -50,14 +50,16 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
 
 
 def id_by_rows(sheet: Sheet, stage: str, time: str) -> str:
-    """The column of ids of a history that nothing calls so: its values come to a stage once, and begin at the same one."""
+    """The column of a history's ids that nothing calls so: they come to a stage once, and begin at the same one."""
     cells = sheet.cells.sort_values(time) if sheet.fields[time].formats == (("",),) else sheet.cells
     found = ""
     for name, field in sheet.fields.items():
         repeated = REPEATED * field.distinct <= field.filled == len(cells) and field.kind in ("id", "number", "text")
         if name != stage and repeated and not cells.duplicated([name, stage]).mean() > 1 - ONCE:
             firsts = cells.drop_duplicates(name)[stage].value_counts(normalize=True)
-            if firsts.iloc[0] >= 1 - CHANGING and field.distinct > (sheet.fields[found].distinct if found else MANY_IDS):
+            if firsts.iloc[0] >= 1 - CHANGING and field.distinct > (
+                sheet.fields[found].distinct if found else MANY_IDS
+            ):
                 found = name
     return found
 

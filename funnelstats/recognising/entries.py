@@ -12,8 +12,17 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_stages, rows_of_stages
-from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, chosen_by, has_date, not_dates, stage_dates, times
-from funnelstats.recognising.roles import Table
+from funnelstats.recognising.export import (
+    MOST_STATUSES,
+    OF_ENDED,
+    Export,
+    chosen_by,
+    has_date,
+    not_dates,
+    stage_dates,
+    times,
+)
+from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import NEARLY_ALL
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, stages_of
@@ -21,6 +30,8 @@ from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
 ENDED = ("won", "lost")
+MOST_AGAIN = 0.5
+"""Share of the rows of a history that repeat the stage before, from which on it was taken on certain days."""
 LOGGED = 0.8
 """Share of the leads from which on a history is taken to log how leads come in."""
 SAME_NAMES = 0.9
@@ -48,6 +59,11 @@ def entries_of(sources: Sources) -> Stages:
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
         for name, leads in stages.dead_ends.items()
     ]
+    sources.notes += [
+        f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
+        for name, later in stages.meant.items()
+        if later in stages.order
+    ]
     return stages
 
 
@@ -68,20 +84,31 @@ def _history(sources: Sources) -> Stages:
         _add_created(sources, created)
     for table in histories:
         _add_history(sources, table, stages)
+        rows = _changes(table).sort_values("at")
+        if (rows["stage"] == rows.groupby("lead")["stage"].shift()).mean() > MOST_AGAIN:
+            sources.notes.append(
+                f"{table.sheet.name}: most rows say again where a lead stands; a stage is "
+                "dated by the day it was first seen, and those between two such days are not known"
+            )
     for dated in ended:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
 
 
 def created_by(deals: Table) -> Dated | None:
-    """When leads came in: by the date of their creation, or by what a log calls it, once for each and before all else."""
+    """When leads came in: by the date of their creation, or by what a log calls it, once for each and first of all."""
     if deals.what == "deals":
         return Dated(CREATED, deals, deals.header("created"), {}) if "created" in deals.roles else None
     lead, cells = deals.header("lead_id"), deals.sheet.cells
     at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
     first = at == at.groupby(cells[lead]).transform("min")
     leads = cells[lead].nunique()
-    kinds = [name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES]
+    values = {deals.header(role) for role in ("stage", "old_stage") if role in deals.roles}
+    kinds = [
+        name
+        for name, field in deals.sheet.fields.items()
+        if field.kind == "text" and field.distinct <= MOST_STATUSES and name not in values
+    ]
     for header in kinds:
         for value, rows in cells.groupby(header):
             if len(rows) == rows[lead].nunique() >= LOGGED * leads and first[rows.index].mean() >= NEARLY_ALL:
@@ -178,7 +205,7 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     named = _stage_cells(table)[table.header("stage")]
     meant = {name: stages.meant.get(name, IGNORE) for name in named.dropna().unique() if name not in stages.order}
     meant = {name: end for name, end in meant.items() if name != end}
-    # A log of old and new values, or a list within records, has rows of no new one: that a lead came in, or a comment.
+    # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
     meant |= {"": IGNORE} if named.hasnans and ("old_stage" in table.roles or "rows" in table.sheet.lines) else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
@@ -238,7 +265,7 @@ def _says(dated: Dated, end: str) -> bool:
 
 
 def _check_last(last: Dated) -> None:
-    """Raise FunnelError where the last date, which nothing calls a win, is all leads' or dates ends of several kinds."""
+    """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
     cells = last.table.sheet.cells
     dated = has_date(last.table.sheet, last.header)
     told = f"{last.table.sheet.name}: no column says which deals are won"
@@ -286,10 +313,19 @@ def _moves(dated: Dated) -> pd.DataFrame:
     return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
+def _with_owner_beside(table: Table, header: str) -> Table:
+    """The table with the owner that stands beside a date under the same upper header, where one does."""
+    upper, _mark, lower = header.partition(" / ")
+    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
+    return (
+        table._replace(roles={**table.roles, "manager": Guess(beside[0], known=False)}) if lower and beside else table
+    )
+
+
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
-    table = dated.table
+    table = _with_owner_beside(dated.table, dated.header)
     columns = {"lead_id": table.header("lead_id")} | ({"entered_at": dated.header} if dated.header else {})
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
     by = " and ".join(f"“{name}”" for name in dated.only)

@@ -48,6 +48,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     tables = [_with_ends(_with_lead_id(table)) for table in map(table_of, sheets)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
+    deals = [table for table in deals if not _are_changes(table, histories)]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
     main = max(deals or histories, key=_size)
@@ -59,7 +60,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
-        if found is None or not table.what or (table.what == "contacts" and _are_changes(table, histories)):
+        if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
             others[table.what].append(found)
@@ -70,9 +71,17 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     )
 
 
-def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
-    """Whether the rows of a file of JSON stand in a history too, which tells the lists within them apart."""
+def _of_one_file(table: Table, histories: Sequence[Table]) -> bool:
     return table.sheet.kind.startswith("JSON") and table.sheet.files in [history.sheet.files for history in histories]
+
+
+def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
+    """Whether the rows of a file of JSON, which hold the lists of a history, are its changes and no leads of it."""
+    return any(
+        _of_one_file(table, [history])
+        and not _ids(history, history.header("lead_id")) <= _ids(table, table.header("lead_id"))
+        for history in histories
+    )
 
 
 def _nothing(tables: Sequence[Table]) -> str:
@@ -198,11 +207,23 @@ def _with_ends(table: Table) -> Table:
     values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    ends = {**worded, **_flagged(table.sheet)}
-    return table._replace(status=status, ends=ends, roles=_dates_of_ends(table, ends) if ends else table.roles)
+    found = {**worded, **_flagged(table.sheet)} or _by_probability(table)
+    return table._replace(status=status, ends=found, roles=_dates_of_ends(table, found) if found else table.roles)
 
 
-def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> Mapping[str, Guess]:
+def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:
+    """Deals that are sure to be won, and sure not to be, where nothing else says how they ended."""
+    for name in table.sheet.fields:
+        known = fit(name, words()["probability"]["names"]) > 0
+        values: list[str] = table.sheet.cells[name].dropna().unique().tolist() if known else []
+        found = {"won": [text for text in values if re.fullmatch(r"100([.,]0+)?\s?%?", text)]}
+        found["lost"] = [text for text in values if re.fullmatch(r"0([.,]0+)?\s?%?", text)]
+        if all(found.values()):
+            return {end: {name: texts} for end, texts in found.items()}
+    return {}
+
+
+def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> dict[str, Guess]:
     """The roles of a table of deals, its dates of ends being those that deals have which ended so."""
     if table.what != "deals":
         return table.roles
@@ -270,7 +291,9 @@ def stage_dates(table: Table) -> dict[str, str]:
     """Columns of dates that are each one stage's, and what that stage is called."""
     # A payment is the win where nothing else is.
     paid_is_won = "won" not in table.ends and not {"won", "closed"} & {*table.roles}
-    used = {table.header(role) for role in ROLES_OF_DATES if role in table.roles and (role != "paid" or not paid_is_won)}
+    used = {
+        table.header(role) for role in ROLES_OF_DATES if role in table.roles and (role != "paid" or not paid_is_won)
+    }
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
@@ -278,7 +301,9 @@ def stage_dates(table: Table) -> dict[str, str]:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
-        elif not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2:
+        elif (
+            not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2
+        ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found

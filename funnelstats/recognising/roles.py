@@ -99,7 +99,10 @@ def table_of(sheet: Sheet) -> Table:
         roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
-    if what == "deals" and "created" not in roles and "time" in roles:
+    dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
+    # One date of several that each may be a stage's is no day of creation.
+    certain = "time" in roles and (len(dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
+    if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
     lacks = ""
     if what == "history" and not preset:
@@ -169,7 +172,14 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     lead_id = sheet.fields[roles["lead_id"].header]
     if log and (dated or "other_date" in roles):
         return "history"
-    if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):
+    ended = {"won", "lost"} & {*roles}
+    if (
+        "amount" in roles
+        and dated
+        and not ended
+        and "stage" not in roles
+        and (name_says["payments"] or "paid" in roles)
+    ):
         return "payments"
     if calls:
         return "contacts"
@@ -178,7 +188,10 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     if (
         "stage" in roles
         and dated
-        and (often > (MANY if about_a_lead else OFTEN) or ("time" in roles and not about_a_lead))
+        and (
+            often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
+            or ("time" in roles and not about_a_lead)
+        )
     ):
         return "history"
     if often > MANY and dated and "contact_kind" in roles:

@@ -35,7 +35,10 @@ FIRST_VALUES = 200
 """Values with which formats are tried, before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
-NO_DATE = r"(?<!\d)(?:000[01]-0?1-0?1|0?1[./]0?1[./]000[01]|1899-12-3[01]|3[01][./]12[./]1899|12[./]3[01][./]1899|(?:19[07]0)-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12[./]31[./]9999)(?!\d)"
+NO_DATE = (
+    r"(?<!\d)(?:0000-00-00|000[01]-01-01|01\.01\.0001|1899-12-3[01]|3[01][./]12[./]1899|12/3[01]/1899"
+    r"|19[07]0-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12/31/9999)(?!\d)"
+)
 """Days that programs write where there is none."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""

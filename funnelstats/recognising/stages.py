@@ -22,6 +22,7 @@ SAID = 1.5
 """A fit of words that say little more than the name does."""
 STAY = 0.98
 """Share of the leads of a stage that come to no other one, where it is an end."""
+DAYS_BETWEEN_NAMES = 7
 LEAST_MOVES = 10
 USUAL_DAYS = 30
 HORIZONS = [1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365]
@@ -59,6 +60,8 @@ def end_of(name: str) -> str:
 
 def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     """Stages of entries ``lead, stage, at``, where the time may be missing; ``first`` is known to be the first one."""
+    renamed = _renamed(entries)
+    entries = entries.assign(stage=entries["stage"].replace(renamed))
     names = entries["stage"].value_counts().index.tolist()
     ends = {name: end_of(name) for name in names}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
@@ -69,7 +72,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     final = _final(came[order])
     # In a log of many activities also rare ones are the last of a few leads.
     often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
-    final = [name for name in final if name in often or len(order) <= MOST_STAGES]
+    final = [name for name in final if name in often or len(order) - len(final) <= MOST_STAGES]
     # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
@@ -94,7 +97,23 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         moves[after] = len(took)
         days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
     meant |= {name: IGNORE for name in names if name not in order and name not in meant}
+    meant |= {name: meant.get(later, later) for name, later in renamed.items()}
     return Stages(order, meant, days, moves, bool(wins), dead_ends)
+
+
+def _renamed(entries: pd.DataFrame) -> dict[str, str]:
+    """Stages under an earlier name: it ends where the later one begins, and no lead has both."""
+    dated = entries[entries["stage"].map(end_of) == ""].dropna(subset=["at"])
+    stages = dated.groupby("stage").agg(begins=("at", "min"), ends=("at", "max"), leads=("lead", set))
+    stages = stages[stages["leads"].map(len) >= LEAST_MOVES]
+    found = {}
+    for name, stage in stages.iterrows():
+        ahead = stages["begins"] - stage["ends"]
+        follow = stages[(ahead > pd.Timedelta(0)) & (ahead <= pd.Timedelta(days=DAYS_BETWEEN_NAMES))]
+        later = [other for other, leads in follow["leads"].items() if leads.isdisjoint(stage["leads"])]
+        if len(later) == 1:
+            found[str(name)] = str(later[0])
+    return found
 
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:

@@ -122,7 +122,7 @@ def _add_leads(sources: Sources) -> list[str]:
     attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
-    more += _without_titles(table) if columns["lead_id"] == ROW_NUMBER else []
+    more += _without_titles(table) if table.what == "deals" else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads",
@@ -139,7 +139,7 @@ def _add_leads(sources: Sources) -> list[str]:
 
 def _without_titles(table: Table) -> list[str]:
     """What leaves out the lines between the rows of a table without ids that title a group, such as a month."""
-    cells = table.sheet.cells.drop(columns=ROW_NUMBER)
+    cells = table.sheet.cells.drop(columns=ROW_NUMBER, errors="ignore")
     title = (cells.notna().sum(axis=1) == 1) & (cells.shape[1] > MOST_OF_A_TITLE)
     blank = [name for name in cells if title.any() and (cells[name].isna() == title).all()]
     return [f"without = {toml_value({blank[0]: ''})}"] if blank else []
