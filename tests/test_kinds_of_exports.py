@@ -53,7 +53,9 @@ def test_the_number_of_a_change_is_no_lead_and_what_changed_is_told_by_a_field_o
 
 def test_what_a_status_was_is_no_stage_and_the_finer_of_two_ids_is_the_lead():
     rows = [(int(lead[1:]) // 2, f"oppo_{lead}", old, new, at) for lead, old, new, at in changes()]
-    found = made(put(log_csv=csv(rows, "lead_id", "opportunity_id", "old_status_label", "new_status_label", "date")))
+    rows = [(*row[:2], f"stat_{row[2]}", *row[2:]) for row in rows]
+    header = ("lead_id", "opportunity_id", "old_status_id", "old_status_label", "new_status_label", "date")
+    found = made(put(log_csv=csv(rows, *header)))
     assert (found["leads"], found["stages"], found["lost"]) == (40, [30, 20], 10)
 
 
@@ -403,3 +405,10 @@ def test_days_on_which_a_pipeline_was_looked_at_are_told():
     told = notes(snapshots_csv=csv(rows, "snapshot date", "opportunity id", "stage", "created date"))
     assert any("dated by the day it was first seen" in note for note in told)
     assert Path("data/raw/made/funnel.toml").is_file()
+
+
+def test_a_history_of_two_pipelines_that_no_column_names_is_refused():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    rows += [(f"R{lead}", {"new": "due", "met": "quoted"}.get(stage, stage), at) for lead, stage, at in rows[:60]]
+    with pytest.raises(FunnelError, match="no lead has stages of “met”, “new” and of “due”, “quoted”"):
+        init([put(log_csv=csv(rows, "Deal ID", "Stage", "Changed at"))], "made", default)

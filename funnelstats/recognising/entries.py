@@ -25,7 +25,7 @@ from funnelstats.recognising.export import (
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import NEARLY_ALL
 from funnelstats.recognising.sources import Sources, joined, owner
-from funnelstats.recognising.stages import Stages, end_of, stages_of
+from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
@@ -72,6 +72,13 @@ def _history(sources: Sources) -> Stages:
     came = pd.concat([_changes(table) for table in histories])
     if sources.part:
         came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
+    groups = groups_of_stages(came)
+    if len(groups) > 1:
+        several = " and of ".join(", ".join(f"“{name}”" for name in group[:3]) for group in groups[:2])
+        raise FunnelError(
+            f"{histories[0].sheet.name}: no lead has stages of {several}: these are several pipelines, and no column "
+            "is called so; leave one of them in the export, or state it by hand with only = { … } in each source"
+        )
     told = {end_of(name) for name in came["stage"].unique()}
     ended = _dated_ends([deals] if deals.what == "deals" else [], [end for end in ENDED if end not in told])
     came = pd.concat([came, *map(_moves, ended)])
@@ -103,15 +110,18 @@ def created_by(deals: Table) -> Dated | None:
     at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
     first = at == at.groupby(cells[lead]).transform("min")
     leads = cells[lead].nunique()
-    values = {deals.header(role) for role in ("stage", "old_stage") if role in deals.roles}
+    changed = _stage_cells(deals).dropna(subset=deals.header("stage")).index
+    cells = cells.drop(changed)
     kinds = [
-        name
-        for name, field in deals.sheet.fields.items()
-        if field.kind == "text" and field.distinct <= MOST_STATUSES and name not in values
+        name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES
     ]
     for header in kinds:
         for value, rows in cells.groupby(header):
-            if len(rows) == rows[lead].nunique() >= LOGGED * leads and first[rows.index].mean() >= NEARLY_ALL:
+            all_of_it = (deals.sheet.cells[header] == value).sum()
+            if (
+                all_of_it == len(rows) == rows[lead].nunique() >= LOGGED * leads
+                and first[rows.index].mean() >= NEARLY_ALL
+            ):
                 return Dated(CREATED, deals, time_of(deals), {header: [str(value)]})
     return None
 

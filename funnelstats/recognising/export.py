@@ -23,7 +23,7 @@ OF_ENDED = 0.95
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
-DAY_OF_NO_YEAR = r"(?:0?[1-9]|[12]\d|3[01])[./](?:0?[1-9]|1[0-2])\.?"
+DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 FEW_NAMES = 12
 """A column of no more values than this names no contact or company."""
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse.csgraph import connected_components
 
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.recognising.words import fit, words
@@ -77,7 +78,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
     won = came[wins or last].notna().any(axis=1)
-    dead_ends = {name: int(came[name].count()) for name in final if last and (came[name].notna() & won).sum() == 0}
+    dead_ends = {name: int(came[name].count()) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
@@ -99,6 +100,19 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     meant |= {name: IGNORE for name in names if name not in order and name not in meant}
     meant |= {name: meant.get(later, later) for name, later in renamed.items()}
     return Stages(order, meant, days, moves, bool(wins), dead_ends)
+
+
+def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
+    """Stages that leads share, the most leads first, where most leads know the stages of one group alone; ends aside.
+
+    Two groups are two pipelines, whose stages are no funnel together.
+    """
+    came = _first_times(entries[entries["stage"].map(end_of) == ""]).notna().astype(int)
+    shared = came.T @ came
+    _number, group = connected_components(shared.to_numpy())
+    names = [[name for name, own in zip(came.columns, group, strict=True) if own == one] for one in np.unique(group)]
+    leads = {tuple(names_of): came[names_of].any(axis=1).mean() for names_of in names if len(names_of) > 1}
+    return [[*names_of] for names_of in sorted(leads, key=lambda of: -leads[of]) if leads[names_of] >= LEAST_REACH]
 
 
 def _renamed(entries: pd.DataFrame) -> dict[str, str]:
