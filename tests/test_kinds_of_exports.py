@@ -16,6 +16,7 @@ from test_init import COUNTED, csv, default, history, made, project, put  # noqa
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
+from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
 from funnelstats.recognising.sheets import field_of, formats_of
 from funnelstats.recognising.stages import stages_of
@@ -190,6 +191,13 @@ def test_a_stage_that_nobody_leaves_and_no_win_has_is_a_refusal():
     stages = stages_of(named(lost="Parking lot"))
     assert (stages.order, stages.dead_ends) == (["new", "met", "won"], {"Parking lot": 10})
     assert stages.meant == {"Parking lot": "lost"}
+
+
+def test_a_stage_from_which_all_are_refused_is_no_end():
+    rows = [(lead, "lost" if stage == "won" else stage, at) for lead, stage, at, *_ in history()]
+    rows += [("W1", stage, at) for _, stage, at, *_ in list(history())[2:4]] + [("W1", "won", datetime(2026, 4, 1))]
+    stages = stages_of(entries(rows))
+    assert (stages.order, stages.dead_ends) == (["new", "met", "won"], {})
 
 
 def test_of_two_ends_that_no_word_tells_the_one_with_the_longer_way_is_the_win():
@@ -403,7 +411,7 @@ def test_days_on_which_a_pipeline_was_looked_at_are_told():
             stood = [stage for at, stage in way if at <= day]
             rows += [(day.date(), lead, stood[-1], came.date())] if stood else []
     told = notes(snapshots_csv=csv(rows, "snapshot date", "opportunity id", "stage", "created date"))
-    assert any("dated by the day it was first seen" in note for note in told)
+    assert any("dated by the first row that names it" in note for note in told)
     assert Path("data/raw/made/funnel.toml").is_file()
 
 
@@ -412,3 +420,78 @@ def test_a_history_of_two_pipelines_that_no_column_names_is_refused():
     rows += [(f"R{lead}", {"new": "due", "met": "quoted"}.get(stage, stage), at) for lead, stage, at in rows[:60]]
     with pytest.raises(FunnelError, match="no lead has stages of “met”, “new” and of “due”, “quoted”"):
         init([put(log_csv=csv(rows, "Deal ID", "Stage", "Changed at"))], "made", default)
+
+
+# Files and sheets that are parts of one table
+
+
+HEADER = ("ID", "Created", "Met on", "Closed", "Status")
+
+
+def test_a_sheet_for_each_month_is_one_table():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    for month, rows in (("May", wide()[:15]), ("June", wide()[15:])):
+        sheet = book.create_sheet(month)
+        for row in [HEADER, *rows]:
+            sheet.append(row)
+    book.remove(book.worksheets[0])
+    book.save(room)
+    assert made(put(**{"sales.xlsx": room.getvalue()})) == COUNTED
+    assert {source.sheet for source in read_funnel("made").entries} == {("May", "June")}
+
+
+def test_rows_of_several_sheets_are_known_by_their_sheet():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    for month in ("May", "June"):
+        sheet = book.create_sheet(month)
+        for row in [("Client", "Created", "Status"), ("A", "2026-05-01", "Won"), ("B", "soon", "Lost")]:
+            sheet.append(row)
+    book.save(room)
+    folder = Path("data", "raw", "team")
+    folder.mkdir()
+    (folder / "sales.xlsx").write_bytes(room.getvalue())
+    source = 'files = "sales.xlsx"\nsheet = ["May", "June"]\ncolumns = { lead_id = "_row", %s = "Created" }\n'
+    (folder / "funnel.toml").write_text(
+        'title = "Team"\ntimezone = "UTC"\ncurrency = "EUR"\nstages = ["new", "won"]\nmax_bad_share = 1\n'
+        f'step_into.won.horizon_days = 9\n[leads]\n{source % "created_at"}[entries]\n{source % "entered_at"}stage = "new"\n'
+    )
+    prepare("team")
+    _, tables = open_funnel("team")
+    assert tables.leads.count().execute() == 4
+    cells = read_quality("team").bad_cells
+    assert sorted(cells[cells["table"] == "leads"]["file"], reverse=True) == [
+        'sales.xlsx, sheet "May"',
+        'sales.xlsx, sheet "June"',
+    ]
+
+
+def test_files_of_which_one_has_a_column_more_are_one_table_and_the_column_is_told():
+    more = [(*row, "Fair") for row in wide()[15:]]
+    folder = put(old_csv=csv(wide()[:15], *HEADER), young_csv=csv(more, *HEADER, "Source"))
+    found = init([folder], "made", default)
+    assert found.refused == ["“Source” of some of the files old.csv, young.csv"]
+    assert found.export.deals.sheet.files == ("old.csv", "young.csv")
+
+
+def test_deals_as_they_stood_on_two_days_are_as_the_last_file_has_them():
+    old = [[*row[:3], "", "Open"] for row in wide()]
+    folder = put(deals_1_csv=csv(old, *HEADER), deals_2_csv=csv(wide(), *HEADER))
+    assert made(folder) == COUNTED
+    assert read_funnel("made").leads[0].keep == "last"
+
+
+def test_stages_are_spelled_as_most_rows_spell_them():
+    rows = [(lead, stage.upper() if int(lead[1:]) % 3 == 1 else stage, at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "changed at"))) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def test_a_name_of_several_columns_is_told():
+    rows = [(row[0], "Anna", row[1], row[1]) for row in wide()]
+    with pytest.raises(FunnelError, match=r"“Created” of deals\.csv, the name of several columns"):
+        init([put(deals_csv=csv(rows, "ID", "Owner", "Created", "Created"))], "made", default)
+
+
+def test_a_log_whose_only_time_is_an_update_is_a_history():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "updated at"))) == COUNTED

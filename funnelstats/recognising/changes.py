@@ -31,7 +31,7 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
     changing = _changing(rows, found["lead_id"])
     if changing is None:
         return found, ""
-    others = {header for role, header in found.items() if role != "stage" and sheet.fields[header].kind != "date"}
+    others = {found[role] for role in ("lead_id", "old_stage", "changed_field", "manager") if role in found}
     may_be = {
         "stage": [name for name, field in sheet.fields.items() if field.kind != "date" and is_new_value(name)],
         "time": [name for name, field in sheet.fields.items() if field.kind == "date" and not role_fit(name, "left")],

@@ -62,7 +62,7 @@ def entries_of(sources: Sources) -> Stages:
     sources.notes += [
         f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
         for name, later in stages.meant.items()
-        if later in stages.order
+        if later in stages.order and name.casefold() != later.casefold()
     ]
     return stages
 
@@ -94,8 +94,8 @@ def _history(sources: Sources) -> Stages:
         rows = _changes(table).sort_values("at")
         if (rows["stage"] == rows.groupby("lead")["stage"].shift()).mean() > MOST_AGAIN:
             sources.notes.append(
-                f"{table.sheet.name}: most rows say again where a lead stands; a stage is "
-                "dated by the day it was first seen, and those between two such days are not known"
+                f"{table.sheet.name}: most rows say again where a lead stands; a stage is dated by the first row that "
+                "names it, and what came between two rows is not known"
             )
     for dated in ended:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))

@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
 from funnelstats.recognising.changes import id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -86,6 +89,14 @@ def preset_of(sheet: Sheet) -> Mapping[str, Any]:
 
     fitting = [stated for stated in presets() if all(map(named, stated["recognised_by"]))]
     return max(fitting, key=lambda stated: sum(map(named, stated["recognised_by"])), default={})
+
+
+def is_several_states(sheet: Sheet, lead_id: str) -> bool:
+    """Whether each of several files has each lead once, and leads are in several: as they stood on several days."""
+    ids = sheet.cells[lead_id]
+    file = np.repeat(np.arange(len(sheet.sizes)), sheet.sizes)
+    apart = len(sheet.sizes) > 1 and len(file) == len(ids) and not ids.groupby(file).apply(pd.Series.duplicated).any()
+    return bool(apart and ids.duplicated().any())
 
 
 def table_of(sheet: Sheet) -> Table:
@@ -185,6 +196,10 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
         return "contacts"
     about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
     often = lead_id.filled / max(lead_id.distinct, 1)
+    if "stage" in roles and "other_date" in roles and not dated and often > MANY:
+        return "history"
+    if is_several_states(sheet, lead_id.name):
+        return "deals" if dated or "stage" in roles else ""
     if (
         "stage" in roles
         and dated

@@ -72,33 +72,18 @@ class Sheet(NamedTuple):
     kind: str
     cells: pd.DataFrame
     fields: dict[str, Field]
+    sizes: tuple[int, ...] = ()
+    """Rows of each file."""
+    twice: tuple[str, ...] = ()
+    """Names of several columns each, which cannot be told apart."""
 
     @property
     def name(self) -> str:
-        names = ", ".join(self.files)
-        return f"{names}, sheet “{self.lines['sheet']}”" if "sheet" in self.lines else names
+        sheets = ", ".join(f"“{title}”" for title in self.lines.get("sheet", []))
+        return ", ".join(self.files) + (f", sheet {sheets}" if sheets else "")
 
 
-def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
-    """The tables of some files, those with the same header as one; and what is said of files that hold none."""
-    sheets: dict[tuple[Any, ...], Sheet] = {}
-    refused = []
-    for path in paths:
-        try:
-            for sheet in _sheets(path):
-                alike = (*sheet.fields, repr(sheet.lines), sheet.kind == XLSX_1904)
-                sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
-        except FunnelError as error:
-            refused.append(str(error))
-    return list(sheets.values()), refused
-
-
-def _together(one: Sheet, other: Sheet) -> Sheet:
-    cells = pd.concat([one.cells, other.cells], ignore_index=True)
-    return one._replace(files=(*one.files, *other.files), cells=cells, fields=_fields(cells, one.fields, one.kind))
-
-
-def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
+def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
     """What the columns of a table hold; numbers of days are counted as its kind of file does."""
     fields = {name: field_of(name, cells[name]) for name in names}
     if kind == XLSX_1904:
@@ -108,7 +93,7 @@ def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, F
     return fields
 
 
-def _sheets(path: Path) -> list[Sheet]:
+def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
     encoding = _encoding(path)
     titles = _titles(path)
@@ -193,7 +178,7 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     cells[grouped] = cells[grouped].ffill()
     stated = {
         "encoding": encoding,
-        "sheet": title,
+        "sheet": [title] if title else None,
         "rows": way or None,
         "header_row": header_row if header_row != (1,) else None,
         "fill_down": grouped or None,
@@ -203,7 +188,9 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
         {key: value for key, value in stated.items() if value is not None},
         read.kind,
         cells,
-        _fields(cells, names, read.kind),
+        fields_of(cells, names, read.kind),
+        (len(cells),),
+        tuple(name for name in dict.fromkeys(header) if name and name not in names),
     )
 
 
@@ -246,7 +233,8 @@ def _is_list(cells: pd.Series) -> bool:
 def _is_header(names: Sequence[str]) -> bool:
     """Whether these are names of columns: several, none twice, none a number or a date, none blank but an outer one."""
     named = [name for name in names if name]
-    plain = not any(re.search(ISO, name) or re.fullmatch(r"[-+]?[\d .,:/]+", name) for name in named)
+    parts = [part for name in named for part in name.split(" / ")]
+    plain = not any(re.search(ISO, part) or re.fullmatch(r"[-+]?[\d .,:/]+", part) for part in parts)
     under_a_title = all(" / " in name for name in named) and len({name.partition(" / ")[0] for name in named}) == 1
     return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain and not under_a_title
 
@@ -372,17 +360,3 @@ def _day(fmt: str) -> str:
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
     return "".join(re.findall("%([dmYybB])", _day(formats[0])))
-
-
-def readable(path: Path) -> Iterator[Path]:
-    """The files of a folder that may hold a table, or the file itself."""
-    if path.is_file():
-        yield path
-        return
-    for file in sorted(path.iterdir()):
-        if (
-            file.is_file()
-            and not file.name.startswith((".", "~"))
-            and file.suffix.lower() not in (".toml", ".md", ".py")
-        ):
-            yield file

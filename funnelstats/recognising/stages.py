@@ -61,6 +61,8 @@ def end_of(name: str) -> str:
 
 def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     """Stages of entries ``lead, stage, at``, where the time may be missing; ``first`` is known to be the first one."""
+    spelled = _spelled(entries["stage"])
+    entries = entries.assign(stage=entries["stage"].replace(spelled))
     renamed = _renamed(entries)
     entries = entries.assign(stage=entries["stage"].replace(renamed))
     names = entries["stage"].value_counts().index.tolist()
@@ -70,7 +72,9 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Who came to a stage without a date says nothing of its place: it is a win.
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
-    final = _final(came[order])
+    # Who is refused leaves a stage too.
+    all_times = _first_times(entries[entries["stage"].map(ends) != IGNORE])
+    final = [name for name in _final(all_times) if name in order[1:]]
     # In a log of many activities also rare ones are the last of a few leads.
     often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
     final = [name for name in final if name in often or len(order) - len(final) <= MOST_STAGES]
@@ -98,7 +102,8 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         moves[after] = len(took)
         days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
     meant |= {name: IGNORE for name in names if name not in order and name not in meant}
-    meant |= {name: meant.get(later, later) for name, later in renamed.items()}
+    for name, usual in [*renamed.items(), *spelled.items()]:
+        meant[name] = meant.get(usual, usual)
     return Stages(order, meant, days, moves, bool(wins), dead_ends)
 
 
@@ -107,12 +112,20 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
 
     Two groups are two pipelines, whose stages are no funnel together.
     """
-    came = _first_times(entries[entries["stage"].map(end_of) == ""]).notna().astype(int)
+    named = entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"])))
+    came = _first_times(named[named["stage"].map(end_of) == ""]).notna().astype(int)
     shared = came.T @ came
     _number, group = connected_components(shared.to_numpy())
     names = [[name for name, own in zip(came.columns, group, strict=True) if own == one] for one in np.unique(group)]
     leads = {tuple(names_of): came[names_of].any(axis=1).mean() for names_of in names if len(names_of) > 1}
     return [[*names_of] for names_of in sorted(leads, key=lambda of: -leads[of]) if leads[names_of] >= LEAST_REACH]
+
+
+def _spelled(names: pd.Series) -> dict[str, str]:
+    """Names that differ in capitals alone, each with the most frequent spelling."""
+    counts = names.value_counts()
+    usual = counts.groupby(counts.index.str.casefold()).idxmax()
+    return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}
 
 
 def _renamed(entries: pd.DataFrame) -> dict[str, str]:

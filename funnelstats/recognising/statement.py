@@ -18,7 +18,7 @@ from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export
-from funnelstats.recognising.roles import Table, plays_no_role
+from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, joined
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
@@ -116,6 +116,9 @@ def _add_leads(sources: Sources) -> list[str]:
         LEADS[role]: table.header(role) for role in LEADS if role in table.roles and table.header(role) not in changing
     }
     keep = first_rows(table) if table.what == "history" and "created_at" not in columns else ""
+    states = table.what == "deals" and is_several_states(table.sheet, columns["lead_id"])
+    if states:
+        sources.notes.append(f"{table.sheet.name}: the same leads in several files: what the last of them says counts")
     columns |= {"created_at": time_of(table)} if keep else {}
     attributes = _attributes(table, {*columns.values()} | changing)
     keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
@@ -123,6 +126,7 @@ def _add_leads(sources: Sources) -> list[str]:
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
     more += _without_titles(table) if table.what == "deals" else []
+    more += ['keep = "last"   # the last file'] if states else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads",
