@@ -17,6 +17,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
+from funnelstats.page.rules import missing_parts
 from funnelstats.recognising.init import init
 from funnelstats.recognising.sheets import field_of, formats_of
 from funnelstats.recognising.stages import stages_of
@@ -58,6 +59,15 @@ def test_what_a_status_was_is_no_stage_and_the_finer_of_two_ids_is_the_lead():
     header = ("lead_id", "opportunity_id", "old_status_id", "old_status_label", "new_status_label", "date")
     found = made(put(log_csv=csv(rows, *header)))
     assert (found["leads"], found["stages"], found["lost"]) == (40, [30, 20], 10)
+
+
+def test_a_log_that_the_leads_are_read_from_is_no_snapshot():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    made(put(log_csv=csv(rows, "deal", "stage", "changed at")))
+    funnel, tables = open_funnel("made")
+    assert not funnel.is_snapshot
+    assert "snapshot" not in [fact["fact"] for fact in read_quality("made").facts]
+    assert not [sentence for sentence in missing_parts(funnel, tables) if "snapshot" in sentence]
 
 
 def test_a_change_is_dated_by_what_differs_within_a_lead():
@@ -226,6 +236,7 @@ def test_a_win_that_nothing_calls_one_and_a_refusal_that_is_none_by_name_are_tol
     ]
     found = read_funnel("made")
     assert found.stages == ("new", "met", "Live")
+    assert all(f"# {note}" in Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8") for note in told)
 
 
 def test_a_stage_under_a_new_name_is_one_stage():
@@ -453,7 +464,8 @@ def test_rows_of_several_sheets_are_known_by_their_sheet():
     source = 'files = "sales.xlsx"\nsheet = ["May", "June"]\ncolumns = { lead_id = "_row", %s = "Created" }\n'
     (folder / "funnel.toml").write_text(
         'title = "Team"\ntimezone = "UTC"\ncurrency = "EUR"\nstages = ["new", "won"]\nmax_bad_share = 1\n'
-        f'step_into.won.horizon_days = 9\n[leads]\n{source % "created_at"}[entries]\n{source % "entered_at"}stage = "new"\n'
+        f"step_into.won.horizon_days = 9\n[leads]\n{source % 'created_at'}"
+        "[entries]\n" + source % "entered_at" + 'stage = "new"\n'
     )
     prepare("team")
     _, tables = open_funnel("team")

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 import jinja2
 
+from funnelstats.config.errors import visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
@@ -60,6 +61,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     sources.guessed |= {"stages", *stages.days}
     currency = _currency(sources)
     tables = [source.table for source in sources.written]
+    notes = [*sources.notes, *contradictions_of(sources.export)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
         timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency)),
@@ -69,13 +71,13 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         steps=[
             {"stage": stage, "days": stages.days[stage], "evidence": _evidence(stages, stage)} for stage in stages.days
         ],
-        further=further,
+        further=[*further, *(f"# {visible(' '.join(note.split()))}" for note in notes)],
         sources=[
             {**source._asdict(), "several": tables.count(source.table) > 1}
             for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
         ],
     )
-    return Statement(text, len(sources.guessed), sources.open, [*sources.notes, *contradictions_of(sources.export)])
+    return Statement(text, len(sources.guessed), sources.open, notes)
 
 
 def _choose_pipeline(sources: Sources) -> None:
