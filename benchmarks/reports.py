@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from funnelstats.config.folders import RUN_FOLDER
+from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
 from funnelstats.importing.prepare import prepare
 from funnelstats.reporting.periods import period_batch
 from funnelstats.reporting.preload import ENVIRONMENT
@@ -133,6 +133,7 @@ def cells(asked):
     """Run a notebook's cells with parameters, showing what each ends with; the processor's seconds."""
     started = time.process_time()
     notebook, parameters, os.environ[RUN_FOLDER] = asked
+    os.environ[WHOLE_RUN] = asked[2]
     room: dict = {}
     for cell in json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] != "code":

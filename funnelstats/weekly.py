@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import week_days, week_of
+from funnelstats.config.folders import WHOLE_RUN
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import spoken
 from funnelstats.contacts import (
@@ -86,7 +87,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     - ``rates``: the team's ``rates_over_weeks``
     - ``undated``: its ``undated_counts``
     - ``team``: ``versus_targets`` of these rates ``with_matured`` and ``with_undated``
-    - ``mix``: ``case_mix`` of the ``step_counts`` by manager and what leads are like (``lead_base``)
+    - ``mix``: ``case_mix`` of the ``step_counts`` by manager and what leads are like (``funnel.base``)
     - ``managers``: ``page_verdicts`` of every manager and step: ``versus_targets`` of their rates, ``against_rest``,
       ``mix`` and ``e_alarms``
     - ``deal``: ``deal_size`` of the payments
@@ -117,12 +118,28 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     return made_once(page_name("team", funnel.name, week, str(day), tables.part), make, tables.entries.get_backend())
 
 
-def earlier(funnel: Funnel, tables: Tables, week: str, day: date, weeks: int) -> TeamWeek:
-    """What the page so many weeks before judged by, as known on the same weekday then."""
+class Verdicts(NamedTuple):
+    """``team`` and ``managers`` of a ``TeamWeek``."""
+
+    team: pd.DataFrame
+    managers: pd.DataFrame
+
+
+def verdicts(funnel: Funnel, tables: Tables, week: str, day: date, weeks: int = 0) -> Verdicts:
+    """What the page so many weeks before said of each step, as known on the same weekday then."""
     then = day - timedelta(weeks=weeks)
     before = week_of(week_days(week)[1] - timedelta(weeks=weeks))
-    _funnel, known = open_funnel(funnel.name, then, spoken())
-    return team(funnel, kept_part(known, tables.part) if tables.part else known, before, then)
+
+    def make() -> Verdicts:
+        known = tables
+        if weeks:
+            known = open_funnel(funnel.name, then, spoken())[1]
+            known = kept_part(known, tables.part) if tables.part else known
+        found = team(funnel, known, before, then)
+        return Verdicts(found.team, found.managers)
+
+    name = page_name("verdicts", funnel.name, before, str(then), tables.part)
+    return made_once(name, make, tables.entries.get_backend(), where=WHOLE_RUN)
 
 
 class LeakWeek(NamedTuple):
@@ -199,18 +216,16 @@ def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
       manager the team's
     - ``advised``: ``after_advice`` for the team's red steps and the cells named on ``advised_on``, four weeks before
     """
-    judged, last, then = (
-        team(funnel, tables, week, day),
-        *(earlier(funnel, tables, week, day, weeks) for weeks in (1, 4)),
-    )
-    cells = [turned(*pair) for pair in ((judged.team, last.team), (judged.managers, last.managers))]
+    now, last, then = (verdicts(funnel, tables, week, day, weeks) for weeks in (0, 1, 4))
+    paths = team(funnel, tables, week, day).paths
+    cells = [turned(*pair) for pair in zip(now, last, strict=True)]
     since = (day - timedelta(weeks=4) + timedelta(days=1), day)
     advised = []
     for rows, by in (
         (then.team[then.team["verdict"] == "red"], ["week"]),
         (then.managers[then.managers["named"]], ["manager", "week"]),
     ):
-        days = outcome_days(judged.paths, funnel, day, by=by, entered_between=since)
+        days = outcome_days(paths, funnel, day, by=by, entered_between=since)
         advised.append(after_advice(rows, rates_over_weeks(days, funnel)))
     return Changes(
         known=bool(last.team[["rate", "target"]].notna().all(axis=1).any()),

@@ -440,7 +440,7 @@ def test_what_is_stated_and_never_occurs_is_a_warning_of_prepare(run, project) -
 
 def test_the_installed_command_refuses_and_reports_like_the_function(project) -> None:
     command = Path(sys.executable).with_name("funnelstats")
-    words = [str(command)] if command.is_file() else [sys.executable, "-m", "funnelstats.cli"]
+    words = [str(command)] if command.is_file() else [sys.executable, "-m", "funnelstats"]
     # a terminal of ASCII alone must not break a message with a name in it
     plain = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([*words, "weekly", "Команда"], cwd=project, capture_output=True, text=True, env=plain,

@@ -22,7 +22,6 @@ from funnelstats.contacts.first_counts import (
     hours_to_contact,
     landmark_counts,
     work_calendar,
-    worked,
 )
 from funnelstats.core.journeys import journeys
 
@@ -36,6 +35,16 @@ def with_work(funnel, zone="Europe/Moscow", **work):
 
 PLAIN = funnel_of("lead", "met", "paid")
 RANDOM = funnel_of(*STAGES, days=[5, 9, 12])
+
+
+def worked(calendar, at, day):
+    """Working seconds from the calendar's first day to instants (UTC seconds) on their local days (day numbers).
+
+    The difference of two is the time worked between them.
+    """
+    row = np.asarray(day, dtype="int64") - int(calendar["day"].iloc[0])
+    opens, closes, before = (calendar[name].to_numpy()[row] for name in ("opens", "closes", "before"))
+    return before + np.clip(np.asarray(at, dtype="int64") - opens, 0, closes - opens)
 
 
 def minutes_worked(start, end, funnel):

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from bs4 import BeautifulSoup
-from projects import TOML, prepared
+from projects import REPOSITORY, TOML, prepared
 
 import funnelstats as fs
 
@@ -210,3 +210,18 @@ def test_the_samples_own_tables_as_frames_with_zoned_times_come_out_the_same():
     for table in frames:
         one, other = (getattr(tables, table).to_pyarrow() for tables in (made, read))
         assert one.select(other.column_names).equals(other)
+
+
+def test_the_example_of_a_warehouse_counts():
+    page = (REPOSITORY / "docs" / "warehouse.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    asked = re.search(r"ibis\.bigquery\.connect\(.*\)", code)[0]
+    there = ibis.duckdb.connect()
+    deals = {"deal_id": [1, 2], "channel": ["ads", "fair"], "region": ["North", None]}
+    created = pd.to_datetime(["2025-12-30", "2026-01-05"])
+    there.create_table("deals", pd.DataFrame(deals).assign(created=created))
+    moves = {"deal_id": [1, 2, 2], "stage": ["lead", "lead", "met"], "owner": ["Anna"] * 3}
+    there.create_table("stage_changes", pd.DataFrame(moves).assign(at=pd.to_datetime("2026-01-06")))
+    room = {"there": there}
+    exec(code.replace(asked, "there"), room)
+    assert room["counts"].loc[0, ["manager", "entered", "converted"]].tolist() == ["Anna", 1, 1]

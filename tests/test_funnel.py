@@ -457,6 +457,15 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path, monkeypatch):
     assert read_funnel("team").name == "team"
 
 
+def test_a_project_elsewhere_is_found_by_its_variable(tmp_path, monkeypatch):
+    write()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("FUNNELSTATS_PROJECT", "..")
+    assert project_root() == tmp_path
+    assert read_funnel("team").name == "team"
+
+
 def test_outside_a_project_it_is_said_where_one_was_looked_for():
     with pytest.raises(FunnelError, match=r"no project here: neither .* holds data/raw"):
         project_root()
@@ -600,6 +609,14 @@ def test_a_step_over_a_stage_left_out_has_the_days_of_both_and_no_target():
         first.with_stages(["won", "lead"])
     with pytest.raises(FunnelError, match="stages: must name at least 2"):
         first.with_stages(["lead"])
+
+
+def test_what_the_loop_states_of_a_stage_left_out_goes_with_it():
+    loop = {"handed_over": "met", "idle_days_at": {"met": 5, "won": 9}, "needs": {"met": ["region"], "lead": ["city"]}}
+    first = state(["lead", "met", "won"], horizon_days=7, loop=loop)
+    other = first.with_stages(["lead", "won"]).loop
+    assert (other.handed_over, other.idle_days_at, other.needs) == ("", {"won": 9}, {"lead": ("city",)})
+    assert first.with_stages(["lead", "met", "won"]).loop == first.loop
 
 
 def test_a_notebook_shows_each_step_with_its_days_and_target():

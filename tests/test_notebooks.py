@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from funnelstats.config.folders import RUN_FOLDER
+from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.tables import TABLE_MIME
 from funnelstats.reporting.committed import reexecute
@@ -251,7 +251,7 @@ def test_every_code_cell_gives_its_stored_outputs_and_alone_after_all_others_giv
     own = ROOT / "notebooks"
     paths = [with_cells_again(path, tmp_path / "notebooks") if path.parent == own else path for path in COMMITTED]
     # What the pages of a run share is made by the first, here too.
-    outcomes, shown = nbval(paths, tmp_path, **{RUN_FOLDER: str(tmp_path / "shared")})
+    outcomes, shown = nbval(paths, tmp_path, **dict.fromkeys((RUN_FOLDER, WHOLE_RUN), str(tmp_path / "shared")))
     expected = {path.stem: ["passed"] * len(code_cells(nbformat.read(path, 4))) for path in paths}
     assert outcomes == expected, shown[-8000:]
 

@@ -284,6 +284,13 @@ def test_a_page_is_legible_on_every_screen(browser, folder, name):
         context.close()
 
 
+def test_no_page_is_wider_than_a_phone(browser, page):
+    opened = browser.new_page(viewport={"width": 360, "height": 800})
+    opened.goto(page[-1].as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth") == 360
+    opened.close()
+
+
 def test_a_desk_has_room_for_every_table(browser, page):
     _language, name, path = page
     opened = browser.new_page(viewport={"width": 1440, "height": 900})

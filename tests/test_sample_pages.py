@@ -14,7 +14,7 @@ import pytest
 
 from funnelstats import weekly
 from funnelstats.config.dates import week_days
-from funnelstats.config.folders import RUN_FOLDER
+from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, step_counts
 from funnelstats.core.flow_counts import FLOW, stage_flow
@@ -38,7 +38,8 @@ OWN = {
 def project(sample_project, tmp_path_factory):
     """The sample's project; what pages of a run share is made once for all tests here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(RUN_FOLDER, str(tmp_path_factory.mktemp("shared")))
+        for variable in (RUN_FOLDER, WHOLE_RUN):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("shared")))
         yield sample_project
 
 

@@ -68,7 +68,6 @@ def export(*tables, leads=80, managers=True, dated=True):
 
 EXPORTS = {
     "entries-alone": export(dated=False),
-    "payments": export("payments"),
     "costs": export("payments", "contacts", "costs"),
     "no-managers": export("payments", managers=False),
     "three-leads": export("payments", "contacts", "costs", leads=3),

@@ -18,7 +18,6 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from funnelstats.config.schema import TABLES
-from funnelstats.config.words import paragraphs
 from funnelstats.importing.facts import FACT_TEXTS
 from funnelstats.page.layout import STATED, stated, stated_column, tables
 from funnelstats.reporting.titles import LABEL_WORDS
@@ -102,11 +101,9 @@ def _of_template(path: Path) -> Iterator[Text]:
 
 
 def _of_notebook(notebook: dict) -> Iterator[str]:
-    """Prose, and the titles of boxes."""
+    """The titles of boxes."""
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            yield from (text for _, text in paragraphs(source))
         if cell["cell_type"] != "code":
             continue
         for node in ast.walk(ast.parse(source)):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 import nbformat  # noqa: E402
 from projects import SHARED, copied  # noqa: E402
 
-from funnelstats.config.folders import RUN_FOLDER  # noqa: E402
+from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN  # noqa: E402
 from funnelstats.importing.opening import open_funnel  # noqa: E402
 from funnelstats.importing.prepare import prepare  # noqa: E402
 from funnelstats.reporting.periods import UNITS, asked_periods, covered_days, period_batch, report_batch  # noqa: E402  # noqa: E402
@@ -43,7 +43,7 @@ def main(out: Path, every: int = 1) -> None:
         os.chdir(project)
         os.symlink(REPOSITORY / "notebooks", "notebooks")
         # what the pages of a week share is made once
-        os.environ[RUN_FOLDER] = str(Path("shared").resolve())
+        os.environ[RUN_FOLDER] = os.environ[WHOLE_RUN] = str(Path("shared").resolve())
         Path("shared").mkdir()
         asked = [(out, job) for job in jobs(every)]
         with get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=50) as pool:

@@ -13,8 +13,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
-RUN_FOLDER = "FUNNELSTATS_SHARED"
-"""The environment variable that names the folder of what the pages of a run share; it goes with the run."""
+RUN_FOLDER, WHOLE_RUN = "FUNNELSTATS_SHARED", "FUNNELSTATS_RUN"
+"""Environment variables: where the pages of a week share what they need, and where those of all weeks of a run do.
+
+The first folder goes with the week's last page, the second with the run.
+"""
 PATIENCE = 100
 """Twentieths of a second that somebody waits for a lock without a word."""
 

@@ -6,6 +6,7 @@ key, the offender and what would be right. ``docs/funnel_toml.md`` explains ever
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 import unicodedata
@@ -234,7 +235,7 @@ class Funnel(Spec):
         """The same funnel with some of its stages alone, in their order.
 
         A step over stages that are left out gets the days of all steps it spans, and no target: none was agreed for
-        it. Raises FunnelError for a stage that the funnel does not have.
+        it; nor does what [loop] states of them hold. Raises FunnelError for a stage that the funnel does not have.
         """
         if unknown := [stage for stage in stages if stage not in self.stages]:
             raise FunnelError(f'stages: no stage "{unknown[0]}"; {suggestion(unknown[0], self.stages)}')
@@ -246,7 +247,12 @@ class Funnel(Spec):
             spanned = [self.step_into[stage] for stage in self.stages[before + 1 : after + 1]]
             days = {"horizon_days": sum(step.horizon_days for step in spanned)}
             agreed[self.stages[after]] = spanned[0].model_dump(exclude_unset=True) if len(spanned) == 1 else days
-        return self._restated(stages=tuple(stages), step_into=agreed)
+        loop = self.loop.model_dump(exclude_unset=True)
+        for key in {"idle_days_at", "needs"} & loop.keys():
+            loop[key] = {stage: rule for stage, rule in loop[key].items() if stage in stages}
+        if self.loop.handed_over not in stages:
+            loop.pop("handed_over", None)
+        return self._restated(stages=tuple(stages), step_into=agreed, loop=loop)
 
     def _restated(self, **changes: Any) -> Funnel:
         """The funnel with some keys stated anew, checked; its sources stay as they are."""
@@ -260,8 +266,8 @@ def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[
 
 
 def project_root() -> Path:
-    """The nearest folder, here or above, that holds ``data/raw``."""
-    here = Path.cwd()
+    """The nearest folder, here or above, that holds ``data/raw``; FUNNELSTATS_PROJECT may say where to begin."""
+    here = Path(os.environ.get("FUNNELSTATS_PROJECT", ".")).resolve()
     for folder in (here, *here.parents):
         if (folder / "data" / "raw").is_dir():
             return folder

@@ -106,25 +106,6 @@ def within(days: int) -> str:
     return counted("within {n} day", "within {n} days", days).format(n=number(days))
 
 
-def paragraphs(markdown: str) -> list[tuple[str, str]]:
-    """A notebook's prose as its paragraphs, each with the mark of a heading apart: the texts of the catalogue.
-
-    >>> paragraphs("# A title\\n\\nSome words.")
-    [('# ', 'A title'), ('', 'Some words.')]
-    """
-    return [
-        (mark, " ".join(text.split()))
-        for block in markdown.split("\n\n")
-        for mark, text in re.findall(r"(?s)\A(#* *)(.*)\Z", block.strip())
-    ]
-
-
-def in_language(markdown: str, language: str) -> str:
-    """A notebook's prose in a language."""
-    texts = translations(language)
-    return "\n\n".join(mark + (texts.gettext(text) if text else "") for mark, text in paragraphs(markdown))
-
-
 def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage.
 

@@ -1,6 +1,6 @@
 """Which contacts went together with moving a lead, against how many leads move without one: an association, no effect.
 
-Counts of `touches` come in, small frames and sentences go out.
+Counts of `touches` come in, small frames and facts go out.
 """
 
 from __future__ import annotations

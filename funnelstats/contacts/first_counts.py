@@ -63,16 +63,6 @@ def work_calendar(funnel: Funnel, first: date, last: date) -> pd.DataFrame:
     )
 
 
-def worked(calendar: pd.DataFrame, at: npt.ArrayLike, day: npt.ArrayLike) -> SECONDS:
-    """Working seconds from the calendar's first day to instants (UTC seconds) on their local days (day numbers).
-
-    The difference of two is the time worked between them.
-    """
-    row = np.asarray(day, dtype="int64") - int(calendar["day"].iloc[0])
-    opens, closes, before = (calendar[name].to_numpy()[row] for name in ("opens", "closes", "before"))
-    return before + np.clip(np.asarray(at, dtype="int64") - opens, 0, closes - opens)
-
-
 def end_of_day(day: date, timezone: str) -> int:
     """The last second of a local day, as UTC seconds since 1970."""
     return int(datetime.combine(day + timedelta(days=1), time(), ZoneInfo(timezone)).timestamp()) - 1

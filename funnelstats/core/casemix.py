@@ -22,7 +22,7 @@ FEWEST_COMPARABLE = 30
 
 
 def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1.0) -> pd.DataFrame:
-    """Each manager's conversions beside those his leads would have brought the other managers.
+    """Each manager's conversions beside those their leads would have brought the other managers.
 
     Takes counts by attributes known at stage entry: ``*attributes, manager, from_stage?, to_stage?, entered,
     converted``; every further column is taken for an attribute. One row per step and manager:
@@ -30,11 +30,11 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1
     - ``entered, converted``, ``expected`` from a logistic model of the attributes fitted **without** the
       manager, ``ratio, ratio_lower, ratio_upper`` of observed to expected (exact Poisson limits)
     - ``rate, n_eff, ci_lower, ci_upper``: directly standardised, as if all had the leads of the whole team
-      (kinds he never worked left out; Wilson on n_eff), a rate frame for ``coaching_pairs``
-    - ``mix_difference, mix_lower, mix_upper`` (MOVER) and ``mix_lower90, mix_upper90``: his rate less that of all
-      the others with **his** mix of leads, over the kinds that both worked: below 0 he is weak at equal leads,
+      (kinds they never worked left out; Wilson on n_eff), a rate frame for ``coaching_pairs``
+    - ``mix_difference, mix_lower, mix_upper`` (MOVER) and ``mix_lower90, mix_upper90``: their rate less that of all
+      the others with **the same** mix of leads, over the kinds that both worked: below 0 they are weak at equal leads,
       and where the lower limit at 90 % lies above −m no weaker than by m (two one-sided tests at 5 %)
-    - ``shared``: share of his leads in strata that other managers work too. Where it is low, skill and
+    - ``shared``: share of their leads in strata that other managers work too. Where it is low, skill and
       leads cannot be told apart, whatever the other columns say.
 
     ``dispersion`` is that of the weeks the leads are from (at least 1): all limits are those of so many times
@@ -134,7 +134,7 @@ def _standardised(k: Array, n: Array, level: float, dispersion: float) -> dict[s
 
 
 def _at_own_mix(k: Array, n: Array, level: float, dispersion: float) -> dict[str, Array]:
-    """Each manager's rate less that of all the others with his own mix, over the kinds that both worked."""
+    """Each manager's rate less that of all the others with the same mix, over the kinds that both worked."""
     others_k, others_n = k.sum(axis=0) - k, n.sum(axis=0) - n
     both = n * (others_n > 0)
     leads = both.sum(axis=1)

@@ -19,7 +19,7 @@ RED, AMBER, GREEN = 0.05, 0.20, 0.90
 
 REST, ALPHA, POWER = 0.10, 0.05, 0.80
 ALPHA_REST = 0.01
-"""Where no target is agreed there is no e-value, and a name must hold over the pages of a half-year by this alone."""
+"""The level at which somebody is named where no target is agreed: no e-value then backs the name over the weeks."""
 NOT_RANKED = "not ranked"
 """The verdict on system users and on leads of nobody."""
 

@@ -303,7 +303,7 @@ def with_shown(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
 
 
 def fetch(counted: ir.Table) -> pd.DataFrame:
-    """The one place that runs a query; types do not depend on the engine."""
+    """The rows of a query; their types do not depend on the engine."""
     frame = counted.to_pandas()
     for name, kind in counted.schema().items():
         if kind.is_date() or kind.is_timestamp():

@@ -189,7 +189,7 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
 def cumulative_variance(
     f: Array, risk: Array, risk_f: Array, risk_ff: Array, gain: Array, gain_s: Array, gain_f: Array
 ) -> Array:
-    """Variance of an incidence from its running sums (STATISTICS: A, B, C, Q, E, G)."""
+    """Variance of an incidence from its running sums, which ``life_table`` makes."""
     return np.maximum(f**2 * risk - 2 * f * risk_f + risk_ff + gain - 2 * f * gain_s + 2 * gain_f, 0.0)
 
 

@@ -345,7 +345,7 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
 def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Table:  # noqa: ARG001
     """The journeys with `cohort`: the first day of the week, month or quarter they entered the funnel.
 
-    A reopened one entered where it was reopened.
+    A reopened one entered where it was reopened. Weeks and quarters are those of the funnel read last.
     """
     need(journeys, "journeys", "began_on", lazy=True)
     if unit not in COHORT_UNITS:

@@ -1,7 +1,7 @@
 """What several pages of one run need is made by the first of them and read by the others.
 
-The runner names a folder in FUNNELSTATS_SHARED and removes it afterwards. Without it, as in JupyterLab, every page
-makes all for itself. The folder is private to the run, so what is pickled there is our own.
+The runner names folders in the environment and removes them afterwards. Without them, as in JupyterLab, every page
+makes all for itself. They are private to the run, so what is pickled there is our own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from funnelstats.config.folders import RUN_FOLDER
 Frames = TypeVar("Frames", bound=tuple[Any, ...])
 
 
-def made_once(name: str, make: Callable[[], Frames], engine: Any) -> Frames:
-    """The NamedTuple of frames and lazy tables that ``make`` returns, made once for all pages of a run.
+def made_once(name: str, make: Callable[[], Frames], engine: Any, *, where: str = RUN_FOLDER) -> Frames:
+    """The NamedTuple of frames and lazy tables that ``make`` returns, made once for all pages that share a folder.
 
-    ``name`` is a file name that says all it depends on within the run. Whoever asks while it is being made waits.
-    Lazy tables are kept as Parquet files, which ``engine``, an ibis backend, reads.
+    ``name`` is a file name that says all it depends on within the run, ``where`` the variable that names the folder.
+    Whoever asks while it is being made waits. Lazy tables are kept as Parquet files, which ``engine``, an ibis
+    backend, reads.
     """
-    folder = os.environ.get(RUN_FOLDER)
+    folder = os.environ.get(where)
     if not folder:
         return make()
     path = Path(folder, f"{name}.pickle")

@@ -1,4 +1,4 @@
-"""Whether the rows of a source are wins or ends because a column says so, and not because they have a date."""
+"""Which sources are of wins or ends by what a column says."""
 
 from __future__ import annotations
 

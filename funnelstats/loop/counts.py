@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
@@ -23,24 +22,14 @@ from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_
 from funnelstats.core.journeys import EPISODE, category_of, not_before, period_begin, visible, with_leads
 from funnelstats.importing.mapping import YES
 
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-
 STATE = "lead_state"
 
-STATE_WORDS = {
-    "won": "won",
-    "active and moving": "active and moving",
-    "inactive": "inactive",
-    "never touched": "never touched",
-    "returned to marketing": "returned to marketing",
-    "refused": "refused",
-    "wrongly qualified": "wrongly qualified",
-}
+STATES = STATE_WORDS = (
+    *("won", "active and moving", "inactive", "never touched", "returned to marketing", "refused"),
+    "wrongly qualified",
+)
 """The states of a hand-over in the order of a table and a chart: from what marketing hopes for to what it should not
 have handed over."""
-
-STATES = tuple(STATE_WORDS)
 
 
 def hand_over_stage(funnel: Funnel) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import known_columns
+from funnelstats.importing.opening import Tables
 from funnelstats.loop.counts import STATE
 from funnelstats.loop.states import EVERYBODY, HANDED, READY_WORDS, SENT_BACK, named_managers
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
-    from funnelstats.importing.opening import Tables
 
 TO_ACT_ON = ("never touched", "inactive", "returned to marketing", "wrongly qualified")
 """States in which a lead waits for somebody to do or agree on something."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, money, percent
 from funnelstats.core.casemix import case_mix
 from funnelstats.core.conversion import COUNTS, conversion_rates
 from funnelstats.core.intervals import FIFTH, NO, SIDED, checked_level, mover_ratio, ratio_answers, share
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 CLAIMS = {"bought": 1.55, "ticket": 1.47}
 """What the trade says of nurtured leads: 55 % better "quality", 47 % larger tickets."""

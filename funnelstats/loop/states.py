@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import months_to
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
 from funnelstats.core.conversion import COUNTS, conversion_rates, with_matured
@@ -18,9 +18,6 @@ from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import NO, SIDED, THIRD, poisson_ratio_interval, ratio_answers, share
 from funnelstats.core.scatter import rates_over_weeks
 from funnelstats.loop.counts import STATE, STATES, followed_to, hand_over_stage
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 HANDED = "handed over"
 NOTHING_EXPECTED = ("refused", "wrongly qualified")

@@ -1,4 +1,4 @@
-"""Campaigns as a table shows them: those of some size each in a row, the small ones together in one."""
+"""Who is credited with the money; campaigns of some size each in a row, the small ones together in one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,9 @@ import pandas as pd
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.core.counts import known_columns
+from funnelstats.importing.opening import Tables
 from funnelstats.money.channels import RULES
 from funnelstats.money.revenue import rivals
-
-if TYPE_CHECKING:
-    from funnelstats.importing.opening import Tables
 
 BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""

@@ -7,7 +7,6 @@ return on no spend is not known either, neither infinite nor 0. A return (ROI) i
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,11 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.dates import quarter_of
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
 from funnelstats.core.intervals import Array, share, wilson_interval
 from funnelstats.core.projection import hopes
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 AGES = ["age_days", "advanced", "lost", "open"]
 

@@ -26,7 +26,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
-from funnelstats.config.words import percent
 from funnelstats.page.tables import Shown
 from funnelstats.page.workbook import ILLEGAL
 
@@ -320,11 +319,6 @@ def name_below(ax: Any, places: Sequence[float], words: Sequence[str]) -> None:
     step = math.ceil(room_for(words) / np.diff(at).min(initial=DESK))
     for place, word in zip(places[::step], words[::step], strict=True):
         ax.text(place, 0, word, transform=below, ha="center")
-
-
-def shares_along(ax: Any, axis: str, shares: Sequence[float] = (0, 0.5, 1)) -> None:
-    """Lines at these shares of an axis: the same on every page unless told, so that two managers' pages compare."""
-    lines_along(ax, axis, shares, [percent(share) for share in shares])
 
 
 def lines_along(ax: Any, axis: str, places: Sequence[float], words: Sequence[str]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from funnelstats.importing.opening import Tables
 from funnelstats.plan.goals import plan_window
 from funnelstats.plan.plan import FEWEST_DEALS, MEETING, USUAL, Plan
-
-if TYPE_CHECKING:
-    from funnelstats.importing.opening import Tables
 
 SURE = 0.9
 """From here on leads as they come now are enough."""

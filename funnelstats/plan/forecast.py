@@ -8,8 +8,8 @@ included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,10 @@ import pandas as pd
 from pandas.api.typing import NaTType
 from scipy import stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.core.incidence import incidence, incidence_at, life_table
 from funnelstats.core.intervals import Array, wilson_interval
 from funnelstats.plan.goals import Goal, plan_window, working_days
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 ALL = "(all)"
 FEWEST_WATCHED = 3
@@ -203,7 +201,7 @@ def forecast_open(
         not_known = here["open"].sum() - known["open"].sum()
         counts.append([here["open"].sum(), known["open"][old].sum() + not_known, not_known, late])
         deals.append(brought)
-    total = summed(deals)
+    total = reduce(Deals.plus, deals)
     found = pd.DataFrame([*counts, np.sum(counts, axis=0)], columns=["open", "too_old", "not_known", "deals_late"])
     found = found.astype(dict.fromkeys(["open", "too_old", "not_known"], "int64"))
     limits = [
@@ -240,14 +238,6 @@ def _brought(
     errors[place + 1 : -1] = deals.sum() * _relative_error(after, worth[place + 1 :])
     errors[-1] = deals.sum() * _relative_error(in_time, rates["moved"].iloc[place:].min(), prior=0)
     return Deals(deals.sum(), (deals * (1 - chance)).sum(), errors), deals[age >= curves.horizon[place]].sum()
-
-
-def summed(deals: Iterable[Deals]) -> Deals:
-    """The deals of several groups of leads."""
-    first, *others = deals
-    for other in others:
-        first = first.plus(other)
-    return first
 
 
 def _limits(deals: Deals, open_leads: int, known: int, weakest: float) -> tuple[float, float]:

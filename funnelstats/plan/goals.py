@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
+from funnelstats.config.funnel import Funnel
 
 TWO_YEARS = 731
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

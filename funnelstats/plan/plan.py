@@ -7,7 +7,7 @@ luck, whose variances do. So many new leads are asked for that this sum makes th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import days_ahead
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import percent
 from funnelstats.core.comparing import is_ranked
 from funnelstats.core.incidence import OUTCOMES
@@ -30,9 +31,6 @@ from funnelstats.plan.forecast import (
     plan_rates,
 )
 from funnelstats.plan.goals import Goal, working_days
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 FEWEST_DEALS = 5
 """Below so many deals seen a plan is a range and no number."""

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import available_timezones
 
 import jinja2
 
+from funnelstats.config.dates import known_zones
 from funnelstats.config.errors import visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
@@ -293,7 +293,7 @@ ZONES = {
 def _zone(currency: str) -> str:
     """The zone that this computer is told, or its clock's, or where it has none that of the currency."""
     told, clock = os.environ.get("TZ"), _clock()
-    if told in available_timezones():
+    if told in known_zones():
         return told
     return clock if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", clock) else ZONES.get(currency, "UTC")
 

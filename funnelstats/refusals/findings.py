@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import ALPHA
 from funnelstats.core.intervals import NO, STRENGTH, UNTOLD, YES, answers, share_answers, share_margin, wilson_interval
 from funnelstats.refusals.counts import told_gaps
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 MOST_NAMED, MOST_SAID = 3, 2
 """Groups of leads and managers that the first screen names; the tables below hold the others."""

@@ -7,22 +7,19 @@ Counts come in, small frames go out. A refusal is a category of reasons; blank o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import label
 from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, holm, is_ranked, rest_of
 from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.core.intervals import SIDED, Array, goodman_intervals, share, wilson_interval
-
-if TYPE_CHECKING:
-    from funnelstats.config.funnel import Funnel
 
 ANY_REASON, ALL = "any reason", "(all)"
 OTHER = {"other", "others", "misc", "miscellaneous", "другое", "другая", "прочее", "иное", "разное"}
@@ -280,26 +277,25 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
 def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: int = DRAWS) -> pd.DataFrame:
     """Whether reasons differ at all between managers, or values of another attribute, and how much: one row.
 
-    Takes what ``reason_patterns`` takes. Returns ``refusals, rows, columns, chi2, dof, smallest_expected, p_value,
-    simulated, cramers_v, v_upper``. Where an expected count is below 5 the p-value is that of ``draws`` seeded tables
-    with the same margins. Missing where there is nothing to compare. Cramér's V is corrected for bias; ``v_upper`` is
-    the strength that so small a chi-square rules out at 5 % (the non-central chi-square).
-    Source: Pearson 1900; Hope 1968; Bergsma 2013; Smithson 2003.
+    Takes what ``reason_patterns`` takes. Returns ``chi2, dof, p_value, simulated, v_upper``. Where an expected count is
+    below 5 the p-value is that of ``draws`` seeded tables with the same margins. Missing where there is nothing to
+    compare. ``v_upper`` is the strength, as Cramér's V, that so small a chi-square rules out at 5 % (the non-central
+    chi-square). Source: Pearson 1900; Hope 1968; Smithson 2003.
     """
     table = _reasons_by(counts, funnel, by)
-    n, (r, c) = table.sum().sum(), table.shape
-    found = {"refusals": int(n), "rows": r, "columns": c}
-    if min(r, c) < 2:
-        unknown = dict.fromkeys(("chi2", "smallest_expected", "p_value", "cramers_v", "v_upper"), np.nan)
-        return pd.DataFrame([{**found, **unknown, "dof": 0, "simulated": False}])
-    observed, dof = table.to_numpy(dtype=float), (r - 1) * (c - 1)
-    expected = stats.contingency.expected_freq(observed)
-    chi2 = float(((observed - expected) ** 2 / expected).sum())
-    simulated = bool(expected.min() < FEWEST_EXPECTED)
-    p = _simulated(observed, expected, chi2, draws) if simulated else float(stats.chi2.sf(chi2, dof))
-    measures = {"chi2": chi2, "dof": dof, "smallest_expected": expected.min(), "p_value": p, "simulated": simulated}
-    strength = {"cramers_v": _cramers_v(chi2, n, r, c), "v_upper": _strongest(chi2, n, r, c)}
-    return pd.DataFrame([{**found, **measures, **strength}])
+    if min(table.shape) < 2:
+        return pd.DataFrame([{"chi2": np.nan, "dof": 0, "p_value": np.nan, "simulated": False, "v_upper": np.nan}])
+    simulated = bool(stats.contingency.expected_freq(table).min() < FEWEST_EXPECTED)
+    # of a table of hundreds of managers and reasons fewer are drawn, and never all of them at once
+    drawn = stats.MonteCarloMethod(
+        n_resamples=min(draws, max(FEWEST_DRAWS, MOST_CELLS // table.size)),
+        batch=max(1, MOST_CELLS // 20 // table.size),
+        rng=np.random.default_rng(0),
+    )
+    found = stats.chi2_contingency(table, correction=False, method=drawn if simulated else None)
+    (r, c), chi2 = table.shape, float(found.statistic)
+    shown = {"chi2": chi2, "dof": (r - 1) * (c - 1), "p_value": float(found.pvalue), "simulated": simulated}
+    return pd.DataFrame([{**shown, "v_upper": _strongest(chi2, table.to_numpy().sum(), r, c)}])
 
 
 def exact_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike) -> Array:
@@ -322,26 +318,6 @@ def _reasons_by(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFrame:
     table = table.loc[table.sum(axis=1) > 0, table.sum(axis=0) > 0]
     order = sorted(table.columns, key=lambda reason: (reason == MISSING, reason))
     return table[order].sort_index(key=lambda index: index.astype(str))
-
-
-def _simulated(observed: Array, expected: Array, chi2: float, draws: int) -> float:
-    tables = stats.random_table(observed.sum(axis=1).astype(int), observed.sum(axis=0).astype(int))
-    rng, as_far = np.random.default_rng(0), 0
-    # of a table of hundreds of managers and reasons fewer are drawn, and never all of them at once
-    draws = min(draws, max(FEWEST_DRAWS, MOST_CELLS // observed.size))
-    for begin in range(0, draws, batch := max(1, MOST_CELLS // 20 // observed.size)):
-        drawn = tables.rvs(min(batch, draws - begin), random_state=rng)
-        # a drawn table equal to the observed one must count, whatever the order of summation did to its last digit
-        as_far += (((drawn - expected) ** 2 / expected).sum(axis=(-2, -1)) >= chi2 * (1 - 1e-10)).sum()
-    return float((1 + as_far) / (1 + draws))
-
-
-def _cramers_v(chi2: float, n: float, r: int, c: int) -> float:
-    if n < 2:
-        return float("nan")
-    spread = max(0.0, chi2 / n - (r - 1) * (c - 1) / (n - 1))
-    smaller = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
-    return float(np.sqrt(spread / smaller)) if smaller > 0 else float("nan")
 
 
 def _strongest(chi2: float, n: float, r: int, c: int) -> float:

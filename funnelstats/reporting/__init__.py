@@ -1,6 +1,6 @@
 """From notebooks and parameters to published pages, and what the commands say.
 
-Read in this order: parameters, engine, processes, committed, pages, restated, publishing, reports, preload, asked,
+Read in this order: parameters, engine, processes, committed, pages, restated, publishing, reports, preload,
 titles, periods, overview, summary, console.
 """
 

@@ -6,14 +6,14 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from funnelstats.config.words import in_language, translations
+from funnelstats.config.words import translations
 from funnelstats.page.tables import TABLE_MIME, TEXT_MIME
 from funnelstats.reporting.titles import Link
 
@@ -69,9 +69,9 @@ def _exporter() -> Any:
 
 
 def page_words(language: str) -> dict[str, Any]:
-    """What the templates need to speak a language: a page's own words, and how to say a notebook's."""
+    """A page's own words in a language, its script and its policy."""
     texts = {name: translations(language).gettext(text) for name, text in WORDS.items()}
-    return {**texts, "prose": partial(in_language, language=language), "script": SCRIPT, "policy": POLICY}
+    return {**texts, "script": SCRIPT, "policy": POLICY}
 
 
 def page_html(notebook: Any, *, title: str, language: str = "en", links: Sequence[Link] = ()) -> str:

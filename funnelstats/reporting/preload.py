@@ -52,17 +52,19 @@ def _import_all() -> None:
 
 
 def _make_a_page() -> None:
-    """Make a page that nobody sees, so that templates, schemas and selectors are compiled, and fonts found, once."""
+    """Make a page that nobody sees: templates, schemas and selectors are compiled, fonts and zones found, once."""
     import nbformat
     import pandas as pd
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+    from funnelstats.config.dates import known_zones
     from funnelstats.config.words import LANGUAGES, day, speak
     from funnelstats.page.figures import Panel, house_panel, room_for, show_figure
     from funnelstats.page.layout import layout
     from funnelstats.page.sections import templates
     from funnelstats.reporting.pages import faults, page_html
 
+    known_zones()
     layout("weekly.team")
     for template in templates().list_templates(["html"]):
         templates().get_template(template)

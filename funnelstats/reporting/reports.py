@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from funnelstats.config.folders import RUN_FOLDER, own_folder, remove_leftovers
+from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN, own_folder, remove_leftovers
 from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process
@@ -203,7 +203,7 @@ def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None
     from funnelstats.reporting.engine import execute
 
     common.mkdir(exist_ok=True)
-    os.environ |= {"IPYTHONDIR": str(executed.parent), RUN_FOLDER: str(common)}
+    os.environ |= {"IPYTHONDIR": str(executed.parent), RUN_FOLDER: str(common), WHOLE_RUN: str(common.parent)}
     notebook = execute(job.notebook, job.parameters, executed, lambda number: doing(f"cell {number}"))
     doing("its page")
     tables = tables_of(notebook)

@@ -38,9 +38,9 @@ MEAN_START = 26
 def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Which steps fell below their floor within the weeks given, and between which weeks that began.
 
-    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is the week's
-    Monday). Two hypotheses, equally likely beforehand: one rate in all weeks, or a fall from one to another in a week
-    of which each is as likely as any other. Leads of one week are alike: counts are divided by Pearson's dispersion of
+    Takes matured leads per week, ``*keys, week, from_stage, to_stage, entered, converted`` (week is its first
+    day). Two hypotheses, equally likely beforehand: one rate in all weeks, or a fall from one to another in a week of
+    which each is as likely as any other. Leads of one week are alike: counts are divided by Pearson's dispersion of
     the weeks around the best fall (at least 1), and evidence is Student's, since that is estimated too.
 
     Returns ``*keys, from_stage, to_stage, alarm, since, since_lower, since_upper, at_start, before_rate, after_rate,
@@ -51,20 +51,20 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
     Zacks 1964; Smith 1975.
     """
-    cells, mondays, entered, converted = _by_week(weeks, funnel)
+    cells, starts, entered, converted = _by_week(weeks, funnel)
     floor = _watched_floor(cells, funnel)
     floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
     chance, dispersion = _beginnings(converted, entered)
     fell = np.where(np.isnan(floor), np.nan, chance.sum(axis=1))
-    week = np.arange(len(mondays))
-    first = chance.argmax(axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
+    week = np.arange(len(starts))
+    first = chance.argmax(axis=1) if len(starts) else np.zeros(len(cells), dtype=int)
     after = (week >= first[:, None]) & (fell >= FELL)[:, None]
     low = share((converted * after).sum(axis=1), (entered * after).sum(axis=1))
     alarm = low < floor
     after &= alarm[:, None]
     likely = _likeliest(chance) & alarm[:, None]
     lower, upper = (
-        (likely.argmax(axis=1), len(mondays) - 1 - likely[:, ::-1].argmax(axis=1)) if len(mondays) else (first, first)
+        (likely.argmax(axis=1), len(starts) - 1 - likely[:, ::-1].argmax(axis=1)) if len(starts) else (first, first)
     )
     early = week < np.where(alarm, lower, FIRST)[:, None]
     k, n = ((counts * early).sum(axis=1) / dispersion for counts in (converted, entered))
@@ -72,11 +72,11 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
         name: share((converted * part).sum(axis=1), (entered * part).sum(axis=1))
         for name, part in {"before_rate": ~after, "after_rate": after}.items()
     }
-    days = mondays.append(pd.DatetimeIndex([pd.NaT]))
+    days = starts.append(pd.DatetimeIndex([pd.NaT]))
     dates = {"since": first, "since_lower": lower, "since_upper": upper}
     return cells.assign(
         alarm=alarm,
-        **{name: days[np.where(alarm, place, len(mondays))] for name, place in dates.items()},
+        **{name: days[np.where(alarm, place, len(starts))] for name, place in dates.items()},
         at_start=mid_p(k, n, floor) <= SURE,
         **rates,
         fell=fell,
@@ -98,9 +98,9 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     ``dispersion`` there; rows that it does not have take the usual one.
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
-    cells, mondays, entered, converted = _by_week(weeks, funnel)
+    cells, starts, entered, converted = _by_week(weeks, funnel)
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
-    since = np.arange(len(mondays))
+    since = np.arange(len(starts))
     weight = np.where(since == 0, 0.5, 0.5 / MEAN_START * (1 - 1 / MEAN_START) ** (since - 1.0))
     if rates is not None:
         keys = [str(column) for column in cells]
@@ -110,8 +110,8 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     begun = e_values(k, n, _watched_floor(cells, funnel)[:, None]) * weight
     value = begun.sum(axis=1) + 1 - weight.sum()
     alarm = e_benjamini_hochberg(value)
-    likeliest = np.argmax(begun, axis=1) if len(mondays) else np.zeros(len(cells), dtype=int)
-    since_week = mondays.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm & (likeliest > 0), likeliest, len(mondays))]
+    likeliest = np.argmax(begun, axis=1) if len(starts) else np.zeros(len(cells), dtype=int)
+    since_week = starts.append(pd.DatetimeIndex([pd.NaT]))[np.where(alarm & (likeliest > 0), likeliest, len(starts))]
     return cells.assign(
         entered=entered.sum(axis=1).astype("int64"),
         converted=converted.sum(axis=1).astype("int64"),
@@ -217,15 +217,15 @@ def _by_week(weeks: pd.DataFrame, funnel: Funnel) -> tuple[pd.DataFrame, pd.Date
         .reset_index(drop=True)
     )
     number = weeks[keys].merge(cells.assign(_cell=cells.index), on=keys, how="left")["_cell"].to_numpy()
-    monday, mondays = pd.factorize(pd.to_datetime(weeks["week"]), sort=True)
-    shape = (len(cells), len(mondays))
+    monday, starts = pd.factorize(pd.to_datetime(weeks["week"]), sort=True)
+    shape = (len(cells), len(starts))
     place = number * shape[1] + monday
     entered, converted = (
         np.bincount(place, weeks[column], shape[0] * shape[1]).astype(float).reshape(shape)
         for column in ("entered", "converted")
     )
     checked(converted, entered)
-    return cells, pd.DatetimeIndex(mondays), entered, converted
+    return cells, pd.DatetimeIndex(starts), entered, converted
 
 
 def _watched_floor(cells: pd.DataFrame, funnel: Funnel) -> Array:

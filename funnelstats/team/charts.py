@@ -24,9 +24,9 @@ from funnelstats.page.figures import (
     Panel,
     house_panel,
     label_marks,
+    lines_along,
     name_below,
     room_for,
-    shares_along,
     show_figure,
 )
 from funnelstats.page.tables import Shown, show_text
@@ -81,7 +81,7 @@ def _draw_trend(rows: pd.DataFrame, step: Step, fall: Any, ends: tuple[float, fl
     height = 260 if width == DESK else 200 if fall else 140
     figure, ax = house_panel(width, height, left=room_for(map(percent, shares)))
     ax.set(xlim=(-0.7, at.max() + 0.7), ylim=ends)
-    shares_along(ax, "y", shares)
+    lines_along(ax, "y", shares, [percent(share) for share in shares])
     if (unfinished := rows.get("too_recent", at * 0) > 0).any():
         ax.axvspan(at[unfinished].min() - 0.5, at.max() + 0.7, color=GRID, linewidth=0, zorder=0)
     known = rows[rows["entered"] > 0]

@@ -1,4 +1,4 @@
-"""Many managers at once: shrunken rates, rank intervals, limits of a funnel plot, who should teach whom."""
+"""Many managers at once: shrunken rates, intervals of ranks, who should teach whom."""
 
 from __future__ import annotations
 
