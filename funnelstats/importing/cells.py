@@ -253,7 +253,7 @@ def plain_date(text: str) -> str:
     '5 Sep 2026 1:05 pm'
     """
     text = re.sub(HALF_OF_DAY, r"\1 \2m", re.sub(r"\s+", " ", text))
-    for number in month_words():
+    for number in month_words() if re.search(r"[^\W\d_]", text) else ():
         text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
 

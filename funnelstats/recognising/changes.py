@@ -14,6 +14,8 @@ CHANGING = 0.05
 """Share of the leads of several rows within which a column changes; one that does in fewer says nothing of a change."""
 ONCE = 0.6
 """Share of the rows of a history which are the first of their lead at their stage."""
+LOOKED_AT = 2_000
+"""Leads that tell which columns change within them."""
 MANY_IDS = 10
 MOST_FIELDS = 200
 """Names of fields whose changes a log may hold."""
@@ -136,5 +138,6 @@ def _changing(cells: pd.DataFrame, lead: str) -> set[str] | None:
     several = cells[cells.duplicated(lead, keep=False)]
     if several.empty:
         return None
-    changed = several.groupby(lead).nunique().gt(1).mean()
+    few = several[several[lead].isin(several[lead].drop_duplicates().head(LOOKED_AT))]
+    changed = few.groupby(lead).nunique().gt(1).mean()
     return {*changed.index[changed > CHANGING]}

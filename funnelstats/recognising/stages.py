@@ -113,7 +113,7 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
     Two groups are two pipelines, whose stages are no funnel together.
     """
     named = entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"])))
-    came = _first_times(named[named["stage"].map(end_of) == ""]).notna().astype(int)
+    came = _first_times(_but_ends(named)).notna().astype(int)
     shared = came.T @ came
     _number, group = connected_components(shared.to_numpy())
     names = [[name for name, own in zip(came.columns, group, strict=True) if own == one] for one in np.unique(group)]
@@ -128,9 +128,13 @@ def _spelled(names: pd.Series) -> dict[str, str]:
     return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}
 
 
+def _but_ends(entries: pd.DataFrame) -> pd.DataFrame:
+    return entries[entries["stage"].isin([name for name in entries["stage"].unique() if not end_of(name)])]
+
+
 def _renamed(entries: pd.DataFrame) -> dict[str, str]:
     """Stages under an earlier name: it ends where the later one begins, and no lead has both."""
-    dated = entries[entries["stage"].map(end_of) == ""].dropna(subset=["at"])
+    dated = _but_ends(entries).dropna(subset=["at"])
     stages = dated.groupby("stage").agg(begins=("at", "min"), ends=("at", "max"), leads=("lead", set))
     stages = stages[stages["leads"].map(len) >= LEAST_MOVES]
     found = {}
