@@ -192,10 +192,7 @@ class Funnel(Spec):
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands.
-
-        Rows of a log are none, of which a lead has several: that is known once they are read.
-        """
+        """Whether all stages are read from the leads' own rows, one for each: nobody steps back or changes hands."""
         homes = [source.home for source in self.leads]
         return bool(homes) and all(source.home in homes for source in self.entries) and not self._is_log
 
