@@ -68,6 +68,10 @@ from funnelstats.team.leaks import worst_leak
 __all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
 
 
+FEWEST_WEEKS = 5
+"""With leads of fewer weeks in the window, the weeks before it tell how weeks scatter."""
+
+
 class TeamWeek(NamedTuple):
     """What a week's page of the team and those of its managers judge by."""
 
@@ -96,13 +100,19 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     def make() -> TeamWeek:
         window = trailing_window(week, funnel)
         paths = journeys(tables.entries, funnel).cache()
-        rates = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=window), funnel)
-        days = outcome_days(paths, funnel, day, by=["manager", "week"], entered_between=window)
+        longer = (window_before(week, funnel)[0], window[1])
+
+        def days_and_rates(by: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+            days = outcome_days(paths, funnel, day, by=by, entered_between=window)
+            few = days["week"].nunique() < FEWEST_WEEKS
+            more = outcome_days(paths, funnel, day, by=by, entered_between=longer) if few else None
+            return days, rates_over_weeks(days, funnel, scatter=more)
+
+        _weeks, rates = days_and_rates(["week"])
+        days, own_rates = days_and_rates(["manager", "week"])
         matured = step_counts(paths, funnel, day, entered_between=window)
         own_matured = step_counts(paths, funnel, day, by="manager", entered_between=window)
-        team, managers = versus_targets(
-            with_matured(rates, matured), with_matured(rates_over_weeks(days, funnel), own_matured), funnel
-        )
+        team, managers = versus_targets(with_matured(rates, matured), with_matured(own_rates, own_matured), funnel)
         undated = undated_counts(paths, funnel, day, entered_between=window)
         own_undated = undated_counts(paths, funnel, day, by="manager", entered_between=window)
         team, managers = with_undated(team, undated), with_undated(managers, own_undated)

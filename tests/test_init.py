@@ -21,7 +21,8 @@ from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
-from funnelstats.recognising.sheets import field_of, formats_of, sheets_of
+from funnelstats.recognising.parts import sheets_of
+from funnelstats.recognising.sheets import field_of, formats_of
 from funnelstats.recognising.stages import stages_of
 
 CASES = REPOSITORY.parent / "shared" / "cases"
@@ -600,7 +601,7 @@ def test_of_dates_in_one_format_but_for_some_one_of_these_is_told_once():
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"deals_csv": csv([("D1", "2026-01-05", "Anna")], "ID", "Created", "Owner")}, "no date says when"),
+        ({"deals_csv": csv([("D1", "2026-01-05", "Anna")], "ID", "Created", "Owner")}, "no column says which deals"),
         ({"deals_csv": csv([("D1", "Won")], "ID", "Status")}, "“Status” says how deals ended, and no date says when"),
         ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column holds the id of a lead"),
         ({"empty_csv": ""}, "the file is empty"),
@@ -707,10 +708,10 @@ AS_STATED = [
 ]  # fmt: skip
 """Exports of which init makes what their statement says."""
 LACKING = {
-    "blank-nan": "no date says when",
-    "contact-id-join": "no date says when",
+    "blank-nan": "no column says which deals are won",
+    "contact-id-join": "no column says which deals are won",
     "excel-swapped-dates/xlswap2": "st.xlsx, “at”",
-    "repeated-id-conflict/noid": "no column holds the id of a lead",
+    "repeated-id-conflict/noid": "no column says which deals are won",
     "two-tables-bad": "stages.csv, “At”",
     "tz-abbreviation": "st.csv, “at”",
     "unclear-messages/xlformula": 'st.xlsx: row 2, column "at": 40 cells hold formulas without a result',

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportions_ztest
 
 from funnelstats.core.comparing import (
     benjamini_hochberg,
+    exact_p,
     holm,
     mid_p,
     rest_of,
@@ -204,7 +204,7 @@ def test_where_the_dispersion_is_estimated_p_and_limits_are_students() -> None:
     both = pd.concat([rates, rates.assign(manager="Other", rate=0.9)], ignore_index=True)
     rest = both.iloc[[1, 0]].assign(manager=both["manager"].to_numpy())
     known, guessed = (versus_rest(both.assign(df=df), rest)["p_value"] for df in (1e9, 2.0))
-    np.testing.assert_allclose(known, proportions_ztest([70, 90], [100, 100])[1], rtol=1e-5)
+    np.testing.assert_allclose(known, exact_p(70, 100, 90, 100), rtol=1e-5)
     np.testing.assert_allclose(guessed, 2 * stats.t.cdf(stats.norm.ppf(known / 2), 2), rtol=1e-5)
 
 
@@ -226,12 +226,25 @@ def test_the_rest_of_day_counts_keeps_days_on_which_the_manager_has_nobody() -> 
     assert rest["advanced"].to_dict() == {("A", 1): 2, ("A", 4): 1, ("B", 1): 3, ("B", 4): 0}
 
 
-def test_against_the_rest_has_newcombes_interval_and_the_score_test_of_statsmodels() -> None:
+def test_against_the_rest_has_newcombes_interval_and_fishers_exact_test() -> None:
     found = against_others(counts_of([70, 80], [56, 48])).iloc[0]
     assert found["difference"] == pytest.approx(0.2)
     assert (found["ci_lower"], found["ci_upper"]) == newcombe_interval(56, 70, 48, 80)
-    assert found["p_value"] == pytest.approx(proportions_ztest([56, 48], [70, 80])[1])
+    assert found["p_value"] == pytest.approx(2 * stats.fisher_exact([[56, 14], [48, 32]], "greater")[1])
     assert found["verdict"] == "higher"
+
+
+def test_one_lead_lost_where_all_others_moved_on_is_no_finding() -> None:
+    found = against_others(counts_of([1, *[20] * 9], [0, *[20] * 9]))
+    # one of 181 leads, whose it is, is chance; a score test gives 1e-40 here
+    assert found["p_value"].iloc[0] == pytest.approx(2 / 181)
+    assert set(found["verdict"]) == {"undecided"}
+
+
+def test_one_lead_of_fifty_against_none_of_two_thousand_is_no_finding() -> None:
+    # a score test gives .000000000002 here
+    assert exact_p(1, 50, 0, 2000) == pytest.approx(2 * 50 / 2050)
+    assert np.isnan(exact_p(0, 0, 3, 10))
 
 
 def test_a_manager_alone_or_without_leads_cannot_be_compared() -> None:

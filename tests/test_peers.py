@@ -187,6 +187,13 @@ def test_without_a_miss_there_is_no_habit(verdicts, case, words) -> None:
     assert said("habit", found, leak={}, kind={}, reason={}) == "(nothing)"
 
 
+@pytest.mark.parametrize("verdict", ["green", "no target"])
+def test_a_target_that_no_lead_tells_of_is_neither_met_nor_not_agreed(verdict) -> None:
+    found = habit(own((0, 9, 0.9, verdict, ""), (1, 0, np.nan, "too few", "")), NONE, "Vera")
+    assert found["case"] == "untold"
+    assert "none is clearly below target" in first_screen(found)
+
+
 def test_a_manager_without_leads_reads_that() -> None:
     found = habit(own((0, 0, np.nan, "too few", "")), NONE, "Vera")
     assert found["case"] == "no leads"

@@ -43,7 +43,6 @@ from funnelstats.refusals.reasons import (
     FEWEST_EXPECTED,
     any_reason,
     by_reason,
-    exact_p,
     loss_table,
     reason_association,
     reason_changes,
@@ -168,12 +167,6 @@ def test_a_reason_of_one_period_only_is_no_lead_in_the_other():
     assert found["verdict"].to_dict() == {"price": "lower", "terms": "higher"}
     assert found.loc["price", "p_value"] == pytest.approx(2 * stats.fisher_exact([[0, 100], [30, 70]], "less")[1])
     assert found.loc["price", "ci_upper"] < 0 < found.loc["terms", "ci_lower"]
-
-
-def test_one_lead_of_fifty_against_none_of_two_thousand_is_no_finding():
-    # a score test gives .000000000002 here
-    assert exact_p(1, 50, 0, 2000) == pytest.approx(2 * 50 / 2050)
-    assert np.isnan(exact_p(0, 0, 3, 10))
 
 
 def test_leads_that_are_lost_for_a_reason_are_found_and_the_others_are_not():

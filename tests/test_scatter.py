@@ -218,6 +218,17 @@ def test_half_of_a_steps_correlation_is_that_of_all_steps() -> None:
 # against the rest
 
 
+def test_one_week_learns_from_those_before_it_how_weeks_scatter() -> None:
+    before = complete(20 * [300], np.random.default_rng(4).binomial(300, 0.11, 20))
+    week = complete([150], [15]).assign(week=MONDAYS[20])
+    alone, told = (rates_over_weeks(week, ONE, scatter=more).iloc[0] for more in (None, pd.concat([before, week])))
+    assert alone["ci_upper"] > 0.5
+    assert told["rate"] == alone["rate"] == 0.1
+    plain = incidence_at(incidence(week.drop(columns="week")), ONE).iloc[0]
+    assert told["ci_lower"] < plain["ci_lower"]
+    assert plain["ci_upper"] < told["ci_upper"] < 0.2
+
+
 def by_manager(k, entered) -> pd.DataFrame:
     return pd.concat([complete(np.full(k.shape[1], entered), row, f"M{m}") for m, row in enumerate(k)])
 

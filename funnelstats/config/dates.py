@@ -28,13 +28,13 @@ EXTRA_MONTHS = {
 
 @cache
 def month_words() -> dict[int, tuple[str, ...]]:
-    """What each month is called in English, Russian, German, Spanish and French, in small letters, the longest first.
+    """What each month is called in ten languages of Europe, in small letters, the longest first.
 
     >>> [number for number, words in month_words().items() if "sept" in words or "янв" in words]
     [1, 9]
     """
     found: dict[int, set[str]] = {number: set(words.split()) for number, words in EXTRA_MONTHS.items()}
-    for language in ("en", "ru", "de", "es", "fr"):
+    for language in ("en", "ru", "de", "es", "fr", "it", "nl", "pl", "pt", "tr"):
         for width in ("wide", "abbreviated"):
             for context in ("format", "stand-alone"):
                 for number, name in get_month_names(width, context, language).items():
@@ -44,8 +44,8 @@ def month_words() -> dict[int, tuple[str, ...]]:
     return {number: tuple(sorted(found[number], key=lambda word: (-len(word), word))) for number in sorted(found)}
 
 
-ACCENTS = "\u0301\u0302\u0308"
-"""What French, Spanish and German letters are written without where a system knows none; й keeps what makes it й."""
+ACCENTS = "\u0301\u0302\u0308\u0327"
+"""What Latin letters are written without where a system knows none; й keeps what makes it й."""
 
 DAY_CODES = ({"d"}, {"m", "b", "B"}, {"Y", "y"}), ({"j"}, {"Y", "y"}), ({"G"}, {"V"}, {"u"}), ({"Y"}, {"U", "W"}, {"w"})
 """Ways to name a day that every engine reads alike: of a week, the number of its day and not the name."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in
 from funnelstats.config.errors import FunnelError, suggestion, visible
@@ -136,6 +136,8 @@ PRACTICE: dict[str, type[Spec]] = {
 class Funnel(Spec):
     """A funnel as its people state it: of an export by ``read_funnel``, of frames by ``funnel``."""
 
+    _is_log: bool = PrivateAttr(default=False)
+    """Whether the leads were read from their own history."""
     name: str
     title: Name
     timezone: Zone
@@ -190,9 +192,15 @@ class Funnel(Spec):
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether all stages are read from the leads' own rows, where nobody steps back or changes hands."""
+        """Whether all stages are read from the leads' own rows, one for each: nobody steps back or changes hands."""
         homes = [source.home for source in self.leads]
-        return bool(homes) and all(source.home in homes for source in self.entries)
+        return bool(homes) and all(source.home in homes for source in self.entries) and not self._is_log
+
+    def read_from_a_log(self, is_log: bool) -> Funnel:
+        """The same funnel, of whose rows it is known whether they are a log."""
+        read = self.model_copy()
+        read._is_log = is_log
+        return read
 
     @property
     def judged_weeks(self) -> int:

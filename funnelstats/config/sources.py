@@ -42,7 +42,7 @@ class Spec(BaseModel):
 class FileKeys(Spec):
     """How files are read; which kinds of files have which of the keys says ``KEYS_OF_KIND``."""
 
-    sheet: str | None = None
+    sheet: Texts = ()
     header_row: HeaderRows = (1,)
     rows: str = ""
     fill_down: Texts = ()

@@ -20,7 +20,6 @@ from funnelstats.core.counts import (
     day_number,
     fetch,
     group_keys,
-    grouped,
     in_order,
     known_within,
     named,
@@ -152,7 +151,8 @@ def contact_counts(
     places = (*funnel.stages, OUTSIDE)
     rows = rows.mutate(_place=rows.stage.cases(*((stage, place) for place, stage in enumerate(places))))
     order = [key if key != "stage" else "_place" for key in keys]
-    counted = grouped(rows, order).aggregate(
+    counted = rows.aggregate(
+        by=order,
         contacts=ibis._.count(where=ibis._._judged),
         conversations=ibis._.count(where=ibis._._judged & ibis._.conversation),
         effective=ibis._.count(where=ibis._._judged & (ibis._.moves > 0)),

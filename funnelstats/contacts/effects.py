@@ -14,6 +14,7 @@ from scipy import special
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel
+from funnelstats.contacts.counts import CONTACT_COUNTS
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import (
     NO,
@@ -29,7 +30,6 @@ from funnelstats.core.intervals import (
 )
 from funnelstats.core.scatter import own_scatter
 
-COUNTS = ("contacts", "conversations", "effective", "advances", "sales", "days", "too_recent")
 BASE = ("scatter", "expected", "expected_variance")
 MOST_SAID = 2
 FEWEST = 20
@@ -148,7 +148,7 @@ def rate_ratio(
 def pooled_contacts(counts: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
     """The counts summed over everything but ``by``, with what was expected, in order of appearance."""
     keys = [by] if isinstance(by, str) else by
-    numbers = [name for name in (*COUNTS, *BASE) if name in counts]
+    numbers = [name for name in (*CONTACT_COUNTS, *BASE) if name in counts]
     return counts.groupby(keys, sort=False, dropna=False)[numbers].sum(min_count=1).reset_index()
 
 

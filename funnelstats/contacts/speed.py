@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.comparing import REST, benjamini_hochberg, score_p
+from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.core.incidence import days_in_stage
 from funnelstats.core.intervals import (
@@ -57,7 +57,7 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
 
     Takes a frame of ``landmark_counts``. Returns ``to_stage, landmark_days, entered, converted, rate, ci_lower,
     ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference, difference_lower,
-    difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the rows, two-sided score
+    difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the rows, Fisher's exact
     test) or undecided. [-1, 1] and missing where a side has nobody.
     """
     keys, numbers = ["to_stage", "landmark_days"], ["entered", "converted"]
@@ -73,7 +73,7 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     sides = early["converted"], early["entered"], late["converted"], late["entered"]
     lower, upper = newcombe_interval(*sides)
     difference = early["rate"] - late["rate"]
-    p_value = np.where(difference.isna(), np.nan, score_p(*sides))
+    p_value = np.where(difference.isna(), np.nan, exact_p(*sides))
     sign = np.where(difference > 0, "higher", "lower")
     return pd.concat([early, late.drop(columns=keys).add_prefix("other_")], axis=1).assign(
         difference=difference,

@@ -8,7 +8,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype
 
 from funnelstats.config.errors import FunnelError, listed, need, suggestion
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.intervals import mover_difference, share, wilson_interval
+from funnelstats.core.intervals import Array, mover_difference, share, wilson_interval
 
 STEP = ["from_stage", "to_stage"]
 COUNTS = ("entered", "converted", "too_recent")
@@ -30,6 +30,12 @@ def conversion_rates(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     need(counts, "counts", "entered", "converted")
     lower, upper = wilson_interval(counts["converted"], counts["entered"], level)
     return counts.assign(rate=share(counts["converted"], counts["entered"]), ci_lower=lower, ci_upper=upper)
+
+
+def later_rates(rates: Array) -> Array:
+    """Product of the rates of all later steps, along the last axis."""
+    ones = np.ones((*rates.shape[:-1], 1))
+    return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
 
 
 def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

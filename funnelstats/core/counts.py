@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -340,11 +339,6 @@ def day_number(day: ir.DateValue) -> ir.IntegerValue:
 def number_of(day: date) -> int:
     """The same for a date at hand."""
     return (pd.Timestamp(day) - pd.Timestamp(0)).days
-
-
-def grouped(rows: ir.Table, keys: Sequence[str]) -> Any:
-    """What an aggregate is taken of: each group of the rows, or all of them in one where nothing groups them."""
-    return rows.group_by(*keys) if keys else rows
 
 
 def nothing_counted(keys: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:

@@ -24,10 +24,13 @@ KNOWN_PART = 2 / 3
 OF_WEEKS = ("week", "from_stage", "age_days", *OUTCOMES)
 
 
-def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
+def rates_over_weeks(
+    days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95, scatter: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Share of leads that advanced by the horizon, over all weeks given, honest about good and bad weeks.
 
-    Takes day counts by week, ``[manager], week, from_stage, age_days, advanced, lost, open``. Returns the frame of
+    Takes day counts by week, ``[manager], week, from_stage, age_days, advanced, lost, open``; where they are too few to
+    tell how weeks scatter, ``scatter`` are such counts of more weeks that do. Returns the frame of
     ``incidence_at`` without the weeks, and beside it ``dispersion`` (how many times the variance is that of
     independent leads, at least 1) and ``df`` (how well that is known); ``n_eff`` is divided by the dispersion, and the
     interval is Wilson's on it with Student's quantile.
@@ -40,7 +43,8 @@ def rates_over_weeks(days: pd.DataFrame, funnel: Funnel, *, level: float = 0.95)
     """
     need(days, "days", *OF_WEEKS)
     parts = _weekly_parts(days, funnel)
-    return _scattered(_rates(days, funnel), parts, _correlations(parts, funnel), level)
+    known = parts if scatter is None else _weekly_parts(scatter, funnel)
+    return _scattered(_rates(days, funnel), parts, _correlations(known, funnel), level)
 
 
 def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

@@ -229,8 +229,8 @@ def one_blank(cell: str) -> str:
     return cases([(matches(cell, UNUSUAL_BLANKS), exchanged(cell, r"[\s\p{Zs}]+", " "))], cell)
 
 
-HALF_OF_DAY = r"(?i) ?\b([ap])\.? ?m\b\.?"
-"""Before or after noon, as am, a.m. or A. M."""
+HALF_OF_DAY = r"(?i)(\d) ?([ap])\.? ?m\b\.?"
+"""Before or after noon behind its hour, as am, a.m. or A. M."""
 
 
 def _month_pattern(number: int, mark: str) -> str:
@@ -240,7 +240,7 @@ def _month_pattern(number: int, mark: str) -> str:
 
 def _plain_date(cell: str, months: Sequence[str]) -> str:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
-    cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1m")
+    cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1\2m")
     for number, month in enumerate(months, start=1):
         cell = exchanged(cell, _month_pattern(number, r"[^\p{L}]"), rf"\1{month}\2")
     return cell
@@ -252,8 +252,8 @@ def plain_date(text: str) -> str:
     >>> plain_date("5 сент. 2026 1:05 p. m.")
     '5 Sep 2026 1:05 pm'
     """
-    text = re.sub(HALF_OF_DAY, r" \1m", re.sub(r"\s+", " ", text))
-    for number in month_words():
+    text = re.sub(HALF_OF_DAY, r"\1 \2m", re.sub(r"\s+", " ", text))
+    for number in month_words() if re.search(r"[^\W\d_]", text) else ():
         text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
 

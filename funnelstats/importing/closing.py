@@ -38,8 +38,8 @@ def without_closing_lines(
 ) -> Iterator[list[Any]]:
     """The rows, each beginning with its number, but for lines that close the table or a group, which go to ``broken``.
 
-    A line that calls itself a total and lacks what its row needs, anywhere; and the last few lines, where they hold
-    next to nothing and look unlike rows. Lines that are left out as declared stay.
+    A line that calls itself a total and lacks what its row needs, or is the header again, anywhere; and the last few
+    lines, where they hold next to nothing and look unlike rows. Lines that are left out as declared stay.
     """
     places = [header.index(name) + 1 for name in needs.headers if name in header] if needs else []
     if not needs or not places or len(header) < 2:
@@ -50,7 +50,7 @@ def without_closing_lines(
     held: list[list[Any]] = []
     last: list[Any] | None = None
     too_many = False
-    for chunk, whole in _in_chunks(rows, places):
+    for chunk, whole in _in_chunks(rows, places, header[places[0] - 1]):
         if whole:
             yield from held
             held.clear()
@@ -60,7 +60,7 @@ def without_closing_lines(
         for row in chunk:
             plain = _is_plain(row, header, places)
             stays = plain or any(row[place].strip() in texts for place, texts in declared)
-            if not stays and _adds_up(row, places):
+            if not stays and (_adds_up(row, places) or _is_header(row, header, places)):
                 broken.append(_closing(row))
                 continue
             # Beneath rows that hold no more themselves, such a line is one of them.
@@ -82,13 +82,15 @@ def without_closing_lines(
     broken.extend(map(_closing, held[first:]))
 
 
-def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int]) -> Iterator[tuple[list[list[Any]], bool]]:
-    """The rows in chunks, and of each whether all its rows hold what they need and none may be a total or the last."""
+def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int], name: str) -> Iterator[tuple[list[list[Any]], bool]]:
+    """The rows in chunks, and of each whether all its rows hold what they need and none may be a total, a header, whose
+    first name is given, or the last."""
     rows = iter(rows)
     chunk = list(islice(rows, CHUNK))
     while chunk:
         following = list(islice(rows, CHUNK))
-        whole = bool(following) and INITIALS.isdisjoint({row[places[0]][:1] for row in chunk})
+        first = {row[places[0]] for row in chunk}
+        whole = bool(following) and INITIALS.isdisjoint({text[:1] for text in first}) and name not in first
         yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
         chunk = following
 
@@ -103,6 +105,7 @@ def _is_plain(row: list[Any], header: Sequence[str], places: Sequence[int]) -> b
     """Whether a row holds all that it needs, and is neither next to blank nor begins as a total does."""
     return (
         row[places[0]][:1] not in INITIALS
+        and row[places[0]] != header[places[0] - 1]
         and row.count("") < len(header) - _few(len(header))
         and "" not in [row[place] for place in places]
     )
@@ -115,6 +118,11 @@ def _few(columns: int) -> int:
 
 def _closing(row: list[Any]) -> tuple[int, str, str]:
     return row[0], ", ".join(filter(None, row[1:])), reason("closing")
+
+
+def _is_header(row: list[Any], header: Sequence[str], places: Sequence[int]) -> bool:
+    """Whether a row is the header again, above another group or where files were put together."""
+    return all(row[place].strip() == header[place - 1] for place in places)
 
 
 def _adds_up(row: list[Any], places: Sequence[int]) -> bool:

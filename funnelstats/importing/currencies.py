@@ -95,7 +95,7 @@ def currency_facts(
     mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
     for file in files:
         for name in [name for name in file.header if COLUMN.match(name) and name not in mapped]:
-            rows = read_source_file(file.path, source, [name, column]).columns.to_pandas()
+            rows = read_source_file(file.path, file.sheet, source, [name, column]).columns.to_pandas()
             rows = rows[rows[ROW].isin(_rows_of(con, cells, file))]
             currency, amount = (rows[each].fillna("").str.strip() for each in (name, column))
             counts = Counter(currency[(currency != "") & (amount != "")])
@@ -135,7 +135,7 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
     styles = opened_workbook(data)
     if any(_currency(text) for text in [*styles._number_formats, *_money_formats(styles)]):
         book = load_workbook(io.BytesIO(data), read_only=True)
-        sheet = book[source.sheet] if source.sheet else book.worksheets[0]
+        sheet = book[file.sheet] if file.sheet else book.worksheets[0]
         sheet.reset_dimensions()
         place = file.header.index(column) if column in file.header else len(file.header)
         rows = sheet.iter_rows(min_row=source.header_row[-1] + 1)

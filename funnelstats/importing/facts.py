@@ -46,7 +46,7 @@ REASON_WORDS = {
     "json": "is not JSON: {error}",
     "json_object": "is not a JSON object",
     "formula": "is an error of a formula",
-    "closing": "is a closing line and no row of the table",
+    "closing": "is a line of the report and no row of the table",
     "no_rate": "has no rate on its day",
 }
 REPEATS = ("again", "overlap")

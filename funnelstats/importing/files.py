@@ -52,6 +52,7 @@ class SourceFile(NamedTuple):
     path: Path
     name: str
     read: Read
+    sheet: str | None = None
 
     @property
     def header(self) -> list[str]:
@@ -134,14 +135,19 @@ def _read_unpacked(
 
 
 def read_source_file(
-    path: Path, source: FileKeys, wanted: Sequence[str] | None, needs: Needs | None = None, into: Into | None = None
+    path: Path,
+    sheet: str | None,
+    source: FileKeys,
+    wanted: Sequence[str] | None,
+    needs: Needs | None = None,
+    into: Into | None = None,
 ) -> Read:
-    """The wanted columns of a file (all where none is named), as its source states how to read it."""
+    """The wanted columns of a file, or of a sheet of it (all where none is named), as its source states."""
     read = read_file(
         path,
         wanted,
         encoding=source.encoding,
-        sheet=source.sheet,
+        sheet=sheet,
         header_row=source.header_row,
         way=source.rows,
         needs=needs,

@@ -35,8 +35,10 @@ from funnelstats.importing.sql import (
 )
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
-        "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M:%S.%f")
+        "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d. %b %Y",
+        "%d. %B %Y", "%d de %b de %Y", "%d de %B de %Y", "%d/%b/%y", "%d-%b-%y")  # fmt: skip
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M:%S.%f",
+          ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p")  # fmt: skip
 ZONES = ("", " %z", "%z", " %Z", "%Z", " GMT%z", " UTC%z")
 COMMON_FORMATS = [f"{day}{clock}{zone}" for zone in ZONES for day in DAYS for clock in CLOCKS if clock or not zone]
 NAMED_ZONE = r"(?<=[\d ])([A-Za-z]{1,5}([+-]\d{1,2})?)$"
@@ -76,13 +78,15 @@ def date_hint(texts: Sequence[str]) -> str:
     'date_format = "%d %b %Y" would read them'
     >>> date_hint(["01-02-2018"])
     '"01-02-2018" is ambiguous: state date_format = "%d-%m-%Y" or "%m-%d-%Y"'
+    >>> date_hint(["0000-00-00"])
+    'if it stands for no date, state missing = "0000-00-00"'
     >>> date_hint(["01.01.0001 00:00:00"])
     'if it stands for no date, state missing = "01.01.0001 00:00:00"'
     >>> date_hint(["2026-07-05 10:00 AST"])
     '"AST" is the name of several clocks or of none: state timezone, and date_format = "%Y-%m-%d %H:%M AST"'
     """
     for text in filter(re.compile(r"\b0\d{3}\b").search, texts):
-        if any(reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
+        if not re.search("[1-9]", text) or any(reads(text, fmt, years=range(FIRST_YEAR)) for fmt in COMMON_FORMATS):
             return f'if it stands for no date, state missing = "{text}"'
     plain = [plain_date(text) for text in texts]
     fitting = _fitting(texts) or _fitting(plain)
@@ -129,7 +133,7 @@ def _named_zone_hint(texts: Sequence[str]) -> str:
 
 def _no_format_hint(texts: Sequence[str]) -> str:
     if any(mark.isalpha() for mark in texts[0]) and any(mark.isdigit() for mark in texts[0]):
-        return "state date_format; names of months are read in English, Russian, German, Spanish and French"
+        return "state date_format; names of months are read in English, Russian and eight other languages"
     return "state date_format"
 
 
@@ -147,11 +151,16 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     return f"{' and '.join(lines)} would read them" if lines else ""
 
 
+OF_LETTERS = ("r$", "zł", "kč", "kr", "грн")
+"""Signs of currencies that are no signs of Unicode's."""
+
+
 def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
     """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
     texts = [re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text)) for text in texts]
     signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
-    if any(not (sign.isupper() and len(sign) == 3) and any(map(_no_currency, sign)) for sign in signs):
+    known = {sign for sign in signs if (sign.isupper() and len(sign) == 3) or sign.casefold().rstrip(".") in OF_LETTERS}
+    if any(_no_currency(mark) for sign in signs - known for mark in sign):
         return []
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
     bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]

@@ -109,6 +109,8 @@ def _rows_within(whole: Any, path: Path, wanted: Sequence[str] | None, way: str)
     lists = _lists_within(whole)
     if not lists or way.partition(".")[0] in whole or (wanted and {*wanted} <= _flat(whole).keys()):
         return [whole]
+    if len(lists) > 1 and wanted == []:
+        return [whole]
     if len(lists) > 1:
         named = " or ".join(f'rows = "{name}"' for name in lists)
         raise FunnelError(f"{path.name}: one object with several lists of objects; state which are the rows: {named}")
@@ -132,6 +134,8 @@ def _unfolded(record: dict[str, Any], way: str) -> Iterator[dict[str, Any]]:
     """The record once for each element of the list at this way, in place of the list."""
     name, _point, rest = way.partition(".")
     value = record.get(name)
+    # What other lists hold is said by their own rows.
+    record = {key: held for key, held in record.items() if key not in _lists_within({key: held})}
     for one in value if isinstance(value, list) else [value] if rest and value is not None else []:
         if not rest:
             yield {**record, name: one}

@@ -59,6 +59,7 @@ def read_plain_csv(
     blank = f"coalesce({', '.join(cells)}) IS NULL"
     odd = [(lacks, matches(f"concat_ws(' ', {', '.join(cells)})", f"(?i){WORD}"))] if lacks else []
     chosen = {each: f"coalesce({cells[header.index(each)]}, '')" for each in wanted}
+    odd += [(f"{cells[places[0]]} = {text(header[places[0]])}", "TRUE")] if places else []
     chosen |= {"_odd": cases([(blank, "TRUE"), *odd], "FALSE")}
     try:
         con.execute(f"CREATE TABLE {table} AS SELECT {columns_of(chosen)} FROM {rows}")

@@ -24,6 +24,7 @@ from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
 from funnelstats.importing.cells import PLACE
+from funnelstats.importing.facts import FURTHER_ROWS
 from funnelstats.importing.source_rows import Files
 from funnelstats.importing.sql import Columns, Connection, columns_in, engine, quoted, text
 from funnelstats.importing.table_facts import odd_facts
@@ -83,6 +84,7 @@ def canonical_tables(
             for why, count in found.account["ignored"].items():
                 headers[why.partition(" = ")[0]] += count
             found.account["ignored"] = dict(headers)
+    funnel = funnel.read_from_a_log(FURTHER_ROWS in read["leads"].account["ignored"])
     facts = odd_facts(con, tables, funnel, [*odd, *doubtful_units(con, tables, funnel)])
     return {"tables": {table: found.account for table, found in read.items()}, "facts": facts}, aside
 

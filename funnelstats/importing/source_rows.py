@@ -50,9 +50,10 @@ def read_source(
         reads = gathered(
             enumerate(_paths(source, files)),
             lambda numbered: SourceFile(
-                path := numbered[1],
-                path.relative_to(funnel.folder).as_posix(),
-                read_source_file(path, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
+                path := numbered[1][0],
+                path.relative_to(funnel.folder).as_posix() + _of_several(source, sheet := numbered[1][1]),
+                read_source_file(path, sheet, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
+                sheet,
             ),
         )
         _refuse_keys(source, [(file.name, file.kind) for file in reads])
@@ -100,8 +101,14 @@ def _needed_headers(table: str, source: Source) -> list[str]:
     return [part for name in needed if name in source.columns for part in source.columns[name].parts[:1]]
 
 
-def _paths(source: Source, files: Files) -> list[Path]:
-    return list(dict.fromkeys(path for pattern in source.files for path in files[pattern]))
+def _paths(source: Source | Join, files: Files) -> list[tuple[Path, str | None]]:
+    """The files that are stated, each with each of the sheets that are."""
+    paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
+    return [(path, sheet) for path in paths for sheet in source.sheet or (None,)]
+
+
+def _of_several(source: Source, sheet: str | None) -> str:
+    return f', sheet "{sheet}"' if len(source.sheet) > 1 else ""
 
 
 def _number(funnel: Funnel, files: Files) -> str:
@@ -113,11 +120,7 @@ def _number(funnel: Funnel, files: Files) -> str:
 
 def _lookup(con: Connection, join: Join, files: Files, named: set[str], own: str, number: int) -> list[str]:
     """A joined file as a view: its key as ``_match``, which may stand there once only, its named columns, prefixed."""
-    reads = [
-        read_source_file(path, join, None, Needs((join.right,), {}))
-        for pattern in join.files
-        for path in files[pattern]
-    ]
+    reads = [read_source_file(path, sheet, join, None, Needs((join.right,), {})) for path, sheet in _paths(join, files)]
     file = ", ".join(join.files)
     _refuse_keys(join, [(file, read.kind) for read in reads])
     rows = pa.concat_tables([read.columns for read in reads], promote_options="default")

@@ -93,22 +93,23 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
     (who teaches that step, or ""), ``taught`` (further lessons to get), ``teaches`` (steps to teach). Cases:
 
     - "missed": the row's step is red or amber
-    - "met": every step with a target is green; "untold": none is below, for some it cannot be told
+    - "met": every step with a target is green; "untold": none is below, for some it cannot be told, or has no leads
     - "no leads": there is no rate; "no targets": none is agreed; "not compared": this is nobody's name, or no person's
     """
     judged = own[own["rate"].notna()]
     missed = judged[judged["verdict"].isin(["red", "amber"])]
     missed = missed.loc[(missed["rate"] - missed["target"]).sort_values(kind="stable").index]
     verdicts = set(judged["verdict"]) - {"no target"}
+    without_leads = bool((own["rate"].isna() & own["target"].notna()).any())
     case = (
         "no leads"
         if judged.empty
         else "missed"
         if len(missed)
         else "met"
-        if verdicts == {"green"}
+        if verdicts == {"green"} and not without_leads
         else "untold"
-        if verdicts & {"undecided", "too few"}
+        if verdicts & {"undecided", "too few", "green"} or (without_leads and not verdicts)
         else "not compared"
         if verdicts
         else "no targets"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
+from funnelstats.core.conversion import later_rates
 from funnelstats.core.incidence import life_table
 from funnelstats.core.intervals import Array, wilson_interval
 
@@ -38,7 +39,8 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
     team's rates of the later steps. A lead long silent so has next to none, where the plain rate would promise most.
     Returns from_stage, age_days (0, 1, ... up to the longest seen), chance; missing where a later rate is not known.
     """
-    later = _later(rates, funnel)
+    rate = rates.set_index("from_stage")["rate"].reindex(funnel.stages[:-1])
+    later = dict(zip(funnel.stages, later_rates(rate.to_numpy(dtype=float)), strict=False))
     _keys, table = life_table(days)
     frames = []
     for stage, rows in table.groupby("from_stage", sort=False):
@@ -52,16 +54,6 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
         )
     found = pd.concat(frames or [pd.DataFrame(columns=["from_stage", "age_days", "chance"])], ignore_index=True)
     return found.astype({"from_stage": "str", "age_days": "int64", "chance": "float64"})
-
-
-def _later(rates: pd.DataFrame, funnel: Funnel) -> dict[str, float]:
-    """Product of the rates of the steps after each stage's own."""
-    rate = rates.set_index("from_stage")["rate"].to_dict()
-    product, found = 1.0, {}
-    for step in reversed(funnel.steps):
-        found[step.from_stage] = product
-        product *= float(rate.get(step.from_stage, np.nan))
-    return found
 
 
 def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -20,7 +20,6 @@ from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import (
     fetch,
     group_keys,
-    grouped,
     in_order,
     nothing_counted,
     on_date,
@@ -68,7 +67,7 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """
     keys = group_keys(by, won.columns)
     money = {"paying": won.paid.count(), "paid": won.paid.sum()} if "paid" in won.columns else {}
-    counted = in_order(fetch(grouped(won, keys).aggregate(won=won.count(), **money)), keys)
+    counted = in_order(fetch(won.aggregate(by=keys, won=won.count(), **money)), keys)
     counted = whole_numbers(counted, ["won", "paying"] if money else ["won"])
     return counted.reindex(columns=[*keys, "won", "paying", "paid"]).astype({"paid": "float64"})
 
@@ -88,8 +87,8 @@ def ticket_moments(
         return nothing_counted(keys, ["deals", "mean", "variance"]).astype({"mean": float, "variance": float})
     won = handed.filter(handed.won_on.notnull()).select("lead_id", *keys).distinct()
     deals = won.join(paid_by_lead(payments, as_of), "lead_id")
-    counted = grouped(deals, keys).aggregate(
-        deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
+    counted = deals.aggregate(
+        by=keys, deals=deals.count(), mean=deals.paid.mean(), variance=deals.paid.var(how="sample")
     )
     return whole_numbers(in_order(fetch(counted), keys), ["deals"]).astype({"mean": float, "variance": float})
 

@@ -15,7 +15,6 @@ from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, exact, label, money, number
 from funnelstats.page.figures import (
     INK,
-    LONGEST_LABEL,
     PAD,
     QUIET,
     TARGET,
@@ -88,7 +87,7 @@ def _draw_returns(drawn: pd.DataFrame, width: float) -> Figure:
     nothing = low / 2
     broken = bool((drawn["back"] <= 0).any())
     edge = nothing if broken else low
-    names = [short_name(label(channel), LONGEST_LABEL) for channel in drawn["channel"]]
+    names = [short_name(label(channel)) for channel in drawn["channel"]]
     rows = drawn.to_dict("records")
     labels = [_times(row) for row in rows]
     figure, ax = house_panel(width, ROW * len(drawn), left=room_for(names), right=PAD + room_for(labels))

@@ -295,10 +295,10 @@ def house_panel(
     return figure, ax
 
 
-def short_name(name: str, most: int) -> str:
+def short_name(name: str) -> str:
     """A name that leaves room for what is drawn; the numbers and the tables have it whole."""
     line = " ".join(name.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1].rstrip()}…"
 
 
 def room_for(words: Iterable[str], weight: str = "normal") -> float:

@@ -17,7 +17,6 @@ from funnelstats.page.figures import (
     DESK,
     FAINT,
     INK,
-    LONGEST_LABEL,
     NEUTRAL,
     PAD,
     QUIET,
@@ -70,7 +69,7 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
 def _draw_arithmetic(known: pd.DataFrame, kinds: list[str], width: float) -> Figure:
     import seaborn as sns
 
-    names = [short_name(label(str(stage)), LONGEST_LABEL) for stage in known["stage"]]
+    names = [short_name(label(str(stage))) for stage in known["stage"]]
     words = {kind: [_number_words(row, kind) for row in known.to_dict("records")] for kind in kinds}
     right = room_for((word for part in words.values() for word in part), "bold")
     figure, ax = house_panel(width, 22 * (len(kinds) + 0.4) * len(known), left=room_for(names), right=right, below=PAD)

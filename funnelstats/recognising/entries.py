@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError, visible
+from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import Export, stage_dates, times
-from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import NEARLY_ALL, Sheet, shape_of
+from funnelstats.recognising.changes import only_stages, rows_of_stages
+from funnelstats.recognising.export import (
+    MOST_STATUSES,
+    OF_ENDED,
+    Export,
+    chosen_by,
+    has_date,
+    not_dates,
+    stage_dates,
+    times,
+)
+from funnelstats.recognising.roles import Guess, Table
+from funnelstats.recognising.sheets import NEARLY_ALL
 from funnelstats.recognising.sources import Sources, joined, owner
-from funnelstats.recognising.stages import Stages, end_of, stages_of
+from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
+ENDED = ("won", "lost")
+MOST_AGAIN = 0.5
+"""Share of the rows of a history that repeat the stage before, from which on it was taken on certain days."""
 LOGGED = 0.8
 """Share of the leads from which on a history is taken to log how leads come in."""
 SAME_NAMES = 0.9
@@ -41,7 +54,17 @@ class Dated(NamedTuple):
 
 def entries_of(sources: Sources) -> Stages:
     """Add the sources of entries. Raises FunnelError where nothing says when leads came to a stage."""
-    return _history(sources) if sources.export.histories else _snapshot(sources)
+    stages = _history(sources) if sources.export.histories else _snapshot(sources)
+    sources.notes += [
+        f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
+        for name, leads in stages.dead_ends.items()
+    ]
+    sources.notes += [
+        f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
+        for name, later in stages.meant.items()
+        if later in stages.order and name.casefold() != later.casefold()
+    ]
+    return stages
 
 
 def _history(sources: Sources) -> Stages:
@@ -49,15 +72,58 @@ def _history(sources: Sources) -> Stages:
     came = pd.concat([_changes(table) for table in histories])
     if sources.part:
         came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
+    groups = groups_of_stages(came)
+    if len(groups) > 1:
+        several = " and of ".join(", ".join(f"“{name}”" for name in group[:3]) for group in groups[:2])
+        raise FunnelError(
+            f"{histories[0].sheet.name}: no lead has stages of {several}: these are several pipelines, and no column "
+            "is called so; leave one of them in the export, or state it by hand with only = { … } in each source"
+        )
+    told = {end_of(name) for name in came["stage"].unique()}
+    ended = _dated_ends([deals] if deals.what == "deals" else [], [end for end in ENDED if end not in told])
+    came = pd.concat([came, *map(_moves, ended)])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
-    if "created" in deals.roles and deals.what == "deals" and logged < LOGGED * len(deals.sheet.cells):
-        name = _first_stage(histories, stages)
-        stages = stages_of(pd.concat([_moves(Dated(name, deals, deals.header("created"), {})), came]), first=name)
-        _add_created(sources, name)
+    created = created_by(deals)
+    if created and logged < LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique():
+        created = created._replace(stage=_first_stage(histories, stages))
+        stages = stages_of(pd.concat([_moves(created), came]), first=created.stage)
+        _add_created(sources, created)
     for table in histories:
         _add_history(sources, table, stages)
+        rows = _changes(table).sort_values("at")
+        if (rows["stage"] == rows.groupby("lead")["stage"].shift()).mean() > MOST_AGAIN:
+            sources.notes.append(
+                f"{table.sheet.name}: most rows say again where a lead stands; a stage is dated by the first row that "
+                "names it, and what came between two rows is not known"
+            )
+    for dated in ended:
+        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def created_by(deals: Table) -> Dated | None:
+    """When leads came in: by the date of their creation, or by what a log calls it, once for each and first of all."""
+    if deals.what == "deals":
+        return Dated(CREATED, deals, deals.header("created"), {}) if "created" in deals.roles else None
+    lead, cells = deals.header("lead_id"), deals.sheet.cells
+    at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
+    first = at == at.groupby(cells[lead]).transform("min")
+    leads = cells[lead].nunique()
+    changed = _stage_cells(deals).dropna(subset=deals.header("stage")).index
+    cells = cells.drop(changed)
+    kinds = [
+        name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES
+    ]
+    for header in kinds:
+        for value, rows in cells.groupby(header):
+            all_of_it = (deals.sheet.cells[header] == value).sum()
+            if (
+                all_of_it == len(rows) == rows[lead].nunique() >= LOGGED * leads
+                and first[rows.index].mean() >= NEARLY_ALL
+            ):
+                return Dated(CREATED, deals, time_of(deals), {header: [str(value)]})
+    return None
 
 
 def _first_stage(histories: list[Table], stages: Stages) -> str:
@@ -103,10 +169,7 @@ def contradictions_of(export: Export) -> list[str]:
 
 def _stage_cells(table: Table) -> pd.DataFrame:
     """The rows of a history that are changes of the stage."""
-    cells = table.sheet.cells
-    for name, value in _of_stages(table).items():
-        cells = cells[cells[name] == value]
-    return cells
+    return rows_of_stages(table.sheet.cells, table.headers)
 
 
 def _changes(table: Table) -> pd.DataFrame:
@@ -115,15 +178,6 @@ def _changes(table: Table) -> pd.DataFrame:
     at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
     named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
     return pd.DataFrame(named).dropna(subset=["lead", "stage"])
-
-
-def _of_stages(table: Table) -> dict[str, str]:
-    """What chooses the changes of the stage, in a history that logs every field."""
-    if "changed_field" not in table.roles:
-        return {}
-    values = table.sheet.cells[table.header("changed_field")].dropna().unique()
-    best = max(values, key=lambda value: role_fit(value, "stage"), default="")
-    return {table.header("changed_field"): best} if role_fit(best, "stage") else {}
 
 
 def time_of(table: Table) -> str:
@@ -135,22 +189,6 @@ def time_of(table: Table) -> str:
     if not dates:
         raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates([table.sheet])}")
     return dates[0]
-
-
-def not_dates(sheets: Iterable[Sheet]) -> str:
-    """Columns that are called dates and are none, with an example of those that look least like the others."""
-    odd = [
-        f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
-        for sheet in sheets
-        for name, field in sheet.fields.items()
-        if field.filled and field.kind != "date" and role_fit(name, "created", "closed", "time", "won", "lost") >= 2
-    ]
-    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
-
-
-def _least_alike(cells: pd.Series) -> str:
-    shapes = cells.map(shape_of)
-    return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])
 
 
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
@@ -174,8 +212,11 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         name, people = owner(sources.export, deals)
         columns |= {"manager": name} if people else {}
         people = people and {**people, "left": f"deal.{people['left']}"}
-    there = {*table.sheet.cells[table.header("stage")].dropna()}
-    meant = {name: end for name, end in stages.meant.items() if name in there and name != end}
+    named = _stage_cells(table)[table.header("stage")]
+    meant = {name: stages.meant.get(name, IGNORE) for name in named.dropna().unique() if name not in stages.order}
+    meant = {name: end for name, end in meant.items() if name != end}
+    # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
+    meant |= {"": IGNORE} if named.hasnans and ("old_stage" in table.roles or "rows" in table.sheet.lines) else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
         meant = {name: end for name, end in meant.items() if end != IGNORE}
@@ -186,48 +227,83 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         columns,
         *([f"values.stage = {toml_value(meant)}"] if meant else []),
         *(['unmapped = "ignore"   # ' + f"{len(left_out)} names are no stages"] if len(left_out) > MOST_LISTED else []),
-        only=_of_stages(table),
+        only=only_stages(table.sheet.cells, table.headers),
         joins=(of_deals, people),
         roles=("stage", "manager", "reason"),
     )
 
 
-def _add_created(sources: Sources, stage: str) -> None:
-    deals = sources.export.deals
-    columns = {"lead_id": deals.header("lead_id"), "entered_at": deals.header("created")}
-    stated = f"stage = {toml_value(stage)}"
-    sources.add("entries", "Every lead comes in when it is created", deals, columns, stated)
+def _add_created(sources: Sources, created: Dated) -> None:
+    columns = {"lead_id": created.table.header("lead_id"), "entered_at": created.header}
+    stated = f"stage = {toml_value(created.stage)}"
+    sources.add("entries", "Every lead comes in when it is created", created.table, columns, stated, only=created.only)
 
 
 def _snapshot(sources: Sources) -> Stages:
     deals = sources.export.deals
     tables = [deals, *sources.export.details]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
-    for dated, table, end in product((True, False), tables, ("won", "lost")):
-        only = table.ends.get(end, {})
-        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
-        if (at if dated else only) and not any(end_of(other.stage) == end for other in found):
-            values = only.get(table.status, [])
-            stage = values[0] if end == "won" and len(values) == 1 else end
-            found.append(Dated(stage, table, at.header if at else "", only))
-    created = [Dated(CREATED, deals, deals.header("created"), {})] if "created" in deals.roles else []
+    found += _dated_ends(tables, [end for end in ENDED if not any(_says(dated, end) for dated in found)])
+    created = [*filter(None, [created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
+        undated = ", and no date says when" if deals.status or not dates else ""
         raise FunnelError(
-            f"{deals.sheet.name}: {known}, and no date says when{misread}; needed are the date of closing, "
+            f"{deals.sheet.name}: {known}{undated}{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
     if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
-    if created:
-        _add_created(sources, CREATED)
+    if not stages.won:
+        _check_last(next(dated for dated in [*found, *created] if dated.stage == stages.order[-1]))
+    for dated in created:
+        _add_created(sources, dated)
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def _says(dated: Dated, end: str) -> bool:
+    """Whether a date is that of an end by the stage's name, and nothing says that the deals ended otherwise."""
+    cells, only = dated.table.sheet.cells, dated.table.ends.get(end, {})
+    of_ended = chosen_by(cells, only)[has_date(dated.table.sheet, dated.header)].mean() if dated.header and only else 1
+    return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
+
+
+def _check_last(last: Dated) -> None:
+    """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
+    cells = last.table.sheet.cells
+    dated = has_date(last.table.sheet, last.header)
+    told = f"{last.table.sheet.name}: no column says which deals are won"
+    if dated.mean() >= NEARLY_ALL:
+        raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")
+    for name, field in last.table.sheet.fields.items():
+        if field.kind == "text" and field.distinct <= MOST_STATUSES:
+            shares = dated.groupby(cells[name]).mean()
+            ended = shares.index[shares >= NEARLY_ALL]
+            if len(ended) > 1 and 0 < (shares <= 1 - NEARLY_ALL).sum() == len(shares) - len(ended):
+                either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
+                raise FunnelError(
+                    f"{told}; “{last.header}” has a date where “{name}” is {either}, and nothing says which is a win: "
+                    "state it by hand, as docs/funnel_toml.md does for a snapshot"
+                )
+
+
+def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
+    """Wins and losses as the first of these tables tells them that has a date of them; failing that, without one."""
+    found: dict[str, Dated] = {}
+    for dated, table, end in product((True, False), tables, ends):
+        only = table.ends.get(end, {})
+        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
+        if at if dated else only:
+            values = only.get(table.status, [])
+            stage = values[0] if end == "won" and len(values) == 1 else end
+            found.setdefault(end, Dated(stage, table, at.header if at else "", only))
+    return [*found.values()]
 
 
 def _is_the_same(created: Dated, dated: Dated) -> bool:
@@ -239,19 +315,27 @@ def _is_the_same(created: Dated, dated: Dated) -> bool:
 
 def _moves(dated: Dated) -> pd.DataFrame:
     """Entries ``lead, stage, at`` of a column of dates, or of an end without one."""
-    table, cells = dated.table, dated.table.sheet.cells
-    for name, values in dated.only.items():
-        cells = cells[cells[name].isin(values)]
+    table = dated.table
+    cells = table.sheet.cells[chosen_by(table.sheet.cells, dated.only)]
     moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
     if not dated.header:
         return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
     return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
+def _with_owner_beside(table: Table, header: str) -> Table:
+    """The table with the owner that stands beside a date under the same upper header, where one does."""
+    upper, _mark, lower = header.partition(" / ")
+    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
+    return (
+        table._replace(roles={**table.roles, "manager": Guess(beside[0], known=False)}) if lower and beside else table
+    )
+
+
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
-    table = dated.table
+    table = _with_owner_beside(dated.table, dated.header)
     columns = {"lead_id": table.header("lead_id")} | ({"entered_at": dated.header} if dated.header else {})
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
     by = " and ".join(f"“{name}”" for name in dated.only)

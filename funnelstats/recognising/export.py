@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet
+from funnelstats.recognising.sheets import Field, Sheet, shape_of
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
+OF_ENDED = 0.95
+"""Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
+DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 FEW_NAMES = 12
 """A column of no more values than this names no contact or company."""
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
@@ -45,6 +48,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     tables = [_with_ends(_with_lead_id(table)) for table in map(table_of, sheets)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
+    deals = [table for table in deals if not _are_changes(table, histories)]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
     main = max(deals or histories, key=_size)
@@ -56,7 +60,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
-        if found is None or not table.what:
+        if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
             others[table.what].append(found)
@@ -67,13 +71,48 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     )
 
 
+def _of_one_file(table: Table, histories: Sequence[Table]) -> bool:
+    return table.sheet.kind.startswith("JSON") and table.sheet.files in [history.sheet.files for history in histories]
+
+
+def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
+    """Whether the rows of a file of JSON, which hold the lists of a history, are its changes and no leads of it."""
+    return any(
+        _of_one_file(table, [history])
+        and not _ids(history, history.header("lead_id")) <= _ids(table, table.header("lead_id"))
+        for history in histories
+    )
+
+
 def _nothing(tables: Sequence[Table]) -> str:
     lines = [
         f"{table.sheet.name}: columns {', '.join(f'“{name}”' for name in table.sheet.fields)}: "
-        + ("no column holds the id of a lead" if "lead_id" not in table.roles else "no date and no stage")
+        + (table.lacks or ("no date and no stage" if "lead_id" in table.roles else "no column holds the id of a lead"))
         for table in tables
     ]
+    lines += [odd.removeprefix("; ")] if (odd := not_dates([table.sheet for table in tables])) else []
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
+
+
+def not_dates(sheets: Iterable[Sheet]) -> str:
+    """Columns that are called dates, or look like days, and are none, with an example of those that look least like the others."""
+    odd = [
+        f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
+        for sheet in sheets
+        for name, field in sheet.fields.items()
+        if field.filled
+        and field.kind != "date"
+        and (
+            role_fit(name, "created", "closed", "time", "won", "lost") >= 2
+            or sheet.cells[name].dropna().str.fullmatch(DAY_OF_NO_YEAR).mean() > OVERLAP
+        )
+    ]
+    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
+
+
+def _least_alike(cells: pd.Series) -> str:
+    shapes = cells.map(shape_of)
+    return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])
 
 
 def _size(table: Table) -> tuple[bool, int, int]:
@@ -173,7 +212,66 @@ def _with_ends(table: Table) -> Table:
     values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    return table._replace(status=status, ends={**worded, **_flagged(table.sheet)})
+    found = {**worded, **_flagged(table.sheet)} or _by_probability(table)
+    return table._replace(status=status, ends=found, roles=_dates_of_ends(table, found) if found else table.roles)
+
+
+def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:
+    """Deals that are sure to be won, and sure not to be, where nothing else says how they ended."""
+    for name in table.sheet.fields:
+        known = fit(name, words()["probability"]["names"]) > 0
+        values: list[str] = table.sheet.cells[name].dropna().unique().tolist() if known else []
+        found = {"won": [text for text in values if re.fullmatch(r"100([.,]0+)?\s?%?", text)]}
+        found["lost"] = [text for text in values if re.fullmatch(r"0([.,]0+)?\s?%?", text)]
+        if all(found.values()):
+            return {end: {name: texts} for end, texts in found.items()}
+    return {}
+
+
+def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> dict[str, Guess]:
+    """The roles of a table of deals, its dates of ends being those that deals have which ended so."""
+    if table.what != "deals":
+        return table.roles
+    cells = table.sheet.cells
+    chosen = {end: chosen_by(cells, only) for end, only in ends.items()}
+    roles = {
+        role: guess
+        for role, guess in table.roles.items()
+        if guess.known
+        or role not in ("won", "lost")
+        or role not in chosen
+        or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
+    }
+    ended = pd.DataFrame(chosen).any(axis=1)
+    last = roles.get("time")
+    for name, field in table.sheet.fields.items():
+        found = "closed" in roles or {"won", "lost"} & {*roles}
+        if not found and field.kind == "date" and name not in [guess.header for guess in roles.values()]:
+            dated = has_date(table.sheet, name)
+            if dated[ended].mean() >= OF_ENDED <= ended[dated].mean():
+                roles["closed"] = Guess(name, known=False)
+    if "closed" not in roles and last and is_last_change(last.header) and "created" in roles:
+        # What a deal came to last, if it has ended, is its end.
+        roles["closed"] = roles.pop("time")
+    return roles
+
+
+def has_date(sheet: Sheet, header: str) -> pd.Series:
+    """Which rows have a date in a column of dates."""
+    return sheet.cells[header].notna() & ~sheet.cells[header].isin(sheet.fields[header].empty)
+
+
+def is_last_change(header: str) -> bool:
+    """Whether a date is that of the stage where a deal stands, whichever that is."""
+    return fit(header, words()["dates"]["last"]) >= 2
+
+
+def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
+    """Which rows hold one of these values in each of these columns."""
+    chosen = pd.Series(True, index=cells.index)
+    for name, values in only.items():
+        chosen &= cells[name].isin(values)
+    return chosen
 
 
 def _flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
@@ -196,7 +294,11 @@ def _meaning(cells: pd.Series, known: Sequence[str]) -> list[str]:
 
 def stage_dates(table: Table) -> dict[str, str]:
     """Columns of dates that are each one stage's, and what that stage is called."""
-    used = {table.header(role) for role in ROLES_OF_DATES if role in table.roles}
+    # A payment is the win where nothing else is.
+    paid_is_won = "won" not in table.ends and not {"won", "closed"} & {*table.roles}
+    used = {
+        table.header(role) for role in ROLES_OF_DATES if role in table.roles and (role != "paid" or not paid_is_won)
+    }
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
@@ -204,7 +306,9 @@ def stage_dates(table: Table) -> dict[str, str]:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
-        elif not pattern and name not in used and role_fit(name, "other_date") < 1:
+        elif (
+            not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2
+        ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found
@@ -213,6 +317,7 @@ def stage_dates(table: Table) -> dict[str, str]:
 def times(cells: pd.Series, field: Field) -> pd.Series:
     """Texts as instants, NaT where they are none; good enough to tell which came first."""
     formats = field.formats[0] if field.formats else ("",)
+    cells = cells.mask(cells.isin(field.empty))
     if formats[0] in DAYS_TO_1970:
         days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
         return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)

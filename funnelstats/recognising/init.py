@@ -11,7 +11,7 @@ from typing import NamedTuple
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import project_root
 from funnelstats.recognising.export import Export, export_of
-from funnelstats.recognising.sheets import readable, sheets_of
+from funnelstats.recognising.parts import readable, sheets_of
 from funnelstats.recognising.sources import Ask
 from funnelstats.recognising.statement import Statement, statement_of
 from funnelstats.recognising.words import plain

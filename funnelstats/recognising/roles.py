@@ -8,6 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
+from funnelstats.recognising.changes import id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -15,7 +19,7 @@ PRESETS = Path(__file__).parents[1] / "config" / "presets"
 DATES: tuple[Kind, ...] = ("date",)
 TEXTS: tuple[Kind, ...] = ("text", "id", "number", "flag")
 KINDS: dict[str, tuple[Kind, ...]] = {
-    **dict.fromkeys(("created", "closed", "won", "lost", "time", "other_date", "paid"), DATES),
+    **dict.fromkeys(("created", "closed", "won", "lost", "time", "left", "other_date", "paid"), DATES),
     **dict.fromkeys(("lead_id", "payment_id"), ("id", "text", "number")),
     "amount": ("number", "flag"),
     "duration": ("number", "duration"),
@@ -52,12 +56,18 @@ class Table(NamedTuple):
     """In what form its ids differ from those of the leads, as ``ids`` states it."""
     lead_by: str = ""
     """The column of the leads that its ``lead_id`` holds, where it knows a contact or a company and no lead."""
+    lacks: str = ""
+    """What its rows do not say, so that they are of no use."""
 
     def field(self, role: str) -> Field | None:
         return self.sheet.fields[self.roles[role].header] if role in self.roles else None
 
     def header(self, role: str) -> str:
         return self.roles[role].header
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {role: guess.header for role, guess in self.roles.items()}
 
 
 @cache
@@ -81,16 +91,35 @@ def preset_of(sheet: Sheet) -> Mapping[str, Any]:
     return max(fitting, key=lambda stated: sum(map(named, stated["recognised_by"])), default={})
 
 
+def is_several_states(sheet: Sheet, lead_id: str) -> bool:
+    """Whether each of several files has each lead once, and leads are in several: as they stood on several days."""
+    ids = sheet.cells[lead_id]
+    file = np.repeat(np.arange(len(sheet.sizes)), sheet.sizes)
+    apart = len(sheet.sizes) > 1 and len(file) == len(ids) and not ids.groupby(file).apply(pd.Series.duplicated).any()
+    return bool(apart and ids.duplicated().any())
+
+
 def table_of(sheet: Sheet) -> Table:
     """The roles of a sheet's columns, and what its rows are."""
     preset = preset_of(sheet)
     roles = _known_roles(sheet, preset.get("columns", {}))
     taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}
     roles = {**_guessed_roles(sheet, taken), **roles}
+    if not preset and "lead_id" not in roles and {"stage", "time"} <= {*roles}:
+        lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header)
+        roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
+        roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
-    if what == "deals" and "created" not in roles and "time" in roles:
+    dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
+    # One date of several that each may be a stage's is no day of creation.
+    certain = "time" in roles and (len(dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
+    if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
-    return Table(sheet, what, roles, preset)
+    lacks = ""
+    if what == "history" and not preset:
+        headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
+        roles = {role: Guess(header, known=False) for role, header in headers.items()}
+    return Table(sheet, "" if lacks else what, roles, preset, lacks=lacks)
 
 
 def plays_no_role(name: str, preset: Mapping[str, Any]) -> bool:
@@ -113,10 +142,15 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
     """Each role's best column and each column's best role, the best fits first."""
     fits = sorted(
         (
-            (fit(name, known), -place, role, name)
+            # People are named in tables of their own; elsewhere a name is somebody's who does something.
+            (fit(name, known) / (1 + (role == "name")), -place, role, name)
             for place, (name, field) in enumerate(sheet.fields.items())
             for role, known in words()["roles"].items()
-            if name not in taken and field.kind in KINDS.get(role, TEXTS)
+            if name not in taken
+            and field.kind in KINDS.get(role, TEXTS)
+            and (role != "stage" or is_new_value(name))
+            and (role != "lead_id" or field.distinct > 1 or len(sheet.cells) == 1)
+            and not (role == "amount" and name.endswith((".total", ".count", ".size")))  # of a list in JSON
         ),
         reverse=True,
     )
@@ -136,23 +170,43 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
         what: any(fit(name, known) >= 2 for name in sheet.fields) for what, known in words()["headers"].items()
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
-    calls = dated and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
+    # What has an old value is a log of changes, also where it is called one of activities.
+    log = {"lead_id", "stage", "old_stage"} <= {*roles}
+    calls = dated and not snapshot and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        deals = "stage" in roles and {"created", "closed", "time"} & {*roles}
+        dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
+        ends = {"won", "lost", "paid"} & {*roles} and len(dates) > 1
+        deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
         return "contacts" if calls else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]
-    if "amount" in roles and dated and "stage" not in roles and (name_says["payments"] or "paid" in roles):
+    if log and (dated or "other_date" in roles):
+        return "history"
+    ended = {"won", "lost"} & {*roles}
+    if (
+        "amount" in roles
+        and dated
+        and not ended
+        and "stage" not in roles
+        and (name_says["payments"] or "paid" in roles)
+    ):
         return "payments"
     if calls:
         return "contacts"
     about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
     often = lead_id.filled / max(lead_id.distinct, 1)
+    if "stage" in roles and "other_date" in roles and not dated and often > MANY:
+        return "history"
+    if is_several_states(sheet, lead_id.name):
+        return "deals" if dated or "stage" in roles else ""
     if (
         "stage" in roles
         and dated
-        and (often > (MANY if about_a_lead else OFTEN) or ("time" in roles and not about_a_lead))
+        and (
+            often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
+            or ("time" in roles and not about_a_lead)
+        )
     ):
         return "history"
     if often > MANY and dated and "contact_kind" in roles:

@@ -29,10 +29,17 @@ Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
+NARROW = 3
+"""So few names at the top may be a title's, such as "Period:" beside its dates."""
 FIRST_VALUES = 200
 """Values with which formats are tried, before all values are."""
 NEARLY_ALL = 0.98
 """Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
+NO_DATE = (
+    r"(?<!\d)(?:0000-00-00|000[01]-01-01|01\.01\.0001|1899-12-3[01]|3[01][./]12[./]1899|12/3[01]/1899"
+    r"|19[07]0-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12/31/9999)(?!\d)"
+)
+"""Days that programs write where there is none."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
 LONGEST_ID = 64
@@ -48,6 +55,8 @@ class Field(NamedTuple):
     distinct: int
     formats: tuple[tuple[str, ...], ...] = ()
     reading: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    """What stands among its dates where there is none."""
 
     @property
     def stands_once(self) -> bool:
@@ -63,33 +72,18 @@ class Sheet(NamedTuple):
     kind: str
     cells: pd.DataFrame
     fields: dict[str, Field]
+    sizes: tuple[int, ...] = ()
+    """Rows of each file."""
+    twice: tuple[str, ...] = ()
+    """Names of several columns each, which cannot be told apart."""
 
     @property
     def name(self) -> str:
-        names = ", ".join(self.files)
-        return f"{names}, sheet “{self.lines['sheet']}”" if "sheet" in self.lines else names
+        sheets = ", ".join(f"“{title}”" for title in self.lines.get("sheet", []))
+        return ", ".join(self.files) + (f", sheet {sheets}" if sheets else "")
 
 
-def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
-    """The tables of some files, those with the same header as one; and what is said of files that hold none."""
-    sheets: dict[tuple[Any, ...], Sheet] = {}
-    refused = []
-    for path in paths:
-        try:
-            for sheet in _sheets(path):
-                alike = (*sheet.fields, repr(sheet.lines), sheet.kind == XLSX_1904)
-                sheets[alike] = _together(sheets[alike], sheet) if alike in sheets else sheet
-        except FunnelError as error:
-            refused.append(str(error))
-    return list(sheets.values()), refused
-
-
-def _together(one: Sheet, other: Sheet) -> Sheet:
-    cells = pd.concat([one.cells, other.cells], ignore_index=True)
-    return one._replace(files=(*one.files, *other.files), cells=cells, fields=_fields(cells, one.fields, one.kind))
-
-
-def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
+def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
     """What the columns of a table hold; numbers of days are counted as its kind of file does."""
     fields = {name: field_of(name, cells[name]) for name in names}
     if kind == XLSX_1904:
@@ -99,18 +93,29 @@ def _fields(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, F
     return fields
 
 
-def _sheets(path: Path) -> list[Sheet]:
+def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
     encoding = _encoding(path)
     titles = _titles(path)
     found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
-    # A list within each object is a table of its own: the history of a deal.
-    lists = [name for name in found[0].fields if found[0].kind.startswith("JSON") and _is_list(found[0].cells[name])]
-    found += [_sheet(path, encoding, None, way) for way in lists]
-    tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1]
+    for sheet in found:  # also those that are added here
+        # A list within each object is a table of its own: the history of a deal.
+        if sheet.kind.startswith("JSON"):
+            lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
+            found += [_sheet(path, encoding, None, way) for way in lists if way not in _ways(found)]
+    tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
     return tables
+
+
+def _ways(sheets: Iterable[Sheet]) -> list[str]:
+    return [sheet.lines.get("rows", "") for sheet in sheets]
+
+
+def _holds_lists(sheet: Sheet) -> bool:
+    """Whether a file of JSON is one object around several tables, and no table itself."""
+    return len(sheet.cells) == 1 and any(_is_list(cells) for _name, cells in sheet.cells.items())
 
 
 def _titles(path: Path) -> list[str]:
@@ -158,9 +163,12 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     read = read_file(path, [], encoding=encoding, sheet=title, way=way)
     header_row: tuple[int, ...] = (1,)
     header = read.header
-    if not _is_header(header) and read.kind.startswith(("CSV", "XLSX")):
-        others = _other_headers(path, encoding, title, read.kind)
-        header_row, header = next(filter(lambda other: _is_header(other[1]), others), (header_row, header))
+    if not (_is_header(header) and len(header) > NARROW) and read.kind.startswith(("CSV", "XLSX")):
+        others = [(header_row, header), *_other_headers(path, encoding, title, read.kind)]
+        # What a report says of itself above its table is narrower than the table.
+        least = max(len(list(filter(None, names))) for rows, names in others if len(rows) == 1) / 2
+        wide = (other for other in others if _is_header(other[1]) and len(list(filter(None, other[1]))) >= least)
+        header_row, header = next(wide, (header_row, header))
     names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
     texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
     cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
@@ -170,7 +178,7 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     cells[grouped] = cells[grouped].ffill()
     stated = {
         "encoding": encoding,
-        "sheet": title,
+        "sheet": [title] if title else None,
         "rows": way or None,
         "header_row": header_row if header_row != (1,) else None,
         "fill_down": grouped or None,
@@ -180,7 +188,9 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
         {key: value for key, value in stated.items() if value is not None},
         read.kind,
         cells,
-        _fields(cells, names, read.kind),
+        fields_of(cells, names, read.kind),
+        (len(cells),),
+        tuple(name for name in dict.fromkeys(header) if name and name not in names),
     )
 
 
@@ -211,7 +221,8 @@ def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     sparse = cells[2 * filled <= filled.median()]
     total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
     closing = total | (sparse.index >= len(cells) - MOST_LINES)
-    return cells.drop(sparse.index[closing]).reset_index(drop=True)
+    header = (cells == cells.columns).sum(axis=1) >= cells.shape[1] / 2
+    return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 
 
 def _is_list(cells: pd.Series) -> bool:
@@ -222,8 +233,10 @@ def _is_list(cells: pd.Series) -> bool:
 def _is_header(names: Sequence[str]) -> bool:
     """Whether these are names of columns: several, none twice, none a number or a date, none blank but an outer one."""
     named = [name for name in names if name]
-    plain = not any(re.search(ISO, name) or re.fullmatch(r"[-+]?[\d .,:/]+", name) for name in named)
-    return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain
+    parts = [part for name in named for part in name.split(" / ")]
+    plain = not any(re.search(ISO, part) or re.fullmatch(r"[-+]?[\d .,:/]+", part) for part in parts)
+    under_a_title = all(" / " in name for name in named) and len({name.partition(" / ")[0] for name in named}) == 1
+    return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain and not under_a_title
 
 
 def field_of(name: str, cells: pd.Series) -> Field:
@@ -231,13 +244,14 @@ def field_of(name: str, cells: pd.Series) -> Field:
     filled = cells.dropna()
     values = filled.unique().tolist()
     field = Field(name, "blank", len(filled), len(values))
-    if not values:
+    if not values or _is_list(filled):
         return field
-    dated = filled[filled.str.contains(r"\d")]
+    dated = filled[filled.str.contains(r"[1-9]") & ~filled.str.contains(NO_DATE)]
     others = filled.drop(dated.index).unique().tolist()
-    one_word = len(others) == 1 and len(dated) > 0  # such as "not closed", where there is no date
-    if formats := formats_of(dated if one_word else filled, is_date=role_fit(name, *DATES) >= 1):
-        return field._replace(kind="date", formats=formats, reading=_missing(others) if one_word else ())
+    no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
+    if formats := formats_of(dated if no_dates else filled, is_date=role_fit(name, *DATES) >= 1):
+        empty = tuple(others) if no_dates else ()
+        return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
         return field._replace(kind="flag")
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
@@ -340,23 +354,9 @@ def _formats_of_shape() -> dict[str, list[str]]:
 
 def _day(fmt: str) -> str:
     """The part of a format that names the day."""
-    return re.split(r"[ T](?=%H|%I)", fmt)[0]
+    return re.split(r",?[ T](?=%H|%I)", fmt)[0]
 
 
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
     return "".join(re.findall("%([dmYybB])", _day(formats[0])))
-
-
-def readable(path: Path) -> Iterator[Path]:
-    """The files of a folder that may hold a table, or the file itself."""
-    if path.is_file():
-        yield path
-        return
-    for file in sorted(path.iterdir()):
-        if (
-            file.is_file()
-            and not file.name.startswith((".", "~"))
-            and file.suffix.lower() not in (".toml", ".md", ".py")
-        ):
-            yield file

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse.csgraph import connected_components
 
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.recognising.words import fit, words
@@ -20,6 +21,9 @@ LOOKED_AT = 50_000
 """Leads whose moves tell the order of stages."""
 SAID = 1.5
 """A fit of words that say little more than the name does."""
+STAY = 0.98
+"""Share of the leads of a stage that come to no other one, where it is an end."""
+DAYS_BETWEEN_NAMES = 7
 LEAST_MOVES = 10
 USUAL_DAYS = 30
 HORIZONS = [1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365]
@@ -36,6 +40,8 @@ class Stages(NamedTuple):
     """Moves from which the days of a step are known; too few where they are the usual ones."""
     won: bool
     """Whether the win is called one; else it is the stage that comes last."""
+    dead_ends: dict[str, int]
+    """Stages that count as lost since leads stay there for good and are not won, each with its leads."""
 
 
 def end_of(name: str) -> str:
@@ -55,6 +61,10 @@ def end_of(name: str) -> str:
 
 def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     """Stages of entries ``lead, stage, at``, where the time may be missing; ``first`` is known to be the first one."""
+    spelled = _spelled(entries["stage"])
+    entries = entries.assign(stage=entries["stage"].replace(spelled))
+    renamed = _renamed(entries)
+    entries = entries.assign(stage=entries["stage"].replace(renamed))
     names = entries["stage"].value_counts().index.tolist()
     ends = {name: end_of(name) for name in names}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
@@ -62,8 +72,21 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Who came to a stage without a date says nothing of its place: it is a win.
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
+    # Who is refused leaves a stage too.
+    all_times = _first_times(entries[entries["stage"].map(ends) != IGNORE])
+    final = [name for name in _final(all_times) if name in order[1:]]
+    # In a log of many activities also rare ones are the last of a few leads.
+    often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
+    final = [name for name in final if name in often or len(order) - len(final) <= MOST_STAGES]
+    # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
+    last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
+    order = sorted(order, key=lambda name: not wins and name in last)
+    won = came[wins or last].notna().any(axis=1)
+    dead_ends = {name: int(came[name].count()) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
+    meant |= dict.fromkeys(dead_ends, "lost")
+    order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
-        order = _main_stages(came, order, [*order[:1], *wins[-1:]])
+        order = _main_stages(came, order, [*order[:1], *(last or often[-1:])])
     if wins:
         # What comes after the win is another story: delivery, service.
         order = order[: order.index(wins[-1]) + 1]
@@ -79,13 +102,67 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         moves[after] = len(took)
         days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
     meant |= {name: IGNORE for name in names if name not in order and name not in meant}
-    return Stages(order, meant, days, moves, bool(wins))
+    for name, usual in [*renamed.items(), *spelled.items()]:
+        meant[name] = meant.get(usual, usual)
+    return Stages(order, meant, days, moves, bool(wins), dead_ends)
+
+
+def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
+    """Stages that leads share, the most leads first, where most leads know the stages of one group alone; ends aside.
+
+    Two groups are two pipelines, whose stages are no funnel together.
+    """
+    named = entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"])))
+    came = _first_times(_but_ends(named)).notna().astype(int)
+    shared = came.T @ came
+    _number, group = connected_components(shared.to_numpy())
+    names = [[name for name, own in zip(came.columns, group, strict=True) if own == one] for one in np.unique(group)]
+    leads = {tuple(names_of): came[names_of].any(axis=1).mean() for names_of in names if len(names_of) > 1}
+    return [[*names_of] for names_of in sorted(leads, key=lambda of: -leads[of]) if leads[names_of] >= LEAST_REACH]
+
+
+def _spelled(names: pd.Series) -> dict[str, str]:
+    """Names that differ in capitals alone, each with the most frequent spelling."""
+    counts = names.value_counts()
+    usual = counts.groupby(counts.index.str.casefold()).idxmax()
+    return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}
+
+
+def _but_ends(entries: pd.DataFrame) -> pd.DataFrame:
+    return entries[entries["stage"].isin([name for name in entries["stage"].unique() if not end_of(name)])]
+
+
+def _renamed(entries: pd.DataFrame) -> dict[str, str]:
+    """Stages under an earlier name: it ends where the later one begins, and no lead has both."""
+    dated = _but_ends(entries).dropna(subset=["at"])
+    stages = dated.groupby("stage").agg(begins=("at", "min"), ends=("at", "max"), leads=("lead", set))
+    stages = stages[stages["leads"].map(len) >= LEAST_MOVES]
+    found = {}
+    for name, stage in stages.iterrows():
+        ahead = stages["begins"] - stage["ends"]
+        follow = stages[(ahead > pd.Timedelta(0)) & (ahead <= pd.Timedelta(days=DAYS_BETWEEN_NAMES))]
+        later = [other for other, leads in follow["leads"].items() if leads.isdisjoint(stage["leads"])]
+        if len(later) == 1:
+            found[str(name)] = str(later[0])
+    return found
 
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
     """When each lead first came to each stage: a row for each lead, a column for each stage."""
     few = entries[entries["lead"].isin(entries["lead"].drop_duplicates().head(LOOKED_AT))]
     return few.groupby(["lead", "stage"])["at"].min().unstack()
+
+
+def _final(first: pd.DataFrame) -> list[str]:
+    """Stages that leads do not leave, though they have stood there for longer than most moves take."""
+    if first.isna().all(axis=None):
+        return []
+    hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    gaps = np.diff(np.sort(hours, axis=1), axis=1)
+    usual = np.nanquantile(gaps, 0.9) if np.isfinite(gaps).any() else np.inf
+    staying = hours.max(axis=None) - hours.where(hours.eq(hours.max(axis=1), axis=0))
+    stays = staying.count() >= np.maximum(STAY * hours.count(), LEAST_MOVES)
+    return [name for name in first.columns if stays[name] and staying[name].median() > usual]
 
 
 def in_order(first: pd.DataFrame) -> list[str]:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import jinja2
 
 from funnelstats.config.dates import known_zones
-from funnelstats.config.schema import TABLES
+from funnelstats.config.errors import visible
+from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export
-from funnelstats.recognising.roles import Table, plays_no_role
+from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, joined
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
@@ -25,6 +26,8 @@ from funnelstats.recognising.words import plain
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
+MOST_OF_A_TITLE = 3
+"""Columns of a table in which a line of one cell may be a row."""
 MOST_ATTRIBUTES, MOST_VALUES = 6, 12
 """Columns that leads are compared by, and how many values each may have."""
 NO_ATTRIBUTES = ("lead_id", "stage", "reason", "currency", "pipeline", "contact_kind", "manager", "company")
@@ -50,12 +53,14 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     if not stages.won:
         question = f"No stage is called a win; is it the last one, “{stages.order[-1]}”?"
         stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
+        sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
     _add_payments(sources)
     _add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
     currency = _currency(sources)
     tables = [source.table for source in sources.written]
+    notes = [*sources.notes, *contradictions_of(sources.export)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
         timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency)),
@@ -65,27 +70,30 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         steps=[
             {"stage": stage, "days": stages.days[stage], "evidence": _evidence(stages, stage)} for stage in stages.days
         ],
-        further=further,
+        further=[*further, *(f"# {visible(' '.join(note.split()))}" for note in notes)],
         sources=[
             {**source._asdict(), "several": tables.count(source.table) > 1}
             for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
         ],
     )
-    return Statement(text, len(sources.guessed), sources.open, [*sources.notes, *contradictions_of(sources.export)])
+    return Statement(text, len(sources.guessed), sources.open, notes)
 
 
 def _choose_pipeline(sources: Sources) -> None:
     """Keep the leads of one pipeline where the export has several: their stages are no funnel together."""
     deals = sources.export.deals
     field = deals.field("pipeline")
-    if field is None or field.distinct < 2 or deals.what == "history":
+    if field is None or field.distinct < 2:
         return
     names = deals.sheet.cells[field.name].value_counts().index.tolist()
     chosen = sources.choose("only", f"Which pipeline of “{field.name}” is the funnel?", names, names[0])
     cells = deals.sheet.cells[deals.sheet.cells[field.name] == chosen].reset_index(drop=True)
     sheet = deals.sheet._replace(cells=cells, fields={name: field_of(name, cells[name]) for name in deals.sheet.fields})
-    sources.export = sources.export._replace(deals=deals._replace(sheet=sheet))
+    part = deals._replace(sheet=sheet)
+    histories = [part if table is deals else table for table in sources.export.histories]
+    sources.export = sources.export._replace(deals=part, histories=histories)
     sources.part = {field.name: chosen}
+    sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
 
 
 def _cut_at(stages: Stages, win: str) -> Stages:
@@ -109,12 +117,17 @@ def _add_leads(sources: Sources) -> list[str]:
         LEADS[role]: table.header(role) for role in LEADS if role in table.roles and table.header(role) not in changing
     }
     keep = first_rows(table) if table.what == "history" and "created_at" not in columns else ""
+    states = table.what == "deals" and is_several_states(table.sheet, columns["lead_id"])
+    if states:
+        sources.notes.append(f"{table.sheet.name}: the same leads in several files: what the last of them says counts")
     columns |= {"created_at": time_of(table)} if keep else {}
     attributes = _attributes(table, {*columns.values()} | changing)
     keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
     attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
+    more += _without_titles(table) if table.what == "deals" else []
+    more += ['keep = "last"   # the last file'] if states else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads",
@@ -127,6 +140,14 @@ def _add_leads(sources: Sources) -> list[str]:
         owned=not changing,
     )
     return ['lead_base.company = "company"'] if "company" in attributes else []
+
+
+def _without_titles(table: Table) -> list[str]:
+    """What leaves out the lines between the rows of a table without ids that title a group, such as a month."""
+    cells = table.sheet.cells.drop(columns=ROW_NUMBER, errors="ignore")
+    title = (cells.notna().sum(axis=1) == 1) & (cells.shape[1] > MOST_OF_A_TITLE)
+    blank = [name for name in cells if title.any() and (cells[name].isna() == title).all()]
+    return [f"without = {toml_value({blank[0]: ''})}"] if blank else []
 
 
 def _changing(table: Table) -> set[str]:

@@ -18,17 +18,20 @@ def plain(text: str) -> str:
     """
     apart = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я][a-zа-я])|(?<=[a-zа-я])(?=[A-ZА-Я]+\b)", " ", text)
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(mark))
-    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold()))
+    return " ".join(re.findall(r"[^\W_]+|№", bare.casefold().translate({ord("ł"): "l", ord("ı"): "i"})))
 
 
 @cache
 def words() -> dict[str, dict[str, list[str]]]:
     """The words of headers, files and ends, as ``plain`` writes them."""
     text = Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
-    return {
+    found = {
         part: {role: [plain(word) for word in known] for role, known in roles.items()}
         for part, roles in tomllib.loads(text).items()
     }
+    found["roles"]["time"] += found["dates"]["last"]
+    found["roles"]["stage"] = found["fields"]["stage"] + found["roles"]["stage"]
+    return found
 
 
 def fit(text: str, known: Iterable[str]) -> float:
@@ -37,8 +40,9 @@ def fit(text: str, known: Iterable[str]) -> float:
     Of words that it says exactly the first ones fit best.
     """
     said, best = f" {plain(text)} ", 0.0
+    glued = said.replace(" ", "") if said.count(" ") == 2 else ""
     for place, word in enumerate(known):
-        if f" {word} " == said:
+        if f" {word} " == said or word.replace(" ", "") == glued:
             best = max(best, 2 + 1 / (1 + place))
         elif f" {word} " in said and len(word) > 1:
             best = max(best, 1 + len(word) / len(said) + (0.1 if said.endswith(f" {word} ") else 0))

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import label
-from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, holm, is_ranked, rest_of
+from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, exact_p, holm, is_ranked, rest_of
 from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
-from funnelstats.core.intervals import SIDED, Array, goodman_intervals, share, wilson_interval
+from funnelstats.core.intervals import SIDED, goodman_intervals, share, wilson_interval
 
 ANY_REASON, ALL = "any reason", "(all)"
 OTHER = {"other", "others", "misc", "miscellaneous", "другое", "другая", "прочее", "иное", "разное"}
@@ -296,19 +295,6 @@ def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: 
     (r, c), chi2 = table.shape, float(found.statistic)
     shown = {"chi2": chi2, "dof": (r - 1) * (c - 1), "p_value": float(found.pvalue), "simulated": simulated}
     return pd.DataFrame([{**shown, "v_upper": _strongest(chi2, table.to_numpy().sum(), r, c)}])
-
-
-def exact_p(k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike) -> Array:
-    """Chance of two shares at least so far apart, were they one: Fisher's exact test, the smaller tail doubled.
-
-    Holds for a handful of leads too, where a score test calls one lead of fifty against none of a thousand
-    sure. Effective numbers of leads are rounded. Missing where one side has nobody.
-    """
-    cells = np.broadcast_arrays(*(np.round(np.asarray(part, dtype=float)) for part in (k1, n1, k2, n2)))
-    first, of_first, second, of_second = (np.nan_to_num(part) for part in cells)
-    tables = stats.hypergeom(of_first + of_second, of_first, first + second)
-    p = np.minimum(1.0, 2 * np.minimum(tables.cdf(first), tables.sf(first - 1)))
-    return np.where((of_first > 0) & (of_second > 0), p, np.nan)
 
 
 def _reasons_by(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFrame:

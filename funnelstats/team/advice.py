@@ -12,9 +12,9 @@ import pandas as pd
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import NOT_RANKED, effective_counts
-from funnelstats.core.conversion import STEP, rate_difference
+from funnelstats.core.conversion import STEP, later_rates, rate_difference
 from funnelstats.core.intervals import answers, share, share_margin
-from funnelstats.team.leaks import LEAST, expected_shortfall, later_rates, worst_leak
+from funnelstats.team.leaks import LEAST, expected_shortfall, worst_leak
 
 CELL = ["manager", *STEP]
 

@@ -11,7 +11,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
-from funnelstats.core.conversion import COUNTS, RATE, STEP, conversion_rates
+from funnelstats.core.conversion import COUNTS, RATE, STEP, conversion_rates, later_rates
 from funnelstats.core.intervals import Array, mover_difference, share, wilson_interval
 
 PRIOR, DRAWS, RED, MOST_VALUES, LEAST = 0.5, 2000, 0.10, 100, 0.5
@@ -92,12 +92,6 @@ def expected_shortfall(converted: npt.ArrayLike, entered: npt.ArrayLike, target:
     a, b = k + PRIOR, n - k + PRIOR
     missing = t * special.betainc(a, b, t) - a / (a + b) * special.betainc(a + 1, b, t)
     return np.maximum(missing, 0.0)
-
-
-def later_rates(rates: Array) -> Array:
-    """Product of the rates of all later steps, along the last axis."""
-    ones = np.ones((*rates.shape[:-1], 1))
-    return np.cumprod(np.concatenate([ones, rates[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
 
 
 def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:

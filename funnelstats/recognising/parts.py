@@ -1,0 +1,85 @@
+"""The tables of an export's files: those of the same columns are parts of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.importing.workbooks import XLSX_1904
+from funnelstats.recognising.sheets import Sheet, fields_of, tables_in
+
+MOST_MORE = 3
+"""Columns that one file of several may have more."""
+
+
+def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
+    """The tables of some files, those of the same columns as one; and what is said of files that hold none.
+
+    A file may have a few columns more than another one, as an export of a later day has: they are not read.
+    """
+    sheets: list[Sheet] = []
+    refused = []
+    for path in paths:
+        try:
+            for sheet in tables_in(path):
+                refused += [f"“{name}” of {path.name}, the name of several columns" for name in sheet.twice]
+                alike = next((other for other in sheets if _are_alike(other, sheet)), None)
+                if alike and (more := {*sheet.fields} ^ {*alike.fields}):
+                    names = ", ".join(f"“{name}”" for name in sorted(more))
+                    refused.append(f"{names} of some of the files {', '.join([*alike.files, *sheet.files])}")
+                sheets = [
+                    *(other for other in sheets if other is not alike),
+                    _together(alike, sheet) if alike else sheet,
+                ]
+        except FunnelError as error:
+            refused.append(str(error))
+    return sheets, refused
+
+
+def _are_alike(one: Sheet, other: Sheet) -> bool:
+    """Whether two tables are parts of one: of several files, or of several sheets of one."""
+    lines = [
+        {key: value for key, value in sheet.lines.items() if key not in ("sheet", "fill_down")}
+        for sheet in (one, other)
+    ]
+    both, either = len({*one.fields} & {*other.fields}), len({*one.fields} | {*other.fields})
+    few = (
+        either - both <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
+    )
+    sheets = ("sheet" in one.lines, one.files) == ("sheet" in other.lines, other.files) or "sheet" not in {
+        *one.lines,
+        *other.lines,
+    }
+    return lines[0] == lines[1] and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
+
+
+def _together(one: Sheet, other: Sheet) -> Sheet:
+    shared = [name for name in one.fields if name in other.fields]
+    cells = pd.concat([one.cells, other.cells], ignore_index=True)[shared]
+    lines = {**one.lines, **other.lines}
+    if "sheet" in lines:
+        lines["sheet"] = [*one.lines["sheet"], *other.lines["sheet"]]
+    return one._replace(
+        files=tuple(dict.fromkeys([*one.files, *other.files])),
+        lines=lines,
+        sizes=(*one.sizes, *other.sizes),
+        cells=cells,
+        fields=fields_of(cells, shared, one.kind),
+    )
+
+
+def readable(path: Path) -> Iterator[Path]:
+    """The files of a folder that may hold a table, or the file itself."""
+    if path.is_file():
+        yield path
+        return
+    for file in sorted(path.iterdir()):
+        if (
+            file.is_file()
+            and not file.name.startswith((".", "~"))
+            and file.suffix.lower() not in (".toml", ".md", ".py")
+        ):
+            yield file

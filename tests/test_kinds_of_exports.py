@@ -1,0 +1,509 @@
+"""Exports of many programs, each a kind: logs of changes, ends that no word tells, odd dates and headers."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from test_init import COUNTED, csv, default, history, made, project, put  # noqa: F401
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
+from funnelstats.importing.opening import open_funnel, read_quality
+from funnelstats.importing.prepare import prepare
+from funnelstats.page.rules import missing_parts
+from funnelstats.recognising.init import init
+from funnelstats.recognising.sheets import field_of, formats_of
+from funnelstats.recognising.stages import stages_of
+
+BEFORE = {"met": "new", "won": "met"}
+NEW = [(lead, at) for lead, stage, at, *_ in history() if stage == "new"]
+
+
+def changes() -> Iterator[tuple[str, str, str, datetime]]:
+    """``lead, old stage, new stage, at`` of the same leads, from the first move on."""
+    for lead, stage, at, *_ in history():
+        if stage != "new":
+            lost_when_met = stage == "lost"
+            yield lead, "new" if lost_when_met else BEFORE[stage], stage, at
+
+
+def notes(**files):
+    """What is said of an export beside its funnel."""
+    return init([put(**files)], "made", default).statement.notes
+
+
+# Logs of changes
+
+
+def test_the_number_of_a_change_is_no_lead_and_what_changed_is_told_by_a_field_of_any_name():
+    rows = []
+    for lead, old, new, at in changes():
+        field = "status" if new in ("won", "lost") else "stage_id"
+        rows.append((len(rows), lead, 5, field, "open" if field == "status" else old, new, at))
+        rows.append((len(rows), lead, 5, "value", 0, 100, at))
+    log = csv(rows, "id", "item_id", "user_id", "field_key", "old_value", "new_value", "log_time")
+    assert made(put(deals_csv=csv(NEW, "id", "add time"), flow_csv=log)) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def test_what_a_status_was_is_no_stage_and_the_finer_of_two_ids_is_the_lead():
+    rows = [(int(lead[1:]) // 2, f"oppo_{lead}", old, new, at) for lead, old, new, at in changes()]
+    rows = [(*row[:2], f"stat_{row[2]}", *row[2:]) for row in rows]
+    header = ("lead_id", "opportunity_id", "old_status_id", "old_status_label", "new_status_label", "date")
+    found = made(put(log_csv=csv(rows, *header)))
+    assert (found["leads"], found["stages"], found["lost"]) == (40, [30, 20], 10)
+
+
+def test_a_log_that_the_leads_are_read_from_is_no_snapshot():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    made(put(log_csv=csv(rows, "deal", "stage", "changed at")))
+    funnel, tables = open_funnel("made")
+    assert not funnel.is_snapshot
+    assert "snapshot" not in [fact["fact"] for fact in read_quality("made").facts]
+    assert not [sentence for sentence in missing_parts(funnel, tables) if "snapshot" in sentence]
+
+
+def test_a_change_is_dated_by_what_differs_within_a_lead():
+    rows = [(lead, stage, "2026-06-30", at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "Deal Id", "Stage", "Closing Date", "Modified Time"))) == COUNTED
+    assert read_funnel("made").entries[0].columns["entered_at"] == "Modified Time"
+
+
+def test_a_log_of_changes_with_one_date_for_each_lead_is_refused():
+    rows = [(lead, stage, f"2026-06-{int(lead[1:]) % 28 + 1:02}") for lead, stage, *_ in history()]
+    with pytest.raises(FunnelError, match="no column says when a lead changed; the same in all rows of a lead: “Clos"):
+        init([put(log_csv=csv(rows, "Deal Id", "Stage", "Closing Date"))], "made", default)
+
+
+def test_the_stage_is_what_differs_within_a_lead():
+    rows = [(lead, "Closed", stage, at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "case id", "state", "activity", "complete timestamp"))) == COUNTED
+
+
+def test_a_day_on_which_a_stage_was_left_is_not_the_one_on_which_it_was_entered():
+    rows = [(lead, stage, at + timedelta(days=1)) for lead, stage, at, *_ in history()]
+    with pytest.raises(FunnelError, match="no date says when"):
+        init([put(log_csv=csv(rows, "Deal", "Stage", "Exit date"))], "made", default)
+
+
+def test_what_a_log_calls_the_creation_of_a_lead_dates_its_first_stage():
+    rows = [(lead, "Новая сделка", "", "", at) for lead, at in NEW]
+    rows += [(lead, "Изменение этапа", old, new, at) for lead, old, new, at in changes()]
+    rows += [(lead, "Изменение бюджета", 0, 5, at) for lead, _, _, at in changes()]
+    folder = put(events_csv=csv(rows, "ID сущности", "Событие", "Значение до", "Значение после", "Дата"))
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def test_wins_and_losses_that_the_changes_lack_are_those_of_the_deals():
+    ended = {lead: (new, at) for lead, _, new, at in changes() if new in ("won", "lost")}
+    deals = [(lead, at, *ended.get(lead, ("open", ""))) for lead, at in NEW]
+    moves = [row for row in changes() if row[2] == "met"]
+    folder = put(
+        deals_csv=csv(deals, "id", "created", "status", "closed"),
+        log_csv=csv(moves, "deal id", "old stage", "new stage", "edit date"),
+    )
+    assert made(folder) == COUNTED
+
+
+def test_one_pipeline_of_a_history_alone_is_the_funnel_though_its_ids_are_those_of_another():
+    rows = [(lead, "Sales", stage, at) for lead, stage, at, *_ in history()]
+    rows += [(lead, "Renewals", stage, at + timedelta(days=1)) for lead, stage, at, *_ in history(20)]
+    assert made(put(log_csv=csv(rows, "Deal ID", "Pipeline", "Stage", "Changed at"))) == COUNTED
+
+
+def test_ids_of_no_known_name_are_told_by_their_rows():
+    rows = sorted(history(), key=lambda row: row[2])
+    named = [(f"Z-{lead[1:]}", *row) for lead, *row in rows]
+    assert made(put(log_csv=csv(named, "Zaznam", "Status", "Date", "Owner", "Reason"))) == COUNTED
+
+
+# JSON
+
+
+def as_json(value) -> bytes:
+    return json.dumps(value, default=lambda at: f"{at:%Y-%m-%dT%H:%M:%S.000+0000}").encode()
+
+
+def test_changes_in_lists_within_lists_are_a_table_beside_the_leads():
+    issues = [
+        {
+            "id": f"1{lead[1:]}",
+            "key": lead,
+            "fields": {"created": came, "status": {"id": "3", "name": "any"}},
+            "changelog": {
+                "total": 2,
+                "histories": [
+                    {
+                        "created": at,
+                        "items": [
+                            {"field": "status", "from": "1", "fromString": old, "to": "2", "toString": new},
+                            {"field": "rank", "from": "", "fromString": "", "to": "", "toString": "5"},
+                        ],
+                    }
+                    for other, old, new, at in changes()
+                    if other == lead
+                ],
+            },
+        }
+        for lead, came in NEW
+    ]
+    assert made(put(**{"search.json": as_json({"issues": issues, "total": 40})})) == COUNTED
+    assert "amount" not in read_funnel("made").leads[0].columns, "how many changes there are is no money"
+
+
+def test_the_lists_of_one_object_are_tables_each():
+    def card(lead):
+        return {"card": {"id": lead, "name": f"Deal {lead}"}, "board": {"id": "b"}}
+
+    actions = [{"id": f"a{lead}", "type": "createCard", "date": at, "data": card(lead)} for lead, at in NEW]
+    for lead, old, new, at in changes():
+        moved = {"listBefore": {"id": old, "name": old}, "listAfter": {"id": new, "name": new}}
+        actions.append({"id": f"m{lead}{new}", "type": "updateCard", "date": at, "data": card(lead) | moved})
+        actions.append({"id": f"c{lead}{new}", "type": "commentCard", "date": at, "data": card(lead)})
+    lists = [{"id": name, "name": name} for name in ("new", "met", "won", "lost")]
+    cards = [{"id": lead, "idList": "new", "dateLastActivity": at} for lead, at in NEW]
+    board = {"id": "b", "name": "Sales", "lists": lists, "cards": cards, "actions": actions}
+    found = made(put(**{"board.json": as_json(board)}))
+    assert (found["stages"], found["lost"]) == (COUNTED["stages"], COUNTED["lost"])
+
+
+def test_changes_that_a_feed_lists_are_no_contacts():
+    events = [
+        {"id": f"e{lead}{new}", "type": "status_changed", "entity_id": lead, "created_at": int(at.timestamp()),
+         "value_after": [{"status": {"id": new}}], "value_before": [{"status": {"id": old}}]}
+        for lead, old, new, at in changes()
+    ]  # fmt: skip
+    found = made(put(**{"events.json": as_json({"_embedded": {"events": events}})}))
+    assert (found["stages"], found["lost"], found.get("contacts")) == ([30, 20], 10, None)
+
+
+# Ends that no word tells
+
+
+def entries(rows) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["lead", "stage", "at"])
+    return frame.assign(at=pd.to_datetime(frame["at"], utc=True))
+
+
+def named(**names):
+    return entries([(lead, names.get(stage, stage), at) for lead, stage, at, *_ in history()])
+
+
+def test_a_stage_that_nobody_leaves_and_no_win_has_is_a_refusal():
+    stages = stages_of(named(lost="Parking lot"))
+    assert (stages.order, stages.dead_ends) == (["new", "met", "won"], {"Parking lot": 10})
+    assert stages.meant == {"Parking lot": "lost"}
+
+
+def test_a_stage_from_which_all_are_refused_is_no_end():
+    rows = [(lead, "lost" if stage == "won" else stage, at) for lead, stage, at, *_ in history()]
+    rows += [("W1", stage, at) for _, stage, at, *_ in list(history())[2:4]] + [("W1", "won", datetime(2026, 4, 1))]
+    stages = stages_of(entries(rows))
+    assert (stages.order, stages.dead_ends) == (["new", "met", "won"], {})
+
+
+def test_of_two_ends_that_no_word_tells_the_one_with_the_longer_way_is_the_win():
+    stages = stages_of(named(lost="Not a fit", won="Onboarded"))
+    assert (stages.order, stages.dead_ends, stages.won) == (["new", "met", "Onboarded"], {"Not a fit": 10}, False)
+
+
+def test_a_stage_that_leads_have_only_just_come_to_is_no_end():
+    last = max(at for _, _, at, *_ in history())
+    rows = [
+        (f"E{n}", stage, last + timedelta(hours=n + hours))
+        for n in range(20)
+        for stage, hours in (("new", 0), ("offer", 40))
+    ]
+    stages = stages_of(pd.concat([named(), entries(rows)]))
+    assert not stages.dead_ends
+    assert "offer" in stages.order
+
+
+def test_a_win_that_nothing_calls_one_and_a_refusal_that_is_none_by_name_are_told():
+    rows = [(lead, {"won": "Live", "lost": "Ghosted"}.get(stage, stage), at) for lead, stage, at, *_ in history()]
+    told = notes(log_csv=csv(rows, "deal", "stage", "changed at"))
+    assert [note.split(" is taken")[0] for note in told] == [
+        "“Ghosted”",
+        "no stage is called a win: the last one, “Live”,",
+    ]
+    found = read_funnel("made")
+    assert found.stages == ("new", "met", "Live")
+    assert all(f"# {note}" in Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8") for note in told)
+
+
+def test_a_stage_under_a_new_name_is_one_stage():
+    day = datetime(2026, 1, 28)
+    rows = [(lead, stage if stage != "met" or at >= day else "demo", at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "changed at"))) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def wide(won="Won", lost="Lost", opened="Open"):
+    """A row for each lead: id, created, met, closed, how it stands."""
+    rows = {lead: [lead, at.date(), "", "", opened] for lead, at in NEW}
+    for lead, stage, at, *_ in history():
+        if stage == "met":
+            rows[lead][2] = at.date()
+        if stage in ("won", "lost"):
+            rows[lead][3:] = [at.date(), won if stage == "won" else lost]
+    return [*rows.values()]
+
+
+def test_a_date_of_deals_closed_won_is_that_of_the_win():
+    rows = [(*row[:3], row[3] * (row[4] == "Won") or "", row[3] * (row[4] == "Lost") or "") for row in (
+        [*row[:3], str(row[3]), row[4]] for row in wide()
+    )]  # fmt: skip
+    header = ("opportunity_id", "created_date", "met_date", "closed_won_date", "closed_lost_date")
+    assert made(put(deals_csv=csv(rows, *header))) == COUNTED
+    assert read_funnel("made").stages == ("created", "met", "won")
+
+
+def test_a_conversion_of_deals_that_are_not_won_is_a_stage_and_no_win():
+    folder = put(
+        deals_csv=csv(wide("Closed Won", "Closed Lost"), "ID", "Created", "Converted Date", "Close Date", "Stage")
+    )
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("created", "converted", "Closed Won")
+
+
+@pytest.mark.parametrize("header", ["Lezárva", "Last stage change at"])
+def test_the_date_that_deals_which_ended_have_is_that_of_their_end(header):
+    rows = wide()
+    if header.startswith("Last"):
+        rows = [[*row[:3], row[3] or row[2] or row[1], row[4]] for row in rows]
+    folder = put(deals_csv=csv(rows, "ID", "Created", "Met on", header, "Status"))
+    assert made(folder) == COUNTED
+    assert {source.stage: source.columns["entered_at"] for source in read_funnel("made").entries}["Won"] == header
+
+
+def test_deals_that_are_sure_to_be_won_or_lost_ended_so():
+    rows = [[*row[:3], row[3] or "2026-06-30", {"Won": 100, "Lost": 0}.get(row[4], 20)] for row in wide()]
+    assert made(put(deals_csv=csv(rows, "ID", "Created", "Met on", "Close Date", "Probability (%)"))) == COUNTED
+
+
+def test_ends_that_nothing_tells_apart_are_no_wins():
+    folder = put(deals_csv=csv(wide("Sikeres", "Sikertelen"), "ID", "Created", "Met on", "Lezárva", "Állapot"))
+    with pytest.raises(FunnelError, match="“Lezárva” has a date where “Állapot” is “Sikeres” or “Sikertelen”"):
+        init([folder], "made", default)
+
+
+def test_a_last_date_that_all_leads_have_is_no_win():
+    rows = [(lead, at, at + timedelta(days=3)) for lead, at in NEW]
+    with pytest.raises(FunnelError, match="the last date, “Active stage began”, is there for nearly all leads"):
+        init([put(deals_csv=csv(rows, "ID", "Created", "Active stage began"))], "made", default)
+
+
+# Dates, numbers, headers
+
+
+@pytest.mark.parametrize(
+    ("texts", "formats"),
+    [
+        (["1/26/2026 1:18pm", "2/3/2026 11:05am"], "%m/%d/%Y %I:%M %p"),
+        (["26/Jan/26 1:18 PM", "3/Feb/26 11:05 AM"], "%d/%b/%y %I:%M %p"),
+        (["1/26/2026, 1:18:00 PM", "2/3/2026, 11:05:00 AM"], "%m/%d/%Y, %I:%M:%S %p"),
+        (["26.01.2026, 13:18", "03.02.2026, 11:05"], "%d.%m.%Y, %H:%M"),
+        (["26. Januar 2026", "3. Februar 2026"], "%d. %b %Y"),
+        (["26 de jan. de 2026", "3 de fev. de 2026"], "%d de %b de %Y"),
+        (["26 sty 2026", "3 lut 2026"], "%d %b %Y"),
+        (["26 Oca 2026", "3 Şub 2026"], "%d %b %Y"),
+        (["26 gennaio 2026", "3 febbraio 2026"], "%d %b %Y"),
+        (["26 januari 2026", "3 mrt 2026"], "%d %b %Y"),
+    ],
+)
+def test_days_and_hours_are_read_as_programs_of_many_countries_write_them(texts, formats):
+    assert formats in formats_of(pd.Series(texts))[0]
+    rows = [("D1", texts[0], texts[0], "Won"), ("D2", texts[1], texts[1], "Lost")]
+    quoted = [[f'"{cell}"' for cell in row] for row in rows]
+    found = made(put(deals_csv=csv(quoted, "Deal ID", "Created", "Closed", "Status")))
+    assert (found["leads"], found["stages"], found["lost"]) == (2, [2, 1], 1)
+
+
+@pytest.mark.parametrize("none", ["0000-00-00", "1900-01-01", "9999-12-31"])
+def test_a_day_that_stands_for_none_is_none(none):
+    rows = [(*row[:2], row[2] or none, row[3] or none, row[4]) for row in wide()]
+    assert made(put(deals_csv=csv(rows, "ID", "Created", "Met on", "Closed", "Status"))) == COUNTED
+
+
+@pytest.mark.parametrize("text", ["1234,50 zł", "R$ 1.234,50", "1 234,50 Kč"])
+def test_signs_of_currencies_may_be_letters(text):
+    assert field_of("amount", pd.Series([text])).kind == "number"
+
+
+def test_words_that_a_program_writes_as_one_are_two():
+    rows = [(f"{row[0]}-x", *row[1:]) for row in wide()]
+    header = ("opportunityid", "createdon", "met on", "actualclosedate", "statuscode")
+    assert made(put(deals_csv=csv(rows, *header))) == COUNTED
+
+
+def test_a_header_again_between_rows_is_no_row():
+    header = ("Deal ID", "Created", "Met on", "Closed", "Status")
+    lines = csv(wide(), *header).splitlines()
+    again = "\n".join([*lines[:21], lines[0], *lines[21:]])
+    assert made(put(deals_csv=again)) == COUNTED
+    aside = read_quality("made").set_aside
+    assert {*aside[aside["table"] == "leads"]["row"]} == {22}
+
+
+def workbook(rows) -> bytes:
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(room)
+    return room.getvalue()
+
+
+def test_a_title_of_two_cells_is_no_header():
+    top = [["Report"], ["Period:", "spring 2026"], [], ["ID", "Created", "Met on", "Closed", "Status"]]
+    assert made(put(**{"deals.xlsx": workbook([*top, *wide()])})) == COUNTED
+
+
+def test_rows_without_ids_are_leads_and_titles_between_them_are_none():
+    rows = [[f"Client {row[0]}", *row[1:4], "", "a note"] for row in wide()]
+    rows = [[*row[:3], "" if old[4] == "Lost" else row[3], row[3] if old[4] == "Lost" else "", row[5]]
+            for row, old in zip(rows, wide(), strict=True)]  # fmt: skip
+    title = ["February 2026", "", "", "", "", ""]
+    folder = put(
+        sheet_csv=csv([*rows[:20], title, *rows[20:]], "Client", "Lead date", "Met", "Payment date", "Lost on", "Note")
+    )
+    assert made(folder) == COUNTED
+
+
+def test_a_day_without_a_year_is_named_as_no_date():
+    rows = [(lead, f"{at:%d.%m}") for lead, at in NEW]
+    with pytest.raises(FunnelError, match=r"not dates of one format are sheet.csv, “Inquiry” \(\"05.01\"\)"):
+        init([put(sheet_csv=csv(rows, "ID", "Inquiry"))], "made", default)
+
+
+def test_the_owner_beside_a_date_is_the_one_of_its_stage():
+    head = [
+        ["Client", "New", None, "Met", None, "Paid", "Lost"],
+        ["", "Date", "Manager", "Date", "Manager", "Date", "Date"],
+    ]
+    rows = [
+        [f"Client {row[0]}", row[1], "Anna", row[2], "Boris" if row[2] else None,
+         row[3] if row[4] == "Won" else None, row[3] if row[4] == "Lost" else None]
+        for row in wide()
+    ]  # fmt: skip
+    assert made(put(**{"sheet.xlsx": workbook([*head, *rows])})) == COUNTED
+    _, tables = open_funnel("made")
+    owners = tables.entries.to_pandas().groupby("stage")["manager"].unique()
+    assert (list(owners["new"]), list(owners["met"])) == (["Anna"], ["Boris"])
+
+
+def test_what_an_advertisement_cost_is_dated_by_the_first_day_it_reports():
+    spent = [(f"2026-0{month}-01", f"2026-0{month}-28", "Spring", "500.25", 1000) for month in (1, 2)]
+    header = ("Reporting starts", "Reporting ends", "Campaign name", "Amount spent (EUR)", "Impressions")
+    folder = put(log_csv=csv(history(), "deal", "stage", "at", "owner", "reason"), meta_csv=csv(spent, *header))
+    assert made(folder) == {**COUNTED, "costs": 1000.5}
+
+
+def test_a_log_that_calls_itself_one_of_activities_holds_changes():
+    rows = [(lead, "Stage", old, new, at) for lead, old, new, at in changes()]
+    folder = put(activity_log_csv=csv(rows, "Item ID", "Column", "Previous value", "New value", "Time"))
+    init([folder], "made", default)
+    assert [source.columns.get("stage") for source in read_funnel("made").entries] == ["New value"]
+
+
+def test_days_on_which_a_pipeline_was_looked_at_are_told():
+    rows = []
+    for lead, came in NEW:
+        way = [(at, stage) for other, stage, at, *_ in history() if other == lead]
+        for week in range(12):
+            day = datetime(2026, 1, 11) + timedelta(weeks=week)
+            stood = [stage for at, stage in way if at <= day]
+            rows += [(day.date(), lead, stood[-1], came.date())] if stood else []
+    told = notes(snapshots_csv=csv(rows, "snapshot date", "opportunity id", "stage", "created date"))
+    assert any("dated by the first row that names it" in note for note in told)
+    assert Path("data/raw/made/funnel.toml").is_file()
+
+
+def test_a_history_of_two_pipelines_that_no_column_names_is_refused():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    rows += [(f"R{lead}", {"new": "due", "met": "quoted"}.get(stage, stage), at) for lead, stage, at in rows[:60]]
+    with pytest.raises(FunnelError, match="no lead has stages of “met”, “new” and of “due”, “quoted”"):
+        init([put(log_csv=csv(rows, "Deal ID", "Stage", "Changed at"))], "made", default)
+
+
+# Files and sheets that are parts of one table
+
+
+HEADER = ("ID", "Created", "Met on", "Closed", "Status")
+
+
+def test_a_sheet_for_each_month_is_one_table():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    for month, rows in (("May", wide()[:15]), ("June", wide()[15:])):
+        sheet = book.create_sheet(month)
+        for row in [HEADER, *rows]:
+            sheet.append(row)
+    book.remove(book.worksheets[0])
+    book.save(room)
+    assert made(put(**{"sales.xlsx": room.getvalue()})) == COUNTED
+    assert {source.sheet for source in read_funnel("made").entries} == {("May", "June")}
+
+
+def test_rows_of_several_sheets_are_known_by_their_sheet():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    for month in ("May", "June"):
+        sheet = book.create_sheet(month)
+        for row in [("Client", "Created", "Status"), ("A", "2026-05-01", "Won"), ("B", "soon", "Lost")]:
+            sheet.append(row)
+    book.save(room)
+    folder = Path("data", "raw", "team")
+    folder.mkdir()
+    (folder / "sales.xlsx").write_bytes(room.getvalue())
+    source = 'files = "sales.xlsx"\nsheet = ["May", "June"]\ncolumns = { lead_id = "_row", %s = "Created" }\n'
+    (folder / "funnel.toml").write_text(
+        'title = "Team"\ntimezone = "UTC"\ncurrency = "EUR"\nstages = ["new", "won"]\nmax_bad_share = 1\n'
+        f"step_into.won.horizon_days = 9\n[leads]\n{source % 'created_at'}"
+        "[entries]\n" + source % "entered_at" + 'stage = "new"\n'
+    )
+    prepare("team")
+    _, tables = open_funnel("team")
+    assert tables.leads.count().execute() == 4
+    cells = read_quality("team").bad_cells
+    assert sorted(cells[cells["table"] == "leads"]["file"], reverse=True) == [
+        'sales.xlsx, sheet "May"',
+        'sales.xlsx, sheet "June"',
+    ]
+
+
+def test_files_of_which_one_has_a_column_more_are_one_table_and_the_column_is_told():
+    more = [(*row, "Fair") for row in wide()[15:]]
+    folder = put(old_csv=csv(wide()[:15], *HEADER), young_csv=csv(more, *HEADER, "Source"))
+    found = init([folder], "made", default)
+    assert found.refused == ["“Source” of some of the files old.csv, young.csv"]
+    assert found.export.deals.sheet.files == ("old.csv", "young.csv")
+
+
+def test_deals_as_they_stood_on_two_days_are_as_the_last_file_has_them():
+    old = [[*row[:3], "", "Open"] for row in wide()]
+    folder = put(deals_1_csv=csv(old, *HEADER), deals_2_csv=csv(wide(), *HEADER))
+    assert made(folder) == COUNTED
+    assert read_funnel("made").leads[0].keep == "last"
+
+
+def test_stages_are_spelled_as_most_rows_spell_them():
+    rows = [(lead, stage.upper() if int(lead[1:]) % 3 == 1 else stage, at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "changed at"))) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
+
+
+def test_a_name_of_several_columns_is_told():
+    rows = [(row[0], "Anna", row[1], row[1]) for row in wide()]
+    with pytest.raises(FunnelError, match=r"“Created” of deals\.csv, the name of several columns"):
+        init([put(deals_csv=csv(rows, "ID", "Owner", "Created", "Created"))], "made", default)
+
+
+def test_a_log_whose_only_time_is_an_update_is_a_history():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "updated at"))) == COUNTED
