@@ -157,7 +157,7 @@ def _final(first: pd.DataFrame) -> list[str]:
     """Stages that leads do not leave, though they have stood there for longer than most moves take."""
     if first.isna().all(axis=None):
         return []
-    hours = first.apply(lambda column: (column - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    hours = first.apply(lambda column: (column - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds())
     gaps = np.diff(np.sort(hours, axis=1), axis=1)
     usual = np.nanquantile(gaps, 0.9) if np.isfinite(gaps).any() else np.inf
     staying = hours.max(axis=None) - hours.where(hours.eq(hours.max(axis=1), axis=0))
