@@ -95,7 +95,7 @@ def _nothing(tables: Sequence[Table]) -> str:
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:
-    """Columns that are called dates, or look like days, and are none, with the cell that looks least like the others."""
+    """Columns that are called dates, or look like days, and are none, with the cell least like the others."""
     odd = [
         f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
         for sheet in sheets

@@ -157,7 +157,7 @@ def _final(first: pd.DataFrame) -> list[str]:
     """Stages that leads do not leave, though they have stood there for longer than most moves take."""
     if first.isna().all(axis=None):
         return []
-    hours = first.apply(lambda column: (column - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds())
+    hours = first.apply(_seconds)
     gaps = np.diff(np.sort(hours, axis=1), axis=1)
     usual = np.nanquantile(gaps, 0.9) if np.isfinite(gaps).any() else np.inf
     staying = hours.max(axis=None) - hours.where(hours.eq(hours.max(axis=1), axis=0))
@@ -165,9 +165,14 @@ def _final(first: pd.DataFrame) -> list[str]:
     return [name for name in first.columns if stays[name] and staying[name].median() > usual]
 
 
+def _seconds(instants: pd.Series) -> pd.Series:
+    """Since 1970; of any year, those that have no nanoseconds too."""
+    return (instants - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds()
+
+
 def in_order(first: pd.DataFrame) -> list[str]:
     """Stages by the moves: each pair as most leads pass it; of equal ones, the earlier on average."""
-    hours = first.apply(lambda column: (column - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds())
+    hours = first.apply(_seconds)
     ranks = hours.rank(axis=1).mean().fillna(np.inf)
 
     def beaten(name: str) -> int:
