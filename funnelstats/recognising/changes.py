@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from funnelstats.recognising.sheets import Sheet
+from funnelstats.recognising.sheets import Sheet, chosen_by
 from funnelstats.recognising.stages import end_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -36,7 +36,7 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
     others = {found[role] for role in ("lead_id", "old_stage", "changed_field", "manager") if role in found}
     may_be = {
         "stage": [name for name, field in sheet.fields.items() if field.kind != "date" and is_new_value(name)],
-        "time": [name for name, field in sheet.fields.items() if field.kind == "date" and not role_fit(name, "left")],
+        "time": [name for name in sheet.dates if not role_fit(name, "left")],
     }
     for role, names in may_be.items():
         fitting = [name for name in names if name in changing - others]
@@ -73,9 +73,7 @@ def is_new_value(header: str) -> bool:
 
 def rows_of_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
     """The rows of a history that are changes of the stage."""
-    for name, values in only_stages(cells, roles).items():
-        cells = cells[cells[name].isin(values)]
-    return cells
+    return cells[chosen_by(cells, only_stages(cells, roles))]
 
 
 def only_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list[str]]:

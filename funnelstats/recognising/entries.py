@@ -16,14 +16,13 @@ from funnelstats.recognising.export import (
     MOST_STATUSES,
     OF_ENDED,
     Export,
-    chosen_by,
     has_date,
     not_dates,
     stage_dates,
     times,
 )
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import NEARLY_ALL
+from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by
 from funnelstats.recognising.sources import Sources, joined, owner
 from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
@@ -84,7 +83,7 @@ def _history(sources: Sources) -> Stages:
     came = pd.concat([came, *map(_moves, ended)])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
-    created = created_by(deals)
+    created = _created_by(deals)
     if created and logged < LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique():
         created = created._replace(stage=_first_stage(histories, stages))
         stages = stages_of(pd.concat([_moves(created), came]), first=created.stage)
@@ -102,7 +101,7 @@ def _history(sources: Sources) -> Stages:
     return stages
 
 
-def created_by(deals: Table) -> Dated | None:
+def _created_by(deals: Table) -> Dated | None:
     """When leads came in: by the date of their creation, or by what a log calls it, once for each and first of all."""
     if deals.what == "deals":
         return Dated(CREATED, deals, deals.header("created"), {}) if "created" in deals.roles else None
@@ -244,7 +243,7 @@ def _snapshot(sources: Sources) -> Stages:
     tables = [deals, *sources.export.details]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
     found += _dated_ends(tables, [end for end in ENDED if not any(_says(dated, end) for dated in found)])
-    created = [*filter(None, [created_by(deals)])]
+    created = [*filter(None, [_created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found or not dates or misread:

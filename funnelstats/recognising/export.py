@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,7 +14,7 @@ from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, shape_of
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, shape_of
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -264,14 +264,6 @@ def has_date(sheet: Sheet, header: str) -> pd.Series:
 def is_last_change(header: str) -> bool:
     """Whether a date is that of the stage where a deal stands, whichever that is."""
     return fit(header, words()["dates"]["last"]) >= 2
-
-
-def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
-    """Which rows hold one of these values in each of these columns."""
-    chosen = pd.Series(True, index=cells.index)
-    for name, values in only.items():
-        chosen &= cells[name].isin(values)
-    return chosen
 
 
 def _flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:

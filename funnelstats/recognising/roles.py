@@ -110,9 +110,8 @@ def table_of(sheet: Sheet) -> Table:
         roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
-    dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
     # One date of several that each may be a stage's is no day of creation.
-    certain = "time" in roles and (len(dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
+    certain = "time" in roles and (len(sheet.dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
     if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
     lacks = ""
@@ -176,8 +175,7 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     calls = dated and not snapshot and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        dates = [name for name, field in sheet.fields.items() if field.kind == "date"]
-        ends = {"won", "lost", "paid"} & {*roles} and len(dates) > 1
+        ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
         deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
         return "contacts" if calls else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"].header]

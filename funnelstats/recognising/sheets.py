@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -78,9 +78,21 @@ class Sheet(NamedTuple):
     """Names of several columns each, which cannot be told apart."""
 
     @property
+    def dates(self) -> list[str]:
+        return [name for name, field in self.fields.items() if field.kind == "date"]
+
+    @property
     def name(self) -> str:
         sheets = ", ".join(f"“{title}”" for title in self.lines.get("sheet", []))
         return ", ".join(self.files) + (f", sheet {sheets}" if sheets else "")
+
+
+def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
+    """Which rows hold one of these values in each of these columns."""
+    chosen = pd.Series(True, index=cells.index)
+    for name, values in only.items():
+        chosen &= cells[name].isin(values)
+    return chosen
 
 
 def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
