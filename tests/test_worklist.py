@@ -14,6 +14,7 @@ from funnelstats.leads.worklist import (
     LISTED,
     chances,
     coming_week,
+    expected,
     what_is_due,
     with_retry_stake,
     with_stake,
@@ -67,8 +68,11 @@ def own(*leads):
     )
 
 
-def staked(*leads, deal=MEAN):
-    return with_stake(own(*leads), chances(DAYS, RATES, FUNNEL), deal, AS_OF)
+HOPE = chances(DAYS, RATES, FUNNEL)
+
+
+def staked(*leads, deal=MEAN, hope=HOPE):
+    return with_stake(own(*leads), hope, deal, AS_OF)
 
 
 NO_RETRIES = pd.DataFrame(columns=LISTED)
@@ -83,9 +87,9 @@ def test_the_chance_is_that_of_the_leads_that_were_still_there_as_long() -> None
     # of six leads four moved on; of the three there after day 4 two did; later half of the met ones pay
     assert found["lead", 0] == pytest.approx(4 / 6 / 2)
     assert found["lead", 4] == pytest.approx(2 / 3 / 2)
-    assert found["lead", 8] == 0
     assert found["met", 5] == pytest.approx(1 / 3)
-    assert found.index.get_level_values("age_days").max() == 12
+    # beyond day 5 of the leads and day 6 of the met ones fewer than three were watched
+    assert found.groupby("from_stage").size().to_dict() == {"lead": 5, "met": 6}
 
 
 def test_where_no_lead_is_open_the_chance_is_the_share_that_was_won_later() -> None:
@@ -106,10 +110,20 @@ def test_a_lead_is_worth_its_amount_or_else_the_mean_deal_and_unknown_without_ei
     assert staked(lead("a", amount=30.0), lead("b"), deal=UNKNOWN)["at_stake"].isna().tolist() == [False, True]
 
 
-def test_a_lead_older_than_any_other_or_at_a_stage_never_seen() -> None:
-    assert staked(lead("old", days=400))["chance"].tolist() == [0]
-    alone = with_stake(own(lead("a", stage="met")), chances(days_of("lead", [1], [2]), RATES, FUNNEL), MEAN, AS_OF)
-    assert alone["chance"].isna().all()
+def test_where_fewer_than_three_leads_were_watched_longer_no_chance_is_known_and_none_is_summed() -> None:
+    found = staked(lead("young", days=4), lead("older", days=5), lead("old", days=400))
+    assert found["chance"].isna().tolist() == [False, True, True]
+    assert expected(found) == {"open": 3, "not_known": 2, "deals": pytest.approx(1 / 3), "money": pytest.approx(100 / 3)}
+    few = chances(days_of("lead", [1], [2]), RATES, FUNNEL)
+    none = with_stake(own(lead("a"), lead("b", stage="met")), few, MEAN, AS_OF)
+    assert none["chance"].isna().all() and np.isnan(expected(none)["deals"])
+
+
+def test_where_nobody_was_watched_through_the_agreed_days_no_chance_is_known() -> None:
+    days = days_of("lead", [1, 1, 2], [2], still=[5, 5, 5, 6])
+    unknown = incidence_at(incidence(pd.concat([days, days_of("met", [1, 1, 1], [2])])), FUNNEL)
+    assert unknown["rate"].isna().tolist() == [True, False]
+    assert chances(days, unknown, FUNNEL)["chance"].isna().all()
 
 
 def test_reasons_in_their_order() -> None:
@@ -206,8 +220,8 @@ def test_open_leads_come_before_second_tries_whatever_is_at_stake() -> None:
         assert both["kind"].tolist() == ["open"] * 2 + ["second try"] * 3
 
 
-def due(*leads, retries=NO_RETRIES, success=SUCCESS, deal=MEAN):
-    return what_is_due(worklist(staked(*leads, deal=deal), retries, FUNNEL, AS_OF), own(*leads), success)
+def due(*leads, retries=NO_RETRIES, success=SUCCESS, deal=MEAN, hope=HOPE):
+    return what_is_due(worklist(staked(*leads, deal=deal, hope=hope), retries, FUNNEL, AS_OF), own(*leads), success)
 
 
 def first_screen(found):
@@ -263,5 +277,7 @@ def test_without_contacts_or_money_the_list_says_so() -> None:
 
 
 def test_where_nobody_was_ever_won_after_as_long_the_list_says_so_and_promises_no_money() -> None:
-    line = first_screen(due(lead("old", days=400, silent=400)))[1]
+    waited = pd.concat([days_of("lead", [1, 1], [3, 200, 200, 200]), days_of("met", [4, 9], [6, 6])])
+    hopeless = chances(waited, incidence_at(incidence(waited), FUNNEL), FUNNEL)
+    line = first_screen(due(lead("old", days=100, silent=100), hope=hopeless))[1]
     assert line.endswith("silent too long; no lead of the team was won after so long a wait, so call or close.")

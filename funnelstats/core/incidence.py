@@ -20,6 +20,8 @@ from funnelstats.core.intervals import Array, wilson_interval
 OUTCOMES = ("advanced", "lost", "open")
 CURVE = ("at_risk", *OUTCOMES, "incidence", "variance", "n_eff", "ci_lower", "ci_upper")
 SUMS = ("risk", "risk_f", "risk_ff", "gain", "gain_s", "gain_f")
+FEWEST_WATCHED = 3
+"""What leads do at an age is known while so many are still watched there."""
 
 
 def incidence(days: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -184,6 +186,11 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
     variance = cumulative_variance(won, *(daily[name].to_numpy() for name in SUMS))
     known = (entered - daily["unseen"] + daily["open"]).to_numpy(dtype=float)
     return keys, daily.assign(variance=variance, n_eff=effective(won, variance, known))
+
+
+def watched_until(table: pd.DataFrame) -> pd.Series:
+    """Of a ``life_table`` by from_stage: the last day of age for which at least FEWEST_WATCHED leads were watched."""
+    return table[table["at_risk"] >= FEWEST_WATCHED].groupby("from_stage")["age_days"].max()
 
 
 def cumulative_variance(

@@ -15,6 +15,7 @@ from funnelstats.leads.standing import (
 from funnelstats.leads.worklist import (
     chances,
     coming_week,
+    expected,
     what_is_due,
     with_retry_stake,
     with_stake,

@@ -11,7 +11,7 @@ import pandas as pd
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.conversion import later_rates
-from funnelstats.core.incidence import life_table
+from funnelstats.core.incidence import life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
 
 FEWEST_TRIES = 10
@@ -37,11 +37,13 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
     ``days`` are the team's ``outcome_days``, ``rates`` its frame of ``incidence_at``. A lead that stood at its stage
     for a days moves on with the chance (F(end) - F(a)) / S(a) of those that were still there, and then with the
     team's rates of the later steps. A lead long silent so has next to none, where the plain rate would promise most.
-    Returns from_stage, age_days (0, 1, ... up to the longest seen), chance; missing where a later rate is not known.
+    Returns from_stage, age_days (0, 1, ... as long as leads were watched beyond that age), chance; missing where the
+    rate of the step or of a later one is not known.
     """
     rate = rates.set_index("from_stage")["rate"].reindex(funnel.stages[:-1])
-    later = dict(zip(funnel.stages, later_rates(rate.to_numpy(dtype=float)), strict=False))
+    later = pd.Series(later_rates(rate.to_numpy(dtype=float)), index=rate.index).where(rate.notna())
     _keys, table = life_table(days)
+    until = watched_until(table)
     frames = []
     for stage, rows in table.groupby("from_stage", sort=False):
         daily = rows.set_index("age_days")[["incidence", "survival"]]
@@ -49,9 +51,8 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
         passed = daily["incidence"].fillna(0.0)
         left = daily["survival"].fillna(1.0)
         moves = ((passed.iloc[-1] - passed) / left.where(left > 0)).clip(0, 1).fillna(0.0)
-        frames.append(
-            pd.DataFrame({"from_stage": stage, "age_days": daily.index, "chance": moves.to_numpy() * later[str(stage)]})
-        )
+        found = pd.DataFrame({"from_stage": stage, "age_days": daily.index, "chance": moves * later[str(stage)]})
+        frames.append(found[daily.index < until.get(stage, 0)])
     found = pd.concat(frames or [pd.DataFrame(columns=["from_stage", "age_days", "chance"])], ignore_index=True)
     return found.astype({"from_stage": "str", "age_days": "int64", "chance": "float64"})
 
@@ -60,16 +61,23 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     """A manager's open leads with what each may bring: its chance to win times its amount, or the mean deal.
 
     Takes the manager's rows of ``open_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved),
-    chance and at_stake (missing where neither amount nor mean deal is known). A lead there longer than any other has no
-    chance left.
+    chance (missing for a lead there longer than others were watched) and at_stake (missing too where neither amount nor
+    mean deal is known).
     """
-    days_there = _days(own["since"], as_of)
-    oldest = chances.groupby("from_stage")["age_days"].max()
-    known = own["stage"].map(oldest)
-    age = np.fmin(_days(own["entered_on"], as_of), known.fillna(0)).astype("int64")
-    at = pd.MultiIndex.from_arrays([own["stage"], age])
+    at = pd.MultiIndex.from_arrays([own["stage"], _days(own["entered_on"], as_of)])
     chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
-    return own.assign(days_there=days_there, chance=chance, at_stake=chance * _amounts(own, deal))
+    return own.assign(days_there=_days(own["since"], as_of), chance=chance, at_stake=chance * _amounts(own, deal))
+
+
+def expected(staked: pd.DataFrame) -> dict[str, float]:
+    """What open leads bring, if all goes as in the past: ``deals`` and ``money`` of those whose chance is known.
+
+    Takes ``with_stake``; of ``open`` leads ``not_known`` are in neither sum. Missing: no chance is known at all, or an
+    amount is not.
+    """
+    known = staked[staked["chance"].notna()]
+    sums = known[["chance", "at_stake"]].sum(skipna=False, min_count=1)
+    return {"open": len(staked), "not_known": len(staked) - len(known), "deals": sums.iloc[0], "money": sums.iloc[1]}
 
 
 def _amounts(leads: pd.DataFrame, deal: pd.DataFrame) -> Array:

@@ -18,13 +18,11 @@ from pandas.api.typing import NaTType
 from scipy import stats
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.incidence import incidence, incidence_at, life_table
+from funnelstats.core.incidence import incidence, incidence_at, life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
 from funnelstats.plan.goals import Goal, plan_window, working_days
 
 ALL = "(all)"
-FEWEST_WATCHED = 3
-"""Days later than agreed are known while so many leads are still watched there."""
 CERTAIN = 1e9
 """Leads behind a chance that is known: a Beta of so many is a point."""
 PRIOR = 0.5
@@ -151,7 +149,7 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, goal: Goal) -> Curves:
     horizon = np.array([step.horizon_days for step in funnel.steps])
     ahead = max(goal.days, int(horizon.sum()))
     _keys, table = life_table(days)
-    seen = table[table["at_risk"] >= FEWEST_WATCHED].groupby("from_stage")["age_days"].max()
+    seen = watched_until(table)
     reach = np.maximum(horizon, [int(seen.get(step.from_stage, 0)) for step in funnel.steps])
     moves, stays, watched = np.zeros((3, len(horizon), int(reach.max()) + ahead + 2))
     for place, step in enumerate(funnel.steps):
