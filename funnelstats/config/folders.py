@@ -1,4 +1,4 @@
-"""Folders that are locked or go with their process, so that none is left by a run that was killed."""
+"""A project's folders, and those that are locked or go with their process, so that no killed run leaves one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from funnelstats.config.errors import FunnelError
+
 TEMPORARY = "funnelstats-"
 """How the own folders begin that stand where the system puts temporary files."""
 AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -22,6 +24,19 @@ The first folder goes with the week's last page, the second with the run.
 """
 PATIENCE = 100
 """Twentieths of a second that somebody waits for a lock without a word."""
+
+
+def project_root() -> Path:
+    """The nearest folder, here or above, that holds ``data/raw``; FUNNELSTATS_PROJECT may say where to begin."""
+    here = Path(os.environ.get("FUNNELSTATS_PROJECT", ".")).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "data" / "raw").is_dir():
+            return folder
+    raise FunnelError(f"no project here: neither {here} nor a folder above it holds data/raw")
+
+
+def processed_folder(name: str) -> Path:
+    return project_root() / "data" / "processed" / name
 
 
 @contextmanager
