@@ -278,8 +278,11 @@ def test_a_page_is_legible_on_every_screen_and_in_the_dark(browser, folder, name
         return [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
 
     context = browser.new_context(bypass_csp=True)
-    opened = context.new_page()
-    opened.goto((folder / "en" / f"{name}.html").as_uri())
+    opened, heard, address = context.new_page(), [], (folder / "en" / f"{name}.html").as_uri()
+    opened.on("request", lambda asked: heard.append(asked.url))
+    opened.on("console", lambda message: heard.append(message.text))
+    opened.goto(address)
+    assert heard == [address]
     for width, height in SCREENS:
         opened.set_viewport_size({"width": width, "height": height})
         if name not in ("counted", "data_check") and width != 768:
@@ -317,6 +320,7 @@ def test_on_paper_the_first_sheet_is_full_no_word_is_cut_and_nothing_asks_for_in
     opened.goto((folder / "en" / f"{name}.html").as_uri())
     assert opened.evaluate(FIRST_BREAK, A4["height"]) >= 2 / 3 * A4["height"]
     assert opened.evaluate(CUT_WORDS) == []
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shown = "[...document.querySelectorAll('input')].filter(field => getComputedStyle(field).display !== 'none').length"
     assert opened.evaluate(shown) == 0
     opened.close()
