@@ -457,15 +457,3 @@ def test_the_installed_command_refuses_and_reports_like_the_function(project) ->
     assert done.returncode == 2
     assert done.stderr.startswith('no funnel "Команда"')
     assert "Traceback" not in done.stderr
-
-
-def test_a_page_of_the_sample_is_made_by_one_command(tmp_path, monkeypatch, run) -> None:
-    (tmp_path / "data" / "raw").mkdir(parents=True)
-    (tmp_path / "data" / "raw" / "sample").symlink_to(REPOSITORY / "data" / "raw" / "sample")
-    (tmp_path / "notebooks").symlink_to(REPOSITORY / "notebooks")
-    monkeypatch.chdir(tmp_path)
-    code, out, err = run("report", "weekly", "sample", "-p", "week", "2026-W20")
-    assert code == 0, err
-    assert out == "reports/sample/weekly/index.html\n"
-    (page,) = (tmp_path / "reports" / "sample" / "weekly").glob("weekly-*.html")
-    assert "When that began cannot be told." in page.read_text(encoding="utf-8")

@@ -59,16 +59,26 @@ def test_who_owns_open_leads_by_now_has_a_page_without_an_entry_of_their_own():
     assert report_batch("manager", NAME, {"manager": "Clara"}).jobs
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A project of one manager, one robot and a lead of nobody, for tests that change nothing."""
-    folder = tmp_path_factory.mktemp("small")
+def kept(folder, rows):
+    """A project of these rows, for tests that change nothing."""
     (folder / "data" / "raw").mkdir(parents=True)
     (folder / "notebooks").symlink_to(REPOSITORY / "notebooks")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        exported(SMALL)
+        exported(rows)
     return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """One manager, one robot and a lead of nobody."""
+    return kept(tmp_path_factory.mktemp("small"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory):
+    """Managers of hostile names."""
+    return kept(tmp_path_factory.mktemp("team"), TEAM)
 
 
 def managers(batch):
@@ -141,8 +151,8 @@ def test_a_manager_of_the_last_stage_alone_judges_no_step_and_gets_no_page() -> 
     assert managers(period_batch(NAME, period="2026-W20")) == ["Anna"]
 
 
-def test_hostile_names_give_distinct_safe_file_names() -> None:
-    exported(TEAM)
+def test_hostile_names_give_distinct_safe_file_names(team, monkeypatch) -> None:
+    monkeypatch.chdir(team)
     batch = period_batch(NAME, period="2026-W20")
     assert sorted(managers(batch)) == sorted(NAMES)
     targets = [job.target for job in batch.jobs]
@@ -168,8 +178,8 @@ def test_what_is_known_later_may_be_asked_for_and_changes_no_week(small, monkeyp
     assert [*batch.titles.values()] == ["11–17 May 2026 · Team"]
 
 
-def test_nothing_changed_means_nothing_is_made_again() -> None:
-    exported(TEAM)
+def test_nothing_changed_means_nothing_is_made_again(team, monkeypatch) -> None:
+    monkeypatch.chdir(team)
     once, again = ([job.fingerprint for job in period_batch(NAME, period="2026-W20").jobs] for _ in range(2))
     assert once == again
     assert len(set(once)) == len(once)
@@ -193,8 +203,8 @@ def test_changed_data_parameters_or_notebooks_make_pages_again(tmp_path) -> None
     assert not set(before.values()) & set(prints().values())
 
 
-def test_one_page_is_named_by_its_parameters_and_lies_apart_from_the_weeks() -> None:
-    exported(TEAM)
+def test_one_page_is_named_by_its_parameters_and_lies_apart_from_the_weeks(team, monkeypatch) -> None:
+    monkeypatch.chdir(team)
     batch = report_batch("manager", NAME, {"manager": "A/B", "week": "2026-W20"})
     (job,) = batch.jobs
     assert job.parameters == {"manager": "A/B", "week": "2026-W20", "funnel": NAME}

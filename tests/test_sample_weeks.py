@@ -248,6 +248,7 @@ def test_once_seen_the_leak_is_dated_to_its_week_in_every_later_report(pages, we
 def test_two_matured_weeks_of_a_leak_give_no_date_yet(pages) -> None:
     since = pages["2026-W20"]["leak"].since
     assert not since["alarm"].any()
+    assert any("When that began cannot be told." in line for line in first(pages["2026-W20"]))
     assert since.set_index("from_stage")["fell"].idxmax() == "presented"
 
 
