@@ -145,6 +145,7 @@ def contact_counts(
     keys = group_keys(by, (*KEYS, "week"))
     if touches is None:
         return nothing_counted(keys, CONTACT_COUNTS)
+    need(touches, "touches", "on", "kind", "manager", "stage", "moves", "sold", "days", lazy=True)
     rows = touches.filter(known_within(touches.on, as_of, between, "between"))
     judged = on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days
     rows = rows.mutate(week=period_begin(rows.on, "week"), _judged=judged)
@@ -186,6 +187,8 @@ def quiet_counts(
     """
     if touches is None:
         return nothing_counted(["stage"], QUIET_COUNTS)
+    need(touches, "touches", *EPISODE, "on", "next_on", "stage", "moves", lazy=True)
+    need(journeys, "journeys", *EPISODE, "stage", "place", "entered_on", "left_on", "outcome", lazy=True)
     first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
     places = funnel.stages[:-1]
     at_stage = journeys.filter((journeys.place < len(places)) & (journeys.entered_on <= on_date(last)))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, need
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import CONTACT_COUNTS
 from funnelstats.core.incidence import OUTCOMES
@@ -47,6 +47,7 @@ def over_weeks(weekly: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     contacts at the stage, so that it adds up. What the leads of all managers share of a good or bad week is in the
     days without a contact and in the colleagues' contacts as well, and cancels (``own_scatter``).
     """
+    need(weekly, "weekly", "stage", "week", "contacts", "effective")
     days = weekly.assign(from_stage=weekly["stage"], age_days=0, advanced=weekly["effective"], open=0)
     days["lost"] = days["contacts"] - days["effective"]
     days = days.groupby(["manager", "week", "from_stage", "age_days"], as_index=False)[list(OUTCOMES)].sum()
@@ -87,6 +88,7 @@ def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
     ci_lower, ci_upper``, and after ``with_expected`` also ``ratio, ratio_lower, ratio_upper``: effective contacts over
     the moves that as many days without a contact would have brought (``rate_ratio``).
     """
+    need(counts, "counts", "contacts", "effective", "advances", "sales", "too_recent")
     scale = _worth(counts)
     lower, upper = wilson_interval(counts["effective"] * scale, counts["contacts"] * scale)
     found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
@@ -111,6 +113,8 @@ def efforts(counts: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
     ``per_sale`` with ``_lower`` and ``_upper``: limits of the ratio of two Poisson counts; no upper one and a
     missing ratio where nothing was reached. Contacts of today may move a lead tomorrow: for many weeks.
     """
+    need(counts, "counts", "kind", "contacts", "advances", "sales", "too_recent")
+    need(flow, "flow", "entered", "advanced")
     summed = pooled_contacts(counts, "kind")
     made = summed["contacts"].to_numpy(dtype=float) + summed["too_recent"].to_numpy(dtype=float)
     found = pd.DataFrame({"kind": summed["kind"].astype("str"), "made": made.astype("int64")})

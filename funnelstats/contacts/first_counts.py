@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import OUTSIDE
 from funnelstats.core.conversion import COUNTS
@@ -113,6 +114,8 @@ def hours_to_contact(
 
     Returns *by, clock ("calendar", "working"), hours, contacted, waiting.
     """
+    if firsts is not None:
+        need(firsts, "firsts", "place", "reached_at", "reached_on", "contacted_at", "contacted_on", lazy=True)
     keys = group_keys(by, ["manager"] if firsts is None else [*firsts.columns, "manager"])
     if firsts is None:
         return nothing_counted([*keys, "clock"], ["hours", "contacted", "waiting"])
@@ -182,6 +185,7 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
     if firsts is None:
         shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
         return shape.astype({"contacted": bool})
+    need(firsts, "firsts", "place", "reached_on", "next_on", "won_on", "undated", "contacted_on", lazy=True)
     horizons = {funnel.stages[1]: funnel.steps[0].horizon_days}
     horizons[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
     pairs = [(stage, days, mark) for stage, days in horizons.items() for mark in LANDMARKS if mark < days]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
@@ -36,6 +37,7 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     Returns ``*by, clock, leads, contacted, never``, then for ``quarter, half, three_quarters`` the hours with
     ``_lower`` and ``_upper``: missing where not reached.
     """
+    need(hours, "hours", "hours", "contacted", "waiting")
     keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
     counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
     counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
@@ -60,6 +62,7 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the rows, Fisher's exact
     test) or undecided. [-1, 1] and missing where a side has nobody.
     """
+    need(counts, "counts", "to_stage", "landmark_days", "contacted", "entered", "converted")
     keys, numbers = ["to_stage", "landmark_days"], ["entered", "converted"]
     every = counts[keys].drop_duplicates()
     early, late = (

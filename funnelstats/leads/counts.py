@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_between
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import by_people, fetch, group_keys, named, on_date, with_shown
@@ -48,6 +49,7 @@ def open_leads(
     entered_on (when it first stood there), since (when it last moved), contacts and last_contact_on (missing without
     contacts, 0 and missing if nobody contacted it), amount.
     """
+    need(journeys, "journeys", *EPISODE, "place", "reached_on", "began_on", "ended_on", lazy=True)
     rows = _open(journeys, as_of)
     back = (rows.back_on <= on_date(as_of)).fill_null(False)
     stands = (rows.place < len(funnel.steps)) & (rows.reached_on <= on_date(as_of)) & ~back
@@ -83,6 +85,7 @@ def leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tupl
     Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since
     it came in or was reopened; missing where the win is dated before that), amount.
     """
+    need(journeys, "journeys", *EPISODE, "place", "reached_on", "won_on", lazy=True)
     won = journeys.won_on.between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1])
     days = rows.won_on.delta(rows.began_on, unit="day")
@@ -153,6 +156,7 @@ def cell_leads(
     it left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
     then by day of entry.
     """
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "outcome", "left_on", lazy=True)
     keys = group_keys(by, journeys.columns)
     journeys = with_shown(journeys, keys)
     first, last = checked_between(entered_between, "entered_between")

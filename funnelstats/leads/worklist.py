@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.conversion import later_rates
-from funnelstats.core.incidence import life_table, watched_until
+from funnelstats.core.incidence import OUTCOMES, life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
 
 FEWEST_TRIES = 10
@@ -40,6 +41,8 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
     Returns from_stage, age_days (0, 1, ... as long as leads were watched beyond that age), chance; missing where the
     rate of the step or of a later one is not known.
     """
+    need(days, "days", "from_stage", "age_days", *OUTCOMES)
+    need(rates, "rates", "from_stage", "rate")
     rate = rates.set_index("from_stage")["rate"].reindex(funnel.stages[:-1])
     later = pd.Series(later_rates(rate.to_numpy(dtype=float)), index=rate.index).where(rate.notna())
     _keys, table = life_table(days)
@@ -64,6 +67,9 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     chance (missing for a lead there longer than others were watched) and at_stake (missing too where neither amount nor
     mean deal is known).
     """
+    need(own, "own", "stage", "entered_on", "since")
+    need(chances, "chances", "from_stage", "age_days", "chance")
+    need(deal, "deal", "mean_deal")
     at = pd.MultiIndex.from_arrays([own["stage"], _days(own["entered_on"], as_of)])
     chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
     return own.assign(days_there=_days(own["since"], as_of), chance=chance, at_stake=chance * _amounts(own, deal))
@@ -105,6 +111,7 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     lead_id, company, product, stage, amount, last_contact_on, reason (one of LISTED_WORDS), next_step, due (last of the
     days agreed, or of those for a second try), days_there, chance, at_stake.
     """
+    need(staked, "staked", "lead_id", "stage", "days_there", "chance", "at_stake")
     ahead = {step.from_stage: step for step in funnel.steps}
     horizon = staked["stage"].map(funnel.horizons).astype("int64")
     due = staked["entered_on"] + pd.to_timedelta(horizon, unit="D")

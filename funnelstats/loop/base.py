@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.dates import quarter_of
+from funnelstats.config.errors import need
 from funnelstats.config.words import _
 from funnelstats.core.intervals import NO, POINTS, YES, answers, share, wilson_interval
 
@@ -24,6 +25,7 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     companies of the quarter), ``dropped_share`` (of those of the quarter before), ``note``. Unknown in the first
     quarter of the data; the note says where a quarter, or the one before it, is not whole.
     """
+    need(counts, "counts", "quarter", "companies", "kept", "since")
     rows = counts.reset_index(drop=True)
     before = rows["companies"].shift()
     unchanged = rows["kept"].where(before.notna())
@@ -58,6 +60,7 @@ def score_groups(counts: pd.DataFrame) -> pd.DataFrame:
     score_low, score_high, entered, converted, rate, ci_lower, ci_upper, promised`` (the mean score, where all scores
     lie between 0 and 1, else missing), ``lift`` (rate over the rate of all).
     """
+    need(counts, "counts", "score", "entered", "converted")
     known = counts[counts["score"].notna() & (counts["entered"] > 0)].sort_values("score", ignore_index=True)
     total = known["entered"].sum()
     middle = known["entered"].cumsum() - known["entered"] / 2
@@ -94,6 +97,7 @@ def score_skill(counts: pd.DataFrame) -> pd.DataFrame:
     Sources: DeLong 1988; Hosmer and Lemeshow 1980, with as many degrees of freedom as groups, since the score was
     not fitted here.
     """
+    need(counts, "counts", "score", "entered", "converted")
     names = ["leads", "won", "unscored", "auc", "auc_lower", "auc_upper", "brier", "brier_base", "calibration_p"]
     known = counts[counts["score"].notna() & (counts["entered"] > 0)].sort_values("score", ignore_index=True)
     if known.empty:

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period, months_apart
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import (
@@ -197,6 +197,7 @@ def coverage_counts(values: ir.Table, contacts: ir.Table | None, between: tuple[
     Takes `lead_values` as of the last of these days. The contacted are 0 without contacts, so ask whether the export
     has them.
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     waiting = values.filter(values.state == "open")
     counted = fetch(waiting.aggregate(open_leads=waiting.count())).assign(contacted_leads=0)
     if contacts is not None:
@@ -211,6 +212,7 @@ def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.Da
     `several_managers` are those of these companies whose open leads belong to different people. All 0 where no
     column names the company.
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     waiting = values.filter(values.state == "open").select("lead_id").join(_companies(leads, funnel), "lead_id")
     manager = visible(leads.manager) if "manager" in leads.columns else ibis.literal(MISSING, "string")
     owned = waiting.join(leads.select("lead_id", manager=manager), "lead_id")
@@ -253,6 +255,7 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
     Judged are leads whose days for all steps are over; converted are those won within them. Scores that are blank or
     no number are one row, with a missing score, at the end.
     """
+    need(values, "values", "lead_id", "entered_on", "state", lazy=True)
     column = _stated(leads, funnel.lead_base.score, "score")
     if column is None:
         return nothing_counted([], ["score", "entered", "converted"]).astype({"score": "float64"})

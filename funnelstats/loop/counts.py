@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers
@@ -70,6 +70,7 @@ def hand_overs(
     Only channels of `loop.marketing`, where stated. Adds handed_on and the lead's channel, campaign and amount (blank
     where the export has none) and the columns in `keep`: flags as yes, no and unknown; `loop.nurtured` as yes and no.
     """
+    need(journeys, "journeys", *EPISODE, "stage", "entered_on", lazy=True)
     first, last = between
     checked_period(first, last)
     wanted = list(dict.fromkeys([*SOURCE, *keep]))
@@ -121,6 +122,7 @@ def handed_over(
     ended_on, sent_back (to marketing, or as wrongly qualified), won_on, and _on_n: the day stage n was reached, for the
     stages after the hand-over.
     """
+    need(journeys, "journeys", *EPISODE, "stage", "place", "entered_on", "ended_as", "reason", lazy=True)
     start, today = funnel.stages.index(hand_over_stage(funnel)), on_date(as_of)
     ahead = {f"_on_{place}": place for place in range(start + 1, len(funnel.stages))}
     rows = hand_overs(journeys, leads, funnel, as_of, between, keep)
@@ -200,6 +202,7 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     Takes `handed_over`. Returns *by, lead_state, leads, amount (sum of expected sizes, missing where none is known),
     without_amount (leads), longest_days (without contact or move), over_a_week (leads that waited longer than 7).
     """
+    need(handed, "handed", "lead_state", "amount", "idle_days", lazy=True)
     keys = group_keys(by, handed.columns)
     place = handed[STATE].cases(*((state, number) for number, state in enumerate(STATES)))
     counted = (

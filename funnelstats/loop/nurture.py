@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, money, percent
 from funnelstats.core.casemix import case_mix
@@ -49,6 +50,8 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str) 
 
     Sources: MOVER for the ratio of rates (Donner and Zou 2012); of means the delta method on the log scale.
     """
+    need(strata, "strata", "entered", "converted")
+    need(moments, "moments", "deals", "mean", "variance")
     if nurtured not in strata:
         return pd.DataFrame(columns=EFFECTS).astype(dict.fromkeys(EFFECTS[2:8] + EFFECTS[9:], float))
     base = [str(column) for column in strata if column not in (nurtured, "from_stage", "to_stage", *COUNTS)]

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import months_to
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
-from funnelstats.core.conversion import COUNTS, conversion_rates, with_matured
+from funnelstats.core.conversion import COUNTS, STEP, conversion_rates, with_matured
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import NO, SIDED, THIRD, poisson_ratio_interval, ratio_answers, share
 from funnelstats.core.scatter import rates_over_weeks
@@ -107,6 +108,8 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, untold:
     entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
     matured_rate, too_recent.
     """
+    need(days, "days", *STEP, "age_days", "advanced", "sent_back", "refused", "open")
+    need(counts, "counts", *STEP, *COUNTS)
     keys = [column for column in counts if column not in ("from_stage", "to_stage", *COUNTS)]
     base = days.drop(columns=["to_stage", "sent_back", "refused", "advanced"])
     ended = days[["advanced", "sent_back", "refused"]]
@@ -150,6 +153,7 @@ def readiness(found: pd.DataFrame) -> pd.DataFrame:
     With the difference from the others in percentage points: ``points, points_lower, points_upper``. Empty where
     the export has no such flag.
     """
+    need(found, "found", "attribute", "value", "difference", "difference_lower", "difference_upper")
     rows = found[found["attribute"].isin(list(READY_WORDS))]
     return _in_points(rows).assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
 
@@ -182,6 +186,8 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel) -> pd.D
     Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third
     more and as much fewer are ruled out (the same limits at 90 %), else undecided.
     """
+    need(month, "month", "manager", "leads")
+    need(window, "window", "manager")
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
     leads = handed.to_numpy(dtype="int64")
@@ -212,6 +218,7 @@ def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     Takes ``record_counts``. Returns what (the field in words, and the stage that needs it), manager ("everybody",
     then people, emptiest first), stage, field, entered, converted, rate, ci_lower, ci_upper.
     """
+    need(counts, "counts", "stage", "field", "entered", "converted")
     keys = ["stage", "field"]
     everybody = counts.groupby(keys, sort=False)[["entered", "converted"]].sum().reset_index()
     rates = conversion_rates(pd.concat([everybody.assign(manager=EVERYBODY), named_managers(counts, funnel)]))

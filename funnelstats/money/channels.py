@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.config.words import _, counted, number
 
@@ -18,6 +19,8 @@ def attribution(credit: pd.DataFrame, moves: pd.DataFrame) -> pd.DataFrame:
     removal effects; missing where no path is over or none was won. Returns ``channel, own, first, last, linear,
     position, markov``.
     """
+    need(credit, "credit", "channel")
+    need(moves, "moves", "from_channel", "to_channel", "moves")
     if credit.empty:
         return credit.assign(markov=pd.Series(dtype="float64"))
     removal = removal_effects(moves)

@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, paid_by_lead, whole_numbers, with_shown
@@ -98,6 +99,7 @@ def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
 
 def of_cohorts(values: ir.Table, between: tuple[date, date]) -> ir.Table:
     """The leads that entered the funnel from the first to the second day, both included."""
+    need(values, "values", "entered_on", lazy=True)
     checked_period(*between)
     return values.filter(values.entered_on.between(*map(on_date, between)))
 
@@ -109,6 +111,7 @@ def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     that one lead paid), lead_mean and lead_var (over all leads, those that paid nothing too), deal_mean and deal_var
     (over deals). A variance is that of a sample, missing for fewer than two; money is missing without payments.
     """
+    need(values, "values", "state", "paid", "returned", lazy=True)
     keys = group_keys(by, values.columns)
     rows = with_shown(values, keys)
     rows = rows.mutate(deal=(rows.paid > 0).fill_null(False))
@@ -135,6 +138,7 @@ def age_counts(values: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence
 
     Returns *by, from_stage (the first stage), age_days, advanced, lost, open; an open lead's age is that at `as_of`.
     """
+    need(values, "values", "entered_on", "state", "left_on", lazy=True)
     keys = group_keys(by, values.columns)
     rows = with_shown(values, keys)
     rows = rows.mutate(age_days=rows.left_on.fill_null(on_date(as_of)).delta(rows.entered_on, unit="day"))
@@ -162,6 +166,7 @@ def spend_counts(
     """
     if costs is None:
         return None
+    need(costs, "costs", "date", "amount", lazy=True)
     rows = costs.filter(costs.date <= on_date(as_of))
     if between:
         rows = rows.filter(rows.date.between(*map(on_date, between)))
@@ -204,6 +209,7 @@ def paid_by_month(
 
     A payment dated before its lead's quarter counts in month 1, one without a date in none. Empty without payments.
     """
+    need(values, "values", "lead_id", "cohort", lazy=True)
     keys = [key for key in group_keys(by, values.columns) if key != "cohort"]
     names = [*keys, "cohort", "month", "revenue"]
     if payments is None:
@@ -223,6 +229,7 @@ def paid_by_month(
 
 def stray_payments(values: ir.Table, payments: ir.Table | None, as_of: date) -> pd.DataFrame:
     """Payments of leads that the funnel does not know: one row of payments, leads and amount, in no other table."""
+    need(values, "values", "lead_id", lazy=True)
     if payments is None:
         return pd.DataFrame({"payments": [0], "leads": [0], "amount": [float("nan")]})
     stray = paid_by_lead(payments, as_of).anti_join(values, "lead_id")
@@ -241,6 +248,7 @@ def stage_amounts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: 
     without an amount above 0 is in no sum: ``without_amount`` counts these, and a sum of none but these is missing.
     Returns stage, FATES, AMOUNTS, without_amount; no rows where no amount is known.
     """
+    need(journeys, "journeys", "lead_id", "place", "entered_on", "outcome", "left_on", lazy=True)
     checked_period(*between)
     first, last = map(on_date, between)
     stated = "amount" in leads.columns
@@ -277,6 +285,7 @@ def channel_credit(values: ir.Table, contacts: ir.Table | None, as_of: date) -> 
     of two). The money of leads without a touch stands at "(no contact with a channel)", so each column adds up to
     the same total. Takes `lead_values`. Empty where no contact names a channel.
     """
+    need(values, "values", "lead_id", "state", "paid", lazy=True)
     touches = _touches(values, contacts, as_of)
     if touches is None:
         return _empty(["channel", *CREDITS])
@@ -308,6 +317,7 @@ def channel_moves(values: ir.Table, contacts: ir.Table | None, as_of: date) -> p
     A path begins at "(start)" and ends at "(won)" or "(not won)"; open leads are left out, since their path is not
     over. Empty where no contact names a channel.
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     names = ["from_channel", "to_channel", "moves"]
     touches = _touches(values.filter(values.state != "open"), contacts, as_of)
     if touches is None:

@@ -14,9 +14,11 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.dates import quarter_of
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import Array, share, wilson_interval
 from funnelstats.core.projection import hopes
 
@@ -41,6 +43,8 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
     Leads that are their own past have won more and promise more at once: where young leads are all of the past, the
     two errors go together by half (simulated: .45 to .7), by less where they are a part of it.
     """
+    need(young, "young", "from_stage", "age_days", *OUTCOMES)
+    need(past, "past", "from_stage", "age_days", *OUTCOMES)
     keys = [str(column) for column in young if column not in ("from_stage", *AGES)]
     if young.empty:
         return young[keys].assign(open=0, to_come=0.0, to_come_error=0.0)
@@ -72,6 +76,7 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
     ``watched`` (months so far, the present one included). Only groups with spend have a row; without payments
     there are none, since nothing is known then.
     """
+    need(monthly, "monthly", "cohort", "month", "revenue")
     keys = [str(column) for column in monthly if column not in ("month", "revenue")]
     names = [*keys, "quarter", "spend", "revenue", "covered", "months", "watched"]
     if spend is None or spend.empty or monthly.empty:
@@ -136,6 +141,7 @@ def returns(
     (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit of the conversion
     times the mean deal of all. What is to come adds the error of its number, and shares that of the mean deal.
     """
+    need(counts, "counts", "leads", "won", "deals", "revenue", "returned")
     keys = [str(column) for column in counts if column not in (*COUNTS, *SUMS)]
     rows = _merged(counts, spend, to_come, keys)
     pooled = _all_deals(counts)

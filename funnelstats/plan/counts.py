@@ -12,12 +12,13 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days, paid_by_lead
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.intervals import share
-from funnelstats.core.journeys import earlier, visible, with_leads
+from funnelstats.core.journeys import EPISODE, earlier, visible, with_leads
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 
@@ -29,6 +30,7 @@ def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequen
     or returned on a day not known are not open.
     Returns *by, from_stage, age_days (since the entry of that stage), open; `by` as in `outcome_days`.
     """
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "next_on", "outcome", "left_on", "undated", lazy=True)
     days = outcome_days(journeys.filter(journeys.undated.isnull()), funnel, as_of, by)
     return days[days["open"] > 0].drop(columns=["advanced", "lost"]).reset_index(drop=True)
 
@@ -58,6 +60,7 @@ def stage_contacts(
     Returns stage (all but the last), kind, entered, contacts, each (missing where nobody entered); no rows
     without contacts.
     """
+    need(journeys, "journeys", "lead_id", "place", "reached_at", "next_at", "opened", lazy=True)
     if contacts is None:
         return nothing_counted(STAGE_CONTACTS[:2], STAGE_CONTACTS[2:]).astype({"each": "float64"})
     first, last = between

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import days_ahead
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import percent
 from funnelstats.core.comparing import is_ranked
@@ -70,6 +71,7 @@ def make_plan(days: pd.DataFrame, weeks: pd.DataFrame, open_leads: pd.DataFrame,
     """The plan for a goal, from the ``outcome_days`` of the stage entries in ``plan_window``, the ``step_counts`` by
     week of those in ``scatter_window``, and the leads open now (``open_leads``).
     """
+    need(open_leads, "open_leads", "from_stage", "age_days", "open")
     rates, curves = plan_rates(days, weeks, funnel), day_curves(days, funnel, goal)
     forecast, of_open = forecast_open(open_leads, curves, rates, goal)
     new = new_lead(curves, rates, funnel, goal)
@@ -264,6 +266,8 @@ def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> 
     ``open`` (not longer at their stage than agreed), ``evenly_a_week, as_now_a_week`` (of five working days, rounded
     up).
     """
+    need(days, "days", "manager", "from_stage", *OUTCOMES)
+    need(open_leads, "open_leads", "manager", "from_stage", "age_days", "open")
     horizon = plan.funnel.horizons
     ranked = days[is_ranked(days, plan.funnel)]
     first = ranked[ranked["from_stage"] == plan.funnel.stages[0]]
@@ -285,6 +289,8 @@ def plan_money(plan: Plan, deal: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFra
     Takes the frames of ``deal_size`` and ``lead_cost``. Returns ``plan, leads, cost, expected, revenue,
     pipeline_revenue`` (of the leads open now); missing where costs or payments are.
     """
+    need(deal, "deal", "mean_deal")
+    need(cost, "cost", "cost_per_lead")
     mean = float(deal["mean_deal"].iloc[0])
     known = plan.leads[np.isfinite(plan.leads["leads"])].reset_index(drop=True)
     return known[["plan", "leads"]].assign(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import (
@@ -42,6 +43,7 @@ def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
     A reason without a category in funnel.toml is its own; a blank one is "(missing)". An episode returned to
     marketing before it was lost is not refused.
     """
+    need(journeys, "journeys", "ended_as", "reason", lazy=True)
     category = category_of(journeys.reason, funnel).fill_null(MISSING)
     refused = (journeys.ended_as == "lost").fill_null(False)
     return journeys.mutate(refusal=refused.ifelse(category, NOT_REFUSED))
@@ -120,6 +122,7 @@ def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> 
 
 def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
     """One row on what is known of refusals at all: episodes, refused, and of these with_reason and with_manager."""
+    need(journeys, "journeys", "ended_as", "reason", "manager", lazy=True)
     every = episodes(with_refusal(journeys, funnel)).select("refusal")
     rows = refusals(journeys, funnel).select("refusal", "manager")
     owned = rows.aggregate(with_manager=rows.count(where=rows.manager != MISSING))
@@ -142,6 +145,7 @@ def refusal_counts(
     at, `manager` (owner at that stage's entry), `reason` as written, `week` or `month` it was lost in.
     Returns *by, refusal, lost, excuses, gaps, where there is anything to count.
     """
+    need(journeys, "journeys", "outcome", "left_on", "ended_as", "reason", "undated", lazy=True)
     rows = refusals(journeys, funnel)
     keys = group_keys(by, [*rows.columns, *PERIODS])
     rows = rows.mutate(**{unit: period_begin(rows.lost_on, unit) for unit in PERIODS if unit in keys})
@@ -162,6 +166,7 @@ def retry_counts(
     Only a lead's last refusal counts, not one it was reopened after, nor a category that is final.
     `by` as in `refusal_counts`, or `owner` (who has the lead now). Returns *by, refusal, due.
     """
+    need(journeys, "journeys", "lead_id", "episode", "outcome", "left_on", "ended_as", "reason", lazy=True)
     rows = _due(journeys, funnel, start, end)
     keys = [key for key in group_keys(by, rows.columns) if key != "refusal"]
     return _counted(rows, [*keys, "refusal"], funnel, {"due": lambda group: group.count()})
@@ -174,6 +179,7 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> p
     lost. Returns manager, lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost
     at), refusal, due_from, due_to, amount (missing where not known).
     """
+    need(journeys, "journeys", "lead_id", "episode", "stage", "outcome", "left_on", "ended_as", "reason", lazy=True)
     rows = _due(journeys, funnel, start, end)
     named = funnel.lead_base.company
     company = visible(rows[named].cast("string")) if named and named in rows.columns else ibis.literal("")

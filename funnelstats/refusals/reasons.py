@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import label
 from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, exact_p, holm, is_ranked, rest_of
-from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
+from funnelstats.core.conversion import COUNTS, MEASURED, RATE, STEP, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.core.intervals import SIDED, goodman_intervals, share, wilson_interval
 
@@ -41,6 +42,7 @@ def reason_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     Returns ``refusal, lost, of, share, ci_lower, ci_upper``, most frequent first, catch-all reasons and
     the blank one last. Without refusals the share is missing and the limits are [0, 1]. Source: Goodman 1965.
     """
+    need(counts, "counts", "refusal", "lost")
     stated = dict.fromkeys([*funnel.refusals.categories.values(), MISSING])
     reasons = sorted({*stated, *counts["refusal"]})
     lost = counts.groupby("refusal")["lost"].sum().reindex(reasons, fill_value=0).to_numpy(dtype="int64")
@@ -62,6 +64,7 @@ def by_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
     Returns ``*keys, refusal, from_stage, age_days, advanced, lost, open``: advanced are those lost for the
     reason, lost those that left in any other way.
     """
+    need(days, "days", "refusal", "from_stage", "age_days", *OUTCOMES)
     keys = [str(column) for column in days if column not in ("refusal", *summed, *OUTCOMES)]
     everybody = days.groupby(keys, sort=False, dropna=False)[list(OUTCOMES)].sum().reset_index()
     refused = days[(days["refusal"] != "") & (days["lost"] > 0)]
@@ -80,6 +83,7 @@ def by_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
 
 def any_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
     """The day counts of ``by_reason`` with all refusals as one reason, "any reason"."""
+    need(days, "days", "refusal", "from_stage", "age_days", *OUTCOMES)
     return by_reason(days.assign(refusal=days["refusal"].mask(days["refusal"] != "", ANY_REASON)), summed)
 
 
@@ -91,6 +95,8 @@ def reason_changes(rates: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     other_rate, difference, ci_lower, ci_upper, p_value, verdict``: limits by MOVER, Fisher's exact test on the
     effective leads, higher or lower (Benjamini–Hochberg .10 over the rows) or undecided.
     """
+    need(rates, "rates", "refusal", "entered", "known", *RATE)
+    need(before, "before", "refusal", "entered", "known", *RATE)
     keys = [str(column) for column in rates if column in before and column not in MEASURED]
     own, others = (_with_zeros(frame, other, keys) for frame, other in ((rates, before), (before, rates)))
     found = rate_difference(own, others)
@@ -156,6 +162,7 @@ def second_looks(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Takes a frame of ``refusal_counts``; returns ``*by, refusal, second_look, lost, of``: how many, of how many
     refusals of the group, for whatever reason. ``second_look`` is "excuse" or "gap"; most first in each group.
     """
+    need(counts, "counts", *by, "refusal", "lost", "excuses", "gaps")
     keys = list(by)
     parts = []
     for column, word in (("excuses", "excuse"), ("gaps", "gap")):
@@ -184,6 +191,7 @@ def retry_success(counts: pd.DataFrame) -> pd.DataFrame:
     rate, first_entered, other_rate, difference, ci_lower, ci_upper`` (limits by Newcombe's method 10). Leads
     that are tried again were chosen by somebody: a comparison, no effect.
     """
+    need(counts, "counts", "attempt", *STEP, "entered", "converted")
     steps = counts[["from_stage", "to_stage"]].drop_duplicates()
     own, others = (
         conversion_rates(
@@ -244,6 +252,7 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
 
     Source: Haberman 1973; Agresti 2007, 2.4.5.
     """
+    need(counts, "counts", by, "refusal", "lost")
     table = _reasons_by(counts, funnel, by)
     if not table.size:
         return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in PATTERN.items()})
@@ -281,6 +290,7 @@ def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: 
     compare. ``v_upper`` is the strength, as Cramér's V, that so small a chi-square rules out at 5 % (the non-central
     chi-square). Source: Pearson 1900; Hope 1968; Smithson 2003.
     """
+    need(counts, "counts", by, "refusal", "lost")
     table = _reasons_by(counts, funnel, by)
     if min(table.shape) < 2:
         return pd.DataFrame([{"chi2": np.nan, "dof": 0, "p_value": np.nan, "simulated": False, "v_upper": np.nan}])

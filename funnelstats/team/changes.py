@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import effective_counts, is_ranked, mid_p, targets_and_floors
@@ -51,6 +52,7 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
     Zacks 1964; Smith 1975.
     """
+    need(weeks, "weeks", "week", *STEP, "entered", "converted")
     cells, starts, entered, converted = _by_week(weeks, funnel)
     floor = _watched_floor(cells, funnel)
     floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
@@ -98,6 +100,7 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     ``dispersion`` there; rows that it does not have take the usual one.
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
     """
+    need(weeks, "weeks", "week", *STEP, "entered", "converted")
     cells, starts, entered, converted = _by_week(weeks, funnel)
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
     since = np.arange(len(starts))
@@ -259,6 +262,8 @@ def explain_change(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     did not change has none. Where a step has no lead known, everything is missing, with [-1, 1]. Limits are quantiles
     of seeded Beta(k + .5, n - k + .5) draws of all rates. Sources: Das Gupta 1993; Shorrocks 2013.
     """
+    need(before, "before", *STEP)
+    need(after, "after", *STEP)
     if before[STEP].to_numpy().tolist() != after[STEP].to_numpy().tolist():
         raise ValueError("both periods need the same steps in the same order, one row each")
     k, n = np.stack([effective_counts(frame) for frame in (before, after)], axis=1)

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import NOT_RANKED, effective_counts
+from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import Array
 
 DRAWS = 2000
@@ -32,6 +34,7 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     where a manager has no leads, with [0, 1], or is not ranked, without limits.
     Source: Gelman et al., Bayesian Data Analysis, 5.3.
     """
+    need(rates, "rates", "manager", *STEP)
     columns = ["shrunken", "shrunken_lower", "shrunken_upper", "p_below"]
     found = pd.DataFrame(np.nan, index=range(len(rates)), columns=columns)
     floor = rates["floor"].to_numpy(dtype=float) if "floor" in rates else np.full(len(rates), np.nan)
@@ -52,6 +55,7 @@ def rank_intervals(rates: pd.DataFrame) -> pd.DataFrame:
 
     Adds ``rank`` (median), ``rank_lower``, ``rank_upper``; missing for managers without leads or not ranked.
     """
+    need(rates, "rates", "manager", *STEP)
     found = np.full((len(rates), 3), np.nan)
     judged = _judged(rates)
     for rows, draws in _draws_per_step(rates, 0):
@@ -77,6 +81,7 @@ def coaching_pairs(
     deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``; ``best`` is the teacher
     with the highest rate, in a swap often somebody else.
     """
+    need(rates, "rates", "manager", *STEP, "entered")
     named = rates.reset_index(drop=True)
     judged = _judged(named)
     drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}

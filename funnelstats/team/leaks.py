@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
@@ -39,6 +39,7 @@ def leak_sizes(
 
     Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
     """
+    need(rates, "rates", *STEP, "entered")
     if rates.duplicated(STEP).any():
         raise ValueError("one row per step is needed, got several; sum the counts first")
     frame = rates if "rate" in rates else conversion_rates(rates)
@@ -146,6 +147,7 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
     Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
     """
+    need(strata, "strata", "entered", "converted")
     attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
     if any(strata[column].nunique() > 1 for column in STEP if column in strata):
         raise ValueError("drivers are those of one step; filter the counts to one from_stage first")
