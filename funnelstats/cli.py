@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import project_root
+from funnelstats.config.folders import project_root
 from funnelstats.config.project import new_project
 from funnelstats.config.pseudonyms import ENDING, stated_name
 from funnelstats.reporting.console import progress, say

@@ -8,7 +8,8 @@ from bs4 import BeautifulSoup
 from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, project_root, read_funnel
+from funnelstats.config.folders import project_root
+from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, read_funnel
 from funnelstats.config.funnel import funnel as state
 from funnelstats.config.schema import KEYS_OF_KIND, KEYS_OF_TABLE, TABLES
 
@@ -159,6 +160,11 @@ REPLACED = [
     ('lead_id = "id", created_at', "created_at", "leads.columns.lead_id: must be stated"),
     ('= "created" }', "= 3 }", "leads.columns.created_at: must be the header of a column, or a list of them, got 3"),
     ('files = ["leads.csv"]', "", "leads.files: state either files or database with table or query"),
+    (
+        'files = ["leads.csv"]',
+        'files = ["leads.csv"]\nwatermark = "at"\nkey = "id"',
+        "leads.watermark: goes with key and database",
+    ),
     ('files = ["leads.csv"]', 'database = "env:CRM"', "leads.table: database goes with table or query"),
     (
         'files = ["leads.csv"]',
@@ -267,6 +273,7 @@ OF_LEADS = [
     ('encoding = "cp1521"', "encoding: must be an encoding of text, for example \"cp1251\", got 'cp1521'"),
     ('encoding = "base64"', "encoding: must be an encoding of text, for example \"cp1251\", got 'base64'"),
     ('timezone = "localtime"', "timezone: must be a name like \"Europe/Moscow\", got 'localtime'"),
+    ('key = "id"', "watermark: goes with key and database"),
     ('database = "env:CRM"\ntable = "deals"', "files: state either files or database with table or query"),
     ('table = "x"', "table: database goes with table or query"),
     ('query = "select 1"', "table: database goes with table or query"),

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import ibis
 import pandas as pd
 import pytest
 from projects import ENTRIES, FUNNEL, REPOSITORY, prepared, write
@@ -12,6 +13,7 @@ from projects import ENTRIES, FUNNEL, REPOSITORY, prepared, write
 from funnelstats import read_quality
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.files import read_database
+from funnelstats.importing.postgres import Kept
 from funnelstats.importing.prepare import prepare
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
@@ -174,3 +176,107 @@ def test_the_sample_from_a_server_is_the_sample_from_its_files(postgres, monkeyp
         pd.testing.assert_frame_equal(of_server, of_files)
     kept, counted = (read_quality(name).rows["rows_kept"].tolist() for name in ("files", "server"))
     assert counted == kept
+
+
+MARKED = """
+[leads]
+database = "env:CRM_URL"
+table = "people"
+columns = { lead_id = "id", created_at = "at" }
+
+[entries]
+database = "env:CRM_URL"
+table = "moves"
+watermark = "written"
+key = "no"
+columns = { lead_id = "lead", stage = "stage", entered_at = "at" }
+"""
+
+
+@pytest.fixture
+def moves(postgres, monkeypatch):
+    """A server with leads and their moves, which say when they were last written; two funnels read it, one whole."""
+    monkeypatch.setenv("CRM_URL", f"postgresql://tester@/postgres?host={postgres.con.info.host}")
+    run = postgres.con.execute
+    run("create table people as select n as id, date '2026-01-05' as at from generate_series(1, 40) as n")
+    run("create table moves (no int, lead int, stage text, at timestamp, written timestamptz, who text)")
+    run(
+        "insert into moves select n, n, 'lead', timestamp '2026-01-05 10:00', "
+        "timestamptz '2026-01-05 10:00+03' + n / 2 * interval '1 minute' from generate_series(1, 40) as n"
+    )
+    write(FUNNEL + MARKED, name="kept")
+    write(FUNNEL + MARKED.replace('watermark = "written"\nkey = "no"\n', ""), name="whole")
+    yield run
+    run("drop table people, moves")
+
+
+def both_prepared():
+    for name in ("kept", "whole"):
+        prepare(name)
+    kept, whole = (pd.read_parquet(Path("data", "processed", name, "entries.parquet")) for name in ("kept", "whole"))
+    order = ["lead_id", "stage", "entered_at"]
+    pd.testing.assert_frame_equal(*(rows.sort_values(order, ignore_index=True) for rows in (kept, whole)))
+    return whole
+
+
+LATER = "now() + interval '1 hour'"
+CHANGES = {
+    "nothing": "select 1",
+    "new rows": f"insert into moves select n, n - 47, 'met', '2026-02-01', {LATER} from generate_series(50, 51) as n",
+    "a row of an old day": f"insert into moves values (52, 5, 'met', '2026-01-06', {LATER})",
+    "a row with the last watermark": "insert into moves select 53, 6, 'met', '2026-02-01', max(written) from moves",
+    "a correction with it": "update moves set at = '2026-02-03' where no = 53",
+    "a correction": f"update moves set at = '2026-01-05 09:00', written = {LATER} where no = 7",
+    "a row that is another lead's": f"update moves set lead = 8, at = '2026-01-08', written = {LATER} where no = 9",
+    "a row without a watermark": "insert into moves values (54, 7, 'met', '2026-02-01', null)",
+    "a correction without a watermark": "update moves set at = '2026-02-02' where no = 54",
+    "removed rows": "delete from moves where no in (10, 40, 53)",
+    "a row written with an old watermark": "insert into moves values (55, 9, 'met', '2026-02-03', '2026-01-05')",
+    "all but one removed": "delete from moves where no > 1",
+}
+
+
+@pytest.mark.usefixtures("here")
+def test_whatever_was_written_since_kept_rows_and_newer_ones_are_all_rows(moves):
+    seen = [both_prepared()]
+    for change in CHANGES.values():
+        moves(change)
+        seen.append(both_prepared())
+    assert [len(rows) for rows in seen] == [40, 40, 42, 43, 44, 44, 44, 44, 45, 45, 42, 43, 1]
+
+
+@pytest.mark.usefixtures("here")
+def test_rows_below_the_watermark_are_not_fetched_again_unless_other_columns_are_read(moves):
+    def entered(lead):
+        prepare("kept")
+        rows = pd.read_parquet(Path("data", "processed", "kept", "entries.parquet"))
+        return str(rows.set_index("lead_id").loc[lead, "entered_at"])
+
+    assert entered("1") == "2026-01-05 07:00:00"
+    moves("update moves set at = '2026-01-07 10:00'")
+    assert (entered("1"), entered("40")) == ("2026-01-05 07:00:00", "2026-01-07 07:00:00")
+    write(FUNNEL + MARKED.replace('entered_at = "at"', 'entered_at = "at", manager = "who"'), name="kept")
+    assert entered("1") == "2026-01-07 07:00:00"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_key_that_names_several_rows_is_told(moves):
+    moves("update moves set no = 7 where no = 8")
+    told = r'^moves: 2 rows have the no "7"; state as key the columns that name one row$'
+    with pytest.raises(FunnelError, match=told):
+        prepare("kept")
+
+
+@pytest.mark.usefixtures("here", "moves")
+def test_pseudonyms_are_made_of_kept_rows_and_none_are_kept_beside_them():
+    prepare("kept")
+    prepare("kept.anonymous")
+    assert [path.as_posix() for path in Path("data").rglob("kept_*")] == [
+        "data/processed/kept/kept_raw_entries_0.parquet"
+    ]
+
+
+def test_rows_of_no_other_database_are_kept(tmp_path):
+    ibis.duckdb.connect(tmp_path / "crm.db").raw_sql("create table deals as select 1 as id").close()
+    with pytest.raises(FunnelError, match=r"^database duckdb://...: watermark: only rows of PostgreSQL are kept"):
+        read_database(f"duckdb://{tmp_path}/crm.db", "deals", ["id"], kept=Kept(tmp_path / "kept", "at", ("id",)))

@@ -1,4 +1,4 @@
-"""Folders that are locked or go with their process, so that none is left by a run that was killed."""
+"""A project's folders, and those that are locked or go with their process, so that no killed run leaves one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from funnelstats.config.errors import FunnelError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -28,6 +30,19 @@ The first folder goes with the week's last page, the second with the run.
 """
 PATIENCE = 100
 """Twentieths of a second that somebody waits for a lock without a word."""
+
+
+def project_root() -> Path:
+    """The nearest folder, here or above, that holds ``data/raw``; FUNNELSTATS_PROJECT may say where to begin."""
+    here = Path(os.environ.get("FUNNELSTATS_PROJECT", ".")).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "data" / "raw").is_dir():
+            return folder
+    raise FunnelError(f"no project here: neither {here} nor a folder above it holds data/raw")
+
+
+def processed_folder(name: str) -> Path:
+    return project_root() / "data" / "processed" / name
 
 
 @contextmanager

@@ -6,7 +6,6 @@ key, the offender and what would be right. ``docs/funnel_toml.md`` explains ever
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 import unicodedata
@@ -22,6 +21,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in
 from funnelstats.config.errors import FunnelError, suggestion, visible
+from funnelstats.config.folders import project_root
 from funnelstats.config.kinds import (
     EVERY_COLUMN,
     Clock,
@@ -260,15 +260,6 @@ class Funnel(Spec):
 def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
     """What a source states for a column, or for all of them."""
     return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
-
-
-def project_root() -> Path:
-    """The nearest folder, here or above, that holds ``data/raw``; FUNNELSTATS_PROJECT may say where to begin."""
-    here = Path(os.environ.get("FUNNELSTATS_PROJECT", ".")).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "data" / "raw").is_dir():
-            return folder
-    raise FunnelError(f"no project here: neither {here} nor a folder above it holds data/raw")
 
 
 def read_funnel(name: str) -> Funnel:

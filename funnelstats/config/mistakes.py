@@ -154,6 +154,8 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
         yield "table: database goes with table or query"
     if "table" in source and "query" in source:
         yield "query: state either table or query"
+    if len({"watermark", "key"} & {*source}) == 1 or ("watermark" in source and "database" not in source):
+        yield "watermark: goes with key and database"
     if re.search(r"://[^@]*:[^@]*@|[?&;](password|pwd)=", str(source.get("database", "")), re.IGNORECASE):
         yield 'database: no password in a file; name an environment variable instead: "env:CRM_URL"'
     for key, tables in KEYS_OF_TABLE.items():

@@ -67,6 +67,8 @@ class Source(FileKeys):
     database: str | None = None
     table: str | None = None
     query: str | None = None
+    watermark: str | None = None
+    key: Texts = ()
     timezone: Zone | None = None
     columns: dict[str, HeaderName]
     attributes: dict[str, HeaderName] = {}

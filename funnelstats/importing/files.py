@@ -38,7 +38,7 @@ from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_csv
 from funnelstats.importing.json_rows import read_json
 from funnelstats.importing.packed import ZIP, unpacked
-from funnelstats.importing.postgres import read_postgres
+from funnelstats.importing.postgres import Kept, read_postgres
 from funnelstats.importing.sql import Into, quoted
 from funnelstats.importing.workbooks import read_xlsx
 
@@ -238,11 +238,17 @@ def _named_columns(path: Path, columns: Sequence[str], wanted: Sequence[str] | N
 
 
 def read_database(
-    address: str, table: str | None, wanted: Sequence[str], query: str | None = None, into: Into | None = None
+    address: str,
+    table: str | None,
+    wanted: Sequence[str],
+    query: str | None = None,
+    into: Into | None = None,
+    kept: Kept | None = None,
 ) -> Read:
     """The wanted columns of a table or a query behind an ibis URL, or one named by ``env:VARIABLE``.
 
-    The address may hold a password: no error of this function holds it. Rows of PostgreSQL may go ``into`` the engine.
+    The address may hold a password: no error of this function holds it. Rows of PostgreSQL may go ``into`` the engine,
+    and those that are ``kept`` are not fetched again.
     """
     variable = address.removeprefix("env:")
     named = address if address.startswith("env:") else f"{address.partition('://')[0]}://..."
@@ -254,7 +260,9 @@ def read_database(
     try:
         if url.startswith(("postgres://", "postgresql://")):
             behind = quoted(name) if query is None else f"(\n{query.rstrip().rstrip(';')}\n)"
-            return read_postgres(url, behind, name, wanted, into, f"database {named}: cannot {doing}")
+            return read_postgres(url, behind, name, wanted, into, f"database {named}: cannot {doing}", kept)
+        if kept:
+            raise FunnelError(f"database {named}: watermark: only rows of PostgreSQL are kept; leave it out")
         # DuckDB makes an empty file where none of this name is, unless it may only read.
         only = {"read_only": True} if url.startswith("duckdb://") else {}
         con = ibis.connect(url, **only)

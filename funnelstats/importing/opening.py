@@ -16,12 +16,12 @@ import pandas as pd
 
 from funnelstats.config.dates import month_days, parse_day, week_days
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.config.folders import RUN_FOLDER
-from funnelstats.config.funnel import Funnel, project_root, read_funnel
+from funnelstats.config.folders import RUN_FOLDER, processed_folder, project_root
+from funnelstats.config.funnel import Funnel, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
 from funnelstats.importing.facts import FURTHER_ROWS, reason_on_page
-from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint, processed_folder
+from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint
 from funnelstats.importing.table_facts import usual_days
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import CHUNK, Read, cell_text, chosen_columns, composed, text_rows
-from funnelstats.importing.sql import Into, quoted
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from funnelstats.config.errors import FunnelError, visible
+from funnelstats.importing.cells import CHUNK, ROW, EngineRows, Read, cell_text, chosen_columns, composed, text_rows
+from funnelstats.importing.sql import Connection, Into, names, quoted, single, text
+
+if TYPE_CHECKING:
+    import psycopg
 
 TEXT_OF = {
     "timestamp": "replace({}::text, ' ', 'T')",
@@ -20,12 +28,37 @@ TEXT_OF = {
 NO_ANSWER = "see that the URL names a server that can be reached, a database, a user and the right password"
 
 
-def read_postgres(url: str, rows: str, name: str, wanted: Sequence[str], into: Into | None, failed: str) -> Read:
+class Kept(NamedTuple):
+    """Where the rows of the last preparation lie, and the columns that say which were written since."""
+
+    path: Path
+    watermark: str
+    key: tuple[str, ...]
+
+
+class ServerRows(NamedTuple):
+    """What may stand behind FROM, and of each wanted column the SQL of its text."""
+
+    con: psycopg.Connection[Any]
+    rows: str
+    texts: dict[str, str]
+
+    def fetch(self, into: Into | None, where: str = "TRUE") -> tuple[pa.Table, EngineRows | None]:
+        with self.con.cursor(name="found") as cursor:
+            cursor.itersize = CHUNK
+            cursor.execute(f"SELECT {', '.join(self.texts.values())} FROM {self.rows} AS found WHERE {where}")
+            numbered = ([number, *map(cell_text, row)] for number, row in enumerate(cursor, start=1))
+            return text_rows(numbered, [*self.texts], [*self.texts], into)
+
+
+def read_postgres(
+    url: str, rows: str, name: str, wanted: Sequence[str], into: Into | None, failed: str, kept: Kept | None = None
+) -> Read:
     """The wanted columns of what may stand behind FROM: a table in quotes, or a query in brackets.
 
-    ``name`` is that of the rows in messages. They come a chunk at a time, and go ``into`` the engine. Raises
-    FunnelError: that it ``failed``, and what the server says; where there is no connection that is left out, as it
-    may hold the password.
+    ``name`` is that of the rows in messages. They come a chunk at a time, and go ``into`` the engine; those that are
+    ``kept`` do not come again. Raises FunnelError: that it ``failed``, and what the server says; where there is no
+    connection that is left out, as it may hold the password.
     """
     import psycopg
 
@@ -35,6 +68,8 @@ def read_postgres(url: str, rows: str, name: str, wanted: Sequence[str], into: I
     try:
         with psycopg.connect(address) as con:
             con.read_only = True
+            # All queries see the rows of one moment.
+            con.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             con.execute("SET LOCAL TimeZone = 'UTC'")
             con.execute("SET LOCAL DateStyle = 'ISO'")
             if schema:
@@ -44,17 +79,65 @@ def read_postgres(url: str, rows: str, name: str, wanted: Sequence[str], into: I
                 cursor.execute(f"SELECT * FROM {rows} AS found")
                 stored = cursor.description or []
             header = [composed(column.name) for column in stored]
-            chosen = chosen_columns(Path(name), header, wanted)
-            texts = []
-            for column in (stored[header.index(each)] for each in chosen):
+            texts = {}
+            for each in chosen_columns(Path(name), header, wanted):
+                column = stored[header.index(each)]
                 kind = con.adapters.types.get(column.type_code)
-                texts.append(TEXT_OF.get(kind.name if kind else "", "{}::text").format(quoted(column.name)))
-            with con.cursor(name="found") as cursor:
-                cursor.itersize = CHUNK
-                cursor.execute(f"SELECT {', '.join(texts)} FROM {rows} AS found")
-                numbered = ([number, *map(cell_text, row)] for number, row in enumerate(cursor, start=1))
-                columns, in_engine = text_rows(numbered, chosen, chosen, into)
+                texts[each] = TEXT_OF.get(kind.name if kind else "", "{}::text").format(quoted(column.name))
+            found = ServerRows(con, rows, texts)
+            in_engine: EngineRows | None
+            if kept and into:
+                columns, in_engine = _with_kept(
+                    found, name, into, kept, quoted(stored[header.index(kept.watermark)].name)
+                )
+            else:
+                columns, in_engine = found.fetch(into)
             return Read(columns, [], "database table", header, in_engine)
     except psycopg.Error as error:
         said = error.diag.message_primary or f"{type(error).__name__}; {NO_ANSWER}"
     raise FunnelError(f"{failed}: {said}")
+
+
+def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) -> tuple[pa.Table, EngineRows]:
+    """All rows in the order of their key, of which only those from the last watermark on are fetched.
+
+    Where then not as many are there as the server has, all are fetched: some were removed, or written with an old
+    watermark. They stay in a table called like the file to keep, whose comment says what it holds, and up to where.
+    """
+    engine, fetched = into
+    table, keys, server = kept.path.stem, names(kept.key), found.con.info
+    number, until = found.con.execute(f"SELECT count(*), max({mark})::text FROM {found.rows} AS found").fetchall()[0]
+    holds = json.dumps([server.host, server.port, server.dbname, found.rows, found.texts, kept.watermark, kept.key])
+    before, last = _held(kept.path)
+    newer = f"{mark} >= {text(last)} OR {mark} IS NULL"
+    for where in (newer, "TRUE") if last and before == holds else ("TRUE",):
+        columns, _there = found.fetch(into, where)
+        rows = f"FROM {fetched}"
+        if where == newer:
+            rows += f" UNION ALL BY NAME FROM {text(str(kept.path))} ANTI JOIN {fetched} USING ({keys})"
+        numbered = f"SELECT row_number() OVER (ORDER BY {keys}) AS {ROW}, * EXCLUDE ({ROW}) FROM ({rows})"
+        engine.execute(f"CREATE OR REPLACE TABLE {table} AS {numbered}")
+        if single(engine, f"SELECT count(*) FROM {table}") == number:
+            break
+        engine.execute(f"DROP TABLE {fetched}")
+    several = f"SELECT {keys}, count(*) AS rows FROM {table} GROUP BY ALL HAVING rows > 1 ORDER BY ALL LIMIT 1"
+    for *values, rows in engine.execute(several).fetchall():
+        same = ", ".join(f'{column} "{visible(value)}"' for column, value in zip(kept.key, values, strict=True))
+        raise FunnelError(f"{name}: {rows} rows have the {same}; state as key the columns that name one row")
+    engine.execute(f"COMMENT ON TABLE {table} IS {text(json.dumps([holds, until]))}")
+    return columns, EngineRows(f"FROM {table}", number)
+
+
+def _held(path: Path) -> tuple[str, str]:
+    """What the kept rows are of, and their last watermark; empty where none are kept."""
+    if not path.exists():
+        return "", ""
+    holds, until = json.loads((pq.read_metadata(path).metadata or {})[b"kept"])
+    return holds, until or ""
+
+
+def keep_rows(engine: Connection, folder: Path) -> None:
+    """Write what the next preparation need not fetch again."""
+    for table, kept in engine.execute("SELECT table_name, comment FROM duckdb_tables() WHERE comment != ''").fetchall():
+        target = text(str(folder / f"{table}.parquet"))
+        engine.execute(f"COPY {table} TO {target} (FORMAT parquet, KV_METADATA {{kept: {text(kept)}}})")

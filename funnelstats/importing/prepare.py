@@ -17,14 +17,15 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion
-from funnelstats.config.folders import own_folder, remove_leftovers
-from funnelstats.config.funnel import Funnel, project_root, read_funnel
+from funnelstats.config.folders import own_folder, processed_folder, project_root, remove_leftovers
+from funnelstats.config.funnel import Funnel, read_funnel
 from funnelstats.config.pseudonyms import project_key, pseudonym, stated_name
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_table
 from funnelstats.importing.cell_facts import doubtful_units
 from funnelstats.importing.cells import PLACE
 from funnelstats.importing.facts import FURTHER_ROWS
+from funnelstats.importing.postgres import keep_rows
 from funnelstats.importing.source_rows import Files
 from funnelstats.importing.sql import Columns, Connection, columns_in, engine, quoted, text
 from funnelstats.importing.table_facts import odd_facts
@@ -48,7 +49,7 @@ def prepare(name: str) -> bool:
     with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
         stated = funnel if name == stated_name(name) else read_funnel(stated_name(name))
         report, aside = canonical_tables(con, stated, files, shown=funnel)
-        _publish(con, room, folder, aside, {**made_from, **report})
+        _publish(con, room, folder, aside, {**made_from, **report}, keep=stated is funnel)
     return True
 
 
@@ -106,21 +107,21 @@ def _hide_names(con: Connection, tables: Columns, funnel: Funnel) -> None:
             con.unregister("known")
 
 
-def processed_folder(name: str) -> Path:
-    return project_root() / "data" / "processed" / name
-
-
 def rows_in_order(table: str) -> str:
     """The query of a canonical table's rows, as they stood in its sources."""
     return f"SELECT * EXCLUDE ({PLACE}) FROM {table} ORDER BY {PLACE}"
 
 
-def _publish(con: Connection, room: Path, folder: Path, aside: pd.DataFrame, report: dict[str, Any]) -> None:
+def _publish(
+    con: Connection, room: Path, folder: Path, aside: pd.DataFrame, report: dict[str, Any], *, keep: bool
+) -> None:
     """Everything in a hidden folder first, which then takes the place of the old one."""
     part, before = room / "new", room / "before"
     part.mkdir(mode=0o700)
     for table in report["tables"]:
         con.execute(f"COPY ({rows_in_order(table)}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
+    if keep:
+        keep_rows(con, part)
     aside.to_parquet(part / "set_aside.parquet", index=False)
     (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     try:

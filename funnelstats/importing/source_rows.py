@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
+from funnelstats.config.folders import processed_folder
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KEYS_OF_KIND, ROW_NUMBER, TABLES
 from funnelstats.config.sources import FileKeys, Join, Source
@@ -18,6 +19,7 @@ from funnelstats.importing.facts import code_of, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_frame, read_source_file
 from funnelstats.importing.lead_keys import id_form
 from funnelstats.importing.mapping import NUMBER
+from funnelstats.importing.postgres import Kept
 from funnelstats.importing.sql import Connection, columns_in, columns_of, names, quoted, single, text
 from funnelstats.importing.workbooks import XLSX_1904
 
@@ -41,8 +43,11 @@ def read_source(
     wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
     needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
     if source.database:
-        stored = source.table or "query"
-        read = read_database(source.database, source.table, wanted, source.query, (con, f"{own}_0"))
+        stored, kept = source.table or "query", None
+        if source.watermark:
+            kept = Kept(processed_folder(funnel.name) / f"kept_{own}.parquet", source.watermark, source.key)
+            wanted = sorted({*wanted, source.watermark, *source.key})
+        read = read_database(source.database, source.table, wanted, source.query, (con, f"{own}_0"), kept)
         reads = [SourceFile(Path(stored), stored, read)]
     elif isinstance(frame := files[source.files[0]], pa.Table):
         reads = [SourceFile(Path(table), table, read_frame(frame, table, wanted))]

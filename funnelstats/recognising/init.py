@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import project_root
+from funnelstats.config.folders import project_root
 from funnelstats.recognising.export import Export, export_of
 from funnelstats.recognising.parts import readable, sheets_of
 from funnelstats.recognising.sources import Ask

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from funnelstats.config.dates import parse_day
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.folders import locked
-from funnelstats.config.funnel import Funnel, project_root
+from funnelstats.config.folders import locked, project_root
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, day, number, percent, spoken, step_name
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS

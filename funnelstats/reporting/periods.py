@@ -22,7 +22,8 @@ from funnelstats.config.dates import (
     week_of,
 )
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.config.funnel import Funnel, project_root
+from funnelstats.config.folders import project_root
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.config.words import label as label_of

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from funnelstats.config.dates import week_of
-from funnelstats.config.funnel import project_root
+from funnelstats.config.folders import project_root
 from funnelstats.config.schema import KNOWN_ON, TABLES
 
 VERDICT_TABLES = ("team", "managers")
