@@ -84,6 +84,11 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     """The journeys with contacted_at and contacted_on: the episode's first contact by people, null if none.
 
     Never before the first stage entry; contacts after the episode's end are none of it. None without contacts.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> firsts.filter(firsts.contacted_at.isnull()).lead_id.nunique().to_pandas()
+    359
     """
     if touches is None:
         return None
@@ -113,6 +118,13 @@ def hours_to_contact(
     columns of the leads; ``entered_between`` holds the first and last date of coming in.
 
     Returns *by, clock ("calendar", "working"), hours, contacted, waiting.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> fs.contacts.hours_to_contact(firsts, spec, day).head(2)
+          clock  hours  contacted  waiting
+    0  calendar      0          0        8
+    1  calendar      1       1195        6
     """
     if firsts is not None:
         need(firsts, "firsts", "place", "reached_at", "reached_on", "contacted_at", "contacted_on", lazy=True)
@@ -181,6 +193,13 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
 
     Returns to_stage, landmark_days, contacted (bool), entered, converted, too_recent: every combination that has a
     lead.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> fs.contacts.landmark_counts(firsts, spec, day).head(2)
+      to_stage  landmark_days  contacted  entered  converted  too_recent
+    0      met              1      False     1884       1733         162
+    1      met              1       True      451        411          30
     """
     if firsts is None:
         shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
