@@ -54,7 +54,7 @@ bench: .venv/ready  ## preparing, counting and growth beside the same by hand; d
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --no-emit-index-url --generate-hashes \
-		--python-version 3.11 --extra test pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra lab --extra test pyproject.toml -o requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

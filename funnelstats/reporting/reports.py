@@ -210,8 +210,9 @@ def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None
     html = page_html(notebook, title=job.title, language=job.language, links=job.links)
     if found := faults(html, notebook):
         raise ValueError("; ".join(found))
-    # The run ends its pages by this signal, but never between two renamings.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    # The run ends its pages by this signal, but never between two renamings; Windows ends them at any moment.
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     publish(job.target, html, tables, executed.parent)
     said = {"verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
     return {"tables": list(tables), "digest": _digest(job.target), **said}

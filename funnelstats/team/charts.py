@@ -41,6 +41,9 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
     Takes ``conversion_rates`` of ``step_counts`` by week, and the frame of ``since_when``: a step that fell comes
     first and large, with the day from which on it was lower, and its rates before and since. Weeks whose leads still
     have time are grey.
+
+    >>> fs.team.trend_chart(fs.conversion_rates(leak.weeks), spec)
+    <Chart: week from_stage to_stage entered rate ci_lower ci_upper…>
     """
     known = weeks[weeks["entered"] > 0]
     if known.empty:
