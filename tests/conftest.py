@@ -92,6 +92,20 @@ def drawn(monkeypatch):
     return kept
 
 
+def pytest_collection_modifyitems(items):
+    """A loop over random histories runs on DuckDB with every seed, on the other engines with the first one."""
+    seen = set()
+
+    def is_wanted(item):
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        if "seed" not in given or given.get("con", "duckdb") == "duckdb":
+            return True
+        loop = (item.function, given["con"])
+        return not (loop in seen or seen.add(loop))
+
+    items[:] = filter(is_wanted, items)
+
+
 def pytest_collection_finish():
     """What is imported by now stays: Python need not look through it for garbage again and again."""
     gc.freeze()

@@ -34,7 +34,7 @@ def moves_of(*paths):
 
 
 def values_of(con, entries, leads, payments):
-    lazy = journeys(table(con, entries_frame(entries)), FUNNEL)
+    lazy = journeys(table(con, entries_frame(entries)), FUNNEL).cache()
     values = lead_values(lazy, FUNNEL, LATER, leads_of(con, leads), payments_of(con, payments))
     return con.create_table("values", values, overwrite=True)
 

@@ -100,7 +100,7 @@ def test_rates_with_bad_cells_are_those_of_the_clean_export():
     for rows in (clean, spoilt):
         export(rows, lines)
         funnel, tables = open_funnel(NAME)
-        paths = journeys(tables.entries, funnel)
+        paths = journeys(tables.entries, funnel).cache()
         counted.append(step_counts(paths, funnel, parse_day("2026-06-30"), by=["manager"]))
     assert counted[0].equals(counted[1])
     assert len(cells()) > 20

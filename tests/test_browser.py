@@ -7,7 +7,6 @@ import nbformat
 import pandas as pd
 import pytest
 from backends import funnel_of
-from projects import PAGES
 from test_pages_read_well import CUT_WORDS
 
 from funnelstats.core.conversion import conversion_rates
@@ -250,35 +249,3 @@ def test_no_word_of_the_page_of_all_weeks_is_cut(browser, tmp_path, width) -> No
     assert older.count() > 0
     assert older.first.is_visible() == (width > 768)
     page.close()
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Every kind of page, made of its notebook's outputs as they were committed."""
-    folder = tmp_path_factory.mktemp("pages")
-    for notebook in PAGES:
-        read = nbformat.read(notebook, as_version=4)
-        (folder / f"{notebook.stem}.html").write_text(page_html(read, title=notebook.stem), encoding="utf-8")
-    return folder
-
-
-@pytest.mark.parametrize("name", [path.stem for path in PAGES])
-def test_every_kind_of_page_fits_a_desk_a_phone_and_paper(browser, pages, name) -> None:
-    path = pages / f"{name}.html"
-    heard = []
-    context = browser.new_context()
-    page = context.new_page()
-    page.on("request", lambda asked: heard.append(asked.url[:80]))
-    page.on("console", lambda message: heard.append(message.text))
-    page.goto(path.as_uri())
-    for width, media in ((1440, "screen"), (390, "screen"), (688, "print")):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(media=media)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (width, media)
-        if width == 1440 and name != "leaks":  # an analyst's page, its tables show all there is
-            assert page.eval_on_selector_all(".fs-scroll", TOO_WIDE) == []
-    assert heard == [path.as_uri()[:80]]
-    headings = page.eval_on_selector_all("h1, h2, h3, h4", "all => all.map(one => Number(one.tagName[1]))")
-    assert headings[0] == 1
-    assert all(after <= before + 1 for before, after in pairwise(headings))
-    context.close()

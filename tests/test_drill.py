@@ -50,7 +50,9 @@ def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
 @pytest.mark.parametrize("seed", range(3))
 def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
     frame = random_entries(seed, STAGES, leads=300)
-    leads = own_rows(cell_leads(journeys(table(con, frame), FUNNEL), FUNNEL, AS_OF, entered_between=WINDOW), "Boris")
+    leads = own_rows(
+        cell_leads(journeys(table(con, frame), FUNNEL).cache(), FUNNEL, AS_OF, entered_between=WINDOW), "Boris"
+    )
     assert list(leads) == LEADS
     days = leads["days"].astype(object).where(leads["days"].notna(), None)
     dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)

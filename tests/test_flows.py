@@ -36,14 +36,14 @@ def test_every_stage_appears_for_each_manager_with_anything_to_count(duckdb):
 
 def test_an_end_that_no_lead_came_to_is_not_known_and_one_of_another_week_is_none(duckdb):
     rows = [("a", "lead", "2026-01-05", "Anna"), ("b", "lead", "2026-02-05", "Boris"), ("b", "lost", "2026-02-09")]
-    paths = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    paths = journeys(table(duckdb, entries_frame(rows)), FUNNEL).cache()
     flow = with_known_ends(stage_flow(paths, FUNNEL, *WEEK), paths)
     assert flow["lost"].tolist() == [0, 0, 0]
     assert flow["nurture"].isna().all()
 
 
 def test_an_empty_period_is_all_zeros_and_a_reversed_one_is_refused(con):
-    lazy = journeys(table(con, entries_frame([])), FUNNEL)
+    lazy = journeys(table(con, entries_frame([])), FUNNEL).cache()
     assert stage_flow(lazy, FUNNEL, *WEEK)[FLOW].to_numpy().sum() == 0
     with pytest.raises(FunnelError, match="start must not be after its end"):
         stage_flow(lazy, FUNNEL, *reversed(WEEK))
@@ -93,7 +93,7 @@ def test_what_is_still_there_are_the_open_leads_of_each_owner(duckdb, seed):
 def test_flow_equals_a_loop_over_random_histories(con, seed):
     frame = _mostly_open(random_entries(seed, STAGES, leads=100, undated=15))
     start, end = date(2026, 1, 30), date(2026, 2, 25)
-    found = stage_flow(journeys(table(con, frame), RANDOM), RANDOM, start, end, by=["manager"])
+    found = stage_flow(journeys(table(con, frame), RANDOM).cache(), RANDOM, start, end, by=["manager"])
     some = found[found[FLOW].sum(axis=1) > 0]
     assert {row[:2]: row[2:] for row in rows_of(some)} == looped_flow(episodes_of(frame, STAGES), RANDOM, start, end)
     assert found[FLOW].sum().min() > 0

@@ -183,7 +183,7 @@ def test_flags_are_yes_no_and_unknown_and_nurtured_is_no_unless_said(con):
 
 
 def test_an_export_without_channel_campaign_and_amount_has_them_missing(con):
-    paths = journeys(table(con, entries_frame([("a", "lead", "2026-02-01")])), FUNNEL)
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-02-01")])), FUNNEL).cache()
     people = table(con, leads_frame([{"lead_id": "a"}]), LEADS, "leads").select("lead_id", "manager")
     frame = state_counts(handed_over(paths, people, FUNNEL, AS_OF, MARCH), ["channel", "campaign"])
     assert frame[["channel", "campaign", "leads", "without_amount"]].to_numpy().tolist() == [[MISSING, MISSING, 1, 1]]
@@ -413,7 +413,7 @@ def test_wins_and_tickets_equal_a_loop(con, seed):
 def test_money_of_wins_without_payments_is_unknown_and_tickets_are_none(con):
     rows = [("a", "paid", "2026-02-01", "Anna")]
     people = table(con, leads_frame([{"lead_id": "a"}]), LEADS, "leads").select("lead_id")
-    paths = journeys(table(con, entries_frame(rows)), FUNNEL)
+    paths = journeys(table(con, entries_frame(rows)), FUNNEL).cache()
     won = wins(paths, people, None, FUNNEL, AS_OF, MARCH)
     unknown = pytest.approx(np.nan, nan_ok=True)
     assert won_counts(won).to_dict("records") == [{"won": 1, "paying": unknown, "paid": unknown}]
@@ -445,7 +445,7 @@ def test_filled_records_equal_a_loop_over_the_leads_that_wait_at_a_stage(con, se
 
 
 def test_needs_nobody_stated_give_an_empty_table_and_unknown_ones_an_error(con):
-    paths = journeys(table(con, entries_frame([("a", "lead", "2026-02-01")])), FUNNEL)
+    paths = journeys(table(con, entries_frame([("a", "lead", "2026-02-01")])), FUNNEL).cache()
     people = table(con, leads_frame([{"lead_id": "a"}]), LEADS, "leads")
     assert record_counts(paths, people, FUNNEL, AS_OF).columns.tolist() == [
         *("stage", "field", "manager", "entered", "converted")

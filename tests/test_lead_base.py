@@ -76,7 +76,7 @@ def base(con):
     )
     contacts = contacts_of(con, [("a", "2026-05-01"), ("c", "2026-06-30"), ("c", "2026-06-30"), ("e", "2026-03-31")])
     values = con.create_table(
-        "values", lead_values(journeys(entries, FUNNEL), FUNNEL, QUARTER[1], leads), overwrite=True
+        "values", lead_values(journeys(entries, FUNNEL).cache(), FUNNEL, QUARTER[1], leads), overwrite=True
     )
     return leads, entries, contacts, values
 

@@ -227,7 +227,7 @@ def test_money_and_ages_equal_a_loop_over_random_histories(con, seed):
 def test_large_amounts_keep_their_variance(con):
     rows = [(lead, "lead", "2026-01-05") for lead in "abc"]
     payments = payments_of(con, [("a", "2026-01-06", 1e9), ("b", "2026-01-06", 1e9 + 1), ("c", "2026-01-06", 1e9 + 2)])
-    values = lead_values(journeys(table(con, entries_frame(rows)), FUNNEL), FUNNEL, LATER, None, payments)
+    values = lead_values(journeys(table(con, entries_frame(rows)), FUNNEL).cache(), FUNNEL, LATER, None, payments)
     assert money_counts(values)["deal_var"].tolist() == pytest.approx([1.0])
 
 
@@ -254,7 +254,7 @@ def test_amounts_by_stage_equal_a_loop_over_random_histories(con, seed):
             for name in ("entered",) * (stay[0] >= start) + (fate,):
                 expected[stage][name] += 1
                 expected[stage][f"{name}_amount"] += amount
-    lazy = journeys(table(con, entries, name="entries"), RANDOM)
+    lazy = journeys(table(con, entries, name="entries"), RANDOM).cache()
     found = stage_amounts(lazy, table(con, frame, WORTH, "worth"), RANDOM, (start, end)).set_index("stage")
     for stage in STAGES[:-1]:
         assert {name: found.at[stage, name] for name in (*FATES, *AMOUNTS, "without_amount")} == {
@@ -270,7 +270,7 @@ def test_amounts_by_stage_equal_a_loop_over_random_histories(con, seed):
 
 def test_an_amount_that_no_record_holds_is_missing_and_of_nobody_it_is_nothing(con):
     rows = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-06"), ("b", "met", "2026-01-07")]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL).cache()
     january = (date(2026, 1, 1), date(2026, 1, 31))
     worth = table(con, pd.DataFrame({"lead_id": ["a", "b"], "amount": [7.0, None]}), WORTH, "worth")
     found = stage_amounts(lazy, worth, FUNNEL, january).set_index("stage")

@@ -43,7 +43,7 @@ def test_a_lead_is_its_owners_of_now_and_where_that_is_blank_its_owners_at_the_s
     ]
     leads = [("a", "Anna", None, None), ("b", None, None, None)]
     assert own(duckdb, entries, leads)["lead_id"].tolist() == ["b", "a"]
-    paths = journeys(table(duckdb, entries_frame(entries)), PLAIN)
+    paths = journeys(table(duckdb, entries_frame(entries)), PLAIN).cache()
     bare = table(duckdb, pd.DataFrame({"lead_id": ["a", "b"]}), ibis.schema({"lead_id": "string"}), "bare")
     found = {
         who: own_rows(open_leads(paths, bare, None, PLAIN, AS_OF), who)["lead_id"].tolist() for who in ("Vera", "Boris")
@@ -82,7 +82,7 @@ def test_wins_are_own_leads_that_reached_the_last_stage_in_the_period(con):
         ("c", "paid", "2026-01-12"),
     ]
     leads = [("a", "Anna", None, 7.0), ("b", "Anna", None, None), ("c", "Boris", None, None)]
-    paths = journeys(table(con, entries_frame(entries)), PLAIN)
+    paths = journeys(table(con, entries_frame(entries)), PLAIN).cache()
     known = table(con, pd.DataFrame(leads, columns=list(LEADS)), LEADS, "leads")
     found = own_rows(leads_won(paths, known, PLAIN, (date(2026, 1, 6), date(2026, 1, 12))), "Anna")
     assert found.columns.tolist() == WON

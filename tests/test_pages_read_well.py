@@ -1,28 +1,36 @@
-"""The sample's pages in both languages: short, in the reader's words, nothing said twice, legible on every screen."""
+"""The sample's pages in both languages: short, in the reader's words, nothing said twice, legible on every screen,
+and telling nobody's secrets."""
 
 import re
 from collections import Counter
+from html import unescape
 from pathlib import Path
+from zipfile import ZipFile
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
+from funnelstats import weekly
+from funnelstats.config.dates import week_days
 from funnelstats.config.funnel import read_funnel
 from funnelstats.config.schema import TABLES
+from funnelstats.importing.opening import open_funnel
 from funnelstats.page.sections import page_name
 from funnelstats.reporting.reports import Job, render_many
 
 ROOT = Path(__file__).parents[1]
+WEEK = "2026-W26"
 PAGES = {
-    "weekly": {"week": "2026-W26"},
-    "manager": {"week": "2026-W26", "manager": "Иванов"},
+    "weekly": {"week": WEEK},
+    "manager": {"week": WEEK, "manager": "Иванов"},
     "data_check": {},
     "closed_loop": {"month": "2026-06"},
     "refusals": {"month": "2026-06"},
     "roi": {"quarter": "2026-Q2"},
     "plan": {"deals": 1000, "by": "2026-09-30"},
-    "leaks": {"week": "2026-W26", "step": "contracted"},
+    "leaks": {"week": WEEK, "step": "contracted"},
     "counted": {},
 }
 LANGUAGES = ("en", "ru")
@@ -42,18 +50,19 @@ JARGON = {
 
 @pytest.fixture(scope="module")
 def folder(sample_project):
-    """Every kind of page in every language, each language in a folder of its own."""
+    """Every kind of page in every language, each language in a folder of its own; in English of two managers."""
     reports = sample_project / "reports" / "sample"
+    asked = [(language, name, name, given) for language in LANGUAGES for name, given in PAGES.items()]
+    asked.append(("en", "oneill", "manager", PAGES["manager"] | {"manager": "O'Neill"}))
     jobs = [
         Job(
-            ROOT / "notebooks" / f"{name}.ipynb",
+            ROOT / "notebooks" / f"{notebook}.ipynb",
             {"funnel": "sample", "language": language, **given},
             reports / language / f"{name}.html",
             "Страница" if language == "ru" else "Page",
             language=language,
         )
-        for language in LANGUAGES
-        for name, given in PAGES.items()
+        for language, name, notebook, given in asked
     ]
     failed = [(job.job.target, job.reason) for job in render_many(jobs) if job.state != "made"]
     assert failed == []
@@ -261,40 +270,42 @@ SCREENS = ((390, 844), (768, 1024), (1440, 900))
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_legible_on_every_screen(browser, folder, name):
+def test_a_page_is_legible_on_every_screen_and_in_the_dark(browser, folder, name):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe absent").Axe()
-    for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme, bypass_csp=True)
-        opened = context.new_page()
-        opened.goto((folder / "en" / f"{name}.html").as_uri())
-        for width, height in SCREENS:
-            opened.set_viewport_size({"width": width, "height": height})
-            where = (name, scheme, width)
-            if name not in ("counted", "data_check") and scheme == "light" and width != 768:
-                words, end = opened.evaluate(FIRST_BLOCK)
-                assert words <= FIRST_SCREEN, where
-                assert end <= height, where
-            assert opened.evaluate(TALL_BOXES) == 0, where
-            assert opened.evaluate(SMALL_TEXT) == 0, where
-            assert opened.evaluate(SIDEWAYS) == [], where
-            assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), where
-            found = axe.run(opened).response["violations"]
-            told = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
-            assert told == [], where
-        context.close()
+
+    def faults():
+        found = axe.run(opened).response["violations"]
+        return [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found]
+
+    context = browser.new_context(bypass_csp=True)
+    opened, heard, address = context.new_page(), [], (folder / "en" / f"{name}.html").as_uri()
+    opened.on("request", lambda asked: heard.append(asked.url))
+    opened.on("console", lambda message: heard.append(message.text))
+    opened.goto(address)
+    assert heard == [address]
+    for width, height in SCREENS:
+        opened.set_viewport_size({"width": width, "height": height})
+        if name not in ("counted", "data_check") and width != 768:
+            words, end = opened.evaluate(FIRST_BLOCK)
+            assert words <= FIRST_SCREEN, width
+            assert end <= height, width
+        assert opened.evaluate(TALL_BOXES) == 0, width
+        assert opened.evaluate(SMALL_TEXT) == 0, width
+        assert opened.evaluate(SIDEWAYS) == [], width
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        assert faults() == [], width
+    # nothing but colours changes
+    opened.emulate_media(color_scheme="dark")
+    assert faults() == []
+    context.close()
 
 
-def test_no_page_is_wider_than_a_phone(browser, page):
-    opened = browser.new_page(viewport={"width": 360, "height": 800})
-    opened.goto(page[-1].as_uri())
-    assert opened.evaluate("document.documentElement.scrollWidth") == 360
-    opened.close()
-
-
-def test_a_desk_has_room_for_every_table(browser, page):
+def test_no_page_is_wider_than_a_phone_and_a_desk_has_room_for_every_table(browser, page):
     _language, name, path = page
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
+    opened = browser.new_page(viewport={"width": 360, "height": 800})
     opened.goto(path.as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth") == 360
+    opened.set_viewport_size({"width": 1440, "height": 900})
     opened.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
     wide = "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
     # an analyst's page shows all there is
@@ -309,6 +320,7 @@ def test_on_paper_the_first_sheet_is_full_no_word_is_cut_and_nothing_asks_for_in
     opened.goto((folder / "en" / f"{name}.html").as_uri())
     assert opened.evaluate(FIRST_BREAK, A4["height"]) >= 2 / 3 * A4["height"]
     assert opened.evaluate(CUT_WORDS) == []
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shown = "[...document.querySelectorAll('input')].filter(field => getComputedStyle(field).display !== 'none').length"
     assert opened.evaluate(shown) == 0
     opened.close()
@@ -323,3 +335,112 @@ def test_two_shares_of_the_whole_way_say_what_each_counts(folder):
     words = " ".join(soup_of(folder / "en" / "weekly.html").main.get_text(" ").split())
     assert "lead → paid, each step in time" in words
     assert "lead → paid within 79 days in all" in words
+
+
+# What nobody else may read
+
+
+def written(path):
+    """The text of a page or of a table beside it; of a workbook, all that it is zipped from."""
+    if path.suffix != ".xlsx":
+        return path.read_text(encoding="utf-8")
+    with ZipFile(path) as book:
+        return "\n".join(book.read(name).decode() for name in book.namelist())
+
+
+TEAM = ("weekly", "closed_loop", "refusals", "roi")
+"""What everybody may read."""
+MANAGERS = {"Иванов": "manager", "O'Neill": "oneill"}
+
+
+def strings(path):
+    """Every text in the cells of a workbook; numbers are none."""
+    return {unescape(text) for text in re.findall(r"<t[^>]*>([^<]*)</t>", written(path))}
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """The funnel and its tables as exported; for tests that have asked for the pages first."""
+    return open_funnel("sample")
+
+
+def beside(path):
+    """The tables beside a page, as a spreadsheet opens them."""
+    return [pd.read_csv(table, dtype="str") for table in sorted(path.parent.glob(f"{path.stem}.*.csv"))]
+
+
+def all_of(path):
+    """The texts of a page and of all files beside it."""
+    return "\n".join(map(written, sorted(path.parent.glob(f"{path.stem}.*"))))
+
+
+def without_numbers_of_ours(path):
+    """A page without what its tables are sorted by and the ids and lines of its drawings."""
+    return re.sub(
+        r' (?:data-sort="[\d.e+]*"|id="[a-zA-Z][\w-]*"|href="#[a-zA-Z][\w-]*"|d="[\w ,.-]*")',
+        "",
+        path.read_text(encoding="utf-8"),
+    )
+
+
+@pytest.fixture(scope="module")
+def lessons(sample):
+    """Who can teach whom."""
+    return weekly.leak(*sample, WEEK, week_days(WEEK)[1]).lessons
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_a_managers_page_names_no_other_manager_but_a_coach(folder, sample, lessons, manager):
+    _, tables = sample
+    coaches = set(lessons.loc[lessons["learner"] == manager, "teacher"])
+    owners = set(tables.entries.select("manager").distinct().to_pyarrow()["manager"].to_pylist()) - {None}
+    assert len(owners) == 10
+    text = all_of(folder / "en" / MANAGERS[manager]).replace("&#39;", "'").replace("&#x27;", "'")
+    assert manager in text
+    assert [other for other in owners - {manager} - coaches if other in text] == []
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_a_managers_page_holds_no_lead_that_was_never_the_managers(folder, sample, manager):
+    _, tables = sample
+    leads = tables.leads.select("lead_id", "company", "manager").to_pandas()
+    held = tables.entries.filter(tables.entries.manager == manager).select("lead_id").distinct().to_pandas()["lead_id"]
+    own = leads["lead_id"].isin(held) | (leads["manager"] == manager)
+    path = folder / "en" / MANAGERS[manager]
+    # Short ids are numbers like any others on a page, and what follows a point are decimals.
+    words = set(re.findall(r"(?<![\w.])\w+", without_numbers_of_ours(path.with_suffix(".html"))))
+    assert words & {lead for lead in leads.loc[~own, "lead_id"] if len(lead) > 5} == set()
+    listed = {lead for frame in beside(path) if "lead_id" in frame for lead in frame["lead_id"]}
+    assert {lead.lstrip("'") for lead in listed} <= set(leads.loc[own, "lead_id"])
+    texts = strings(path.with_suffix(".xlsx"))
+    assert texts & set(leads.loc[own, "lead_id"])
+    assert texts & set(leads.loc[~own, "lead_id"]) == set()
+    others = set(leads.loc[~own, "company"].dropna()) - set(leads.loc[own, "company"])
+    text = all_of(path)
+    named = [company for company in others if len(company) > 5 and company in text]
+    assert [company for company in named if re.search(rf"{re.escape(company)}(?!\w)", text)] == []
+
+
+@pytest.mark.parametrize("name", TEAM)
+def test_the_teams_pages_and_files_hold_no_lead_and_no_company(folder, sample, name):
+    _, tables = sample
+    leads = tables.leads.select("lead_id", "company", "campaign").to_pandas()
+    # the sample's formula stands for a campaign too, and campaigns are the team's
+    companies = {company for company in leads["company"].dropna() if len(company) > 5} - set(leads["campaign"])
+    ids = {lead for lead in leads["lead_id"] if len(lead) > 5}
+    path = folder / "en" / name
+    assert set(re.findall(r"(?<![\w.])\w+", without_numbers_of_ours(path.with_suffix(".html")))) & ids == set()
+    assert strings(path.with_suffix(".xlsx")) & ids == set()
+    assert beside(path)
+    assert {str(column) for frame in beside(path) for column in frame} & {"lead_id", "company"} == set()
+    text = unescape(all_of(path))
+    assert [company for company in companies if company in text] == []
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_a_managers_tables_hold_the_managers_own_rows_alone(folder, manager):
+    team, own = (
+        pd.read_csv(folder / "en" / f"{name}.csv") for name in ("weekly.managers", f"{MANAGERS[manager]}.steps")
+    )
+    team = team[team["manager"] == manager]
+    assert own.iloc[:, :3].to_numpy().tolist() == team[["from_stage", "to_stage", "entered"]].to_numpy().tolist()

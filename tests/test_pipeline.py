@@ -57,7 +57,7 @@ def test_open_leads_equal_a_loop_over_random_histories(con, seed, as_of):
                 continue
             gone = stay[3] in ("advanced", *ENDS) and stay[2] <= as_of
             expected[stay[1], stage, (as_of - stay[0]).days] += not gone
-    found = open_leads(journeys(table(con, frame), RANDOM), RANDOM, as_of, by="manager")
+    found = open_leads(journeys(table(con, frame), RANDOM).cache(), RANDOM, as_of, by="manager")
     assert {row[:3]: row[3] for row in rows_of(found)} == {key: many for key, many in expected.items() if many}
     assert found["open"].sum() > 0
 
@@ -74,7 +74,7 @@ def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(duckdb)
         ("a", "2026-01-09 10:00", " "),
         ("nobody", "2026-01-09 10:00", "call"),
     ]
-    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL).cache()
     found = stage_contacts(contacts_table(duckdb, made), lazy, FUNNEL, JANUARY)
     assert found.columns.tolist() == STAGE_CONTACTS
     assert rows_of(found[found["contacts"] > 0]) == [
@@ -87,7 +87,7 @@ def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(duckdb)
 def test_contacts_outside_the_period_or_at_the_last_stage_are_no_work_of_a_plan(duckdb):
     rows = [("a", "lead", "2025-12-30"), ("b", "paid", "2026-01-05")]
     made = [("a", "2025-12-31", "call"), ("a", "2026-01-02", "call"), ("b", "2026-01-09", "call")]
-    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(duckdb, entries_frame(rows)), FUNNEL).cache()
     found = stage_contacts(contacts_table(duckdb, made), lazy, FUNNEL, JANUARY)
     assert found[["stage", "entered", "contacts"]].to_numpy().tolist() == [["lead", 1, 1], ["met", 1, 0]]
     lead = found.set_index("stage")["each"]
@@ -115,14 +115,14 @@ def test_contacts_by_stage_equal_a_loop_over_random_histories(con, seed):
                 continue
             before = [stage for stage, entered in times if entered < pd.Timestamp(moment)] or [times[0][0]]
             expected[before[-1], kind or "(missing)"] += before[-1] != STAGES[-1]
-    lazy = journeys(table(con, frame), RANDOM)
+    lazy = journeys(table(con, frame), RANDOM).cache()
     found = stage_contacts(contacts_table(con, made), lazy, RANDOM, (date(2026, 1, 10), date(2026, 2, 20)))
     some = found[found["contacts"] > 0]
     assert {row[:2]: row[3] for row in rows_of(some)} == {key: many for key, many in expected.items() if many}
 
 
 def test_without_contacts_the_frame_is_empty_and_has_its_columns(con):
-    lazy = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL)
+    lazy = journeys(table(con, entries_frame([("a", "lead", "2026-01-05")])), FUNNEL).cache()
     found = stage_contacts(None, lazy, FUNNEL, JANUARY)
     assert found.empty
     assert found.columns.tolist() == STAGE_CONTACTS
@@ -130,7 +130,7 @@ def test_without_contacts_the_frame_is_empty_and_has_its_columns(con):
 
 def test_a_lead_costs_what_was_spent_in_the_period_over_the_leads_that_came_in_it(con):
     rows = [("a", "lead", "2026-01-05"), ("b", "lead", "2026-01-06"), ("later", "lead", "2026-02-06")]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL).cache()
     leads = lazy.select("lead_id").distinct()
     spent = [(date(2026, 1, 1), 100.0), (date(2026, 1, 31), 20.5), (date(2026, 2, 1), 7.0)]
     costs = table(con, pd.DataFrame(spent, columns=list(COSTS)), COSTS, "costs")
@@ -143,7 +143,7 @@ def test_a_lead_costs_what_was_spent_in_the_period_over_the_leads_that_came_in_i
 
 def test_channels_with_leads_and_without_spend_are_named_with_what_a_lead_of_the_others_costs(con):
     rows = [(lead, "lead", "2026-01-05") for lead in "abcde"] + [("later", "lead", "2026-02-06")]
-    lazy = journeys(table(con, entries_frame(rows)), FUNNEL)
+    lazy = journeys(table(con, entries_frame(rows)), FUNNEL).cache()
     spent = [(date(2026, 1, 1), "Ads", 90.0), (date(2026, 1, 1), "Fair", 0.0), (date(2026, 2, 1), "Web", 5.0)]
     schema = ibis.schema({"date": "date", "channel": "string", "amount": "float64"})
     costs = table(con, pd.DataFrame(spent, columns=list(schema)), schema, "costs")

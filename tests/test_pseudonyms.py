@@ -153,7 +153,7 @@ def test_the_figures_are_those_under_the_names_and_a_pseudonym_stays():
     for name in ("team", "team.anonymous"):
         prepare(name)
         funnel, tables = open_funnel(name)
-        paths = journeys(tables.entries, funnel)
+        paths = journeys(tables.entries, funnel).cache()
         day = date(2026, 3, 20)
         counts = [count(paths, funnel, day, by="manager") for count in (step_counts, outcome_days)]
         counted.append([sorted(frame.drop(columns="manager").itertuples(index=False, name=None)) for frame in counts])

@@ -109,7 +109,7 @@ def test_without_refusals_shares_are_not_known():
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("as_of", [date(2026, 2, 1), date(2026, 4, 1)])
 def test_reasons_add_up_to_everything_that_a_stage_loses(seed, as_of):
-    lazy = journeys(table(_engine(), random_entries(seed, STAGES, leads=80)), RANDOM)
+    lazy = journeys(table(_engine(), random_entries(seed, STAGES, leads=80)), RANDOM).cache()
     days = outcome_days(with_refusal(lazy, RANDOM), RANDOM, as_of, by="refusal")
     own, total = incidence(by_reason(days)), incidence(any_reason(days))
     assert own["refusal"].nunique() > 1
@@ -142,7 +142,7 @@ def test_each_reason_is_a_rival_end_as_statsmodels_has_it():
 
 
 def test_groups_taken_together_are_those_counted_without_them():
-    lazy = journeys(table(_engine(), random_entries(1, STAGES, leads=80)), RANDOM)
+    lazy = journeys(table(_engine(), random_entries(1, STAGES, leads=80)), RANDOM).cache()
     judged = with_refusal(lazy, RANDOM)
     apart = outcome_days(judged, RANDOM, date(2026, 4, 1), by=["episode", "refusal"])
     whole = outcome_days(judged, RANDOM, date(2026, 4, 1), by="refusal")
@@ -584,7 +584,7 @@ def test_second_tries_are_told_by_their_answer(again, compared, said):
 def test_an_export_without_refusals_says_so_and_fails_nowhere():
     prepared_tables = journeys(
         table(_engine(), entries_frame([("a", "lead", "2026-04-02"), ("a", "met", "2026-04-03")])), TOY
-    )
+    ).cache()
     _facts, sections, losses = page(TOY, prepared_tables)
     assert sections.pop("first").splitlines()[0] == "The data holds no refusals"
     assert set(sections.values()) == {"(nothing)"}, "an empty section has no heading"
@@ -604,7 +604,7 @@ def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, mo
         {"entries.csv": "id,stage,at\na,lead,2026-04-05\na,no,2026-06-09\nb,lead,2026-04-06\n"},
     )
     funnel, tables = open_funnel(NAME, "2026-06-30")
-    paths = with_leads(journeys(tables.entries, funnel), tables.leads)
+    paths = with_leads(journeys(tables.entries, funnel), tables.leads).cache()
     _facts, sections, losses = page(funnel, paths)
     assert losses.empty, "where no reason is known none costs leads"
     assert sections["reasons"] == "(nothing)", "the title has said it"

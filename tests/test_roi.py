@@ -99,7 +99,7 @@ def test_what_was_expected_of_a_quarter_at_its_end_is_what_came():
 
     def brought(day):
         funnel, tables = open_funnel("sample", day)
-        paths = journeys(tables.entries, funnel)
+        paths = journeys(tables.entries, funnel).cache()
         values = lead_values(paths, funnel, day, tables.leads, tables.payments).cache()
         leads = of_cohorts(values, cohort)
         young = age_counts(leads, funnel, day, "channel")

@@ -42,7 +42,7 @@ LEADS = [
 
 def counts_of(entries, funnel, as_of, **between):
     """The counts of entries that nothing else is known of."""
-    return rival_counts(journeys(entries, funnel), entries, funnel, as_of, **between)
+    return rival_counts(journeys(entries, funnel).cache(), entries, funnel, as_of, **between)
 
 
 def by_loop(frame, funnel, as_of, between):

@@ -34,7 +34,7 @@ def counted(week_starts, moved):
         f'week_starts = "{week_starts}"\n{FUNNEL}{LEADS}{ENTRIES}{MORE}', {k: "\n".join(v) for k, v in files.items()}
     )
     funnel, tables = fs.open_funnel("team")
-    paths, as_of = fs.journeys(tables.entries, funnel), days[50]
+    paths, as_of = fs.journeys(tables.entries, funnel).cache(), days[50]
     frames = [
         fs.step_counts(paths, funnel, as_of, by="week"),
         wins_by_week(paths, tables.payments, funnel, (days[0], days[41])),
