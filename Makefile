@@ -46,13 +46,15 @@ spark: .venv/ready  ## the tests on Spark, which make test skips where it is not
 
 bench: .venv/ready  ## preparing, counting and growth beside the same by hand; docs/performance.md has the figures
 	$(BIN)/python benchmarks/preparing.py 300000 3
-	$(BIN)/python benchmarks/scale.py 250000 2500000
+	$(BIN)/pip install --quiet --disable-pip-version-check polars chdb
+	$(BIN)/python benchmarks/scale.py 250000 polars pandas chdb
+	$(BIN)/python benchmarks/scale.py 2500000 polars chdb
 	$(BIN)/python benchmarks/incidence.py
 
 lock: .venv/ready  ## choose versions anew, within pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-annotate --no-emit-index-url --generate-hashes \
-		--python-version 3.11 --extra test pyproject.toml -o requirements.lock
+		--python-version 3.11 --extra lab --extra test pyproject.toml -o requirements.lock
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

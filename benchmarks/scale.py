@@ -1,7 +1,9 @@
-"""Seconds and memory as entries grow: `python benchmarks/scale.py [leads ...] [spark]`, 250,000 and 1,000,000 if none.
+"""Seconds and memory as entries grow: `python benchmarks/scale.py [leads ...] [way ...]`.
 
+Of 250,000 and 1,000,000 leads where no number is given.
 Each way counts leads by manager, week and step from the same Parquet file, in a process of its own: this package on
-DuckDB, SQL written for nothing else, and, where asked for, this package on Spark. Stops where they count differently.
+DuckDB, SQL written for nothing else, and those named of polars, pandas, chdb and spark (this package on Spark), which
+have to be installed. Stops where they count differently.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import pandas as pd
 from counting import AS_OF, BY_HAND, ENTRIES, STAGES, funnel_of
+from rivals import by_chdb, by_pandas, by_polars
 
 from funnelstats.core.counts import step_counts
 from funnelstats.core.journeys import journeys
@@ -49,7 +53,8 @@ def on_spark(path):
     return ours(_spark(), path)
 
 
-WAYS = {"funnelstats": on_duckdb, "by hand": by_hand, "funnelstats on Spark": on_spark}
+ALWAYS = {"funnelstats": on_duckdb, "by hand": by_hand}
+ASKED = {"polars": by_polars, "pandas": by_pandas, "chdb": by_chdb, "spark": on_spark}
 
 
 def measured(way, path):
@@ -62,8 +67,9 @@ def measured(way, path):
 
 def one(way, path):
     started = time.perf_counter()
-    counts = WAYS[way](Path(path))[COUNTS].astype(str)
+    counts = (ALWAYS | ASKED)[way](Path(path))
     seconds = time.perf_counter() - started
+    counts = counts.assign(week=pd.to_datetime(counts["week"]))[COUNTS].astype(str)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(
         json.dumps(
@@ -78,7 +84,7 @@ def one(way, path):
 
 
 def main(sizes, ways):
-    print(f"{'entries':>12}  {'way':<22} {'s':>7} {'of processor':>13} {'peak GB':>8}")
+    print(f"{'entries':>12}  {'way':<12} {'s':>7} {'of processor':>13} {'peak GB':>8}")
     with tempfile.TemporaryDirectory() as folder:
         for leads in sizes:
             path = Path(folder, f"{leads}.parquet")
@@ -91,7 +97,7 @@ def main(sizes, ways):
                 found = measured(way, path)
                 counted.add(found["counts"])
                 print(
-                    f"{entries:>12,}  {way:<22} {found['seconds']:7.1f} {found['processor']:13.1f} {found['peak']:8.2f}"
+                    f"{entries:>12,}  {way:<12} {found['seconds']:7.1f} {found['processor']:13.1f} {found['peak']:8.2f}"
                 )
             assert len(counted) == 1, "the ways count differently"
 
@@ -101,5 +107,5 @@ if __name__ == "__main__":
     if words[:1] == ["--one"]:
         one(*words[1:])
     else:
-        asked = [int(word) for word in words if word.isdigit()]
-        main(asked or [250_000, 1_000_000], [*WAYS][: 3 if "spark" in words else 2])
+        sizes = [int(word) for word in words if word.isdigit()]
+        main(sizes or [250_000, 1_000_000], [*ALWAYS, *(way for way in ASKED if way in words)])

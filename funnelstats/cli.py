@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import resource
 import shlex
 import signal
 import sys
@@ -22,6 +21,11 @@ from funnelstats.config.project import new_project
 from funnelstats.config.pseudonyms import ENDING, stated_name
 from funnelstats.reporting.console import progress, say
 from funnelstats.reporting.processes import start_importing
+
+try:
+    import resource
+except ImportError:  # Windows, where no limit of addresses is set for a process
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from funnelstats.reporting.periods import Batch
@@ -41,6 +45,8 @@ def app() -> None:
     FUNNEL is a folder of data/raw that holds a funnel.toml. A page whose data, notebook and parameters have not
     changed is kept, so a run that was interrupted goes on where it ended.
     """
+    if resource is None:
+        return
     allowed, _most = resource.getrlimit(resource.RLIMIT_AS)
     if resource.RLIM_INFINITY != allowed < LEAST:
         raise FunnelError(f"ulimit -v must be at least {LEAST // 1024} or unlimited, got {allowed // 1024}")
@@ -85,7 +91,7 @@ def _periods(unit: str, example: str) -> Callable[[Command], Command]:
 @app.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def new(folder: Path) -> None:
-    """Make a project in a new FOLDER: the notebooks, and the sample to begin with."""
+    """Make a project in a new FOLDER: the notebooks, the sample, a Makefile, a workflow for GitHub."""
     new_project(folder)
     say(f"next:  cd {shlex.quote(str(folder))} && funnelstats weekly sample")
 

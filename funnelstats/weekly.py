@@ -95,6 +95,14 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
     - ``managers``: ``page_verdicts`` of every manager and step: ``versus_targets`` of their rates, ``against_rest``,
       ``mix`` and ``e_alarms``
     - ``deal``: ``deal_size`` of the payments
+
+    >>> found = fs.weekly.team(spec, tables, week, day)
+    >>> found.team[["to_stage", "rate", "target", "verdict"]].round(3)
+         to_stage   rate  target    verdict
+    0         met  0.963    1.00      green
+    1   presented  0.804    0.80  undecided
+    2  contracted  0.663    0.80        red
+    3        paid  0.949    0.95  undecided
     """
 
     def make() -> TeamWeek:
@@ -174,6 +182,10 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
     - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
       against the weeks before; both without a row where nothing leaks
     - ``lessons``: ``coaching_pairs`` of the team at equal leads, of every step
+
+    >>> leak = fs.weekly.leak(spec, tables, week, day)
+    >>> str(leak.now[0]), leak.leaks["to_stage"].iloc[0]
+    ('2026-04-13', 'contracted')
     """
 
     def make() -> LeakWeek:
@@ -225,6 +237,10 @@ def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
     - ``known``: the week before could be judged by a target; ``new``, ``gone``: rows of ``turned``, those without a
       manager the team's
     - ``advised``: ``after_advice`` for the team's red steps and the cells named on ``advised_on``, four weeks before
+
+    >>> changes = fs.weekly.changes(spec, tables, week, day)
+    >>> changes.known, len(changes.new), str(changes.advised_on)
+    (True, 0, '2026-05-31')
     """
     now, last, then = (verdicts(funnel, tables, week, day, weeks) for weeks in (0, 1, 4))
     paths = team(funnel, tables, week, day).paths
@@ -279,6 +295,12 @@ def managers(funnel: Funnel, tables: Tables, week: str, day: date) -> ManagersWe
     - ``hours``: ``hours_to_contact`` by manager; ``times``: their ``waiting_times``
     - ``marks``: the team's ``landmark_differences``
     - ``reasons``: ``reason_patterns`` of the managers; ``won``: ``leads_won`` of the week
+
+    >>> everybody = fs.weekly.managers(spec, tables, week, day)
+    >>> everybody.won[["manager", "lead_id", "won_on"]].head(2)
+       manager lead_id     won_on
+    0  O'Neill  103789 2026-06-22
+    1  Петрова  103963 2026-06-22
     """
 
     def make() -> ManagersWeek:

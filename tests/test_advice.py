@@ -386,6 +386,17 @@ def test_what_turned_red_and_what_left_it_is_told_by_cell() -> None:
     assert all(part.empty for part in turned(now, now).values())
 
 
+@pytest.mark.parametrize(("results", "told"), [(6, "and M5: lead → met."), (7, "M5: lead → met and 1 more result.")])
+def test_of_many_results_that_turned_six_are_listed_and_the_others_counted(results, told) -> None:
+    new = pd.DataFrame(
+        {"manager": [np.nan, *(f"M{n}" for n in range(1, results))], "from_stage": "lead", "to_stage": "met"}
+    )
+    facts = {"known": True, "new": new, "gone": new.head(0), "advised": []}
+    said = show_section("weekly.changed", {**SHOWN, **facts}).data["text/plain"].replace("\xa0", " ").splitlines()[1]
+    assert said.startswith("Newly below target: the team: lead → met, M1: lead → met, ")
+    assert said.endswith(told)
+
+
 @pytest.mark.parametrize(("converted", "risen"), [(190, "yes"), (118, "no"), (80, "no"), (135, "cannot tell")])
 def test_advice_shows_where_a_rate_rose_and_not_yet_where_five_points_are_ruled_out(converted, risen) -> None:
     then = page([*EVEN, ("Gleb", 0, 2000, 1240)]).query("named")
@@ -434,7 +445,7 @@ def test_a_miss_that_harder_leads_explain_is_amber_and_theirs() -> None:
 def test_with_few_leads_the_same_table_cannot_tell_whose_the_miss_is() -> None:
     found = of_strata(stratified(180, leads=200))
     assert found.loc["Anna", ["verdict", "rest", "whose", "named"]].tolist() == ["red", "lower", "unclear", False]
-    assert "Somebody else may be low at lead → met, but not surely enough to be named." in persons(
+    assert "Somebody may be low at lead → met, but not surely enough to be named." in persons(
         people(found.reset_index(), team(FINE), NO_LESSONS, AIMED)
     )
 

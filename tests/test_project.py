@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from projects import NAME, TOML, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.project import new_project
@@ -19,7 +22,8 @@ from funnelstats.config.project import new_project
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(TEXT)["project"]
-ASKED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]]
+EXTRAS = PROJECT["optional-dependencies"]
+ASKED = [Requirement(line) for line in [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]]
 BOUNDED = {"duckdb": "<2", "sqlglot": "<=30.15"}
 """Upper bounds, each for a break that is known: a bound without one keeps security fixes out."""
 
@@ -192,15 +196,32 @@ def test_pandas_and_friends_are_declared_by_whoever_imports_them() -> None:
 def test_a_new_project_holds_what_the_package_ships_and_takes_no_folder_that_is_in_use(tmp_path) -> None:
     new_project(tmp_path / "ours")
     made = {str(path.relative_to(tmp_path / "ours")) for path in (tmp_path / "ours").rglob("*") if path.is_file()}
-    assert {"notebooks/weekly.ipynb", "data/raw/sample/funnel.toml"} < made
+    assert {"notebooks/weekly.ipynb", "data/raw/sample/funnel.toml", "Makefile", ".github/workflows/weekly.yml"} < made
     shipped = tomllib.loads(TEXT)["tool"]["setuptools"]["data-files"]
+    files = {path.relative_to(ROOT) for patterns in shipped.values() for glob in patterns for path in ROOT.glob(glob)}
     assert made == {
-        f"{folder.removeprefix('share/funnelstats/')}/{path.name}"
-        for folder, patterns in shipped.items()
-        for pattern in patterns
-        for path in ROOT.glob(pattern)
-        if not path.name.startswith(".")
+        str(path).removeprefix("examples/project/")
+        for path in files
+        if (ROOT / path).is_file() and path.name != ".gitattributes"
     }
+    folders = {str(path.parent) for path in files}
+    assert {folder.removeprefix("share/funnelstats/") for folder in shipped} == folders
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
     with pytest.raises(FunnelError, match="ours: is there already, and not empty"):
         new_project(tmp_path / "ours")
+
+
+def test_a_new_project_s_makefile_makes_its_pages_and_opens_the_lab(tmp_path, monkeypatch) -> None:
+    new_project(tmp_path / "ours")
+    monkeypatch.chdir(tmp_path / "ours")
+    write("exported_on = 2026-02-28\n" + TOML)
+    jupyter = tmp_path / "jupyter"
+    jupyter.write_text('#!/bin/sh\necho "jupyter $@"\n')
+    jupyter.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    told = subprocess.run(["make", "report", "lab", f"FUNNEL={NAME}"], capture_output=True, text=True, check=True)
+    assert Path("reports", NAME, "2026-W08", "index.html").is_file()
+    assert "data/processed/team: unchanged" in told.stderr
+    assert told.stdout.splitlines()[-1] == "jupyter lab notebooks"
+    workflow = Path(".github", "workflows", "weekly.yml").read_text(encoding="utf-8")
+    assert "- run: make report\n" in workflow

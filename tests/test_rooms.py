@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from fnmatch import fnmatch
+from inspect import isfunction, ismodule
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,16 @@ def test_every_public_name_is_there_and_few_enough_to_be_completed() -> None:
 def test_every_module_begins_with_a_sentence_on_what_it_is_for() -> None:
     docs = {module: (ast.get_docstring(tree) or "").splitlines()[:1] for module, tree in TREES.items()}
     assert {module for module, lines in docs.items() if not lines or lines[0].rstrip()[-1:] not in ".:;,"} == set()
+
+
+def test_every_public_function_has_an_example_that_is_executed() -> None:
+    rooms = {name: getattr(funnelstats, name) for name in funnelstats.__all__}
+    homes = [funnelstats, *(room for room in rooms.values() if ismodule(room))]
+    verbs = {
+        f"{home.__name__}.{name}": verb
+        for home in homes
+        for name in getattr(home, "__all__", vars(home))
+        if isfunction(verb := getattr(home, name)) and not name.startswith("_")
+    }
+    assert len(verbs) > 200
+    assert [name for name, verb in verbs.items() if ">>> " not in verb.__doc__] == []

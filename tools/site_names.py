@@ -1,8 +1,9 @@
-"""Fills the page of names, `docs/api.md`: every public one of the package and its rooms, with its docstring."""
+"""Fills two pages: `docs/api.md` with every public name and its docstring, `docs/gallery.md` with the charts."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,21 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{home}.{alias.name}" for alias in node.names if not alias.name.isupper())
 
 
+def charts() -> Iterator[str]:
+    """Each chart of the committed notebooks below the line that draws it."""
+    for path in sorted((PACKAGE.parent / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                html = "".join(output.get("data", {}).get("text/html", ""))
+                if '<figure class="fs-figure"' in html:
+                    yield f"```python\n{''.join(cell['source']).splitlines()[-1]}\n```"
+                    yield html.replace("\n", " ")
+
+
 def on_page_markdown(markdown: str, page: Any, **_options: Any) -> str:
     """What mkdocs calls for every page."""
+    if page.file.src_uri == "gallery.md":
+        return "\n\n".join([markdown, *charts()])
     if page.file.src_uri != "api.md":
         return markdown
     rooms = {"fs": PACKAGE / "__init__.pyi", **{f"fs.{room}": PACKAGE / room / "__init__.py" for room in ROOMS}}

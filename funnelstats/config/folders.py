@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from funnelstats.config.errors import FunnelError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY = "funnelstats-"
 """How the own folders begin that stand where the system puts temporary files."""
-AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 RUN_FOLDER, WHOLE_RUN = "FUNNELSTATS_SHARED", "FUNNELSTATS_RUN"
 """Environment variables: where the pages of a week share what they need, and where those of all weeks of a run do.
 
@@ -40,31 +46,54 @@ def processed_folder(name: str) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """The folder while no other process has it locked; the lock ends with the process, however that ends.
+def locked(path: Path, *, wait: bool = True, told: bool = True) -> Iterator[None]:
+    """The file or folder while no other process has it locked; the lock ends with the process, however that ends.
 
-    Raises BlockingIOError where another has it and nobody shall ``wait``.
+    Raises BlockingIOError where another has it and nobody shall ``wait``; whoever waits for long is told for what.
     """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if wait:
-            _wait_for(handle, folder)
-        else:
-            fcntl.flock(handle, AT_ONCE)
+    with (_locks_file if fcntl is None else _locks_itself)(path) as take:
+        for tried in count():
+            try:
+                take()
+                break
+            except BlockingIOError:
+                if not wait:
+                    raise
+            if told and tried == PATIENCE:
+                sys.stderr.write(f"{path}: waiting until another run is done with it\n")
+            time.sleep(0.05)
         yield
+
+
+@contextmanager
+def _locks_itself(path: Path) -> Iterator[Callable[[], None]]:
+    """What takes the lock or raises BlockingIOError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        yield lambda: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         os.close(handle)
 
 
-def _wait_for(handle: int, folder: Path) -> None:
-    """Have the lock as soon as nobody else does; whoever waits for long is told for what."""
-    for _try in range(PATIENCE):
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, AT_ONCE)
-            return
-        time.sleep(0.05)
-    sys.stderr.write(f"{folder}: waiting until another run is done with it\n")
-    fcntl.flock(handle, fcntl.LOCK_EX)
+@contextmanager
+def _locks_file(path: Path) -> Iterator[Callable[[], None]]:
+    """The same where no folder can be locked: SQLite's lock of an empty file also ends with its process."""
+    name = hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()
+    file = Path(tempfile.gettempdir(), f"{TEMPORARY}{name}.lock")
+
+    def take() -> None:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise BlockingIOError from None
+
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        yield take
+    # Windows keeps a file that another process has open.
+    with suppress(OSError):
+        file.unlink()
 
 
 @contextmanager

@@ -267,6 +267,9 @@ def read_funnel(name: str) -> Funnel:
 
     Under the name and ".anonymous" it is the same funnel with pseudonyms for people, and no notes or addresses. Raises
     FunnelError that lists every mistake of the file.
+
+    >>> fs.read_funnel("sample").stages
+    ('lead', 'met', 'presented', 'contracted', 'paid')
     """
     if name.endswith(ENDING):
         return _anonymous(read_funnel(stated_name(name)), name)

@@ -1,4 +1,4 @@
-"""A project of one's own, anywhere: the notebooks, the sample, and the folders of a run."""
+"""A project of one's own, anywhere: the notebooks, the sample, what runs it every week, and the folders of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import own_folder
 
-COPIED = ("notebooks", "data/raw/sample")
+COPIED = {"notebooks": "notebooks", "data/raw/sample": "data/raw/sample", "examples/project": "."}
 MADE = ("data/processed", "reports")
 
 
@@ -20,8 +20,9 @@ def new_project(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with own_folder(folder.resolve().parent, f".{folder.name}.") as room:
         project = room / "project"
-        for part in COPIED:
-            shutil.copytree(shipped() / part, project / part, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        unwanted = shutil.ignore_patterns(".ipynb_checkpoints", ".gitattributes", "__pycache__")
+        for part, place in COPIED.items():
+            shutil.copytree(shipped() / part, project / place, ignore=unwanted, dirs_exist_ok=True)
         for part in MADE:
             (project / part).mkdir(parents=True)
         project.replace(folder)

@@ -51,6 +51,10 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
     moved on by within the follow-up and before that contact), sold (the last stage was among them) and days (its
     follow-up, from its own day to that of the move, of the end, or before that of the next contact). None where the
     export has no contacts.
+
+    >>> touches = fs.contacts.touches(tables.contacts, fs.journeys(tables.entries, spec), spec)
+    >>> touches.filter(touches.moves > 0).count().to_pandas()
+    11295
     """
     if contacts is None:
         return None
@@ -141,10 +145,18 @@ def contact_counts(
 
     Returns *by, contacts, conversations, effective, advances (stages moved on by), sales, days (of follow-up, see
     ``touches``), too_recent; no rows without contacts.
+
+    >>> touches = fs.contacts.touches(tables.contacts, fs.journeys(tables.entries, spec), spec)
+    >>> fs.contacts.contact_counts(touches, spec, day, by="kind")[["kind", "contacts", "effective", "sales", "days"]]
+          kind  contacts  effective  sales   days
+    0     call      7036       3824     86  17311
+    1     mail      3696       2124   1933   8530
+    2  meeting      4967       4924    254   5112
     """
     keys = group_keys(by, (*KEYS, "week"))
     if touches is None:
         return nothing_counted(keys, CONTACT_COUNTS)
+    need(touches, "touches", "on", "kind", "manager", "stage", "moves", "sold", "days", lazy=True)
     rows = touches.filter(known_within(touches.on, as_of, between, "between"))
     judged = on_date(as_of).delta(rows.on, unit="day") >= funnel.contact.follow_up_days
     rows = rows.mutate(week=period_begin(rows.on, "week"), _judged=judged)
@@ -183,9 +195,17 @@ def quiet_counts(
     last day counted.
 
     Returns stage (each that has a next one), quiet_days, quiet_moves, moves (all, quiet or not).
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> fs.contacts.quiet_counts(fs.contacts.touches(tables.contacts, paths, spec), paths, spec, day).head(2)
+      stage  quiet_days  quiet_moves  moves
+    0  lead       12552          999   4868
+    1   met       29980          934   3959
     """
     if touches is None:
         return nothing_counted(["stage"], QUIET_COUNTS)
+    need(touches, "touches", *EPISODE, "on", "next_on", "stage", "moves", lazy=True)
+    need(journeys, "journeys", *EPISODE, "stage", "place", "entered_on", "left_on", "outcome", lazy=True)
     first, last = (None, as_of) if between is None else (between[0], min(between[1], as_of))
     places = funnel.stages[:-1]
     at_stage = journeys.filter((journeys.place < len(places)) & (journeys.entered_on <= on_date(last)))

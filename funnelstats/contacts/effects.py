@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, need
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import CONTACT_COUNTS
 from funnelstats.core.incidence import OUTCOMES
@@ -46,7 +46,15 @@ def over_weeks(weekly: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     Leads of a manager's week are alike: scatter is contacts times their dispersion, that of the manager's effective
     contacts at the stage, so that it adds up. What the leads of all managers share of a good or bad week is in the
     days without a contact and in the colleagues' contacts as well, and cancels (``own_scatter``).
+
+    >>> touches = fs.contacts.touches(tables.contacts, fs.journeys(tables.entries, spec), spec)
+    >>> weekly = fs.contacts.contact_counts(touches, spec, day, by=["manager", "stage", "kind", "week"])
+    >>> fs.contacts.over_weeks(weekly, spec)[["manager", "stage", "kind", "contacts", "scatter"]].head(2).round(1)
+         manager stage  kind  contacts  scatter
+    0  Anna Berg  lead  call       491    502.4
+    1  Anna Berg  lead  mail        58     59.4
     """
+    need(weekly, "weekly", "stage", "week", "contacts", "effective")
     days = weekly.assign(from_stage=weekly["stage"], age_days=0, advanced=weekly["effective"], open=0)
     days["lost"] = days["contacts"] - days["effective"]
     days = days.groupby(["manager", "week", "from_stage", "age_days"], as_index=False)[list(OUTCOMES)].sum()
@@ -66,6 +74,13 @@ def with_expected(counts: pd.DataFrame, quiet: pd.DataFrame) -> pd.DataFrame:
 
     Takes ``contact_counts`` by stage (and more) and ``quiet_counts`` by stage alone. Adds expected and
     expected_variance; 0 at a stage without a next one, missing where no lead stood a day without a contact.
+
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"stage": ["lead"], "effective": [60], "days": [500]})
+    >>> quiet = pd.DataFrame({"stage": ["lead"], "quiet_days": [1000], "quiet_moves": [80]})
+    >>> fs.contacts.with_expected(counts, quiet)[["stage", "effective", "expected"]]
+      stage  effective  expected
+    0  lead         60      40.0
     """
     if "stage" not in counts:
         raise FunnelError('contacts must be counted by stage to compare them with days without one; add "stage" to by')
@@ -86,7 +101,13 @@ def contact_rates(counts: pd.DataFrame) -> pd.DataFrame:
     Takes any frame of ``contact_counts``; after ``over_weeks`` the limits are wider where weeks differ. Adds ``rate,
     ci_lower, ci_upper``, and after ``with_expected`` also ``ratio, ratio_lower, ratio_upper``: effective contacts over
     the moves that as many days without a contact would have brought (``rate_ratio``).
+
+    >>> fs.contacts.contact_rates(mine)[["stage", "kind", "contacts", "rate"]].head(2).round(2)
+      stage  kind  contacts  rate
+    0  lead  call       268  0.62
+    1  lead  mail        43  0.07
     """
+    need(counts, "counts", "contacts", "effective", "advances", "sales", "too_recent")
     scale = _worth(counts)
     lower, upper = wilson_interval(counts["effective"] * scale, counts["contacts"] * scale)
     found = counts.assign(rate=share(counts["effective"], counts["contacts"]), ci_lower=lower, ci_upper=upper)
@@ -110,7 +131,15 @@ def efforts(counts: pd.DataFrame, flow: pd.DataFrame) -> pd.DataFrame:
     (those too recent to be judged as well), advances and sales (the same for every kind), ``per_advance`` and
     ``per_sale`` with ``_lower`` and ``_upper``: limits of the ratio of two Poisson counts; no upper one and a
     missing ratio where nothing was reached. Contacts of today may move a lead tomorrow: for many weeks.
+
+    >>> moves = fs.leads.own_rows(everybody.moves, manager)
+    >>> fs.contacts.efforts(mine, moves)[["kind", "made", "per_advance", "per_sale"]].head(2).round(2)
+       kind  made  per_advance  per_sale
+    0  call   383         0.57      2.86
+    1  mail   186         0.28      1.39
     """
+    need(counts, "counts", "kind", "contacts", "advances", "sales", "too_recent")
+    need(flow, "flow", "entered", "advanced")
     summed = pooled_contacts(counts, "kind")
     made = summed["contacts"].to_numpy(dtype=float) + summed["too_recent"].to_numpy(dtype=float)
     found = pd.DataFrame({"kind": summed["kind"].astype("str"), "made": made.astype("int64")})
@@ -146,7 +175,14 @@ def rate_ratio(
 
 
 def pooled_contacts(counts: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
-    """The counts summed over everything but ``by``, with what was expected, in order of appearance."""
+    """The counts summed over everything but ``by``, with what was expected, in order of appearance.
+
+    >>> fs.contacts.pooled_contacts(mine, "kind")[["kind", "contacts", "effective"]]
+          kind  contacts  effective
+    0     call       356        172
+    1     mail       174         99
+    2  meeting       205        201
+    """
     keys = [by] if isinstance(by, str) else by
     numbers = [name for name in (*CONTACT_COUNTS, *BASE) if name in counts]
     return counts.groupby(keys, sort=False, dropna=False)[numbers].sum(min_count=1).reset_index()
@@ -157,6 +193,12 @@ def beside_colleagues(own: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
     Takes ``contact_counts`` by kind and stage ``with_expected``; ``others`` are the colleagues' (empty where too
     few). Adds base_rate: expected moves over contacts. Contacts at no stage, or at the last one, are left out.
+
+    >>> made = fs.contacts.beside_colleagues(mine, others)
+    >>> made[["stage", "kind", "contacts", "rate", "peer_rate"]].head(2).round(2)
+      stage  kind  contacts  rate  peer_rate
+    0  lead  call       268  0.62       0.77
+    1  lead  mail        43  0.07       0.16
     """
     rates = contact_rates(own)
     rates = rates[rates["contacts"] > 0]
@@ -180,6 +222,10 @@ def contact_finding(own: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
       colleagues' ("" without any), "no" within ``margin``
     - ``idle``: rows of kinds at a stage, most contacts first, of which it is shown that no more than a third more leads
       moved than in as many days without a contact
+
+    >>> made = fs.contacts.contact_finding(mine, others)
+    >>> f"{made['share']:.2f} against {made['peer_share']:.2f}, better: {made['answer']}"
+    '0.51 against 0.55, better: cannot tell'
     """
     made, recent = int(own["contacts"].sum()), int(own["too_recent"].sum())
     every = pooled_contacts(pd.concat([own, others]), CELL)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import OUTSIDE
 from funnelstats.core.conversion import COUNTS
@@ -83,6 +84,11 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     """The journeys with contacted_at and contacted_on: the episode's first contact by people, null if none.
 
     Never before the first stage entry; contacts after the episode's end are none of it. None without contacts.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> firsts.filter(firsts.contacted_at.isnull()).lead_id.nunique().to_pandas()
+    359
     """
     if touches is None:
         return None
@@ -112,7 +118,16 @@ def hours_to_contact(
     columns of the leads; ``entered_between`` holds the first and last date of coming in.
 
     Returns *by, clock ("calendar", "working"), hours, contacted, waiting.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> fs.contacts.hours_to_contact(firsts, spec, day).head(2)
+          clock  hours  contacted  waiting
+    0  calendar      0          0        8
+    1  calendar      1       1195        6
     """
+    if firsts is not None:
+        need(firsts, "firsts", "place", "reached_at", "reached_on", "contacted_at", "contacted_on", lazy=True)
     keys = group_keys(by, ["manager"] if firsts is None else [*firsts.columns, "manager"])
     if firsts is None:
         return nothing_counted([*keys, "clock"], ["hours", "contacted", "waiting"])
@@ -178,10 +193,18 @@ def landmark_counts(firsts: ir.Table | None, funnel: Funnel, as_of: date) -> pd.
 
     Returns to_stage, landmark_days, contacted (bool), entered, converted, too_recent: every combination that has a
     lead.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
+    >>> fs.contacts.landmark_counts(firsts, spec, day).head(2)
+      to_stage  landmark_days  contacted  entered  converted  too_recent
+    0      met              1      False     1884       1733         162
+    1      met              1       True      451        411          30
     """
     if firsts is None:
         shape = nothing_counted(["to_stage"], ["landmark_days", "contacted", *COUNTS])
         return shape.astype({"contacted": bool})
+    need(firsts, "firsts", "place", "reached_on", "next_on", "won_on", "undated", "contacted_on", lazy=True)
     horizons = {funnel.stages[1]: funnel.steps[0].horizon_days}
     horizons[funnel.stages[-1]] = sum(step.horizon_days for step in funnel.steps)
     pairs = [(stage, days, mark) for stage, days in horizons.items() for mark in LANDMARKS if mark < days]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
@@ -35,7 +36,13 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     Takes a frame of ``hours_to_contact``. Kaplan–Meier, log-log limits, R's midpoint rule (``days_in_stage``).
     Returns ``*by, clock, leads, contacted, never``, then for ``quarter, half, three_quarters`` the hours with
     ``_lower`` and ``_upper``: missing where not reached.
+
+    >>> fs.contacts.waiting_times(everybody.hours)[["manager", "clock", "leads", "never", "half"]].head(2)
+         manager     clock  leads  never  half
+    0  Anna Berg  calendar    288     24  44.0
+    1  Anna Berg   working    288     24  14.0
     """
+    need(hours, "hours", "hours", "contacted", "waiting")
     keys = [str(column) for column in hours if column not in ("hours", "contacted", "waiting")]
     counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
     counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
@@ -59,7 +66,15 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     ci_upper`` of the contacted, the same with ``other_`` before it of those not, ``difference, difference_lower,
     difference_upper`` (Newcombe) and ``verdict``: higher, lower (Benjamini–Hochberg .10 over the rows, Fisher's exact
     test) or undecided. [-1, 1] and missing where a side has nobody.
+
+    >>> import pandas as pd
+    >>> counts = {"to_stage": "met", "landmark_days": 1, "contacted": [True, False], "too_recent": 0}
+    >>> counts = pd.DataFrame(counts | {"entered": [400, 500], "converted": [380, 450]})
+    >>> fs.contacts.landmark_differences(counts)[["rate", "other_rate", "difference", "verdict"]].round(3)
+       rate  other_rate  difference verdict
+    0  0.95         0.9        0.05  higher
     """
+    need(counts, "counts", "to_stage", "landmark_days", "contacted", "entered", "converted")
     keys, numbers = ["to_stage", "landmark_days"], ["entered", "converted"]
     every = counts[keys].drop_duplicates()
     early, late = (
@@ -90,6 +105,10 @@ def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> di
     ``leads``, ``working`` (the clock of working hours, where they are stated), ``half`` and ``peer_half`` (hours,
     missing where not reached), ``answer`` ("" without colleagues): whether these differ, "no" within half as long again
     either way, by the limits of their ratio; ``faster``.
+
+    >>> speed = fs.contacts.speed_finding(times, peers, spec)
+    >>> f"half within {speed['half']:.0f} hours, colleagues' {speed['peer_half']:.0f}"
+    "half within 12 hours, colleagues' 11"
     """
     working = "work" in funnel.model_fields_set
     mine, peers = (frame.set_index("clock") for frame in (own, others))
@@ -114,6 +133,12 @@ def landmark_answers(landmarks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     The earliest clear row of ``landmark_differences`` for each, or else the earliest, with ``margin`` and ``answer``
     ("no" within the margin).
+
+    >>> answers = fs.contacts.landmark_answers(everybody.marks, spec)
+    >>> answers[["to_stage", "landmark_days", "difference", "answer"]].head(2).round(3)
+      to_stage  landmark_days  difference       answer
+    0      met              1      -0.009           no
+    3     paid              1       0.038  cannot tell
     """
     known = landmarks[
         landmarks["difference"].notna() & landmarks["to_stage"].isin((funnel.stages[1], funnel.stages[-1]))

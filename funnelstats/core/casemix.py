@@ -39,6 +39,13 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1
 
     ``dispersion`` is that of the weeks the leads are from (at least 1): all limits are those of so many times
     fewer leads. The model's own error is not in the limits of the ratio.
+
+    >>> strata = fs.step_counts(fs.with_leads(paths, tables.leads), spec, day, by=["manager", *spec.base])
+    >>> mix = fs.case_mix(strata)
+    >>> mix[["manager", "to_stage", "converted", "expected", "ratio"]].head(2).round(2)
+         manager to_stage  converted  expected  ratio
+    0  Anna Berg      met        533    508.05   1.05
+    1  CRM robot      met         60     57.95   1.04
     """
     need(strata, "strata", "manager", "entered", "converted")
     step = [column for column in STEP if column in strata]
@@ -61,6 +68,11 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
 
     ``managers`` is a frame of ``page_verdicts``. Adds ``verdict`` (not ranked for system users, where no manager is
     named, and where leads are worth fewer than 30 comparable ones) and ``named`` (below target beyond doubt).
+
+    >>> fs.at_equal_leads(found.mix, managers)[["manager", "to_stage", "rate", "n_eff", "named"]].head(2).round(3)
+         manager to_stage   rate    n_eff  named
+    0  Anna Berg      met  1.000  162.708  False
+    1  CRM robot      met  0.991   23.983  False
     """
     keys = ["manager", *STEP]
     need(mix, "mix", *keys, "n_eff")

@@ -41,6 +41,13 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
       is surely above
     - ``drop_visible``: smallest drop below the floor, in points, that this many leads would show four
       times in five, taken alone
+
+    >>> fs.versus_target(rates, spec)[["to_stage", "rate", "target", "verdict"]].round(3)
+         to_stage   rate  target    verdict
+    0         met  0.963    1.00      green
+    1   presented  0.804    0.80  undecided
+    2  contracted  0.663    0.80        red
+    3        paid  0.949    0.95  undecided
     """
     need(rates, "rates", *STEP, *(["rate"] if "n_eff" in rates else ["entered", "converted"]))
     frame = rates if "rate" in rates else conversion_rates(rates)
@@ -80,6 +87,10 @@ def versus_targets(team: pd.DataFrame, managers: pd.DataFrame, funnel: Funnel) -
     """``versus_target`` of the team's steps and of its managers' as one page, on which the reds are counted together.
 
     Both are frames of ``rates_over_weeks``; returns both with their verdicts.
+
+    >>> team, managers = fs.versus_targets(rates, found.managers[["manager", *rates.columns]], spec)
+    >>> managers["verdict"].value_counts().to_dict()
+    {'undecided': 14, 'red': 11, 'green': 10, 'not ranked': 8, 'amber': 1}
     """
     need(team, "team", *STEP)
     need(managers, "managers", "manager", *STEP)
@@ -96,6 +107,11 @@ def with_undated(verdicts: pd.DataFrame, undated: pd.DataFrame) -> pd.DataFrame:
 
     Takes a frame of ``versus_targets`` and ``undated_counts`` of the same groups. A step stays red or amber if it would
     be below its floor, at 5 %, had all of them passed it in time.
+
+    >>> fs.with_undated(team, found.undated)[["to_stage", "verdict", "undated"]].head(2)
+        to_stage    verdict  undated
+    0        met      green    False
+    1  presented  undecided    False
     """
     need(verdicts, "verdicts", *STEP, "rate", "floor", "verdict")
     need(undated, "undated", *STEP, "entered", "won", "unseen")
@@ -133,6 +149,14 @@ def page_verdicts(
     by that rule at .01. With ``alarms``, a frame of ``e_alarms``, a name also needs, where there is a target, an
     e-value of 20, or of as many as the page has e-values where these are more: at most one of them is ever so high by
     chance, on average. Adds their ``e_value``.
+
+    >>> days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+    >>> cells = managers.drop(columns=["margin", "rest", "whose", "named"])
+    >>> cells = fs.page_verdicts(cells, fs.against_rest(days, spec), found.mix, team)
+    >>> cells.loc[cells["named"], ["manager", "to_stage", "verdict", "rest", "whose"]].head(2)
+       manager   to_stage verdict   rest whose
+    20  Иванов        met     red  lower   own
+    21  Иванов  presented     red  lower   own
     """
     keys = ["manager", *STEP]
     need(verdicts, "verdicts", *keys, "rate", "floor", "verdict", "p_holm")

@@ -46,6 +46,14 @@ def rate_difference(rates: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     match but for a column of which no value is in both frames: leave out what tells two groups apart. Returns ``*keys,
     rate, other_rate, difference, ci_lower, ci_upper``; [-1, 1] where one of them is unknown. Source: Newcombe 1998,
     method 10 (MOVER).
+
+    >>> before = fs.outcome_days(paths, spec, day, by="week", entered_between=fs.window_before(week, spec))
+    >>> fs.rate_difference(rates, fs.rates_over_weeks(before, spec)).drop(columns="from_stage").round(3)
+         to_stage   rate  other_rate  difference  ci_lower  ci_upper
+    0         met  0.963       0.945       0.018     0.004     0.031
+    1   presented  0.804       0.827      -0.023    -0.049     0.003
+    2  contracted  0.663       0.821      -0.158    -0.193    -0.123
+    3        paid  0.949       0.939       0.010    -0.010     0.029
     """
     need(rates, "rates", *RATE)
     need(other, "other", *RATE)
@@ -113,6 +121,12 @@ def rival_rates(counts: pd.DataFrame) -> pd.DataFrame:
 
     Takes ``rival_counts``; adds ``rate, ci_lower, ci_upper`` and ``apart`` (its rate minus that of ``reached`` on
     the same way, missing where one of them is).
+
+    >>> counts = fs.team.rival_counts(paths, tables.entries, spec, day)
+    >>> fs.rival_rates(counts).query("to_stage == 'paid'")[["definition", "rate", "apart"]].head(2).round(3)
+      definition   rate  apart
+    0    reached  0.618  0.000
+    1    touched  0.606 -0.012
     """
     need(counts, "counts", "definition", *STEP)
     rates = conversion_rates(counts)
@@ -126,6 +140,14 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
     ``rates`` is a frame of ``incidence_at``, ``counts`` one of ``step_counts`` with the same groups; adds
     ``matured`` (leads whose days are over), ``matured_rate`` and ``too_recent``.
+
+    >>> counts = fs.step_counts(paths, spec, day, entered_between=window)
+    >>> fs.with_matured(rates, counts)[["to_stage", "rate", "matured_rate", "too_recent"]].round(3)
+         to_stage   rate  matured_rate  too_recent
+    0         met  0.963         0.962         380
+    1   presented  0.804         0.810         366
+    2  contracted  0.663         0.672         456
+    3        paid  0.949         0.946         391
     """
     need(rates, "rates", *STEP, "rate")
     need(counts, "counts", *STEP, *COUNTS)
@@ -141,7 +163,12 @@ def with_matured(rates: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_step(frame: pd.DataFrame, funnel: Funnel, to_stage: str) -> pd.DataFrame:
-    """The rows of the step into a stage, whether the frame knows them by to_stage, from_stage or stage."""
+    """The rows of the step into a stage, whether the frame knows them by to_stage, from_stage or stage.
+
+    >>> fs.at_step(rates, spec, "met")[["to_stage", "entered", "rate"]].round(3)
+      to_stage  entered   rate
+    0      met     2300  0.963
+    """
     step = next((step for step in funnel.steps if step.to_stage == to_stage), None)
     if step is None:
         raise FunnelError(f'no step into "{to_stage}"; {suggestion(to_stage, funnel.stages[1:])}')
@@ -163,6 +190,12 @@ def cohort_table(overall: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     many before as make four with a share. A share is missing until the days of all leads of the cohort are over:
     part of a cohort is never compared with a whole one. Returns ``cohort, leads`` and a column for each stage but
     the first.
+
+    >>> counts = fs.overall_counts(fs.with_cohort(paths, spec), spec, day, by="cohort")
+    >>> fs.cohort_table(counts, spec).iloc[:2, 1:].round(3)
+       leads    met  presented  contracted   paid
+    0    162  0.981      0.815       0.617  0.599
+    1    188  0.947      0.761       0.559    NaN
     """
     need(overall, "overall", "cohort", "to_stage", *COUNTS)
     counts = overall.assign(

@@ -43,6 +43,11 @@ def step_counts(
 
     `entered_between` holds the first and last date of the entries at `from_stage`.
     Returns *by, from_stage, to_stage, entered, converted, too_recent; without `by`, every step.
+
+    >>> fs.step_counts(paths, spec, day).head(2)
+      from_stage   to_stage  entered  converted  too_recent
+    0       lead        met     4756       4540         380
+    1        met  presented     4502       3689         366
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     return judged(rows.mutate(_reached_on=rows.next_on), keys, _pairs(funnel))
@@ -59,6 +64,13 @@ def overall_counts(
     """The counts of `step_counts` from the first stage to each later one, horizons of the way summed.
 
     A lead reopened at a later stage went no whole way and is in none of them.
+
+    >>> fs.overall_counts(paths, spec, day)
+      from_stage    to_stage  entered  converted  too_recent
+    0       lead         met     4756       4540         380
+    1       lead   presented     4389       3481         747
+    2       lead  contracted     3883       2441        1253
+    3       lead        paid     3166       1957        1970
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     horizons = [step.horizon_days for step in funnel.steps]
@@ -138,6 +150,11 @@ def outcome_days(
     they were entered or on a day not known, are in every rate at 0 days; they were not left after 0 days.
 
     Returns *by, from_stage, age_days, advanced, lost, open for the days on which anything is counted.
+
+    >>> fs.outcome_days(paths, spec, day).head(2)
+      from_stage  age_days  advanced  lost  open
+    0       lead         0      1595     6     8
+    1       lead         1       977    21     6
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     ended = rows.outcome.isin(["advanced", *ENDS]) & (rows.left_on <= on_date(as_of))
@@ -169,6 +186,11 @@ def step_fates(
 
     `by` and `entered_between` as in `step_counts`. Returns *by, from_stage, to_stage, entered, in_time, late, lost,
     nurture, open; without `by`, every step.
+
+    >>> fs.step_fates(paths, spec, day).drop(columns="from_stage").head(2)
+        to_stage  entered  in_time  late  lost  nurture  open
+    0        met     4756     4540    21   136       40    19
+    1  presented     4502     3689    59   519      149    86
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     rows = rows.filter(rows._age >= rows._horizon)
@@ -204,6 +226,10 @@ def undated_counts(
 
     `by` and `entered_between` as in `step_counts`; an unseen lead counts where and when it was last seen. Returns *by,
     from_stage, to_stage, entered, converted, won, unseen, ended; without `by`, every step.
+
+    >>> fs.undated_counts(paths, spec, day).drop(columns="from_stage").head(1)
+      to_stage  entered  converted  won  unseen  ended
+    0      met     4756       4540    0       0      0
     """
     keys, rows = entries_of_steps(journeys, funnel, as_of, by, entered_between)
     won = (rows.undated == funnel.stages[-1]).fill_null(False) & rows.next_on.isnull()
@@ -257,6 +283,10 @@ def deal_size(payments: ir.Table | None) -> pd.DataFrame:
     """How many leads paid, and the mean of what one paid in all its payments: one row, deals and mean_deal.
 
     Money given back lowers what its lead paid. The mean is missing where nobody paid or no payments are known.
+
+    >>> fs.deal_size(tables.payments).round()
+       deals  mean_deal
+    0   2715   149691.0
     """
     if payments is None:
         return pd.DataFrame({"deals": [0], "mean_deal": [float("nan")]})
@@ -266,7 +296,13 @@ def deal_size(payments: ir.Table | None) -> pd.DataFrame:
 
 
 def stage_span(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
-    """First and last day of every stage and end: stage, leads, entries, first, last, in the funnel's order."""
+    """First and last day of every stage and end: stage, leads, entries, first, last, in the funnel's order.
+
+    >>> fs.stage_span(tables.entries, spec).head(2)
+      stage  leads  entries      first       last
+    0  lead   5015     5225 2025-12-01 2026-06-28
+    1   met   4699     4848 2025-12-01 2026-06-28
+    """
     need(entries, "entries", "lead_id", "stage", "entered_on", lazy=True)
     ordered = (*funnel.undated, *funnel.stages, *ENDS)
     known = entries.filter(entries.stage.isin(ordered))

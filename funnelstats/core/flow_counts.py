@@ -43,6 +43,14 @@ def stage_flow(
 
     Returns *by, stage, opening, entered, came_back, advanced, lost, nurture, moved_away, still_there: every stage for
     each group that had anything to count.
+
+    >>> fs.stage_flow(paths, spec, monday, sunday)[["stage", "opening", "entered", "advanced", "lost", "still_there"]]
+            stage  opening  entered  advanced  lost  still_there
+    0        lead       91      175       174     4           87
+    1         met      220      174       150    23          212
+    2   presented      262      150       116    38          249
+    3  contracted      135      116        97     6          148
+    4        paid     2540       97         0     0         2637
     """
     need(journeys, "journeys", *EPISODE, "place", "entered_on", "left_on", "back_on", "outcome", lazy=True)
     checked_period(start, end)
@@ -72,7 +80,14 @@ def stage_flow(
 
 
 def with_known_ends(flow: pd.DataFrame, journeys: ir.Table) -> pd.DataFrame:
-    """The `stage_flow` of journeys, nothing known of an end that none of them came to: it may not be recorded."""
+    """The `stage_flow` of journeys, nothing known of an end that none of them came to: it may not be recorded.
+
+    >>> flow = fs.stage_flow(paths, spec, monday, sunday)
+    >>> fs.with_known_ends(flow, paths.filter(paths.nurture_at.isnull()))[["stage", "lost", "nurture"]].head(2)
+      stage  lost  nurture
+    0  lead     4      NaN
+    1   met    23      NaN
+    """
     ended = set(fetch(journeys.select("ended_as").distinct())["ended_as"])
     return flow.assign(**{end: np.nan for end in ENDS if end not in ended})
 
@@ -106,6 +121,12 @@ def transitions(entries: ir.Table, funnel: Funnel) -> pd.DataFrame:
     once more), lost, nurture, or reopened (a stage after an end). Entries add up to the rows of the table.
 
     Returns from_stage, to_stage, entries, kind, in the funnel's order.
+
+    >>> fs.transitions(tables.entries, spec).head(3)
+      from_stage to_stage  entries   kind
+    0    (start)     lead     5008  start
+    1    (start)     paid        3  start
+    2    (start)     lost        4   lost
     """
     ordered = ("(start)", *funnel.stages, *ENDS)
     rows = stage_entries(entries, funnel)

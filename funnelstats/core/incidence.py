@@ -33,6 +33,12 @@ def incidence(days: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
     n_eff is the number of fully watched leads that would be as sure; the interval is Wilson's on it. Source:
     Aalen and Johansen 1978; variance as in Geskus 2016 and R's survfit, equal to F(1-F)/n when none is open.
+
+    >>> curve = fs.incidence(fs.outcome_days(paths, spec, day))
+    >>> curve[["from_stage", "age_days", "at_risk", "incidence"]].head(2).round(3)
+      from_stage  age_days  at_risk  incidence
+    0       lead         0     5136      0.311
+    1       lead         1     3527      0.501
     """
     keys, watched = life_table(days)
     lower, upper = wilson_interval(watched["incidence"] * watched["n_eff"], watched["n_eff"], level)
@@ -49,6 +55,14 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
     known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
     Without further keys every step has a row.
+
+    >>> curve = fs.incidence(fs.outcome_days(paths, spec, day))
+    >>> fs.incidence_at(curve, spec)[["to_stage", "entered", "known", "rate"]].round(3)
+         to_stage  entered  known   rate
+    0         met     5136   5068  0.955
+    1   presented     4868   4752  0.817
+    2  contracted     3959   3793  0.745
+    3        paid     2917   2782  0.944
     """
     need(curve, "curve", "from_stage", "age_days", *OUTCOMES, "incidence", "n_eff")
     keys = [str(column) for column in curve if column not in ("age_days", *CURVE)]
@@ -88,6 +102,13 @@ def days_in_stage(days: pd.DataFrame, shares: Sequence[float] = (0.25, 0.5, 0.75
 
     Kaplan–Meier over leads still open; log-log limits; the midpoint where the curve rests exactly on the
     share, as R does. Returns ``*keys, share, days, days_lower, days_upper``, missing where not reached.
+
+    >>> fs.days_in_stage(fs.outcome_days(paths, spec, day)).query("share == 0.5")
+        from_stage  share  days  days_lower  days_upper
+    1         lead    0.5   1.0         1.0         2.0
+    4          met    0.5   4.0         4.0         4.0
+    7    presented    0.5   6.0         6.0         6.0
+    10  contracted    0.5   7.0         7.0         8.0
     """
     keys, watched = life_table(days)
     stayed = watched["survival"].to_numpy()

@@ -30,7 +30,12 @@ def wilson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: flo
 
 
 def clopper_pearson_interval(converted: npt.ArrayLike, entered: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Limits of a conversion that hold at least as often as they promise: Clopper and Pearson 1934."""
+    """Limits of a conversion that hold at least as often as they promise: Clopper and Pearson 1934.
+
+    >>> lower, upper = fs.clopper_pearson_interval(10, 100)
+    >>> round(float(lower), 3), round(float(upper), 3)
+    (0.049, 0.176)
+    """
     k, n = checked(converted, entered)
     tail = (1 - checked_level(level)) / 2
     with np.errstate(invalid="ignore"):

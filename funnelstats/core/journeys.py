@@ -114,6 +114,13 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
       ended_on, reason (of the refusal, the first one given; null if not lost) and undated: the last stage, lost or
       nurture, where the export says that the episode came to it and not when. Such a win decides, whatever refusal
       or return the last episode has: that one is then no end of it.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> one = paths.filter(paths.lead_id == "104357").order_by("place").to_pandas()
+    >>> one[["stage", "manager", "entered_on", "next_on", "outcome"]].head(2)
+      stage manager entered_on    next_on   outcome
+    0  lead  Иванов 2026-06-03 2026-06-03  advanced
+    1   met  Иванов 2026-06-03 2026-06-08  advanced
     """
     rows = with_episode(stage_entries(entries, funnel), funnel)
     ordered = _in_time(rows.filter(rows.place < len(funnel.stages)))
@@ -327,6 +334,9 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
 
     The lead's own manager arrives as `current_manager`: `manager` always means the owner at stage entry. Where no
     columns are named the date of creation stays away: a stage called "created" has one of the same name.
+
+    >>> fs.with_leads(paths, tables.leads, ["product"]).columns[-2:]
+    ('undated', 'product')
     """
     need(journeys, "journeys", "lead_id", lazy=True)
     need(leads, "leads", "lead_id", lazy=True)
@@ -346,6 +356,9 @@ def with_cohort(journeys: ir.Table, funnel: Funnel, unit: str = "week") -> ir.Ta
     """The journeys with `cohort`: the first day of the week, month or quarter they entered the funnel.
 
     A reopened one entered where it was reopened. Weeks and quarters are those of the funnel read last.
+
+    >>> fs.with_cohort(paths, spec, "month").cohort.min().to_pandas()
+    Timestamp('2025-12-01 00:00:00')
     """
     need(journeys, "journeys", "began_on", lazy=True)
     if unit not in COHORT_UNITS:

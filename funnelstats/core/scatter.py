@@ -40,6 +40,14 @@ def rates_over_weeks(
     scatter; half from the step itself, half from all steps, over all groups. Leads on their way count with what they
     have told: a week's part in the rate is the sum of its leads' influences on the incidence.
     Sources: Donner and Klar 2000 for the dispersion; von Neumann 1941 for the differences.
+
+    >>> days = fs.outcome_days(paths, spec, day, by="week", entered_between=window)
+    >>> fs.rates_over_weeks(days, spec)[["to_stage", "entered", "known", "rate", "dispersion"]].round(3)
+         to_stage  entered  known   rate  dispersion
+    0         met     2300   2232  0.963       1.046
+    1   presented     2220   2104  0.804       1.021
+    2  contracted     1817   1651  0.663       1.405
+    3        paid     1247   1112  0.949       1.000
     """
     need(days, "days", *OF_WEEKS)
     parts = _weekly_parts(days, funnel)
@@ -52,6 +60,12 @@ def against_rest(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     What all managers share of a good or bad week is in both sides of the comparison and cancels: only the part of the
     correlation that a manager's leads have beyond that of all leads of the week widens it. Adds that ``dispersion``.
+
+    >>> days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+    >>> fs.against_rest(days, spec)[["manager", "to_stage", "rate", "other_rate", "verdict"]].head(2).round(3)
+         manager   to_stage   rate  other_rate    verdict
+    0  Anna Berg        met  1.000       0.958     higher
+    1  Anna Berg  presented  0.815       0.803  undecided
     """
     need(days, "days", "manager", *OF_WEEKS)
     parts = _weekly_parts(days, funnel)
@@ -82,7 +96,12 @@ def _apart(days: pd.DataFrame, parts: pd.DataFrame, funnel: Funnel) -> pd.DataFr
 
 
 def usual_dispersion(rest: pd.DataFrame) -> float:
-    """The median dispersion of managers beside their colleagues, for comparisons that know no weeks; 1 of none."""
+    """The median dispersion of managers beside their colleagues, for comparisons that know no weeks; 1 of none.
+
+    >>> days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+    >>> fs.usual_dispersion(fs.against_rest(days, spec))
+    1.0
+    """
     need(rest, "rest", "dispersion")
     return float(rest["dispersion"].median()) if len(rest) else 1.0
 

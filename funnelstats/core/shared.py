@@ -6,7 +6,6 @@ makes all for itself. They are private to the run, so what is pickled there is o
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import ibis.expr.types as ir
 
-from funnelstats.config.folders import RUN_FOLDER
+from funnelstats.config.folders import RUN_FOLDER, locked
 
 Frames = TypeVar("Frames", bound=tuple[Any, ...])
 
@@ -31,8 +30,9 @@ def made_once(name: str, make: Callable[[], Frames], engine: Any, *, where: str 
     if not folder:
         return make()
     path = Path(folder, f"{name}.pickle")
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = path.with_suffix(".lock")
+    lock.touch()
+    with locked(lock, told=False):
         if not path.exists():
             _write(make(), path)
     made = pickle.loads(path.read_bytes())

@@ -60,6 +60,10 @@ def open_funnel(
     as exported. ``where`` keeps the leads of which a column or attribute holds a value, "region=North", and what
     happened to them. From here on texts are in ``language``, or the funnel's where none is given. Raises FunnelError
     where the data is not prepared or was prepared from something else, and for a part that no lead is of.
+
+    >>> spec, tables = fs.open_funnel("sample", "2026-06-28")
+    >>> spec.stages, tables.leads.count().to_pandas()
+    (('lead', 'met', 'presented', 'contracted', 'paid'), 5024)
     """
     funnel = read_funnel(name)
     spoken = language or funnel.language
@@ -159,6 +163,9 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
     """The last day the data knows: that of the export where it is stated, else of the last stage entry.
 
     A few entries far after all others, which are mistyped, are not the last.
+
+    >>> fs.last_day(tables, spec)
+    datetime.date(2026, 7, 1)
     """
     if funnel.exported_on:
         return funnel.exported_on
@@ -171,19 +178,31 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
 
 
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
-    """First and last day of the stage entries that a week's page judges."""
+    """First and last day of the stage entries that a week's page judges.
+
+    >>> [str(day) for day in fs.trailing_window("2026-W26", spec)]
+    ['2026-03-30', '2026-06-28']
+    """
     _, last = week_days(week)
     return last - timedelta(days=7 * funnel.judged_weeks - 1), last
 
 
 def window_before(week: str, funnel: Funnel) -> tuple[date, date]:
-    """The window of the same length that ends where the one a week's page judges begins."""
+    """The window of the same length that ends where the one a week's page judges begins.
+
+    >>> [str(day) for day in fs.window_before("2026-W26", spec)]
+    ['2025-12-29', '2026-03-29']
+    """
     first, _ = trailing_window(week, funnel)
     return first - timedelta(days=7 * funnel.judged_weeks), first - timedelta(days=1)
 
 
 def trend_window(week: str, funnel: Funnel) -> tuple[date, date]:
-    """First and last day of the stage entries that a week's page shows week by week: twice the judged ones."""
+    """First and last day of the stage entries that a week's page shows week by week: twice the judged ones.
+
+    >>> [str(day) for day in fs.trend_window("2026-W26", spec)]
+    ['2025-12-29', '2026-06-28']
+    """
     _, last = week_days(week)
     return last - timedelta(days=14 * funnel.judged_weeks - 1), last
 
@@ -226,6 +245,14 @@ def read_quality(name: str) -> Quality:
     rows_undated, amount_in (of all rows that were read), amount_kept; missing where a table has no date or no amount.
     ``ignored``: table, value, rows. ``facts``: fact, detail, count, and mend where a line of funnel.toml helps.
     ``set_aside``, and ``bad_cells`` that are missing in rows that stay: table, file, row, column, value, reason, code.
+
+    >>> fs.read_quality("sample").rows
+          table  rows_in  rows_kept  rows_ignored  rows_set_aside
+    0     leads     5120       5100             0              20
+    1   entries    21737      21688             8              41
+    2  contacts    16501      16488             0              13
+    3  payments     3559       3553             0               6
+    4     costs      587        586             0               1
     """
     report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
     return account_of(report, pd.read_parquet(processed_folder(name) / "set_aside.parquet"), read_funnel(name))
@@ -265,7 +292,13 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
 
 
 def set_aside_reasons(set_aside: pd.DataFrame) -> pd.DataFrame:
-    """Rows or cells set aside by reason, in words: table, file, column, reason, rows, first_row."""
+    """Rows or cells set aside by reason, in words: table, file, column, reason, rows, first_row.
+
+    >>> fs.set_aside_reasons(fs.read_quality("sample").set_aside)[["table", "reason", "rows"]].head(2)
+       table                                reason  rows
+    0  leads  has 3 fields where the header has 14     3
+    1  leads     repeats lead_id of an earlier row    17
+    """
     keys = ["table", "file", "column", "reason"]
     reasons = set_aside.assign(
         reason=set_aside["code"].map(reason_on_page).astype("str"), column=set_aside["column"].fillna("")
@@ -284,6 +317,9 @@ def month_notes(name: str, month: str) -> list[tuple[str, list[str]]]:
 
     It is plain text: nothing in it is taken for more than a heading (``#``), a list item (``-`` or ``*``) or a
     paragraph. Without notes there are none. Raises FunnelError if the file is not UTF-8.
+
+    >>> [heading for heading, _points in fs.month_notes("sample", "2026-06")]
+    ['Wins', 'What could be better']
     """
     path = notes_path(name, month)
     try:
@@ -306,6 +342,10 @@ def month_notes(name: str, month: str) -> list[tuple[str, list[str]]]:
 
 
 def notes_fingerprint(name: str, month: str) -> str:
-    """A digest of a month's notes, empty without them: part of what a page with notes is made from."""
+    """A digest of a month's notes, empty without them: part of what a page with notes is made from.
+
+    >>> fs.notes_fingerprint("sample", "2026-05")
+    ''
+    """
     path = notes_path(name, month)
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""

@@ -106,7 +106,9 @@ def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) 
     """
     engine, fetched = into
     table, keys, server = kept.path.stem, names(kept.key), found.con.info
-    number, until = found.con.execute(f"SELECT count(*), max({mark})::text FROM {found.rows} AS found").fetchall()[0]
+    with found.con.cursor(name="last") as cursor:
+        cursor.execute(f"SELECT count(*), max({mark})::text FROM {found.rows} AS found")
+        ((number, until),) = cursor.fetchall()
     holds = json.dumps([server.host, server.port, server.dbname, found.rows, found.texts, kept.watermark, kept.key])
     before, last = _held(kept.path)
     newer = f"{mark} >= {text(last)} OR {mark} IS NULL"

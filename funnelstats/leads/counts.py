@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_between
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import by_people, fetch, group_keys, named, on_date, with_shown
@@ -47,7 +48,15 @@ def open_leads(
     unless leads have such an attribute), stage (where it stands, for one that stepped back the stage it went back to),
     entered_on (when it first stood there), since (when it last moved), contacts and last_contact_on (missing without
     contacts, 0 and missing if nobody contacted it), amount.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> waiting = fs.leads.open_leads(paths, tables.leads, None, spec, day)
+    >>> waiting[["manager", "lead_id", "stage", "since", "amount"]].head(2)
+       manager lead_id stage      since    amount
+    0   Иванов  100066  lead 2025-12-03   39800.0
+    1  Петрова  100050   met 2025-12-04  127100.0
     """
+    need(journeys, "journeys", *EPISODE, "place", "reached_on", "began_on", "ended_on", lazy=True)
     rows = _open(journeys, as_of)
     back = (rows.back_on <= on_date(as_of)).fill_null(False)
     stands = (rows.place < len(funnel.steps)) & (rows.reached_on <= on_date(as_of)) & ~back
@@ -82,7 +91,15 @@ def leads_won(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: tupl
 
     Returns manager (whose it is now), lead_id, company ("" unless ``lead_base.company`` is stated), won_on, days (since
     it came in or was reopened; missing where the win is dated before that), amount.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> won = fs.leads.leads_won(paths, tables.leads, spec, (monday, sunday))
+    >>> won[["manager", "lead_id", "won_on", "amount"]].head(2)
+       manager lead_id     won_on    amount
+    0  O'Neill  103789 2026-06-22  130100.0
+    1  Петрова  103963 2026-06-22       NaN
     """
+    need(journeys, "journeys", *EPISODE, "place", "reached_on", "won_on", lazy=True)
     won = journeys.won_on.between(*map(on_date, checked_between(between, "between"))).fill_null(False)
     rows = _owned(journeys.filter(won), leads, funnel, between[1])
     days = rows.won_on.delta(rows.began_on, unit="day")
@@ -152,7 +169,15 @@ def cell_leads(
     Returns *by, lead_id, episode, from_stage, to_stage, entered_on, outcome (a value of OUTCOME_WORDS), days (until
     it left, or until ``as_of``; missing for a stage that was skipped, or left before it was entered), judged; by step,
     then by day of entry.
+
+    >>> paths = fs.journeys(tables.entries, spec)
+    >>> cells = fs.leads.cell_leads(paths, spec, day, entered_between=window)
+    >>> cells[["manager", "lead_id", "to_stage", "outcome", "days"]].head(2)
+         manager lead_id to_stage           outcome  days
+    0  Anna Berg  004749      met  advanced in time   0.0
+    1    Петрова  102799      met  advanced in time   2.0
     """
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "outcome", "left_on", lazy=True)
     keys = group_keys(by, journeys.columns)
     journeys = with_shown(journeys, keys)
     first, last = checked_between(entered_between, "entered_between")

@@ -18,7 +18,15 @@ FEWEST_PEERS = 4
 
 
 def of_manager(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame:
-    """The rows of one manager, every step of the funnel among them; no leads is 0 entered and too few."""
+    """The rows of one manager, every step of the funnel among them; no leads is 0 entered and too few.
+
+    >>> fs.leads.of_manager(everybody.managers, "Müller", spec)[["to_stage", "entered", "rate", "verdict"]].round(2)
+         to_stage  entered  rate    verdict
+    0         met      275  0.98      green
+    1   presented      269  0.84      green
+    2  contracted      235  0.67        red
+    3        paid      161  0.97  undecided
+    """
     steps = pd.DataFrame(
         [(*step[:2], step.targets.get(manager, step.target)) for step in funnel.steps], columns=[*STEP, "agreed"]
     )
@@ -37,7 +45,13 @@ def of_manager(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataF
 
 
 def own_rows(frame: pd.DataFrame, manager: str) -> pd.DataFrame:
-    """The manager's rows of any frame by manager, without that column."""
+    """The manager's rows of any frame by manager, without that column.
+
+    >>> fs.leads.own_rows(everybody.won, manager)[["lead_id", "won_on"]].head(2)
+      lead_id     won_on
+    0  104291 2026-06-23
+    1  104357 2026-06-25
+    """
     return frame[frame["manager"] == manager].drop(columns="manager").reset_index(drop=True)
 
 
@@ -46,6 +60,9 @@ def peer_rows(frame: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFrame
 
     System users and leads of nobody are no colleagues. Empty where fewer than four are left, since a sum over a
     narrower circle would show single people.
+
+    >>> "manager" in fs.leads.peer_rows(everybody.managers, manager, spec)
+    False
     """
     others = frame[is_ranked(frame, funnel) & (frame["manager"] != manager)]
     enough = others["manager"].nunique() >= FEWEST_PEERS
@@ -56,6 +73,13 @@ def peer_band(managers: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataFr
     """The middle half of the colleagues' rates at each step: from_stage, to_stage, peers_lower, peers_upper.
 
     Missing where fewer than four colleagues have a rate, since a narrower circle would show single people.
+
+    >>> fs.leads.peer_band(everybody.managers, manager, spec).round(2)
+       from_stage    to_stage  peers_lower  peers_upper
+    0        lead         met         0.98         0.99
+    1         met   presented         0.79         0.83
+    2   presented  contracted         0.67         0.68
+    3  contracted        paid         0.96         0.97
     """
     others = managers[(managers["manager"] != manager) & (managers["verdict"] != NOT_RANKED)]
     rates = others.groupby(STEP)["rate"]
@@ -71,6 +95,14 @@ def own_steps(
     """The rows of ``of_manager`` with the colleagues' band and ``course``: the own rate week by week, a list.
 
     ``weeks`` are everybody's ``step_counts`` by week, whose days are over.
+
+    >>> steps = fs.leads.own_steps(own, everybody.managers, everybody.weeks, manager, spec)
+    >>> steps[["to_stage", "rate", "peers_lower", "peers_upper"]].round(2)
+         to_stage  rate  peers_lower  peers_upper
+    0         met  0.84         0.98         0.99
+    1   presented  0.68         0.79         0.83
+    2  contracted  0.74         0.67         0.68
+    3        paid  0.94         0.96         0.97
     """
     rates = conversion_rates(own_rows(weeks, manager))
     every = rates.pivot_table(index="from_stage", columns="week", values="rate", dropna=False)
@@ -79,7 +111,11 @@ def own_steps(
 
 
 def axis_low(steps: pd.DataFrame) -> float:
-    """Where the axis of rates begins: at the tenth below all that is shown, whatever the range of too few leads."""
+    """Where the axis of rates begins: at the tenth below all that is shown, whatever the range of too few leads.
+
+    >>> fs.leads.axis_low(steps)
+    0.6
+    """
     shown = steps.loc[steps["verdict"] != "too few", ["rate", "ci_lower", "target"]]
     lowest = np.nanmin([1.0, *shown.to_numpy(dtype=float).ravel(), *steps["peers_lower"]])
     return float(np.clip(np.floor(10 * lowest - 1e-9) / 10, 0, 0.9))
@@ -95,6 +131,10 @@ def habit(own: pd.DataFrame, lessons: pd.DataFrame, manager: str) -> dict[str, A
     - "missed": the row's step is red or amber
     - "met": every step with a target is green; "untold": none is below, for some it cannot be told, or has no leads
     - "no leads": there is no rate; "no targets": none is agreed; "not compared": this is nobody's name, or no person's
+
+    >>> habit = fs.leads.habit(own, leak.lessons, manager)
+    >>> habit["case"], habit["row"]["to_stage"], habit["coach"]
+    ('missed', 'met', 'Anna Berg')
     """
     judged = own[own["rate"].notna()]
     missed = judged[judged["verdict"].isin(["red", "amber"])]
@@ -129,6 +169,12 @@ def own_reasons(reasons: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataF
     """The manager's rows of ``reason_patterns``, most frequent first, beside the colleagues' where four have some.
 
     Empty where no refusal has a reason.
+
+    >>> reasons = fs.leads.own_reasons(everybody.reasons, manager, spec)
+    >>> reasons[["refusal", "lost", "share", "other_share"]].head(2).round(2)
+           refusal  lost  share  other_share
+    0        price    25   0.22         0.32
+    1  not planned    23   0.20         0.12
     """
     own = reasons[reasons["value"] == manager].sort_values("lost", ascending=False, kind="stable")
     enough = reasons.loc[~reasons["value"].isin([manager, *funnel.system_users]), "value"].nunique() >= FEWEST_PEERS
@@ -139,7 +185,11 @@ def own_reasons(reasons: pd.DataFrame, manager: str, funnel: Funnel) -> pd.DataF
 
 
 def concerned(finding: Mapping[str, Any], own: pd.DataFrame) -> dict[str, Any]:
-    """The row of the team's leak (``team_finding``) where this manager misses that step too, {} elsewhere."""
+    """The row of the team's leak (``team_finding``) where this manager misses that step too, {} elsewhere.
+
+    >>> fs.leads.concerned(finding, own)["to_stage"]
+    'contracted'
+    """
     row = finding.get("row", {}) if finding["case"] in ("leak", "slow") else {}
     missed = own.loc[own["verdict"].isin(["red", "amber"]), "from_stage"]
     return dict(row) if row and row["from_stage"] in set(missed) else {}

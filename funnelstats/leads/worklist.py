@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.conversion import later_rates
-from funnelstats.core.incidence import life_table, watched_until
+from funnelstats.core.incidence import OUTCOMES, life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
 
 FEWEST_TRIES = 10
@@ -39,7 +40,16 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
     team's rates of the later steps. A lead long silent so has next to none, where the plain rate would promise most.
     Returns from_stage, age_days (0, 1, ... as long as leads were watched beyond that age), chance; missing where the
     rate of the step or of a later one is not known.
+
+    >>> days = fs.outcome_days(fs.journeys(tables.entries, spec), spec, day)
+    >>> rates = fs.incidence_at(fs.incidence(days), spec)
+    >>> fs.leads.chances(days, rates, spec).head(2).round(3)
+      from_stage  age_days  chance
+    0       lead         0   0.542
+    1       lead         1   0.533
     """
+    need(days, "days", "from_stage", "age_days", *OUTCOMES)
+    need(rates, "rates", "from_stage", "rate")
     rate = rates.set_index("from_stage")["rate"].reindex(funnel.stages[:-1])
     later = pd.Series(later_rates(rate.to_numpy(dtype=float)), index=rate.index).where(rate.notna())
     _keys, table = life_table(days)
@@ -63,7 +73,16 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     Takes the manager's rows of ``open_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved),
     chance (missing for a lead there longer than others were watched) and at_stake (missing too where neither amount nor
     mean deal is known).
+
+    >>> staked = fs.leads.with_stake(everybody.open_leads, everybody.chances, everybody.deal, day)
+    >>> staked[["lead_id", "stage", "days_there", "chance", "at_stake"]].tail(2).round(2)
+        lead_id stage  days_there  chance  at_stake
+    694  105014  lead           0    0.48  37149.35
+    695  105015  lead           0    0.48  33329.36
     """
+    need(own, "own", "stage", "entered_on", "since")
+    need(chances, "chances", "from_stage", "age_days", "chance")
+    need(deal, "deal", "mean_deal")
     at = pd.MultiIndex.from_arrays([own["stage"], _days(own["entered_on"], as_of)])
     chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
     return own.assign(days_there=_days(own["since"], as_of), chance=chance, at_stake=chance * _amounts(own, deal))
@@ -74,6 +93,9 @@ def expected(staked: pd.DataFrame) -> dict[str, float]:
 
     Takes ``with_stake``; of ``open`` leads ``not_known`` are in neither sum. Missing: no chance is known at all, or an
     amount is not.
+
+    >>> {name: round(float(value)) for name, value in fs.leads.expected(leads).items()}
+    {'open': 81, 'not_known': 3, 'deals': 29, 'money': 5014612}
     """
     known = staked[staked["chance"].notna()]
     sums = known[["chance", "at_stake"]].sum(skipna=False, min_count=1)
@@ -104,7 +126,13 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     a week after ``as_of``, or if it stalled; the first of these is its reason. Returns kind ("open" or "second try"),
     lead_id, company, product, stage, amount, last_contact_on, reason (one of LISTED_WORDS), next_step, due (last of the
     days agreed, or of those for a second try), days_there, chance, at_stake.
+
+    >>> fs.leads.worklist(leads, again, spec, day)[["kind", "lead_id", "reason", "next_step"]].head(2)
+       kind lead_id           reason                next_step
+    0  open  104698    deadline near  bring it to “presented”
+    1  open  104967  never contacted               first call
     """
+    need(staked, "staked", "lead_id", "stage", "days_there", "chance", "at_stake")
     ahead = {step.from_stage: step for step in funnel.steps}
     horizon = staked["stage"].map(funnel.horizons).astype("int64")
     due = staked["entered_on"] + pd.to_timedelta(horizon, unit="D")
@@ -137,6 +165,10 @@ def what_is_due(listed: pd.DataFrame, own: pd.DataFrame, success: pd.DataFrame) 
     Takes ``worklist``, ``with_stake`` of all own open leads and ``retry_success`` of the team. Returns ``open``
     (leads), ``due`` of them, ``first`` of these (a row, or {}), ``again`` (refused leads to call), and of the team's
     second tries whose days are over ``tried``, ``won``, their ``rate`` and its limits, missing below FEWEST_TRIES.
+
+    >>> due = fs.leads.what_is_due(listed, leads, everybody.success)
+    >>> due["open"], due["again"], due["first"]["lead_id"]
+    (81, 46, '104698')
     """
     due, again = (listed[listed["kind"] == kind] for kind in (OPEN, AGAIN))
     tried, won = second_tries(success)
@@ -162,6 +194,12 @@ def with_retry_stake(retries: pd.DataFrame, success: pd.DataFrame, deal: pd.Data
     tried: those nobody called again say nothing of what a call brings. It is missing, and at_stake with it, below ten
     such tries: an export that writes them down as new leads, or holds one row per lead, shows none. Returns the columns
     of ``worklist`` (days_there counts from the refusal), then lost_on and due_from; the reason is that of the refusal.
+
+    >>> again = fs.leads.with_retry_stake(refused, everybody.success, everybody.deal, day)
+    >>> again[["lead_id", "stage", "chance", "at_stake"]].head(2).round(2)
+      lead_id       stage  chance   at_stake
+    0  103008         met    0.53  227647.06
+    1  101351  contracted    0.53  188205.88
     """
     tried, won = second_tries(success)
     chance = won / tried if tried >= FEWEST_TRIES else np.nan

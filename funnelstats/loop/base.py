@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.dates import quarter_of
+from funnelstats.config.errors import need
 from funnelstats.config.words import _
 from funnelstats.core.intervals import NO, POINTS, YES, answers, share, wilson_interval
 
@@ -23,7 +24,15 @@ def renewal(counts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     Takes ``renewal_counts``. Returns ``quarter`` (2026-Q2), ``companies, new, unchanged, dropped, new_share`` (of the
     companies of the quarter), ``dropped_share`` (of those of the quarter before), ``note``. Unknown in the first
     quarter of the data; the note says where a quarter, or the one before it, is not whole.
+
+    >>> counts = fs.loop.renewal_counts(tables.leads, tables.entries, tables.contacts, spec, day)
+    >>> fs.loop.renewal(counts, day)[["quarter", "companies", "new", "unchanged", "dropped"]]
+       quarter  companies     new  unchanged  dropped
+    0  2025-Q4        757     NaN        NaN      NaN
+    1  2026-Q1       2522  2043.0      479.0    278.0
+    2  2026-Q2       2726  2121.0      605.0   1917.0
     """
+    need(counts, "counts", "quarter", "companies", "kept", "since")
     rows = counts.reset_index(drop=True)
     before = rows["companies"].shift()
     unchanged = rows["kept"].where(before.notna())
@@ -57,7 +66,16 @@ def score_groups(counts: pd.DataFrame) -> pd.DataFrame:
     Takes ``score_counts``; leads of one score are never parted, leads without one are left out. Returns ``group,
     score_low, score_high, entered, converted, rate, ci_lower, ci_upper, promised`` (the mean score, where all scores
     lie between 0 and 1, else missing), ``lift`` (rate over the rate of all).
+
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"score": [10, 20, 90], "entered": [40, 40, 40], "converted": [2, 5, 30]})
+    >>> fs.loop.score_groups(counts).iloc[:, :5]
+       group  score_low  score_high  entered  converted
+    0      1         10          10       40          2
+    1      2         20          20       40          5
+    2      3         90          90       40         30
     """
+    need(counts, "counts", "score", "entered", "converted")
     known = counts[counts["score"].notna() & (counts["entered"] > 0)].sort_values("score", ignore_index=True)
     total = known["entered"].sum()
     middle = known["entered"].cumsum() - known["entered"] / 2
@@ -93,7 +111,14 @@ def score_skill(counts: pd.DataFrame) -> pd.DataFrame:
     one says that the score promises wrongly). The last three are missing unless all scores lie between 0 and 1.
     Sources: DeLong 1988; Hosmer and Lemeshow 1980, with as many degrees of freedom as groups, since the score was
     not fitted here.
+
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"score": [10, 20, 90], "entered": [40, 40, 40], "converted": [2, 5, 30]})
+    >>> fs.loop.score_skill(counts)[["auc", "auc_lower", "auc_upper"]].round(2)
+        auc  auc_lower  auc_upper
+    0  0.86       0.78       0.92
     """
+    need(counts, "counts", "score", "entered", "converted")
     names = ["leads", "won", "unscored", "auc", "auc_lower", "auc_upper", "brier", "brier_base", "calibration_p"]
     known = counts[counts["score"].notna() & (counts["entered"] > 0)].sort_values("score", ignore_index=True)
     if known.empty:
@@ -130,6 +155,11 @@ def score_answer(skill: pd.DataFrame) -> dict[str, Any] | None:
 
     The answer is "better" than a coin, "worse", "no" (within five points of it), "cannot tell", or "alike" where all
     judged leads ended alike.
+
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"score": [10, 20, 90], "entered": [40, 40, 40], "converted": [2, 5, 30]})
+    >>> fs.loop.score_answer(fs.loop.score_skill(counts))["answer"]
+    'better'
     """
     if skill.empty:
         return None
@@ -147,6 +177,11 @@ def base_facts(
     """How the lead base does in the quarter: the last row of each of these frames, None of one without rows.
 
     Takes ``renewal``, ``coverage_counts``, ``duplicate_counts``, ``blacklist_counts`` and ``score_skill``.
+
+    >>> renewed = fs.loop.renewal(fs.loop.renewal_counts(tables.leads, tables.entries, None, spec, day), day)
+    >>> none = renewed.head(0)
+    >>> fs.loop.base_facts(renewed, none, none, none, none)["renewed"]["quarter"]
+    '2026-Q2'
     """
     frames = {"renewed": renewed, "coverage": coverage, "doubled": doubled, "blacklist": blacklist}
     last = {name: None if frame.empty else frame.iloc[-1].to_dict() for name, frame in frames.items()}

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period, months_apart
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import (
@@ -42,6 +42,9 @@ def wins(
 
     Returns lead_id, episode, won_on, manager (owner at the last stage), channel ("(missing)" where unknown) and, where
     there are payments, paid (null for a lead without one).
+
+    >>> fs.loop.wins(paths, tables.leads, tables.payments, spec, day, now).count().to_pandas()
+    392
     """
     first, last = between
     checked_period(first, last)
@@ -64,6 +67,11 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
 
     The money is missing, not zero, where no payment is known; who paid is, where there are no payments.
+
+    >>> fs.loop.won_counts(won, by="channel").head(2)
+          channel  won  paying        paid
+    0   Cold call   74      74  11278200.0
+    1  Exhibition   47      47   8432300.0
     """
     keys = group_keys(by, won.columns)
     money = {"paying": won.paid.count(), "paid": won.paid.sum()} if "paid" in won.columns else {}
@@ -81,6 +89,11 @@ def ticket_moments(
     """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
 
     Takes `handed_over`. Empty where no payments are known.
+
+    >>> fs.loop.ticket_moments(nurture_leads, tables.payments, day, by="nurtured").iloc[:, :3].round()
+      nurtured  deals      mean
+    0       no   2204  151621.0
+    1      yes    465  153990.0
     """
     keys = group_keys(by, handed.columns)
     if payments is None:
@@ -104,6 +117,11 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     not filled. The manager is the owner at the stage's entry. Returns stage, field, manager, entered (leads waiting
     there), converted (of them filled): one row for each field and manager with a lead there; empty where nothing is
     stated.
+
+    >>> fs.loop.record_counts(paths, tables.leads, spec, day).head(2)
+      stage       field    manager  entered  converted
+    0  lead  ready_need  Anna Berg       11          8
+    1  lead  ready_need     Müller       19         16
     """
     needs = [(stage, field) for stage in funnel.stages for field in funnel.loop.needs.get(stage, ())]
     for _stage, field in needs:
@@ -140,7 +158,13 @@ def _is_filled(value: ir.Value) -> ir.BooleanValue:
 
 
 def attribute_sizes(leads: ir.Table) -> pd.DataFrame:
-    """The text and flag columns of the leads: attribute, distinct (values, blanks not counted), filled (leads)."""
+    """The text and flag columns of the leads: attribute, distinct (values, blanks not counted), filled (leads).
+
+    >>> fs.loop.attribute_sizes(tables.leads).head(2)
+      attribute  distinct  filled
+    0   manager        10    5047
+    1   channel         7    5038
+    """
     names = [name for name, kind in leads.schema().items() if kind.is_string() or kind.is_boolean()]
     sizes = [
         fetch(leads.aggregate(distinct=leads[name].nunique(), filled=leads[name].count()))
@@ -164,6 +188,12 @@ def renewal_counts(
 
     A company is worked on in a quarter with a stage entry, an end or a contact of one of its leads. Returns quarter
     (its first day), companies, kept, since (the first day of the data), for every quarter from the first to the last.
+
+    >>> fs.loop.renewal_counts(tables.leads, tables.entries, tables.contacts, spec, day)
+         quarter  companies  kept      since
+    0 2025-10-01        757     0 2025-12-01
+    1 2026-01-01       2522   479 2025-12-01
+    2 2026-04-01       2726   605 2025-12-01
     """
     done = stage_entries(entries, funnel).select("lead_id", on="entered_on")
     if contacts is not None:
@@ -196,7 +226,12 @@ def coverage_counts(values: ir.Table, contacts: ir.Table | None, between: tuple[
 
     Takes `lead_values` as of the last of these days. The contacted are 0 without contacts, so ask whether the export
     has them.
+
+    >>> fs.loop.coverage_counts(fs.money.lead_values(paths, spec, day), tables.contacts, now)
+       open_leads  contacted_leads
+    0         721              451
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     waiting = values.filter(values.state == "open")
     counted = fetch(waiting.aggregate(open_leads=waiting.count())).assign(contacted_leads=0)
     if contacts is not None:
@@ -210,7 +245,12 @@ def duplicate_counts(values: ir.Table, leads: ir.Table, funnel: Funnel) -> pd.Da
 
     `several_managers` are those of these companies whose open leads belong to different people. All 0 where no
     column names the company.
+
+    >>> fs.loop.duplicate_counts(fs.money.lead_values(paths, spec, day), tables.leads, spec)
+       companies  leads  several_managers
+    0          0      0                 0
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     waiting = values.filter(values.state == "open").select("lead_id").join(_companies(leads, funnel), "lead_id")
     manager = visible(leads.manager) if "manager" in leads.columns else ibis.literal(MISSING, "string")
     owned = waiting.join(leads.select("lead_id", manager=manager), "lead_id")
@@ -230,6 +270,11 @@ def blacklist_counts(
     """Blacklisted leads, those contacted all the same in the days given, and their contacts: one row, or none.
 
     Returns blacklisted, contacted, contacts; no row where no column says who is blacklisted.
+
+    >>> fs.loop.blacklist_counts(tables.leads, tables.contacts, spec, now)
+    Empty DataFrame
+    Columns: [blacklisted, contacted, contacts]
+    Index: []
     """
     column = _stated(leads, funnel.lead_base.blacklisted, "blacklisted")
     if column is None:
@@ -252,7 +297,13 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
 
     Judged are leads whose days for all steps are over; converted are those won within them. Scores that are blank or
     no number are one row, with a missing score, at the end.
+
+    >>> fs.loop.score_counts(fs.money.lead_values(paths, spec, day), tables.leads, spec, day)
+    Empty DataFrame
+    Columns: [score, entered, converted]
+    Index: []
     """
+    need(values, "values", "lead_id", "entered_on", "state", lazy=True)
     column = _stated(leads, funnel.lead_base.score, "score")
     if column is None:
         return nothing_counted([], ["score", "entered", "converted"]).astype({"score": "float64"})

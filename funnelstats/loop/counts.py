@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
-from funnelstats.config.errors import FunnelError, suggestion
+from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers
@@ -33,7 +33,11 @@ have handed over."""
 
 
 def hand_over_stage(funnel: Funnel) -> str:
-    """The stage at which marketing hands a lead to sales: `loop.handed_over`, or the first."""
+    """The stage at which marketing hands a lead to sales: `loop.handed_over`, or the first.
+
+    >>> fs.loop.hand_over_stage(spec)
+    'lead'
+    """
     return funnel.loop.handed_over or funnel.stages[0]
 
 
@@ -41,6 +45,9 @@ def followed_to(funnel: Funnel, to_stage: str = "") -> tuple[str, int]:
     """The stage a hand-over is followed to, by default the next one, and the days it gets for that.
 
     The days are the horizons of the steps until then, summed.
+
+    >>> fs.loop.followed_to(spec)
+    ('met', 14)
     """
     ahead = funnel.stages[funnel.stages.index(hand_over_stage(funnel)) :]
     if len(ahead) < 2:
@@ -69,7 +76,11 @@ def hand_overs(
 
     Only channels of `loop.marketing`, where stated. Adds handed_on and the lead's channel, campaign and amount (blank
     where the export has none) and the columns in `keep`: flags as yes, no and unknown; `loop.nurtured` as yes and no.
+
+    >>> fs.loop.hand_overs(paths, tables.leads, spec, day, now).lead_id.nunique().to_pandas()
+    827
     """
+    need(journeys, "journeys", *EPISODE, "stage", "entered_on", lazy=True)
     first, last = between
     checked_period(first, last)
     wanted = list(dict.fromkeys([*SOURCE, *keep]))
@@ -120,7 +131,14 @@ def handed_over(
     (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
     ended_on, sent_back (to marketing, or as wrongly qualified), won_on, and _on_n: the day stage n was reached, for the
     stages after the hand-over.
+
+    >>> handed = fs.loop.handed_over(paths, tables.leads, spec, day, now, contacts=tables.contacts)
+    >>> handed.order_by("lead_id").to_pandas()[["lead_id", "handed_on", "stage", "lead_state"]].head(2)
+      lead_id  handed_on       stage         lead_state
+    0  004700 2026-06-12  contracted  active and moving
+    1  004718 2026-06-08  contracted  active and moving
     """
+    need(journeys, "journeys", *EPISODE, "stage", "place", "entered_on", "ended_as", "reason", lazy=True)
     start, today = funnel.stages.index(hand_over_stage(funnel)), on_date(as_of)
     ahead = {f"_on_{place}": place for place in range(start + 1, len(funnel.stages))}
     rows = hand_overs(journeys, leads, funnel, as_of, between, keep)
@@ -199,7 +217,13 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
 
     Takes `handed_over`. Returns *by, lead_state, leads, amount (sum of expected sizes, missing where none is known),
     without_amount (leads), longest_days (without contact or move), over_a_week (leads that waited longer than 7).
+
+    >>> fs.loop.state_counts(month_leads)[["lead_state", "leads", "longest_days"]].head(2)
+              lead_state  leads  longest_days
+    0                won    129            22
+    1  active and moving    404            19
     """
+    need(handed, "handed", "lead_state", "amount", "idle_days", lazy=True)
     keys = group_keys(by, handed.columns)
     place = handed[STATE].cases(*((state, number) for number, state in enumerate(STATES)))
     counted = (
@@ -226,6 +250,10 @@ def hand_over_counts(
 
     Until the next stage, or `to_stage`; its days are the horizons of the steps summed. Returns *by, from_stage,
     to_stage, entered, converted, too_recent: a count frame like those of `step_counts`.
+
+    >>> fs.loop.hand_over_counts(followed, spec, day)
+      from_stage to_stage  entered  converted  too_recent
+    0       lead      met     1943       1871         374
     """
     aimed, days = followed_to(funnel, to_stage)
     keys = group_keys(by, handed.columns)
@@ -247,6 +275,11 @@ def hand_over_days(
 
     Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of
     `outcome_days` with its lost leads in two. `by="week"` is the first day of the week of the hand-over.
+
+    >>> fs.loop.hand_over_days(followed, spec, day).head(2)
+      from_stage to_stage  age_days  advanced  sent_back  refused  open
+    0       lead      met         0       718          0        3    36
+    1       lead      met         1       425          2        5    18
     """
     aimed, _days = followed_to(funnel, to_stage)
     handed = handed.mutate(week=period_begin(handed.handed_on, "week"))

@@ -36,6 +36,10 @@ def loop_findings(
     money first, each with ``who`` has most of them), ``few`` (managers with fewer leads than an even share), ``ask``
     (what goes with buying where it is known at the hand-over) and ``emptiest`` (the field of the record that is
     filled least, None where all reach ``low_record``).
+
+    >>> todo = fs.loop.loop_findings(states, owners, load, ready, records, spec)
+    >>> int(todo["handed"]), todo["waiting"][0]["lead_state"]
+    (827, 'never touched')
     """
     waiting = states[(states["leads"] > 0) & states[STATE].isin(TO_ACT_ON)]
     waiting = waiting.sort_values("amount", ascending=False, kind="stable", na_position="last")
@@ -58,7 +62,11 @@ def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
 
 
 def untold_states(tables: Tables, funnel: Funnel) -> list[str]:
-    """The states that the export cannot tell, since it holds no contact, refusal, reason or return to marketing."""
+    """The states that the export cannot tell, since it holds no contact, refusal, reason or return to marketing.
+
+    >>> fs.loop.untold_states(tables, spec)
+    []
+    """
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     returned = known_columns(tables.entries.filter(tables.entries.stage == "nurture"))
     told = {
@@ -71,7 +79,11 @@ def untold_states(tables: Tables, funnel: Funnel) -> list[str]:
 
 
 def loop_not_told(tables: Tables, untold: Collection[str]) -> list[str]:
-    """What the export lacks of what the page asks for, ``untold_states`` among it."""
+    """What the export lacks of what the page asks for, ``untold_states`` among it.
+
+    >>> fs.loop.loop_not_told(tables, ["never touched"])
+    ['contacts']
+    """
     leads = known_columns(tables.leads)
     lacking = {
         "contacts": "never touched" in untold,

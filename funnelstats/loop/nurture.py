@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, money, percent
 from funnelstats.core.casemix import case_mix
@@ -48,7 +49,17 @@ def nurture_effects(strata: pd.DataFrame, moments: pd.DataFrame, nurtured: str) 
     reach it.
 
     Sources: MOVER for the ratio of rates (Donner and Zou 2012); of means the delta method on the log scale.
+
+    >>> counts = fs.loop.hand_over_counts(nurture_leads, spec, day, by=nurture_base, to_stage="paid")
+    >>> tickets = fs.loop.ticket_moments(nurture_leads, tables.payments, day, by=nurture_base)
+    >>> effects = fs.loop.nurture_effects(counts, tickets, "nurtured")
+    >>> effects[["measure", "held", "nurtured", "others", "ratio"]].head(2).round(3)
+      measure   held  nurtured  others  ratio
+    0  bought    raw     0.643   0.613  1.050
+    1  bought  equal     0.613   0.620  0.989
     """
+    need(strata, "strata", "entered", "converted")
+    need(moments, "moments", "deals", "mean", "variance")
     if nurtured not in strata:
         return pd.DataFrame(columns=EFFECTS).astype(dict.fromkeys(EFFECTS[2:8] + EFFECTS[9:], float))
     base = [str(column) for column in strata if column not in (nurtured, "from_stage", "to_stage", *COUNTS)]
@@ -89,6 +100,9 @@ def compared_by(funnel: Funnel, attributes: Collection[str]) -> list[str]:
     """The columns of the leads that tell nurtured ones and make them equal: ``loop.nurtured`` and ``base``.
 
     Without the mark among the export's ``attributes``, the base alone.
+
+    >>> fs.loop.compared_by(spec, tables.leads.columns)
+    ['nurtured', 'segment', 'product', 'channel']
     """
     nurtured = funnel.loop.nurtured
     return list(dict.fromkeys([*([nurtured] if nurtured in attributes else []), *funnel.base]))
@@ -98,6 +112,11 @@ def nurture_table(effects: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """The rows of ``nurture_effects`` in words, with ratios as relative change: 0.04 is 4 % more.
 
     Returns measure, held, nurtured, others (rates and means as texts), change, change_lower, change_upper, claim, says.
+
+    >>> fs.loop.nurture_table(effects, spec).iloc[:2, :5]
+                 measure                      held nurtured others    change
+    0  share that bought               as they are    64.3%  61.3%  0.049931
+    1  share that bought  on the same mix of leads    61.3%  62.0% -0.011026
     """
 
     def written(column: str) -> list[str]:

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import months_to
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, label
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
-from funnelstats.core.conversion import COUNTS, conversion_rates, with_matured
+from funnelstats.core.conversion import COUNTS, STEP, conversion_rates, with_matured
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import NO, SIDED, THIRD, poisson_ratio_interval, ratio_answers, share
 from funnelstats.core.scatter import rates_over_weeks
@@ -44,7 +45,11 @@ READY_WORDS = {
 
 
 def followed_window(month: str, funnel: Funnel) -> tuple[date, date]:
-    """The hand-overs whose acceptance is told: of three months, or of twelve where sales gets longer than a month."""
+    """The hand-overs whose acceptance is told: of three months, or of twelve where sales gets longer than a month.
+
+    >>> [str(day) for day in fs.loop.followed_window("2026-06", spec)]
+    ['2026-04-01', '2026-06-30']
+    """
     return months_to(month, 3 if followed_to(funnel)[1] <= LONG_WAY else 12)
 
 
@@ -55,6 +60,12 @@ def state_table(month: pd.DataFrame, window: pd.DataFrame, untold: Collection[st
     The money is the amount in the records of leads that bought or
     may still buy; refused and wrongly qualified ones have none, nor have they a part in that of all. Returns
     lead_state, leads, share, amount, longest_days, over_a_week, window_leads, window_share, window_amount.
+
+    >>> table = fs.loop.state_table(fs.loop.state_counts(month_leads), fs.loop.state_counts(window_leads))
+    >>> table[["lead_state", "leads", "share", "window_share"]].head(2).round(2)
+              lead_state  leads  share  window_share
+    0                won    129   0.16          0.37
+    1  active and moving    404   0.49          0.19
     """
     rows = [state for state in STATES if state not in untold]
     table = pd.DataFrame({STATE: [*rows, HANDED]})
@@ -81,6 +92,11 @@ def states_by(
     Takes ``state_counts`` of both by ``by``; groups come in ``order`` where it is given. Returns
     period (in words), the group, handed over and every state; the rows of a period add up to its total. Nothing is
     known of states that the export cannot tell (``untold_states``).
+
+    >>> fs.loop.states_by(owners, window_owners, "manager")[["period", "manager", "handed over", "won"]].head(2)
+           period    manager  handed over  won
+    0  this month  Anna Berg          105   21
+    1  this month  CRM robot           10    2
     """
     parts = []
     for period, counts in ((_("this month"), month), (_("three months"), window)):
@@ -106,7 +122,14 @@ def acceptance(days: pd.DataFrame, counts: pd.DataFrame, funnel: Funnel, untold:
     Takes ``hand_over_days``, by week too, and ``hand_over_counts`` to the next stage with the same keys. Returns *keys,
     entered, known, rate, n_eff, ci_lower, ci_upper (accepted), sent_back, sent_back_lower, sent_back_upper, matured,
     matured_rate, too_recent.
+
+    >>> counts = fs.loop.hand_over_counts(followed, spec, day)
+    >>> fs.loop.acceptance(days, counts, spec)[["entered", "rate", "sent_back", "matured_rate"]].round(3)
+       entered   rate  sent_back  matured_rate
+    0     2317  0.963      0.004         0.963
     """
+    need(days, "days", *STEP, "age_days", "advanced", "sent_back", "refused", "open")
+    need(counts, "counts", *STEP, *COUNTS)
     keys = [column for column in counts if column not in ("from_stage", "to_stage", *COUNTS)]
     base = days.drop(columns=["to_stage", "sent_back", "refused", "advanced"])
     ended = days[["advanced", "sent_back", "refused"]]
@@ -132,6 +155,9 @@ def shared_attributes(sizes: pd.DataFrame, funnel: Funnel) -> list[str]:
 
     Takes ``attribute_sizes``. Never the company or the blacklist, the present owner, or a campaign, which belongs to
     its channel. A yes that is blank otherwise has two values, the blank one being the second.
+
+    >>> fs.loop.shared_attributes(fs.loop.attribute_sizes(tables.leads), spec)[:3]
+    ['channel', 'ready_budget', 'ready_authority']
     """
     private = {funnel.lead_base.company, funnel.lead_base.blacklisted, funnel.lead_base.score}
     blank_counts = sizes["attribute"] == funnel.loop.nurtured
@@ -149,7 +175,13 @@ def readiness(found: pd.DataFrame) -> pd.DataFrame:
 
     With the difference from the others in percentage points: ``points, points_lower, points_upper``. Empty where
     the export has no such flag.
+
+    >>> fs.loop.readiness(found)[["flag", "value", "rate", "difference"]].head(2).round(2)
+               flag    value  rate  difference
+    0  budget known       no  0.47       -0.21
+    1  budget known  unknown  0.57       -0.05
     """
+    need(found, "found", "attribute", "value", "difference", "difference_lower", "difference_upper")
     rows = found[found["attribute"].isin(list(READY_WORDS))]
     return _in_points(rows).assign(flag=_in_words(rows["attribute"])).reset_index(drop=True)
 
@@ -168,6 +200,11 @@ def in_common(found: pd.DataFrame) -> pd.DataFrame:
     """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
     Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
+
+    >>> fs.loop.in_common(found)[["attribute", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
+      attribute   value  rate  other_rate verdict
+    0   segment  tender  0.48        0.65   lower
+    1   segment     new  0.65        0.59  higher
     """
     clear = _in_points(found[found["verdict"].isin(["higher", "lower"]) & ~found["attribute"].isin(list(READY_WORDS))])
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
@@ -181,7 +218,15 @@ def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel) -> pd.D
     without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
     Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third
     more and as much fewer are ruled out (the same limits at 90 %), else undecided.
+
+    >>> load = fs.loop.even_load(owners, window_owners, spec)
+    >>> load[["manager", "leads", "even", "ratio", "verdict"]].head(2).round(2)
+       manager  leads   even  ratio verdict
+    0    Novák     10  89.78   0.11   fewer
+    1  O'Neill     89  89.78   0.99    even
     """
+    need(month, "month", "manager", "leads")
+    need(window, "window", "manager")
     known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
     leads = handed.to_numpy(dtype="int64")
@@ -211,7 +256,14 @@ def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     Takes ``record_counts``. Returns what (the field in words, and the stage that needs it), manager ("everybody",
     then people, emptiest first), stage, field, entered, converted, rate, ci_lower, ci_upper.
+
+    >>> counts = fs.loop.record_counts(paths, tables.leads, spec, day)
+    >>> fs.loop.record_shares(counts, spec)[["what", "manager", "field", "entered", "rate"]].head(2).round(2)
+                          what    manager           field  entered  rate
+    0  need confirmed, at lead  everybody  need confirmed      113  0.83
+    1  need confirmed, at lead    O'Neill  need confirmed       11  0.64
     """
+    need(counts, "counts", "stage", "field", "entered", "converted")
     keys = ["stage", "field"]
     everybody = counts.groupby(keys, sort=False)[["entered", "converted"]].sum().reset_index()
     rates = conversion_rates(pd.concat([everybody.assign(manager=EVERYBODY), named_managers(counts, funnel)]))
@@ -229,5 +281,9 @@ def record_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
 
 def named_managers(frame: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """The rows of people: system users and leads without a manager left out."""
+    """The rows of people: system users and leads without a manager left out.
+
+    >>> "CRM robot" in set(fs.loop.named_managers(owners, spec)["manager"])
+    False
+    """
     return frame[is_ranked(frame, funnel)].reset_index(drop=True)

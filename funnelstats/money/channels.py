@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.config.words import _, counted, number
 
@@ -17,7 +18,16 @@ def attribution(credit: pd.DataFrame, moves: pd.DataFrame) -> pd.DataFrame:
     Takes ``channel_credit`` and ``channel_moves``. Adds ``markov``: the money of leads with a touch, shared by the
     removal effects; missing where no path is over or none was won. Returns ``channel, own, first, last, linear,
     position, markov``.
+
+    >>> contacts = tables.contacts.mutate(channel=tables.contacts.kind)
+    >>> credit, moves = (count(leads, contacts, day) for count in (fs.money.channel_credit, fs.money.channel_moves))
+    >>> fs.money.attribution(credit, moves)[["channel", "first", "last", "linear", "markov"]].head(2).round()
+       channel        first         last       linear       markov
+    0  meeting   63245400.0  153623370.0  175896846.0  135367242.0
+    1     call  307341600.0   25869300.0  147710272.0  150553223.0
     """
+    need(credit, "credit", "channel")
+    need(moves, "moves", "from_channel", "to_channel", "moves")
     if credit.empty:
         return credit.assign(markov=pd.Series(dtype="float64"))
     removal = removal_effects(moves)
@@ -72,6 +82,13 @@ def small_together(counts: pd.DataFrame) -> pd.DataFrame:
 
     Takes ``hand_over_days`` or ``hand_over_counts``; both tell the same campaigns as small, since both hold every
     lead once. A campaign that is not named stays what it is.
+
+    >>> import pandas as pd
+    >>> counts = pd.DataFrame({"channel": ["Ads"] * 3, "campaign": ["spring", "may", "june"], "entered": [40, 4, 3]})
+    >>> fs.money.small_together(counts)
+         channel               campaign  entered
+    0        Ads                 spring       40
+    1  (several)  (others: 2 campaigns)        7
     """
     keys = ["channel", "campaign"]
     numbers = [column for column in counts if column not in (*keys, "from_stage", "to_stage", "week", "age_days")]
@@ -86,7 +103,15 @@ def small_together(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_campaigns(accepted: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25; small ones together last."""
+    """The rows of ``acceptance`` whose campaign is named, most leads first, the first 25; small ones together last.
+
+    >>> import pandas as pd
+    >>> campaigns = {"channel": "Ads", "campaign": ["may", "(missing)", "june"], "entered": [20, 90, 40]}
+    >>> fs.money.of_campaigns(pd.DataFrame(campaigns))
+      channel campaign  entered
+    0     Ads     june       40
+    1     Ads      may       20
+    """
     named = accepted[accepted["campaign"] != MISSING]
     named = named.assign(_together=named["channel"] == _(SEVERAL))
     ordered = named.sort_values(["_together", "entered"], ascending=[True, False], kind="stable", ignore_index=True)
@@ -98,6 +123,11 @@ def money_of_campaigns(rows: pd.DataFrame) -> pd.DataFrame:
 
     Others are also those without spend that brought fewer than 10 leads. What adds up is summed; their return is not
     told, since few of them have spend. No rows where no campaign is named.
+
+    >>> fs.money.money_of_campaigns(campaigns)[["channel", "campaign", "leads", "revenue"]].head(2)
+         channel   campaign  leads     revenue
+    0    Partner  (missing)    724  73900040.0
+    1  Cold call  (missing)   1001  72052110.0
     """
     if rows["campaign"].eq(MISSING).all():
         return rows.iloc[:0]

@@ -50,6 +50,9 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
     Takes ``returns`` by channel. The axis doubles from line to line, so that a loss by half is as far from the line of
     break-even as a gain by double. That axis has no nothing: what brought nothing stands beyond its left end, behind
     a break, at a mark of its own.
+
+    >>> fs.money.returns_chart(channels, spec)
+    <Chart: channel spend revenue_final back back_lower back_upper…>
     """
     known = by_channel["verdict"].isin([*WORDS, "no leads"]) & by_channel["back"].notna()
     drawn = by_channel[known].head(MOST_ROWS)

@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
 from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, paid_by_lead, whole_numbers, with_shown
@@ -42,6 +43,9 @@ def lead_values(
     Returns lead_id, entered_on, cohort (first day of the quarter), cohort_month (of the month), won_on, state (won,
     ended, open), left_on, paid, returned (the negative payments), channel, campaign ("(missing)" where the export has
     none).
+
+    >>> fs.money.lead_values(paths, spec, day, tables.leads, tables.payments).paid.sum().to_pandas()
+    410867200.0
     """
     last = funnel.stages[-1]
     today = on_date(as_of)
@@ -97,7 +101,12 @@ def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
 
 
 def of_cohorts(values: ir.Table, between: tuple[date, date]) -> ir.Table:
-    """The leads that entered the funnel from the first to the second day, both included."""
+    """The leads that entered the funnel from the first to the second day, both included.
+
+    >>> fs.money.of_cohorts(values, (first, last)).count().to_pandas()
+    2229
+    """
+    need(values, "values", "entered_on", lazy=True)
     checked_period(*between)
     return values.filter(values.entered_on.between(*map(on_date, between)))
 
@@ -108,7 +117,12 @@ def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     Returns *by, leads, won, deals (leads that paid more than they got back), revenue, returned, biggest (the most
     that one lead paid), lead_mean and lead_var (over all leads, those that paid nothing too), deal_mean and deal_var
     (over deals). A variance is that of a sample, missing for fewer than two; money is missing without payments.
+
+    >>> fs.money.money_counts(leads, by="channel")[["channel", "leads", "won", "deals", "revenue"]].head(1)
+         channel  leads  won  deals     revenue
+    0  Cold call   1002  516    516  72146910.0
     """
+    need(values, "values", "state", "paid", "returned", lazy=True)
     keys = group_keys(by, values.columns)
     rows = with_shown(values, keys)
     rows = rows.mutate(deal=(rows.paid > 0).fill_null(False))
@@ -134,7 +148,12 @@ def age_counts(values: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence
     """Leads won, ended and still open by days since they entered the funnel: what `deals_to_come` takes.
 
     Returns *by, from_stage (the first stage), age_days, advanced, lost, open; an open lead's age is that at `as_of`.
+
+    >>> fs.money.age_counts(values, spec, day).head(1)
+      from_stage  age_days  advanced  lost  open
+    0       lead         0        10    33    44
     """
+    need(values, "values", "entered_on", "state", "left_on", lazy=True)
     keys = group_keys(by, values.columns)
     rows = with_shown(values, keys)
     rows = rows.mutate(age_days=rows.left_on.fill_null(on_date(as_of)).delta(rows.entered_on, unit="day"))
@@ -159,9 +178,14 @@ def spend_counts(
 
     Returns *by, spend, spent_from (the first day with spend). None without a table of costs: what was spent is then
     unknown, which is not the same as nothing.
+
+    >>> fs.money.spend_counts(tables.costs, day, by="channel", between=year).head(1)
+         channel        spend spent_from
+    0  Cold call  48885682.01 2025-12-01
     """
     if costs is None:
         return None
+    need(costs, "costs", "date", "amount", lazy=True)
     rows = costs.filter(costs.date <= on_date(as_of))
     if between:
         rows = rows.filter(rows.date.between(*map(on_date, between)))
@@ -192,6 +216,10 @@ def returns_of(
 
     ``leads`` are those of ``of_cohorts``, ``between`` their days and those of the spend; ``past`` is a frame of
     ``age_counts`` of all leads, which tells what is to come.
+
+    >>> fs.money.returns_of(leads, past, tables.costs, spec, day, year)[["leads", "revenue", "roi_final"]].round(2)
+       leads      revenue  roi_final
+    0   5089  410867200.0        1.5
     """
     to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
     return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
@@ -203,7 +231,12 @@ def paid_by_month(
     """What each cohort paid in each month since its quarter began: *by, cohort, month (1 is the first), revenue.
 
     A payment dated before its lead's quarter counts in month 1, one without a date in none. Empty without payments.
+
+    >>> fs.money.paid_by_month(leads, tables.payments, day).head(1)
+          cohort  month     revenue
+    0 2025-10-01      3  24289890.0
     """
+    need(values, "values", "lead_id", "cohort", lazy=True)
     keys = [key for key in group_keys(by, values.columns) if key != "cohort"]
     names = [*keys, "cohort", "month", "revenue"]
     if payments is None:
@@ -222,7 +255,13 @@ def paid_by_month(
 
 
 def stray_payments(values: ir.Table, payments: ir.Table | None, as_of: date) -> pd.DataFrame:
-    """Payments of leads that the funnel does not know: one row of payments, leads and amount, in no other table."""
+    """Payments of leads that the funnel does not know: one row of payments, leads and amount, in no other table.
+
+    >>> fs.money.stray_payments(values, tables.payments, day)
+       payments  leads  amount
+    0         0      0     0.0
+    """
+    need(values, "values", "lead_id", lazy=True)
     if payments is None:
         return pd.DataFrame({"payments": [0], "leads": [0], "amount": [float("nan")]})
     stray = paid_by_lead(payments, as_of).anti_join(values, "lead_id")
@@ -240,7 +279,12 @@ def stage_amounts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, between: 
     The leads are those of ``stage_flow``; nothing leaves the last stage, where all but ``entered`` is missing. A record
     without an amount above 0 is in no sum: ``without_amount`` counts these, and a sum of none but these is missing.
     Returns stage, FATES, AMOUNTS, without_amount; no rows where no amount is known.
+
+    >>> fs.money.stage_amounts(paths, tables.leads, spec, year).iloc[:1, :5]
+      stage  entered  advanced   lost  still_there
+    0  lead     5216    4922.0  140.0        113.0
     """
+    need(journeys, "journeys", "lead_id", "place", "entered_on", "outcome", "left_on", lazy=True)
     checked_period(*between)
     first, last = map(on_date, between)
     stated = "amount" in leads.columns
@@ -276,7 +320,12 @@ def channel_credit(values: ir.Table, contacts: ir.Table | None, as_of: date) -> 
     the same part to each touch, `position` 40 % to the first, 40 % to the last and 20 % to those between (half each
     of two). The money of leads without a touch stands at "(no contact with a channel)", so each column adds up to
     the same total. Takes `lead_values`. Empty where no contact names a channel.
+
+    >>> fs.money.channel_credit(leads, tables.contacts.mutate(channel=tables.contacts.kind), day).iloc[-1:, :4]
+                            channel  own      first       last
+    11  (no contact with a channel)  0.0  1477200.0  1477200.0
     """
+    need(values, "values", "lead_id", "state", "paid", lazy=True)
     touches = _touches(values, contacts, as_of)
     if touches is None:
         return _empty(["channel", *CREDITS])
@@ -307,7 +356,12 @@ def channel_moves(values: ir.Table, contacts: ir.Table | None, as_of: date) -> p
 
     A path begins at "(start)" and ends at "(won)" or "(not won)"; open leads are left out, since their path is not
     over. Empty where no contact names a channel.
+
+    >>> fs.money.channel_moves(leads, tables.contacts.mutate(channel=tables.contacts.kind), day).head(1)
+      from_channel to_channel  moves
+    0      (start)       call   3248
     """
+    need(values, "values", "lead_id", "state", lazy=True)
     names = ["from_channel", "to_channel", "moves"]
     touches = _touches(values.filter(values.state != "open"), contacts, as_of)
     if touches is None:

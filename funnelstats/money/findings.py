@@ -25,6 +25,9 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
     others. ``lucky`` are judged rows that hang on one deal; ``most`` is the row of most revenue; ``costs`` and
     ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
+
+    >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
+    ['Search ads']
     """
     unnamed = bool(by_channel["channel"].eq(MISSING).all())
     rows = by_channel.assign(gain=by_channel["revenue_final"] - by_channel["spend"])
@@ -46,7 +49,14 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
 
 
 def credit_facts(credited: pd.DataFrame) -> dict[str, Any] | None:
-    """The channel on which the rules of ``attribution`` differ most, and its least and greatest share of the money."""
+    """The channel on which the rules of ``attribution`` differ most, and its least and greatest share of the money.
+
+    >>> import pandas as pd
+    >>> credited = {"channel": ["Ads", "Website"], "own": [60.0, 40.0], "first": [70.0, 30.0], "last": [20.0, 80.0]}
+    >>> credited = pd.DataFrame(credited).assign(linear=[45.0, 55.0], position=45.0, markov=45.0)
+    >>> fs.money.credit_facts(credited)["channel"]
+    'Ads'
+    """
     if credited.empty:
         return None
     rules = credited[RULES[1:]]
@@ -59,6 +69,9 @@ def amount_facts(amounts: pd.DataFrame) -> dict[str, Any]:
     """The rows of ``stage_amounts``; the ``worst``, at which most money is lost, and all that is ``open``.
 
     None where the amounts of some stage are not known.
+
+    >>> fs.money.amount_facts(amounts)["worst"]["stage"]
+    'presented'
     """
     left = amounts.iloc[:-1]
     lost, there = left["lost_amount"], left["still_there_amount"]
@@ -74,6 +87,9 @@ def money_gaps(tables: Tables, strays: pd.DataFrame, set_aside: pd.DataFrame) ->
     """What the export lacks of money, and the payments that are in no table.
 
     Takes a frame of ``stray_payments``, and the rows that the preparation set aside: ``orphans`` are of no lead.
+
+    >>> fs.money.money_gaps(tables, strays, fs.read_quality("sample").set_aside)["costs"]
+    False
     """
     return {
         "costs": tables.costs is None,

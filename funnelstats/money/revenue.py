@@ -14,9 +14,11 @@ import pandas as pd
 from scipy import special, stats
 
 from funnelstats.config.dates import quarter_of
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.core.intervals import Array, share, wilson_interval
 from funnelstats.core.projection import hopes
 
@@ -40,7 +42,14 @@ def deals_to_come(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd
     the rate of the open leads is known. The luck of these very leads is no part of what a channel truly brings).
     Leads that are their own past have won more and promise more at once: where young leads are all of the past, the
     two errors go together by half (simulated: .45 to .7), by less where they are a part of it.
+
+    >>> young, past = (fs.money.age_counts(part, spec, day) for part in (leads, values))
+    >>> fs.money.deals_to_come(young, past, spec).round(1)
+       open  to_come  to_come_error
+    0   541    301.9           15.6
     """
+    need(young, "young", "from_stage", "age_days", *OUTCOMES)
+    need(past, "past", "from_stage", "age_days", *OUTCOMES)
     keys = [str(column) for column in young if column not in ("from_stage", *AGES)]
     if young.empty:
         return young[keys].assign(open=0, to_come=0.0, to_come_error=0.0)
@@ -71,7 +80,13 @@ def payback(monthly: pd.DataFrame, spend: pd.DataFrame | None, as_of: date) -> p
     spend, revenue`` (so far), ``covered`` (their ratio), ``months`` (1: that of the first spend; missing: not yet),
     ``watched`` (months so far, the present one included). Only groups with spend have a row; without payments
     there are none, since nothing is known then.
+
+    >>> fs.money.payback(monthly, spend, day)[["channel", "covered", "months", "watched"]].head(2).round(2)
+         channel  covered  months  watched
+    0  Cold call     1.78     2.0        7
+    1  Cold call     1.81     3.0        6
     """
+    need(monthly, "monthly", "cohort", "month", "revenue")
     keys = [str(column) for column in monthly if column not in ("month", "revenue")]
     names = [*keys, "quarter", "spend", "revenue", "covered", "months", "watched"]
     if spend is None or spend.empty or monthly.empty:
@@ -135,7 +150,15 @@ def returns(
     Limits of the revenue: m exp(-+ z sqrt(v)), v the greater of the leads' own relative variance and
     (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit of the conversion
     times the mean deal of all. What is to come adds the error of its number, and shares that of the mean deal.
+
+    >>> counts = fs.money.money_counts(leads, by="channel")
+    >>> spend = fs.money.spend_counts(tables.costs, day, by="channel", between=year)
+    >>> fs.money.returns(counts, spend)[["channel", "leads", "revenue", "spend", "roi"]].head(2).round(2)
+         channel  leads      revenue        spend   roi
+    0  Cold call   1002   72146910.0  48885682.01  0.48
+    1    Website   1287  120010650.0  46496708.58  1.58
     """
+    need(counts, "counts", "leads", "won", "deals", "revenue", "returned")
     keys = [str(column) for column in counts if column not in (*COUNTS, *SUMS)]
     rows = _merged(counts, spend, to_come, keys)
     pooled = _all_deals(counts)
@@ -331,6 +354,11 @@ def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.D
     end and a spend of nothing, which nobody recorded.
 
     Below them ``total``, the row of everything together, "(all)" in the first key column.
+
+    >>> fs.money.returns_table(quarters)[["quarter", "leads", "revenue", "roi"]].head(2).round(2)
+       quarter  leads      revenue   roi
+    0  2025-Q4    764   73747020.0  0.94
+    1  2026-Q1   2096  213920080.0  2.37
     """
     if total is not None:
         rows = pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)

@@ -119,6 +119,10 @@ def show_figure(
     phone, and the page shows the one that fits. Drawings differ between versions of matplotlib, so the regression test
     compares ``numbers``, which panels need: pass the frame that was drawn. The same figure gives the same text. Raises
     ValueError without words in ``alt``, and for a figure with a picture in it.
+
+    >>> import matplotlib.pyplot as plt
+    >>> fs.show_figure(plt.figure(), alt="Nothing yet")
+    <Chart: Nothing yet>
     """
     if not alt.strip():
         raise ValueError("alt must say in words what the figure shows, got an empty text")

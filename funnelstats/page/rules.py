@@ -32,7 +32,11 @@ _FORMS = dict.fromkeys(OUR_COLUMNS, _) | dict.fromkeys(OF_DAYS, lambda detail: d
 
 
 def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
-    """What the page of counting rules tells of: ``funnel``, ``as_of``, ``steps`` with their floors, the ``longest``."""
+    """What the page of counting rules tells of: ``funnel``, ``as_of``, ``steps`` with their floors, the ``longest``.
+
+    >>> sorted(fs.how_counted(spec, day))
+    ['as_of', 'funnel', 'longest', 'steps']
+    """
     steps = [
         step._asdict() | {"floor": round(step.target - step.tolerance, 12) if step.target is not None else None}
         for step in funnel.steps
@@ -46,7 +50,11 @@ def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
 
 
 def oddities(facts: Sequence[dict]) -> list[str]:
-    """What is odd about the data and makes no number false, each fact a sentence that begins with its count."""
+    """What is odd about the data and makes no number false, each fact a sentence that begins with its count.
+
+    >>> fs.oddities(fs.read_quality("sample").facts)[0]
+    '31 rows of costs are of the channel “Radio”, which no lead has.'
+    """
     return _facts([fact for fact in facts if FACT_TEXTS[fact["fact"]].touches is None])
 
 
@@ -56,6 +64,9 @@ def cautions(facts: Sequence[dict], *subjects: str, unnamed: bool = False) -> li
     Each is a sentence with the lines of funnel.toml that put it right. ``unnamed``, for a page that one manager reads,
     leaves out these lines, and the warnings that name people. Of one kind at most five are told, and how many more
     there are.
+
+    >>> fs.cautions(fs.read_quality("sample").facts, "money")[1]
+    '2 payments cannot be read: their money is in no figure.'
     """
     touching = []
     for fact in facts:
@@ -88,6 +99,9 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
     """What the export lacks, and with it which questions have no answer, each in a sentence; empty if nothing does.
 
     Of tables that the page does not ask for nothing is said.
+
+    >>> fs.missing_parts(spec, tables)
+    []
     """
     absent = {
         "contacts": _("No contacts: which contacts moved leads on, and how soon leads were first contacted."),
@@ -108,7 +122,11 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
-    """What this export cannot tell, each in a sentence; empty if it can tell everything asked here."""
+    """What this export cannot tell, each in a sentence; empty if it can tell everything asked here.
+
+    >>> fs.not_computable(spec, fs.read_quality("sample").facts, managers)
+    []
+    """
     limiting = ("undated", "no_manager_at_stage", "snapshot")
     sentences = _facts([fact for fact in facts if fact["fact"] in limiting])
     if "manager" not in managers or not is_ranked(managers, funnel).any():

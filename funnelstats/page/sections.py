@@ -42,6 +42,9 @@ def show_section(section: str, facts: Mapping[str, Any] | None = None, **more: A
     escaped. Lines without their tags are what the regression test compares; those of the page's block "first" are
     what a run's summary quotes. A section without words shows nothing. Raises ValueError for a section that no
     template has.
+
+    >>> fs.show_section("weekly.trend", shown | fs.team.whole_way(leak.change))
+    <Shown: Is it getting better? lead → paid fell by 11 points against…>
     """
     html = _rendered(section, {**(facts or {}), **more})
     lines = [line for line in (Markup(line).striptags() for line in html.splitlines()) if line]

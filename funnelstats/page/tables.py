@@ -45,6 +45,9 @@ def show_text(sentences: str | Iterable[str], *, title: str | None = None, box: 
     counted and limits, "warning" for what the data cannot tell: of no sentence a page shows nothing, and with a title
     it opens on what the first one is about. A lead's sentence that begins with what it is about and a colon has that
     part bold.
+
+    >>> fs.show_text("Call Anna.")
+    <Shown: Call Anna.>
     """
     if box not in ("lead", "note", "warning"):
         raise ValueError(f'box must be "lead", "note" or "warning", got {box!r}')
@@ -127,6 +130,9 @@ def show_table(
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
     are those of columns that the data names. A table without rows is a sentence, or nothing where others say why; a
     folded one shows its title until it is opened, a large one its first rows and columns, with a link to all.
+
+    >>> fs.show_table(team, "weekly.team", folded=True)
+    <Shown: from_stage to_stage entered rate ci_lower ci_upper target…>
     """
     how = _checked(table)
     if frame.empty:
@@ -151,6 +157,9 @@ def show_csv(frame: pd.DataFrame, table: str | Layout) -> Shown:
     """A sentence that links to the frame as a CSV beside the page, for rows too many to be read there.
 
     The link works on the published page; in a notebook the frame is its variable.
+
+    >>> fs.show_csv(losses, "weekly.managers")
+    <Shown: All results by manager and step (44) manager from_stage…>
     """
     how = _checked(table)
     words = f"{_(how.title)} ({len(frame)})"

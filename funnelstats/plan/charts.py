@@ -51,6 +51,9 @@ def arithmetic_chart(stages: pd.DataFrame) -> Shown:
 
     Takes the frame of ``funnel_arithmetic``. The numbers stand at their bars; the line is the range the true
     number is very likely in.
+
+    >>> fs.plan.arithmetic_chart(hundred)
+    <Chart: stage agreed really really_lower really_upper lead 100.0…>
     """
     known = stages[stages["really"].notna() | stages["agreed"].notna()]
     if known["really"].notna().sum() < 2:
@@ -109,7 +112,11 @@ def _said(row: Any) -> str:
 
 
 def show_calendar(calendar: pd.DataFrame) -> Shown:
-    """The table of ``plan_calendar``, weeks that ask for the same in one row."""
+    """The table of ``plan_calendar``, weeks that ask for the same in one row.
+
+    >>> fs.plan.show_calendar(fs.plan.plan_calendar(plan, contacts, len(managers)))
+    <Shown: week weeks working_days new_leads into_met into_presented…>
+    """
     rows = weeks_alike(calendar)
     later = {name: name.removeprefix("into_") for name in map(str, rows) if name.startswith("into_")}
     labels = {name: _("into {stage}").format(stage=label(stage)) for name, stage in later.items()}
@@ -120,6 +127,9 @@ def deals_chart(plan: Plan) -> Shown:
     """Deals to expect up to each week's end: from the leads open now, and with the new leads of the plan.
 
     The dashed line is the goal; the upright one is the range that the deals of the open leads are very likely in.
+
+    >>> fs.plan.deals_chart(plan)
+    <Chart: on open total 2026-07-05 50.3767 50.5814 2026-07-12…>
     """
     goal = plan.goal
     rows = plan.entries[plan.entries["stage"] == plan.funnel.stages[-1]]

@@ -12,12 +12,13 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days, paid_by_lead
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.intervals import share
-from funnelstats.core.journeys import earlier, visible, with_leads
+from funnelstats.core.journeys import EPISODE, earlier, visible, with_leads
 
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 
@@ -28,7 +29,13 @@ def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequen
     A lead that stepped back is still open there. Leads without any dated stage are in no stage, and those won, lost
     or returned on a day not known are not open.
     Returns *by, from_stage, age_days (since the entry of that stage), open; `by` as in `outcome_days`.
+
+    >>> fs.plan.open_leads(paths, spec, day).head(2)
+      from_stage  age_days  open
+    0       lead         1    36
+    1       lead         2    18
     """
+    need(journeys, "journeys", *EPISODE, "place", "entered_on", "next_on", "outcome", "left_on", "undated", lazy=True)
     days = outcome_days(journeys.filter(journeys.undated.isnull()), funnel, as_of, by)
     return days[days["open"] > 0].drop(columns=["advanced", "lost"]).reset_index(drop=True)
 
@@ -38,6 +45,10 @@ def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funne
 
     A plan counts them as deals to come, since it goes by stages, as its rates do. Returns from_stage, open, in the
     funnel's order; no rows without payments.
+
+    >>> fs.plan.paid_open_leads(paths, tables.payments, spec, day)
+       from_stage  open
+    0  contracted    36
     """
     if payments is None:
         return nothing_counted(["from_stage"], ["open"])
@@ -57,7 +68,13 @@ def stage_contacts(
 
     Returns stage (all but the last), kind, entered, contacts, each (missing where nobody entered); no rows
     without contacts.
+
+    >>> fs.plan.stage_contacts(tables.contacts, paths, spec, window).head(2).round(2)
+      stage  kind  entered  contacts  each
+    0  lead  call     2291      2246  0.98
+    1  lead  mail     2291       332  0.14
     """
+    need(journeys, "journeys", "lead_id", "place", "reached_at", "next_at", "opened", lazy=True)
     if contacts is None:
         return nothing_counted(STAGE_CONTACTS[:2], STAGE_CONTACTS[2:]).astype({"each": "float64"})
     first, last = between
@@ -93,6 +110,11 @@ def lead_cost(
     Returns spend, leads, cost_per_lead; missing where no costs are known or no lead came. Then, where costs and
     `leads` have a channel, free_channels (a list of those with leads and without spend), free_leads, and
     cost_elsewhere, the mean of the others; no channel, 0 and cost_per_lead where that cannot be told.
+
+    >>> cost = fs.plan.lead_cost(tables.costs, paths, tables.leads, spec, window)
+    >>> cost[["spend", "leads", "cost_per_lead"]].round()
+            spend  leads  cost_per_lead
+    0  81133844.0   2291        35414.0
     """
     came = int(stage_flow(journeys, funnel, *between)["entered"].iloc[0])
     spend, free = float("nan"), pd.Series(dtype="int64")

@@ -25,6 +25,9 @@ def plan_facts(plan: Plan, paid: pd.DataFrame) -> dict[str, Any]:
     ``old`` is the last row of the forecast, ``paid`` the frame of ``paid_open_leads``, the most first. ``enough`` tells
     what becomes of leads as they come now, ``usual`` of deals ÷ rate; ``slow`` when leads come too late. Each of these
     is None where it is not known, or where it makes no difference.
+
+    >>> fs.plan.plan_facts(plan, fs.plan.paid_open_leads(paths, tables.payments, spec, day))["case"]
+    'needed'
     """
     asked = plan.surest["leads"] != 0
     reached = asked and plan_case(plan) != "out of reach"
@@ -107,6 +110,9 @@ def plan_gaps(tables: Tables, contacts: pd.DataFrame, shares: pd.DataFrame) -> d
     """What the export lacks to plan contacts, meetings, managers and money.
 
     ``contacts`` is a frame of ``stage_contacts``, ``shares`` one of ``manager_shares``.
+
+    >>> fs.plan.plan_gaps(tables, contacts, managers)
+    {'contacts': False, 'meetings': False, 'managers': False, 'costs': False, 'payments': False}
     """
     some = bool(contacts["contacts"].sum() > 0)
     return {

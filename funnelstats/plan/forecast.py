@@ -118,6 +118,13 @@ def plan_rates(days: pd.DataFrame, weeks: pd.DataFrame, funnel: Funnel) -> pd.Da
     of those in ``scatter_window``. Returns ``from_stage, to_stage, entered, rate, n_eff, ci_lower, ci_upper, moved``
     (in time), ``dispersion`` (Pearson's of the weeks, a step's own and all together, at least 1) and ``weeks``
     (average ones that n_eff is worth). The limits are Wilson's on n_eff / dispersion.
+
+    >>> fs.plan.plan_rates(days, weeks, spec)[["to_stage", "entered", "rate", "dispersion", "weeks"]].round(3)
+         to_stage  entered   rate  dispersion   weeks
+    0         met     2291  0.962       2.037  12.379
+    1   presented     2200  0.801       1.999  12.981
+    2  contracted     1804  0.654       3.139  12.748
+    3        paid     1239  0.949       1.973  10.981
     """
     rates = incidence_at(incidence(days), funnel).drop(columns="known")
     stage, known = rates["from_stage"], weeks[weeks["entered"] > 0]
@@ -186,6 +193,13 @@ def forecast_open(
     ``expected``, ``deals_late`` (of it, what those too old bring), ``deals_lower, deals_upper`` (at 95 %).
     An error of a rate moves all leads that have the step before them, so limits of stages do not add up.
     Unknown is missing, with limits of 0 and all that are open.
+
+    >>> opened = fs.plan.open_leads(paths, spec, day)
+    >>> forecast, _deals = fs.plan.forecast_open(opened, plan.curves, plan.rates, goal)
+    >>> forecast[["stage", "open", "expected", "deals_lower", "deals_upper"]].head(2).round(1)
+      stage  open  expected  deals_lower  deals_upper
+    0  lead   113      44.9         33.0         57.0
+    1   met   216      58.9         42.0         76.0
     """
     stages = rates["from_stage"].tolist()
     worth = worth_ahead(rates, np.minimum(goal.days, curves.horizon) / 7)

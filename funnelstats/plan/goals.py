@@ -52,6 +52,9 @@ def plan_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries whose outcome a plan goes by.
 
     The window that pages judge, ending at ``as_of``; longer where a step's days would not fit into it twice.
+
+    >>> [str(day) for day in fs.plan.plan_window(day, spec)]
+    ['2026-04-02', '2026-07-01']
     """
     longest = max(funnel.horizons.values())
     return as_of - timedelta(days=max(7 * funnel.judged_weeks, 2 * longest) - 1), as_of
@@ -61,6 +64,9 @@ def scatter_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that tell how much weeks differ: twice as long.
 
     A dozen weeks can look alike by chance; a plan that believed them would promise too much.
+
+    >>> [str(day) for day in fs.plan.scatter_window(day, spec)]
+    ['2026-01-01', '2026-07-01']
     """
     first, last = plan_window(as_of, funnel)
     return first - (last - first) - timedelta(days=1), last

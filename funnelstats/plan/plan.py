@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from funnelstats.config.dates import days_ahead
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import percent
 from funnelstats.core.comparing import is_ranked
@@ -69,7 +70,15 @@ class Plan(NamedTuple):
 def make_plan(days: pd.DataFrame, weeks: pd.DataFrame, open_leads: pd.DataFrame, funnel: Funnel, goal: Goal) -> Plan:
     """The plan for a goal, from the ``outcome_days`` of the stage entries in ``plan_window``, the ``step_counts`` by
     week of those in ``scatter_window``, and the leads open now (``open_leads``).
+
+    >>> opened = fs.plan.open_leads(paths, spec, day)
+    >>> plan = fs.plan.make_plan(days, weeks, opened, spec, goal)
+    >>> plan.leads[["plan", "certainty", "remaining", "leads"]].head(2).round(1)
+      plan  certainty  remaining   leads
+    0  80%        0.8      684.2  1969.0
+    1  90%        0.9      684.2  2044.0
     """
+    need(open_leads, "open_leads", "from_stage", "age_days", "open")
     rates, curves = plan_rates(days, weeks, funnel), day_curves(days, funnel, goal)
     forecast, of_open = forecast_open(open_leads, curves, rates, goal)
     new = new_lead(curves, rates, funnel, goal)
@@ -92,6 +101,13 @@ def plan_leads(
       over the limits of the chance at 95 %, the open ones bringing most or least
     - ``a_week, a_day``: of five working days, and of one
     - ``delivers``: probability that so many leads make the goal; ``expected``: deals, those of open leads included
+
+    >>> opened = fs.plan.open_leads(paths, spec, day)
+    >>> forecast, of_open = fs.plan.forecast_open(opened, plan.curves, plan.rates, goal)
+    >>> leads = fs.plan.plan_leads(forecast, of_open, plan.new, goal, probabilities=[0.8])
+    >>> leads[["plan", "certainty", "remaining", "leads"]].head(1).round(1)
+      plan  certainty  remaining   leads
+    0  80%        0.8      684.2  1969.0
     """
     pipeline = of_open.mean
     if np.isnan(pipeline):
@@ -189,6 +205,11 @@ def stage_needs(plan: Plan) -> pd.DataFrame:
     Returns ``stage, new, open, entries`` (both), ``a_week`` (of five working days, rounded up), ``rate`` (to the next
     stage, by the horizon) and ``enter_by``: the last day on which a lead that enters the stage and will be won is as
     likely as not to be won in time; NaT where none is.
+
+    >>> fs.plan.stage_needs(plan).iloc[:2, :4].round(1)
+      stage     new  open  entries
+    0  lead  2044.0   0.0   2044.0
+    1   met  1909.3  84.7   1994.0
     """
     stages, goal, won = list(plan.funnel.stages), plan.goal, plan.curves.won
     total = plan.entries.groupby("stage")[["new", "open"]].sum(min_count=1).reindex(stages).reset_index()
@@ -217,6 +238,12 @@ def plan_calendar(plan: Plan, contacts: pd.DataFrame, managers: int) -> pd.DataF
     into_<stage>`` for each later stage, ``contacts, meetings`` and ``contacts_a_manager_a_day,
     meetings_a_manager_a_day`` (working days); missing where contacts, meetings or managers are unknown. Contacts are
     planned for the week in which a lead enters the stage they are made at.
+
+    >>> calendar = fs.plan.plan_calendar(plan, contacts, len(managers))
+    >>> calendar[["working_days", "new_leads", "contacts", "meetings"]].head(2).round()
+       working_days  new_leads  contacts  meetings
+    0             2       63.0     281.0     100.0
+    1             5      157.0     532.0     167.0
     """
     first, *later = plan.funnel.stages
     entries = plan.entries.assign(both=plan.entries["new"] + plan.entries["open"], week=_week_begin(plan.entries["on"]))
@@ -263,7 +290,15 @@ def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> 
     ``days`` and ``open_leads`` are by manager. Returns ``manager, recent`` (leads that came in the window),
     ``open`` (not longer at their stage than agreed), ``evenly_a_week, as_now_a_week`` (of five working days, rounded
     up).
+
+    >>> opened = fs.plan.open_leads(paths, spec, day, by="manager")
+    >>> fs.plan.manager_shares(plan, of_managers, opened).head(2).round(1)
+         manager  recent  open  evenly_a_week  as_now_a_week
+    0  Anna Berg     278    66           18.0           20.0
+    1     Müller     280    67           18.0           20.0
     """
+    need(days, "days", "manager", "from_stage", *OUTCOMES)
+    need(open_leads, "open_leads", "manager", "from_stage", "age_days", "open")
     horizon = plan.funnel.horizons
     ranked = days[is_ranked(days, plan.funnel)]
     first = ranked[ranked["from_stage"] == plan.funnel.stages[0]]
@@ -284,7 +319,15 @@ def plan_money(plan: Plan, deal: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFra
 
     Takes the frames of ``deal_size`` and ``lead_cost``. Returns ``plan, leads, cost, expected, revenue,
     pipeline_revenue`` (of the leads open now); missing where costs or payments are.
+
+    >>> money = fs.plan.plan_money(plan, fs.deal_size(tables.payments), cost)
+    >>> money[["plan", "leads", "cost", "expected"]].head(2).round()
+      plan   leads        cost  expected
+    0  80%  1969.0  69730484.0    1051.0
+    1  90%  2044.0  72386546.0    1079.0
     """
+    need(deal, "deal", "mean_deal")
+    need(cost, "cost", "cost_per_lead")
     mean = float(deal["mean_deal"].iloc[0])
     known = plan.leads[np.isfinite(plan.leads["leads"])].reset_index(drop=True)
     return known[["plan", "leads"]].assign(
@@ -300,6 +343,14 @@ def funnel_arithmetic(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     ``rates`` is a frame of ``plan_rates``. Returns ``stage, agreed`` (the product of targets, missing from a step
     without one on), ``really, really_lower, really_upper`` (Beta of the product, 95 %).
+
+    >>> fs.plan.funnel_arithmetic(plan.rates, spec).round(1)
+            stage  agreed  really  really_lower  really_upper
+    0        lead   100.0   100.0         100.0         100.0
+    1         met   100.0    96.2          94.9          97.3
+    2   presented    80.0    77.0          74.4          79.5
+    3  contracted    64.0    50.4          46.8          53.9
+    4        paid    60.8    47.8          44.2          51.2
     """
     n_eff = (rates["n_eff"] / rates["dispersion"]).to_numpy(dtype=float)
     rate = rates["rate"].to_numpy(dtype=float)

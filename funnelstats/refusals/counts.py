@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_period
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import (
@@ -41,7 +42,12 @@ def with_refusal(journeys: ir.Table, funnel: Funnel) -> ir.Table:
 
     A reason without a category in funnel.toml is its own; a blank one is "(missing)". An episode returned to
     marketing before it was lost is not refused.
+
+    >>> judged = fs.refusals.with_refusal(paths, spec)
+    >>> judged.filter(judged.refusal == "price").lead_id.nunique().to_pandas()
+    340
     """
+    need(journeys, "journeys", "ended_as", "reason", lazy=True)
     category = category_of(journeys.reason, funnel).fill_null(MISSING)
     refused = (journeys.ended_as == "lost").fill_null(False)
     return journeys.mutate(refusal=refused.ifelse(category, NOT_REFUSED))
@@ -94,6 +100,11 @@ def attempt_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFr
 
     A second try counts at the one stage it was reopened at, a first one at each that it entered; horizons of the way
     summed. Returns attempt, from_stage, to_stage (the last), entered, converted, too_recent.
+
+    >>> fs.refusals.attempt_counts(paths, spec, day).head(2)
+                   attempt from_stage to_stage  entered  converted  too_recent
+    0  back from marketing       lead     paid       29         19          45
+    1            first try       lead     paid     3140       1940        1949
     """
     keys, rows = entries_of_steps(with_attempt(journeys, funnel), funnel, as_of, "attempt", None)
     rows = rows.filter((rows.attempt == FIRST) | (rows.place == rows.opened))
@@ -106,6 +117,11 @@ def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> 
     """Leads lost from `start` to `end` that have no dated stage: refusals of no stage and in no other table.
 
     Returns refusal (the category of the first reason given), lost.
+
+    >>> fs.refusals.without_stage(tables.entries, spec, *window)
+    Empty DataFrame
+    Columns: [refusal, lost]
+    Index: []
     """
     rows = stage_entries(entries, funnel)
     staged = rows.filter(rows.stage.isin(funnel.stages)).select("lead_id").distinct()
@@ -119,7 +135,13 @@ def without_stage(entries: ir.Table, funnel: Funnel, start: date, end: date) -> 
 
 
 def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
-    """One row on what is known of refusals at all: episodes, refused, and of these with_reason and with_manager."""
+    """One row on what is known of refusals at all: episodes, refused, and of these with_reason and with_manager.
+
+    >>> fs.refusals.refusal_totals(paths, spec)
+       episodes  refused  with_reason  with_manager
+    0      5216     1420         1300          1405
+    """
+    need(journeys, "journeys", "ended_as", "reason", "manager", lazy=True)
     every = episodes(with_refusal(journeys, funnel)).select("refusal")
     rows = refusals(journeys, funnel).select("refusal", "manager")
     owned = rows.aggregate(with_manager=rows.count(where=rows.manager != MISSING))
@@ -141,7 +163,13 @@ def refusal_counts(
     `by` is any column of the journeys (with_leads, with_cohort), or one of the refusal: `stage` it was lost
     at, `manager` (owner at that stage's entry), `reason` as written, `week` or `month` it was lost in.
     Returns *by, refusal, lost, excuses, gaps, where there is anything to count.
+
+    >>> fs.refusals.refusal_counts(paths, spec, first, last).head(2)
+              refusal  lost  excuses  gaps
+    0       no budget    39        0     0
+    1  not interested    14        0     0
     """
+    need(journeys, "journeys", "outcome", "left_on", "ended_as", "reason", "undated", lazy=True)
     rows = refusals(journeys, funnel)
     keys = group_keys(by, [*rows.columns, *PERIODS])
     rows = rows.mutate(**{unit: period_begin(rows.lost_on, unit) for unit in PERIODS if unit in keys})
@@ -161,7 +189,13 @@ def retry_counts(
 
     Only a lead's last refusal counts, not one it was reopened after, nor a category that is final.
     `by` as in `refusal_counts`, or `owner` (who has the lead now). Returns *by, refusal, due.
+
+    >>> fs.refusals.retry_counts(paths, spec, *coming).head(2)
+           refusal  due
+    0    no budget   47
+    1  not planned   67
     """
+    need(journeys, "journeys", "lead_id", "episode", "outcome", "left_on", "ended_as", "reason", lazy=True)
     rows = _due(journeys, funnel, start, end)
     keys = [key for key in group_keys(by, rows.columns) if key != "refusal"]
     return _counted(rows, [*keys, "refusal"], funnel, {"due": lambda group: group.count()})
@@ -173,7 +207,13 @@ def retries_due(journeys: ir.Table, funnel: Funnel, start: date, end: date) -> p
     Whose a lead is now says `current_manager` (`with_leads`); without that column, who had it when it was
     lost. Returns manager, lead_id, company ("" unless ``lead_base.company`` is stated), lost_on, stage (it was lost
     at), refusal, due_from, due_to, amount (missing where not known).
+
+    >>> fs.refusals.retries_due(paths, spec, *coming)[["manager", "lead_id", "refusal", "due_from", "due_to"]].head(2)
+       manager lead_id         refusal   due_from     due_to
+    0  Сидоров  103985  other supplier 2026-07-31 2026-08-30
+    1  O'Neill  103714       no budget 2026-07-26 2026-08-20
     """
+    need(journeys, "journeys", "lead_id", "episode", "stage", "outcome", "left_on", "ended_as", "reason", lazy=True)
     rows = _due(journeys, funnel, start, end)
     named = funnel.lead_base.company
     company = visible(rows[named].cast("string")) if named and named in rows.columns else ibis.literal("")
@@ -199,6 +239,11 @@ def retried_counts(journeys: ir.Table, funnel: Funnel, as_of: date) -> pd.DataFr
 
     Final categories are left out. Returns refusal, entered (days for a second try over at `as_of`),
     converted (reopened until then, early ones included), too_recent (days not over).
+
+    >>> fs.refusals.retried_counts(paths, spec, day).head(2)
+           refusal  entered  converted  too_recent
+    0    no budget       90         11         109
+    1  not planned       98          7         101
     """
     after = episodes(journeys).select("lead_id", episode=ibis._.episode - 1, _again_on="began_on")
     waiting = _with_retry_days(refusals(journeys, funnel), funnel)

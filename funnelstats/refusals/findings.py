@@ -47,6 +47,10 @@ def refusal_findings(
     often than before, each with the ``leads`` most lost for it), ``named`` (managers who hear a reason more often by
     Holm's rule: a name must hold), ``due`` and ``ownerless`` (leads to be tried again, and those of nobody), and
     ``excuses`` and ``gaps`` (refusals to look at again).
+
+    >>> found = fs.refusals.refusal_findings(shares, changes, drivers, patterns, looks, due, totals, spec)
+    >>> found["top"]["refusal"], int(found["due"])
+    ('price', 437)
     """
     grown = changes[(changes["verdict"] == "higher") & (changes["refusal"] != MISSING)]
     named = patterns[(patterns["verdict"] == "more often") & (patterns["p_holm"] <= ALPHA)]
@@ -84,6 +88,9 @@ def reasons_differ(association: pd.DataFrame) -> dict[str, Any]:
     """Whether managers hear different reasons: ``differ`` is yes, no, "cannot tell", or "" of fewer than two of them.
 
     No is said where any difference is below ``strength``. Takes ``reason_association``.
+
+    >>> fs.refusals.reasons_differ(association)
+    {'differ': 'yes', 'strength': 0.1}
     """
     row = association.iloc[0]
     known = pd.notna(row["p_value"])
@@ -97,6 +104,10 @@ def second_tries(tried: pd.DataFrame, success: pd.DataFrame) -> dict[str, Any]:
     Takes frames of ``retried_counts`` and ``retry_success``. Returns ``over, again, rate, ci_lower, ci_upper`` and
     ``compared``: None, or the row where most began again, with ``answer`` (better, worse, alike within ``margin``, or
     unknown).
+
+    >>> tries = fs.refusals.second_tries(tried, success)
+    >>> int(tries["over"]), int(tries["again"])
+    (592, 39)
     """
     over, again = tried["entered"].sum(), tried["converted"].sum()
     lower, upper = wilson_interval(again, over)
@@ -123,6 +134,9 @@ def refusals_not_told(totals: pd.DataFrame, funnel: Funnel, columns: Sequence[st
     """What the export lacks: ``reasons``, ``managers``, and for ``gaps`` the attributes that would tell them.
 
     ``totals`` is the frame of ``refusal_totals``, ``columns`` those of the journeys (attributes of the leads).
+
+    >>> fs.refusals.refusals_not_told(totals, spec, paths.columns)
+    {'reasons': False, 'managers': False, 'gaps': []}
     """
     known = totals.iloc[0]
     known_gaps = told_gaps(columns, funnel)

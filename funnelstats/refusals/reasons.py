@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import label
 from funnelstats.core.comparing import REST, benjamini_hochberg, effective_counts, exact_p, holm, is_ranked, rest_of
-from funnelstats.core.conversion import COUNTS, MEASURED, conversion_rates, rate_difference
+from funnelstats.core.conversion import COUNTS, MEASURED, RATE, STEP, conversion_rates, rate_difference
 from funnelstats.core.incidence import OUTCOMES, incidence, incidence_at
 from funnelstats.core.intervals import SIDED, goodman_intervals, share, wilson_interval
 
@@ -40,7 +41,13 @@ def reason_shares(counts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     Takes a frame of ``refusal_counts``. Every category of funnel.toml and the blank one has a row, with 0 too.
     Returns ``refusal, lost, of, share, ci_lower, ci_upper``, most frequent first, catch-all reasons and
     the blank one last. Without refusals the share is missing and the limits are [0, 1]. Source: Goodman 1965.
+
+    >>> fs.refusals.reason_shares(refused, spec).head(2).round(3)
+              refusal  lost   of  share  ci_lower  ci_upper
+    0           price    91  266  0.342     0.268     0.425
+    1  other supplier    40  266  0.150     0.100     0.220
     """
+    need(counts, "counts", "refusal", "lost")
     stated = dict.fromkeys([*funnel.refusals.categories.values(), MISSING])
     reasons = sorted({*stated, *counts["refusal"]})
     lost = counts.groupby("refusal")["lost"].sum().reindex(reasons, fill_value=0).to_numpy(dtype="int64")
@@ -61,7 +68,13 @@ def by_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
     ``any_reason`` exactly (Aalen and Johansen).
     Returns ``*keys, refusal, from_stage, age_days, advanced, lost, open``: advanced are those lost for the
     reason, lost those that left in any other way.
+
+    >>> fs.refusals.by_reason(then)[["refusal", "from_stage", "age_days", "advanced", "lost", "open"]].head(2)
+         refusal from_stage  age_days  advanced  lost  open
+    0  no budget       lead         0         0    62     0
+    1  no budget       lead         1         0    34     0
     """
+    need(days, "days", "refusal", "from_stage", "age_days", *OUTCOMES)
     keys = [str(column) for column in days if column not in ("refusal", *summed, *OUTCOMES)]
     everybody = days.groupby(keys, sort=False, dropna=False)[list(OUTCOMES)].sum().reset_index()
     refused = days[(days["refusal"] != "") & (days["lost"] > 0)]
@@ -79,7 +92,14 @@ def by_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def any_reason(days: pd.DataFrame, summed: Sequence[str] = ()) -> pd.DataFrame:
-    """The day counts of ``by_reason`` with all refusals as one reason, "any reason"."""
+    """The day counts of ``by_reason`` with all refusals as one reason, "any reason".
+
+    >>> fs.refusals.any_reason(then)[["refusal", "from_stage", "age_days", "advanced", "lost", "open"]].head(2)
+          refusal from_stage  age_days  advanced  lost  open
+    0  any reason       lead         0         0    62     0
+    1  any reason       lead         1         0    34     0
+    """
+    need(days, "days", "refusal", "from_stage", "age_days", *OUTCOMES)
     return by_reason(days.assign(refusal=days["refusal"].mask(days["refusal"] != "", ANY_REASON)), summed)
 
 
@@ -90,7 +110,15 @@ def reason_changes(rates: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     both have; a reason that only the other frame has stands at the end, at no lead of as many. Returns ``*keys, rate,
     other_rate, difference, ci_lower, ci_upper, p_value, verdict``: limits by MOVER, Fisher's exact test on the
     effective leads, higher or lower (Benjamini–Hochberg .10 over the rows) or undecided.
+
+    >>> before = fs.rates_over_weeks(fs.refusals.by_reason(then), spec)
+    >>> changes = fs.refusals.reason_changes(rates, before)
+    >>> changes.loc[changes["verdict"] == "higher", ["refusal", "to_stage", "rate", "other_rate"]].round(3)
+       refusal    to_stage   rate  other_rate
+    10   price  contracted  0.088       0.015
     """
+    need(rates, "rates", "refusal", "entered", "known", *RATE)
+    need(before, "before", "refusal", "entered", "known", *RATE)
     keys = [str(column) for column in rates if column in before and column not in MEASURED]
     own, others = (_with_zeros(frame, other, keys) for frame, other in ((rates, before), (before, rates)))
     found = rate_difference(own, others)
@@ -108,6 +136,12 @@ def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]
     refusal, from_stage, to_stage, rate, other_rate, difference, ci_lower, ci_upper, p_value, verdict``, as in
     ``reason_changes``, the rows of all attributes judged together. It is association: an attribute may stand
     for another.
+
+    >>> drivers = fs.refusals.reason_drivers(now, spec, spec.base)
+    >>> drivers.loc[drivers["verdict"] == "higher", ["value", "refusal", "to_stage", "rate", "other_rate"]].round(3)
+               value         refusal    to_stage   rate  other_rate
+    81        tender  other supplier   presented  0.035       0.009
+    106  Compressors           price  contracted  0.183       0.019
     """
     found = []
     for name in attributes:
@@ -124,6 +158,11 @@ def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.
     """One row for each value of ``by``, one column for each reason, most frequent first, and ``total``.
 
     A reason that is itself called "total", or like ``by``, stands in quotation marks.
+
+    >>> fs.refusals.reason_table(by_manager, "manager")[["manager", "price", "terms", "total"]].head(2)
+         manager  price  terms  total
+    0  Anna Berg     31      5     81
+    1  CRM robot      5      0     11
     """
     wide = counts.pivot_table(index=by, columns="refusal", values=counted, aggfunc="sum", fill_value=0)
     order = sorted(wide.columns, key=lambda reason: (reason == MISSING, -wide[reason].sum(), reason))
@@ -138,6 +177,11 @@ def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.D
     Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the
     others add up to. The reason that costs most comes first, the blank one last; a step of which nothing is known is
     left out. Empty where no reason is known.
+
+    >>> fs.refusals.loss_table(rates, total, spec).iloc[:2, :4].round(3)
+              refusal  lead → met  met → presented  presented → contracted
+    0           price       0.003            0.019                   0.088
+    1  other supplier       0.002            0.014                   0.029
     """
     known = pd.concat([rates, total.assign(refusal=ALL)]).dropna(subset="rate")
     if known["refusal"].isin([MISSING, ALL]).all():
@@ -155,7 +199,13 @@ def second_looks(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     Takes a frame of ``refusal_counts``; returns ``*by, refusal, second_look, lost, of``: how many, of how many
     refusals of the group, for whatever reason. ``second_look`` is "excuse" or "gap"; most first in each group.
+
+    >>> fs.refusals.second_looks(by_manager, ["manager"]).head(2)
+         manager               refusal second_look  lost  of
+    0  Anna Berg        other supplier      excuse     8  81
+    1  Anna Berg  product does not fit         gap     6  81
     """
+    need(counts, "counts", *by, "refusal", "lost", "excuses", "gaps")
     keys = list(by)
     parts = []
     for column, word in (("excuses", "excuse"), ("gaps", "gap")):
@@ -183,7 +233,13 @@ def retry_success(counts: pd.DataFrame) -> pd.DataFrame:
     Takes ``attempt_counts``. Returns ``from_stage, to_stage, again_entered, again_converted,
     rate, first_entered, other_rate, difference, ci_lower, ci_upper`` (limits by Newcombe's method 10). Leads
     that are tried again were chosen by somebody: a comparison, no effect.
+
+    >>> fs.refusals.retry_success(fs.refusals.attempt_counts(paths, spec, day)).iloc[:2, :5]
+      from_stage to_stage  again_entered  again_converted  first_entered
+    0       lead     paid             17                9           3140
+    1        met     paid              0                0           3265
     """
+    need(counts, "counts", "attempt", *STEP, "entered", "converted")
     steps = counts[["from_stage", "to_stage"]].drop_duplicates()
     own, others = (
         conversion_rates(
@@ -243,7 +299,14 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
       is not said: shares are of one whole, so one reason heard more often makes every other one rare
 
     Source: Haberman 1973; Agresti 2007, 2.4.5.
+
+    >>> found = fs.refusals.reason_patterns(by_manager, spec, "manager")
+    >>> found[["value", "refusal", "lost", "share", "other_share", "verdict"]].head(2).round(2)
+           value         refusal  lost  share  other_share    verdict
+    0  Anna Berg       no budget     8   0.10         0.14  undecided
+    1  Anna Berg  not interested     6   0.07         0.07  undecided
     """
+    need(counts, "counts", by, "refusal", "lost")
     table = _reasons_by(counts, funnel, by)
     if not table.size:
         return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in PATTERN.items()})
@@ -280,7 +343,12 @@ def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: 
     below 5 the p-value is that of ``draws`` seeded tables with the same margins. Missing where there is nothing to
     compare. ``v_upper`` is the strength, as Cramér's V, that so small a chi-square rules out at 5 % (the non-central
     chi-square). Source: Pearson 1900; Hope 1968; Smithson 2003.
+
+    >>> fs.refusals.reason_association(by_manager, spec, "manager").round(3)
+          chi2  dof  p_value  simulated  v_upper
+    0  198.179   56      0.0       True    0.191
     """
+    need(counts, "counts", by, "refusal", "lost")
     table = _reasons_by(counts, funnel, by)
     if min(table.shape) < 2:
         return pd.DataFrame([{"chi2": np.nan, "dof": 0, "p_value": np.nan, "simulated": False, "v_upper": np.nan}])

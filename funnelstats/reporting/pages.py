@@ -110,6 +110,11 @@ def linked(html: str, folder: Path) -> str:
     return _PAGE_LINK.sub(link, html)
 
 
+def without_links(html: str) -> str:
+    """The page whatever other pages are there."""
+    return _PAGE_LINK.sub(r'<a class="fs-page" data-page="\1"', html)
+
+
 def overview_html(
     sections: Sequence[tuple[str, Sequence[Mapping[str, str]]]], *, title: str, language: str = "en", up: str = ""
 ) -> str:

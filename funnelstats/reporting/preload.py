@@ -13,13 +13,9 @@ from datetime import date
 from importlib import import_module
 from multiprocessing import forkserver
 
-ENVIRONMENT = {
-    # Pages are made side by side, one core each: threads inside one would only take turns.
-    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-}
-# The back end itself stays out: when it is imported it looks for the shell of a page.
-_INLINE = "module://matplotlib_inline.backend_inline"
+from funnelstats.reporting.processes import ENVIRONMENT
+
+# The inline back end itself stays out: when it is imported it looks for the shell of a page.
 _HEAVY = (
     "babel.numbers",
     "bs4",
@@ -35,7 +31,6 @@ _HEAVY = (
 
 def _import_all() -> None:
     os.environ.update(ENVIRONMENT)
-    os.environ.setdefault("MPLBACKEND", _INLINE)
     for name in _HEAVY:
         import_module(name)
     import duckdb

@@ -1,4 +1,7 @@
-"""Pieces of work, each in a process of its own that is forked from one which has imported everything."""
+"""Pieces of work, each in a process of its own that is forked from one which has imported everything.
+
+Where no process can be forked, as on Windows, each imports for itself.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing import connection
 from typing import Any, NamedTuple
 
+ENVIRONMENT = {
+    # Pages are made side by side, one core each: threads inside one would only take turns.
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "MPLBACKEND": os.environ.get("MPLBACKEND", "module://matplotlib_inline.backend_inline"),
+}
+"""What the libraries of a page are told before they are imported."""
+_FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+_CONTEXT: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
 _FORKSERVER_GONE = 255
 _LONGEST_SOCKET_FOLDER = 60
 _GRACE_SECONDS = 2
@@ -43,7 +55,12 @@ def cores() -> int:
 
 def start_importing() -> None:
     """Start the process that others are forked from; it imports while this one goes on."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["funnelstats.reporting.preload"])
+    if not _FORKS:
+        os.environ.update(ENVIRONMENT)
+        return
+    from multiprocessing import forkserver, resource_tracker
+
+    _CONTEXT.set_forkserver_preload(["funnelstats.reporting.preload"])
     with _short_temporary_folder():
         # started first, since it ends by letting the signal through again
         resource_tracker.ensure_running()
@@ -117,9 +134,7 @@ def _start(number: int, work: Any, arguments: tuple[Any, ...]) -> _Running:
     for _again in range(_STARTS):
         start_importing()
         ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("forkserver").Process(
-            target=_work, args=(work, arguments, theirs), daemon=True
-        )
+        process = _CONTEXT.Process(target=_work, args=(work, arguments, theirs), daemon=True)
         with theirs, suppress(ConnectionError, EOFError):
             process.start()
             return _Running(number, process, ours, now := time.monotonic(), now)
@@ -160,6 +175,9 @@ def _end(run: _Running) -> None:
 def _work(work: Any, arguments: tuple[Any, ...], channel: connection.Connection) -> None:
     import numpy as np
 
+    if not _FORKS:
+        # Ctrl-C is for the run, which ends its pages itself.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_run, args=(os.getppid(),), daemon=True).start()
     # Python's own random state is seeded anew by the fork itself.
     np.random.seed()  # noqa: NPY002 (the state that a notebook would use)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from funnelstats.config.folders import RUN_FOLDER, TEMPORARY, WHOLE_RUN, own_folder, remove_leftovers
-from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of
+from funnelstats.reporting.pages import faults, lead_sentences, page_html, tables_of, without_links
 from funnelstats.reporting.parameters import check_names, known_parameters, versions
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process
 from funnelstats.reporting.publishing import close_folder, open_folder, publish, read_run, set_aside
@@ -210,8 +210,9 @@ def _publish(job: Job, executed: Path, common: Path, doing: Callable[[str], None
     html = page_html(notebook, title=job.title, language=job.language, links=job.links)
     if found := faults(html, notebook):
         raise ValueError("; ".join(found))
-    # The run ends its pages by this signal, but never between two renamings.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    # The run ends its pages by this signal, but never between two renamings; Windows ends them at any moment.
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     publish(job.target, html, tables, executed.parent)
     said = {"verdicts": verdict_rows(tables), "sentences": lead_sentences(notebook)}
     return {"tables": list(tables), "digest": _digest(job.target), **said}
@@ -239,7 +240,9 @@ def _is_current(job: Job, before: Mapping[str, Any]) -> bool:
 
 
 def _digest(page: Path) -> str:
-    return hashlib.blake2b(page.read_bytes(), digest_size=16).hexdigest()
+    """Of the page as it was made: the list of all pages links it to those that came later."""
+    html = page.read_text(encoding="utf-8", errors="replace")
+    return hashlib.blake2b(without_links(html).encode(), digest_size=16).hexdigest()
 
 
 def _entry(record: Record) -> dict[str, Any]:

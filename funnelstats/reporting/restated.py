@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 from funnelstats.config.dates import week_of
-from funnelstats.config.folders import project_root
-from funnelstats.config.schema import KNOWN_ON, TABLES
+from funnelstats.config.folders import processed_folder
+from funnelstats.config.schema import KNOWN_ON
 
 VERDICT_TABLES = ("team", "managers")
 """Names of the tables of a page that hold its verdicts."""
@@ -27,22 +27,24 @@ def row_marks(name: str) -> dict[str, str]:
     Neither the order of rows nor the files they came in matter. Weeks are those of the day a row became known.
     """
     import pandas as pd
+    import pyarrow.parquet as pq
 
-    folder = project_root() / "data" / "processed" / name
     marks = {}
-    for table in TABLES:
-        if not (folder / f"{table}.parquet").is_file():
+    for table, day in KNOWN_ON.items():
+        path = processed_folder(name) / f"{table}.parquet"
+        if not path.is_file():
             continue
-        rows = pd.read_parquet(folder / f"{table}.parquet")
-        known = pd.to_datetime(rows[KNOWN_ON[table]]) if KNOWN_ON[table] in rows else pd.Series(pd.NaT, rows.index)
-        digests = pd.util.hash_pandas_object(rows, index=False)
-        days = pd.DataFrame({"digest": digests}).groupby(known, dropna=False)["digest"].agg(["size", "sum"])
         weeks: dict[str, list[int]] = {}
-        for day, size, digest in days.itertuples():
-            both = weeks.setdefault(UNDATED if pd.isna(day) else week_of(day), [0, 0])
-            both[0] += int(size)
-            both[1] += int(digest)
-        marks[ROWS + table] = " ".join(f"{week}:{size}:{_short(digest)}" for week, (size, digest) in weeks.items())
+        for batch in pq.ParquetFile(path).iter_batches():
+            rows = batch.to_pandas()
+            known = pd.to_datetime(rows[day]) if day in rows else pd.Series(pd.NaT, rows.index)
+            digests = pd.DataFrame({"digest": pd.util.hash_pandas_object(rows, index=False)})
+            for at, size, digest in digests.groupby(known, dropna=False)["digest"].agg(["size", "sum"]).itertuples():
+                both = weeks.setdefault(UNDATED if pd.isna(at) else week_of(at), [0, 0])
+                both[0] += int(size)
+                both[1] += int(digest)
+        listed = (f"{week}:{size}:{_short(digest)}" for week, (size, digest) in sorted(weeks.items()))
+        marks[ROWS + table] = " ".join(listed)
     return marks
 
 

@@ -30,6 +30,10 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
     - "met": every step with a target meets it; "none": no step is ``margin`` or more below what was agreed
     - "unknown": no lead can be judged yet at ``steps``; "untold": the row's step may be far below
     - "no targets": the row's step is passed by fewest; "no leads": there is no rate
+
+    >>> finding = fs.team.team_finding(team, leak.leaks, leak.since)
+    >>> finding["case"], finding["row"]["to_stage"]
+    ('leak', 'contracted')
     """
     known, judged = team[team["rate"].notna()], team[team["target"].notna()]
     if known.empty:
@@ -59,6 +63,10 @@ def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[Hashable, An
     """The step's one row beside that of ``since_when``, and the days between which its fall ``began``.
 
     Nothing fell where no lead could be judged in any week.
+
+    >>> step = fs.team.with_beginning(fs.at_step(team, spec, "contracted"), leak.since)
+    >>> [str(day.date()) for day in step["began"]]
+    ['2026-04-13', '2026-04-19']
     """
     rows = step.merge(since[[*STEP, *(name for name in since if name not in step)]], how="left", on=STEP)
     row = rows.assign(alarm=rows["alarm"].eq(True), at_start=rows["at_start"].eq(True)).iloc[0].to_dict()
@@ -69,6 +77,9 @@ def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
     """The kind of lead that the leak is clearest with, of ``leak_drivers``: most leads missing to the others' rate.
 
     Empty where the drivers' verdict names none.
+
+    >>> fs.team.clearest_leads(leak.drivers)["value"]
+    'Compressors'
     """
     lower = drivers[(drivers["verdict"] == "lower") & (drivers["difference"] < 0) & (drivers["value"] != MISSING)]
     ordered = lower.assign(missing=lower["difference"] * lower["entered"]).sort_values("missing", kind="stable")
@@ -76,7 +87,11 @@ def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
 
 
 def risen_reason(reasons: pd.DataFrame) -> dict[Hashable, Any]:
-    """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without."""
+    """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without.
+
+    >>> fs.team.risen_reason(leak.reasons)["refusal"]
+    'price'
+    """
     higher = reasons[(reasons["verdict"] == "higher") & (reasons["refusal"] != MISSING)]
     return next(iter(higher.sort_values("difference", ascending=False, kind="stable").to_dict("records")), {})
 
@@ -89,6 +104,9 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
     ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
     ``results``.
+
+    >>> [row["manager"] for row in fs.team.people(managers, team, leak.lessons, spec)["named"]]
+    ['Сидоров', 'Иванов']
     """
     ranked = with_losses(managers, team, funnel)
     ranked = ranked[ranked["verdict"] != NOT_RANKED]
@@ -129,7 +147,13 @@ def _lesson(row: dict, lessons: pd.DataFrame) -> dict[str, Any]:
 
 
 def with_losses(managers: pd.DataFrame, team: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """The managers' frame with ``lost_deals``: leads missing to the floor, which pass later steps as the team's do."""
+    """The managers' frame with ``lost_deals``: leads missing to the floor, which pass later steps as the team's do.
+
+    >>> fs.team.with_losses(managers, team, spec)[["manager", "to_stage", "rate", "lost_deals"]].head(2).round(2)
+         manager   to_stage  rate  lost_deals
+    0  Anna Berg        met  1.00        0.00
+    1  Anna Berg  presented  0.81        0.82
+    """
     rate = team.set_index("from_stage")["rate"].reindex([step.from_stage for step in funnel.steps]).to_numpy()
     later = managers["from_stage"].map(dict(zip(funnel.stages, later_rates(rate), strict=False))).astype(float)
     k, n = effective_counts(managers)
@@ -141,6 +165,10 @@ def turned(now: pd.DataFrame, before: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The cells that are red now and were not a week before, ``new``, and those that no longer are, ``gone``.
 
     Frames of verdicts of the same kind, of the team or of managers.
+
+    >>> fs.team.turned(team, team.assign(verdict="green"))["new"]
+      from_stage    to_stage
+    0  presented  contracted
     """
     keys = [column for column in CELL if column in now]
     red = [frame.loc[frame["verdict"] == "red", keys] for frame in (now, before)]
@@ -156,6 +184,11 @@ def after_advice(then: pd.DataFrame, since: pd.DataFrame) -> pd.DataFrame:
     ``then`` are rows of that page's verdicts, ``since`` ``rates_over_weeks`` of the entries after its last day. Adds to
     ``rate_difference`` the column ``risen``: "yes" beyond chance at 95 %, "no" where it rose by less than a margin of
     5 points (a third of a rare rate), "cannot tell".
+
+    >>> fs.team.after_advice(team, rates)[["to_stage", "rate", "other_rate", "risen"]].head(2).round(3)
+        to_stage   rate  other_rate risen
+    0        met  0.963       0.963    no
+    1  presented  0.804       0.804    no
     """
     found = rate_difference(since.merge(then[[column for column in CELL if column in then]]), then)
     margin = share_margin(found["other_rate"].fillna(1.0))
@@ -167,6 +200,9 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
 
     Takes a frame of ``with_losses``. Returns ``steps``, ``rows`` of ``manager, ranked, lost_deals, cells`` (a row of
     the frame for each step), and ``low`` and ``high``, tenths between which the rates of these managers lie.
+
+    >>> fs.team.manager_grid(losses, spec)["rows"][0]["manager"]
+    'Сидоров'
     """
     stages = [step.from_stage for step in funnel.steps if (managers["from_stage"] == step.from_stage).any()]
     lost = managers.groupby("manager")["lost_deals"].sum()
@@ -190,7 +226,11 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
 
 
 def undated_rates(counts: pd.DataFrame) -> pd.DataFrame:
-    """The steps where wins without a date could move the rate, of ``undated_counts``: ``more, without, rate``."""
+    """The steps where wins without a date could move the rate, of ``undated_counts``: ``more, without, rate``.
+
+    >>> fs.team.undated_rates(found.undated).empty
+    True
+    """
     more = counts["won"] + counts["unseen"]
     found = counts.assign(
         more=more,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import effective_counts, is_ranked, mid_p, targets_and_floors
@@ -50,7 +51,15 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     the floor already (one-sided 5 %). The rate after was chosen for being low: expect somewhat better. Nothing is
     watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
     Zacks 1964; Smith 1975.
+
+    >>> fs.team.since_when(leak.weeks, spec)[["to_stage", "alarm", "since", "since_lower", "since_upper"]]
+         to_stage  alarm      since since_lower since_upper
+    0         met  False        NaT         NaT         NaT
+    1   presented  False        NaT         NaT         NaT
+    2  contracted   True 2026-04-13  2026-04-13  2026-04-13
+    3        paid  False        NaT         NaT         NaT
     """
+    need(weeks, "weeks", "week", *STEP, "entered", "converted")
     cells, starts, entered, converted = _by_week(weeks, funnel)
     floor = _watched_floor(cells, funnel)
     floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
@@ -97,7 +106,16 @@ def e_alarms(weeks: pd.DataFrame, funnel: Funnel, *, rates: pd.DataFrame | None 
     With ``rates``, a frame of ``rates_over_weeks`` by the same keys, the leads of each row are divided by its
     ``dispersion`` there; rows that it does not have take the usual one.
     Sources: Ville 1939; Wang and Ramdas 2022; Shin, Ramdas and Rinaldo 2024.
+
+    >>> weeks = fs.step_counts(paths, spec, day, by="week", entered_between=trend)
+    >>> fs.team.e_alarms(weeks, spec)[["to_stage", "entered", "converted", "alarm", "since"]]
+         to_stage  entered  converted  alarm      since
+    0         met     4084       3894  False        NaT
+    1   presented     3894       3189  False        NaT
+    2  contracted     3072       2319   True 2026-04-13
+    3        paid     2283       2150  False        NaT
     """
+    need(weeks, "weeks", "week", *STEP, "entered", "converted")
     cells, starts, entered, converted = _by_week(weeks, funnel)
     n, k = (np.cumsum(counts[:, ::-1], axis=1)[:, ::-1] for counts in (entered, converted))
     since = np.arange(len(starts))
@@ -258,7 +276,18 @@ def explain_change(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     Effects are Shapley values: they add up to the change, whatever the order in which steps are taken, and a step that
     did not change has none. Where a step has no lead known, everything is missing, with [-1, 1]. Limits are quantiles
     of seeded Beta(k + .5, n - k + .5) draws of all rates. Sources: Das Gupta 1993; Shorrocks 2013.
+
+    >>> days = fs.outcome_days(paths, spec, day, by="week", entered_between=fs.window_before(week, spec))
+    >>> change = fs.team.explain_change(fs.rates_over_weeks(days, spec), rates)
+    >>> change[["to_stage", "before", "after", "effect", "changed"]].round(3)
+         to_stage  before  after  effect changed
+    0         met   0.945  0.963   0.010     yes
+    1   presented   0.827  0.804  -0.015     yes
+    2  contracted   0.821  0.663  -0.116     yes
+    3        paid   0.939  0.949   0.006     yes
     """
+    need(before, "before", *STEP)
+    need(after, "after", *STEP)
     if before[STEP].to_numpy().tolist() != after[STEP].to_numpy().tolist():
         raise ValueError("both periods need the same steps in the same order, one row each")
     k, n = np.stack([effective_counts(frame) for frame in (before, after)], axis=1)

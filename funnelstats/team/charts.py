@@ -41,6 +41,9 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
     Takes ``conversion_rates`` of ``step_counts`` by week, and the frame of ``since_when``: a step that fell comes
     first and large, with the day from which on it was lower, and its rates before and since. Weeks whose leads still
     have time are grey.
+
+    >>> fs.team.trend_chart(fs.conversion_rates(leak.weeks), spec)
+    <Chart: week from_stage to_stage entered rate ci_lower ci_upper…>
     """
     known = weeks[weeks["entered"] > 0]
     if known.empty:
@@ -108,9 +111,11 @@ def _draw_fall(ax: Any, fall: Any, since: float, x: pd.Series) -> None:
     means = [(x.min(), since, fall["before_rate"]), (since, x.max(), fall["after_rate"])]
     for start, end, rate in means:
         ax.hlines(rate, start, end, color=INK, linewidth=2.4, zorder=4)
-        before = end == since
-        ax.annotate(percent(rate), (since, rate), (-5, 5) if before else (5, -5), textcoords="offset points",
-                    ha="right" if before else "left", va="bottom" if before else "top", weight="bold",
+        left = end == since
+        # Below the axis stand the weeks.
+        above = left or ax.transAxes.inverted().transform(ax.transData.transform((0, rate)))[1] < 0.15
+        ax.annotate(percent(rate), (since, rate), (-5 if left else 5, 5 if above else -5), textcoords="offset points",
+                    ha="right" if left else "left", va="bottom" if above else "top", weight="bold",
                     bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
 
 

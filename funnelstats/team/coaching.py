@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import NOT_RANKED, effective_counts
+from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import Array
 
 DRAWS = 2000
@@ -31,7 +33,13 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     ``shrunken, shrunken_lower, shrunken_upper`` and, where the frame has a ``floor``, ``p_below`` it. Missing
     where a manager has no leads, with [0, 1], or is not ranked, without limits.
     Source: Gelman et al., Bayesian Data Analysis, 5.3.
+
+    >>> fs.team.shrunken_rates(managers)[["manager", "to_stage", "entered", "rate", "shrunken"]].head(2).round(3)
+         manager   to_stage  entered   rate  shrunken
+    0  Anna Berg        met      288  1.000     0.998
+    1  Anna Berg  presented      279  0.815     0.813
     """
+    need(rates, "rates", "manager", *STEP)
     columns = ["shrunken", "shrunken_lower", "shrunken_upper", "p_below"]
     found = pd.DataFrame(np.nan, index=range(len(rates)), columns=columns)
     floor = rates["floor"].to_numpy(dtype=float) if "floor" in rates else np.full(len(rates), np.nan)
@@ -51,7 +59,13 @@ def rank_intervals(rates: pd.DataFrame) -> pd.DataFrame:
     """Which places each manager may hold within a step, 1 the best: instead of a league table.
 
     Adds ``rank`` (median), ``rank_lower``, ``rank_upper``; missing for managers without leads or not ranked.
+
+    >>> fs.team.rank_intervals(managers)[["manager", "to_stage", "rank", "rank_lower", "rank_upper"]].head(2)
+         manager   to_stage  rank  rank_lower  rank_upper
+    0  Anna Berg        met   1.0         1.0         3.0
+    1  Anna Berg  presented   5.0         2.0         7.0
     """
+    need(rates, "rates", "manager", *STEP)
     found = np.full((len(rates), 3), np.nan)
     judged = _judged(rates)
     for rows, draws in _draws_per_step(rates, 0):
@@ -76,7 +90,14 @@ def coaching_pairs(
     teacher, learner, teacher_rate, learner_rate, probability, swap, best, best_rate, other_teachers, deals,
     deals_lower, deals_upper`` and, with ``mean_deal``, ``money, money_lower, money_upper``; ``best`` is the teacher
     with the highest rate, in a swap often somebody else.
+
+    >>> pairs = fs.team.coaching_pairs(managers, spec)
+    >>> pairs[["to_stage", "teacher", "learner", "probability", "deals"]].head(2).round(2)
+        to_stage    teacher learner  probability  deals
+    0        met  Anna Berg  Иванов          1.0  20.35
+    1  presented    Сидоров  Иванов          1.0  28.93
     """
+    need(rates, "rates", "manager", *STEP, "entered")
     named = rates.reset_index(drop=True)
     judged = _judged(named)
     drawn = {named.loc[rows[0], "from_stage"]: (rows, draws) for rows, draws in _draws_per_step(named, seed)}

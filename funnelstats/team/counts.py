@@ -23,6 +23,11 @@ def wins_by_week(
 
     ``between`` holds the first day of the first week and the last day of the last one; money is missing where the
     export has no payments.
+
+    >>> fs.team.wins_by_week(paths, tables.payments, spec, window).head(2)
+            week  deals       money
+    0 2026-03-30    109  16919600.0
+    1 2026-04-06    103  14779900.0
     """
     first, last = map(on_date, between)
     won = journeys.filter(journeys.place == len(funnel.steps), journeys.entered_on.between(first, last))
@@ -67,6 +72,11 @@ def rival_counts(
     from_stage, to_stage, entered, converted``: the whole way first, then the steps, each under all definitions;
     without ``closed`` where no lead was lost short of the later stage, since it would be 100 % of whatever the export
     holds.
+
+    >>> fs.team.rival_counts(paths, tables.entries, spec, day).head(2)
+      definition from_stage to_stage  entered  converted
+    0    reached       lead     paid     3166       1957
+    1    touched       lead     paid     3166       1920
     """
     if entered_between:
         checked_between(entered_between, "entered_between")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg, effective_counts, targets_and_floors
@@ -38,7 +38,14 @@ def leak_sizes(
       above 0
 
     Unknown is missing, with no upper limit. Limits are quantiles of seeded posterior draws of all the rates.
+
+    >>> leaks = fs.team.leak_sizes(rates, spec, deal=150_000)
+    >>> leaks[["to_stage", "rate", "floor", "lost_deals", "lost_money"]].head(2).round(2)
+         to_stage  rate  floor  lost_deals   lost_money
+    0  contracted  0.66   0.80      236.06  35408852.73
+    1        paid  0.95   0.95        4.31    646436.62
     """
+    need(rates, "rates", *STEP, "entered")
     if rates.duplicated(STEP).any():
         raise ValueError("one row per step is needed, got several; sum the counts first")
     frame = rates if "rate" in rates else conversion_rates(rates)
@@ -98,6 +105,10 @@ def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
     """The leaks worth a line of a page: of a step that is red, half a deal or more, lost or late, or not known.
 
     Takes the team's frames of ``leak_sizes`` and ``versus_targets``.
+
+    >>> fs.team.noticeable(leak.leaks, team)[["to_stage", "lost_deals"]].round()
+         to_stage  lost_deals
+    0  contracted       198.0
     """
     red = team.loc[team["verdict"] == "red", STEP]
     found = leaks.merge(red, on=STEP)
@@ -120,6 +131,14 @@ def leak_drivers(strata: pd.DataFrame, step: pd.DataFrame) -> pd.DataFrame:
 
     ``strata`` are matured counts by manager and attributes; an attribute with more than 100 values is left out. Of a
     ``step`` without a row there is none.
+
+    >>> based = fs.with_leads(paths, tables.leads, ["product"])
+    >>> strata = fs.step_counts(based, spec, day, by="product", entered_between=leak.now)
+    >>> drivers = fs.team.leak_drivers(strata, fs.at_step(leak.since, spec, "contracted"))
+    >>> drivers[["to_stage", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
+         to_stage        value  rate  other_rate verdict
+    0  contracted  Compressors  0.40        0.80   lower
+    1  contracted        Pumps  0.79        0.58  higher
     """
     rows = strata.merge(step[STEP], on=STEP)
     names = [name for name in rows if name not in ("manager", *STEP, *COUNTS) and rows[name].nunique() < MOST_VALUES]
@@ -145,7 +164,15 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
 
     It is association: an attribute may stand for another that nobody wrote down. Sources: Newcombe 1998;
     Benjamini and Bogomolov 2014; Clogg, Rubin, Schenker, Schultz and Weidman 1991 for the added leads.
+
+    >>> counts = fs.step_counts(fs.with_leads(paths, tables.leads), spec, day, by=["product", "segment"])
+    >>> drivers = fs.team.drivers(fs.at_step(counts, spec, "contracted"))
+    >>> drivers[["attribute", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
+      attribute        value  rate  other_rate verdict
+    0   product  Compressors  0.68        0.81   lower
+    1   product        Pumps  0.80        0.74  higher
     """
+    need(strata, "strata", "entered", "converted")
     attributes = [str(column) for column in strata if column not in (*STEP, *COUNTS)]
     if any(strata[column].nunique() > 1 for column in STEP if column in strata):
         raise ValueError("drivers are those of one step; filter the counts to one from_stage first")

@@ -31,6 +31,13 @@ def visible_gaps(managers: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """How far below target a manager with a usual number of leads can be unseen: ``points, leads`` (a week) by step.
 
     Takes a frame of ``page_verdicts``; no row for a step without a floor, or where no gap would be seen.
+
+    >>> fs.team.visible_gaps(managers, spec).round(1)
+       from_stage    to_stage  points  leads
+    0        lead         met     3.9   21.2
+    1         met   presented     6.6   20.4
+    2   presented  contracted     7.4   17.4
+    3  contracted        paid     6.1   11.7
     """
     ranked = managers[(managers["verdict"] != NOT_RANKED) & (managers["entered"] > 0) & managers["floor"].notna()]
     rows = [
@@ -48,6 +55,9 @@ def quiet_since(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> dict[str, 
     """``quiet``: no lead came in in the week of ``monday``; ``last``: the Monday of the week when the last one did.
 
     ``weeks`` are counts of ``step_counts`` by week that end with it; ``last`` is None where none came at all.
+
+    >>> str(fs.team.quiet_since(leak.weeks, spec, monday)["last"])
+    '2026-06-22'
     """
     came = weeks[(weeks["from_stage"] == funnel.stages[0]) & (weeks["entered"] + weeks["too_recent"] > 0)]
     last = None if came.empty else came["week"].max().date()
@@ -55,7 +65,13 @@ def quiet_since(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> dict[str, 
 
 
 def weekly_numbers(weeks: pd.DataFrame, wins: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
-    """New leads beside the deals and the money of each week of ``wins_by_week``: ``week, leads, deals, money``."""
+    """New leads beside the deals and the money of each week of ``wins_by_week``: ``week, leads, deals, money``.
+
+    >>> fs.team.weekly_numbers(leak.weeks, wins, spec).head(2)
+             week  deals       money  leads
+    13 2026-03-30    109  16919600.0    162
+    14 2026-04-06    103  14779900.0    188
+    """
     came = weeks[weeks["from_stage"] == funnel.stages[0]]
     came = came.assign(leads=came["entered"] + came["too_recent"])
     found = wins.merge(came[["week", "leads"]], how="left", on="week").fillna({"leads": 0})
@@ -66,6 +82,14 @@ def of_hundred(change: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """How many of 100 leads stand at each stage or beyond: ``stage, target, before, after``, of ``explain_change``.
 
     Each step in its time. Missing from the first step on that has no target, or no lead known.
+
+    >>> fs.team.of_hundred(leak.change, spec).round()
+       target  before  after       stage
+    0   100.0   100.0  100.0        lead
+    1   100.0    95.0   96.0         met
+    2    80.0    78.0   77.0   presented
+    3    64.0    64.0   51.0  contracted
+    4    61.0    60.0   49.0        paid
     """
     targets = [np.nan if step.target is None else step.target for step in funnel.steps]
     rates = change.assign(target=targets)[["target", "before", "after"]].cumprod(skipna=False)
@@ -74,13 +98,23 @@ def of_hundred(change: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
 
 def rates_apart(team: pd.DataFrame) -> pd.DataFrame:
-    """The steps whose rate differs from that of matured leads alone by more than its range; of ``with_matured``."""
+    """The steps whose rate differs from that of matured leads alone by more than its range; of ``with_matured``.
+
+    >>> fs.team.rates_apart(team)["to_stage"].tolist()
+    []
+    """
     outside = (team["matured_rate"] < team["ci_lower"]) | (team["matured_rate"] > team["ci_upper"])
     return team[outside & (team["too_recent"] > 0)]
 
 
 def scattered(team: pd.DataFrame) -> pd.DataFrame:
-    """The steps whose weeks differ by more than chance, with what their leads are ``worth``."""
+    """The steps whose weeks differ by more than chance, with what their leads are ``worth``.
+
+    >>> fs.team.scattered(team.assign(dispersion=2.0))[["to_stage", "leads", "worth"]].head(2).round()
+        to_stage   leads   worth
+    0        met  4041.0  2020.0
+    1  presented  4033.0  2017.0
+    """
     differ = team[weeks_differ(team)]
     return differ.assign(leads=differ["n_eff"] * differ["dispersion"], worth=differ["n_eff"])
 
@@ -91,6 +125,10 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     ``change`` is a frame of ``explain_change``. ``changed`` is its answer, "no weeks before" or "not known" where there
     is none; ``ends`` of the change in points; ``digits`` as many as tell the two shares apart; ``points`` those between
     the shares shown.
+
+    >>> way = fs.team.whole_way(leak.change)
+    >>> way["changed"], round(float(way["points"]), 2)
+    ('yes', 0.11)
     """
     row = change.iloc[0]
     facts = {
@@ -129,6 +167,11 @@ def rival_table(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     ``rates`` is a frame of ``rival_rates``. Returns ``counted`` (the definition in words), ``entered, converted,
     rate, ci_lower, ci_upper, apart``, the last in points.
+
+    >>> fs.team.rival_table(rivals, spec)[["entered", "converted", "rate"]].head(2).round(3)
+       entered  converted   rate
+    0     2494       1556  0.624
+    1     2494       1531  0.614
     """
     rivals = _of_whole_way(rates, funnel)
     shown = rivals.assign(counted=[_(RIVAL_WORDS[name]) for name in rivals["definition"]], apart=100 * rivals["apart"])
@@ -143,6 +186,10 @@ def rival_facts(rates: pd.DataFrame, funnel: Funnel, between: tuple[date, date],
     """The share of leads that went the whole way, which leads those are, and how far apart other counts are.
 
     ``between`` holds the first and last day of the entries counted; ``way_days`` the days a lead has for all steps.
+
+    >>> facts = fs.team.rival_facts(rivals, spec, trend, day)
+    >>> f"{facts['rate']:.3f}, counted otherwise at least {facts['lowest']:.3f}"
+    '0.624, counted otherwise at least 0.501'
     """
     rivals = _of_whole_way(rates, funnel).set_index("definition")
     days = sum(funnel.horizons.values())
