@@ -219,7 +219,9 @@ def test_a_new_project_s_makefile_makes_its_pages_and_opens_the_lab(tmp_path, mo
     jupyter.write_text('#!/bin/sh\necho "jupyter $@"\n')
     jupyter.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    told = subprocess.run(["make", "report", "lab", f"FUNNEL={NAME}"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        ["make", "--no-print-directory", "report", "lab", f"FUNNEL={NAME}"], capture_output=True, text=True, check=True
+    )
     assert Path("reports", NAME, "2026-W08", "index.html").is_file()
     assert "data/processed/team: unchanged" in told.stderr
     assert told.stdout.splitlines()[-1] == "jupyter lab notebooks"
