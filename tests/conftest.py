@@ -93,14 +93,14 @@ def drawn(monkeypatch):
 
 
 def pytest_collection_modifyitems(items):
-    """A loop over random histories runs on DuckDB with every seed, on the other engines with the first one."""
+    """A loop over random histories runs on DuckDB with every seed, on the other engines with the first of each case."""
     seen = set()
 
     def is_wanted(item):
         given = item.callspec.params if hasattr(item, "callspec") else {}
         if "seed" not in given or given.get("con", "duckdb") == "duckdb":
             return True
-        loop = (item.function, given["con"])
+        loop = (item.function, *(repr(value) for name, value in given.items() if name != "seed"))
         return not (loop in seen or seen.add(loop))
 
     items[:] = filter(is_wanted, items)

@@ -50,10 +50,12 @@ JARGON = {
 
 @pytest.fixture(scope="module")
 def folder(sample_project):
-    """Every kind of page in every language, each language in a folder of its own; in English of two managers."""
+    """Every kind of page in every language, each language in a folder of its own; in English of three managers."""
     reports = sample_project / "reports" / "sample"
     asked = [(language, name, name, given) for language in LANGUAGES for name, given in PAGES.items()]
-    asked.append(("en", "oneill", "manager", PAGES["manager"] | {"manager": "O'Neill"}))
+    asked += [
+        ("en", MANAGERS[name], "manager", PAGES["manager"] | {"manager": name}) for name in ("O'Neill", "Смирнова")
+    ]
     jobs = [
         Job(
             ROOT / "notebooks" / f"{notebook}.ipynb",
@@ -350,7 +352,7 @@ def written(path):
 
 TEAM = ("weekly", "closed_loop", "refusals", "roi")
 """What everybody may read."""
-MANAGERS = {"Иванов": "manager", "O'Neill": "oneill"}
+MANAGERS = {"Иванов": "manager", "O'Neill": "oneill", "Смирнова": "smirnova"}
 
 
 def strings(path):

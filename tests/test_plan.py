@@ -205,7 +205,7 @@ def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
     random = np.random.default_rng(7)
     live = OPEN[OPEN["age_days"] < OPEN["from_stage"].map(horizons())]
     within, made, usual = [], [], []
-    for _ in range(60):
+    for _ in range(120):
         plan = planned(past(120, random))
         total = plan.forecast.set_index("stage").loc[ALL]
         old = won_of_open(live, random, GOAL.days)
@@ -213,9 +213,8 @@ def test_intervals_and_plans_from_few_past_leads_keep_what_they_promise():
         leads = leads_of(plan)
         made.append(old + won_of_new(int(leads["90%"]), random) >= GOAL.deals)
         usual.append(old + won_of_new(int(leads[USUAL]), random) >= GOAL.deals)
-    for kept, promised in ((within, 0.95), (made, 0.9)):
-        fewest_kept, most_kept = stats.binom.interval(0.99, len(kept), promised)
-        assert fewest_kept <= sum(kept) <= most_kept
+    assert 0.91 <= np.mean(within) <= 0.99
+    assert 0.86 <= np.mean(made) <= 0.97
     assert np.mean(usual) < 0.5
 
 

@@ -24,7 +24,7 @@ from funnelstats.team.remarks import whole_way
 
 ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"
-WEEKS = ("2026-W08", "2026-W16", "2026-W20", "2026-W24", LAST)
+WEEKS = ("2026-W08", "2026-W12", "2026-W16", "2026-W20", "2026-W24", LAST)
 OWN = {
     ("Иванов", "lead"), ("Иванов", "met"), ("Сидоров", "presented"), ("Сидоров", "contracted"),
 }  # fmt: skip

@@ -109,11 +109,12 @@ def _draw_fall(ax: Any, fall: Any, since: float, x: pd.Series) -> None:
     from_day = _("from {day} on").format(day=axis_day(fall["since"]))
     ax.text(since, 1, from_day, transform=ax.get_xaxis_transform() + beside, va="top")
     means = [(x.min(), since, fall["before_rate"]), (since, x.max(), fall["after_rate"])]
+    low, high = ax.get_ylim()
     for start, end, rate in means:
         ax.hlines(rate, start, end, color=INK, linewidth=2.4, zorder=4)
         left = end == since
         # Below the axis stand the weeks.
-        above = left or ax.transAxes.inverted().transform(ax.transData.transform((0, rate)))[1] < 0.15
+        above = left or rate < low + 0.15 * (high - low)
         ax.annotate(percent(rate), (since, rate), (-5 if left else 5, 5 if above else -5), textcoords="offset points",
                     ha="right" if left else "left", va="bottom" if above else "top", weight="bold",
                     bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1})  # fmt: skip
