@@ -1,4 +1,4 @@
-"""Names in a docstring's example: those of the notebook that asks its room's question, on the sample."""
+"""What all tests begin with; in a docstring's example the names of its room's notebook, on the sample."""
 
 import ast
 from functools import cache
@@ -19,6 +19,14 @@ NOTEBOOKS = {
 }
 """The notebook of a room; the others' is weekly."""
 SHARED = TemporaryDirectory(prefix="doctests-")
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Each test begins in English, whatever language the one before it ended in."""
+    from funnelstats.config.words import speak
+
+    speak("en")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from projects import NAME, RAW, TOML, prepared, write
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.words import speak
 from funnelstats.importing.opening import read_quality
 from funnelstats.importing.prepare import prepare
 
@@ -19,7 +18,6 @@ DAYS = [f"2026-03-{n:02}" for n in range(2, 12)]
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    speak("en")
 
 
 def facts(*names):

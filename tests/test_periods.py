@@ -8,7 +8,6 @@ import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared, write_notebook
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.words import speak
 from funnelstats.reporting.parameters import known_parameters
 from funnelstats.reporting.periods import UNITS, notebook_path, period_batch, report_batch
 from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, asked_label
@@ -393,7 +392,6 @@ def test_a_page_is_called_by_what_was_asked_in_words(notebook, values, label) ->
 def test_a_report_is_called_so_above_itself_and_in_the_index(small, monkeypatch) -> None:
     monkeypatch.chdir(small)
     batch = report_batch("refusals", NAME, {"month": "2026-05", "language": "ru"})
-    speak("en")
     (job,) = batch.jobs
     assert job.label == "Почему отказывают: 2026-05"
     assert job.title == f"Team · {job.label}"

@@ -13,8 +13,6 @@ from funnelstats.config.errors import FunnelError
 @pytest.fixture
 def russian():
     words.speak("ru")
-    yield
-    words.speak("en")
 
 
 @pytest.mark.usefixtures("russian")
