@@ -92,6 +92,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     """
     if touches is None:
         return None
+    need(touches, "touches", *EPISODE, "manager", "stage", "at", "on", lazy=True)
     began = episodes(journeys).select(*EPISODE, _began="began_at", _began_on="began_on")
     rows = by_people(touches, funnel).join(began, EPISODE)
     rows = rows.filter((rows.stage != OUTSIDE) | (rows.at < rows._began))

@@ -88,6 +88,7 @@ def with_known_ends(flow: pd.DataFrame, journeys: ir.Table) -> pd.DataFrame:
     0  lead     4      NaN
     1   met    23      NaN
     """
+    need(journeys, "journeys", "ended_as", lazy=True)
     ended = set(fetch(journeys.select("ended_as").distinct())["ended_as"])
     return flow.assign(**{end: np.nan for end in ENDS if end not in ended})
 

@@ -79,6 +79,7 @@ def open_leads(
     if touches is None:
         found = found.mutate(contacts=ibis.null("int64"), last_contact_on=ibis.null("date"))
     else:
+        need(touches, "touches", *EPISODE, "manager", "on", lazy=True)
         known = by_people(touches.filter(touches.on <= on_date(as_of)), funnel)
         made = known.group_by(EPISODE).aggregate(contacts=known.count(), last_contact_on=known.on.max())
         joined = found.left_join(made, EPISODE).select(*found.columns, "contacts", "last_contact_on")

@@ -46,6 +46,7 @@ def wins(
     >>> fs.loop.wins(paths, tables.leads, tables.payments, spec, day, now).count().to_pandas()
     392
     """
+    need(journeys, "journeys", *EPISODE, "place", "reached_on", "manager", lazy=True)
     first, last = between
     checked_period(first, last)
     won = journeys.filter((journeys.place == len(funnel.steps)) & (journeys.reached_on <= on_date(as_of)))
@@ -73,6 +74,7 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     0   Cold call   74      74  11278200.0
     1  Exhibition   47      47   8432300.0
     """
+    need(won, "won", "lead_id", "won_on", lazy=True)
     keys = group_keys(by, won.columns)
     money = {"paying": won.paid.count(), "paid": won.paid.sum()} if "paid" in won.columns else {}
     counted = in_order(fetch(won.aggregate(by=keys, won=won.count(), **money)), keys)
@@ -95,6 +97,7 @@ def ticket_moments(
     0       no   2204  151621.0
     1      yes    465  153990.0
     """
+    need(handed, "handed", "lead_id", "won_on", lazy=True)
     keys = group_keys(by, handed.columns)
     if payments is None:
         return nothing_counted(keys, ["deals", "mean", "variance"]).astype({"mean": float, "variance": float})
@@ -129,6 +132,7 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
             raise FunnelError(f'loop.needs: no column "{field}" in the leads; {suggestion(field, leads.columns)}')
     if not needs:
         return nothing_counted(RECORD[:3], RECORD[3:])
+    need(journeys, "journeys", "lead_id", "stage", "manager", "entered_on", "left_on", "outcome", lazy=True)
     gone = journeys.outcome.isin(["advanced", "won", *ENDS]) & (journeys.left_on <= on_date(as_of))
     there = journeys.filter(
         journeys.stage.isin([stage for stage, _ in needs])
@@ -289,6 +293,7 @@ def blacklist_counts(
 
 
 def _contacts_within(contacts: ir.Table, between: tuple[date, date]) -> ir.Table:
+    need(contacts, "contacts", "lead_id", "on", lazy=True)
     return contacts.filter(contacts.on.between(*map(on_date, between)))
 
 
@@ -319,6 +324,7 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
 
 def _companies(leads: ir.Table, funnel: Funnel) -> ir.Table:
     """lead_id and company; a lead's own id, marked as such, where no company is known."""
+    need(leads, "leads", "lead_id", lazy=True)
     alone = ibis.literal("lead ") + leads.lead_id
     column = _stated(leads, funnel.lead_base.company, "company")
     if column is None:

@@ -221,6 +221,7 @@ def returns_of(
        leads      revenue  roi_final
     0   5089  410867200.0        1.5
     """
+    need(leads, "leads", "entered_on", "state", "left_on", "paid", "returned", lazy=True)
     to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
     return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
 
@@ -241,6 +242,7 @@ def paid_by_month(
     names = [*keys, "cohort", "month", "revenue"]
     if payments is None:
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in names})
+    need(payments, "payments", "lead_id", "paid_on", "amount", lazy=True)
     rows = with_shown(values, keys)
     known = (
         payments.filter(payments.paid_on <= on_date(as_of))

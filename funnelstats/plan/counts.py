@@ -52,6 +52,7 @@ def paid_open_leads(journeys: ir.Table, payments: ir.Table | None, funnel: Funne
     """
     if payments is None:
         return nothing_counted(["from_stage"], ["open"])
+    need(journeys, "journeys", "lead_id", "began_on", lazy=True)
     rows = journeys.join(paid_by_lead(payments, as_of).select("lead_id", "last_paid_on"), "lead_id")
     waiting = open_leads(rows.filter(rows.last_paid_on >= rows.began_on), funnel, as_of)
     return waiting.groupby("from_stage", sort=False)["open"].sum().reset_index()
@@ -77,6 +78,7 @@ def stage_contacts(
     need(journeys, "journeys", "lead_id", "place", "reached_at", "next_at", "opened", lazy=True)
     if contacts is None:
         return nothing_counted(STAGE_CONTACTS[:2], STAGE_CONTACTS[2:]).astype({"each": "float64"})
+    need(contacts, "contacts", "lead_id", "at", "on", "kind", lazy=True)
     first, last = between
     made = contacts.filter(contacts.on.between(on_date(first), on_date(last))).select(
         "lead_id", "at", kind=visible(contacts.kind)
@@ -119,6 +121,7 @@ def lead_cost(
     came = int(stage_flow(journeys, funnel, *between)["entered"].iloc[0])
     spend, free = float("nan"), pd.Series(dtype="int64")
     if costs is not None:
+        need(costs, "costs", "date", "amount", lazy=True)
         spent = costs.filter(costs.date.between(*map(on_date, between)))
         spend = float(fetch(spent.aggregate(spend=spent.amount.sum())).astype("float64")["spend"].iloc[0])
         if "channel" in leads.columns and "channel" in costs.columns:

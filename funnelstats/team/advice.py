@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import NOT_RANKED, effective_counts
@@ -190,6 +191,8 @@ def after_advice(then: pd.DataFrame, since: pd.DataFrame) -> pd.DataFrame:
     0        met  0.963       0.963    no
     1  presented  0.804       0.804    no
     """
+    need(then, "then", *STEP)
+    need(since, "since", *STEP)
     found = rate_difference(since.merge(then[[column for column in CELL if column in then]]), then)
     margin = share_margin(found["other_rate"].fillna(1.0))
     return found.assign(risen=answers(found["ci_lower"] > 0, 0.0, found["ci_upper"], margin))

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from funnelstats.config.dates import checked_between
+from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import fetch, on_date
 from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
@@ -29,6 +30,7 @@ def wins_by_week(
     0 2026-03-30    109  16919600.0
     1 2026-04-06    103  14779900.0
     """
+    need(journeys, "journeys", "place", "entered_on", lazy=True)
     first, last = map(on_date, between)
     won = journeys.filter(journeys.place == len(funnel.steps), journeys.entered_on.between(first, last))
     found = fetch(won.group_by(week=period_begin(won.entered_on, "week")).aggregate(deals=won.count())).set_index(
@@ -37,6 +39,7 @@ def wins_by_week(
     weeks = pd.date_range(*between, freq="7D", name="week")
     wins = found.reindex(weeks, fill_value=0).astype("int64").assign(money=float("nan"))
     if payments is not None:
+        need(payments, "payments", "paid_on", "amount", lazy=True)
         paid = payments.filter(payments.paid_on.between(first, last))
         by_week = fetch(
             paid.group_by(week=period_begin(paid.paid_on, "week")).aggregate(money=paid.amount.sum())
@@ -113,6 +116,7 @@ def rival_counts(
 
 def _with_moves(paths: ir.Table, entries: ir.Table, funnel: Funnel) -> ir.Table:
     """The journeys with whether the next stage, and all of them, were logged, and come to straight from the last."""
+    need(paths, "journeys", *EPISODE, "place", "skipped", "next_on", "won_on", "undated", lazy=True)
     rows = with_episode(stage_entries(entries, funnel), funnel)
     logged = rows.filter(rows.place < len(funnel.stages)).select(*EPISODE, "entered_at", "place").distinct()
     in_time = ibis.window(group_by=EPISODE, order_by=["entered_at", "place"])
