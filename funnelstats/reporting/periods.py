@@ -24,11 +24,8 @@ from funnelstats.config.dates import (
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.folders import project_root
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _
 from funnelstats.config.words import label as label_of
-from funnelstats.core.counts import outcome_days
-from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import (
     Tables,
     last_day,
@@ -39,9 +36,9 @@ from funnelstats.importing.opening import (
     trailing_window,
 )
 from funnelstats.importing.prepare import prepared_fingerprint
-from funnelstats.leads.counts import open_owners
 from funnelstats.page.sections import page_name
 from funnelstats.plan.goals import plan_goal
+from funnelstats.reporting.owners import owners_of_weeks
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
@@ -218,10 +215,12 @@ def period_batch(
     funnel, tables = open_funnel(name, language=language)
     marks = row_marks(name)
     inputs = {"data": _data(name, marks)}
+    asked = asked_periods(unit, period, first, last, as_of, funnel, tables)
+    days = {each: checked_day(funnel, tables, unit, each, as_of) for each in asked}
+    owners = owners_of_weeks(funnel, days, language) if EACH_MANAGER in UNITS[unit].pages else {}
     jobs: list[Job] = []
-    for asked in asked_periods(unit, period, first, last, as_of, funnel, tables):
-        day = checked_day(funnel, tables, unit, asked, as_of)
-        jobs += _jobs(funnel, unit, asked, day, inputs, language, by)
+    for each, day in days.items():
+        jobs += _jobs(funnel, unit, each, day, inputs, language, by, owners.get(each, []))
     chosen = [job for job in jobs if not only or any(_named(job, what) for what in only)]
     for what in only:
         if not any(_named(job, what) for job in jobs):
@@ -241,19 +240,23 @@ def period_batch(
 
 
 def _jobs(
-    funnel: Funnel, unit: str, period: str, day: date, inputs: dict[str, str], language: str, by: str
+    funnel: Funnel,
+    unit: str,
+    period: str,
+    day: date,
+    inputs: dict[str, str],
+    language: str,
+    by: str,
+    owners: list[str],
 ) -> list[Job]:
-    """A job for each page of a period as known on a day."""
+    """A job for each page of a period as known on a day, where managers have pages one for each of the owners."""
     folder = project_root() / "reports" / funnel.name / period
     common = {"funnel": funnel.name, "as_of": str(day), **({"language": language} if language else {})}
     jobs = []
     for page in UNITS[unit].pages:
         own = {**common, unit: period} if page.dated else common
         if page == EACH_MANAGER:
-            variants = [
-                ({**own, "manager": manager}, page_name("manager", manager), manager)
-                for manager in _ranked(funnel, period, day, language)
-            ]
+            variants = [({**own, "manager": manager}, page_name("manager", manager), manager) for manager in owners]
         else:
             label = notebook_label(page.notebook)
             variants = [(own, page.name, label)]
@@ -324,15 +327,6 @@ def _notes(funnel: Funnel, parameters: Mapping[str, Any]) -> dict[str, str]:
     """What people wrote for the month of a page, which is made again when that changes."""
     month = parameters.get("month")
     return {"notes": notes_fingerprint(funnel.name, month)} if month else {}
-
-
-def _ranked(funnel: Funnel, week: str, day: date, language: str) -> list[str]:
-    """Who owned a lead that entered a step in the window a week judges, or owns an open one now; people only."""
-    _funnel, known = open_funnel(funnel.name, day, language)
-    window = trailing_window(week, funnel)
-    paths = journeys(known.entries, funnel).cache()
-    owners = outcome_days(paths, funnel, day, by="manager", entered_between=window)["manager"].unique()
-    return sorted({*owners, *open_owners(paths, known.leads, funnel, day)} - {MISSING, *funnel.system_users})
 
 
 def _named(job: Job, what: str) -> bool:
