@@ -507,3 +507,80 @@ def test_a_name_of_several_columns_is_told():
 def test_a_log_whose_only_time_is_an_update_is_a_history():
     rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
     assert made(put(log_csv=csv(rows, "deal", "stage", "updated at"))) == COUNTED
+
+
+# Leads that are turned into deals with ids of their own
+
+
+def turned(held_by, *, logged):
+    """Leads of which those that were met became deals of Carla's, beside eight deals that came from no lead."""
+    came = {lead: at for lead, stage, at, *_ in history() if stage == "new"}
+    met = {lead: at for lead, stage, at, *_ in history() if stage == "met"}
+    won = {lead: at for lead, stage, at, *_ in history() if stage == "won"}
+    others = {f"X{number}": min(came.values()) for number in range(8)}
+    of = held_by == "leads"
+    leads = [
+        (lead, at, "Converted" if lead in met else "Rejected", "Anna", *[f"O{lead}" * (lead in met)] * of)
+        for lead, at in came.items()
+    ]
+    deals = [
+        (
+            f"O{lead}",
+            at,
+            won.get(lead, ""),
+            "Closed Won" if lead in won else "Proposal",
+            "Carla",
+            100,
+            *[lead * (lead in met)] * (not of),
+        )
+        for lead, at in (met | others).items()
+    ]
+    log = [
+        (f"O{lead}", stage, at)
+        for stage, dated in (("Proposal", met | others), ("Closed Won", won))
+        for lead, at in dated.items()
+    ]
+    header = ("deal id", "created", "closed", "stage", "owner", "amount", *["lead id"] * (not of))
+    folder = put(
+        leads_csv=csv(leads, "lead id", "created", "status", "owner", *["converted deal"] * of),
+        deals_csv=csv(deals, *header),
+    )
+    return put(log_csv=csv(log, "deal id", "stage", "changed at")) if logged else folder
+
+
+@pytest.mark.parametrize("logged", [True, False])
+@pytest.mark.parametrize("held_by", ["leads", "deals"])
+def test_deals_that_leads_were_turned_into_go_on_where_these_end(held_by, logged):
+    found = made(turned(held_by, logged=logged))
+    assert found == {**COUNTED, "payments": 2000.0}
+    funnel, tables = open_funnel("made")
+    assert funnel.stages == ("created", "Proposal" if logged else "deals", "Closed Won")
+    owners = tables.entries.group_by("stage").aggregate(
+        owners=tables.entries.manager.nunique(), one=tables.entries.manager.min()
+    )
+    assert {row["stage"]: (row["owners"], row["one"]) for row in owners.to_pyarrow().to_pylist()} == {
+        "created": (1, "Anna"), "lost": (1, "Anna"), funnel.stages[1]: (1, "Carla"), "Closed Won": (1, "Carla"),
+    }  # fmt: skip
+    assert (
+        "deals.csv: 8 of 38 rows are of no lead of leads.csv, and left out"
+        in init([Path("..", "export")], "again", default).statement.notes
+    )
+
+
+def test_leads_of_which_few_were_turned_into_deals_are_not_used_where_these_are_more():
+    folder = turned("leads", logged=True)
+    leads = (folder / "leads.csv").read_text().splitlines()
+    (folder / "leads.csv").write_text("\n".join(leads[:30]))
+    assert made(folder)["leads"] == 38
+    assert "leads.csv: not used" in init([folder], "again", default).told
+
+
+def test_a_first_stage_that_only_the_first_change_tells_dates_the_creation():
+    """Though most leads left it: those that never did are in the funnel too."""
+    moved = {lead for lead, _old, new, _at in changes() if new == "met"}
+    folder = put(
+        deals_csv=csv([row for row in NEW if row[0] in {*moved, "D000"}], "id", "created"),
+        log_csv=csv([row for row in changes() if row[0] in moved], "lead id", "old value", "new value", "changed at"),
+    )
+    assert made(folder) == {**COUNTED, "leads": 31, "stages": [31, 30, 20], "lost": 0}
+    assert read_funnel("made").stages == ("new", "met", "won")

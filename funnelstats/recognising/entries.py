@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -17,13 +18,14 @@ from funnelstats.recognising.export import (
     OF_ENDED,
     Export,
     has_date,
+    joined,
     not_dates,
     stage_dates,
     times,
 )
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by
-from funnelstats.recognising.sources import Sources, joined, owner
+from funnelstats.recognising.sources import Sources, owner
 from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -54,6 +56,12 @@ class Dated(NamedTuple):
 def entries_of(sources: Sources) -> Stages:
     """Add the sources of entries. Raises FunnelError where nothing says when leads came to a stage."""
     stages = _history(sources) if sources.export.histories else _snapshot(sources)
+    export = sources.export
+    sources.notes += [
+        f"{sheet.name}: {sum(sheet.sizes) - len(sheet.cells):,} of {sum(sheet.sizes):,} rows are of no lead of "
+        f"{export.deals.sheet.name}, and left out"
+        for sheet in [table.sheet for table in [*export.details, *export.histories] if table.own_id]
+    ]
     sources.notes += [
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
         for name, leads in stages.dead_ends.items()
@@ -78,14 +86,16 @@ def _history(sources: Sources) -> Stages:
             f"{histories[0].sheet.name}: no lead has stages of {several}: these are several pipelines, and no column "
             "is called so; leave one of them in the export, or state it by hand with only = { … } in each source"
         )
-    told = {end_of(name) for name in came["stage"].unique()}
-    ended = _dated_ends([deals] if deals.what == "deals" else [], [end for end in ENDED if end not in told])
+    ended = _ends_beside(sources.export, [deals] if deals.what == "deals" else [])
     came = pd.concat([came, *map(_moves, ended)])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
     created = _created_by(deals)
-    if created and logged < LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique():
-        created = created._replace(stage=_first_stage(histories, stages))
+    of_leads = [table for table in histories if not table.own_id]
+    first = _first_stage(of_leads, stages) if of_leads else CREATED
+    all_logged = of_leads and (first == CREATED or first in {*came["stage"]})
+    if created and not (all_logged and logged >= LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique()):
+        created = created._replace(stage=first)
         stages = stages_of(pd.concat([_moves(created), came]), first=created.stage)
         _add_created(sources, created)
     for table in histories:
@@ -99,6 +109,17 @@ def _history(sources: Sources) -> Stages:
     for dated in ended:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
     return stages
+
+
+def _ends_beside(export: Export, leads: Sequence[Table], found: Sequence[Dated] = ()) -> list[Dated]:
+    """Wins and losses of leads, and of what they were turned into, that no history and no other date tells."""
+    ended = []
+    for tables in (leads, [table for table in export.details if table.own_id]):
+        logs = [table for table in export.histories if bool(table.own_id) == (tables is not leads)]
+        told = {end_of(name) for log in logs for name in _changes(log)["stage"].unique()}
+        told |= {end for end in ENDED for dated in found if dated.table in tables and _says(dated, end)}
+        ended += _dated_ends(tables, [end for end in ENDED if end not in told])
+    return ended
 
 
 def _created_by(deals: Table) -> Dated | None:
@@ -190,21 +211,27 @@ def time_of(table: Table) -> str:
     return dates[0]
 
 
+def _deals_of(table: Table, export: Export) -> tuple[Table, str, str]:
+    """The deals of a history, and the columns by which the two are joined."""
+    for deals in export.details:
+        both = table.own_id and deals.own_id
+        if both and {*table.sheet.cells[table.own_id]} <= {*deals.sheet.cells[deals.own_id]}:
+            return deals, table.own_id, deals.own_id
+    return export.deals, table.header("lead_id"), export.deals.header("lead_id")
+
+
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
-    deals = sources.export.deals
     columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
     columns |= {"reason": table.header("reason")} if "reason" in table.roles else {}
     # What the history does not say, its deals may: of now.
+    deals, left, right = _deals_of(table, sources.export)
     lacking: dict[str, str] = {
         name: f"deal.{deals.header(name)}"
         for name in ("manager", "reason")
         if name not in table.roles and name in deals.roles
     }
-    of_deals = (
-        joined(deals.sheet, table.header("lead_id"), deals.header("lead_id"), "deal.")
-        if lacking and deals.sheet is not table.sheet
-        else None
-    )
+    beside = lacking and deals.sheet is not table.sheet
+    of_deals = joined(deals.sheet, left, right, "deal.") if beside else None
     columns |= lacking if of_deals else {}
     people = None
     if of_deals and "manager" in lacking:
@@ -242,7 +269,11 @@ def _snapshot(sources: Sources) -> Stages:
     deals = sources.export.deals
     tables = [deals, *sources.export.details]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
-    found += _dated_ends(tables, [end for end in ENDED if not any(_says(dated, end) for dated in found)])
+    turned = [
+        Dated(Path(table.sheet.files[0]).stem, table, table.header("created"), {}) for table in tables if table.own_id
+    ]
+    found += [dated for dated in turned if not any(_is_the_same(dated, other) for other in found)]
+    found += _ends_beside(sources.export, [table for table in tables if not table.own_id], found)
     created = [*filter(None, [_created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, shape_of
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, fields_of, shape_of
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -26,6 +26,7 @@ MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 FEW_NAMES = 12
 """A column of no more values than this names no contact or company."""
+Said = TypeVar("Said")
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
 
 
@@ -56,19 +57,31 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
     }
     unused = []
-    for table in tables:
+    # What says which lead a deal came from comes before the history of deals.
+    for table in sorted(tables, key=lambda table: table.what != "deals"):
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
+        if found is None and main.what == "deals" and "lead_id" in table.roles:
+            found = _of_their_leads(table, main, others["deals"])
+        if found and found.what == "deals":
+            found = _turned(found, main)
         if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
             others[table.what].append(found)
     histories = [main, *others["history"]] if main.what == "history" else others["history"]
+    if any(table.own_id for table in [*others["deals"], *histories]):
+        # A lead that was turned into a deal is not won by that.
+        main = main._replace(roles=_but_won(main.roles), ends=_but_won(main.ends))
     people = [*others["people"], *filter(None, map(_as_people, unused))]
     return Export(
         main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
     )
+
+
+def _but_won(said: Mapping[str, Said]) -> dict[str, Said]:
+    return {end: what for end, what in said.items() if end != "won"}
 
 
 def _of_one_file(table: Table, histories: Sequence[Table]) -> bool:
@@ -179,6 +192,59 @@ def _linked(table: Table, deals: Table) -> Table | None:
     return None
 
 
+def _of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:
+    """The table with the ids of leads in place of those of what they were turned into; None where no table has both."""
+    own = table.header("lead_id")
+    made = _ids(table, own)
+    for source in (leads, *deals):
+        lead_id = source.header("lead_id")
+        for name, field in source.sheet.fields.items():
+            known = _ids(source, name) if field.stands_once and name != lead_id else set()
+            if len(known) > FEW_NAMES and len(known & made) >= OVERLAP * len(known):
+                header = f"lead.{lead_id}"
+                ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]
+                cells = table.sheet.cells.assign(**{header: table.sheet.cells[own].map(ids)})
+                join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
+                found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, turned_from=join)
+                return _with(_of_leads(found, header), "lead_id", header)
+    return None
+
+
+def _of_leads(table: Table, header: str) -> Table:
+    """The table without the rows that have no lead's id in a column."""
+    cells = table.sheet.cells.dropna(subset=[header]).reset_index(drop=True)
+    fields = fields_of(cells, dict.fromkeys([*table.sheet.fields, header]), table.sheet.kind)
+    return table._replace(sheet=table.sheet._replace(cells=cells, fields=fields))
+
+
+def _turned(table: Table, leads: Table) -> Table | None:
+    """Deals as what leads were turned into, where they have ids of their own and were created later than their leads.
+
+    None where they were created earlier, or where only a join tells their leads and nothing that they are later.
+    """
+    lead_id = table.header("lead_id")
+    ids = [name for name, field in table.sheet.fields.items() if field.stands_once and role_fit(name, "lead_id") >= 2]
+    own = table.own_id or next((name for name in ids if name != lead_id), "")
+    if own and all("created" in each.roles for each in (table, leads)):
+        begun, came = (_created(each) for each in (table, leads))
+        came = table.sheet.cells[lead_id].map(came.groupby(leads.sheet.cells[leads.header("lead_id")]).min())
+        if (begun > came).sum() > OVERLAP * came.count():
+            return _of_leads(table, lead_id)._replace(own_id=own)
+        if (begun < came).sum() > OVERLAP * came.count():
+            return None
+    return None if table.own_id else table
+
+
+def _created(table: Table) -> pd.Series:
+    header = table.header("created")
+    return times(table.sheet.cells[header], table.sheet.fields[header])
+
+
+def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
+    """The statement that adds the columns of a table to rows that hold its ids."""
+    return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
+
+
 def _may_be_id(table: Table, name: str) -> bool:
     """Whether a column may hold ids: texts, or numbers without decimals that are not called an amount or a duration."""
     kind = table.sheet.fields[name].kind
@@ -212,7 +278,7 @@ def _with_ends(table: Table) -> Table:
     values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    found = {**worded, **_flagged(table.sheet)} or _by_probability(table)
+    found = {**worded, **flagged(table.sheet)} or _by_probability(table)
     return table._replace(status=status, ends=found, roles=_dates_of_ends(table, found) if found else table.roles)
 
 
@@ -266,7 +332,7 @@ def is_last_change(header: str) -> bool:
     return fit(header, words()["dates"]["last"]) >= 2
 
 
-def _flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
+def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
     """What chooses the deals that are won, lost or closed by flags: those closed and not won are lost."""
     flags = [name for name, field in sheet.fields.items() if field.kind == "flag"]
     fits = {what: {name: fit(name, known) for name in flags} for what, known in words()["flags"].items()}

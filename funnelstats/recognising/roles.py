@@ -56,6 +56,10 @@ class Table(NamedTuple):
     """In what form its ids differ from those of the leads, as ``ids`` states it."""
     lead_by: str = ""
     """The column of the leads that its ``lead_id`` holds, where it knows a contact or a company and no lead."""
+    own_id: str = ""
+    """The column of its own ids, where its rows are of what leads were turned into, as opportunities."""
+    turned_from: dict[str, Any] | None = None
+    """The join that tells which lead such a row is of, where it does not say so itself."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 

@@ -11,7 +11,7 @@ from funnelstats.config.errors import visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import Export
+from funnelstats.recognising.export import Export, joined
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, day_order
 from funnelstats.recognising.words import plain, role_fit
@@ -73,6 +73,7 @@ class Sources:
         if owned and "manager" in found.roles:
             header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
+        joins = [found.turned_from, *joins]
         lines = [f"files = {toml_value(list(sheet.files))}"]
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}
@@ -92,6 +93,7 @@ class Sources:
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         lines += [f"join = {toml_value(joins)}"] if joins else []
         lines += [f"only = {toml_value(only)}"] if only else []
+        lines += [f"without = {toml_value({found.header('lead_id'): ''})}"] if found.own_id else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)".split()))
@@ -184,11 +186,6 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
     others = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
     orders = {day_order(formats) for formats in others if formats[0]}
     return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
-
-
-def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
-    """The statement that adds the columns of a table to rows that hold its ids."""
-    return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
 
 
 def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:

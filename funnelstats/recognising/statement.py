@@ -17,10 +17,10 @@ from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
-from funnelstats.recognising.export import Export
+from funnelstats.recognising.export import Export, flagged, joined
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
-from funnelstats.recognising.sources import Ask, Sources, attribute_name, joined
+from funnelstats.recognising.sources import Ask, Sources, attribute_name
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
 from funnelstats.recognising.words import plain
 
@@ -162,7 +162,7 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     """Columns of a few values, by which leads can be compared, and the company's."""
     company = table.field("company")
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
-    out = {*used, table.status, *chain(*table.ends.values())}
+    out = {*used, table.status, *chain(*table.ends.values(), *flagged(table.sheet).values())}
     out |= {table.header(role) for role in NO_ATTRIBUTES if role in table.roles}
     for name, field in table.sheet.fields.items():
         if (
