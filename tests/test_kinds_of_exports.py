@@ -15,6 +15,7 @@ from test_init import COUNTED, csv, default, history, made, project, put  # noqa
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
+from funnelstats.core.journeys import journeys
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.rules import missing_parts
@@ -584,3 +585,25 @@ def test_a_first_stage_that_only_the_first_change_tells_dates_the_creation():
     )
     assert made(folder) == {**COUNTED, "leads": 31, "stages": [31, 30, 20], "lost": 0}
     assert read_funnel("made").stages == ("new", "met", "won")
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_who_is_spam_or_there_twice_is_refused_and_who_is_recycled_goes_back_to_marketing(logged):
+    ends = {"D000": "Spam", "D004": "Closed - Duplicate", "D008": "Recycled"}
+    rows = [(lead, ends.get(lead, stage) if stage == "lost" else stage, at) for lead, stage, at, *_ in history()]
+    last = {
+        lead: (stage, at if stage in ("won", "lost", *ends.values()) and stage != "Recycled" else "")
+        for lead, stage, at in rows
+    }
+    log = csv(rows, "lead id", "stage", "changed at")
+    made(
+        put(
+            leads_csv=log
+            if logged
+            else csv([(lead, at, *last[lead]) for lead, at in NEW], "lead id", "created", "status", "closed")
+        )
+    )
+    funnel, tables = open_funnel("made")
+    paths = journeys(tables.entries, funnel)
+    found = paths.filter(paths.lead_id.isin([*ends])).select("lead_id", "outcome").order_by("lead_id").to_pyarrow()
+    assert found["outcome"].to_pylist() == ["lost", "lost", "nurture"]

@@ -30,7 +30,7 @@ from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, sta
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
-ENDED = ("won", "lost")
+ENDED = ("won", *ENDS)
 MOST_AGAIN = 0.5
 """Share of the rows of a history that repeat the stage before, from which on it was taken on certain days."""
 LOGGED = 0.8

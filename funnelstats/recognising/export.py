@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.schema import ROW_NUMBER
+from funnelstats.config.schema import ENDS, ROW_NUMBER
 from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
@@ -276,10 +276,11 @@ def _with_ends(table: Table) -> Table:
                 told[name] = (both, role_fit(name, "stage") > 0, rows)
     status = max(told, key=lambda name: told[name], default="")
     values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
-    by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", "lost")}
+    by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", *ENDS)}
     worded = {end: {status: names} for end, names in by_words.items() if names}
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
-    return table._replace(status=status, ends=found, roles=_dates_of_ends(table, found) if found else table.roles)
+    closed = {end: only for end, only in found.items() if end != "nurture"}
+    return table._replace(status=status, ends=found, roles=_dates_of_ends(table, closed) if closed else table.roles)
 
 
 def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:

