@@ -607,3 +607,14 @@ def test_who_is_spam_or_there_twice_is_refused_and_who_is_recycled_goes_back_to_
     paths = journeys(tables.entries, funnel)
     found = paths.filter(paths.lead_id.isin([*ends])).select("lead_id", "outcome").order_by("lead_id").to_pyarrow()
     assert found["outcome"].to_pylist() == ["lost", "lost", "nurture"]
+
+
+@pytest.mark.parametrize("header", ["amount_cents", "Value (minor units)", "amountInCents", "Сумма в копейках"])
+def test_an_amount_in_cents_by_its_header_is_a_hundredth(header):
+    rows = [
+        (lead, at, at if stage == "won" else "", stage, 12345)
+        for lead, stage, at, *_ in history()
+        if stage in ("won", "lost")
+    ]
+    folder = put(deals_csv=csv(rows, "id", "created", "closed", "status", header))
+    assert made(folder)["payments"] == pytest.approx(20 * 123.45)

@@ -222,8 +222,12 @@ def _key_mistakes(source: Mapping[str, Any], known: Collection[str], named: set[
 def _unit_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> Iterator[str]:
     later = _mapping(source.get("later_by"))
     durations = sorted((named & DURATIONS) | set(later))
-    for column in sorted(set(_mapping(source.get("unit"))) - set(durations)):
-        yield f"unit.{column}: no duration that this source reads; known: {', '.join(durations) or 'none'}"
+    for column, unit in sorted(_mapping(source.get("unit")).items()):
+        if unit == "cents" or column == "amount":
+            if (column, unit) != ("amount", "cents") or column not in named:
+                yield f'unit.{column}: "cents" is the unit of columns.amount, and its only one'
+        elif column not in durations:
+            yield f"unit.{column}: no duration that this source reads; known: {', '.join(durations) or 'none'}"
     for column in sorted(later):
         if column not in named or column not in TABLES[table] or TABLES[table][column].kind != "instant":
             yield f"later_by.{column}: must be a column of instants that this source reads"

@@ -123,6 +123,7 @@ def typed_cells(texts: str, funnel: Funnel, table: str, source: Source) -> str:
             unit = source.unit.get(column.removeprefix(LATER), "s")
             is_duration = column in DURATIONS or column.startswith(LATER)
             typed[own] = duration_of(cell, source, unit) if is_duration else number_of(cell, source)
+            typed[own] += " / 100" if unit == "cents" else ""
             sure[own] = cases([(f"isinf({quoted(own)})", NULL)], quoted(own))
         elif spec.kind == "flag":
             word = f"lower({cell})"

@@ -20,6 +20,7 @@ Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
 
 NUMBERS = ("amount", "duration_s")
+CENTS = {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()}
 UNITS = {
     "ms": {"ms", "milliseconds", "millis", "мс"},
     "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
@@ -116,6 +117,8 @@ class Sources:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
             lines = [line.replace("{column}", column) for line in field.reading]
+            cents = column == "amount" and {*plain(field.name).split()} & CENTS
+            lines += ['unit.amount = "cents"'] if cents else []
             return lines + (self._unit(sheet, field) if column == "duration_s" else [])
         if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
             self.guessed.add("unit")
