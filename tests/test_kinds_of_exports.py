@@ -609,6 +609,28 @@ def test_who_is_spam_or_there_twice_is_refused_and_who_is_recycled_goes_back_to_
     assert found["outcome"].to_pylist() == ["lost", "lost", "nurture"]
 
 
+DONE = {"state": ("Status", ["completed", "planned", "cancelled"]), "flag": ("Done", ["yes", "no", "no"])}
+
+
+@pytest.mark.parametrize(("header", "states"), DONE.values(), ids=DONE)
+def test_contacts_that_were_only_planned_are_none(header, states):
+    rows = [(lead, at, "call", states[number % 3]) for number, (lead, at) in enumerate(NEW[:30])]
+    folder = put(history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"))
+    put(activities_csv=csv(rows, "deal id", "date", "type", header))
+    assert made(folder)["contacts"] == 10
+
+
+def test_an_invoice_that_nobody_paid_is_no_money_though_it_has_a_status():
+    states = ["Paid", "Open", "Void", "Refunded"]
+    won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]
+    rows = [(f"R{number}", lead, at, 100, states[number % 4]) for number, (lead, at) in enumerate(won + won)]
+    folder = put(
+        history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"),
+        invoices_csv=csv(rows, "invoice", "deal id", "date", "amount", "status"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 1000.0}
+
+
 @pytest.mark.parametrize("header", ["amount_cents", "Value (minor units)", "amountInCents", "Сумма в копейках"])
 def test_an_amount_in_cents_by_its_header_is_a_hundredth(header):
     rows = [

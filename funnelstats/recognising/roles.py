@@ -186,13 +186,10 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     if log and (dated or "other_date" in roles):
         return "history"
     ended = {"won", "lost"} & {*roles}
-    if (
-        "amount" in roles
-        and dated
-        and not ended
-        and "stage" not in roles
-        and (name_says["payments"] or "paid" in roles)
-    ):
+    # An invoice has a number, and a status of its own.
+    billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
+    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles)
+    if of_money and dated and not ended and (billed or "stage" not in roles):
         return "payments"
     if calls:
         return "contacts"

@@ -16,13 +16,14 @@ from funnelstats.config.errors import visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
+from funnelstats.importing.mapping import NO
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
-from funnelstats.recognising.export import Export, flagged, joined
+from funnelstats.recognising.export import MOST_STATUSES, Export, flagged, joined
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
-from funnelstats.recognising.words import plain
+from funnelstats.recognising.words import fit, plain, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
@@ -199,6 +200,20 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
     return joins
 
 
+def _undone(sources: Sources, table: Table) -> list[str]:
+    """What leaves out contacts that were not made, and payments that have not come: by a state, or by a flag."""
+    found = {}
+    for name, field in table.sheet.fields.items():
+        values = table.sheet.cells[name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
+        if field.kind == "flag" and fit(name, words()["flags"]["done"]) >= 2:
+            found[name] = [value for value in values if value.casefold() in NO]
+        elif field.kind == "text":
+            found[name] = [value for value in values if fit(value, words()["undone"][table.what]) >= 2]
+    left_out = {name: sorted(values) for name, values in found.items() if values}
+    sources.guessed |= {f"{table.what}.without"} if left_out else set()
+    return [f"without = {toml_value(left_out)}   # guessed"] if left_out else []
+
+
 def _add_contacts(sources: Sources) -> None:
     for table in sources.export.contacts:
         columns = {"lead_id": table.header("lead_id"), "at": time_of(table)}
@@ -210,6 +225,7 @@ def _add_contacts(sources: Sources) -> None:
             table,
             columns,
             *kind,
+            *_undone(sources, table),
             roles=(*CONTACTS, "manager"),
         )
 
@@ -223,7 +239,8 @@ def _add_payments(sources: Sources) -> None:
         }
         number = table.field("payment_id")
         columns |= {"payment_id": number.name} if number and number.stands_once else {}
-        sources.add("payments", "One row for each payment", table, columns, roles=("paid", "amount"), owned=False)
+        undone, said = _undone(sources, table), "One row for each payment"
+        sources.add("payments", said, table, columns, *undone, roles=("paid", "amount"), owned=False)
     if sources.export.payments:
         return
     for deals in [sources.export.deals, *sources.export.details]:
