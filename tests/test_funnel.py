@@ -189,6 +189,11 @@ OF_A_SOURCE = [
     ("leads", 'ids = "number"', "ids: only entries, contacts and payments have it"),
     ("leads", "header_row = [2, 1]", "header_row: must name rows from top to bottom, got [2, 1]"),
     ("leads", "header_row = 0", "header_row: must be greater than or equal to 1, got 0"),
+    (
+        "leads",
+        'date_format.created_at = "%Y-%m"',
+        'date_format: "%Y-%m" names no day; only costs may be dated by their month',
+    ),
     ("leads", 'unit.created_at = "ms"', "unit.created_at: no duration that this source reads; known: none"),
     ("leads", 'unit.amount = "ms"', 'unit.amount: "cents" is the unit of columns.amount, and its only one'),
     ("leads", 'unit.created_at = "cents"', 'unit.created_at: "cents" is the unit of columns.amount, and its only one'),

@@ -609,6 +609,23 @@ def test_who_is_spam_or_there_twice_is_refused_and_who_is_recycled_goes_back_to_
     assert found["outcome"].to_pylist() == ["lost", "lost", "nurture"]
 
 
+@pytest.mark.parametrize(
+    "months", [["2026-01", "2026-02"], ["01.2026", "02.2026"], ["Jan 2026", "Feb 2026"], ["янв. 2026", "февр. 2026"]]
+)
+def test_costs_of_months_are_spent_on_their_first_days(months):
+    deals = [(lead, at, ("Ads", "Fair")[number % 2]) for number, (lead, at) in enumerate(NEW)]
+    folder = put(
+        history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"),
+        deals_csv=csv(deals, "deal id", "created", "source"),
+        spend_csv=csv(
+            [(month, source, 500) for month in months for source in ("Ads", "Fair")], "month", "source", "cost"
+        ),
+    )
+    assert made(folder) == {**COUNTED, "costs": 2000.0}
+    days = open_funnel("made")[1].costs.date.to_pyarrow().to_pylist()
+    assert [str(day) for day in sorted({*days})] == ["2026-01-01", "2026-02-01"]
+
+
 DONE = {"state": ("Status", ["completed", "planned", "cancelled"]), "flag": ("Done", ["yes", "no", "no"])}
 
 

@@ -95,12 +95,12 @@ def checked_zone(name: str) -> str:
 
 
 def checked_format(fmt: str) -> str:
-    """A date format that names a whole day, as it is. Raises ValueError.
+    """A date format that names a whole day, or a month, as it is. Raises ValueError.
 
     >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms"), checked_format("%Y-%m-%dT00:00:00Z")
     ('%d.%m.%Y %H:%M %z', 'epoch_ms', '%Y-%m-%dT00:00:00Z')
     """
-    if fmt in EPOCHS:
+    if fmt in EPOCHS or is_of_months(fmt):
         return fmt
     codes = set(re.findall("%(.)", fmt))
     if "-" in codes:
@@ -125,6 +125,15 @@ def checked_format(fmt: str) -> str:
     if sum(bool(codes & parts) for parts in COUNTED_FROM) > 1:
         raise ValueError('must count days in one way, by month, year or week, for example "%d.%m.%Y"')
     return fmt
+
+
+def is_of_months(fmt: str) -> bool:
+    """Whether a date format names months and no day, as costs may do.
+
+    >>> is_of_months("%Y-%m"), is_of_months("%d.%m.%Y")
+    (True, False)
+    """
+    return set(re.findall("%(.)", fmt)) in ({year, month} for year in "yY" for month in "mbB")
 
 
 def checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from funnelstats.config.dates import is_of_months
 from funnelstats.config.errors import listed, nearest, suggestion
 from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, KEYS_OF_KIND, KEYS_OF_TABLE, ROW_NUMBER, TABLES
 
@@ -173,6 +174,10 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
             yield f"attributes.{name}: leads have {same}; map it under columns, or rename it"
         if name.startswith("_"):
             yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
+    formats = source.get("date_format", ())
+    for fmt in _texts(list(formats.values()) if isinstance(formats, Mapping) else formats):
+        if is_of_months(fmt) and table != "costs":
+            yield f'date_format: "{fmt}" names no day; only costs may be dated by their month'
     yield from _stage_source_mistakes(table, source, named, stages, undated)
     mapped = named | set(_mapping(source.get("attributes")))
     yield from _unit_mistakes(table, source, named)
@@ -253,6 +258,12 @@ def _stage_source_mistakes(
 
 def _whatever_capitals(written: str, taken: str) -> str:
     return "" if written == taken else ", whatever its capitals"
+
+
+def _texts(stated: Any) -> list[str]:
+    if isinstance(stated, list | tuple):
+        return [text for each in stated for text in _texts(each)]
+    return [stated] if isinstance(stated, str) else []
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from funnelstats.importing.cells import plain_date
+from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -28,6 +30,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 }
 """What columns of a role may hold; of the roles not named: texts."""
 
+MONTHS = ("%Y-%m", "%m.%Y", "%m/%Y", "%Y/%m", "%Y.%m", "%m-%Y", "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%B %Y", "%Y%m")
 OFTEN, MANY = 1.05, 1.5
 """Rows for each id, from which on the rows are no leads but what happened to them; the second where they have columns
 of a lead's own, of which some may stand twice."""
@@ -114,6 +117,10 @@ def table_of(sheet: Sheet) -> Table:
         roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
+    if not what and "amount" in roles and not sheet.dates:
+        dated = _with_months(sheet)
+        if _rows(dated, months := _guessed_roles(dated, taken - {roles["amount"].header})) == "costs":
+            sheet, roles, what = dated, months, "costs"
     # One date of several that each may be a stage's is no day of creation.
     certain = "time" in roles and (len(sheet.dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
     if what == "deals" and "created" not in roles and certain:
@@ -123,6 +130,17 @@ def table_of(sheet: Sheet) -> Table:
         headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
     return Table(sheet, "" if lacks else what, roles, preset, lacks=lacks)
+
+
+def _with_months(sheet: Sheet) -> Sheet:
+    """The sheet with its column of months, where it has one, as one of dates."""
+    for name, field in sheet.fields.items():
+        texts = sheet.cells[name].dropna().map(plain_date).unique()
+        formats = [fmt for fmt in MONTHS if len(texts) and all(reads(text, fmt) for text in texts)]
+        if formats and role_fit(name, "time") >= 2:
+            dated = field._replace(kind="date", formats=((formats[0],),), reading=())
+            return sheet._replace(fields={**sheet.fields, name: dated})
+    return sheet
 
 
 def plays_no_role(name: str, preset: Mapping[str, Any]) -> bool:
