@@ -171,6 +171,17 @@ def test_leads_with_an_end_alone_are_told():
     assert 'stage = "lead"' in found["ends_without_stage"]["mend"]
 
 
+def test_an_export_of_won_leads_alone_is_told():
+    """But not where one lead is open, or where there are few leads."""
+    rows = [row for row in moves() if row[1] != "lost"]
+    won = rows + [
+        [*row[:1], "paid", f"{FIRST + timedelta(days=50)} 13:00", *row[3:]] for row in rows if row[1] == "lead"
+    ]
+    assert told(won)["only_won"]["count"] == 40
+    assert "only_won" not in told([row for row in won if row[:2] != ["L0", "paid"]])
+    assert "only_won" not in told([row for row in won if int(row[0][1:]) < 19])
+
+
 def test_open_leads_that_changed_hands_since_are_told_by_present_owner():
     present = owners() | {"L0": "Clara", "L4": "Clara", "L2": "Dan", "L3": "Clara", "L1": "Clara", "L8": ""}
     found = told(moves(), leads=of_leads(present))

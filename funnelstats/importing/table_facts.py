@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from funnelstats.config.errors import nearest
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.repeats import spelling_facts
 from funnelstats.importing.sql import Columns, Connection, at_midnight, one_of, placed, quoted, record, single, text
+from funnelstats.importing.statement_facts import facts_of_statement
 
 NEVER = ("no_rows", "never_seen")
 """Facts of which the count is 0: most often a slip in funnel.toml."""
@@ -50,7 +50,7 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
     con.execute("CREATE OR REPLACE TEMP VIEW dated AS SELECT * FROM entries WHERE entered_at IS NOT NULL")
     con.execute(f"CREATE OR REPLACE TEMP TABLE firsts AS {_firsts(funnel)}")
     found = [
-        *_of_statement(con, tables, funnel),
+        *facts_of_statement(con, tables, funnel),
         *_of_leads(con, tables),
         *_of_entries(con, funnel),
         *_of_times(con, tables, funnel),
@@ -81,52 +81,6 @@ def _one_line(detail: str) -> str:
     """Names from the data as one line that no terminal obeys."""
     plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", detail)
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
-
-
-def _of_statement(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
-    """Tables without a row, and names stated that no row holds, with the nearest one that stands there instead."""
-    for table in tables:
-        if not single(con, f"SELECT count(*) FROM {table}"):
-            yield Fact("no_rows", table, 0)
-    for key, stated, there, expected in _stated_names(con, tables, funnel):
-        for name in sorted({*stated} - there) if there else ():
-            near = nearest(name, sorted(there - {*stated}))
-            if near or expected:
-                yield Fact("never_seen", f"{key}: “{name}”" + (f" (“{near}”?)" if near else ""), 0)
-    spent, come = _texts(con, tables, "channel", "costs"), _texts(con, tables, "channel", "leads")
-    for channel in sorted(spent - come) if come else ():
-        rows = single(con, f"SELECT count(*) FROM costs WHERE channel = {text(channel)}")
-        yield Fact("costs_without_leads", channel, rows)
-
-
-def _stated_names(
-    con: Connection, tables: Columns, funnel: Funnel
-) -> Iterator[tuple[str, Iterable[str], set[str], bool]]:
-    """Key, names stated there, what rows hold of their kind, and whether each is expected in an export of any age."""
-    yield "system_users", funnel.system_users, _texts(con, tables, "manager", "leads", "entries", "contacts"), True
-    owners = _texts(con, tables, "manager", "entries")
-    for stage, agreed in funnel.step_into.items():
-        yield f"step_into.{stage}.targets", agreed.targets, owners, True
-    yield "loop.marketing", funnel.loop.marketing, _texts(con, tables, "channel", "leads"), True
-    stated, reasons = funnel.refusals, _texts(con, tables, "reason", "entries")
-    yield "refusals.categories", stated.categories, reasons, False
-    categories = {*stated.categories.values(), *(stated.categories.get(why, why) for why in reasons)}
-    categories = categories if reasons else set()
-    for key in ("excuses", "final", "gaps", "retry_days_of"):
-        yield f"refusals.{key}", getattr(stated, key), categories, False
-    yield "loop.wrongly_qualified", funnel.loop.wrongly_qualified, categories, False
-    for category, gap in stated.gaps.items():
-        for column, values in gap.items():
-            yield f"refusals.gaps.{category}.{column}", values, _texts(con, tables, column, "leads"), False
-
-
-def _texts(con: Connection, tables: Columns, column: str, *among: str) -> set[str]:
-    """What a column of these tables holds, where they have it."""
-    there = [
-        f"SELECT DISTINCT {quoted(column)}::VARCHAR FROM {table}" for table in among if column in tables.get(table, ())
-    ]
-    found = con.execute(" UNION ".join(there)).fetchall() if there else []
-    return {value for (value,) in found if value}
 
 
 def _of_leads(con: Connection, tables: Columns) -> Iterator[Fact]:
@@ -377,7 +331,7 @@ def _entry_lines(source: Source, funnel: Funnel) -> str:
 
 
 def _of_ends(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
-    """Ends that were put right, or may have been, and ends, wins and payments without a date."""
+    """Ends that were put right, or may have been, ends, wins and payments without a date, and wins alone."""
     con.execute(f"""CREATE OR REPLACE TEMP TABLE ended AS
         SELECT DISTINCT lead_id, entered_at AS ended_at FROM dated WHERE {one_of("stage", ENDS)}""")
     nexts = f"""SELECT epoch_us(min(entered_at)) - epoch_us(ended_at) AS later FROM ended JOIN dated USING (lead_id)
@@ -393,6 +347,10 @@ def _of_ends(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]
     yield Fact("ends_soon_reopened", "", max(soon - within, 0), f"correction_hours = {SOON}")
     undated = "SELECT stage, count(DISTINCT lead_id) FROM entries WHERE entered_at IS NULL GROUP BY stage"
     leads = dict(con.execute(undated).fetchall())
+    won = f"count(DISTINCT lead_id) FILTER (WHERE stage = {text(funnel.stages[-1])})"
+    of_leads = record(con, "entries", {"all": "count(DISTINCT lead_id)", "won": won})
+    if of_leads["all"] == of_leads["won"] >= LEAST_ROWS:
+        yield Fact("only_won", "", of_leads["won"])
     for stage in (funnel.stages[-1], *ENDS):
         yield Fact("ends_undated", stage, leads.get(stage, 0))
     if "payments" in tables:
