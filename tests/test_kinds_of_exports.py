@@ -626,6 +626,23 @@ def test_costs_of_months_are_spent_on_their_first_days(months):
     assert [str(day) for day in sorted({*days})] == ["2026-01-01", "2026-02-01"]
 
 
+@pytest.mark.parametrize(
+    ("amounts", "total"), [((100, 250), 7000.0), ((350, 350), 7000.0)], ids=["of lines", "of the deal"]
+)
+def test_deals_with_a_row_for_each_product_are_one_lead_each_and_bring_their_sum_once(amounts, total):
+    ended = {lead: (stage, at) for lead, stage, at, *_ in history() if stage in ("won", "lost")}
+    rows = [
+        (lead, at, *ended.get(lead, ("open", "")), product, amount)
+        for lead, at in NEW
+        for product, amount in zip(("Pump", "Hose"), amounts, strict=True)
+    ]
+    folder = put(deals_csv=csv(rows, "deal id", "created", "stage", "closed", "product", "amount"))
+    assert made(folder) == {**COUNTED, "stages": [40, 20], "payments": total}
+    differ = "“product”, “amount”" if amounts[0] != amounts[1] else "“product”"
+    told = f"deals.csv: several rows for a lead, which differ in {differ}: the first is the lead's"
+    assert told in init([folder], "again", default).statement.notes
+
+
 DONE = {"state": ("Status", ["completed", "planned", "cancelled"]), "flag": ("Done", ["yes", "no", "no"])}
 
 

@@ -143,7 +143,7 @@ def _with_lead_id(table: Table) -> Table:
     if table.what != "deals":
         return table
     field = table.field("lead_id")
-    if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known):
+    if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known or table.of_lines):
         return table
     single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind == "id"]
     if single:

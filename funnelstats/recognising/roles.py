@@ -59,6 +59,8 @@ class Table(NamedTuple):
     """In what form its ids differ from those of the leads, as ``ids`` states it."""
     lead_by: str = ""
     """The column of the leads that its ``lead_id`` holds, where it knows a contact or a company and no lead."""
+    of_lines: bool = False
+    """Whether deals have several rows, such as one for each product, that say the same of stage and dates."""
     own_id: str = ""
     """The column of its own ids, where its rows are of what leads were turned into, as opportunities."""
     turned_from: dict[str, Any] | None = None
@@ -126,10 +128,19 @@ def table_of(sheet: Sheet) -> Table:
     if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
     lacks = ""
-    if what == "history" and not preset:
+    of_lines = what == "history" and not preset and _is_of_lines(sheet, roles)
+    if of_lines:
+        what = "deals"
+    elif what == "history" and not preset:
         headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
-    return Table(sheet, "" if lacks else what, roles, preset, lacks=lacks)
+    return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
+
+
+def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
+    """Whether rows of a lead differ in neither stage nor dates, of which one is that of its creation."""
+    still = [roles["stage"].header, *sheet.dates] if {"stage", "created"} <= {*roles} else []
+    return bool(still and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
 
 
 def _with_months(sheet: Sheet) -> Sheet:

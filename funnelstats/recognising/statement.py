@@ -119,6 +119,11 @@ def _add_leads(sources: Sources) -> list[str]:
     }
     keep = first_rows(table) if table.what == "history" and "created_at" not in columns else ""
     states = table.what == "deals" and is_several_states(table.sheet, columns["lead_id"])
+    if table.of_lines:
+        differ = ", ".join(f"“{name}”" for name in table.sheet.fields if name in changing)
+        sources.notes.append(
+            f"{table.sheet.name}: several rows for a lead, which differ in {differ}: the first is the lead's"
+        )
     if states:
         sources.notes.append(f"{table.sheet.name}: the same leads in several files: what the last of them says counts")
     columns |= {"created_at": time_of(table)} if keep else {}
@@ -129,6 +134,7 @@ def _add_leads(sources: Sources) -> list[str]:
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
     more += _without_titles(table) if table.what == "deals" else []
     more += ['keep = "last"   # the last file'] if states else []
+    more += ['keep = "first"   # of several rows for a lead'] if table.of_lines else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
     sources.add(
         "leads",
@@ -138,7 +144,7 @@ def _add_leads(sources: Sources) -> list[str]:
         *more,
         joins=lookups,
         roles=(*LEADS, "manager"),
-        owned=not changing,
+        owned=table.what == "deals" or not changing,
     )
     return ['lead_base.company = "company"'] if "company" in attributes else []
 
@@ -152,8 +158,8 @@ def _without_titles(table: Table) -> list[str]:
 
 
 def _changing(table: Table) -> set[str]:
-    """Columns of a history that differ between the rows of a lead: they are not the lead's."""
-    if table.what != "history":
+    """Columns of a history, or of lines, that differ between the rows of a lead: they are not the lead's."""
+    if table.what != "history" and not table.of_lines:
         return set()
     values = table.sheet.cells.groupby(table.header("lead_id")).nunique().max()
     return {*values.index[values > 1]}
@@ -249,11 +255,14 @@ def _add_payments(sources: Sources) -> None:
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
             sources.guessed.add("payments")
+            # What is the same in all lines of a lead is the sum of them.
+            once = ['repeats = "last"'] if deals.of_lines and columns["amount"] not in _changing(deals) else []
             sources.add(
                 "payments",
                 "guessed: the value of a won deal is the money it brought",
                 deals,
                 columns,
+                *once,
                 only=won,
                 owned=False,
             )
