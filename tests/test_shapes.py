@@ -182,6 +182,34 @@ def test_an_export_of_won_leads_alone_is_told():
     assert "only_won" not in told([row for row in won if int(row[0][1:]) < 19])
 
 
+def test_leads_that_were_imported_and_cleared_away_within_an_hour_are_told_and_busy_days_are_not():
+    rows = moves()
+    many = [f"I{number}" for number in range(25)]
+    imported = text(
+        "id,created,owner,source",
+        [[lead, f"2026-02-03 09:{place:02}", "Anna", "web"] for place, lead in enumerate(many)],
+    )
+    leads = of_leads() + imported.partition("\n")[2]
+    came = [[lead, "lead", f"2026-02-0{3 + place % 5} 1{place % 7}:30", "Anna", ""] for place, lead in enumerate(many)]
+    ends = [[lead, "lost", f"2026-03-31 17:{place:02}", "Anna", "gone"] for place, lead in enumerate(many)]
+    found = told([*rows, *came, *ends], leads=leads)
+    assert (found["created_at_once"]["count"], found["created_at_once"]["detail"]) == (25, "2026-02-03")
+    assert (found["ended_at_once"]["count"], found["ended_at_once"]["detail"]) == (25, "2026-03-31")
+    spread = [
+        [lead, "lost", f"2026-03-31 {8 + place // 3}:{place:02}", "Anna", "gone"] for place, lead in enumerate(many)
+    ]
+    assert "ended_at_once" not in told([*rows, *came, *spread], leads=leads)
+
+
+def test_contacts_that_stand_there_again_to_the_second_are_told_and_those_of_days_are_not():
+    calls = '\n[contacts]\nfiles = "calls.csv"\ncolumns = { lead_id = "id", at = "at", kind = "kind" }\n'
+    sent = [[f"L{number}", f"2026-02-03 1{number % 9}:00:{number:02}", "mail"] for number in range(30)]
+    found = told(moves(), BASE + calls, calls=text("id,at,kind", sent + sent[:21]))
+    assert found["contacts_twice"]["count"] == 21
+    days = [[lead, at[:10], kind] for lead, at, kind in sent]
+    assert "contacts_twice" not in told(moves(), BASE + calls, calls=text("id,at,kind", days + days))
+
+
 def test_open_leads_that_changed_hands_since_are_told_by_present_owner():
     present = owners() | {"L0": "Clara", "L4": "Clara", "L2": "Dan", "L3": "Clara", "L1": "Clara", "L8": ""}
     found = told(moves(), leads=of_leads(present))

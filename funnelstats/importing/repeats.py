@@ -18,6 +18,7 @@ from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.sql import (
     Columns,
     Connection,
+    at_midnight,
     columns_in,
     frame,
     names,
@@ -39,6 +40,8 @@ NOTICED = 0.005
 """Share of the leads from which on rows that do not agree are a warning."""
 MANY = 10
 """Costs that look alike within one file are told from so many on: a day's small sums often do."""
+LEAST_AGAIN, TOO_MANY_AGAIN = 20, 0.05
+"""Contacts that stand there again from which on they are told, and the share of all."""
 LOOK_ALIKE = str.maketrans("аеорсухікмнтвгј", "aeopcyxikmhtbrj")
 """Cyrillic letters, and the Latin ones that one takes them for; ё is е to whoever types in a hurry."""
 MOST_VALUES, MOST_GROUPS = 20_000, 200
@@ -248,6 +251,17 @@ def look(name: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", name).casefold().replace("ё", "е").translate(LOOK_ALIKE)
     return re.sub(r"[\s.]+$", "", re.sub(r"\s*[-–—_/]\s*|\s+", " ", plain).strip())
+
+
+def repeated_contacts(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
+    """Contacts with an hour that are the same in all columns, where they are more than slips."""
+    if "contacts" in tables:
+        same = names(column for column in tables["contacts"] if not column.startswith("_"))
+        timed = f"contacts WHERE NOT {at_midnight(funnel.timezone, quoted('at'))}"
+        again = f"SELECT count(*) - 1 AS more FROM {timed} GROUP BY {same}"
+        twice = record(con, f"({again})", {"more": "sum(more)", "all": "sum(more + 1)"})
+        if twice["more"] and twice["more"] >= max(LEAST_AGAIN, TOO_MANY_AGAIN * twice["all"]):
+            yield Fact("contacts_twice", "", int(twice["more"]))
 
 
 def spelling_facts(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:

@@ -11,11 +11,22 @@ from typing import Any
 import numpy as np
 
 from funnelstats.config.funnel import Funnel, Source, stated_for
-from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON
+from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON, date_column
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
-from funnelstats.importing.repeats import spelling_facts
-from funnelstats.importing.sql import Columns, Connection, at_midnight, one_of, placed, quoted, record, single, text
+from funnelstats.importing.repeats import repeated_contacts, spelling_facts
+from funnelstats.importing.sql import (
+    Columns,
+    Connection,
+    at_midnight,
+    columns_of,
+    one_of,
+    placed,
+    quoted,
+    record,
+    single,
+    text,
+)
 from funnelstats.importing.statement_facts import facts_of_statement
 
 NEVER = ("no_rows", "never_seen")
@@ -36,6 +47,8 @@ LEAST_LEADS = 5
 """With fewer leads nothing is said of their shape."""
 SKIPPED_FIRST, SKIPPED = 0.2, 0.8
 """Shares of the leads beyond a stage without an entry of their own there from which it seems not to be logged."""
+AT_ONCE, MANY_TIMES = 0.05, 10
+"""Share of all leads that one hour holds, and times as many as nine of ten hours, where they were moved at once."""
 MOST_NAMED = 5
 SOON = 24
 """Hours within which a lead reopened after its end may put a slip right."""
@@ -56,12 +69,14 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
         *_of_times(con, tables, funnel),
         *of_rows,
         *_far_days(con, tables, funnel),
+        *_at_once(con, tables, funnel),
         *_unlogged_stages(con, funnel),
         *_ends_alone(con, funnel),
         *_queues(con, funnel),
         *_inherited(con, tables, funnel),
         *_snapshot(con, funnel),
         *spelling_facts(con, tables, funnel),
+        *repeated_contacts(con, tables, funnel),
         *_of_ends(con, tables, funnel),
     ]
     records: list[dict[str, Any]] = []
@@ -159,6 +174,28 @@ def _of_times(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact
         # As many leads in a row without one success would be a one in a thousand chance at the usual rate.
         if early_leads * np.log1p(-share) < np.log(0.001):
             yield Fact("history_starts_late", steps, early_leads)
+
+
+def _at_once(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
+    """Leads created, or ended, within one hour as in no other: imported, or cleared away."""
+    of_hours = {
+        "created_at_once": ("leads", "created_at", "TRUE"),
+        "ended_at_once": ("entries", "entered_at", one_of("stage", ENDS)),
+    }
+    for fact, (table, at, which) in of_hours.items():
+        if at not in tables[table]:
+            continue
+        counts = {
+            "hour": f"date_trunc('hour', {at})",
+            "day": f"min({date_column(at)})",
+            "leads": "count(DISTINCT lead_id)",
+        }
+        hours = f"""SELECT {columns_of(counts)} FROM {table}
+            WHERE {which} AND NOT {at_midnight(funnel.timezone, at)} GROUP BY hour"""
+        most = {"leads": "max(leads)", "day": "arg_max(day, leads)"}
+        found = record(con, f"({hours})", {**most, "all": "sum(leads)", "usual": "quantile_cont(leads, 0.9)"})
+        if found["all"] and found["leads"] >= max(LEAST_ROWS, AT_ONCE * found["all"], MANY_TIMES * found["usual"]):
+            yield Fact(fact, str(found["day"]), found["leads"])
 
 
 def usual_days(rows: Mapping[date, int]) -> tuple[date, date] | None:

@@ -19,7 +19,13 @@ from funnelstats.importing.opening import Tables
 MOST_TOLD = 5
 OUR_COLUMNS = ("blank", "repeated_ids_differ", "few_ids_differ")
 """Facts whose detail is a column of ours."""
-OF_DAYS = ("far_before", "far_after", *(f"{table}_after_the_end" for table in KNOWN_ON if table != "entries"))
+OF_DAYS = (
+    "far_before",
+    "far_after",
+    "created_at_once",
+    "ended_at_once",
+    *(f"{table}_after_the_end" for table in KNOWN_ON if table != "entries"),
+)
 """Facts whose detail is a day."""
 
 
