@@ -255,7 +255,7 @@ def hand_over_counts(
       from_stage to_stage  entered  converted  too_recent
     0       lead      met     1943       1871         374
     """
-    need(handed, "handed", "handed_on", "ended_on", *STEP, lazy=True)
+    need(handed, "handed", "handed_on", "ended_on", lazy=True)
     aimed, days = followed_to(funnel, to_stage)
     keys = group_keys(by, handed.columns)
     age = on_date(as_of).delta(handed.handed_on, unit="day")
@@ -282,7 +282,7 @@ def hand_over_days(
     0       lead      met         0       718          0        3    36
     1       lead      met         1       425          2        5    18
     """
-    need(handed, "handed", "handed_on", "ended_on", *STEP, lazy=True)
+    need(handed, "handed", "handed_on", "ended_on", lazy=True)
     aimed, _days = followed_to(funnel, to_stage)
     handed = handed.mutate(week=period_begin(handed.handed_on, "week"))
     keys = group_keys(by, handed.columns)
