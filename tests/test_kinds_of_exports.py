@@ -665,6 +665,17 @@ def test_an_invoice_that_nobody_paid_is_no_money_though_it_has_a_status():
     assert made(folder) == {**COUNTED, "payments": 1000.0}
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_refund_is_subtracted_whether_or_not_it_has_a_minus(sign):
+    won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]
+    rows = [(lead, at, 100, "Charge") for lead, at in won] + [(lead, at, sign * 30, "Refund") for lead, at in won[:5]]
+    folder = put(
+        history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"),
+        payments_csv=csv(rows, "deal id", "payment date", "amount", "type"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 2000.0 - 150.0}
+
+
 @pytest.mark.parametrize("header", ["amount_cents", "Value (minor units)", "amountInCents", "Сумма в копейках"])
 def test_an_amount_in_cents_by_its_header_is_a_hundredth(header):
     rows = [

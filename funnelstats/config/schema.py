@@ -93,6 +93,7 @@ KEYS_OF_TABLE = {
     "ids": ("entries", "contacts", "payments"),
     "lead_by": ("entries", "contacts", "payments"),
     "shared": ("entries", "contacts", "payments"),
+    "given_back": ("payments", "costs"),
     "repeats": ("payments", "costs"),
 }
 """Keys of a source that only some tables have."""

@@ -83,6 +83,7 @@ class Source(FileKeys):
     currency_signs: Texts = ()
     only: dict[str, Texts] = {}
     without: dict[str, Texts] = {}
+    given_back: dict[str, Texts] = {}
     missing: Annotated[dict[str, Texts], BeforeValidator(by_column)] = {}
     unit: dict[str, Unit] = {}
     later_by: dict[str, str] = {}

@@ -95,7 +95,9 @@ def cell_texts(con: Connection, raw: str, funnel: Funnel, table: str, source: So
     # No column of the file is called by its name beyond this, so that none can be taken for another.
     cut = {f"_cell_{column}": _cut(source, column, header) for column, (header, _spec) in columns.items()}
     cut |= {f"_filter{n}": trimmed(f"coalesce({quoted(header)}, '')") for n, (header, _v, _w) in enumerate(filters)}
-    kept = ["_file", ROW, *(f"_match{n}" for n in range(len(source.join)))]
+    back = [one_of(trimmed(quoted(header)), _stripped(values)) for header, values in source.given_back.items()]
+    cut |= {"_given_back": f"coalesce({' OR '.join(back)}, FALSE)"} if back else {}
+    kept = ["_file", ROW, *(f"_match{n}" for n in range(len(source.join))), *(["_given_back"] if back else [])]
     texts = {column: _text(f"_cell_{column}", source, column) for column in columns}
     # Nobody sees how many blanks stand between two words of a name.
     texts = {column: one_blank(cell) if columns[column][1].kind == "text" else cell for column, cell in texts.items()}
@@ -107,6 +109,7 @@ def cell_texts(con: Connection, raw: str, funnel: Funnel, table: str, source: So
     rows = f"SELECT *, {unmapped}::VARCHAR AS _unmapped FROM ({rows})"
     ignored = _ignored(con, rows, filters, source, funnel)
     known = f"{names(columns)}, _stage, _unmapped, {ignored}::VARCHAR AS _ignored, _file, {ROW}"
+    known += ", _given_back" if back else ""
     return f"SELECT {known} FROM ({rows})"
 
 
@@ -124,7 +127,10 @@ def typed_cells(texts: str, funnel: Funnel, table: str, source: Source) -> str:
             is_duration = column in DURATIONS or column.startswith(LATER)
             typed[own] = duration_of(cell, source, unit) if is_duration else number_of(cell, source)
             typed[own] += " / 100" if unit == "cents" else ""
-            sure[own] = cases([(f"isinf({quoted(own)})", NULL)], quoted(own))
+            amount = quoted(own)
+            if column == "amount" and source.given_back:
+                amount = cases([("_given_back", f"-abs({amount})")], amount)
+            sure[own] = cases([(f"isinf({quoted(own)})", NULL)], amount)
         elif spec.kind == "flag":
             word = f"lower({cell})"
             typed[own] = cases([(one_of(word, YES), "TRUE"), (one_of(word, NO), "FALSE")], "NULL::BOOLEAN")
@@ -279,6 +285,10 @@ def _dated(column: str, spec: Column, funnel: Funnel, utc_days: dict[str, Collec
     return {column: local} if spec.kind == "day" else {column: at, date_column(column): local}
 
 
+def _stripped(values: Sequence[str]) -> list[str]:
+    return [value.strip(BLANKS) for value in values]
+
+
 def _bare(values: dict[str, str]) -> dict[str, str]:
     return {value.strip(BLANKS): meant for value, meant in values.items()}
 
@@ -344,7 +354,7 @@ def _ignored(
         if join.unmatched == "ignore"
     ]
     for number, (header, values, wanted) in enumerate(filters):
-        named = one_of(f"_filter{number}", [value.strip(BLANKS) for value in values])
+        named = one_of(f"_filter{number}", _stripped(values))
         reasons.append((f"NOT {named}" if wanted else named, f"{text(f'{header} = ')} || _filter{number}"))
     if source.stage not in (None, *funnel.undated) and "entered_at" in source_columns("entries", source):
         claims = claims_its_end(source, funnel)

@@ -33,7 +33,7 @@ def read_source(
     """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
     headers = [*source.columns.values(), *source.attributes.values()]
     named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
-    named |= {*source.only, *source.without, *source.later_by.values()}
+    named |= {*source.only, *source.without, *source.given_back, *source.later_by.values()}
     named |= {source.latest_by} if source.latest_by else set()
     keys = {join.left for join in source.join}
     # The key of a joined file may stand in one that is joined before it, and be named by its prefix.

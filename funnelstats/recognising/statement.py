@@ -207,17 +207,19 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
 
 
 def _undone(sources: Sources, table: Table) -> list[str]:
-    """What leaves out contacts that were not made, and payments that have not come: by a state, or by a flag."""
-    found = {}
+    """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
+    stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
+    known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
     for name, field in table.sheet.fields.items():
         values = table.sheet.cells[name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
         if field.kind == "flag" and fit(name, words()["flags"]["done"]) >= 2:
-            found[name] = [value for value in values if value.casefold() in NO]
+            stated["without"][name] = [value for value in values if value.casefold() in NO]
         elif field.kind == "text":
-            found[name] = [value for value in values if fit(value, words()["undone"][table.what]) >= 2]
-    left_out = {name: sorted(values) for name, values in found.items() if values}
-    sources.guessed |= {f"{table.what}.without"} if left_out else set()
-    return [f"without = {toml_value(left_out)}   # guessed"] if left_out else []
+            for key, kind in known.items():
+                stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
+    found = {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
+    sources.guessed |= {f"{table.what}.{key}" for key in found if found[key]}
+    return [f"{key} = {toml_value(of)}   # guessed" for key, of in found.items() if of]
 
 
 def _add_contacts(sources: Sources) -> None:
