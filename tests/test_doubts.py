@@ -241,6 +241,16 @@ def refusals(*reasons, more=""):
 FIRST = '# [entries]\nfirst_of.reason = ";"'
 
 
+def owners(*names):
+    rows = [f'd{n},met,2026-03-0{n + 2} 10:00,"{name}"' for n, name in enumerate(names)]
+    leads = [f"d{n},2026-03-01 09:00" for n in range(len(names))]
+    toml = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
+    prepared(
+        toml, {"leads.csv": "\n".join(["id,created", *leads]), "entries.csv": "\n".join(["id,stage,at,owner", *rows])}
+    )
+    return facts("several_managers")
+
+
 def test_several_reasons_in_one_cell_are_told_whatever_stands_between_them():
     assert refusals("price", "timing", "price;timing", "timing; price", "price/timing") == [
         ("several_reasons", "price/timing", 3, FIRST)
@@ -249,6 +259,13 @@ def test_several_reasons_in_one_cell_are_told_whatever_stands_between_them():
     assert refusals("price", "timing", "price/timing") == [
         ("several_reasons", "price/timing", 1, 'values.reason = { "price/timing" = "price" }')
     ]
+
+
+def test_several_people_in_one_cell_are_told_and_a_name_with_a_comma_is_one_person():
+    assert owners("Anna; Boris", "Anna", "Boris") == [
+        ("several_managers", "Anna; Boris", 1, '# [entries]\nfirst_of.manager = ";"')
+    ]
+    assert owners("Smith, Anna", "Smith, Boris", "Lee, Anna", "Anna") == []
 
 
 def test_a_comma_or_slash_within_one_reason_and_a_list_that_is_sorted_out_are_no_several_reasons():

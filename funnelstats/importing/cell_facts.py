@@ -244,7 +244,7 @@ def _reading_lines(name: str, table: str, source: Source, values: list[str]) -> 
 
 
 def doubtful_units(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
-    """Calls longer than calls are, and several reasons in one cell."""
+    """Calls longer than calls are, several reasons in one cell, and several people."""
     if "duration_s" in tables.get("contacts", ()):
         took = record(con, "contacts WHERE duration_s > 0", {"median": "median(duration_s)", "calls": "count(*)"})
         if took["calls"] and took["median"] > HOUR:
@@ -260,6 +260,14 @@ def doubtful_units(con: Connection, tables: Columns, funnel: Funnel) -> Iterator
         if mark:
             mend = lines_under("entries", f"first_of.reason = {toml_value(mark)}")
         yield Fact("several_reasons", first.replace("\n", " "), int(listed.sum()), mend)
+    owned = "SELECT manager, count(*) AS rows FROM entries WHERE manager IS NOT NULL GROUP BY manager ORDER BY manager"
+    rows = frame(con, owned).set_index("manager")["rows"]
+    # Of "Smith, John" neither part is somebody's whole name.
+    teams = [name for name in rows.index if len(people := _parts(name, LISTS)) > 1 and {*people} <= {*rows.index}]
+    if teams:
+        mark = next(mark for mark in LISTS if mark in teams[0])
+        mend = lines_under("entries", f"first_of.manager = {toml_value(mark)}")
+        yield Fact("several_managers", teams[0].replace("\n", " "), int(rows[teams].sum()), mend)
 
 
 def _several_reasons(counts: pd.Series) -> pd.Series:
