@@ -107,6 +107,9 @@ def _fitting(texts: Sequence[str]) -> list[str]:
 
 def reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool:
     """Whether a text is a date of one of these years by a format."""
+    # Python compiles every format anew, which takes far longer than to see that a sign of it is not there.
+    if not set(re.sub(r"%.|\s", "", fmt).casefold()) <= set(text.casefold()):
+        return False
     if fmt.endswith("%Z"):
         # The names that Python knows are also those of this computer's own zone.
         readings = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
