@@ -247,6 +247,38 @@ def test_a_stage_under_a_new_name_is_one_stage():
     assert read_funnel("made").stages == ("new", "met", "won")
 
 
+def test_stages_that_got_new_names_on_one_day_are_one_each():
+    day, called = datetime(2026, 1, 28), {"met": "demo", "offer": "quote"}
+    rows = []
+    for lead, stage, at, *_ in history():
+        rows += [(lead, "offer", at + timedelta(days=1))] if stage == "met" else []
+        rows += [(lead, stage, at + timedelta(days=2) * (stage in ("won", "lost")))]
+    rows = [(lead, stage if at >= day else called.get(stage, stage), at) for lead, stage, at in rows]
+    assert made(put(log_csv=csv(rows, "deal", "stage", "changed at")))["stages"] == [40, 30, 30, 20]
+    assert read_funnel("made").stages == ("new", "met", "offer", "won")
+
+
+def test_what_comes_after_the_win_takes_neither_it_nor_its_money_away():
+    log = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    won = [(lead, at) for lead, stage, at in log if stage == "won"]
+    later = [
+        (lead, ["delivery", "churned"][number % 2], at + timedelta(days=3)) for number, (lead, at) in enumerate(won)
+    ]
+    stands = {lead: stage for lead, stage, _at in [*log, *later[:-4]]}
+    deals = [(lead, at, stands[lead], dict(won).get(lead, ""), 100) for lead, at in NEW]
+    folder = put(
+        log_csv=csv([*log, *later], "deal", "stage", "changed at"),
+        deals_csv=csv(deals, "deal", "created", "stage", "closed", "amount"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 2000.0}
+
+
+def test_a_meeting_that_is_booked_is_no_deal_that_is():
+    rows = [(*row[:4], "Demo booked" if row[4] == "Open" else row[4], 100) for row in wide()]
+    found = made(put(deals_csv=csv(rows, "id", "created", "met", "closed", "status", "amount")))
+    assert (found["stages"][-1], found["payments"]) == (20, 2000.0)
+
+
 def wide(won="Won", lost="Lost", opened="Open"):
     """A row for each lead: id, created, met, closed, how it stands."""
     rows = {lead: [lead, at.date(), "", "", opened] for lead, at in NEW}

@@ -26,7 +26,7 @@ from funnelstats.recognising.export import (
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by
 from funnelstats.recognising.sources import Sources, owner
-from funnelstats.recognising.stages import Stages, end_of, groups_of_stages, stages_of
+from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
@@ -66,6 +66,9 @@ def entries_of(sources: Sources) -> Stages:
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
         for name, leads in stages.dead_ends.items()
     ]
+    if left_out := [f"“{name}”" for name, end in stages.meant.items() if end == IGNORE != end_of(name)]:
+        listed = ", ".join(left_out[:MOST_LISTED]) + ", …" * (len(left_out) > MOST_LISTED)
+        sources.notes.append(f"no stages of the funnel: {listed}; a lead there counts at the one it came to before")
     sources.notes += [
         f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
         for name, later in stages.meant.items()
@@ -108,6 +111,7 @@ def _history(sources: Sources) -> Stages:
             )
     for dated in ended:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
+    sources.export = sources.export._replace(deals=_won_by_history(sources.export, stages))
     return stages
 
 
@@ -170,21 +174,34 @@ def first_rows(table: Table) -> str:
     return next((keep for keep in ("first", "last") if (rows[keep] == rows["min"]).mean() >= NEARLY_ALL), "")
 
 
-def contradictions_of(export: Export) -> list[str]:
+def contradictions_of(export: Export, stages: Stages) -> list[str]:
     """Where the stage that deals stand at is another one than the last of their history, which counts."""
     deals = export.deals
     field = deals.field("stage")
     if not export.histories or deals.what != "deals" or field is None:
         return []
     came = pd.concat([_changes(table) for table in export.histories]).dropna().sort_values("at", kind="stable")
-    last = came.groupby("lead")["stage"].last()
-    stands = deals.sheet.cells.set_index(deals.header("lead_id"))[field.name].dropna()
+    renamed = {name: later for name, later in stages.meant.items() if later in stages.order}
+    last = came.groupby("lead")["stage"].last().replace(renamed)
+    stands = deals.sheet.cells.set_index(deals.header("lead_id"))[field.name].dropna().replace(renamed)
     there = stands.isin(last.unique())
     if there.mean() < SAME_NAMES:
         return []
     differs = (stands[there].index.to_series().map(last) != stands[there]).sum()
     told = f"another stage than the last of the history for {differs:,} of {there.sum():,} leads; the history counts"
     return [f"{deals.sheet.name}: “{field.name}” says {told}"] if differs else []
+
+
+def _won_by_history(export: Export, stages: Stages) -> Table:
+    """The deals, won also at what those are called by now that their history has won: what comes after the win."""
+    deals, cells = export.deals, export.deals.sheet.cells
+    if {*deals.ends.get("won", {})} != {deals.status}:
+        return deals
+    came = pd.concat([_changes(table) for table in export.histories])
+    won = came["lead"][came["stage"].map(lambda name: stages.meant.get(name, name)) == stages.order[-1]]
+    shares = cells[deals.header("lead_id")].isin(won).groupby(cells[deals.status]).mean()
+    names = [*deals.ends["won"][deals.status], *shares.index[shares >= STAY]]
+    return deals._replace(ends={**deals.ends, "won": {deals.status: [*dict.fromkeys(names)]}})
 
 
 def _stage_cells(table: Table) -> pd.DataFrame:

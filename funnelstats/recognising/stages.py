@@ -47,11 +47,11 @@ class Stages(NamedTuple):
 def end_of(name: str) -> str:
     """Whether a name says won, lost, nurture or ignore; "" where it says none of them.
 
-    >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ клиента", "Meeting with customer", "Spam")]
-    ['won', 'lost', 'lost', '', 'lost']
+    >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ клиента", "Demo booked", "Booked", "Spam")]
+    ['won', 'lost', 'lost', '', 'won', 'lost']
     """
     known = words()["ends"]
-    fits = {end: fit(name, known[end]) for end in ("won", *ENDS, IGNORE)}
+    fits = {end: fit(name, known[end or "open"]) for end in ("", "won", *ENDS, IGNORE)}
     told = {end: score for end, score in fits.items() if score >= SAID}
     if not told:
         told = {end: fit(name, known[f"{end}_anywhere"]) for end in ("lost", "won")}
@@ -82,6 +82,11 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
     won = came[wins or last].notna().any(axis=1)
+    won_at = all_times[wins or last].min(axis=1)
+    for name in [name for name, end in meant.items() if end in ENDS]:
+        ended = all_times[name].dropna()
+        after = (won_at[ended.index] < ended).mean()
+        meant |= {name: IGNORE} if len(ended) >= LEAST_MOVES and after >= STAY else {}
     dead_ends = {name: int(came[name].count()) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
@@ -133,17 +138,21 @@ def _but_ends(entries: pd.DataFrame) -> pd.DataFrame:
 
 
 def _renamed(entries: pd.DataFrame) -> dict[str, str]:
-    """Stages under an earlier name: it ends where the later one begins, and no lead has both."""
+    """Stages under an earlier name: it ends where the later one begins, and no lead has both.
+
+    Nor has a lead both where an earlier stage got its new name that day: of several the one that leads come to last.
+    """
     dated = _but_ends(entries).dropna(subset=["at"])
     stages = dated.groupby("stage").agg(begins=("at", "min"), ends=("at", "max"), leads=("lead", set))
     stages = stages[stages["leads"].map(len) >= LEAST_MOVES]
-    found = {}
-    for name, stage in stages.iterrows():
+    order = in_order(_first_times(dated)) if len(stages) else []
+    found: dict[str, str] = {}
+    for name, stage in stages.loc[[name for name in order if name in stages.index]].iterrows():
         ahead = stages["begins"] - stage["ends"]
         follow = stages[(ahead > pd.Timedelta(0)) & (ahead <= pd.Timedelta(days=DAYS_BETWEEN_NAMES))]
         later = [other for other, leads in follow["leads"].items() if leads.isdisjoint(stage["leads"])]
-        if len(later) == 1:
-            found[str(name)] = str(later[0])
+        if later := sorted({*later} - {*found.values()}, key=order.index):
+            found[str(name)] = later[-1]
     return found
 
 

@@ -61,7 +61,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     sources.guessed |= {"stages", *stages.days}
     currency = _currency(sources)
     tables = [source.table for source in sources.written]
-    notes = [*sources.notes, *contradictions_of(sources.export)]
+    notes = [*sources.notes, *contradictions_of(sources.export, stages)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
         timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency)),
