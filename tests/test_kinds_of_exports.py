@@ -697,6 +697,18 @@ def test_an_invoice_that_nobody_paid_is_no_money_though_it_has_a_status():
     assert made(folder) == {**COUNTED, "payments": 1000.0}
 
 
+def test_payments_of_deals_that_leads_were_turned_into_are_those_of_the_leads():
+    folder = turned("leads", logged=True)
+    won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]
+    rows = [(f"P{n}", f"O{lead}", at, 50, ("Paid", "Void")[n % 2]) for n, (lead, at) in enumerate(won)]
+    put(
+        payments_csv=csv(
+            [*rows, ("P99", "X1", won[0][1], 50, "Paid")], "invoice", "deal id", "date", "amount", "status"
+        )
+    )
+    assert made(folder) == {**COUNTED, "payments": 500.0}
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_refund_is_subtracted_whether_or_not_it_has_a_minus(sign):
     won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]

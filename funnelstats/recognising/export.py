@@ -57,12 +57,18 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
     }
     unused = []
-    # What says which lead a deal came from comes before the history of deals.
-    for table in sorted(tables, key=lambda table: table.what != "deals"):
+    # What says which lead a deal came from comes before what happened to deals.
+    for table in sorted(tables, key=lambda table: (table.what != "deals", table.what != "history")):
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else _linked(table, main)
-        if found is None and main.what == "deals" and "lead_id" in table.roles:
+        turned = [other for other in [*others["deals"], *others["history"]] if other.own_id]
+        of_turned = (
+            found
+            and found.lead_by
+            and any(_ids(found, found.header("lead_id")) & _ids(other, other.own_id) for other in turned)
+        )
+        if (found is None or of_turned) and main.what == "deals" and "lead_id" in table.roles:
             found = _of_their_leads(table, main, others["deals"])
         if found and found.what == "deals":
             found = _turned(found, main)

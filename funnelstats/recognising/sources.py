@@ -62,13 +62,15 @@ class Sources:
         columns: Mapping[str, str],
         *more: str,
         only: Mapping[str, Any] | None = None,
+        guesses: Mapping[str, Mapping[str, list[str]]] | None = None,
         joins: Iterable[dict[str, Any] | None] = (),
         roles: Collection[str] = (),
         owned: bool = True,
     ) -> None:
         """Add a source of a sheet: ``columns`` by canonical name, with the owner of each row where it is ``owned``.
 
-        ``roles`` are those whose headers may be guesses.
+        ``guesses`` are what values mean by their words, for ``without`` and ``given_back``; ``roles`` are those whose
+        headers may be guesses.
         """
         sheet = found.sheet
         if owned and "manager" in found.roles:
@@ -94,7 +96,13 @@ class Sources:
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         lines += [f"join = {toml_value(joins)}"] if joins else []
         lines += [f"only = {toml_value(only)}"] if only else []
-        lines += [f"without = {toml_value({found.header('lead_id'): ''})}"] if found.own_id else []
+        meant: dict[str, dict[str, Any]] = {"without": {found.header("lead_id"): ""} if found.own_id else {}}
+        for key, said in (guesses or {}).items():
+            self.guessed |= {f"{table}.{key}"} if said else set()
+            meant[key] = {**meant.get(key, {}), **said}
+        for key, values in meant.items():
+            mark = "   # guessed" if guesses and guesses.get(key) else ""
+            lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)".split()))

@@ -206,7 +206,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
     return joins
 
 
-def _undone(sources: Sources, table: Table) -> list[str]:
+def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
     """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
     stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
     known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
@@ -217,9 +217,7 @@ def _undone(sources: Sources, table: Table) -> list[str]:
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
-    found = {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
-    sources.guessed |= {f"{table.what}.{key}" for key in found if found[key]}
-    return [f"{key} = {toml_value(of)}   # guessed" for key, of in found.items() if of]
+    return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 
 def _add_contacts(sources: Sources) -> None:
@@ -233,7 +231,7 @@ def _add_contacts(sources: Sources) -> None:
             table,
             columns,
             *kind,
-            *_undone(sources, table),
+            guesses=_undone(table),
             roles=(*CONTACTS, "manager"),
         )
 
@@ -247,8 +245,15 @@ def _add_payments(sources: Sources) -> None:
         }
         number = table.field("payment_id")
         columns |= {"payment_id": number.name} if number and number.stands_once else {}
-        undone, said = _undone(sources, table), "One row for each payment"
-        sources.add("payments", said, table, columns, *undone, roles=("paid", "amount"), owned=False)
+        sources.add(
+            "payments",
+            "One row for each payment",
+            table,
+            columns,
+            guesses=_undone(table),
+            roles=("paid", "amount"),
+            owned=False,
+        )
     if sources.export.payments:
         return
     for deals in [sources.export.deals, *sources.export.details]:
