@@ -273,6 +273,15 @@ def test_what_comes_after_the_win_takes_neither_it_nor_its_money_away():
     assert made(folder) == {**COUNTED, "payments": 2000.0}
 
 
+def test_a_pause_is_neither_a_stage_nor_an_end():
+    log = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    pauses = [(lead, "On hold", at + timedelta(hours=1)) for lead, stage, at in log if stage == "met"]
+    folder = put(log_csv=csv([*log, *pauses], "deal", "stage", "changed at"))
+    assert made(folder) == COUNTED
+    told = "no stages of the funnel: “On hold”; a lead there counts at the one it came to before"
+    assert told in init([folder], "again", default).statement.notes
+
+
 def test_a_meeting_that_is_booked_is_no_deal_that_is():
     rows = [(*row[:4], "Demo booked" if row[4] == "Open" else row[4], 100) for row in wide()]
     found = made(put(deals_csv=csv(rows, "id", "created", "met", "closed", "status", "amount")))
@@ -684,6 +693,20 @@ def test_contacts_that_were_only_planned_are_none(header, states):
     folder = put(history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"))
     put(activities_csv=csv(rows, "deal id", "date", "type", header))
     assert made(folder)["contacts"] == 10
+
+
+@pytest.mark.parametrize(
+    ("results", "reached"),
+    [(["Interested", "No answer", "Busy - 2nd try"], [10, 20]), (["Refused", "Offer", "Later"], None)],
+)
+def test_what_a_call_came_to_says_who_was_reached_or_nothing(results, reached):
+    rows = [(lead, at, "call", results[number % 3]) for number, (lead, at) in enumerate(NEW[:30])]
+    folder = put(history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"))
+    put(activities_csv=csv(rows, "deal id", "date", "type", "call result"))
+    assert made(folder)["contacts"] == 30
+    contacts = open_funnel("made")[1].contacts.execute()
+    told = [int((contacts["reached"] == said).sum()) for said in (True, False)] if "reached" in contacts else None
+    assert told == reached
 
 
 def test_an_invoice_that_nobody_paid_is_no_money_though_it_has_a_status():

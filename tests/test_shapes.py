@@ -182,6 +182,17 @@ def test_an_export_of_won_leads_alone_is_told():
     assert "only_won" not in told([row for row in won if int(row[0][1:]) < 19])
 
 
+def test_an_export_without_wins_or_without_ends_is_told():
+    """But not where one lead was lost, or where there are few leads."""
+    rows = moves()
+    paid, lost = ([row for row in rows if row[1] == stage] for stage in ("paid", "lost"))
+    assert not {*told(rows)} & {"none_won", "none_ended"}
+    assert told([row for row in rows if row not in paid])["none_won"]["detail"] == "paid"
+    assert told([row for row in rows if row not in lost])["none_ended"]["count"] == len({row[0] for row in rows})
+    assert "none_ended" not in told([row for row in rows if row not in lost[1:]])
+    assert "none_ended" not in told([row for row in rows if row not in lost and int(row[0][1:]) < 19])
+
+
 def test_leads_that_were_imported_and_cleared_away_within_an_hour_are_told_and_busy_days_are_not():
     rows = moves()
     many = [f"I{number}" for number in range(25)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -384,10 +384,11 @@ def _of_ends(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]
     yield Fact("ends_soon_reopened", "", max(soon - within, 0), f"correction_hours = {SOON}")
     undated = "SELECT stage, count(DISTINCT lead_id) FROM entries WHERE entered_at IS NULL GROUP BY stage"
     leads = dict(con.execute(undated).fetchall())
-    won = f"count(DISTINCT lead_id) FILTER (WHERE stage = {text(funnel.stages[-1])})"
-    of_leads = record(con, "entries", {"all": "count(DISTINCT lead_id)", "won": won})
-    if of_leads["all"] == of_leads["won"] >= LEAST_ROWS:
-        yield Fact("only_won", "", of_leads["won"])
+    ways = {"won": f"stage = {text(funnel.stages[-1])}", "ended": one_of("stage", ENDS), "all": "TRUE"}
+    of = record(con, "entries", {way: f"count(DISTINCT lead_id) FILTER (WHERE {rows})" for way, rows in ways.items()})
+    lacks = {"only_won": of["won"] == of["all"], "none_won": not of["won"], "none_ended": not of["ended"]}
+    if (lacking := [*compress(lacks, lacks.values())]) and of["all"] >= LEAST_ROWS:
+        yield Fact(lacking[0], funnel.stages[-1], of["all"])
     for stage in (funnel.stages[-1], *ENDS):
         yield Fact("ends_undated", stage, leads.get(stage, 0))
     if "payments" in tables:

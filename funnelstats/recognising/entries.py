@@ -66,7 +66,7 @@ def entries_of(sources: Sources) -> Stages:
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
         for name, leads in stages.dead_ends.items()
     ]
-    if left_out := [f"“{name}”" for name, end in stages.meant.items() if end == IGNORE != end_of(name)]:
+    if left_out := [f"“{name}”" for name, end in stages.meant.items() if end == IGNORE]:
         listed = ", ".join(left_out[:MOST_LISTED]) + ", …" * (len(left_out) > MOST_LISTED)
         sources.notes.append(f"no stages of the funnel: {listed}; a lead there counts at the one it came to before")
     sources.notes += [

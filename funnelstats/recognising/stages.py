@@ -82,8 +82,8 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
     won = came[wins or last].notna().any(axis=1)
-    won_at = all_times[wins or last].min(axis=1)
-    for name in [name for name, end in meant.items() if end in ENDS]:
+    won_at = pd.to_datetime(all_times[wins or last].min(axis=1), utc=True)
+    for name in [name for name, end in meant.items() if end in ENDS and won.any()]:
         ended = all_times[name].dropna()
         after = (won_at[ended.index] < ended).mean()
         meant |= {name: IGNORE} if len(ended) >= LEAST_MOVES and after >= STAY else {}

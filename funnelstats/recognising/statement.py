@@ -220,17 +220,31 @@ def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 
+def _answers(table: Table) -> list[str] | None:
+    """What a result of calls says of whether somebody was reached; None where a column of that name does not say it."""
+    field = table.field("reached")
+    if field is None or field.kind == "flag":
+        return []
+    texts = table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
+    meant = {text: "no" if fit(text, words()["undone"]["not_reached"]) else "yes" for text in sorted(texts)}
+    return [f"values.reached = {toml_value(meant)}   # guessed"] if "no" in meant.values() else None
+
+
 def _add_contacts(sources: Sources) -> None:
     for table in sources.export.contacts:
         columns = {"lead_id": table.header("lead_id"), "at": time_of(table)}
         columns |= {column: table.header(role) for role, column in CONTACTS.items() if role in table.roles}
         kind = [] if "kind" in columns else ['constants = { kind = "call" }']
+        answers = _answers(table)
+        if answers is None:
+            columns.pop("reached")
         sources.add(
             "contacts",
             "One row for each contact",
             table,
             columns,
             *kind,
+            *(answers or []),
             guesses=_undone(table),
             roles=(*CONTACTS, "manager"),
         )
