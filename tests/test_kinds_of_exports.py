@@ -752,3 +752,17 @@ def test_an_amount_in_cents_by_its_header_is_a_hundredth(header):
     ]
     folder = put(deals_csv=csv(rows, "id", "created", "closed", "status", header))
     assert made(folder)["payments"] == pytest.approx(20 * 123.45)
+
+
+def test_a_history_whose_stages_are_all_blank_is_not_used():
+    log = [(lead, "StageName", "", "", at) for lead, at in NEW]
+    deals = [
+        (lead, "2026-01-05", "Closed Won" if lead > "D020" else "Closed Lost", "2026-03-05", "Anna")
+        for lead, _at in NEW
+    ]
+    folder = put(
+        deals_csv=csv(deals, "Id", "CreatedDate", "StageName", "CloseDate", "OwnerId"),
+        log_csv=csv(log, "OpportunityId", "Field", "OldValue", "NewValue", "CreatedDate"),
+    )
+    assert made(folder)["stages"] == [40, 19]
+    assert "log.csv: not used" in init([folder], "again", default).told

@@ -134,6 +134,8 @@ def table_of(sheet: Sheet) -> Table:
     elif what == "history" and not preset:
         headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
+    if what == "history" and not lacks and not {"lead_id", "stage"} <= {*roles}:
+        lacks = "the column of leads or that of stages is blank"
     return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
 
 
