@@ -18,13 +18,14 @@ STAGES = ("lead", "met", "paid")
 FUNNEL = funnel_of(*STAGES, days=[7, 20])
 WINDOW = (date(2026, 1, 5), date(2026, 2, 10))
 AS_OF = date(2026, 2, 14)
+MANAGERS = ("Анна", "Boris", "Claire")
 WORDS = {"lost": "lost", "nurture": "returned to marketing", "moved_away": "went back"}
 
 
-def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
+def by_loop(episodes, manager, as_of=AS_OF, window=WINDOW):
     """What the verb should find, by a loop over every episode known on the day."""
     found = []
-    for episode in episodes_of(frame, STAGES):
+    for episode in episodes:
         for step in FUNNEL.steps:
             stay = episode.stay(step.from_stage, STAGES)
             if stay is None or stay[1] != manager or not window[0] <= stay[0] <= min(window[1], as_of):
@@ -50,18 +51,19 @@ def by_loop(frame, manager, as_of=AS_OF, window=WINDOW):
 @pytest.mark.parametrize("seed", range(3))
 def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
     frame = random_entries(seed, STAGES, leads=300)
-    leads = own_rows(
-        cell_leads(journeys(table(con, frame), FUNNEL).cache(), FUNNEL, AS_OF, entered_between=WINDOW), "Boris"
-    )
-    assert list(leads) == LEADS
-    days = leads["days"].astype(object).where(leads["days"].notna(), None)
-    dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)
-    expected = by_loop(frame, "Boris")
-    assert [tuple(row) for row in dated.itertuples(index=False)] == expected
-    assert len({row[5] for row in expected}) >= 5, "the history has something of everything"
+    everybodys = cell_leads(journeys(table(con, frame), FUNNEL).cache(), FUNNEL, AS_OF, entered_between=WINDOW)
+    episodes = episodes_of(frame, STAGES)
+    for manager in MANAGERS:
+        leads = own_rows(everybodys, manager)
+        assert list(leads) == LEADS
+        days = leads["days"].astype(object).where(leads["days"].notna(), None)
+        dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)
+        expected = by_loop(episodes, manager)
+        assert [tuple(row) for row in dated.itertuples(index=False)] == expected
+        assert len({row[5] for row in expected}) >= 5, "the history has something of everything"
 
 
-@pytest.mark.parametrize("manager", ["Анна", "Boris", "Claire"])
+@pytest.mark.parametrize("manager", MANAGERS)
 def test_the_leads_add_up_to_the_managers_cells(duckdb, manager) -> None:
     paths = journeys(table(duckdb, random_entries(7, STAGES, leads=120)), FUNNEL).cache()
     leads = own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)
@@ -73,17 +75,6 @@ def test_the_leads_add_up_to_the_managers_cells(duckdb, manager) -> None:
     days = outcome_days(paths, FUNNEL, AS_OF, "manager", entered_between=WINDOW).query("manager == @manager")
     entered = days.groupby("from_stage", sort=False)[["advanced", "lost", "open"]].sum().sum(axis=1)
     assert leads.groupby("from_stage", sort=False).size().to_dict() == entered.to_dict()
-
-
-def test_nobody_elses_lead_is_ever_there(duckdb) -> None:
-    frame = random_entries(11, STAGES)
-    paths = journeys(table(duckdb, frame), FUNNEL).cache()
-    owners = {
-        (e.lead_id, e.holder(s, STAGES)) for e in episodes_of(frame, STAGES) for s in STAGES if e.first(s, STAGES)
-    }
-    for manager in ("Анна", "Boris", "Claire"):
-        found = set(own_rows(cell_leads(paths, FUNNEL, AS_OF, entered_between=WINDOW), manager)["lead_id"])
-        assert found <= {lead for lead, whose in owners if whose == manager}
 
 
 def test_a_manager_without_leads_has_an_empty_table_with_its_columns(con) -> None:
