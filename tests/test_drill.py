@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ MANAGERS = ("Анна", "Boris", "Claire")
 WORDS = {"lost": "lost", "nurture": "returned to marketing", "moved_away": "went back"}
 
 
-def by_loop(episodes, manager, as_of=AS_OF, window=WINDOW):
+def by_loop(episodes, manager, as_of, window=WINDOW):
     """What the verb should find, by a loop over every episode known on the day."""
     found = []
     for episode in episodes:
@@ -51,14 +52,15 @@ def by_loop(episodes, manager, as_of=AS_OF, window=WINDOW):
 @pytest.mark.parametrize("seed", range(3))
 def test_every_lead_of_the_manager_is_there_as_the_loop_finds_it(con, seed) -> None:
     frame = random_entries(seed, STAGES, leads=300)
-    everybodys = cell_leads(journeys(table(con, frame), FUNNEL).cache(), FUNNEL, AS_OF, entered_between=WINDOW)
-    episodes = episodes_of(frame, STAGES)
-    for manager in MANAGERS:
-        leads = own_rows(everybodys, manager)
+    paths, episodes = journeys(table(con, frame), FUNNEL).cache(), episodes_of(frame, STAGES)
+    days_known = (AS_OF, WINDOW[1] - timedelta(9))
+    found = {as_of: cell_leads(paths, FUNNEL, as_of, entered_between=WINDOW) for as_of in days_known}
+    for as_of, manager in product(days_known, MANAGERS):
+        leads = own_rows(found[as_of], manager)
         assert list(leads) == LEADS
         days = leads["days"].astype(object).where(leads["days"].notna(), None)
         dated = leads.assign(entered_on=leads["entered_on"].dt.date, days=days)
-        expected = by_loop(episodes, manager)
+        expected = by_loop(episodes, manager, as_of)
         assert [tuple(row) for row in dated.itertuples(index=False)] == expected
         assert len({row[5] for row in expected}) >= 5, "the history has something of everything"
 
