@@ -88,15 +88,15 @@ def pyspark(tmp_path_factory):
     session.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def duckdb():
-    """An empty database of DuckDB."""
+    """A database of DuckDB."""
     return ibis.duckdb.connect()
 
 
 @pytest.fixture(params=ENGINES)
 def con(request):
-    """A database of each engine; DuckDB's is empty."""
+    """A database of each engine; what one test leaves there may be read by another."""
     return request.getfixturevalue(request.param)
 
 

@@ -75,7 +75,7 @@ def path(request, tmp_path_factory):
     return target
 
 
-@pytest.fixture(params=[1440, 390])
+@pytest.fixture(scope="module", params=[1440, 390])
 def opened(request, browser, path):
     """The page at the width of a desk or a phone, and all it asked for, said, threw or popped up."""
     heard = []

@@ -204,28 +204,20 @@ def test_an_interrupt_ends_everything_at_once_and_keeps_what_was_there(moment, s
     assert_nothing_is_left(tmp_path, *processes)
 
 
-def test_no_process_outlives_a_run_that_is_killed(start, tmp_path) -> None:
-    run = start({name: {"fault": "time.sleep(600)"} for name in ("first", "second")})
-    until(lambda: pages_of(tmp_path) == min(2, cores()), run)
-    processes = family(run)
-    assert len(processes) > 2
-    run.kill()
-    assert still_running(processes) == []
-
-
-def test_a_later_run_removes_the_folders_of_a_killed_one_and_of_no_other(start, tmp_path) -> None:
+def test_no_process_outlives_a_killed_run_and_a_later_one_removes_its_folders_and_no_others(start, tmp_path) -> None:
     def own_folders():
         return {*tmp_path.glob("week/.part-????????"), *tmp_path.glob("room/funnelstats-????????")}
 
-    def sleeping(name):
+    def sleeping(*names):
         before = own_folders()
-        run = start({name: {"fault": "time.sleep(600)"}})
-        until(lambda: len(own_folders() - before) == 2, run)
+        run = start({name: {"fault": "time.sleep(600)"} for name in names})
+        until(lambda: len(own_folders() - before) == 1 + min(len(names), cores()), run)
         return run, own_folders() - before
 
     living, held = sleeping("first")
-    killed, left = sleeping("second")
+    killed, left = sleeping("second", "third")
     processes = family(killed)
+    assert len(processes) > 2
     killed.kill()
     assert still_running(processes) == []
     assert own_folders() == held | left

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
+from functools import cache
 
 import ibis
 import numpy as np
@@ -190,8 +191,9 @@ def test_an_export_without_channel_campaign_and_amount_has_them_missing(con):
     assert frame["amount"].isna().all()
 
 
+@cache
 def random_project(con, seed, leads=120):
-    """Tables of random histories and the frames they hold."""
+    """Tables of random histories and the frames they hold, for tests that only read them."""
     random = np.random.default_rng(seed)
     entries = random_entries(seed, STAGES, leads)
     # nearly every random history has an end, so leave those of half the leads out

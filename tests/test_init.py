@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, to_excel
-from projects import REPOSITORY, SHARED
+from projects import REPOSITORY, SHARED, tables
 
 from funnelstats.cli import app
 from funnelstats.config.errors import FunnelError
@@ -54,18 +54,15 @@ def put(**files):
 
 def counts(name):
     """Leads, leads of each stage and of each end, and the sums of a prepared funnel."""
-    funnel, tables = open_funnel(name)
-    entries = tables.entries.to_pandas()
-    leads = entries.groupby("stage")["lead_id"].nunique()
+    frames = tables(name)
+    leads = frames["entries"].groupby("stage")["lead_id"].nunique()
     found = {
-        "leads": int(tables.leads.count().execute()),
-        "stages": [int(leads.get(stage, 0)) for stage in funnel.stages],
+        "leads": len(frames["leads"]),
+        "stages": [int(leads.get(stage, 0)) for stage in read_funnel(name).stages],
     }
     found |= {end: int(leads.get(end, 0)) for end in ("lost", "nurture")}
-    for table in ("payments", "costs"):
-        rows = getattr(tables, table)
-        found |= {} if rows is None else {table: round(float(rows.amount.sum().execute() or 0), 2)}
-    return found | ({} if tables.contacts is None else {"contacts": int(tables.contacts.count().execute())})
+    found |= {money: round(float(frames[money]["amount"].sum()), 2) for money in {"payments", "costs"} & frames.keys()}
+    return found | ({"contacts": len(frames["contacts"])} if "contacts" in frames else {})
 
 
 def made(*paths, name="made"):

@@ -75,6 +75,14 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def week(small):
+    """Its pages of a week."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(small)
+        return period_batch(NAME, period="2026-W20")
+
+
+@pytest.fixture(scope="module")
 def team(tmp_path_factory):
     """Managers of hostile names."""
     return kept(tmp_path_factory.mktemp("team"), TEAM)
@@ -96,18 +104,16 @@ def test_a_week_has_the_teams_page_one_for_each_manager_and_the_data_check() -> 
     assert {folder.name: title for folder, title in batch.titles.items()} == {"2026-W20": "11–17 May 2026 · Team"}
 
 
-def test_every_job_gets_only_what_its_notebook_declares(small, monkeypatch) -> None:
-    monkeypatch.chdir(small)
-    team, anna, data, counted = period_batch(NAME, period="2026-W20").jobs
+def test_every_job_gets_only_what_its_notebook_declares(week) -> None:
+    team, anna, data, counted = week.jobs
     common = {"funnel": NAME, "as_of": "2026-05-17"}
     assert team.parameters == {**common, "week": "2026-W20"}
     assert anna.parameters == {**common, "week": "2026-W20", "manager": "Anna"}
     assert data.parameters == counted.parameters == common
 
 
-def test_the_head_of_a_page_leads_to_its_neighbours_and_to_the_latest_pages_of_other_kinds(small, monkeypatch) -> None:
-    monkeypatch.chdir(small)
-    team, anna, *_ = period_batch(NAME, period="2026-W20").jobs
+def test_the_head_of_a_page_leads_to_its_neighbours_and_to_the_latest_pages_of_other_kinds(week) -> None:
+    team, anna, *_ = week.jobs
     assert [link.page for link in team.links] == [
         *("../2026-W19/team.html", "../2026-W21/team.html"),
         *("../2026-04/closed-loop.html", "../2026-04/refusals.html", "../2026-Q1/roi.html"),
@@ -295,9 +301,9 @@ def test_only_what_is_named_is_made() -> None:
     assert whole[anna.target] == anna.fingerprint, "the same page as in a whole run"
 
 
-def test_another_language_is_a_parameter_and_another_page(small, monkeypatch) -> None:
+def test_another_language_is_a_parameter_and_another_page(small, week, monkeypatch) -> None:
     monkeypatch.chdir(small)
-    own, russian = (period_batch(NAME, period="2026-W20", language=language) for language in ("", "ru"))
+    own, russian = week, period_batch(NAME, period="2026-W20", language="ru")
     assert {job.parameters["language"] for job in russian.jobs} == {job.language for job in russian.jobs} == {"ru"}
     assert not any("language" in job.parameters for job in own.jobs)
     assert not {job.fingerprint for job in own.jobs} & {job.fingerprint for job in russian.jobs}

@@ -46,20 +46,21 @@ def test_an_open_lead_counts_once_at_the_furthest_stage_it_reached(duckdb):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("as_of", [date(2026, 1, 20), date(2026, 4, 1)])
-def test_open_leads_equal_a_loop_over_random_histories(con, seed, as_of):
+def test_open_leads_equal_a_loop_over_random_histories(con, seed):
     frame = random_entries(seed, STAGES)
-    expected = Counter()
-    for episode in episodes_of(frame, STAGES):
-        for stage in STAGES[:-1]:
-            stay = episode.stay(stage, STAGES)
-            if stay is None or stay[0] > as_of:
-                continue
-            gone = stay[3] in ("advanced", *ENDS) and stay[2] <= as_of
-            expected[stay[1], stage, (as_of - stay[0]).days] += not gone
-    found = open_leads(journeys(table(con, frame), RANDOM).cache(), RANDOM, as_of, by="manager")
-    assert {row[:3]: row[3] for row in rows_of(found)} == {key: many for key, many in expected.items() if many}
-    assert found["open"].sum() > 0
+    paths = journeys(table(con, frame), RANDOM).cache()
+    for as_of in (date(2026, 1, 20), date(2026, 4, 1)):
+        expected = Counter()
+        for episode in episodes_of(frame, STAGES):
+            for stage in STAGES[:-1]:
+                stay = episode.stay(stage, STAGES)
+                if stay is None or stay[0] > as_of:
+                    continue
+                gone = stay[3] in ("advanced", *ENDS) and stay[2] <= as_of
+                expected[stay[1], stage, (as_of - stay[0]).days] += not gone
+        found = open_leads(paths, RANDOM, as_of, by="manager")
+        assert {row[:3]: row[3] for row in rows_of(found)} == {key: many for key, many in expected.items() if many}
+        assert found["open"].sum() > 0
 
 
 def test_the_call_that_leads_to_a_meeting_is_work_of_the_stage_before_it(duckdb):
