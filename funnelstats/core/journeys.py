@@ -16,9 +16,6 @@ from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 
-# Merging the selects of a query into fewer takes ibis 12 as long as all else of writing it; engines merge them anyway.
-ibis.options.sql.fuse_selects = False
-
 EPISODE = ["lead_id", "episode"]
 TAKEN_WITHIN = 7
 """Days in which a lead that came to a queue, or to nobody, is taken by the person whose it was to move."""
