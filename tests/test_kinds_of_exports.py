@@ -743,6 +743,19 @@ def test_a_refund_is_subtracted_whether_or_not_it_has_a_minus(sign):
     assert made(folder) == {**COUNTED, "payments": 2000.0 - 150.0}
 
 
+def test_the_currency_of_the_deals_counts_before_that_of_the_costs():
+    rows = [(*row[:2], row[3], row[4], "€ 100") for row in wide()]
+    costs = [(f"2026-01-{day:02}", "web", 10) for day in range(1, 29)]
+    made(
+        put(
+            deals_csv=csv(rows, "id", "created", "closed", "status", "amount"),
+            costs_csv=csv(costs, "date", "channel", "cost (USD)"),
+        )
+    )
+    assert read_funnel("made").currency == "EUR"
+    assert "mixed_currencies" in [fact["fact"] for fact in read_quality("made").facts]
+
+
 @pytest.mark.parametrize("header", ["amount_cents", "Value (minor units)", "amountInCents", "Сумма в копейках"])
 def test_an_amount_in_cents_by_its_header_is_a_hundredth(header):
     rows = [
