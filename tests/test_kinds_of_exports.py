@@ -766,6 +766,16 @@ def test_a_refund_is_subtracted_whether_or_not_it_has_a_minus(sign):
     assert made(folder) == {**COUNTED, "payments": 2000.0 - 150.0}
 
 
+def test_an_invoice_without_a_day_of_its_payment_is_not_paid_yet():
+    won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]
+    rows = [(f"R{place}", lead, at, at if place % 3 else "", 100) for place, (lead, at) in enumerate(won)]
+    folder = put(
+        history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"),
+        invoices_csv=csv(rows, "invoice", "deal id", "issued", "paid on", "amount"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 1300.0}
+
+
 def test_the_currency_of_the_deals_counts_before_that_of_the_costs():
     rows = [(*row[:2], row[3], row[4], "€ 100") for row in wide()]
     costs = [(f"2026-01-{day:02}", "web", 10) for day in range(1, 29)]

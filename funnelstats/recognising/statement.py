@@ -217,6 +217,9 @@ def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
+        elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
+            # An invoice is dated otherwise too.
+            stated["without"][name] = [""] if field.filled < len(table.sheet.cells) else []
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 
