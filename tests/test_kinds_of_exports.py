@@ -273,6 +273,25 @@ def test_what_comes_after_the_win_takes_neither_it_nor_its_money_away():
     assert made(folder) == {**COUNTED, "payments": 2000.0}
 
 
+@pytest.mark.parametrize("header", ["Zeichen", "Aktenz."])
+def test_numbers_that_another_table_has_under_the_same_header_are_ids(header):
+    number = {lead: 7000 + place for place, (lead, _at) in enumerate(NEW)}
+    log = csv([(number[lead], stage, at) for lead, stage, at, *_ in history()], header, "stage", "changed at")
+    deals = csv([(number[lead], at, "open") for lead, at in NEW], header, "created", "status")
+    assert made(put(log_csv=log, deals_csv=deals)) == COUNTED
+
+
+def test_a_stage_called_a_win_before_the_last_one_brings_no_money_yet():
+    log = [(lead, {"met": "signed", "won": "paid"}.get(stage, stage), at) for lead, stage, at, *_ in history()]
+    stands = {lead: (stage, at) for lead, stage, at in log}
+    deals = [(lead, at, *stands[lead], 100) for lead, at in NEW]
+    folder = put(
+        log_csv=csv(log, "deal", "stage", "changed at"),
+        deals_csv=csv(deals, "deal", "created", "stage", "closed", "amount"),
+    )
+    assert made(folder)["payments"] == 2000.0
+
+
 def test_a_pause_is_neither_a_stage_nor_an_end():
     log = [(lead, stage, at) for lead, stage, at, *_ in history()]
     pauses = [(lead, "On hold", at + timedelta(hours=1)) for lead, stage, at in log if stage == "met"]
@@ -684,7 +703,11 @@ def test_deals_with_a_row_for_each_product_are_one_lead_each_and_bring_their_sum
     assert told in init([folder], "again", default).statement.notes
 
 
-DONE = {"state": ("Status", ["completed", "planned", "cancelled"]), "flag": ("Done", ["yes", "no", "no"])}
+DONE = {
+    "kind": ("Activity", ["Call", "Note", "Stage changed"]),
+    "state": ("Status", ["completed", "planned", "cancelled"]),
+    "flag": ("Done", ["yes", "no", "no"]),
+}
 
 
 @pytest.mark.parametrize(("header", "states"), DONE.values(), ids=DONE)
@@ -741,6 +764,29 @@ def test_a_refund_is_subtracted_whether_or_not_it_has_a_minus(sign):
         payments_csv=csv(rows, "deal id", "payment date", "amount", "type"),
     )
     assert made(folder) == {**COUNTED, "payments": 2000.0 - 150.0}
+
+
+def test_an_invoice_without_a_day_of_its_payment_is_not_paid_yet():
+    won = [(lead, at) for lead, stage, at, *_ in history() if stage == "won"]
+    rows = [(f"R{place}", lead, at, at if place % 3 else "", 100) for place, (lead, at) in enumerate(won)]
+    folder = put(
+        history_csv=csv([row[:3] for row in history()], "deal id", "stage", "changed at"),
+        invoices_csv=csv(rows, "invoice", "deal id", "issued", "paid on", "amount"),
+    )
+    assert made(folder) == {**COUNTED, "payments": 1300.0}
+
+
+def test_the_currency_of_the_deals_counts_before_that_of_the_costs():
+    rows = [(*row[:2], row[3], row[4], "€ 100") for row in wide()]
+    costs = [(f"2026-01-{day:02}", "web", 10) for day in range(1, 29)]
+    made(
+        put(
+            deals_csv=csv(rows, "id", "created", "closed", "status", "amount"),
+            costs_csv=csv(costs, "date", "channel", "cost (USD)"),
+        )
+    )
+    assert read_funnel("made").currency == "EUR"
+    assert "mixed_currencies" in [fact["fact"] for fact in read_quality("made").facts]
 
 
 @pytest.mark.parametrize("header", ["amount_cents", "Value (minor units)", "amountInCents", "Сумма в копейках"])

@@ -447,6 +447,14 @@ def test_amounts_all_of_another_currency_than_stated_are_told():
     assert "mixed_currencies" not in told(moves(), toml.replace('"EUR"', '"CAD"'), paid=paid)
 
 
+def test_amounts_whose_header_names_another_currency_are_told():
+    toml, paid = money([5], [6])
+    for header, count in {"sum USD": 2, "sum ($)": 2, "sum (EUR)": 0, "sum EUR, not USD": 0}.items():
+        stated = toml.replace('currency_signs = ["€", "$"]\n', "").replace('"sum"', f'"{header}"')
+        found = told(moves(), stated, paid=paid.replace(",sum", f',"{header}"'))
+        assert found.get("mixed_currencies", {"count": 0})["count"] == count
+
+
 def test_a_column_that_names_the_currency_is_looked_at_unless_it_is_stated():
     toml, paid = money(["5", "EUR"], ["6", "USD"], column=",Currency")
     found = told(moves(), toml, paid=paid)["mixed_currencies"]

@@ -17,7 +17,7 @@ from funnelstats.importing.facts import Fact
 from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.packed import unpacked
-from funnelstats.importing.sql import Connection, cases, text
+from funnelstats.importing.sql import Connection, cases, single, text
 from funnelstats.importing.workbooks import opened_workbook
 
 SIGNS = {
@@ -43,6 +43,7 @@ SIGNS = {
 }
 """Currencies and what marks them, in small letters without full stops; a mark may be that of several."""
 COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
+IN_HEADER = re.compile(r"\b[A-Z]{3}\b|[$€£¥₽₴₸₹₺₪]")
 FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴₸₹₺₪])")
 
 
@@ -87,6 +88,10 @@ def currency_facts(
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
         mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
         yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
+    elif "currency" not in source.constants:
+        header = [word for word in IN_HEADER.findall(column) if word in SIGNS or not word.isalpha()]
+        rows = single(con, f"SELECT count(*) FROM {cells}") if len(header) == 1 else 0
+        yield from _mixed(Counter(dict.fromkeys(header, rows)), funnel, table, column, "")
     formats: Counter[str] = Counter()
     for file in files:
         if file.is_workbook:

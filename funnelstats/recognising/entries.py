@@ -193,15 +193,16 @@ def contradictions_of(export: Export, stages: Stages) -> list[str]:
 
 
 def _won_by_history(export: Export, stages: Stages) -> Table:
-    """The deals, won also at what those are called by now that their history has won: what comes after the win."""
+    """The deals, won where their history has won them: at what comes after the win too, and at nothing before it."""
     deals, cells = export.deals, export.deals.sheet.cells
     if {*deals.ends.get("won", {})} != {deals.status}:
         return deals
     came = pd.concat([_changes(table) for table in export.histories])
     won = came["lead"][came["stage"].map(lambda name: stages.meant.get(name, name)) == stages.order[-1]]
     shares = cells[deals.header("lead_id")].isin(won).groupby(cells[deals.status]).mean()
-    names = [*deals.ends["won"][deals.status], *shares.index[shares >= STAY]]
-    return deals._replace(ends={**deals.ends, "won": {deals.status: [*dict.fromkeys(names)]}})
+    called = shares.index.isin(deals.ends["won"][deals.status])
+    names = [*shares.index[(shares >= STAY) | (called & (shares >= 0.5))]]
+    return deals._replace(ends={**deals.ends, "won": {deals.status: names}}) if names else deals
 
 
 def _stage_cells(table: Table) -> pd.DataFrame:

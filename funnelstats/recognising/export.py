@@ -46,7 +46,7 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [_with_ends(_with_lead_id(table)) for table in map(table_of, sheets)]
+    tables = [_with_ends(_with_lead_id(table, sheets)) for table in map(table_of, sheets)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
@@ -144,14 +144,17 @@ def _ids(table: Table, header: str) -> set[str]:
     return {*table.sheet.cells[header].dropna()}
 
 
-def _with_lead_id(table: Table) -> Table:
+def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
     """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
     if table.what != "deals":
         return table
     field = table.field("lead_id")
     if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known or table.of_lines):
         return table
-    single = [name for name, other in table.sheet.fields.items() if other.stands_once and other.kind == "id"]
+    # Numbers are ids where they come again in another table, under the same header.
+    again = {name for sheet in sheets for name, other in sheet.fields.items() if not other.stands_once}
+    ids = [name for name in table.sheet.fields if name in again and _may_be_id(table, name)]
+    single = [name for name, own in table.sheet.fields.items() if own.stands_once and (own.kind == "id" or name in ids)]
     if single:
         return _with(table, "lead_id", single[0])
     if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.files) > 1:
@@ -205,7 +208,7 @@ def _of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table
     for source in (leads, *deals):
         lead_id = source.header("lead_id")
         for name, field in source.sheet.fields.items():
-            known = _ids(source, name) if field.stands_once and name != lead_id else set()
+            known = _ids(source, name) if field.stands_once and name != lead_id != ROW_NUMBER else set()
             if len(known) > FEW_NAMES and len(known & made) >= OVERLAP * len(known):
                 header = f"lead.{lead_id}"
                 ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]

@@ -217,6 +217,9 @@ def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
+        elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
+            # An invoice is dated otherwise too.
+            stated["without"][name] = [""] if field.filled < len(table.sheet.cells) else []
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 
@@ -306,17 +309,16 @@ def _currency(sources: Sources) -> str:
             most = str(table.sheet.cells[currency.name].mode().iloc[0])
             if re.fullmatch("[A-Z]{3}", most):
                 return most
-    amounts = [field for table in tables if (field := table.field("amount"))]
-    said = {*plain(" ".join(field.name for field in amounts)).split()}
-    said |= {
-        *chain(*(re.findall(r'"([^"]+)"', line) for field in amounts for line in field.reading if "signs" in line))
-    }
-    for code, signs in SIGNS.items():
-        if code.casefold() in said:
-            return code
-        if said & {*signs.split()}:
-            sources.guessed.add("currency")
-            return code
+    # What the deals say counts before what their costs do.
+    for field in [field for table in tables if (field := table.field("amount"))]:
+        said = {*plain(field.name).split()}
+        said |= {*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))}
+        for code, signs in SIGNS.items():
+            if code.casefold() in said:
+                return code
+            if said & {*signs.split()}:
+                sources.guessed.add("currency")
+                return code
     default = "RUB" if _language(export) == "ru" else "EUR"
     return sources.choose("currency", "Currency of the amounts, three letters", [], default)
 
