@@ -121,7 +121,7 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
         sentences.append(_("A snapshot, one row for each lead: steps back, stages entered twice, earlier owners."))
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     if "lead_id" not in refusals:
-        sentences.append(_("No refusals: leads that did not buy are still open here, or missing, so reasons cannot be told."))
+        sentences.append(_("No refusals: leads that did not buy are still open here, or missing, and give no reason."))
     elif "reason" not in refusals:
         sentences.append(_("No reasons of refusal: why leads say no."))
     return [*sentences, *funnel.notes]
