@@ -1,5 +1,6 @@
 """What became of every hand-over: on a few leads, then against a plain loop over random histories."""
 
+import gc
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 from functools import cache
@@ -189,6 +190,13 @@ def test_an_export_without_channel_campaign_and_amount_has_them_missing(con):
     frame = state_counts(handed_over(paths, people, FUNNEL, AS_OF, MARCH), ["channel", "campaign"])
     assert frame[["channel", "campaign", "leads", "without_amount"]].to_numpy().tolist() == [[MISSING, MISSING, 1, 1]]
     assert frame["amount"].isna().all()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _dropped_before_the_server_ends():
+    yield
+    random_project.cache_clear()
+    gc.collect()
 
 
 @cache
