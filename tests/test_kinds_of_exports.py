@@ -21,7 +21,7 @@ from funnelstats.importing.prepare import prepare
 from funnelstats.page.rules import missing_parts
 from funnelstats.recognising.init import init
 from funnelstats.recognising.sheets import field_of, formats_of
-from funnelstats.recognising.stages import stages_of
+from funnelstats.recognising.stages import groups_of_stages, stages_of
 
 BEFORE = {"met": "new", "won": "met"}
 NEW = [(lead, at) for lead, stage, at, *_ in history() if stage == "new"]
@@ -812,3 +812,10 @@ def test_a_history_whose_stages_are_all_blank_is_not_used():
     )
     assert made(folder)["stages"] == [40, 19]
     assert "log.csv: not used" in init([folder], "again", default).told
+
+
+def test_a_history_of_ends_alone_has_no_pipelines():
+    ended = pd.DataFrame(
+        {"lead": ["a", "b"], "stage": ["Lost", "Won"], "at": pd.to_datetime(["2026-01-05"] * 2, utc=True)}
+    )
+    assert groups_of_stages(ended) == []

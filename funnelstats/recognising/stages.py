@@ -119,6 +119,8 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
     """
     named = entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"])))
     came = _first_times(_but_ends(named)).notna().astype(int)
+    if came.empty:
+        return []
     shared = came.T @ came
     _number, group = connected_components(shared.to_numpy())
     names = [[name for name, own in zip(came.columns, group, strict=True) if own == one] for one in np.unique(group)]
