@@ -308,7 +308,7 @@ def _text(cell: str, source: Source, column: str) -> str:
     if column in source.constants:
         return quoted(cell)
     cell = quoted(cell)
-    blank = ["", *(word.strip(BLANKS) for word in stated_for(source.missing, column))]
+    blank = ["", *_stripped(stated_for(source.missing, column))]
     values = _bare(source.values.get(column, {}))
     for_blank = values.pop("", None)
     if column == "stage":  # whose values are stages, which ``_stage`` tells

@@ -258,10 +258,10 @@ def repeated_contacts(con: Connection, tables: Columns, funnel: Funnel) -> Itera
     if "contacts" in tables:
         same = names(column for column in tables["contacts"] if not column.startswith("_"))
         timed = f"contacts WHERE NOT {at_midnight(funnel.timezone, quoted('at'))}"
-        again = f"SELECT count(*) - 1 AS more FROM {timed} GROUP BY {same}"
-        twice = record(con, f"({again})", {"more": "sum(more)", "all": "sum(more + 1)"})
-        if twice["more"] and twice["more"] >= max(LEAST_AGAIN, TOO_MANY_AGAIN * twice["all"]):
-            yield Fact("contacts_twice", "", int(twice["more"]))
+        found = record(con, timed, {"all": "count(*)", "once": f"count(DISTINCT hash({same}))"})
+        again = found["all"] - found["once"]
+        if again >= max(LEAST_AGAIN, TOO_MANY_AGAIN * found["all"]):
+            yield Fact("contacts_twice", "", again)
 
 
 def spelling_facts(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:

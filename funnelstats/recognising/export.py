@@ -345,8 +345,7 @@ def is_last_change(header: str) -> bool:
 def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
     """What chooses the deals that are won, lost or closed by flags: those closed and not won are lost."""
     flags = [name for name, field in sheet.fields.items() if field.kind == "flag"]
-    kinds = {what: known for what, known in words()["flags"].items() if what != "done"}
-    fits = {what: {name: fit(name, known) for name in flags} for what, known in kinds.items()}
+    fits = {what: {name: fit(name, known) for name in flags} for what, known in words()["flags"].items()}
     best = {
         what: max(of, key=lambda name: of[name]) for what, of in fits.items() if max(of.values(), default=0) >= SAID
     }

@@ -206,13 +206,18 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
     return joins
 
 
+def _few_values(table: Table, field: Field) -> list[str]:
+    """What a column holds, of so few values as a status has; nothing where it has more."""
+    return table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
+
+
 def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
     """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
     stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
     known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
     for name, field in table.sheet.fields.items():
-        values = table.sheet.cells[name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
-        if field.kind == "flag" and fit(name, words()["flags"]["done"]) >= 2:
+        values = _few_values(table, field)
+        if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
             stated["without"][name] = [value for value in values if value.casefold() in NO]
         elif field.kind == "text":
             for key, kind in known.items():
@@ -228,8 +233,8 @@ def _answers(table: Table) -> list[str] | None:
     field = table.field("reached")
     if field is None or field.kind == "flag":
         return []
-    texts = table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
-    meant = {text: "no" if fit(text, words()["undone"]["not_reached"]) else "yes" for text in sorted(texts)}
+    texts = sorted(_few_values(table, field))
+    meant = {text: "no" if fit(text, words()["undone"]["not_reached"]) else "yes" for text in texts}
     return [f"values.reached = {toml_value(meant)}   # guessed"] if "no" in meant.values() else None
 
 
