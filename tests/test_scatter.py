@@ -324,7 +324,10 @@ def test_a_step_without_leads_has_a_row_without_a_rate_and_takes_nothing_from_th
 def test_where_all_or_none_convert_the_leads_stand_for_themselves(part) -> None:
     found = rates_over_weeks(complete([20] * 5, [20 * part] * 5), ONE).iloc[0]
     assert (found["rate"], found["n_eff"], found["dispersion"]) == (part, 100, 1)
-    assert not np.isnan(found[["ci_lower", "ci_upper"]].astype(float)).any()
+    # four times two neighbouring weeks were alike
+    assert found["df"] == pytest.approx(8 / 3)
+    z2 = stats.t.ppf(0.975, 8 / 3) ** 2
+    assert found["ci_upper"] - found["ci_lower"] == pytest.approx(z2 / (100 + z2))
     # beside a step that scatters, its correlation counts too
     other = pd.concat([complete([20] * 5, [20 * part] * 5), complete([100] * 5, [50, 70, 50, 70, 50], stage="met")])
     assert rates_over_weeks(other, TWO).set_index("from_stage").loc["lead", "dispersion"] > 1

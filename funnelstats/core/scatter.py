@@ -148,13 +148,14 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     spread = ordered["rate"] * (1 - ordered["rate"])
     alone = 1 / leads + 1 / before
     weight = (leads * before / (leads + before)) ** 2
+    telling = before.notna() & (spread > 0)
     beyond = weight * (group["deviation"].diff() ** 2 - spread * alone)
     terms = pd.DataFrame(
         {
             **{name: ordered[name] for name in STEP},
             "beyond": beyond,
             "possible": weight * spread * (2 - alone),
-            "differences": (spread > 0) & before.notna(),
+            "differences": telling if telling.any() else before.notna(),
             "pairs": leads**2,
         }
     )
@@ -167,7 +168,7 @@ def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     worth = 1 / (OWN_PART**2 + (1 - OWN_PART**2) / max(many, 1))
     return sums[[*STEP, "pairs"]].assign(
         correlation=np.nan_to_num(np.clip(OWN_PART * own + (1 - OWN_PART) * all_steps, 0, 1)),
-        # where nothing tells how the weeks scatter, one week say, next to nothing is known: one degree
+        # weeks that are all 0 % or all 100 % are alike as well; where there is one week, next to nothing is known
         df=np.fmax(KNOWN_PART * worth * share(sums["differences"].sum(), many), 1.0),
     )
 
