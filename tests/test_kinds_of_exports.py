@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -124,6 +124,34 @@ def test_ids_of_no_known_name_are_told_by_their_rows():
     rows = sorted(history(), key=lambda row: row[2])
     named = [(f"Z-{lead[1:]}", *row) for lead, *row in rows]
     assert made(put(log_csv=csv(named, "Zaznam", "Status", "Date", "Owner", "Reason"))) == COUNTED
+
+
+@pytest.mark.parametrize(
+    ("lead", "moment", "event"),
+    [
+        ("user_id", lambda at: f"{at:%Y-%m-%d %H:%M:%S}", "event_type"),
+        ("user_pseudo_id", lambda at: int(at.replace(tzinfo=UTC).timestamp() * 1_000_000), "event_name"),
+        ("anonymousId", lambda at: f"{at:%Y-%m-%dT%H:%M:%S.000Z}", "event"),
+    ],
+)
+def test_a_log_of_what_visitors_did_is_a_history_of_theirs(lead, moment, event):
+    """The number of an event is no stage, that of a product no lead, a visitor no manager."""
+    named = {"new": "page_view", "met": "add_payment_info", "won": "purchase", "lost": "cancelled"}
+    rows = [
+        (number, who, named[stage], moment(at), f"p{number % 7}", 20 if stage == "won" else "")
+        for number, (who, stage, at, *_) in enumerate(history())
+    ]
+    log = csv(rows, "event_id", lead, event, "event_timestamp", "product_id", "amount")
+    assert made(put(log_csv=log)) == {**COUNTED, "payments": 400.0}
+    assert read_funnel("made").stages == ("page_view", "add_payment_info", "purchase")
+    assert "manager" not in read_funnel("made").entries[0].columns
+
+
+@pytest.mark.parametrize("header", ["TotalVisits", "Annual Revenue", "Total time spent", "Budget hours"])
+def test_how_often_or_how_long_is_no_money_of_a_deal(header):
+    rows = [(*row[:2], row[3], row[4], 100) for row in wide()]
+    assert "payments" not in made(put(deals_csv=csv(rows, "id", "created", "closed", "status", header)))
+    assert "amount" not in read_funnel("made").leads[0].columns
 
 
 # JSON

@@ -645,7 +645,7 @@ CASES = {
     "salesforce report": Case("salesforce", {"report1770.csv": quoted(opportunity_report())}, ends("Closed Won")),
     "salesforce history report": Case(
         "salesforce", {"report1771.csv": plain(moves(SALESFORCE, stage_report), encoding="latin-1")},
-        entries(SALESFORCE), won_amount=0),
+        entries(SALESFORCE)),
     "salesforce field history report": Case(
         "salesforce", {"report1770.csv": quoted(opportunity_report()),
                        "report1772.csv": quoted(moves(SALESFORCE, field_report))},

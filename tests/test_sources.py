@@ -135,9 +135,10 @@ def test_a_format_with_an_offset_names_an_instant():
     [
         ("epoch_s", ["1767616215", "1767616215.5", "1767616215000", "0", "x"], ["15", "15.500000"]),
         ("epoch_ms", ["1767616215000", "1767616215123", "1767616215", "0", ""], ["15", "15.123000", None]),
+        ("epoch_us", ["1767616215000000", "1767616215123456", "1767616215123", "0"], ["15", "15.123456"]),
     ],
 )
-def test_seconds_and_milliseconds_since_1970_are_instants_and_not_taken_for_one_another(fmt, texts, instants):
+def test_seconds_milli_and_microseconds_since_1970_are_instants_and_not_taken_for_one_another(fmt, texts, instants):
     at, _, aside = created(texts, f'date_format = "{fmt}"\ntimezone = "Asia/Tokyo"', share=1)
     assert at == [end and f"2026-01-05 12:30:{end}" for end in instants]
     assert aside == [text for text in texts if text][2:]

@@ -15,9 +15,9 @@ from babel.dates import get_month_names
 from funnelstats.config.errors import FunnelError
 
 EXCEL, EXCEL_1904 = "excel", "excel_1904"
-EPOCHS = ("epoch_s", "epoch_ms", "epoch_s_day", "epoch_ms_day", EXCEL, EXCEL_1904)
-"""In place of a date format: seconds or milliseconds since 1970 in UTC, or the days that they begin at midnight UTC;
-days since 1900, or 1904, as a spreadsheet counts them, with their hours as a fraction."""
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_s_day", "epoch_ms_day", EXCEL, EXCEL_1904)
+"""In place of a date format: seconds, milli- or microseconds since 1970 in UTC, or the days that they begin at midnight
+UTC; days since 1900, or 1904, as a spreadsheet counts them, with their hours as a fraction."""
 
 EXTRA_MONTHS = {
     1: "jän jänner", 2: "фев fév fev feber", 3: "mrz", 5: "maj", 6: "jui", 7: "juill", 8: "aou",

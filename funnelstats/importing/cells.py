@@ -180,10 +180,11 @@ WHOLE_DAY = r"^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?)?$"
 FIRST_YEAR = 1000
 """A year before it is a short year under the wrong format, or a CRM's way to write no date: 01.01.0001."""
 
-EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$", EXCEL: r"^[1-9]\d{4}([.,]\d+)?$"}
+EPOCH_DIGITS = {"epoch_s": r"^\d{9,10}(\.\d+)?$", "epoch_ms": r"^\d{12,13}$", "epoch_us": r"^\d{15,16}$",
+                EXCEL: r"^[1-9]\d{4}([.,]\d+)?$"}  # fmt: skip
 """From 1973 to 2286, from 1927 to 2173 in a spreadsheet, so that none is taken for the other, and 0 is no date."""
 
-MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
+MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 DAYS_TO_1970 = {EXCEL: 25_569, EXCEL_1904: 24_107}
 """The number that a spreadsheet gives the first day of 1970."""
 

@@ -51,13 +51,18 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
     return found, ""
 
 
-def id_by_rows(sheet: Sheet, stage: str, time: str) -> str:
-    """The column of a history's ids that nothing calls so: they come to a stage once, and begin at the same one."""
+def id_by_rows(sheet: Sheet, stage: str, time: str, named: str = "") -> str:
+    """The column of a history's ids that nothing calls so: they come to a stage once, and begin at the same one.
+
+    The one that is ``named`` somehow like an id goes before the others, if its rows do not speak against it.
+    """
     cells = sheet.cells.sort_values(time) if sheet.fields[time].formats == (("",),) else sheet.cells
     found = ""
     for name, field in sheet.fields.items():
         repeated = REPEATED * field.distinct <= field.filled == len(cells) and field.kind in ("id", "number", "text")
         if name != stage and repeated and not cells.duplicated([name, stage]).mean() > 1 - ONCE:
+            if name == named:
+                return name
             firsts = cells.drop_duplicates(name)[stage].value_counts(normalize=True)
             if firsts.iloc[0] >= 1 - CHANGING and field.distinct > (
                 sheet.fields[found].distinct if found else MANY_IDS

@@ -390,7 +390,7 @@ def times(cells: pd.Series, field: Field) -> pd.Series:
         days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
         return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
     if formats[0].startswith("epoch"):
-        unit: Any = "ms" if "ms" in formats[0] else "s"
+        unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
         return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
     read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
     plain = cells if formats == ("",) else cells.map(plain_date, na_action="ignore")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
-from funnelstats.recognising.changes import id_by_rows, is_new_value, roles_of_changes
+from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -114,9 +114,12 @@ def table_of(sheet: Sheet) -> Table:
     roles = _known_roles(sheet, preset.get("columns", {}))
     taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}
     roles = {**_guessed_roles(sheet, taken), **roles}
-    if not preset and "lead_id" not in roles and {"stage", "time"} <= {*roles}:
-        lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header)
-        roles = {role: guess for role, guess in roles.items() if guess.header != lead_id}
+    if not preset and "stage" not in roles and "changed_field" in roles:
+        roles["stage"] = roles.pop("changed_field")  # as "event type", of a log that says no more
+    named = roles["lead_id"].header if "lead_id" in roles else ""
+    if not preset and role_fit(named, "lead_id") < 2 and {"stage", "time"} <= {*roles}:
+        lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header, named)
+        roles = {role: guess for role, guess in roles.items() if not lead_id or guess.header not in (lead_id, named)}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
     if not what and "amount" in roles and not sheet.dates:
@@ -134,6 +137,10 @@ def table_of(sheet: Sheet) -> Table:
     elif what == "history" and not preset:
         headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
+    if "lead_id" in roles and "manager" in roles and not roles["manager"].known:
+        leads = sheet.cells.groupby(roles["manager"].header)[roles["lead_id"].header].nunique()
+        if len(leads) > MANY_IDS and leads.mean() < MANY:
+            del roles["manager"]  # a user who is the lead
     if what == "history" and not lacks and not {"lead_id", "stage"} <= {*roles}:
         lacks = "the column of leads or that of stages is blank"
     return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
@@ -182,9 +189,9 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             for role, known in words()["roles"].items()
             if name not in taken
             and field.kind in KINDS.get(role, TEXTS)
-            and (role != "stage" or is_new_value(name))
+            and (role != "stage" or (is_new_value(name) and not (field.stands_once and field.distinct > MANY_IDS)))
             and (role != "lead_id" or field.distinct > 1 or len(sheet.cells) == 1)
-            and not (role == "amount" and name.endswith((".total", ".count", ".size")))  # of a list in JSON
+            and not (role == "amount" and (is_count(name) or name.endswith((".total", ".count", ".size"))))  # of a list
         ),
         reverse=True,
     )
@@ -194,6 +201,11 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             roles[role] = Guess(name, known=False)
             taken = taken | {name}
     return roles
+
+
+def is_count(name: str) -> bool:
+    """Whether what a header names is no money: how often, how long, or what a company earns in a year."""
+    return role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
 
 
 def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:

@@ -113,6 +113,8 @@ def _add_leads(sources: Sources) -> list[str]:
     """Add the leads; the lines about them at the head of the statement."""
     table = sources.export.deals
     changing = _changing(table)
+    if table.what == "history":  # what is said where a lead ends is not known of it before
+        changing |= {name for name in [table.headers.get("amount")] if name and table.sheet.cells[name].isna().any()}
     columns = {"lead_id": table.header("lead_id")}
     columns |= {
         LEADS[role]: table.header(role) for role in LEADS if role in table.roles and table.header(role) not in changing
@@ -280,12 +282,14 @@ def _add_payments(sources: Sources) -> None:
         return
     for deals in [sources.export.deals, *sources.export.details]:
         won = deals.ends.get("won")
-        at = next((deals.header(role) for role in ("paid", "won", "closed") if role in deals.roles), "")
+        dated = ("paid", "won", "closed", *(["time"] if deals.what == "history" else []))
+        at = next((deals.header(role) for role in dated if role in deals.roles), "")
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
             sources.guessed.add("payments")
-            # What is the same in all lines of a lead is the sum of them.
-            once = ['repeats = "last"'] if deals.of_lines and columns["amount"] not in _changing(deals) else []
+            # What is the same in all rows of a lead is its sum, and not that of each.
+            several = deals.of_lines or deals.what == "history"
+            once = ['repeats = "last"'] if several and columns["amount"] not in _changing(deals) else []
             sources.add(
                 "payments",
                 "guessed: the value of a won deal is the money it brought",
