@@ -847,3 +847,41 @@ def test_a_history_of_ends_alone_has_no_pipelines():
         {"lead": ["a", "b"], "stage": ["Lost", "Won"], "at": pd.to_datetime(["2026-01-05"] * 2, utc=True)}
     )
     assert groups_of_stages(ended) == []
+
+
+def test_deals_that_a_flag_says_are_not_won_are_lost_on_the_day_of_their_end():
+    rows = [(*row[:2], row[3] if row[4] != "Open" else "", "Yes" if row[4] == "Won" else "No") for row in wide()]
+    found = made(put(deals_csv=csv(rows, "id", "created", "closed date", "won")))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
+def test_a_flag_of_wins_beside_the_day_of_creation_dates_none():
+    rows = [(*row[:2], int(row[4] == "Won")) for row in wide()]
+    assert made(put(deals_csv=csv(rows, "id", "date", "won")))["stages"] == [40, 20]
+
+
+def test_the_day_of_the_last_change_of_stage_is_no_stage():
+    rows = [(*row[:2], row[4], row[3] or row[2] or row[1]) for row in wide()]
+    found = made(put(deals_csv=csv(rows, "id", "opened", "stage", "Stage Change Date")))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+    assert read_funnel("made").stages == ("created", "Won")
+
+
+def test_money_of_deals_whose_last_stage_no_word_calls_a_win_comes_on_the_day_of_that_stage():
+    rows = [(*row[:3], row[3] if row[4] == "Won" else "", row[3] if row[4] == "Lost" else "", 100) for row in wide()]
+    found = made(put(deals_csv=csv(rows, "ref", "lead in", "first call", "contract", "lost on", "value £")))
+    assert (found["stages"], found["lost"], found["payments"]) == ([40, 30, 20], 10, 2000)
+    assert read_funnel("made").currency == "GBP"
+
+
+def test_stages_are_called_as_another_table_names_their_numbers():
+    numbers = {"new": 10, "met": 20, "won": 30, "lost": 90}
+    names = zip(numbers.values(), ("New", "Met", "Won", "Lost"), (1, 2, 3, 4), strict=True)
+    rows = [(lead, numbers[stage], at) for lead, stage, at, *_ in history()]
+    folder = put(
+        stages_csv=csv(names, "stage_id", "stage_name", "sort_order"),
+        log_csv=csv(rows, "deal_id", "stage_id", "changed_at"),
+    )
+    assert made(folder) == COUNTED
+    assert read_funnel("made").stages == ("New", "Met", "Won")
+    assert "not used" not in "".join(init([folder], "again", default).told)

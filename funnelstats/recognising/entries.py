@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -18,14 +17,13 @@ from funnelstats.recognising.export import (
     OF_ENDED,
     Export,
     has_date,
-    joined,
     not_dates,
     stage_dates,
-    times,
 )
+from funnelstats.recognising.joins import joined
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by
-from funnelstats.recognising.sources import Sources, owner
+from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by, times
+from funnelstats.recognising.sources import Dated, Sources, owner
 from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -39,18 +37,6 @@ SAME_NAMES = 0.9
 """Share of deals whose stage is called as in the history; of fewer nothing can be compared."""
 MOST_LISTED = 10
 """Names that are no stages and are listed; more are left out together."""
-
-
-class Dated(NamedTuple):
-    """A column of dates that are each an entry into one stage, of the rows where other columns hold these values.
-
-    Of an end that no column dates the header is "".
-    """
-
-    stage: str
-    table: Table
-    header: str
-    only: dict[str, list[str]]
 
 
 def entries_of(sources: Sources) -> Stages:
@@ -306,8 +292,9 @@ def _snapshot(sources: Sources) -> Stages:
     if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
+    sources.dated = [*found, *created]
     if not stages.won:
-        _check_last(next(dated for dated in [*found, *created] if dated.stage == stages.order[-1]))
+        _check_last(next(dated for dated in sources.dated if dated.stage == stages.order[-1]))
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
@@ -389,6 +376,8 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     by = " and ".join(f"“{name}”" for name in dated.only)
     if not dated.header:
         sources.notes.append(f"{table.sheet.name}: which leads are “{stage}” is told by {by}, and by no date when")
+    # A flag that says of all others that they are not won does not say which of them have ended.
+    flag = stage == "lost" and [*dated.only] == [*table.ends.get("won", {})] and _is_flag(table, dated.only)
     sources.add(
         "entries",
         f"“{dated.stage}” " + (f"as “{dated.header}” dates it" if dated.header else f"by {by}, without a date"),
@@ -396,5 +385,10 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
         columns,
         f"stage = {toml_value(stage)}",
         only=dated.only,
+        guesses={"without": {dated.header: [""]}} if flag else {},
         roles=("manager", "reason"),
     )
+
+
+def _is_flag(table: Table, only: Iterable[str]) -> bool:
+    return all(table.sheet.fields[header].kind == "flag" for header in only)

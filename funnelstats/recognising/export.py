@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, ROW_NUMBER
-from funnelstats.importing.cells import DAYS_TO_1970, plain_date
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.recognising.joins import joined, with_stage_names
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, fields_of, shape_of
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, fields_of, shape_of, times
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -46,7 +46,9 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [_with_ends(_with_lead_id(table, sheets)) for table in map(table_of, sheets)]
+    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in map(table_of, sheets)]
+    names = [join["files"] for table in tables for join in table.joins]
+    tables = [_with_ends(table) for table in tables if [*table.sheet.files] not in names]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
@@ -120,7 +122,7 @@ def not_dates(sheets: Iterable[Sheet]) -> str:
         for sheet in sheets
         for name, field in sheet.fields.items()
         if field.filled
-        and field.kind != "date"
+        and field.kind not in ("date", "flag")
         and (
             role_fit(name, "created", "closed", "time", "won", "lost") >= 2
             or sheet.cells[name].dropna().str.fullmatch(DAY_OF_NO_YEAR).mean() > OVERLAP
@@ -214,7 +216,7 @@ def _of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table
                 ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]
                 cells = table.sheet.cells.assign(**{header: table.sheet.cells[own].map(ids)})
                 join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
-                found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, turned_from=join)
+                found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, joins=[*table.joins, join])
                 return _with(_of_leads(found, header), "lead_id", header)
     return None
 
@@ -247,11 +249,6 @@ def _turned(table: Table, leads: Table) -> Table | None:
 def _created(table: Table) -> pd.Series:
     header = table.header("created")
     return times(table.sheet.cells[header], table.sheet.fields[header])
-
-
-def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
-    """The statement that adds the columns of a table to rows that hold its ids."""
-    return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
 
 
 def _may_be_id(table: Table, name: str) -> bool:
@@ -289,7 +286,18 @@ def _with_ends(table: Table) -> Table:
     worded = {end: {status: names} for end, names in by_words.items() if names}
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}
-    return table._replace(status=status, ends=found, roles=_dates_of_ends(table, closed) if closed else table.roles)
+    roles = _dates_of_ends(table, closed) if closed else table.roles
+    if [*found] == ["won"] and "closed" in roles:
+        found |= _ended_not_won(table.sheet, next(iter(found["won"])), roles["closed"].header)
+    return table._replace(status=status, ends=found, roles=roles)
+
+
+def _ended_not_won(sheet: Sheet, flag: str, closed: str) -> dict[str, dict[str, list[str]]]:
+    """The deals that a flag of wins says are not won, if some of them have a date of their end, and others none."""
+    no = _meaning(sheet.cells[flag], NO) if sheet.fields[flag].kind == "flag" else []
+    others, dated = sheet.cells[flag].isin(no), has_date(sheet, closed)
+    told = dated[~others].mean() >= OF_ENDED and 0 < dated[others].mean() < 1
+    return {"lost": {flag: no}} if told else {}
 
 
 def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:
@@ -380,20 +388,3 @@ def stage_dates(table: Table) -> dict[str, str]:
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             found |= {name: label} if label else {}
     return found
-
-
-def times(cells: pd.Series, field: Field) -> pd.Series:
-    """Texts as instants, NaT where they are none; good enough to tell which came first."""
-    formats = field.formats[0] if field.formats else ("",)
-    cells = cells.mask(cells.isin(field.empty))
-    if formats[0] in DAYS_TO_1970:
-        days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
-        return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
-    if formats[0].startswith("epoch"):
-        unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
-        return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
-    read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
-    plain = cells if formats == ("",) else cells.map(plain_date, na_action="ignore")
-    for fmt in formats:
-        read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
-    return read

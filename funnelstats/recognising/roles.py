@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,8 +63,8 @@ class Table(NamedTuple):
     """Whether deals have several rows, such as one for each product, that say the same of stage and dates."""
     own_id: str = ""
     """The column of its own ids, where its rows are of what leads were turned into, as opportunities."""
-    turned_from: dict[str, Any] | None = None
-    """The join that tells which lead such a row is of, where it does not say so itself."""
+    joins: Sequence[dict[str, Any]] = ()
+    """What other tables say of its rows: which lead they are of, what their stages are called."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 

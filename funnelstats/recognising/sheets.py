@@ -15,7 +15,7 @@ import pandas as pd
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
-from funnelstats.importing.cells import BLANKS, EPOCH_DIGITS, ISO, plain_date
+from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, EPOCH_DIGITS, ISO, plain_date
 from funnelstats.importing.closing import MOST_LINES, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
@@ -372,3 +372,20 @@ def _day(fmt: str) -> str:
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
     return "".join(re.findall("%([dmYybB])", _day(formats[0])))
+
+
+def times(cells: pd.Series, field: Field) -> pd.Series:
+    """Texts as instants, NaT where they are none; good enough to tell which came first."""
+    formats = field.formats[0] if field.formats else ("",)
+    cells = cells.mask(cells.isin(field.empty))
+    if formats[0] in DAYS_TO_1970:
+        days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
+        return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
+    if formats[0].startswith("epoch"):
+        unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
+        return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
+    read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
+    plain = cells if formats == ("",) else cells.map(plain_date, na_action="ignore")
+    for fmt in formats:
+        read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
+    return read

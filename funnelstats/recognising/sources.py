@@ -11,7 +11,8 @@ from funnelstats.config.errors import visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.export import Export, joined
+from funnelstats.recognising.export import Export
+from funnelstats.recognising.joins import joined
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, day_order
 from funnelstats.recognising.words import plain, role_fit
@@ -37,6 +38,18 @@ class Source(NamedTuple):
     lines: list[str]
 
 
+class Dated(NamedTuple):
+    """A column of dates that are each an entry into one stage, of the rows where other columns hold these values.
+
+    Of an end that no column dates the header is "".
+    """
+
+    stage: str
+    table: Table
+    header: str
+    only: dict[str, list[str]]
+
+
 class Sources:
     """The sources of a funnel as they are gathered, what is guessed in them, questions left open, and notes."""
 
@@ -46,6 +59,8 @@ class Sources:
         self.guessed: set[str] = set()
         self.open: list[str] = []
         self.notes: list[str] = []
+        self.dated: list[Dated] = []
+        """The dates of stages and ends, where no history tells them."""
         self.part: dict[str, str] = {}
         """The pipeline whose leads are meant, by its header, where the export has several."""
 
@@ -76,7 +91,7 @@ class Sources:
         if owned and "manager" in found.roles:
             header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
-        joins = [found.turned_from, *joins]
+        joins = [*found.joins, *joins]
         lines = [f"files = {toml_value(list(sheet.files))}"]
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
         guessed = {found.header(role) for role in roles if role in found.roles and not _is_certain(found, role)}

@@ -81,7 +81,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
-    won = came[wins or last].notna().any(axis=1)
+    won = pd.Series(came.index.isin(entries["lead"][entries["stage"].isin(wins or last)]), came.index)
     won_at = pd.to_datetime(all_times[wins or last].min(axis=1), utc=True)
     for name in [name for name, end in meant.items() if end in ENDS and won.any()]:
         ended = all_times[name].dropna()

@@ -18,7 +18,8 @@ from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.mapping import NO
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
-from funnelstats.recognising.export import MOST_STATUSES, Export, flagged, joined
+from funnelstats.recognising.export import MOST_STATUSES, Export, flagged
+from funnelstats.recognising.joins import joined
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name
@@ -56,7 +57,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
         sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
-    _add_payments(sources)
+    _add_payments(sources, stages.order[-1])
     _add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
     currency = _currency(sources)
@@ -260,7 +261,7 @@ def _add_contacts(sources: Sources) -> None:
         )
 
 
-def _add_payments(sources: Sources) -> None:
+def _add_payments(sources: Sources, last: str) -> None:
     for table in sources.export.payments:
         columns = {
             "lead_id": table.header("lead_id"),
@@ -282,8 +283,8 @@ def _add_payments(sources: Sources) -> None:
         return
     for deals in [sources.export.deals, *sources.export.details]:
         won = deals.ends.get("won")
-        dated = ("paid", "won", "closed", *(["time"] if deals.what == "history" else []))
-        at = next((deals.header(role) for role in dated if role in deals.roles), "")
+        days = ("paid", "won", "closed", *(["time"] if deals.what == "history" else []))
+        at = next((deals.header(role) for role in days if role in deals.roles), "")
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
             sources.guessed.add("payments")
@@ -300,6 +301,19 @@ def _add_payments(sources: Sources) -> None:
                 owned=False,
             )
             return
+    for dated in sources.dated:
+        if dated.stage == last and dated.header and "amount" in dated.table.roles:
+            lead_id, amount = (dated.table.header(role) for role in ("lead_id", "amount"))
+            sources.guessed.add("payments")
+            sources.add(
+                "payments",
+                "guessed: the value of a lead at the last stage is the money it brought",
+                dated.table,
+                {"lead_id": lead_id, "paid_at": dated.header, "amount": amount},
+                only=dated.only,
+                guesses={"without": {dated.header: [""]}},
+                owned=False,
+            )
 
 
 def _add_costs(sources: Sources) -> None:
@@ -320,7 +334,7 @@ def _currency(sources: Sources) -> str:
                 return most
     # What the deals say counts before what their costs do.
     for field in [field for table in tables if (field := table.field("amount"))]:
-        said = {*plain(field.name).split()}
+        said = {*plain(field.name).split(), *re.findall(r"[^\w\s]", field.name)}
         said |= {*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))}
         for code, signs in SIGNS.items():
             if code.casefold() in said:
