@@ -881,7 +881,15 @@ def test_stages_are_called_as_another_table_names_their_numbers():
     folder = put(
         stages_csv=csv(names, "stage_id", "stage_name", "sort_order"),
         log_csv=csv(rows, "deal_id", "stage_id", "changed_at"),
+        deals_csv=csv([(lead, at, "1 000.50") for lead, at in NEW], "deal_id", "created", "amount"),
     )
-    assert made(folder) == COUNTED
+    assert made(folder) == {**COUNTED, "payments": 20 * 1000.5}
     assert read_funnel("made").stages == ("New", "Met", "Won")
     assert "not used" not in "".join(init([folder], "again", default).told)
+
+
+def test_an_amount_in_all_rows_of_a_lead_is_paid_once_though_it_was_won_twice():
+    rows = [(lead, stage, at, 100) for lead, stage, at, *_ in history()]
+    lead, _won, at, _amount = next(row for row in rows if row[1] == "won")
+    rows += [(lead, "met", at + timedelta(days=1), 100), (lead, "won", at + timedelta(days=2), 100)]
+    assert made(put(log_csv=csv(rows, "deal id", "stage", "changed at", "amount")))["payments"] == 2000

@@ -215,7 +215,7 @@ def time_of(table: Table) -> str:
     return dates[0]
 
 
-def _deals_of(table: Table, export: Export) -> tuple[Table, str, str]:
+def deals_of(table: Table, export: Export) -> tuple[Table, str, str]:
     """The deals of a history, and the columns by which the two are joined."""
     for deals in export.details:
         both = table.own_id and deals.own_id
@@ -228,7 +228,7 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
     columns |= {"reason": table.header("reason")} if "reason" in table.roles else {}
     # What the history does not say, its deals may: of now.
-    deals, left, right = _deals_of(table, sources.export)
+    deals, left, right = deals_of(table, sources.export)
     lacking: dict[str, str] = {
         name: f"deal.{deals.header(name)}"
         for name in ("manager", "reason")

@@ -107,7 +107,7 @@ class Sources:
                 field = sheet.fields[header]
                 if _has_clock(found, column, header):
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
-                lines += self._reading(sheet, field, column)
+                lines += self.reading(sheet, field, column)
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         lines += [f"join = {toml_value(joins)}"] if joins else []
         lines += [f"only = {toml_value(only)}"] if only else []
@@ -136,7 +136,7 @@ class Sources:
             joins = [*joins, joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")]
         return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
 
-    def _reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
+    def reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
             lines = [line.replace("{column}", column) for line in field.reading]

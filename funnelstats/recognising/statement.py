@@ -14,17 +14,16 @@ import jinja2
 from funnelstats.config.dates import known_zones
 from funnelstats.config.errors import visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
-from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
-from funnelstats.importing.mapping import NO
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
-from funnelstats.recognising.export import MOST_STATUSES, Export, flagged
+from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
+from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of, few_values, undone
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name
 from funnelstats.recognising.stages import LEAST_MOVES, Stages
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import fit, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
@@ -57,10 +56,10 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
         sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
-    _add_payments(sources, stages.order[-1])
-    _add_costs(sources)
+    add_payments(sources, stages)
+    add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
-    currency = _currency(sources)
+    currency = currency_of(sources, "RUB" if _language(sources.export) == "ru" else "EUR")
     tables = [source.table for source in sources.written]
     notes = [*sources.notes, *contradictions_of(sources.export, stages)]
     text = _template(sources.guessed).render(
@@ -113,7 +112,7 @@ def _evidence(stages: Stages, stage: str) -> str:
 def _add_leads(sources: Sources) -> list[str]:
     """Add the leads; the lines about them at the head of the statement."""
     table = sources.export.deals
-    changing = _changing(table)
+    changing = changing_columns(table)
     if table.what == "history":  # what is said where a lead ends is not known of it before
         changing |= {name for name in [table.headers.get("amount")] if name and table.sheet.cells[name].isna().any()}
     columns = {"lead_id": table.header("lead_id")}
@@ -160,14 +159,6 @@ def _without_titles(table: Table) -> list[str]:
     return [f"without = {toml_value({blank[0]: ''})}"] if blank else []
 
 
-def _changing(table: Table) -> set[str]:
-    """Columns of a history, or of lines, that differ between the rows of a lead: they are not the lead's."""
-    if table.what != "history" and not table.of_lines:
-        return set()
-    values = table.sheet.cells.groupby(table.header("lead_id")).nunique().max()
-    return {*values.index[values > 1]}
-
-
 def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     """Columns of a few values, by which leads can be compared, and the company's."""
     company = table.field("company")
@@ -178,14 +169,14 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
         if (
             name not in out
             and not plays_no_role(name, table.preset)
-            and _is_of_few_values(field)
+            and _is_offew_values(field)
             and 2 * field.filled > len(table.sheet.cells)
         ):
             found.setdefault(attribute_name(name), name)
     return dict(list(found.items())[:MOST_ATTRIBUTES])
 
 
-def _is_of_few_values(field: Field) -> bool:
+def _is_offew_values(field: Field) -> bool:
     return field.kind in ("text", "flag") and 2 <= field.distinct <= MOST_VALUES
 
 
@@ -200,7 +191,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
             few = [
                 other
                 for other, field in sheet.fields.items()
-                if _is_of_few_values(field) and other not in table.sheet.fields
+                if _is_offew_values(field) and other not in table.sheet.fields
             ]
             few = few[: MOST_ATTRIBUTES - len(attributes)]
             if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
@@ -209,34 +200,12 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
     return joins
 
 
-def _few_values(table: Table, field: Field) -> list[str]:
-    """What a column holds, of so few values as a status has; nothing where it has more."""
-    return table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
-
-
-def _undone(table: Table) -> dict[str, dict[str, list[str]]]:
-    """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
-    stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
-    known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
-    for name, field in table.sheet.fields.items():
-        values = _few_values(table, field)
-        if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
-            stated["without"][name] = [value for value in values if value.casefold() in NO]
-        elif field.kind == "text":
-            for key, kind in known.items():
-                stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
-        elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
-            # An invoice is dated otherwise too.
-            stated["without"][name] = [""] if field.filled < len(table.sheet.cells) else []
-    return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
-
-
 def _answers(table: Table) -> list[str] | None:
     """What a result of calls says of whether somebody was reached; None where a column of that name does not say it."""
     field = table.field("reached")
     if field is None or field.kind == "flag":
         return []
-    texts = sorted(_few_values(table, field))
+    texts = sorted(few_values(table, field))
     meant = {text: "no" if fit(text, words()["undone"]["not_reached"]) else "yes" for text in texts}
     return [f"values.reached = {toml_value(meant)}   # guessed"] if "no" in meant.values() else None
 
@@ -256,94 +225,9 @@ def _add_contacts(sources: Sources) -> None:
             columns,
             *kind,
             *(answers or []),
-            guesses=_undone(table),
+            guesses=undone(table),
             roles=(*CONTACTS, "manager"),
         )
-
-
-def _add_payments(sources: Sources, last: str) -> None:
-    for table in sources.export.payments:
-        columns = {
-            "lead_id": table.header("lead_id"),
-            "paid_at": table.header("paid") if "paid" in table.roles else time_of(table),
-            "amount": table.header("amount"),
-        }
-        number = table.field("payment_id")
-        columns |= {"payment_id": number.name} if number and number.stands_once else {}
-        sources.add(
-            "payments",
-            "One row for each payment",
-            table,
-            columns,
-            guesses=_undone(table),
-            roles=("paid", "amount"),
-            owned=False,
-        )
-    if sources.export.payments:
-        return
-    for deals in [sources.export.deals, *sources.export.details]:
-        won = deals.ends.get("won")
-        days = ("paid", "won", "closed", *(["time"] if deals.what == "history" else []))
-        at = next((deals.header(role) for role in days if role in deals.roles), "")
-        if won and at and "amount" in deals.roles:
-            columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
-            sources.guessed.add("payments")
-            # What is the same in all rows of a lead is its sum, and not that of each.
-            several = deals.of_lines or deals.what == "history"
-            once = ['repeats = "last"'] if several and columns["amount"] not in _changing(deals) else []
-            sources.add(
-                "payments",
-                "guessed: the value of a won deal is the money it brought",
-                deals,
-                columns,
-                *once,
-                only=won,
-                owned=False,
-            )
-            return
-    for dated in sources.dated:
-        if dated.stage == last and dated.header and "amount" in dated.table.roles:
-            lead_id, amount = (dated.table.header(role) for role in ("lead_id", "amount"))
-            sources.guessed.add("payments")
-            sources.add(
-                "payments",
-                "guessed: the value of a lead at the last stage is the money it brought",
-                dated.table,
-                {"lead_id": lead_id, "paid_at": dated.header, "amount": amount},
-                only=dated.only,
-                guesses={"without": {dated.header: [""]}},
-                owned=False,
-            )
-
-
-def _add_costs(sources: Sources) -> None:
-    for table in sources.export.costs:
-        columns = {"date": time_of(table), "amount": table.header("amount")}
-        columns |= {role: table.header(role) for role in ("channel", "campaign") if role in table.roles}
-        sources.add("costs", "Money spent", table, columns, roles=("channel", "campaign", "amount"), owned=False)
-
-
-def _currency(sources: Sources) -> str:
-    """The currency that a column, a sign or a header says; else the answer to a question."""
-    export = sources.export
-    tables = [export.deals, *export.payments, *export.costs]
-    for table in tables:
-        if currency := table.field("currency"):
-            most = str(table.sheet.cells[currency.name].mode().iloc[0])
-            if re.fullmatch("[A-Z]{3}", most):
-                return most
-    # What the deals say counts before what their costs do.
-    for field in [field for table in tables if (field := table.field("amount"))]:
-        said = {*plain(field.name).split(), *re.findall(r"[^\w\s]", field.name)}
-        said |= {*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))}
-        for code, signs in SIGNS.items():
-            if code.casefold() in said:
-                return code
-            if said & {*signs.split()}:
-                sources.guessed.add("currency")
-                return code
-    default = "RUB" if _language(export) == "ru" else "EUR"
-    return sources.choose("currency", "Currency of the amounts, three letters", [], default)
 
 
 def _language(export: Export) -> str:

@@ -1,0 +1,181 @@
+"""The sources of payments and costs, and the currency of their amounts."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+from funnelstats.importing.currencies import SIGNS
+from funnelstats.importing.mapping import NO
+from funnelstats.recognising.changes import only_stages
+from funnelstats.recognising.entries import deals_of, time_of
+from funnelstats.recognising.export import MOST_STATUSES
+from funnelstats.recognising.joins import joined
+from funnelstats.recognising.roles import Table
+from funnelstats.recognising.sheets import Field
+from funnelstats.recognising.sources import Sources
+from funnelstats.recognising.stages import Stages
+from funnelstats.recognising.words import fit, plain, words
+
+
+def add_payments(sources: Sources, stages: Stages) -> None:
+    """Add the payments; where there are none, the values of the deals that are won."""
+    for table in sources.export.payments:
+        columns = {
+            "lead_id": table.header("lead_id"),
+            "paid_at": table.header("paid") if "paid" in table.roles else time_of(table),
+            "amount": table.header("amount"),
+        }
+        number = table.field("payment_id")
+        columns |= {"payment_id": number.name} if number and number.stands_once else {}
+        sources.add(
+            "payments",
+            "One row for each payment",
+            table,
+            columns,
+            guesses=undone(table),
+            roles=("paid", "amount"),
+            owned=False,
+        )
+    if not sources.export.payments and (
+        _of_won_deals(sources) or _of_last_stage(sources, stages.order[-1]) or _of_history(sources, stages)
+    ):
+        sources.guessed.add("payments")
+
+
+def _of_won_deals(sources: Sources) -> bool:
+    """Add the amounts of deals that are won, and dated; whether there are such."""
+    for deals in [sources.export.deals, *sources.export.details]:
+        won = deals.ends.get("won")
+        days = ("paid", "won", "closed", *(["time"] if deals.what == "history" else []))
+        at = next((deals.header(role) for role in days if role in deals.roles), "")
+        if won and at and "amount" in deals.roles:
+            columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
+            more = []
+            if deals.what == "history" and _is_of_the_lead(deals, won):
+                columns["payment_id"] = columns["lead_id"]
+                more = ['repeats = "last"   # the amount is that of the lead']
+            elif deals.of_lines and columns["amount"] not in changing_columns(deals):
+                more = ['repeats = "last"']  # what is the same in all lines of a lead is the sum of them
+            rows = "guessed: the value of a won deal is the money it brought"
+            sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
+            return True
+    return False
+
+
+def _is_of_the_lead(history: Table, won: dict[str, list[str]]) -> bool:
+    """Whether the amounts of a history stand not only where something was bought: they are what a lead is worth."""
+    [(status, names)] = won.items()
+    cells = history.sheet.cells
+    return bool(cells[history.header("amount")][~cells[status].isin(names)].notna().any())
+
+
+def _of_last_stage(sources: Sources, last: str) -> bool:
+    """Add the amounts of leads on the day of their last stage, if a column dates that; whether one does."""
+    for dated in sources.dated:
+        if dated.stage == last and dated.header and "amount" in dated.table.roles:
+            lead_id, amount = (dated.table.header(role) for role in ("lead_id", "amount"))
+            sources.add(
+                "payments",
+                "guessed: the value of a lead at the last stage is the money it brought",
+                dated.table,
+                {"lead_id": lead_id, "paid_at": dated.header, "amount": amount},
+                only=dated.only,
+                guesses={"without": {dated.header: [""]}},
+                owned=False,
+            )
+            return True
+    return False
+
+
+def _of_history(sources: Sources, stages: Stages) -> bool:
+    """Add the amounts of leads that a history of their own, without amounts, has won; whether there are such."""
+    for table in sources.export.histories:
+        deals, left, right = deals_of(table, sources.export)
+        stage = table.field("stage")
+        if stage is None or "amount" not in deals.roles or not deals.sheet.fields[right].stands_once:
+            continue
+        if deals.sheet is table.sheet or not {*table.sheet.cells[left].dropna()} <= {*deals.sheet.cells[right]}:
+            continue
+        names = table.sheet.cells[stage.name].dropna().unique()
+        won = sorted(name for name in names if stages.meant.get(name, name) == stages.order[-1])
+        amount = deals.sheet.fields[deals.header("amount")]
+        if won:
+            sources.add(
+                "payments",
+                "guessed: the value of a lead is the money that its win brought",
+                table,
+                {
+                    "lead_id": table.header("lead_id"),
+                    "paid_at": time_of(table),
+                    "amount": f"deal.{amount.name}",
+                    "payment_id": table.header("lead_id"),
+                },
+                *sources.reading(deals.sheet, amount, "amount"),
+                'repeats = "last"',
+                only={**only_stages(table.sheet.cells, table.headers), stage.name: won},
+                joins=[joined(deals.sheet, left, right, "deal.")],
+                owned=False,
+            )
+            return True
+    return False
+
+
+def add_costs(sources: Sources) -> None:
+    """Add the costs."""
+    for table in sources.export.costs:
+        columns = {"date": time_of(table), "amount": table.header("amount")}
+        columns |= {role: table.header(role) for role in ("channel", "campaign") if role in table.roles}
+        sources.add("costs", "Money spent", table, columns, roles=("channel", "campaign", "amount"), owned=False)
+
+
+def currency_of(sources: Sources, default: str) -> str:
+    """The currency that a column, a sign or a header says; else the answer to a question."""
+    export = sources.export
+    tables = [export.deals, *export.payments, *export.costs]
+    for table in tables:
+        if currency := table.field("currency"):
+            most = str(table.sheet.cells[currency.name].mode().iloc[0])
+            if re.fullmatch("[A-Z]{3}", most):
+                return most
+    # What the deals say counts before what their costs do.
+    for field in [field for table in tables if (field := table.field("amount"))]:
+        said = {*plain(field.name).split(), *re.findall(r"[^\w\s]", field.name)}
+        said |= {*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))}
+        for code, signs in SIGNS.items():
+            if code.casefold() in said:
+                return code
+            if said & {*signs.split()}:
+                sources.guessed.add("currency")
+                return code
+    return sources.choose("currency", "Currency of the amounts, three letters", [], default)
+
+
+def few_values(table: Table, field: Field) -> list[str]:
+    """What a column holds, of so few values as a status has; nothing where it has more."""
+    return table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
+
+
+def undone(table: Table) -> dict[str, dict[str, list[str]]]:
+    """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
+    stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
+    known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
+    for name, field in table.sheet.fields.items():
+        values = few_values(table, field)
+        if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
+            stated["without"][name] = [value for value in values if value.casefold() in NO]
+        elif field.kind == "text":
+            for key, kind in known.items():
+                stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
+        elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
+            # An invoice is dated otherwise too.
+            stated["without"][name] = [""] if field.filled < len(table.sheet.cells) else []
+    return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
+
+
+def changing_columns(table: Table) -> set[str]:
+    """Columns of a history, or of lines, that differ between the rows of a lead: they are not the lead's."""
+    if table.what != "history" and not table.of_lines:
+        return set()
+    values = table.sheet.cells.groupby(table.header("lead_id")).nunique().max()
+    return {*values.index[values > 1]}
