@@ -11,7 +11,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
-from test_init import COUNTED, csv, default, history, made, project, put  # noqa: F401
+from test_init import COUNTED, csv, default, history, made, project, put, tables  # noqa: F401
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
@@ -893,3 +893,43 @@ def test_an_amount_in_all_rows_of_a_lead_is_paid_once_though_it_was_won_twice():
     lead, _won, at, _amount = next(row for row in rows if row[1] == "won")
     rows += [(lead, "met", at + timedelta(days=1), 100), (lead, "won", at + timedelta(days=2), 100)]
     assert made(put(log_csv=csv(rows, "deal id", "stage", "changed at", "amount")))["payments"] == 2000
+
+
+def of_channels():
+    return [(*row[:2], row[3], row[4], ("Web", "Fair")[place % 2]) for place, row in enumerate(wide())]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        csv([("Web", 100, 200), ("Fair", 50, ""), ("Total", 150, 200)], "Channel", "Jan 2026", "Feb 2026"),
+        csv([("2026-01", 100, 50, 150), ("2026-02", 200, "", 200)], "Month", "Web", "Fair", "Total"),
+    ],
+)
+def test_costs_in_a_table_of_months_and_channels_are_those_of_each(table):
+    made(put(deals_csv=csv(of_channels(), "id", "created", "closed", "status", "channel"), budget_csv=table))
+    costs = tables("made")["costs"]
+    found = {(row.channel, row.date.month): row.amount for row in costs.itertuples()}
+    assert found == {("Web", 1): 100, ("Web", 2): 200, ("Fair", 1): 50}
+
+
+def test_the_money_that_an_advertiser_calls_spent_is_a_cost():
+    rows = [(f"2026-0{month}-01", f"2026-0{month}-28", "Spring", 5, 900) for month in (1, 2)]
+    spent = csv(rows, "Reporting starts", "Reporting ends", "Campaign name", "Results", "Amount spent (EUR)")
+    made(put(deals_csv=csv(of_channels(), "id", "created", "closed", "status", "channel"), report_csv=spent))
+    assert tables("made")["costs"]["amount"].sum() == 1800
+
+
+def test_calls_are_of_the_lead_whose_phone_has_the_same_last_digits():
+    rows = [(*row[:2], row[3], row[4], f"+49 30 10000{place:02}") for place, row in enumerate(wide())]
+    calls = [
+        (f"2026-06-01 10:{place:02}", "Anna", f"+493010000{place:02}", ("ANSWERED", "BUSY")[place % 2])
+        for place in range(40)
+    ]
+    folder = put(
+        deals_csv=csv(rows, "id", "created", "closed", "status", "phone"),
+        cdr_csv=csv(calls, "call start", "from", "to", "disposition"),
+    )
+    assert made(folder)["contacts"] == 40
+    contacts = tables("made")["contacts"]
+    assert (contacts["lead_id"].nunique(), contacts["reached"].sum()) == (40, 20)

@@ -1,31 +1,36 @@
-"""The tables of an export together: which is of the leads, and how the others know whose rows are whose."""
+"""The tables of an export together: which is of the leads, and how its leads ended."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, ROW_NUMBER
-from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.recognising.joins import joined, with_stage_names
+from funnelstats.recognising.cost_tables import costs_by_headers
+from funnelstats.recognising.joins import (
+    OVERLAP,
+    ids_in,
+    linked,
+    may_be_id,
+    of_their_leads,
+    turned,
+    with_role,
+    with_stage_names,
+)
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, fields_of, shape_of, times
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, shape_of
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 OF_ENDED = 0.95
 """Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
-OVERLAP = 0.5
-"""Share of a column's ids that must be those of leads."""
 MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
-FEW_NAMES = 12
-"""A column of no more values than this names no contact or company."""
 Said = TypeVar("Said")
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
 
@@ -63,17 +68,17 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     for table in sorted(tables, key=lambda table: (table.what != "deals", table.what != "history")):
         if table is main:
             continue
-        found = table if table.what in ("costs", "people") else _linked(table, main)
-        turned = [other for other in [*others["deals"], *others["history"]] if other.own_id]
+        found = table if table.what in ("costs", "people") else linked(table, main)
+        own = [other for other in [*others["deals"], *others["history"]] if other.own_id]
         of_turned = (
             found
             and found.lead_by
-            and any(_ids(found, found.header("lead_id")) & _ids(other, other.own_id) for other in turned)
+            and any(ids_in(found, found.header("lead_id")) & ids_in(other, other.own_id) for other in own)
         )
         if (found is None or of_turned) and main.what == "deals" and "lead_id" in table.roles:
-            found = _of_their_leads(table, main, others["deals"])
+            found = of_their_leads(table, main, others["deals"])
         if found and found.what == "deals":
-            found = _turned(found, main)
+            found = turned(found, main)
         if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
@@ -82,6 +87,13 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     if any(table.own_id for table in [*others["deals"], *histories]):
         # A lead that was turned into a deal is not won by that.
         main = main._replace(roles=_but_won(main.roles), ends=_but_won(main.ends))
+    channel = main.field("channel")
+    named: list[str] = main.sheet.cells[channel.name].dropna().unique().tolist() if channel else []
+    of_no_channel = [table.sheet for table in others["costs"] if "channel" not in table.roles]
+    for sheet in [*unused, *of_no_channel]:
+        if costs := costs_by_headers(sheet, named):
+            others["costs"] = [table for table in others["costs"] if table.sheet is not sheet] + costs
+            unused = [other for other in unused if other is not sheet]
     people = [*others["people"], *filter(None, map(_as_people, unused))]
     return Export(
         main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
@@ -100,7 +112,7 @@ def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
     """Whether the rows of a file of JSON, which hold the lists of a history, are its changes and no leads of it."""
     return any(
         _of_one_file(table, [history])
-        and not _ids(history, history.header("lead_id")) <= _ids(table, table.header("lead_id"))
+        and not ids_in(history, history.header("lead_id")) <= ids_in(table, table.header("lead_id"))
         for history in histories
     )
 
@@ -142,10 +154,6 @@ def _size(table: Table) -> tuple[bool, int, int]:
     return table.what == "deals", ids, len(table.roles)
 
 
-def _ids(table: Table, header: str) -> set[str]:
-    return {*table.sheet.cells[header].dropna()}
-
-
 def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
     """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
     if table.what != "deals":
@@ -155,107 +163,16 @@ def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
         return table
     # Numbers are ids where they come again in another table, under the same header.
     again = {name for sheet in sheets for name, other in sheet.fields.items() if not other.stands_once}
-    ids = [name for name in table.sheet.fields if name in again and _may_be_id(table, name)]
+    ids = [name for name in table.sheet.fields if name in again and may_be_id(table, name)]
     single = [name for name, own in table.sheet.fields.items() if own.stands_once and (own.kind == "id" or name in ids)]
     if single:
-        return _with(table, "lead_id", single[0])
+        return with_role(table, "lead_id", single[0])
     if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.files) > 1:
         return table
     cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
     numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
     sheet = table.sheet._replace(cells=cells, fields={**table.sheet.fields, ROW_NUMBER: numbers})
-    return _with(table._replace(sheet=sheet), "lead_id", ROW_NUMBER)
-
-
-def _with(table: Table, role: str, header: str) -> Table:
-    roles = {other: guess for other, guess in table.roles.items() if guess.header != header}
-    return table._replace(roles={**roles, role: Guess(header, known=False)})
-
-
-def _linked(table: Table, deals: Table) -> Table | None:
-    """The table with the column that holds its leads' ids, by content; with what they differ in; None without one.
-
-    Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
-    """
-    texts = {name: {*table.sheet.cells[name].dropna()} for name in table.sheet.fields if _may_be_id(table, name)}
-    texts = {name: ids for name, ids in texts.items() if ids}
-    named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
-    # The number of a row is nobody else's id.
-    leads = _ids(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
-    order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
-    forms: list[tuple[Callable[[str], str], str]] = [
-        (str, ""),
-        *((bare, form) for bare, _matter, form in ALIKE if form),
-    ]
-    for bare, form in forms:
-        known = {bare(lead) for lead in leads}
-        for name in order:
-            if len({bare(text) for text in texts[name]} & known) >= OVERLAP * len(texts[name]):
-                return _with(table, "lead_id", name)._replace(ids=form)
-    if table.what not in ("contacts", "payments"):
-        return None
-    for name in order:
-        for header in deals.sheet.fields:
-            if _may_be_id(deals, header) and header != deals.header("lead_id"):
-                known = _ids(deals, header)
-                if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
-                    return _with(table, "lead_id", name)._replace(lead_by=header)
-    return None
-
-
-def _of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:
-    """The table with the ids of leads in place of those of what they were turned into; None where no table has both."""
-    own = table.header("lead_id")
-    made = _ids(table, own)
-    for source in (leads, *deals):
-        lead_id = source.header("lead_id")
-        for name, field in source.sheet.fields.items():
-            known = _ids(source, name) if field.stands_once and name != lead_id != ROW_NUMBER else set()
-            if len(known) > FEW_NAMES and len(known & made) >= OVERLAP * len(known):
-                header = f"lead.{lead_id}"
-                ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]
-                cells = table.sheet.cells.assign(**{header: table.sheet.cells[own].map(ids)})
-                join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
-                found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, joins=[*table.joins, join])
-                return _with(_of_leads(found, header), "lead_id", header)
-    return None
-
-
-def _of_leads(table: Table, header: str) -> Table:
-    """The table without the rows that have no lead's id in a column."""
-    cells = table.sheet.cells.dropna(subset=[header]).reset_index(drop=True)
-    fields = fields_of(cells, dict.fromkeys([*table.sheet.fields, header]), table.sheet.kind)
-    return table._replace(sheet=table.sheet._replace(cells=cells, fields=fields))
-
-
-def _turned(table: Table, leads: Table) -> Table | None:
-    """Deals as what leads were turned into, where they have ids of their own and were created later than their leads.
-
-    None where they were created earlier, or where only a join tells their leads and nothing that they are later.
-    """
-    lead_id = table.header("lead_id")
-    ids = [name for name, field in table.sheet.fields.items() if field.stands_once and role_fit(name, "lead_id") >= 2]
-    own = table.own_id or next((name for name in ids if name != lead_id), "")
-    if own and all("created" in each.roles for each in (table, leads)):
-        begun, came = (_created(each) for each in (table, leads))
-        came = table.sheet.cells[lead_id].map(came.groupby(leads.sheet.cells[leads.header("lead_id")]).min())
-        if (begun > came).sum() > OVERLAP * came.count():
-            return _of_leads(table, lead_id)._replace(own_id=own)
-        if (begun < came).sum() > OVERLAP * came.count():
-            return None
-    return None if table.own_id else table
-
-
-def _created(table: Table) -> pd.Series:
-    header = table.header("created")
-    return times(table.sheet.cells[header], table.sheet.fields[header])
-
-
-def _may_be_id(table: Table, name: str) -> bool:
-    """Whether a column may hold ids: texts, or numbers without decimals that are not called an amount or a duration."""
-    kind = table.sheet.fields[name].kind
-    whole = kind == "number" and table.sheet.cells[name].dropna().str.fullmatch(r"\d+(\.0+)?").all()
-    return kind in ("id", "text") or bool(whole and not role_fit(name, "amount", "duration"))
+    return with_role(table._replace(sheet=sheet), "lead_id", ROW_NUMBER)
 
 
 def _as_people(sheet: Sheet) -> Table | None:

@@ -54,7 +54,7 @@ class Found(NamedTuple):
         lines += [f"not read: {message}" for message in self.refused]
         lines += [f"note: {note}" for note in self.statement.notes]
         return [
-            *lines,
+            *dict.fromkeys(lines),
             f"{self.shown}: written; lines marked “guessed” ({self.statement.guesses}) are those to check first",
         ]
 

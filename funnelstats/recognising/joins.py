@@ -1,13 +1,24 @@
-"""Columns of one table that another one adds to it, by ids that both hold."""
+"""How tables know whose rows are whose, and what one adds to another, by ids that both hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pandas as pd
+
+from funnelstats.config.schema import ROW_NUMBER
+from funnelstats.importing.hints import ALIKE
+from funnelstats.importing.lead_keys import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import Sheet, fields_of
+from funnelstats.recognising.sheets import Sheet, fields_of, times
 from funnelstats.recognising.words import role_fit
+
+OVERLAP = 0.5
+"""Share of a column's ids that must be those of leads."""
+FEW_NAMES = 12
+"""A column of no more values than this names no contact or company."""
 
 
 def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
@@ -36,3 +47,107 @@ def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
                     joins=[*table.joins, joined(sheet, numbered.name, number, "stage.")],
                 )
     return table
+
+
+def ids_in(table: Table, header: str) -> set[str]:
+    return {*table.sheet.cells[header].dropna()}
+
+
+def with_role(table: Table, role: str, header: str) -> Table:
+    roles = {other: guess for other, guess in table.roles.items() if guess.header != header}
+    return table._replace(roles={**roles, role: Guess(header, known=False)})
+
+
+def linked(table: Table, deals: Table) -> Table | None:
+    """The table with the column that holds its leads' ids, by content; with what they differ in; None without one.
+
+    Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
+    """
+    texts = {name: {*table.sheet.cells[name].dropna()} for name in table.sheet.fields if may_be_id(table, name)}
+    texts = {name: ids for name, ids in texts.items() if ids}
+    named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
+    # The number of a row is nobody else's id.
+    leads = ids_in(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
+    order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
+    forms: list[tuple[Callable[[str], str], str]] = [
+        (str, ""),
+        *((bare, form) for bare, _matter, form in ALIKE if form),
+    ]
+    for bare, form in forms:
+        known = {bare(lead) for lead in leads}
+        for name in order:
+            if len({bare(text) for text in texts[name]} & known) >= OVERLAP * len(texts[name]):
+                return with_role(table, "lead_id", name)._replace(ids=form)
+    if table.what not in ("contacts", "payments"):
+        return None
+    called = [name for name in deals.sheet.fields if may_be_id(deals, name) and name != deals.header("lead_id")]
+    kinds: list[tuple[Callable[[set[str]], set[str]], str]] = [(set, ""), (_phones, "phone")]
+    for of_kind, form in kinds:
+        for name in order:
+            own = of_kind(texts[name])
+            for header in called if own else []:
+                known = of_kind(ids_in(deals, header))
+                if len(known) > FEW_NAMES and len(own & known) >= OVERLAP * len(own):
+                    return with_role(table, "lead_id", name)._replace(lead_by=header, ids=form)
+    return None
+
+
+def _phones(texts: set[str]) -> set[str]:
+    """The last digits of phone numbers, if these are such."""
+    digits = {re.sub(r"\D", "", text) for text in texts}
+    return {text[-LAST_DIGITS:] for text in digits} if min(map(len, digits), default=0) >= FEWEST_DIGITS else set()
+
+
+def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:
+    """The table with the ids of leads in place of those of what they were turned into; None where no table has both."""
+    own = table.header("lead_id")
+    made = ids_in(table, own)
+    for source in (leads, *deals):
+        lead_id = source.header("lead_id")
+        for name, field in source.sheet.fields.items():
+            known = ids_in(source, name) if field.stands_once and name != lead_id != ROW_NUMBER else set()
+            if len(known) > FEW_NAMES and len(known & made) >= OVERLAP * len(known):
+                header = f"lead.{lead_id}"
+                ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]
+                cells = table.sheet.cells.assign(**{header: table.sheet.cells[own].map(ids)})
+                join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
+                found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, joins=[*table.joins, join])
+                return with_role(_of_leads(found, header), "lead_id", header)
+    return None
+
+
+def _of_leads(table: Table, header: str) -> Table:
+    """The table without the rows that have no lead's id in a column."""
+    cells = table.sheet.cells.dropna(subset=[header]).reset_index(drop=True)
+    fields = fields_of(cells, dict.fromkeys([*table.sheet.fields, header]), table.sheet.kind)
+    return table._replace(sheet=table.sheet._replace(cells=cells, fields=fields))
+
+
+def turned(table: Table, leads: Table) -> Table | None:
+    """Deals as what leads were turned into, where they have ids of their own and were created later than their leads.
+
+    None where they were created earlier, or where only a join tells their leads and nothing that they are later.
+    """
+    lead_id = table.header("lead_id")
+    ids = [name for name, field in table.sheet.fields.items() if field.stands_once and role_fit(name, "lead_id") >= 2]
+    own = table.own_id or next((name for name in ids if name != lead_id), "")
+    if own and all("created" in each.roles for each in (table, leads)):
+        begun, came = (_created(each) for each in (table, leads))
+        came = table.sheet.cells[lead_id].map(came.groupby(leads.sheet.cells[leads.header("lead_id")]).min())
+        if (begun > came).sum() > OVERLAP * came.count():
+            return _of_leads(table, lead_id)._replace(own_id=own)
+        if (begun < came).sum() > OVERLAP * came.count():
+            return None
+    return None if table.own_id else table
+
+
+def _created(table: Table) -> pd.Series:
+    header = table.header("created")
+    return times(table.sheet.cells[header], table.sheet.fields[header])
+
+
+def may_be_id(table: Table, name: str) -> bool:
+    """Whether a column may hold ids: texts, or numbers without decimals that are not called an amount or a duration."""
+    kind = table.sheet.fields[name].kind
+    whole = kind == "number" and table.sheet.cells[name].dropna().str.fullmatch(r"\d+(\.0+)?").all()
+    return kind in ("id", "text") or bool(whole and not role_fit(name, "amount", "duration"))

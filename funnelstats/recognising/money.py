@@ -124,9 +124,10 @@ def _of_history(sources: Sources, stages: Stages) -> bool:
 def add_costs(sources: Sources) -> None:
     """Add the costs."""
     for table in sources.export.costs:
-        columns = {"date": time_of(table), "amount": table.header("amount")}
-        columns |= {role: table.header(role) for role in ("channel", "campaign") if role in table.roles}
-        sources.add("costs", "Money spent", table, columns, roles=("channel", "campaign", "amount"), owned=False)
+        columns = {} if "channel" in table.roles and table.lines else {"date": time_of(table)}
+        columns |= {role: table.header(role) for role in ("channel", "campaign", "amount") if role in table.roles}
+        roles = ("channel", "campaign", "amount")
+        sources.add("costs", "Money spent", table, columns, *table.lines, roles=roles, owned=False)
 
 
 def currency_of(sources: Sources, default: str) -> str:

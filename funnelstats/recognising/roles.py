@@ -15,6 +15,7 @@ from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.sheets import Field, Kind, Sheet
+from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets"
@@ -65,6 +66,8 @@ class Table(NamedTuple):
     """The column of its own ids, where its rows are of what leads were turned into, as opportunities."""
     joins: Sequence[dict[str, Any]] = ()
     """What other tables say of its rows: which lead they are of, what their stages are called."""
+    lines: Sequence[str] = ()
+    """What its headers say, as it is stated."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 
@@ -123,7 +126,7 @@ def table_of(sheet: Sheet) -> Table:
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
     if not what and "amount" in roles and not sheet.dates:
-        dated = _with_months(sheet)
+        dated = with_months(sheet)
         if _rows(dated, months := _guessed_roles(dated, taken - {roles["amount"].header})) == "costs":
             sheet, roles, what = dated, months, "costs"
     # One date of several that each may be a stage's is no day of creation.
@@ -152,7 +155,7 @@ def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
     return bool(still and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
 
 
-def _with_months(sheet: Sheet) -> Sheet:
+def with_months(sheet: Sheet) -> Sheet:
     """The sheet with its column of months, where it has one, as one of dates."""
     for name, field in sheet.fields.items():
         texts = sheet.cells[name].dropna().map(plain_date).unique()
@@ -212,8 +215,11 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     """What the rows of a table are, by its columns, its name, and how often an id stands there."""
     title = Path(sheet.files[0]).stem
     name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
+    # "Amount spent (EUR)" says it too.
+    least = {"costs": SAID}
     header_says = {
-        what: any(fit(name, known) >= 2 for name in sheet.fields) for what, known in words()["headers"].items()
+        what: any(fit(name, known) >= least.get(what, 2) for name in sheet.fields)
+        for what, known in words()["headers"].items()
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}

@@ -277,7 +277,9 @@ def field_of(name: str, cells: pd.Series) -> Field:
 
 def _is_a_name(values: Sequence[str]) -> bool:
     """Whether digits are a name and not an amount: zeros at the beginning, or as long as no amount is."""
-    return any(re.match(r"0\d", value) for value in values) or all(re.fullmatch(r"\d{12,}", value) for value in values)
+    return any(re.match(r"0\d", value) for value in values) or all(
+        re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values
+    )
 
 
 def _reading(cells: pd.Series) -> list[str] | None:
