@@ -126,7 +126,7 @@ def case_of(*rows, **told):
 
 
 SHOWN = {
-    **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
+    **{"named": [], "compared": True, "targets": True, "fine": False, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
         "judged_weeks": 13,
         "horizons": AIMED.horizons,
@@ -375,9 +375,20 @@ def test_the_systems_own_leads_and_those_of_nobody_are_never_said_to_need_help()
 
 
 def test_what_cannot_be_told_is_counted() -> None:
-    facts = people_of([*EVEN, ("Gleb", 0, 25, 19), ("Gleb", 1, 20, 15)])
+    facts = people_of([*EVEN, ("Gleb", 0, 25, 19), ("Gleb", 1, 20, 15), ("New", 0, 0, 0), ("New", 1, 0, 0)])
     assert facts["results"] == 8
     assert f"leave them alone: {facts['unsure']} of 8 results." in persons(facts)
+
+
+def test_where_everybody_is_on_target_it_is_said_and_nothing_lost_takes_a_column() -> None:
+    good = [(who, step, 300, 290) for who in ("Anna", "Boris") for step in (0, 1)]
+    fine, facts = "Every manager is on target at every step that has one.", people_of(good)
+    assert first(found(FINE), **facts)[-1] == fine
+    assert not any(fine in line for line in first(found(FINE), **people_of([*EVEN, ("Gleb", 0, 25, 19)])))
+    grid = manager_grid(with_losses(page(good), team(FINE), AIMED), AIMED)
+    html = show_section("weekly.grid", {**SHOWN, **grid, "window": SHOWN["week_days"]}).data["text/html"]
+    assert "on target" in html
+    assert "lost" not in html
 
 
 def test_what_turned_red_and_what_left_it_is_told_by_cell() -> None:

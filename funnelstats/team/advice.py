@@ -101,7 +101,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     """Who is named and for which steps, who could show how, who has harder leads, and how much cannot be told.
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
-    can be; ``targets``: some are agreed; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
+    can be; ``targets``: some are agreed; ``fine``: everybody's results are green; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
     each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
     ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
     ``results``.
@@ -115,11 +115,12 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     low = ranked[ranked["named"]]
     lost = low.groupby("manager")["lost_deals"].sum().sort_values(ascending=False, kind="stable")
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
-    judged = (ranked if compared else team).query("target.notna()")
+    judged = (ranked if compared else team).query("target.notna() and rate.notna()")
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     return {
         "compared": compared,
         "targets": bool(ranked["target"].notna().any()),
+        "fine": bool(compared and len(judged) and (judged["verdict"] == "green").all()),
         "named": [
             {
                 "manager": manager,
