@@ -167,7 +167,8 @@ def names(facts):
 def lesson(learner, teacher, stage, low, high, *, swap=False, best=None, **money):
     steps = {"lead": "met", "met": "paid"}
     row = {"learner": learner, "teacher": teacher, "from_stage": stage, "to_stage": steps[stage], "swap": swap}
-    row |= {"best": best or teacher, "deals_lower": low, "deals_upper": high, "money": NAN}
+    row |= {"best": best or teacher, "money": NAN}
+    row |= {"deals": (low + high) / 2, "deals_lower": low, "deals_upper": high}
     return pd.DataFrame([row | money])
 
 
@@ -281,6 +282,8 @@ def test_a_leak_of_less_than_a_deal_costs_less_than_one() -> None:
     tiny = case_of((1000, 700), (100, 0), funnel=toy(0.8, 0.01))
     assert (tiny["case"], tiny["row"]["from_stage"]) == ("leak", "lead")
     assert "Cost: less than one deal in 13 weeks." in first(tiny)
+    few = dict.fromkeys(["lost_deals", "lost_money"], 1.1) | {"lost_lower": 0.0, "lost_upper": 2.2}
+    assert "Cost: about 1 deal in 13 weeks (likely 0 to 2), 1 ₽." in first({**tiny, "row": tiny["row"] | few})
 
 
 def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak() -> None:
@@ -333,11 +336,11 @@ def test_a_manager_who_needs_help_is_named_with_who_can_show_how() -> None:
     other = people_of(rows, lessons=lesson("Gleb", "Anna", "met", 9.0, 12.0))
     assert other["named"][0]["steps"][0]["lesson"] == {}
     taught = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 40.4, 88.0)))
-    assert taught.startswith(who + "Pair with Anna. Gain: 40 to 88 deals.")
+    assert taught.startswith(who + "Pair with Anna. Gain: about 64 deals (likely 40 to 88).")
     some = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.3, 88.0, money=1_234_567.0)))
-    assert some.startswith(who + "Pair with Anna. Gain: up to 88 deals, 1.23M ₽.")
+    assert some.startswith(who + "Pair with Anna. Gain: about 44 deals (likely 0 to 88), 1.23M ₽.")
     little = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.1, 0.4)))
-    assert "Gain: up to 1 deal." in little
+    assert "Gain: about 1 deal (likely 0 to 1)." in little
 
 
 def test_who_is_probably_better_is_named_as_that_where_a_lesson_may_bring_nothing() -> None:
@@ -355,8 +358,8 @@ def test_who_can_swap_is_said_with_what_for_and_who_is_best() -> None:
     facts = people_of(rows, lessons=pd.concat([there, back]))
     assert names(facts) == ["Gleb", "Yan"], "who loses most stands first"
     text = persons(facts)
-    assert "Swap with Yan, who learns met → paid in return. Gain: 4 to 9 deals." in text
-    assert "Swap with Gleb, who learns lead → met in return. Vera is best at it. Gain: 1 to 17 deals." in text
+    assert "Swap with Yan, who learns met → paid in return. Gain: about 6 deals (likely 4 to 9)." in text
+    assert "Swap with Gleb, who learns lead → met in return. Vera is best at it. Gain: about 9 deals (likely 1 to 17)." in text
     assert "Pair with Yan. Gain" in persons(people_of(rows, lessons=there))
 
 

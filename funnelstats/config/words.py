@@ -190,15 +190,15 @@ def _parsed(pattern: str, language: str) -> tuple[Any, Any]:
 
 
 def rough(value: float) -> str:
-    """A number with the two digits that mean something.
+    """A number with the two digits that mean something, a whole one from 1 on.
 
-    >>> rough(35324006), rough(0.6)
-    ('35,000,000', '0.6')
+    >>> rough(35324006), rough(1.1), rough(0.6)
+    ('35,000,000', '1', '0.6')
     """
     if pd.isna(value):
         return _(NOT_KNOWN)
     two = float(f"{value:.2g}")
-    return number(two, 1 if abs(two) < 10 and two != round(two) else 0)
+    return number(two, 1 if 0 < abs(two) < 1 else 0)
 
 
 def money(amount: float, currency: str) -> str:
