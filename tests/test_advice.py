@@ -33,7 +33,7 @@ from funnelstats.team.advice import (
     with_beginning,
     with_losses,
 )
-from funnelstats.team.leaks import leak_sizes
+from funnelstats.team.leaks import leak_sizes, worst_leak
 
 NAN = float("nan")
 
@@ -228,6 +228,17 @@ def test_a_reason_is_given_where_it_has_surely_risen() -> None:
 
 def test_of_two_leaks_the_one_that_costs_more_deals_is_named() -> None:
     assert case_of((1000, 400), (400, 280))["row"]["from_stage"] == "lead"
+
+
+def test_where_no_cost_is_known_the_step_farthest_below_its_target_is_named() -> None:
+    funnel = funnel_of("lead", "met", "offer", "paid")
+    steps = {stage: {"horizon_days": 7, "target": 0.8} for stage in funnel.stages[1:]}
+    funnel = funnel.model_validate({**funnel.model_dump(), "step_into": steps})
+    rows = pd.DataFrame({"from_stage": funnel.stages[:3], "to_stage": funnel.stages[1:], "entered": [500, 150, 0]})
+    rates = conversion_rates(rows.assign(converted=[150, 0, 0]))
+    worst = worst_leak(versus_target(rates, funnel), leak_sizes(rates, funnel))
+    assert worst["from_stage"].tolist() == ["met"]
+    assert worst["lost_deals"].isna().all()
 
 
 def test_a_step_that_may_be_low_by_chance_is_one_to_look_at() -> None:

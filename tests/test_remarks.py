@@ -132,6 +132,13 @@ def test_no_weeks_before_or_a_step_without_leads_are_said() -> None:
     assert way(same, nobody)[0]["changed"] == "not known"
 
 
+def test_where_nobody_went_all_the_way_no_change_of_nothing_is_told() -> None:
+    never = steps((100, 80), (80, 0))
+    assert way(never, never)[1] == (
+        "lead → paid: no lead went all the way in time, in these weeks nor in the 13 before."
+    )
+
+
 def test_of_100_leads_each_step_takes_its_share_and_without_a_target_there_is_none() -> None:
     change = explain_change(steps((1000, 900), (900, 450)), steps((1000, 800), (800, 400)))
     hundred = of_hundred(change, AIMED).round(6)

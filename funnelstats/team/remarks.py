@@ -123,8 +123,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     """Whether the way from the first stage to the last changed between two periods, and which steps moved it.
 
     ``change`` is a frame of ``explain_change``. ``changed`` is its answer, "no weeks before" or "not known" where there
-    is none; ``ends`` of the change in points; ``digits`` as many as tell the two shares apart; ``points`` those between
-    the shares shown.
+    is none, "nobody" where no lead went all the way in either; ``ends`` of the change in points; ``digits`` as many as
+    tell the two shares apart; ``points`` those between the shares shown.
 
     >>> way = fs.team.whole_way(leak.change)
     >>> way["changed"], round(float(way["points"]), 2)
@@ -141,6 +141,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     if change[["overall_before", "overall_after"]].isna().any(axis=None):
         return facts | {"changed": "no weeks before" if change["before"].isna().all() else "not known"}
     before, after = facts["before"], facts["after"]
+    if before == after == 0:
+        return facts | {"changed": "nobody"}
     # a small change of a small share would be none in whole percent
     digits = next((few for few in (0, 1, 2) if round(before, 2 + few) != round(after, 2 + few)), 2)
     if facts["changed"] == UNTOLD:
