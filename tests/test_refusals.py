@@ -527,7 +527,8 @@ def test_the_reasons_of_a_step_add_up_to_all_it_loses(sample):
 def findings(**more):
     """Facts of a month without anything to do, but for what is given."""
     nothing = {"lost": 0, "reasons": []}
-    calm = {"known": True, "lost": 9, "blank": 0, "silent": False, "top": None, "grown": [], "named": [], "due": 0, "ownerless": 0}
+    calm = {"known": True, "lost": 9, "blank": 0, "top": None, "grown": [], "named": [], "due": 0, "ownerless": 0}
+    calm |= {"silent": False}
     days = {"first": date(2026, 6, 1), "window": WINDOW, "coming": month_after(DAY), "week": "2026-W26"}
     return calm | {"excuses": nothing, "gaps": nothing} | days | more
 

@@ -17,12 +17,14 @@ from funnelstats.page.sections import show_section
 from funnelstats.team.changes import explain_change
 from funnelstats.team.remarks import (
     of_hundred,
+    on_record,
     quiet_since,
     rates_apart,
     rival_facts,
     rival_table,
     scattered,
     visible_gaps,
+    weekly_numbers,
     whole_way,
 )
 
@@ -45,6 +47,13 @@ def test_where_no_gap_could_be_seen_or_no_target_is_agreed_none_is_told() -> Non
     assert visible_gaps(page(EVEN, FREE), FREE).empty
 
 
+def test_a_gap_that_is_the_same_at_every_step_is_no_range() -> None:
+    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": [], "judged_weeks": 1}
+    for gaps, told in (([9.1, 8.8], "9 points"), ([6.0, 8.8], "6 to 9 points"), ([1.0], "1 point")):
+        text = show_section("weekly.sure", facts, gaps=[{"points": points} for points in gaps]).data["text/plain"]
+        assert f"A manager with a usual number of leads in 1 week can be {told} below target unseen." in text
+
+
 def by_week(*rows):
     frame = pd.DataFrame(rows, columns=["week", "from_stage", "entered", "too_recent"])
     return frame.assign(week=pd.to_datetime(frame["week"]), to_stage="next", converted=0)
@@ -56,6 +65,21 @@ def test_a_week_without_new_leads_says_when_the_last_ones_came() -> None:
     assert quiet_since(by_week(*old), FUNNEL, monday) == {"quiet": True, "last": date(2018, 5, 28)}
     assert not quiet_since(by_week(*old, ("2018-11-19", "lead", 0, 1)), FUNNEL, monday)["quiet"]
     assert quiet_since(by_week(old[-1]), FUNNEL, monday) == {"quiet": True, "last": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "begins", "judged", "before"),
+    [("2026-06-08", (2026, 6, 8), 3, 0), ("2026-03-02", (2026, 3, 30), 13, 4), ("2025-12-29", (2026, 3, 30), 13, 13)],
+)
+def test_weeks_before_the_first_lead_are_neither_judged_nor_averaged(first, begins, judged, before) -> None:
+    window = date(2026, 3, 30), date(2026, 6, 28)
+    weeks = by_week(("2025-12-29", "lead", 0, 0), (first, "lead", 9, 0), ("2026-06-22", "lead", 0, 5))
+    known = {"window": (date(*begins), window[1]), "judged_weeks": judged, "weeks_before": before}
+    assert on_record(weeks, window) == known
+    assert on_record(weeks.head(1), window)["judged_weeks"] == 13
+    wins = pd.DataFrame({"week": pd.date_range("2025-12-29", "2026-06-22", freq="7D"), "deals": 0, "money": 0.0})
+    assert len(weekly_numbers(weeks, wins, FUNNEL)) == judged
+    assert len(weekly_numbers(weeks.head(1), wins, FUNNEL)) == 1
 
 
 def apart(rate, matured, too_recent=2074):
@@ -78,7 +102,7 @@ def way(before, after):
     """The facts of the whole way and the page's sentence about it."""
     facts = whole_way(explain_change(before, after))
     stages = of_hundred(explain_change(before, after), AIMED)
-    text = show_section("weekly.trend", facts, stages=stages, judged_weeks=13).data["text/plain"]
+    text = show_section("weekly.trend", facts, stages=stages, weeks_before=13).data["text/plain"]
     return facts, text.replace("\n", " ").removeprefix("Is it getting better? ")
 
 
@@ -135,7 +159,7 @@ def test_no_weeks_before_or_a_step_without_leads_are_said() -> None:
 def test_where_nobody_went_all_the_way_no_change_of_nothing_is_told() -> None:
     never = steps((100, 80), (80, 0))
     assert way(never, never)[1] == (
-        "lead → paid: no lead went all the way in time, in these weeks nor in the 13 before."
+        "lead → paid: no lead went all the way in time, in these weeks nor in the 13 weeks before."
     )
 
 

@@ -106,6 +106,15 @@ def within(days: int) -> str:
     return counted("within {n} day", "within {n} days", days).format(n=number(days))
 
 
+def weeks(many: int) -> str:
+    """A number of weeks.
+
+    >>> weeks(1), weeks(13)
+    ('1 week', '13 weeks')
+    """
+    return counted("{n} week", "{n} weeks", many).format(n=number(many))
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage.
 

@@ -101,9 +101,9 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     """Who is named and for which steps, who could show how, who has harder leads, and how much cannot be told.
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
-    can be; ``targets``: some are agreed; ``fine``: everybody's results are green; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
-    each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
-    ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
+    can be; ``targets``: some are agreed; ``fine``: everybody's results are green; ``named``: a list of ``manager,
+    lost_deals, steps``, most lost deals first, each step a row with its lesson, ``{}`` without, and what is ``back`` in
+    a swap; ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
     ``results``.
 
     >>> [row["manager"] for row in fs.team.people(managers, team, leak.lessons, spec)["named"]]

@@ -118,7 +118,8 @@ def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
 def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     """The step that is red and costs the team most deals: one row, or none where no step is.
 
-    Where no later step has a lead yet nobody knows what a step costs: then the one farthest below its floor. Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds what the latter says of deals and money.
+    Where no later step has a lead yet nobody knows what a step costs: then the one farthest below its floor. Takes the
+    team's frames of ``versus_targets`` and ``leak_sizes``; adds what the latter says of deals and money.
     """
     red = team[team["verdict"] == "red"]
     costs = [column for column in leaks if str(column).startswith(("lost_", "late_"))]
