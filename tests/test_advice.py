@@ -223,6 +223,8 @@ def test_a_reason_is_given_where_it_has_surely_risen() -> None:
     assert risen_reason(frame[2:]) == {}
     text = " ".join(first(found(LEAKING), reason=risen_reason(frame)))
     assert "“price” now ends 10.0% of leads here, before 1.4%." in text
+    assert "before 1.4%. 1 other reason has grown too." in text
+    assert "grown too" not in " ".join(first(found(LEAKING), reason=risen_reason(frame[:1])))
     assert "none has clearly grown" in " ".join(first(found(LEAKING), reasons=frame))
     assert "none has clearly grown" not in " ".join(first(found(LEAKING), reasons=frame[2:3]))
 

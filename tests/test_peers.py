@@ -226,8 +226,9 @@ def test_the_teams_leak_concerns_those_who_miss_that_step() -> None:
     assert concerned({"case": "perhaps", "row": row}, rows) == {}
     assert concerned({"case": "met"}, rows) == {}
     assert concerned({"case": "leak", "row": row}, rows.assign(verdict="green")) == {}
-    words = said("habit", habit(rows, NONE, "Vera"), leak=row, kind={"value": "Pumps"}, reason={"refusal": "price"})
-    assert words.endswith("It is clearest with Pumps.\nMore of its leads now say no because of “price”.")
+    reason = {"refusal": "price", "others": ["terms"]}
+    words = said("habit", habit(rows, NONE, "Vera"), leak=row, kind={"value": "Pumps"}, reason=reason)
+    assert words.endswith("It is clearest with Pumps.\nMore of its leads now say no because of “price” and “terms”.")
     assert "met → paid" in words
 
 

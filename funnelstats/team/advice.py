@@ -90,11 +90,14 @@ def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
 def risen_reason(reasons: pd.DataFrame) -> dict[Hashable, Any]:
     """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without.
 
+    The one that grew most, and ``others`` that grew as well: where all grew, none of them explains the leak.
+
     >>> fs.team.risen_reason(leak.reasons)["refusal"]
     'price'
     """
     higher = reasons[(reasons["verdict"] == "higher") & (reasons["refusal"] != MISSING)]
-    return next(iter(higher.sort_values("difference", ascending=False, kind="stable").to_dict("records")), {})
+    higher = higher.sort_values("difference", ascending=False, kind="stable")
+    return next(({**row, "others": higher["refusal"].tolist()[1:]} for row in higher.to_dict("records")), {})
 
 
 def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
