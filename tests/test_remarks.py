@@ -28,6 +28,7 @@ from funnelstats.team.remarks import (
     whole_way,
 )
 
+NAN, DAY = float("nan"), date(2026, 6, 28)
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
 SEVEN = SimpleNamespace(horizon_days=7)
 FUNNEL = SimpleNamespace(
@@ -170,6 +171,17 @@ def test_of_100_leads_each_step_takes_its_share_and_without_a_target_there_is_no
     assert hundred["after"].tolist() == [100, 80, 40]
     assert hundred["target"].tolist() == [100, 80, 64]
     assert of_hundred(change, FREE)["target"].isna().tolist() == [False, True, True]
+
+
+def test_a_whole_way_that_few_go_is_not_rounded_to_nobody() -> None:
+    course = [{"leads": 300, "deals": 1, "money": NAN}] * 2
+    stages = [{"stage": "lead"}, {"stage": "paid", "target": 0.42, "before": 0.62, "after": 0.42}]
+    facts = {"numbers": course, "stages": stages, "expected": {"deals": NAN}, "currency": "", "week_days": 2 * [DAY]}
+    tiles = show_section("weekly.tiles", facts, judged_weeks=13, weeks_before=13).data["text/plain"]
+    assert "target: 0.4%" in tiles
+    assert "before: 0.6%" in tiles
+    rival = {"rate": 0.007, "entered": 5941, "came": 2 * [DAY], "way_days": 42, "stages": stages}
+    assert "42 days in all: 0.7% of 5,941 leads" in show_section("weekly.more", rival).data["text/plain"]
 
 
 def test_weeks_that_differ_beyond_chance_are_told_with_what_their_leads_are_worth() -> None:
