@@ -222,7 +222,7 @@ def planned(random: np.random.Generator, truth: Way, a_day: float, ahead: int) -
     goal = Goal(round((waiting["open"] * old).sum() + a_day * ahead * new), AS_OF, AS_OF + timedelta(days=ahead))
     rates, curves = plan_rates(days, weeks, STEPS), day_curves(days, STEPS, goal)
     forecast, of_open = forecast_open(waiting, curves, rates, goal)
-    lead = new_lead(curves, rates, STEPS, goal)
+    lead = new_lead(curves, rates, STEPS, goal, 13)
     plan = plan_leads(forecast, of_open, lead, goal, probabilities=(0.8, 0.9, 0.95)).set_index("plan")["leads"]
     total = forecast.set_index("stage").loc[ALL]
     shares = distribution(waiting["open"], old)

@@ -33,7 +33,7 @@ from funnelstats.team.advice import (
     with_beginning,
     with_losses,
 )
-from funnelstats.team.leaks import leak_sizes
+from funnelstats.team.leaks import leak_sizes, worst_leak
 
 NAN = float("nan")
 
@@ -128,6 +128,7 @@ def case_of(*rows, **told):
 SHOWN = {
     **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
+        "fine": False,
         "judged_weeks": 13,
         "horizons": AIMED.horizons,
         "currency": "RUB",
@@ -167,7 +168,8 @@ def names(facts):
 def lesson(learner, teacher, stage, low, high, *, swap=False, best=None, **money):
     steps = {"lead": "met", "met": "paid"}
     row = {"learner": learner, "teacher": teacher, "from_stage": stage, "to_stage": steps[stage], "swap": swap}
-    row |= {"best": best or teacher, "deals_lower": low, "deals_upper": high, "money": NAN}
+    row |= {"best": best or teacher, "money": NAN}
+    row |= {"deals": (low + high) / 2, "deals_lower": low, "deals_upper": high}
     return pd.DataFrame([row | money])
 
 
@@ -221,12 +223,25 @@ def test_a_reason_is_given_where_it_has_surely_risen() -> None:
     assert risen_reason(frame[2:]) == {}
     text = " ".join(first(found(LEAKING), reason=risen_reason(frame)))
     assert "“price” now ends 10.0% of leads here, before 1.4%." in text
+    assert "before 1.4%. 1 other reason has grown too." in text
+    assert "grown too" not in " ".join(first(found(LEAKING), reason=risen_reason(frame[:1])))
     assert "none has clearly grown" in " ".join(first(found(LEAKING), reasons=frame))
     assert "none has clearly grown" not in " ".join(first(found(LEAKING), reasons=frame[2:3]))
 
 
 def test_of_two_leaks_the_one_that_costs_more_deals_is_named() -> None:
     assert case_of((1000, 400), (400, 280))["row"]["from_stage"] == "lead"
+
+
+def test_where_no_cost_is_known_the_step_farthest_below_its_target_is_named() -> None:
+    funnel = funnel_of("lead", "met", "offer", "paid")
+    steps = {stage: {"horizon_days": 7, "target": 0.8} for stage in funnel.stages[1:]}
+    funnel = funnel.model_validate({**funnel.model_dump(), "step_into": steps})
+    rows = pd.DataFrame({"from_stage": funnel.stages[:3], "to_stage": funnel.stages[1:], "entered": [500, 150, 0]})
+    rates = conversion_rates(rows.assign(converted=[150, 0, 0]))
+    worst = worst_leak(versus_target(rates, funnel), leak_sizes(rates, funnel))
+    assert worst["from_stage"].tolist() == ["met"]
+    assert worst["lost_deals"].isna().all()
 
 
 def test_a_step_that_may_be_low_by_chance_is_one_to_look_at() -> None:
@@ -281,6 +296,8 @@ def test_a_leak_of_less_than_a_deal_costs_less_than_one() -> None:
     tiny = case_of((1000, 700), (100, 0), funnel=toy(0.8, 0.01))
     assert (tiny["case"], tiny["row"]["from_stage"]) == ("leak", "lead")
     assert "Cost: less than one deal in 13 weeks." in first(tiny)
+    few = dict.fromkeys(["lost_deals", "lost_money"], 1.1) | {"lost_lower": 0.0, "lost_upper": 2.2}
+    assert "Cost: about 1 deal in 13 weeks (likely 0 to 2), 1 ₽." in first({**tiny, "row": tiny["row"] | few})
 
 
 def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak() -> None:
@@ -333,11 +350,11 @@ def test_a_manager_who_needs_help_is_named_with_who_can_show_how() -> None:
     other = people_of(rows, lessons=lesson("Gleb", "Anna", "met", 9.0, 12.0))
     assert other["named"][0]["steps"][0]["lesson"] == {}
     taught = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 40.4, 88.0)))
-    assert taught.startswith(who + "Pair with Anna. Gain: 40 to 88 deals.")
+    assert taught.startswith(who + "Pair with Anna. Gain: about 64 deals (likely 40 to 88).")
     some = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.3, 88.0, money=1_234_567.0)))
-    assert some.startswith(who + "Pair with Anna. Gain: up to 88 deals, 1.23M ₽.")
+    assert some.startswith(who + "Pair with Anna. Gain: about 44 deals (likely 0 to 88), 1.23M ₽.")
     little = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.1, 0.4)))
-    assert "Gain: up to 1 deal." in little
+    assert "Gain: about 1 deal (likely 0 to 1)." in little
 
 
 def test_who_is_probably_better_is_named_as_that_where_a_lesson_may_bring_nothing() -> None:
@@ -355,8 +372,9 @@ def test_who_can_swap_is_said_with_what_for_and_who_is_best() -> None:
     facts = people_of(rows, lessons=pd.concat([there, back]))
     assert names(facts) == ["Gleb", "Yan"], "who loses most stands first"
     text = persons(facts)
-    assert "Swap with Yan, who learns met → paid in return. Gain: 4 to 9 deals." in text
-    assert "Swap with Gleb, who learns lead → met in return. Vera is best at it. Gain: 1 to 17 deals." in text
+    assert "Swap with Yan, who learns met → paid in return. Gain: about 6 deals (likely 4 to 9)." in text
+    best = "Vera is best at it. Gain: about 9 deals (likely 1 to 17)."
+    assert f"Swap with Gleb, who learns lead → met in return. {best}" in text
     assert "Pair with Yan. Gain" in persons(people_of(rows, lessons=there))
 
 
@@ -375,9 +393,20 @@ def test_the_systems_own_leads_and_those_of_nobody_are_never_said_to_need_help()
 
 
 def test_what_cannot_be_told_is_counted() -> None:
-    facts = people_of([*EVEN, ("Gleb", 0, 25, 19), ("Gleb", 1, 20, 15)])
+    facts = people_of([*EVEN, ("Gleb", 0, 25, 19), ("Gleb", 1, 20, 15), ("New", 0, 0, 0), ("New", 1, 0, 0)])
     assert facts["results"] == 8
     assert f"leave them alone: {facts['unsure']} of 8 results." in persons(facts)
+
+
+def test_where_everybody_is_on_target_it_is_said_and_nothing_lost_takes_a_column() -> None:
+    good = [(who, step, 300, 290) for who in ("Anna", "Boris") for step in (0, 1)]
+    fine, facts = "Every manager is on target at every step that has one.", people_of(good)
+    assert first(found(FINE), **facts)[-1] == fine
+    assert not any(fine in line for line in first(found(FINE), **people_of([*EVEN, ("Gleb", 0, 25, 19)])))
+    grid = manager_grid(with_losses(page(good), team(FINE), AIMED), AIMED)
+    html = show_section("weekly.grid", {**SHOWN, **grid, "window": SHOWN["week_days"]}).data["text/html"]
+    assert "on target" in html
+    assert "lost" not in html
 
 
 def test_what_turned_red_and_what_left_it_is_told_by_cell() -> None:

@@ -13,6 +13,7 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.comparing import versus_target
+from funnelstats.page.tables import show_table
 from funnelstats.team.leaks import (
     drivers,
     expected_shortfall,
@@ -305,6 +306,15 @@ def test_where_nothing_varies_nothing_is_decided(entered: list[int], converted: 
     assert (found["verdict"] == "undecided").all()
     assert found["odds_ratio"].isna().all()
     assert (found["odds_upper"] == np.inf).all()
+
+
+def test_a_manager_whose_leads_are_all_running_is_not_without_entrants() -> None:
+    numbers = ["rate", "ci_lower", "ci_upper", "p_mid", "p_holm", "shrunken", "shrunken_lower", "shrunken_upper"]
+    row = dict.fromkeys([*numbers, "rank", "rank_lower", "rank_upper"], np.nan)
+    frame = pd.DataFrame([{"manager": "New", "entered": 5, "verdict": "too few", **row}])
+    text = show_table(frame, "leaks.managers").data["text/html"]
+    assert "not known yet" in text
+    assert "no entrants" not in text
 
 
 def test_without_attributes_nothing_drives_a_step() -> None:

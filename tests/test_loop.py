@@ -431,6 +431,16 @@ def test_the_title_is_the_state_to_act_on(state, title, todo):
     assert todo in lines[1]
 
 
+def test_one_lead_and_managers_who_are_as_quick_are_told_in_the_singular():
+    for state, todo in (("never_touched", "Call it first."), ("inactive", "Agree on the next contact, or close it.")):
+        table = state_table(counts(won=(1, 5.0, 0, 0), **{state: (1, 7.0, 0, 0)}), WINDOW)
+        assert first_lines(loop_findings(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL))[1] == todo
+    same, quick, some = ([5.2, 4.8], "5 working hours"), ([1.0, 0.2], "1 working hour"), ([0.2, 7.0], "7 working hours")
+    for halves, told in (same, quick, some):
+        waits = pd.DataFrame({"half": halves, "clock": "working"})
+        assert f"contacted within {told}." in text("speed", waits=waits)
+
+
 def test_returned_leads_are_told_as_returned_in_russian(monkeypatch):
     monkeypatch.setitem(_spoken, "language", "ru")
     table = state_table(counts(returned_to_marketing=(45, 7.0, 3, 0)), WINDOW)
@@ -459,6 +469,8 @@ def test_load_readiness_and_records_are_said_where_they_are_found():
     facts = loop_findings(quiet, NONE, load, ready, records, FUNNEL)
     said = text("load", load=load, **facts)
     assert said.endswith("Novák got 1 lead, an even share is 20. If that is not intended, rebalance.")
+    gone = loop_findings(quiet, NONE, load.assign(leads=[0, 40]), NO_READY, NO_RECORDS, FUNNEL)
+    assert "Novák got no lead, an even share is 20. If they have left, that share" in text("load", load=load, **gone)
     said = text("ready", ready=ready, bought=("paid", 44), **facts)
     assert "Of leads with “budget known” 70% bought, of all others 50%." in said
     assert "need confirmed" not in said

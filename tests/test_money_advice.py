@@ -72,6 +72,17 @@ def test_what_cannot_be_told_yet_is_left_alone_and_few_deals_are_not_judged():
     assert "Too few deals to judge: Fair." in clear
 
 
+def test_more_refunds_than_payments_and_open_leads_of_unknown_worth_are_not_too_close_to_call():
+    rows = matured(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=5000, Fair=5000, Mail=1000))
+    rows = rows.assign(verdict="undecided").set_index("channel")
+    rows.loc["Fair", ["revenue", "returned", "revenue_final"]] = [-3000.0, -8000.0, -3000.0]
+    rows.loc["Mail", "revenue_final"] = np.nan
+    clear = said("roi.clear", channel_facts(rows.reset_index()))
+    assert "Too close to call: Ads. Change" in clear
+    assert "Fair: 8,000 ₽ given back, more than the 5,000 ₽ paid. Look at the refunds first." in clear
+    assert "Mail: 5,000 ₽ so far for 1,000 ₽ spent; what its open leads will bring is not known yet." in clear
+
+
 def test_a_return_that_hangs_on_one_deal_says_so():
     rows = matured(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
     assert "Ads hangs on one deal, 64% of its revenue" in said("roi.clear", channel_facts(rows))

@@ -24,6 +24,7 @@ from funnelstats.leads.standing import (
     peer_rows,
 )
 from funnelstats.page.sections import show_section
+from funnelstats.page.tables import show_table
 
 FUNNEL = funnel_of("lead", "met", "paid")
 AS_OF = date(2026, 6, 28)
@@ -225,8 +226,9 @@ def test_the_teams_leak_concerns_those_who_miss_that_step() -> None:
     assert concerned({"case": "perhaps", "row": row}, rows) == {}
     assert concerned({"case": "met"}, rows) == {}
     assert concerned({"case": "leak", "row": row}, rows.assign(verdict="green")) == {}
-    words = said("habit", habit(rows, NONE, "Vera"), leak=row, kind={"value": "Pumps"}, reason={"refusal": "price"})
-    assert words.endswith("It is clearest with Pumps.\nMore of its leads now say no because of “price”.")
+    reason = {"refusal": "price", "others": ["terms"]}
+    words = said("habit", habit(rows, NONE, "Vera"), leak=row, kind={"value": "Pumps"}, reason=reason)
+    assert words.endswith("It is clearest with Pumps.\nMore of its leads now say no because of “price” and “terms”.")
     assert "met → paid" in words
 
 
@@ -262,6 +264,8 @@ def test_reasons_stand_beside_the_colleagues_where_there_are_enough() -> None:
     enough, few = (own_reasons(frame, "Anna", FUNNEL) for frame in (patterns, patterns[patterns["value"] != "Yan"]))
     assert enough[["refusal", "other_share", "verdict"]].to_numpy().tolist() == [["price", 0.25, "more often"]]
     assert few["other_share"].isna().all()
+    titles = [show_table(frame, "manager.refusals").data["text/html"] for frame in (enough, few)]
+    assert ["colleagues" in title for title in titles] == [True, False], "few colleagues are not “no entrants”"
     assert "You hear “price” more often" in said("reasons", {}, reasons=enough)
     assert said("reasons", {}, reasons=few) == "Why they say no"
     assert own_reasons(patterns.assign(refusal="(missing)"), "Anna", FUNNEL).empty

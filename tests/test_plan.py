@@ -36,6 +36,7 @@ from funnelstats.plan.plan import (
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[6, 10])
 AS_OF = date(2026, 6, 28)  # a Sunday
+LONG_AGO = pd.Timestamp("2025-12-29")
 GOAL = Goal(40, AS_OF, AS_OF + timedelta(days=28))
 HAZARDS = {"lead": [0.05, 0.15, 0.2, 0.1, 0.1, 0.05, 0.05], "met": [0.0, 0.02, 0.1, 0.1, 0.1, 0.1] + [0.05] * 5}
 REFUSED = 0.06
@@ -267,7 +268,7 @@ def test_the_sum_of_open_and_new_leads_makes_the_goal_as_often_as_asked_for():
 
 def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
     days = past(400)
-    even = pd.DataFrame({"from_stage": "lead", "entered": [50] * 8, "converted": [25] * 8})
+    even = pd.DataFrame({"from_stage": "lead", "entered": [50] * 8, "converted": [25] * 8, "week": LONG_AGO})
     calm, wild = planned(days, weeks=even), planned(days, weeks=even.assign(converted=[12, 38] * 4))
     assert calm.rates["dispersion"].tolist() == [1.0, 1.0]
     assert wild.rates["dispersion"].iloc[0] == pytest.approx(8 * 13**2 / 12.5 / 7)
@@ -277,7 +278,7 @@ def test_weeks_that_differ_by_more_than_chance_ask_for_more_leads():
 
 
 def test_a_step_s_dispersion_is_its_own_and_that_of_all_steps():
-    even = pd.DataFrame({"from_stage": "met", "entered": [50] * 8, "converted": [25] * 8})
+    even = pd.DataFrame({"from_stage": "met", "entered": [50] * 8, "converted": [25] * 8, "week": LONG_AGO})
     odd = even.assign(from_stage="lead", converted=[12, 38] * 4)
     found = planned(past(400), weeks=pd.concat([even, odd])).rates["dispersion"]
     squares = 8 * 13**2 / 12.5
@@ -470,6 +471,16 @@ def test_leads_as_they_come_are_enough_or_so_many_more_are_missing_a_week():
     assert any(line.startswith("Keep up the") and "more than 99 of 100" in line for line in many)
 
 
+def test_the_leads_of_three_weeks_are_not_spread_over_thirteen():
+    monday = pd.Timestamp(GOAL.as_of - timedelta(days=20))
+    week = pd.DataFrame({"from_stage": ["lead"], "entered": [0], "converted": [0], "week": [monday]})
+    young = planned(past(400), weeks=week)
+    entered = young.rates["entered"].iloc[0]
+    assert young.new.a_week == pytest.approx(entered / 3)
+    assert plan_facts(young, NO_PAID)["enough"]["weeks"] == 3
+    assert planned(past(400)).new.a_week == pytest.approx(entered / 13)
+
+
 def test_below_five_deals_seen_there_is_a_range_and_no_number():
     rows = [("lead", 2, 9, 3, 0), ("lead", 60, 0, 0, 8), ("met", 3, 4, 1, 0), ("met", 60, 0, 0, 4)]
     days = pd.DataFrame(rows, columns=["from_stage", "age_days", "advanced", "lost", "open"])
@@ -486,7 +497,7 @@ def test_below_five_deals_seen_there_is_a_range_and_no_number():
     ]
     none = planned(days.assign(advanced=days["advanced"].where(days["from_stage"] == "lead", 0)))
     assert np.isnan(none.leads["leads"].iloc[1])
-    assert said(none)[1] == "Only 0 deals were seen in the past."
+    assert said(none)[1] == "No deal was seen in the past."
     met = none.forecast.set_index("stage").loc["met"]
     assert met["expected"] == met["deals_lower"] == 0 < met["deals_upper"]
 

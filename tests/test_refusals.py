@@ -14,6 +14,7 @@ from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
 
 from funnelstats.config.funnel import Refusals
+from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads
@@ -527,6 +528,7 @@ def findings(**more):
     """Facts of a month without anything to do, but for what is given."""
     nothing = {"lost": 0, "reasons": []}
     calm = {"known": True, "lost": 9, "blank": 0, "top": None, "grown": [], "named": [], "due": 0, "ownerless": 0}
+    calm |= {"silent": False}
     days = {"first": date(2026, 6, 1), "window": WINDOW, "coming": month_after(DAY), "week": "2026-W26"}
     return calm | {"excuses": nothing, "gaps": nothing} | days | more
 
@@ -535,6 +537,10 @@ def findings(**more):
     ("facts", "title"),
     [
         ({"top": {"refusal": "price", "lost": 4, "of": 9}}, "“price” was heard most in June 2026: 4 of 9 refusals"),
+        (
+            {"top": {"refusal": "price", "lost": 1, "of": 9}, "blank": 7, "silent": True},
+            "7 of 9 refusals in June 2026 have no reason",
+        ),
         ({"blank": 9}, "None of the 9 refusals of June 2026 has a reason"),
         ({"lost": 0}, "Nobody said no in June 2026"),
         ({"known": False, "lost": 0}, "The data holds no refusals"),
@@ -544,6 +550,20 @@ def test_a_month_without_news_opens_with_what_is_most_or_missing(facts, title):
     lines = shown("first", findings(**facts)).splitlines()
     assert lines[0] == title
     assert ("beyond chance" in lines[-1]) == ("top" in facts or "blank" in facts), "differences are not denied"
+
+
+@pytest.mark.parametrize(("blank", "silent"), [(6, True), (5, False)])
+def test_where_most_refusals_have_no_reason_that_is_the_finding(blank, silent):
+    shares = pd.DataFrame({"refusal": ["price", "terms", MISSING], "lost": [4, 1, blank], "of": 5 + blank})
+    empty = pd.DataFrame(columns=["verdict", "refusal", "p_holm", "residual", "difference", "second_look", "lost"])
+    due, totals = pd.DataFrame(columns=["owner", "due"]), pd.DataFrame({"refused": [9]})
+    assert refusal_findings(shares, empty, empty, empty, empty, due, totals, TOY)["silent"] == silent
+
+
+def test_managers_who_all_leave_the_reason_blank_do_not_hear_the_same():
+    blank = np.column_stack([np.full(3, 2000), [[4, 2], [3, 3], [2, 4]]])
+    counts = counts_of(blank).assign(refusal=lambda rows: rows["refusal"].replace("r0", MISSING))
+    assert reasons_differ(reason_association(counts, TOY, "manager"))["differ"] == "cannot tell"
 
 
 def test_who_leaves_the_reason_blank_is_asked_for_it():
@@ -565,6 +585,7 @@ def test_refusals_of_no_stage_are_told_apart():
     ("again", "compared", "said"),
     [
         (0, None, "None of 50 refused leads whose time for a second try is over was tried again"),
+        (1, None, "1 of 50 refused leads whose time for a second try is over was tried again"),
         (20, None, "How those did is not known yet."),
         (20, "better", "They do better than first tries, beyond chance."),
         (20, "worse", "They do worse than first tries, beyond chance."),

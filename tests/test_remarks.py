@@ -17,15 +17,18 @@ from funnelstats.page.sections import show_section
 from funnelstats.team.changes import explain_change
 from funnelstats.team.remarks import (
     of_hundred,
+    on_record,
     quiet_since,
     rates_apart,
     rival_facts,
     rival_table,
     scattered,
     visible_gaps,
+    weekly_numbers,
     whole_way,
 )
 
+NAN, DAY = float("nan"), date(2026, 6, 28)
 EVEN = [(who, 0, 200, 170) for who in ("Anna", "Boris", "Vera")]
 SEVEN = SimpleNamespace(horizon_days=7)
 FUNNEL = SimpleNamespace(
@@ -45,6 +48,13 @@ def test_where_no_gap_could_be_seen_or_no_target_is_agreed_none_is_told() -> Non
     assert visible_gaps(page(EVEN, FREE), FREE).empty
 
 
+def test_a_gap_that_is_the_same_at_every_step_is_no_range() -> None:
+    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": [], "judged_weeks": 1}
+    for gaps, told in (([9.1, 8.8], "9 points"), ([6.0, 8.8], "6 to 9 points"), ([1.0], "1 point")):
+        text = show_section("weekly.sure", facts, gaps=[{"points": points} for points in gaps]).data["text/plain"]
+        assert f"A manager with a usual number of leads in 1 week can be {told} below target unseen." in text
+
+
 def by_week(*rows):
     frame = pd.DataFrame(rows, columns=["week", "from_stage", "entered", "too_recent"])
     return frame.assign(week=pd.to_datetime(frame["week"]), to_stage="next", converted=0)
@@ -56,6 +66,21 @@ def test_a_week_without_new_leads_says_when_the_last_ones_came() -> None:
     assert quiet_since(by_week(*old), FUNNEL, monday) == {"quiet": True, "last": date(2018, 5, 28)}
     assert not quiet_since(by_week(*old, ("2018-11-19", "lead", 0, 1)), FUNNEL, monday)["quiet"]
     assert quiet_since(by_week(old[-1]), FUNNEL, monday) == {"quiet": True, "last": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "begins", "judged", "before"),
+    [("2026-06-08", (2026, 6, 8), 3, 0), ("2026-03-02", (2026, 3, 30), 13, 4), ("2025-12-29", (2026, 3, 30), 13, 13)],
+)
+def test_weeks_before_the_first_lead_are_neither_judged_nor_averaged(first, begins, judged, before) -> None:
+    window = date(2026, 3, 30), date(2026, 6, 28)
+    weeks = by_week(("2025-12-29", "lead", 0, 0), (first, "lead", 9, 0), ("2026-06-22", "lead", 0, 5))
+    known = {"window": (date(*begins), window[1]), "judged_weeks": judged, "weeks_before": before}
+    assert on_record(weeks, window) == known
+    assert on_record(weeks.head(1), window)["judged_weeks"] == 13
+    wins = pd.DataFrame({"week": pd.date_range("2025-12-29", "2026-06-22", freq="7D"), "deals": 0, "money": 0.0})
+    assert len(weekly_numbers(weeks, wins, FUNNEL)) == judged
+    assert len(weekly_numbers(weeks.head(1), wins, FUNNEL)) == 1
 
 
 def apart(rate, matured, too_recent=2074):
@@ -78,7 +103,7 @@ def way(before, after):
     """The facts of the whole way and the page's sentence about it."""
     facts = whole_way(explain_change(before, after))
     stages = of_hundred(explain_change(before, after), AIMED)
-    text = show_section("weekly.trend", facts, stages=stages, judged_weeks=13).data["text/plain"]
+    text = show_section("weekly.trend", facts, stages=stages, weeks_before=13).data["text/plain"]
     return facts, text.replace("\n", " ").removeprefix("Is it getting better? ")
 
 
@@ -132,6 +157,13 @@ def test_no_weeks_before_or_a_step_without_leads_are_said() -> None:
     assert way(same, nobody)[0]["changed"] == "not known"
 
 
+def test_where_nobody_went_all_the_way_no_change_of_nothing_is_told() -> None:
+    never = steps((100, 80), (80, 0))
+    assert way(never, never)[1] == (
+        "lead → paid: no lead went all the way in time, in these weeks nor in the 13 weeks before."
+    )
+
+
 def test_of_100_leads_each_step_takes_its_share_and_without_a_target_there_is_none() -> None:
     change = explain_change(steps((1000, 900), (900, 450)), steps((1000, 800), (800, 400)))
     hundred = of_hundred(change, AIMED).round(6)
@@ -139,6 +171,17 @@ def test_of_100_leads_each_step_takes_its_share_and_without_a_target_there_is_no
     assert hundred["after"].tolist() == [100, 80, 40]
     assert hundred["target"].tolist() == [100, 80, 64]
     assert of_hundred(change, FREE)["target"].isna().tolist() == [False, True, True]
+
+
+def test_a_whole_way_that_few_go_is_not_rounded_to_nobody() -> None:
+    course = [{"leads": 300, "deals": 1, "money": NAN}] * 2
+    stages = [{"stage": "lead"}, {"stage": "paid", "target": 0.42, "before": 0.62, "after": 0.42}]
+    facts = {"numbers": course, "stages": stages, "expected": {"deals": NAN}, "currency": "", "week_days": 2 * [DAY]}
+    tiles = show_section("weekly.tiles", facts, judged_weeks=13, weeks_before=13).data["text/plain"]
+    assert "target: 0.4%" in tiles
+    assert "before: 0.6%" in tiles
+    rival = {"rate": 0.007, "entered": 5941, "came": 2 * [DAY], "way_days": 42, "stages": stages}
+    assert "42 days in all: 0.7% of 5,941 leads" in show_section("weekly.more", rival).data["text/plain"]
 
 
 def test_weeks_that_differ_beyond_chance_are_told_with_what_their_leads_are_worth() -> None:

@@ -26,8 +26,8 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
 
 
 @pytest.mark.usefixtures("russian")
-def test_up_to_so_many_deals_takes_the_form_of_its_number():
-    forms = [words.counted("Gain: up to %(n)s deal", "Gain: up to %(n)s deals", n) % {"n": n} for n in (1, 2, 11, 21)]
+def test_about_so_many_deals_takes_the_form_of_its_number():
+    forms = [words.counted("Gain: about %(n)s deal", "Gain: about %(n)s deals", n) % {"n": n} for n in (1, 2, 11, 21)]
     assert [form.split()[-1] for form in forms] == ["сделки", "сделок", "сделок", "сделки"]
 
 

@@ -106,6 +106,15 @@ def within(days: int) -> str:
     return counted("within {n} day", "within {n} days", days).format(n=number(days))
 
 
+def weeks(many: int) -> str:
+    """A number of weeks.
+
+    >>> weeks(1), weeks(13)
+    ('1 week', '13 weeks')
+    """
+    return counted("{n} week", "{n} weeks", many).format(n=number(many))
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage.
 
@@ -190,15 +199,15 @@ def _parsed(pattern: str, language: str) -> tuple[Any, Any]:
 
 
 def rough(value: float) -> str:
-    """A number with the two digits that mean something.
+    """A number with the two digits that mean something, a whole one from 1 on.
 
-    >>> rough(35324006), rough(0.6)
-    ('35,000,000', '0.6')
+    >>> rough(35324006), rough(1.1), rough(0.6)
+    ('35,000,000', '1', '0.6')
     """
     if pd.isna(value):
         return _(NOT_KNOWN)
     two = float(f"{value:.2g}")
-    return number(two, 1 if abs(two) < 10 and two != round(two) else 0)
+    return number(two, 1 if 0 < abs(two) < 1 else 0)
 
 
 def money(amount: float, currency: str) -> str:

@@ -23,8 +23,10 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     """The rows of ``returns`` by channel, by verdict ("no_spend"), each with its ``gain`` over what was spent.
 
     Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
-    others. ``lucky`` are judged rows that hang on one deal; ``most`` is the row of most revenue; ``costs`` and
-    ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
+    others. Those that are undecided are ``refunded`` more than they were paid, or ``untold``, since nobody knows what
+    their open leads will bring; only the others are too close to call. ``lucky`` are judged rows that hang on one deal;
+    ``most`` is the row of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no
+    lead has a channel.
 
     >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
     ['Search ads']
@@ -33,6 +35,9 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     rows = by_channel.assign(gain=by_channel["revenue_final"] - by_channel["spend"])
     rows = rows.assign(channel=_("all channels")) if unnamed else rows
     of = {verdict.replace(" ", "_"): rows[rows["verdict"] == verdict] for verdict in VERDICTS}
+    unsure = of["undecided"]
+    refunded, untold = unsure["revenue"] < 0, unsure["revenue_final"].isna()
+    of |= {"refunded": unsure[refunded], "untold": unsure[untold & ~refunded], "undecided": unsure[~untold & ~refunded]}
     best = of["green"].nlargest(1, "back")
     judged = rows["verdict"].isin(["red", "green", "undecided"])
     return of | {

@@ -125,6 +125,7 @@ def templates() -> Environment:
         "listed": lambda parts: Markup(words.listed([str(escape(part)) for part in parts])),
         "rough": words.rough,
         "within": words.within,
+        "weeks": words.weeks,
         "step": lambda row: words.step_name(row["from_stage"], row["to_stage"]),
         "label": words.label,
         "word": words._,

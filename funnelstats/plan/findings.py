@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.importing.opening import Tables
-from funnelstats.plan.goals import plan_window
 from funnelstats.plan.plan import FEWEST_DEALS, MEETING, USUAL, Plan
 
 SURE = 0.9
@@ -79,10 +78,9 @@ def _enough(plan: Plan) -> dict[str, Any] | None:
     new, now = plan.new, plan.as_now
     if np.isnan(now["delivers"]) or new.in_time <= 0 or new.deals_seen < FEWEST_DEALS:
         return None
-    first, last = plan_window(plan.goal.as_of, plan.funnel)
     missing = max(np.ceil(plan.surest["a_week"] - now["a_week"]), 1)
     return {
-        "weeks": round(((last - first).days + 1) / 7),
+        "weeks": round(plan.rates["entered"].iloc[0] / new.a_week),
         "a_week": new.a_week,
         "delivers": now["delivers"],
         "keep": now["delivers"] >= SURE,

@@ -20,7 +20,7 @@ from scipy import stats
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.incidence import incidence, incidence_at, life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
-from funnelstats.plan.goals import Goal, plan_window, working_days
+from funnelstats.plan.goals import Goal, working_days
 
 ALL = "(all)"
 CERTAIN = 1e9
@@ -263,10 +263,11 @@ def _limits(deals: Deals, open_leads: int, known: int, weakest: float) -> tuple[
     return float(lower), float(upper)
 
 
-def new_lead(curves: Curves, rates: pd.DataFrame, funnel: Funnel, goal: Goal) -> NewLead:
+def new_lead(curves: Curves, rates: pd.DataFrame, funnel: Funnel, goal: Goal, weeks: float) -> NewLead:
     """The chance that a lead still to come will have been won by the day of the goal, and what tells of it.
 
-    Being in time is one more step, measured on the deals of the step that has fewest.
+    Being in time is one more step, measured on the deals of the step that has fewest. Its leads came in so many
+    ``weeks``.
     """
     worked = working_days(goal, funnel)
     left = (pd.Timestamp(goal.by) - worked).days.to_numpy()
@@ -288,7 +289,6 @@ def new_lead(curves: Curves, rates: pd.DataFrame, funnel: Funnel, goal: Goal) ->
     days_error = np.sqrt(variance[-1]) / in_time if in_time > 0 else 0.0
     errors = chance * np.append(_relative_error(shares, worth), days_error)
     useful = worked[share_in_time[left] >= 0.5]
-    first, last = plan_window(goal.as_of, funnel)
     half = np.flatnonzero(share_in_time >= 0.5 - 1e-9)
     return NewLead(
         brings=Deals(chance, chance * (1 - chance), errors),
@@ -297,7 +297,7 @@ def new_lead(curves: Curves, rates: pd.DataFrame, funnel: Funnel, goal: Goal) ->
         rate=rate,
         in_time=in_time,
         deals_seen=int(moved[-1]),
-        a_week=rates["entered"].iloc[0] / (((last - first).days + 1) / 7),
+        a_week=rates["entered"].iloc[0] / weeks,
         usual_days=float(half[0]) if len(half) else np.nan,
         working_days=len(worked),
         last_useful=useful[-1] if len(useful) else pd.NaT,

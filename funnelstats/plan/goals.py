@@ -60,6 +60,13 @@ def plan_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     return as_of - timedelta(days=max(7 * funnel.judged_weeks, 2 * longest) - 1), as_of
 
 
+def weeks_of_leads(weeks: pd.DataFrame, as_of: date, funnel: Funnel) -> float:
+    """How many weeks of the ``plan_window`` are on record: those since the first of ``weeks`` with a lead."""
+    first, last = plan_window(as_of, funnel)
+    began = max(first, weeks["week"].min().date()) if len(weeks) else first
+    return ((last - began).days + 1) / 7
+
+
 def scatter_window(as_of: date, funnel: Funnel) -> tuple[date, date]:
     """First and last day of the stage entries that tell how much weeks differ: twice as long.
 

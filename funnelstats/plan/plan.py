@@ -31,7 +31,7 @@ from funnelstats.plan.forecast import (
     new_lead,
     plan_rates,
 )
-from funnelstats.plan.goals import Goal, working_days
+from funnelstats.plan.goals import Goal, weeks_of_leads, working_days
 
 FEWEST_DEALS = 5
 """Below so many deals seen a plan is a range and no number."""
@@ -81,7 +81,7 @@ def make_plan(days: pd.DataFrame, weeks: pd.DataFrame, open_leads: pd.DataFrame,
     need(open_leads, "open_leads", "from_stage", "age_days", "open")
     rates, curves = plan_rates(days, weeks, funnel), day_curves(days, funnel, goal)
     forecast, of_open = forecast_open(open_leads, curves, rates, goal)
-    new = new_lead(curves, rates, funnel, goal)
+    new = new_lead(curves, rates, funnel, goal, weeks_of_leads(weeks, goal.as_of, funnel))
     leads = plan_leads(forecast, of_open, new, goal)
     plan = Plan(funnel, goal, curves, rates, forecast, new, leads, pd.DataFrame())
     return plan._replace(entries=entries_ahead(plan, open_leads))

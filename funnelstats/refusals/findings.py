@@ -43,10 +43,10 @@ def refusal_findings(
     Takes frames of ``reason_shares`` (the month), ``reason_changes``, ``reason_drivers``, ``reason_patterns`` by
     manager, ``second_looks`` by manager, ``retry_counts`` by owner (what comes due) and ``refusal_totals``. Returns
     ``known`` (whether the data holds a refusal at all), ``lost`` and ``blank`` (refusals of the month, and those
-    without a reason), ``top`` (the row of the most frequent reason, None without one), ``grown`` (reasons heard more
-    often than before, each with the ``leads`` most lost for it), ``named`` (managers who hear a reason more often by
-    Holm's rule: a name must hold), ``due`` and ``ownerless`` (leads to be tried again, and those of nobody), and
-    ``excuses`` and ``gaps`` (refusals to look at again).
+    without a reason), ``silent`` (most have none, and no reason has grown), ``top`` (the row of the most frequent
+    reason, None without one), ``grown`` (reasons heard more often than before, each with the ``leads`` most lost for
+    it), ``named`` (managers who hear a reason more often by Holm's rule: a name must hold), ``due`` and ``ownerless``
+    (leads to be tried again, and those of nobody), and ``excuses`` and ``gaps`` (refusals to look at again).
 
     >>> found = fs.refusals.refusal_findings(shares, changes, drivers, patterns, looks, due, totals, spec)
     >>> found["top"]["refusal"], int(found["due"])
@@ -57,10 +57,10 @@ def refusal_findings(
     named = named.sort_values("residual", ascending=False)
     heard = shares[(shares["refusal"] != MISSING) & (shares["lost"] > 0)]
     rows = grown.sort_values("difference", ascending=False).to_dict("records")
+    lost, blank = shares["lost"].sum(), shares.loc[shares["refusal"] == MISSING, "lost"].sum()
     return {
         "known": bool(totals["refused"].sum()),
-        "lost": shares["lost"].sum(),
-        "blank": shares.loc[shares["refusal"] == MISSING, "lost"].sum(),
+        **{"lost": lost, "blank": blank, "silent": bool(not rows and len(heard) and 2 * blank > lost)},
         "top": next(iter(heard.to_dict("records")), None),
         "grown": [{**row, "leads": _hit(drivers, row)} for row in rows],
         "named": named.head(MOST_SAID),

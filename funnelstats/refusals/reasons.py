@@ -339,17 +339,17 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
 def reason_association(counts: pd.DataFrame, funnel: Funnel, by: str, *, draws: int = DRAWS) -> pd.DataFrame:
     """Whether reasons differ at all between managers, or values of another attribute, and how much: one row.
 
-    Takes what ``reason_patterns`` takes. Returns ``chi2, dof, p_value, simulated, v_upper``. Where an expected count is
-    below 5 the p-value is that of ``draws`` seeded tables with the same margins. Missing where there is nothing to
-    compare. ``v_upper`` is the strength, as Cramér's V, that so small a chi-square rules out at 5 % (the non-central
-    chi-square). Source: Pearson 1900; Hope 1968; Smithson 2003.
+    Of refusals with a reason: blanks would make all alike. Takes what ``reason_patterns`` takes. Returns ``chi2, dof,
+    p_value, simulated, v_upper``. Where an expected count is below 5 the p-value is that of ``draws`` seeded tables
+    with the same margins. Missing where there is nothing to compare. ``v_upper`` is the strength, as Cramér's V, that
+    so small a chi-square rules out at 5 % (the non-central chi-square). Source: Pearson 1900; Hope 1968; Smithson 2003.
 
     >>> fs.refusals.reason_association(by_manager, spec, "manager").round(3)
-          chi2  dof  p_value  simulated  v_upper
-    0  198.179   56      0.0       True    0.191
+         chi2  dof  p_value  simulated  v_upper
+    0  192.14   48      0.0       True    0.216
     """
     need(counts, "counts", by, "refusal", "lost")
-    table = _reasons_by(counts, funnel, by)
+    table = _reasons_by(counts[counts["refusal"] != MISSING], funnel, by)
     if min(table.shape) < 2:
         return pd.DataFrame([{"chi2": np.nan, "dof": 0, "p_value": np.nan, "simulated": False, "v_upper": np.nan}])
     simulated = bool(stats.contingency.expected_freq(table).min() < FEWEST_EXPECTED)

@@ -20,6 +20,7 @@ from funnelstats.team.leaks import drivers, leak_drivers, leak_sizes, noticeable
 from funnelstats.team.remarks import (
     RIVAL_WORDS,
     of_hundred,
+    on_record,
     quiet_since,
     rates_apart,
     rival_facts,

@@ -90,20 +90,23 @@ def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
 def risen_reason(reasons: pd.DataFrame) -> dict[Hashable, Any]:
     """The reason of refusal that takes more of the step's leads than before, of ``reason_changes``; empty without.
 
+    The one that grew most, and ``others`` that grew as well: where all grew, none of them explains the leak.
+
     >>> fs.team.risen_reason(leak.reasons)["refusal"]
     'price'
     """
     higher = reasons[(reasons["verdict"] == "higher") & (reasons["refusal"] != MISSING)]
-    return next(iter(higher.sort_values("difference", ascending=False, kind="stable").to_dict("records")), {})
+    higher = higher.sort_values("difference", ascending=False, kind="stable")
+    return next(({**row, "others": higher["refusal"].tolist()[1:]} for row in higher.to_dict("records")), {})
 
 
 def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     """Who is named and for which steps, who could show how, who has harder leads, and how much cannot be told.
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
-    can be; ``targets``: some are agreed; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first,
-    each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
-    ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
+    can be; ``targets``: some are agreed; ``fine``: everybody's results are green; ``named``: a list of ``manager,
+    lost_deals, steps``, most lost deals first, each step a row with its lesson, ``{}`` without, and what is ``back`` in
+    a swap; ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
     ``results``.
 
     >>> [row["manager"] for row in fs.team.people(managers, team, leak.lessons, spec)["named"]]
@@ -115,11 +118,12 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     low = ranked[ranked["named"]]
     lost = low.groupby("manager")["lost_deals"].sum().sort_values(ascending=False, kind="stable")
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
-    judged = (ranked if compared else team).query("target.notna()")
+    judged = (ranked if compared else team).query("target.notna() and rate.notna()")
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     return {
         "compared": compared,
         "targets": bool(ranked["target"].notna().any()),
+        "fine": bool(compared and len(judged) and (judged["verdict"] == "green").all()),
         "named": [
             {
                 "manager": manager,

@@ -118,12 +118,14 @@ def noticeable(leaks: pd.DataFrame, team: pd.DataFrame) -> pd.DataFrame:
 def worst_leak(team: pd.DataFrame, leaks: pd.DataFrame) -> pd.DataFrame:
     """The step that is red and costs the team most deals: one row, or none where no step is.
 
-    Takes the team's frames of ``versus_targets`` and ``leak_sizes``; adds what the latter says of deals and money.
+    Where no later step has a lead yet nobody knows what a step costs: then the one farthest below its floor. Takes the
+    team's frames of ``versus_targets`` and ``leak_sizes``; adds what the latter says of deals and money.
     """
     red = team[team["verdict"] == "red"]
     costs = [column for column in leaks if str(column).startswith(("lost_", "late_"))]
-    sized = red.merge(leaks[[*STEP, *costs]], on=STEP)
-    return sized.sort_values(["lost_deals", "late_deals"], ascending=False, kind="stable").head(1)
+    sized = red.merge(leaks[[*STEP, "shortfall", *costs]], on=STEP)
+    by = ["lost_deals", "late_deals", "shortfall"]
+    return sized.sort_values(by, ascending=False, kind="stable").head(1).drop(columns="shortfall")
 
 
 def leak_drivers(strata: pd.DataFrame, step: pd.DataFrame) -> pd.DataFrame:

@@ -64,8 +64,29 @@ def quiet_since(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> dict[str, 
     return {"quiet": last is None or last < monday, "last": last}
 
 
+def on_record(weeks: pd.DataFrame, window: tuple[date, date]) -> dict[str, Any]:
+    """The part of a page's ``window`` since leads are on record, ``judged_weeks`` of it, and ``weeks_before`` it.
+
+    ``weeks`` are counts of ``step_counts`` by week of the ``trend_window``. Without any lead all of the window is.
+
+    >>> known = fs.team.on_record(leak.weeks, window)
+    >>> str(known["window"][0]), known["judged_weeks"], known["weeks_before"]
+    ('2026-03-30', 13, 13)
+    """
+    came = weeks.loc[weeks["entered"] + weeks["too_recent"] > 0, "week"]
+    first = window[0] if came.empty else came.min().date()
+    begins = max(first, window[0])
+    return {
+        "window": (begins, window[1]),
+        "judged_weeks": ((window[1] - begins).days + 1) // 7,
+        "weeks_before": max((window[0] - first).days // 7, 0),
+    }
+
+
 def weekly_numbers(weeks: pd.DataFrame, wins: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """New leads beside the deals and the money of each week of ``wins_by_week``: ``week, leads, deals, money``.
+
+    From the first week that has any of them: before it there is no record, which is not a week of nothing.
 
     >>> fs.team.weekly_numbers(leak.weeks, wins, spec).head(2)
              week  deals       money  leads
@@ -75,7 +96,8 @@ def weekly_numbers(weeks: pd.DataFrame, wins: pd.DataFrame, funnel: Funnel) -> p
     came = weeks[weeks["from_stage"] == funnel.stages[0]]
     came = came.assign(leads=came["entered"] + came["too_recent"])
     found = wins.merge(came[["week", "leads"]], how="left", on="week").fillna({"leads": 0})
-    return found.tail(funnel.judged_weeks)
+    begun = (found[["leads", "deals"]] > 0).any(axis=1).cummax()
+    return found[begun | (found["week"] == found["week"].max())].tail(funnel.judged_weeks)
 
 
 def of_hundred(change: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -123,8 +145,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     """Whether the way from the first stage to the last changed between two periods, and which steps moved it.
 
     ``change`` is a frame of ``explain_change``. ``changed`` is its answer, "no weeks before" or "not known" where there
-    is none; ``ends`` of the change in points; ``digits`` as many as tell the two shares apart; ``points`` those between
-    the shares shown.
+    is none, "nobody" where no lead went all the way in either; ``ends`` of the change in points; ``digits`` as many as
+    tell the two shares apart; ``points`` those between the shares shown.
 
     >>> way = fs.team.whole_way(leak.change)
     >>> way["changed"], round(float(way["points"]), 2)
@@ -141,6 +163,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     if change[["overall_before", "overall_after"]].isna().any(axis=None):
         return facts | {"changed": "no weeks before" if change["before"].isna().all() else "not known"}
     before, after = facts["before"], facts["after"]
+    if before == after == 0:
+        return facts | {"changed": "nobody"}
     # a small change of a small share would be none in whole percent
     digits = next((few for few in (0, 1, 2) if round(before, 2 + few) != round(after, 2 + few)), 2)
     if facts["changed"] == UNTOLD:
