@@ -4,8 +4,6 @@ Loops over random histories, and what engines see differently (nothing, blanks, 
 each engine; rules that a few rows show run on DuckDB alone.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What a simulation states: its claims, and the small funnels and pages that it is made with."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Rates of count frames."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

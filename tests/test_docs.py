@@ -1,7 +1,5 @@
 """docs/methods.md keeps its word: every statistic has its place, and the sample's numbers are those of the code."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

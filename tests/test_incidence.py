@@ -1,7 +1,5 @@
 """Incidence under censoring: R's numbers, other libraries, loops over leads, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

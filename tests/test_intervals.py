@@ -1,7 +1,5 @@
 """Intervals: published number, second library, property, edge."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Leaks and drivers: integrals, published and statsmodels' numbers, properties, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables, comparisons, notes and sections of the closed loop; then the truths of the sample."""
 
-from __future__ import annotations
-
 from datetime import date
 from itertools import pairwise
 from pathlib import Path

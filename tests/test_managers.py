@@ -1,7 +1,5 @@
 """Verdicts: exact binomial numbers, statsmodels, brute force, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Since when and e-values: integration, numbers one can see, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

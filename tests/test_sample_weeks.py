@@ -1,7 +1,5 @@
 """The weekly page on the sample: it finds what is planted and stays quiet about the rest."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Every page on the smallest honest exports: whatever an export lacks, each cell runs and shows something."""
 
-from __future__ import annotations
-
 import ast
 import json
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Hours to first contact: by eye, statsmodels, edges; landmarks against Newcombe's numbers; the sentences."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Many managers at once: published numbers, other routes, properties, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

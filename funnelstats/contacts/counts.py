@@ -4,8 +4,6 @@ A contact is effective if the lead enters its next stage at it or within ``conta
 and before the lead's next contact. All contacts of a lead count as its next one, also those of a system user.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Any

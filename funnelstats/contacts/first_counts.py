@@ -4,8 +4,6 @@ A first contact is one by people: those of system users do not count. A contact 
 means that it was contacted when it came in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any

@@ -3,8 +3,6 @@
 Counts of `firsts` come in. Leads never contacted stay in as waiting (censored), so nobody looks fast by forgetting.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whose step leaks: managers against the target and against the rest, at a stated rate of false alarms."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

@@ -6,8 +6,6 @@ Every date after `as_of` does not exist. Two groups belong to the stage counted,
 `by="manager"` is the owner at its entry, `by="week"` the first day of the week of its entry.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import date
 

@@ -4,8 +4,6 @@ Leads that are still open count for as long as they were watched; lost leads are
 censored, so nobody is promised who has already refused. Day counts come in, small frames go out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What open leads may still bring: each advances like past leads that were still open at its age."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

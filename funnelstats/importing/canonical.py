@@ -1,7 +1,5 @@
 """One canonical table from its sources: read, map, find repeats and orphans, set bad rows aside."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection
 from math import nan

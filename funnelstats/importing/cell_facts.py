@@ -1,7 +1,5 @@
 """What makes one doubt that cells mean what they say: days stored as instants, swapped dates, groups, lists, money."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from math import comb

@@ -3,8 +3,6 @@
 In DuckDB's SQL: null where the text does not say such a thing as declared, never a guess.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from calendar import month_abbr, month_name

@@ -1,7 +1,5 @@
 """Rows of text files whose fields stand between delimiters, and headers of one row or several."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What marks a currency, and amounts in another one than the funnel's or in several."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """How long something took, in seconds, however it is written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from funnelstats.config.funnel import Source

@@ -1,7 +1,5 @@
 """Lines of funnel.toml that would read what cannot be read, or what to change in the export; where to stop."""
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

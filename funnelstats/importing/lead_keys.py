@@ -1,7 +1,5 @@
 """Rows that name not their lead but a contact, a company or a phone of it, or write its id in another form."""
 
-from __future__ import annotations
-
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Source
 from funnelstats.importing.cells import ROW, exchanged, matches, one_blank

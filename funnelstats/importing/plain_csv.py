@@ -4,8 +4,6 @@ Its reader passes over much that Python's tells: a quote that never closes, text
 So a file is looked through first, and everything that is not plain is left to Python's reader.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

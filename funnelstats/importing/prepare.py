@@ -4,8 +4,6 @@ Runs on DuckDB. For each table: rows in = rows kept + rows ignored as declared +
 aside, asserted before anything is written. The mistakes of all tables are told at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Amounts of other currencies become amounts of the funnel's, at the last rate known on their day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The rows of a source in the engine, as text: its files or its database, with what is joined to them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Whose a lead is now says the leads' own ``manager``; where that is blank, who ha
 Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

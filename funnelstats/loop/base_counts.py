@@ -4,8 +4,6 @@ The unit is the company that ``lead_base.company`` names; a lead without one, an
 is a company of its own. Shapes and types are those of `counts`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

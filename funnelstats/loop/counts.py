@@ -5,8 +5,6 @@ of `counts`. Contacts of system users count for nobody; days, not hours, decide 
 hand-over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """What the meeting of marketing and sales needs to know, as facts for the page's template."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

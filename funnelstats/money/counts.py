@@ -4,8 +4,6 @@ The unit is the lead, whatever its episodes: it was bought once. Its cohort is t
 funnel, and a payment counts for the lead's cohort whenever it arrives. Shapes and types are those of `counts`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -4,8 +4,6 @@ Frames of the verbs of `money` come in. Money that is not known is missing with 
 return on no spend is not known either, neither infinite nor 0. A return (ROI) is (revenue - spend) / spend.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np

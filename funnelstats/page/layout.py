@@ -1,7 +1,5 @@
 """What ``columns.toml`` says of each table of each page: its title, its columns, what they are called and hold."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """How a page was counted, and what the export cannot tell: the sentences that pages print at their end."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Any

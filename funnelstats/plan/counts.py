@@ -3,8 +3,6 @@
 Shapes and types are those of `counts`, which also runs the queries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -4,8 +4,6 @@ A refusal belongs to the furthest stage its episode reached and to who owned the
 stage, as every end does (`outcome` of `journeys`). Shapes and types are those of `core.counts`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """The page of all pages of a funnel: weeks by managers, months, quarters, what was restated; that of all funnels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path

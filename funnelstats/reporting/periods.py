@@ -1,7 +1,5 @@
 """Which pages belong to a week, a month or a quarter: checked before anything runs, then jobs for the runner."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Container, Mapping, Sequence

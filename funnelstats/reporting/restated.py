@@ -1,7 +1,5 @@
 """What a page said before it was made again: its verdicts kept beside it, what changed since, and why."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date

@@ -1,7 +1,5 @@
 """The figure of the pages of the team: it draws one frame and shows that frame's numbers with it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

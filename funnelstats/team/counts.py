@@ -1,7 +1,5 @@
 """Counts for the team's page: wins week by week, and one log under rival definitions of "converted"."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import ibis

@@ -1,7 +1,5 @@
 """Facts beside a figure: how small a gap is seen, what moved the whole way, how else it could be counted."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Any
 
