@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import (
-    confint_proportions_2indep,
-    proportion_confint,
-)
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from funnelstats.core.intervals import (
     clopper_pearson_interval,

@@ -11,14 +11,7 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.comparing import versus_target
-from funnelstats.team.leaks import (
-    drivers,
-    expected_shortfall,
-    leak_drivers,
-    leak_sizes,
-    noticeable,
-    worst_leak,
-)
+from funnelstats.team.leaks import drivers, expected_shortfall, leak_drivers, leak_sizes, noticeable, worst_leak
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:

@@ -7,12 +7,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from funnelstats.team.changes import (
-    e_alarms,
-    e_benjamini_hochberg,
-    e_values,
-    since_when,
-)
+from funnelstats.team.changes import e_alarms, e_benjamini_hochberg, e_values, since_when
 
 
 def funnel_of(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:

@@ -31,13 +31,7 @@ from funnelstats.refusals.counts import (
     with_refusal,
     without_stage,
 )
-from funnelstats.refusals.findings import (
-    month_after,
-    reasons_differ,
-    refusal_findings,
-    refusals_not_told,
-    second_tries,
-)
+from funnelstats.refusals.findings import month_after, reasons_differ, refusal_findings, refusals_not_told, second_tries
 from funnelstats.refusals.reasons import (
     DRAWS,
     FEWEST_EXPECTED,

@@ -13,15 +13,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.core.incidence import days_in_stage
-from funnelstats.core.intervals import (
-    HALF,
-    SIDED,
-    answers,
-    mover_ratio,
-    newcombe_interval,
-    ratio_answers,
-    share_margin,
-)
+from funnelstats.core.intervals import HALF, SIDED, answers, mover_ratio, newcombe_interval, ratio_answers, share_margin
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""

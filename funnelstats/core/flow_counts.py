@@ -15,15 +15,7 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS
-from funnelstats.core.counts import (
-    fetch,
-    group_keys,
-    in_order,
-    named,
-    on_date,
-    whole_numbers,
-    with_shown,
-)
+from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
 from funnelstats.core.journeys import EPISODE, stage_entries
 
 FLOW = ["opening", "entered", "came_back", "advanced", "lost", "nurture", "moved_away", "still_there"]

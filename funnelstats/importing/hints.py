@@ -25,12 +25,7 @@ from funnelstats.importing.cells import (
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
-from funnelstats.importing.sql import (
-    Connection,
-    columns_of,
-    frame,
-    quoted,
-)
+from funnelstats.importing.sql import Connection, columns_of, frame, quoted
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d. %b %Y",

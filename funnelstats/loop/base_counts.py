@@ -15,15 +15,7 @@ from funnelstats.config.dates import checked_period, months_apart
 from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import (
-    fetch,
-    group_keys,
-    in_order,
-    nothing_counted,
-    on_date,
-    paid_by_lead,
-    whole_numbers,
-)
+from funnelstats.core.counts import fetch, group_keys, in_order, nothing_counted, on_date, paid_by_lead, whole_numbers
 from funnelstats.core.journeys import EPISODE, stage_entries, visible, with_leads
 from funnelstats.importing.mapping import YES
 

@@ -11,18 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import (
-    _,
-    day,
-    exact,
-    label,
-    number,
-    percent,
-    percent_range,
-    probability,
-    quarter,
-    symbol,
-)
+from funnelstats.config.words import _, day, exact, label, number, percent, percent_range, probability, quarter, symbol
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
