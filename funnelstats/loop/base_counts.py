@@ -4,7 +4,6 @@ The unit is the company that ``lead_base.company`` names; a lead without one, an
 is a company of its own. Shapes and types are those of `counts`.
 """
 
-from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -15,7 +14,16 @@ from funnelstats.config.dates import checked_period, months_apart
 from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, group_keys, in_order, nothing_counted, on_date, paid_by_lead, whole_numbers
+from funnelstats.core.counts import (
+    By,
+    fetch,
+    group_keys,
+    in_order,
+    nothing_counted,
+    on_date,
+    paid_by_lead,
+    whole_numbers,
+)
 from funnelstats.core.journeys import EPISODE, stage_entries, visible, with_leads
 from funnelstats.importing.mapping import YES
 
@@ -54,7 +62,7 @@ def wins(
     return rows.drop("latest")
 
 
-def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def won_counts(won: ir.Table, by: By = ()) -> pd.DataFrame:
     """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
 
     The money is missing, not zero, where no payment is known; who paid is, where there are no payments.
@@ -72,12 +80,7 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     return counted.reindex(columns=[*keys, "won", "paying", "paid"]).astype({"paid": "float64"})
 
 
-def ticket_moments(
-    handed: ir.Table,
-    payments: ir.Table | None,
-    as_of: date,
-    by: str | Sequence[str],
-) -> pd.DataFrame:
+def ticket_moments(handed: ir.Table, payments: ir.Table | None, as_of: date, by: By) -> pd.DataFrame:
     """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
 
     Takes `handed_over`. Empty where no payments are known.
