@@ -37,16 +37,13 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
     counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
     found = counted_leads.rename(columns={"waiting": "never"})[[*keys, "leads", "contacted", "never"]]
-    times = days_in_stage(_as_days(hours), list(SHARES))
+    # A first contact is what the leads wait for, and nothing rivals it.
+    waited = hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
+    times = days_in_stage(waited, list(SHARES))
     for part, name in SHARES.items():
         named = {"days": name, "days_lower": f"{name}_lower", "days_upper": f"{name}_upper"}
         found = found.merge(times[times["share"] == part].drop(columns="share").rename(columns=named), on=keys)
     return found
-
-
-def _as_days(hours: pd.DataFrame) -> pd.DataFrame:
-    """The counts in the shape of ``days_in_stage``: a first contact is what the leads wait for, nothing rivals it."""
-    return hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
 
 
 def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:

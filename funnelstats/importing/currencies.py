@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
 
 from babel.numbers import get_currency_name
 
@@ -130,13 +129,16 @@ def _signs(con: Connection, cells: str, signs: tuple[str, ...]) -> Counter[str]:
 def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:
     """A workbook's numbers, of the rows selected, by the currency that their format shows."""
     from openpyxl import load_workbook
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
 
     with unpacked(file.path) as path:
         data = path.read_bytes()
     counts: Counter[str] = Counter()
     # Most workbooks format no cell as money: their rows need not be read once more.
     styles = opened_workbook(data)
-    if any(_currency(text) for text in [*styles._number_formats, *_money_formats(styles)]):
+    # Built-in formats of money are written by number alone.
+    built_in = [BUILTIN_FORMATS.get(style.numFmtId, "") for style in styles._cell_styles]
+    if any(map(_currency, [*styles._number_formats, *built_in])):
         book = load_workbook(io.BytesIO(data), read_only=True)
         sheet = book[file.sheet] if file.sheet else book.worksheets[0]
         sheet.reset_dimensions()
@@ -148,13 +150,6 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
             sign for cell in cells if isinstance(cell.value, int | float) if (sign := _currency(cell.number_format))
         )
     return counts
-
-
-def _money_formats(book: Any) -> list[str]:
-    """The built-in formats of money that a workbook uses: Excel writes them by number alone."""
-    from openpyxl.styles.numbers import BUILTIN_FORMATS
-
-    return [BUILTIN_FORMATS.get(style.numFmtId, "") for style in book._cell_styles]
 
 
 def _currency(number_format: str) -> str:

@@ -30,7 +30,11 @@ def converted(con: Connection, rows: str, table: str, funnel: Funnel, *, has_rat
         {quoted(day) if day in columns else "NULL::DATE"} AS _day FROM {rows}"""
     priced = f"SELECT *, NULL::DOUBLE AS _rate FROM ({known})"
     if has_rates:
-        priced = f"""SELECT rows.*, _rate FROM ({known}) AS rows LEFT JOIN ({_spans(con, funnel)}) AS spans
+        # Each rate holds from its own day until that of the next of its currency.
+        daily = f"""SELECT {_code(con, "rates", funnel)} AS _of, date AS _from, arg_min(rate, {ROW}) AS _rate
+            FROM rates WHERE rate > 0 GROUP BY _of, _from"""
+        spans = f"SELECT *, lead(_from) OVER (PARTITION BY _of ORDER BY _from) AS _until FROM ({daily})"
+        priced = f"""SELECT rows.*, _rate FROM ({known}) AS rows LEFT JOIN ({spans}) AS spans
             ON _code = _of AND _day >= _from AND (_until IS NULL OR _day < _until)"""
     ours = f"NOT _stated OR coalesce(_code = {text(funnel.currency)}, FALSE)"
     priced = f"SELECT *, {cases([(ours, '1.0::DOUBLE')], '_rate')} AS _factor FROM ({priced})"
@@ -61,13 +65,6 @@ def _code(con: Connection, rows: str, funnel: Funnel) -> str:
     ours = {currency: funnel.currency for currency, codes in meant.items() if funnel.currency in codes}
     alone = {currency: min(codes) for currency, codes in meant.items() if len(codes) == 1}
     return replaced("currency", alone | ours, "currency")
-
-
-def _spans(con: Connection, funnel: Funnel) -> str:
-    """Each rate with the days it holds for: from its own until that of the next of its currency."""
-    daily = f"""SELECT {_code(con, "rates", funnel)} AS _of, date AS _from, arg_min(rate, {ROW}) AS _rate
-        FROM rates WHERE rate > 0 GROUP BY _of, _from"""
-    return f"SELECT *, lead(_from) OVER (PARTITION BY _of ORDER BY _from) AS _until FROM ({daily})"
 
 
 def without_rate(con: Connection, rows: str, table: str, funnel: Funnel) -> tuple[pd.DataFrame, Iterator[Fact]]:

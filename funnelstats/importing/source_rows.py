@@ -54,7 +54,8 @@ def read_source(
             enumerate(_paths(source, files)),
             lambda numbered: SourceFile(
                 path := numbered[1][0],
-                path.relative_to(funnel.folder).as_posix() + _of_several(source, sheet := numbered[1][1]),
+                path.relative_to(funnel.folder).as_posix()
+                + (f', sheet "{sheet}"' if (sheet := numbered[1][1]) and len(source.sheet) > 1 else ""),
                 read_source_file(path, sheet, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
                 sheet,
             ),
@@ -108,10 +109,6 @@ def _paths(source: Source | Join, files: Files) -> list[tuple[Path, str | None]]
     """The files that are stated, each with each of the sheets that are."""
     paths = dict.fromkeys(path for pattern in source.files for path in files[pattern])
     return [(path, sheet) for path in paths for sheet in source.sheet or (None,)]
-
-
-def _of_several(source: Source, sheet: str | None) -> str:
-    return f', sheet "{sheet}"' if len(source.sheet) > 1 else ""
 
 
 def _number(funnel: Funnel, files: Files) -> str:

@@ -91,7 +91,11 @@ def hand_overs(
     rows = journeys.join(at.filter(known), EPISODE)
     rows = with_leads(rows, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
     rows = rows.mutate(
-        **{name: _answer(rows[name]) for name in wanted if name in leads.columns and rows[name].type().is_boolean()},
+        **{
+            name: ibis.cases((rows[name].isnull(), "unknown"), (rows[name], "yes"), else_="no")
+            for name in wanted
+            if name in leads.columns and rows[name].type().is_boolean()
+        },
         **{name: ibis.literal(MISSING) for name in SOURCE[:2] if name not in leads.columns},
         **({} if "amount" in leads.columns else {"amount": ibis.null("float64")}),
     )
@@ -102,10 +106,6 @@ def hand_overs(
     if funnel.loop.marketing:
         rows = rows.filter(rows.channel.isin(funnel.loop.marketing))
     return rows
-
-
-def _answer(flag: ir.BooleanValue) -> ir.StringValue:
-    return ibis.cases((flag.isnull(), "unknown"), (flag, "yes"), else_="no")
 
 
 def handed_over(

@@ -81,10 +81,6 @@ def _points(share: float) -> str:
     return number(100 * share, 1)
 
 
-def _points_range(lower: float, upper: float) -> str:
-    return _("{low} to {high}").format(low=_points(lower), high=_points(upper))
-
-
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "count": number,
     "number": partial(number, digits=1),
@@ -103,7 +99,10 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "lead": str,
 }
 
-INTERVALS: dict[str, Callable[[float, float], str]] = {"interval": percent_range, "points interval": _points_range}
+INTERVALS: dict[str, Callable[[float, float], str]] = {
+    "interval": percent_range,
+    "points interval": lambda lower, upper: _("{low} to {high}").format(low=_points(lower), high=_points(upper)),
+}
 """Kinds whose column holds the lower ends of a range, and how both ends are written."""
 IN_POINTS = ("points", "points interval")
 """Kinds of differences of two shares, whose column says so at its head."""
