@@ -96,7 +96,10 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
         account["ignored"][FURTHER_ROWS] = int(again.sum())
         bad_rows = bad_rows[~again]
     rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
-    bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
+    bad_cells = pd.concat([piece.bad_cells for piece in pieces], ignore_index=True)
+    place = ["_source", "file", "row"]
+    in_bad_rows = pd.MultiIndex.from_frame(bad_cells[place]).isin(pd.MultiIndex.from_frame(bad_rows[place]))
+    bad_cells = bad_cells[~in_bad_rows].sort_values(place, kind="stable")
     odd = [fact for piece in pieces for fact in piece.odd]
     odd += [*conflicts(con, checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
     if priced:
@@ -194,13 +197,6 @@ def _bad_cells(con: Connection, cells: str, faults: list[Fault], number: int) ->
     empty = pd.DataFrame(columns=["_source", "file", "row", "column", "value", "reason", "name"], dtype="str")
     types = {"_source": "int32", "row": "int64"}
     return pd.concat([empty.astype(types), *lines], ignore_index=True)
-
-
-def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.DataFrame:
-    place = ["_source", "file", "row"]
-    aside = pd.MultiIndex.from_frame(bad_rows[place])
-    stays = ~pd.MultiIndex.from_frame(bad_cells[place]).isin(aside)
-    return bad_cells[stays].sort_values(place, kind="stable")
 
 
 def _refuse_unmapped(con: Connection, cells: str, table: str, source: Source) -> None:

@@ -84,7 +84,11 @@ def currency_facts(
     if source.currency_signs:
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
         mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
-        yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
+        # Of two signs that fit, the longer is meant.
+        longest_first = sorted(source.currency_signs, key=len, reverse=True)
+        marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
+        found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
+        yield from _mixed(Counter({sign: rows for sign, rows in found if sign}), funnel, table, column, mend)
     elif "currency" not in source.constants:
         header = [word for word in IN_HEADER.findall(column) if word in SIGNS or not word.isalpha()]
         rows = single(con, f"SELECT count(*) FROM {cells}") if len(header) == 1 else 0
@@ -116,14 +120,6 @@ def _mixed(counts: Counter[str], funnel: Funnel, table: str, column: str, mend: 
 def _rows_of(con: Connection, cells: str, file: SourceFile) -> set[int]:
     """The numbers of a file's rows that are selected."""
     return {row for (row,) in con.execute(f"SELECT {ROW} FROM {cells} WHERE _file = {text(file.name)}").fetchall()}
-
-
-def _signs(con: Connection, cells: str, signs: tuple[str, ...]) -> Counter[str]:
-    """Rows by the sign in them; of two that fit, the longer is meant."""
-    longest_first = sorted(signs, key=len, reverse=True)
-    marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
-    found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
-    return Counter({sign: rows for sign, rows in found if sign})
 
 
 def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:

@@ -133,7 +133,9 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
         & ~gone.fill_null(False)
     ).select("lead_id", "stage", "manager")
     fields = list(dict.fromkeys(field for _stage, field in needs))
-    filled = leads.select("lead_id", **{f"_has_{n}": _is_filled(leads[name]) for n, name in enumerate(fields)})
+    values = [leads[name] for name in fields]
+    known = [visible(value) != MISSING if value.type().is_string() else value.notnull() for value in values]
+    filled = leads.select("lead_id", **{f"_has_{n}": is_known for n, is_known in enumerate(known)})
     rows = there.left_join(filled, "lead_id").select(*there.columns, *filled.columns[1:])
     counted = rows.group_by("stage", "manager").aggregate(
         entered=ibis._.count(),
@@ -148,10 +150,6 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     ]
     every = in_order(pd.concat(parts, ignore_index=True), ["manager"]).sort_values("_place", kind="stable")
     return whole_numbers(every[RECORD].reset_index(drop=True), RECORD[3:]).astype({"field": "str"})
-
-
-def _is_filled(value: ir.Value) -> ir.BooleanValue:
-    return visible(value) != MISSING if value.type().is_string() else value.notnull()
 
 
 def attribute_sizes(leads: ir.Table) -> pd.DataFrame:
