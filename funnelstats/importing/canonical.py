@@ -12,15 +12,13 @@ from funnelstats.config.funnel import Funnel, Source
 from funnelstats.config.schema import ENDS, KNOWN_ON
 from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import PLACE, ROW
-from funnelstats.importing.currencies import currency_facts
+from funnelstats.importing.currencies import converted, currency_facts, without_rate
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
-from funnelstats.importing.lead_keys import with_their_leads
 from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
-from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, find_repeats, from_history
-from funnelstats.importing.source_rows import Files, read_source
+from funnelstats.importing.source_rows import Files, read_source, with_their_leads
 from funnelstats.importing.sql import (
     NULL,
     Connection,

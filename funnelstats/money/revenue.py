@@ -16,9 +16,8 @@ from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
-from funnelstats.core.incidence import OUTCOMES
+from funnelstats.core.incidence import OUTCOMES, hopes
 from funnelstats.core.intervals import Array, share, wilson_interval
-from funnelstats.core.projection import hopes
 
 AGES = ["age_days", "advanced", "lost", "open"]
 
