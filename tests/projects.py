@@ -1,5 +1,6 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -113,3 +114,17 @@ def write_notebook(path, cells, parameters=PARAMETERS):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=[heading, *code], metadata={"kernelspec": kernel}), path)
     return path
+
+
+def page_of(name, **parameters):
+    """What a notebook computes and shows by its own cells: their names, its sections by name, and all its texts."""
+    room, sections, texts = {}, {}, []
+    for cell in nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+        *lines, last = ast.parse(cell.source).body
+        exec(compile(ast.Module([*lines, *([] if isinstance(last, ast.Expr) else [last])], []), name, "exec"), room)
+        room |= parameters if "parameters" in cell.metadata.get("tags", ()) else {}
+        if isinstance(last, ast.Expr):
+            texts.append(eval(compile(ast.Expression(last.value), name, "eval"), room).data["text/plain"])
+            if ast.unparse(last.value.func) == "fs.show_section":
+                sections[last.value.args[0].value.partition(".")[2]] = texts[-1]
+    return room, sections, texts

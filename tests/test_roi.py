@@ -1,13 +1,12 @@
 """The page of money on whole exports: what is planted in the sample, figures computed elsewhere, missing parts."""
 
-import json
 import re
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from projects import REPOSITORY, copied
+from projects import copied, page_of
 from test_real_data import OLIST
 
 from funnelstats.core.journeys import journeys
@@ -31,27 +30,9 @@ def real(name):
     return open_funnel(name)
 
 
-def page(funnel, quarter):
-    """What the notebook computes and shows, by its own cells: their names, and each cell's output."""
-    notebook = json.loads((REPOSITORY / "notebooks" / "roi.ipynb").read_text(encoding="utf-8"))
-    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    room, shown = {}, []
-    for cell in cells:
-        if 'quarter = "' in cell:
-            room.update(funnel=funnel, quarter=quarter, as_of="", language="")
-            continue
-        *lines, last = re.split(r"\n(?=\S)(?!\))", cell)
-        if last.startswith("fs.show_") or last.startswith("fs.money.returns_chart"):
-            exec("\n".join(lines), room)
-            shown.append(eval(last, room))
-        else:
-            exec(cell, room)
-    return room, [output.data["text/plain"] for output in shown]
-
-
 @pytest.fixture(scope="module")
 def sample():
-    return page("sample", "2026-Q2")
+    return page_of("roi", funnel="sample", quarter="2026-Q2")
 
 
 def test_search_ads_loses_and_every_other_channel_with_spend_and_leads_earns(sample):
@@ -76,10 +57,10 @@ def test_search_ads_loses_and_every_other_channel_with_spend_and_leads_earns(sam
 
 
 def test_the_page_says_what_to_cut_to_raise_and_to_find_out(sample):
-    title, period, *advice = sample[1][0].splitlines()
+    title, period, *advice = sample[2][0].splitlines()
     assert (title, period) == ("Spend less on Search ads; spend more on Newsletter first", "1 Jul 2025 – 30 Jun 2026")
     assert [line.split(":")[0] for line in advice[:3]] == ["Search ads", "Newsletter", "Keep (gain over cost)"]
-    open_questions = next(text for text in sample[1] if text.startswith("To find out"))
+    open_questions = next(text for text in sample[2] if text.startswith("To find out"))
     assert "Radio: 1.53M" in open_questions
     assert "Partner and unknown: no spend recorded" in open_questions
 
@@ -150,7 +131,7 @@ def test_maven_revenue_and_days_to_win_are_those_computed_elsewhere():
 )
 def test_an_export_without_costs_payments_or_contacts_renders_with_a_sentence_for_each_part(name, quarter, said):
     real(name)
-    _, shown = page(name, quarter)
+    shown = page_of("roi", funnel=name, quarter=quarter)[2]
     assert "not recorded" in shown[0].splitlines()[0] or "cannot be told: no " in shown[0].splitlines()[0]
     assert "nothing: the sentences above say why" in shown
     limits = next(text for text in shown if text.startswith("What this export cannot tell")).splitlines()
@@ -158,15 +139,15 @@ def test_an_export_without_costs_payments_or_contacts_renders_with_a_sentence_fo
 
 
 def test_a_quarter_before_the_first_lead_has_nothing_and_says_so():
-    _, shown = page("sample", "2024-Q2")
+    shown = page_of("roi", quarter="2024-Q2")[2]
     assert shown[0].startswith("No lead came in and nothing was spent")
 
 
 def test_nothing_on_the_page_names_a_lead(sample):
     leads = pd.read_parquet("data/processed/sample/leads.parquet")
-    words = set(re.findall(r"[\w-]+", "\n".join(sample[1])))
+    words = set(re.findall(r"[\w-]+", "\n".join(sample[2])))
     long = {lead for lead in leads["lead_id"] if len(lead) > 8}
     assert len(long) > 100
     assert not words & long
     companies = set(leads["company"].dropna()) - set(leads["campaign"].dropna())
-    assert not any(company in "\n".join(sample[1]) for company in companies)
+    assert not any(company in "\n".join(sample[2]) for company in companies)
