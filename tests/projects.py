@@ -116,15 +116,21 @@ def write_notebook(path, cells, parameters=PARAMETERS):
     return path
 
 
-def page_of(name, **parameters):
-    """What a notebook computes and shows by its own cells: their names, its sections by name, and all its texts."""
-    room, sections, texts = {}, {}, []
+def page_of(name, *, shows=True, **parameters):
+    """What a notebook computes by its own cells, by name; its sections in words; and all that it shows.
+
+    The cells run as plain code with these parameters; those that show something may be left out.
+    """
+    room, sections, shown = {}, {}, []
     for cell in nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells:
-        *lines, last = ast.parse(cell.source).body
-        exec(compile(ast.Module([*lines, *([] if isinstance(last, ast.Expr) else [last])], []), name, "exec"), room)
+        tree = ast.parse(cell.source)
+        last = tree.body.pop().value if isinstance(tree.body[-1], ast.Expr) else None
+        if last and not shows:
+            continue
+        exec(compile(tree, name, "exec"), room)
         room |= parameters if "parameters" in cell.metadata.get("tags", ()) else {}
-        if isinstance(last, ast.Expr):
-            texts.append(eval(compile(ast.Expression(last.value), name, "eval"), room).data["text/plain"])
-            if ast.unparse(last.value.func) == "fs.show_section":
-                sections[last.value.args[0].value.partition(".")[2]] = texts[-1]
-    return room, sections, texts
+        if last:
+            shown.append(eval(compile(ast.Expression(last), name, "eval"), room))
+            if ast.unparse(last.func) == "fs.show_section":
+                sections[last.args[0].value.partition(".")[2]] = shown[-1].data["text/plain"]
+    return room, sections, shown

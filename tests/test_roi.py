@@ -30,9 +30,15 @@ def real(name):
     return open_funnel(name)
 
 
+def page(funnel, quarter):
+    """What the notebook computes, by name, and the text of each thing it shows."""
+    room, _, shown = page_of("roi", funnel=funnel, quarter=quarter)
+    return room, [output.data["text/plain"] for output in shown]
+
+
 @pytest.fixture(scope="module")
 def sample():
-    return page_of("roi", funnel="sample", quarter="2026-Q2")
+    return page("sample", "2026-Q2")
 
 
 def test_search_ads_loses_and_every_other_channel_with_spend_and_leads_earns(sample):
@@ -57,10 +63,10 @@ def test_search_ads_loses_and_every_other_channel_with_spend_and_leads_earns(sam
 
 
 def test_the_page_says_what_to_cut_to_raise_and_to_find_out(sample):
-    title, period, *advice = sample[2][0].splitlines()
+    title, period, *advice = sample[1][0].splitlines()
     assert (title, period) == ("Spend less on Search ads; spend more on Newsletter first", "1 Jul 2025 – 30 Jun 2026")
     assert [line.split(":")[0] for line in advice[:3]] == ["Search ads", "Newsletter", "Keep (gain over cost)"]
-    open_questions = next(text for text in sample[2] if text.startswith("To find out"))
+    open_questions = next(text for text in sample[1] if text.startswith("To find out"))
     assert "Radio: 1.53M" in open_questions
     assert "Partner and unknown: no spend recorded" in open_questions
 
@@ -131,7 +137,7 @@ def test_maven_revenue_and_days_to_win_are_those_computed_elsewhere():
 )
 def test_an_export_without_costs_payments_or_contacts_renders_with_a_sentence_for_each_part(name, quarter, said):
     real(name)
-    shown = page_of("roi", funnel=name, quarter=quarter)[2]
+    _, shown = page(name, quarter)
     assert "not recorded" in shown[0].splitlines()[0] or "cannot be told: no " in shown[0].splitlines()[0]
     assert "nothing: the sentences above say why" in shown
     limits = next(text for text in shown if text.startswith("What this export cannot tell")).splitlines()
@@ -139,15 +145,15 @@ def test_an_export_without_costs_payments_or_contacts_renders_with_a_sentence_fo
 
 
 def test_a_quarter_before_the_first_lead_has_nothing_and_says_so():
-    shown = page_of("roi", quarter="2024-Q2")[2]
+    _, shown = page("sample", "2024-Q2")
     assert shown[0].startswith("No lead came in and nothing was spent")
 
 
 def test_nothing_on_the_page_names_a_lead(sample):
     leads = pd.read_parquet("data/processed/sample/leads.parquet")
-    words = set(re.findall(r"[\w-]+", "\n".join(sample[2])))
+    words = set(re.findall(r"[\w-]+", "\n".join(sample[1])))
     long = {lead for lead in leads["lead_id"] if len(lead) > 8}
     assert len(long) > 100
     assert not words & long
     companies = set(leads["company"].dropna()) - set(leads["campaign"].dropna())
-    assert not any(company in "\n".join(sample[2]) for company in companies)
+    assert not any(company in "\n".join(sample[1]) for company in companies)
