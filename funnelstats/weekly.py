@@ -1,7 +1,5 @@
 """What the pages of one week have in common: frames made once for a run, for the team's page and its managers'."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Loops over random histories, and what engines see differently (nothing, blanks, 
 each engine; rules that a few rows show run on DuckDB alone.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -14,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import ibis
 import numpy as np
@@ -138,6 +137,16 @@ def funnel_of(*stages, days=7):
         stages=stages,
         step_into={stage: {"horizon_days": horizon} for stage, horizon in zip(stages[1:], horizons, strict=True)},
     )
+
+
+def bare_funnel(stages, targets, days, *, tolerance=0.0, own=None, **more):
+    """What statistics ask of a funnel, with targets that nobody need agree on."""
+    steps = tuple(
+        SimpleNamespace(from_stage=before, to_stage=after, horizon_days=horizon, target=target, tolerance=tolerance,
+                        targets=own or {})
+        for before, after, target, horizon in zip(stages, stages[1:], targets, days, strict=False)
+    )  # fmt: skip
+    return SimpleNamespace(**{"stages": tuple(stages), "steps": steps, "system_users": (), **more})
 
 
 def random_entries(seed, stages, leads=40, *, undated=0):

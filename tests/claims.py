@@ -1,13 +1,12 @@
 """What a simulation states: its claims, and the small funnels and pages that it is made with."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from backends import bare_funnel
 
 STAGES = ("lead", "met", "presented", "contracted", "paid")
 FLOORS = (0.95, 0.80, 0.80, 0.95)
@@ -27,15 +26,8 @@ class Claim(NamedTuple):
 
 def funnel_of(floors: tuple[float, ...], horizon: int = 30) -> SimpleNamespace:
     """Steps between named stages, each with its target and no tolerance."""
-    steps = tuple(
-        SimpleNamespace(
-            from_stage=before, to_stage=after, horizon_days=horizon, target=floor, tolerance=0.0, targets={}
-        )
-        for before, after, floor in zip(STAGES[: len(floors)], STAGES[1:], floors, strict=False)
-    )
-    return SimpleNamespace(
-        steps=steps, stages=STAGES[: len(floors) + 1], system_users=(), judged_weeks=WINDOW, entries=()
-    )
+    many = len(floors)
+    return bare_funnel(STAGES[: many + 1], floors, [horizon] * many, judged_weeks=WINDOW, entries=())
 
 
 def page_of(entered: npt.ArrayLike, converted: npt.ArrayLike, steps: int = 1) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """Random contacts of random histories, and what became of each by a loop, to compare the engines with."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import NamedTuple
 

@@ -1,5 +1,6 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -113,3 +114,23 @@ def write_notebook(path, cells, parameters=PARAMETERS):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=[heading, *code], metadata={"kernelspec": kernel}), path)
     return path
+
+
+def page_of(name, *, shows=True, **parameters):
+    """What a notebook computes by its own cells, by name; its sections in words; and all that it shows.
+
+    The cells run as plain code with these parameters; those that show something may be left out.
+    """
+    room, sections, shown = {}, {}, []
+    for cell in nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+        tree = ast.parse(cell.source)
+        last = tree.body.pop().value if isinstance(tree.body[-1], ast.Expr) else None
+        if last and not shows:
+            continue
+        exec(compile(tree, name, "exec"), room)
+        room |= parameters if "parameters" in cell.metadata.get("tags", ()) else {}
+        if last:
+            shown.append(eval(compile(ast.Expression(last), name, "eval"), room))
+            if ast.unparse(last.func) == "fs.show_section":
+                sections[last.args[0].value.partition(".")[2]] = shown[-1].data["text/plain"]
+    return room, sections, shown

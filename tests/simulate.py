@@ -5,8 +5,6 @@ lie. Limits of None: the number is told, nothing is promised. Sums over all outc
 there are few enough.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rates at equal leads, what is said of weak managers, since when a step leaks, alarms of weeks that scatter."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from claims import FLOORS, HALF_YEAR, STAGES, Claim, funnel_of

@@ -3,8 +3,6 @@
 The earlier rule is the same count of a history that states what the rule took for granted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import Callable

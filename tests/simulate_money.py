@@ -1,7 +1,5 @@
 """Money and plans simulated: ranges at maturity, colours of many campaigns, forecasts of open leads, plans."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple

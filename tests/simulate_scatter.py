@@ -4,8 +4,6 @@ Correlation is that of two leads of one week at a step, shared by all managers o
 matured, so that a page costs little; ``leads_on_their_way`` in simulate.py has the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

@@ -3,8 +3,6 @@
 Each claim stands beside what the same numbers made a page say when everything not beyond chance was called the same.
 """
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

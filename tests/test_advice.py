@@ -1,7 +1,5 @@
 """Sentences from small frames: every branch says what is so, and nothing that is not."""
 
-from __future__ import annotations
-
 import re
 from datetime import date
 from types import SimpleNamespace

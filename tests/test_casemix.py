@@ -1,7 +1,5 @@
 """Rates at equal leads: numbers one can see, statsmodels, simulation with known skill, edges."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

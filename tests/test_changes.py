@@ -1,7 +1,5 @@
 """Shapley effects: Das Gupta's tables, every order written out, properties, edges."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures: the numbers shown are the numbers drawn, whoever the managers are and whatever they are called."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
 from pathlib import Path

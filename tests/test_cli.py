@@ -1,7 +1,5 @@
 """The commands as they are typed: mistakes are one message and touch nothing, failures are exit 1."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """What is heard of a run: lines in a log, one bar at a terminal, and nothing breaks where nobody listens."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

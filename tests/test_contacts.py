@@ -1,7 +1,5 @@
 """Contact rates: by eye, scipy and statsmodels, properties, edges, and what the sentences say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Rates of count frames."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,13 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.core.conversion import (
-    cohort_table,
-    conversion_rates,
-    group_difference,
-    rate_difference,
-    with_matured,
-)
+from funnelstats.core.conversion import cohort_table, conversion_rates, group_difference, rate_difference, with_matured
 from funnelstats.core.intervals import newcombe_interval
 
 

@@ -1,7 +1,5 @@
 """docs/methods.md keeps its word: every statistic has its place, and the sample's numbers are those of the code."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -9,11 +7,13 @@ import pandas as pd
 import pytest
 
 import funnelstats as fs
+from funnelstats.config.folders import RUN_FOLDER
 from funnelstats.importing.prepare import prepare
 
 ROOT = Path(__file__).parents[1]
 METHODS = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
+WEEK = "2026-W26"
 STATISTICS = ("core", *(f"team.{module}" for module in ("changes", "coaching", "leaks")))
 NO_STATISTICS = {"at_step", "axis_low", "of_manager", "stage_span", "with_leads"}
 
@@ -41,45 +41,41 @@ def row_of(frame: pd.DataFrame, **where: str) -> pd.Series:
 
 
 @pytest.fixture(scope="module")
-def sample() -> dict[str, str]:
+def sample(tmp_path_factory) -> dict[str, str]:
     """What methods.md should say of the sample in the week 2026-W26, by the name of the comment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
+        patch.setenv(RUN_FOLDER, str(tmp_path_factory.mktemp("shared")))
         prepare("sample")
-        day = fs.week_days("2026-W26")[1]
+        day = fs.week_days(WEEK)[1]
         spec, tables = fs.open_funnel("sample", as_of=day)
-        return {**_on_the_pages(spec, tables, day), **_for_the_analyst(spec, tables, day)}
+        days = fs.outcome_days(
+            fs.weekly.team(spec, tables, WEEK, day).paths,
+            spec,
+            day,
+            by=["manager", "week"],
+            entered_between=fs.trailing_window(WEEK, spec),
+        )
+        return {**_on_the_pages(spec, tables, day, days), **_for_the_analyst(spec, tables, day, days)}
 
 
-def _on_the_pages(spec, tables, day) -> dict[str, str]:
-    window = fs.trailing_window("2026-W26", spec)
-    paths = fs.journeys(tables.entries, spec).cache()
-    rates = fs.rates_over_weeks(fs.outcome_days(paths, spec, day, by="week", entered_between=window), spec)
-    matured = fs.with_matured(rates, fs.step_counts(paths, spec, day, entered_between=window))
-    days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
-    team, own = fs.versus_targets(matured, fs.rates_over_weeks(days, spec), spec)
+def _on_the_pages(spec, tables, day, days) -> dict[str, str]:
+    page, leak = fs.weekly.team(spec, tables, WEEK, day), fs.weekly.leak(spec, tables, WEEK, day)
+    paths, team, managers = page.paths, page.team, page.managers
     step = row_of(team, to_stage="contracted")
     rest = fs.against_rest(days, spec)
-    leads = fs.with_leads(paths, tables.leads, spec.base)
-    strata = fs.step_counts(leads, spec, day, by=["manager", *spec.base], entered_between=window)
-    mix = fs.case_mix(strata, dispersion=fs.usual_dispersion(rest))
-    managers = fs.page_verdicts(own, rest, mix, team)
     many = managers["verdict"].value_counts()
     visible = {name: row_of(managers, manager=name, to_stage="presented") for name in ("Novák", "Петрова", "Иванов")}
     other = row_of(rest, manager="Сидоров", to_stage="contracted")
-    base = row_of(mix, manager="Петрова", to_stage="presented")
-    deal = fs.deal_size(tables.payments).at[0, "mean_deal"]
-    fates = fs.step_fates(paths, spec, day, entered_between=window)
-    leak = row_of(
-        fs.team.noticeable(fs.team.leak_sizes(rates, spec, fates=fates, deal=deal), team), to_stage="contracted"
-    )
-    weeks = fs.step_counts(paths, spec, day, by="week", entered_between=fs.trend_window("2026-W26", spec))
-    since = row_of(fs.team.since_when(weeks, spec), to_stage="contracted")
+    base = row_of(page.mix, manager="Петрова", to_stage="presented")
+    deal = page.deal.at[0, "mean_deal"]
+    lost = row_of(fs.team.noticeable(leak.leaks, team), to_stage="contracted")
+    since = row_of(leak.since, to_stage="contracted")
     teacher = row_of(managers, manager="Сидоров", to_stage="presented")
     band = row_of(fs.leads.peer_band(managers, "Иванов", spec), to_stage="presented")
     cohorts = fs.overall_counts(fs.with_cohort(paths, spec), spec, day, by="cohort")
     first, second = (row for _, row in fs.cohort_table(cohorts, spec).head(2).iterrows())
-    flow = row_of(fs.stage_flow(paths, spec, *fs.week_days("2026-W26")), stage="presented")
+    flow = row_of(fs.stage_flow(paths, spec, *fs.week_days(WEEK)), stage="presented")
     return {
         "rate": f"presented → contracted, 21 days: {percent(step['rate'])} of {step['entered']:,} leads.",
         "interval": f"presented → contracted: {between(step)}. The state on day 21 is known of {step['known']:,} "
@@ -103,9 +99,9 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
         f"{percent(base['shared'])} of the leads are of kinds that others work too. By the horizon "
         f"{percent(visible['Петрова']['rate'])} pass, "
         f"so the verdict is {visible['Петрова']['verdict']}, because of the leads.",
-        "leak": f"presented → contracted: {leak['lost_deals']:.0f} deals ({leak['lost_lower']:.0f} to "
-        f"{leak['lost_upper']:.0f}), {leak['lost_money'] / 1e6:.1f} million RUB "
-        f"({leak['lost_money_lower'] / 1e6:.1f} to {leak['lost_money_upper'] / 1e6:.1f}) at a mean deal of "
+        "leak": f"presented → contracted: {lost['lost_deals']:.0f} deals ({lost['lost_lower']:.0f} to "
+        f"{lost['lost_upper']:.0f}), {lost['lost_money'] / 1e6:.1f} million RUB "
+        f"({lost['lost_money_lower'] / 1e6:.1f} to {lost['lost_money_upper'] / 1e6:.1f}) at a mean deal of "
         f"{deal:,.0f}.",
         "since": f"presented → contracted fell with probability {since['fell']:.3f}, between the weeks of "
         f"{since['since_lower']:%Y-%m-%d} and {since['since_upper']:%Y-%m-%d}: {percent(since['before_rate'])} before, "
@@ -125,26 +121,20 @@ def _on_the_pages(spec, tables, day) -> dict[str, str]:
     }
 
 
-def _for_the_analyst(spec, tables, day) -> dict[str, str]:
-    window, before = fs.trailing_window("2026-W26", spec), fs.window_before("2026-W26", spec)
-    paths = fs.journeys(tables.entries, spec).cache()
-    days = fs.outcome_days(paths, spec, day, by=["manager", "week"], entered_between=window)
+def _for_the_analyst(spec, tables, day, days) -> dict[str, str]:
+    window, page = fs.trailing_window(WEEK, spec), fs.weekly.team(spec, tables, WEEK, day)
+    paths = page.paths
     own = fs.versus_target(fs.rates_over_weeks(days, spec), spec)
     steadier = fs.team.rank_intervals(fs.team.shrunken_rates(own))
     novak, sidorov = (row_of(steadier, manager=name, to_stage="contracted") for name in ("Novák", "Сидоров"))
-    pairs = fs.team.coaching_pairs(own, spec, mean_deal=fs.deal_size(tables.payments).at[0, "mean_deal"])
+    pairs = fs.team.coaching_pairs(own, spec, mean_deal=page.deal.at[0, "mean_deal"])
     leads = fs.with_leads(paths, tables.leads, spec.base)
     strata = fs.at_step(fs.step_counts(leads, spec, day, by=spec.base, entered_between=window), spec, "contracted")
     found = fs.team.drivers(strata)
     product, call = (row_of(found, value=value) for value in ("Compressors", "Cold call"))
-    then, now = (
-        fs.rates_over_weeks(fs.outcome_days(paths, spec, day, by="week", entered_between=weeks), spec)
-        for weeks in (before, window)
-    )
-    change = fs.team.explain_change(then, now)
-    by_manager = fs.step_counts(
-        paths, spec, day, by=["manager", "week"], entered_between=fs.trend_window("2026-W26", spec)
-    )
+    change = fs.weekly.leak(spec, tables, WEEK, day).change
+    trend = fs.trend_window(WEEK, spec)
+    by_manager = fs.step_counts(paths, spec, day, by=["manager", "week"], entered_between=trend)
     alarms = fs.team.e_alarms(by_manager, spec)
     of_team = fs.outcome_days(paths, spec, day, entered_between=window)
     left = fs.at_step(fs.days_in_stage(of_team), spec, "contracted")["days"]

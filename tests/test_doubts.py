@@ -15,9 +15,7 @@ NEW_YORK = TOML.replace("Europe/Moscow", "America/New_York")
 DAYS = [f"2026-03-{n:02}" for n in range(2, 12)]
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def facts(*names):

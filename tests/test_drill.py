@@ -1,7 +1,5 @@
 """The leads behind a manager's cells: the loop's and the counts', each lead where its page counts it."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Working hours against a loop over minutes; first contacts, hours and landmarks against a loop over leads."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise

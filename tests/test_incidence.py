@@ -1,30 +1,23 @@
 """Incidence under censoring: R's numbers, other libraries, loops over leads, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from backends import bare_funnel
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
-from funnelstats.core.incidence import days_in_stage, days_to_convert, incidence, incidence_at
+from funnelstats.core.incidence import days_in_stage, days_to_convert, hopes, incidence, incidence_at
 from funnelstats.core.intervals import wilson_interval
-from funnelstats.core.projection import hopes
 
 WON, LOST, OPEN = 1, 2, 0
 
 
 def funnel_of(*horizons: int) -> SimpleNamespace:
     """Stages a, b, c …, with these horizons between them."""
-    stages = "abcdef"
-    steps = [
-        SimpleNamespace(from_stage=stages[i], to_stage=stages[i + 1], horizon_days=days)
-        for i, days in enumerate(horizons)
-    ]
-    return SimpleNamespace(stages=tuple(stages[: len(steps) + 1]), steps=tuple(steps))
+    return bare_funnel("abcdef"[: len(horizons) + 1], [None] * len(horizons), horizons)
 
 
 def day_counts(ages, events, **keys) -> pd.DataFrame:

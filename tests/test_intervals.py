@@ -1,16 +1,11 @@
 """Intervals: published number, second library, property, edge."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import (
-    confint_proportions_2indep,
-    proportion_confint,
-)
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from funnelstats.core.intervals import (
     clopper_pearson_interval,

@@ -1,43 +1,24 @@
 """Leaks and drivers: integrals, published and statsmodels' numbers, properties, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from backends import bare_funnel
 from scipy import integrate, stats
 from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.comparing import versus_target
 from funnelstats.page.tables import show_table
-from funnelstats.team.leaks import (
-    drivers,
-    expected_shortfall,
-    leak_drivers,
-    leak_sizes,
-    noticeable,
-    worst_leak,
-)
+from funnelstats.team.leaks import drivers, expected_shortfall, leak_drivers, leak_sizes, noticeable, worst_leak
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:
-    stages = "abcdef"
-    steps = tuple(
-        SimpleNamespace(
-            from_stage=stages[i],
-            to_stage=stages[i + 1],
-            target=target,
-            tolerance=tolerance,
-            targets=own,
-            horizon_days=7,
-        )
-        for i, target in enumerate(targets)
-    )
-    return SimpleNamespace(stages=tuple(stages[: len(steps) + 1]), steps=steps, system_users=())
+    many = len(targets)
+    return bare_funnel("abcdef"[: many + 1], targets, [7] * many, tolerance=tolerance, own=own)
 
 
 THREE = funnel_of(0.8, 0.5, 0.95)

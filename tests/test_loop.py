@@ -1,7 +1,5 @@
 """Tables, comparisons, notes and sections of the closed loop; then the truths of the sample."""
 
-from __future__ import annotations
-
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -12,33 +10,29 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from backends import funnel_of
+from projects import page_of
 
 from funnelstats.config.dates import months_to
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _spoken
 from funnelstats.core.intervals import mover_ratio, wilson_interval
-from funnelstats.core.journeys import journeys
-from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint, open_funnel
-from funnelstats.loop.base_counts import attribute_sizes, ticket_moments
-from funnelstats.loop.counts import STATES, followed_to, hand_over_counts, handed_over, state_counts
+from funnelstats.importing.opening import Tables, month_notes, notes_fingerprint
+from funnelstats.loop.counts import STATES, followed_to
 from funnelstats.loop.findings import loop_findings, loop_not_told, untold_states
-from funnelstats.loop.nurture import EFFECTS, compared_by, nurture_effects, nurture_table
+from funnelstats.loop.nurture import EFFECTS, nurture_effects, nurture_table
 from funnelstats.loop.states import (
     EVERYBODY,
     HANDED,
     acceptance,
     even_load,
     followed_window,
-    in_common,
-    readiness,
     record_shares,
     shared_attributes,
     state_table,
     states_by,
 )
 from funnelstats.page.sections import show_section
-from funnelstats.team.leaks import drivers
 
 ROOT = Path(__file__).parents[1]
 FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])
@@ -580,37 +574,28 @@ pytestmark = pytest.mark.usefixtures("sample_project")
 
 
 @pytest.fixture(scope="module")
-def sample():
-    """The sample's funnel, tables and journeys as of the end of June."""
-    funnel, tables = open_funnel("sample", "2026-06-30")
-    return funnel, tables, journeys(tables.entries, funnel).cache(), date(2026, 6, 30)
+def page():
+    """What the sample's page of June 2026 computes, by name."""
+    return page_of("closed_loop", funnel="sample", month="2026-06")[0]
 
 
-def test_of_readiness_only_the_budget_goes_with_buying_and_only_segments_besides(sample):
-    funnel, tables, paths, day = sample
-    attributes = shared_attributes(attribute_sizes(tables.leads), funnel)
-    assert attributes == [
+def test_of_readiness_only_the_budget_goes_with_buying_and_only_segments_besides(page):
+    assert page["attributes"] == [
         *("channel", "ready_budget", "ready_authority", "ready_need", "ready_timing", "segment", "product", "nurtured")
     ]
-    leads = handed_over(paths, tables.leads, funnel, day, months_to("2026-06", 12), keep=attributes)
-    found = drivers(hand_over_counts(leads, funnel, day, attributes, to_stage="paid"))
-    ready = readiness(found)
+    ready = page["ready"]
     assert len(ready) == 12
     assert set(ready["flag"][ready["verdict"] != "undecided"]) == {"budget known"}
     assert ready.set_index(["attribute", "value"])["verdict"]["ready_budget", "yes"] == "higher"
-    common = in_common(found)
+    common = page["common"]
     assert set(common["attribute"]) == {"segment"}
     assert common["points"].tolist() == pytest.approx((100 * (common["rate"] - common["other_rate"])).tolist())
     assert (common["points_lower"] < common["points"]).all()
     assert common["value"].iloc[0] == "tender"
 
 
-def test_nurtured_leads_do_no_better_at_equal_leads(sample):
-    funnel, tables, paths, day = sample
-    by = compared_by(funnel, tables.leads.columns)
-    leads = handed_over(paths, tables.leads, funnel, day, months_to("2026-06", 12), keep=by)
-    counted = hand_over_counts(leads, funnel, day, by, to_stage="paid")
-    found = nurture_effects(counted, ticket_moments(leads, tables.payments, day, by), "nurtured")
+def test_nurtured_leads_do_no_better_at_equal_leads(page):
+    found = page["effects"]
     assert found["says"].tolist() == ["alike"] * 4
     assert (found["ratio_upper"] < found["claim"]).all()
     bought = found[found["measure"] == "bought"].set_index("held")["ratio"]
@@ -618,13 +603,9 @@ def test_nurtured_leads_do_no_better_at_equal_leads(sample):
     assert abs(bought["equal"] - 1) < 0.02
 
 
-def test_the_sample_month_adds_up_and_only_one_manager_has_too_few_leads(sample):
-    funnel, tables, paths, day = sample
-    month, window = months_to("2026-06", 1), months_to("2026-06", 3)
-    leads, more = (handed_over(paths, tables.leads, funnel, day, x, contacts=tables.contacts) for x in (month, window))
-    table = state_table(state_counts(leads), state_counts(more)).set_index("lead_state")
-    assert table["leads"][HANDED] == 827
-    assert (table["leads"] > 0).all()
-    load = even_load(state_counts(leads, "manager"), state_counts(more, "manager"), funnel)
+def test_the_sample_month_adds_up_and_only_one_manager_has_too_few_leads(page):
+    states, load = page["states"].set_index("lead_state"), page["load"]
+    assert states["leads"][HANDED] == 827
+    assert (states["leads"] > 0).all()
     assert load["manager"][load["verdict"] == "fewer"].tolist() == ["Novák"]
     assert "CRM robot" not in load["manager"].tolist()

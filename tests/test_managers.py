@@ -1,12 +1,11 @@
 """Verdicts: exact binomial numbers, statsmodels, brute force, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from backends import bare_funnel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -29,14 +28,8 @@ from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.intervals import newcombe_interval, score_interval, wilson_interval
 
 
-def step(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:
-    return SimpleNamespace(
-        from_stage="lead", to_stage="met", horizon_days=7, target=target, tolerance=tolerance, targets=targets
-    )
-
-
-def funnel_of(*steps: SimpleNamespace, system_users: tuple[str, ...] = ()) -> SimpleNamespace:
-    return SimpleNamespace(steps=steps, stages=("lead", "met"), system_users=system_users)
+def funnel_of(target=0.8, tolerance=0.0, system_users=(), **own) -> SimpleNamespace:
+    return bare_funnel(("lead", "met"), [target], [7], tolerance=tolerance, own=own, system_users=system_users)
 
 
 def counts_of(entered, converted, managers=None) -> pd.DataFrame:
@@ -50,7 +43,7 @@ def against_others(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(entered, converted, **agreed) -> list[str]:
-    return versus_target(counts_of(entered, converted), funnel_of(step(**agreed)))["verdict"].tolist()
+    return versus_target(counts_of(entered, converted), funnel_of(**agreed))["verdict"].tolist()
 
 
 @given(st.integers(1, 300), st.floats(0.01, 0.99), st.floats(0, 1))
@@ -80,12 +73,12 @@ def test_adjusted_values_agree_with_statsmodels_and_leave_missing_ones_out(adjus
 def test_red_amber_green_undecided_and_too_few() -> None:
     entered, converted = [100, 60, 100, 20, 1, 0], [50, 43, 95, 16, 1, 0]
     assert verdicts(entered, converted) == ["red", "amber", "green", "undecided", "too few", "too few"]
-    tested = versus_target(counts_of(entered, converted), funnel_of(step()))["p_mid"].notna()
+    tested = versus_target(counts_of(entered, converted), funnel_of())["p_mid"].notna()
     assert tested.tolist() == [True] * 5 + [False], "a cell of one lead is one of those a page tests"
 
 
 def test_the_tolerance_moves_the_floor_and_a_rate_at_the_floor_is_not_red() -> None:
-    found = versus_target(counts_of([400, 400], [380, 340]), funnel_of(step(1.0, 0.05)))
+    found = versus_target(counts_of([400, 400], [380, 340]), funnel_of(1.0, 0.05))
     assert found["floor"].tolist() == [0.95, 0.95]
     assert found["target"].tolist() == [1.0, 1.0]
     assert found["verdict"].tolist() == ["undecided", "red"]
@@ -93,34 +86,34 @@ def test_the_tolerance_moves_the_floor_and_a_rate_at_the_floor_is_not_red() -> N
 
 
 def test_a_manager_with_a_target_of_his_own_is_judged_by_it() -> None:
-    found = versus_target(counts_of([100, 100], [70, 70], ["Иванов", "Сидоров"]), funnel_of(step(0.9, Сидоров=0.6)))
+    found = versus_target(counts_of([100, 100], [70, 70], ["Иванов", "Сидоров"]), funnel_of(0.9, Сидоров=0.6))
     assert found["target"].tolist() == [0.9, 0.6]
     assert found["verdict"].tolist() == ["red", "green"]
 
 
 def test_system_users_and_leads_without_a_manager_are_shown_but_never_ranked() -> None:
     counts = counts_of([100] * 3, [10] * 3, ["import", "(missing)", "Иванов"])
-    found = versus_target(counts, funnel_of(step(), system_users=("import",)))
+    found = versus_target(counts, funnel_of(system_users=("import",)))
     assert found["verdict"].tolist() == ["not ranked", "not ranked", "red"]
-    alone = versus_target(counts.iloc[2:], funnel_of(step()))
+    alone = versus_target(counts.iloc[2:], funnel_of())
     assert found["p_mid"].isna().tolist() == [True, True, False]
     assert found["p_mid"][2] == alone["p_mid"].iloc[0]
 
 
 def test_a_step_without_a_target_has_no_verdict() -> None:
     counts = pd.concat([counts_of([50], [10]), counts_of([50], [10]).assign(to_stage="paid")])
-    found = versus_target(counts, funnel_of(step(None)))
+    found = versus_target(counts, funnel_of(None))
     assert found["verdict"].tolist() == ["no target", "no target"]
     assert found["drop_visible"].isna().all()
 
 
 def test_the_frame_may_have_no_manager_and_keeps_its_rows() -> None:
     counts = counts_of([100], [50]).drop(columns="manager").assign(too_recent=3)
-    found = versus_target(counts, funnel_of(step()))
+    found = versus_target(counts, funnel_of())
     pd.testing.assert_frame_equal(found[list(counts)], counts)
     assert {"rate", "ci_lower", "ci_upper"} <= set(found)
     assert found["verdict"].tolist() == ["red"]
-    assert versus_target(counts.iloc[:0], funnel_of(step())).empty
+    assert versus_target(counts.iloc[:0], funnel_of()).empty
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.floats(0, 1)), min_size=1, max_size=12))
@@ -142,7 +135,7 @@ def test_a_censored_frame_without_open_leads_gets_the_verdicts_of_the_counts() -
     days = counts.assign(age_days=3, advanced=counts["converted"], open=0)
     days["lost"] = days["entered"] - days["converted"]
     days = days[["manager", "from_stage", "age_days", "advanced", "lost", "open"]]
-    funnel = funnel_of(step())
+    funnel = funnel_of()
     plain, censored = (
         versus_target(counts, funnel),
         versus_target(incidence_at(incidence(days), funnel), funnel),
@@ -153,23 +146,23 @@ def test_a_censored_frame_without_open_leads_gets_the_verdicts_of_the_counts() -
 
 def test_a_censored_rate_that_is_unknown_is_too_few() -> None:
     days = pd.DataFrame({"from_stage": ["lead"], "age_days": [2], "advanced": [3], "lost": [0], "open": [5]})
-    funnel = funnel_of(step())
+    funnel = funnel_of()
     assert versus_target(incidence_at(incidence(days), funnel), funnel)["verdict"].tolist() == ["too few"]
 
 
 def test_below_at_most_is_the_one_sided_limit_of_the_rate_and_missing_where_nothing_is_tested() -> None:
     counts = counts_of([400, 400, 0, 400], [300, 380, 0, 300], ["Anna", "Boris", "Vera", "import"])
-    found = versus_target(counts, funnel_of(step(), system_users=("import",)))
+    found = versus_target(counts, funnel_of(system_users=("import",)))
     # Wilson's lower limits at 90 % two-sided: 71.3 % and 92.9 %
     lower, _ = wilson_interval([300, 380], 400, 0.90)
     np.testing.assert_allclose(found["below_at_most"][:2], 100 * (0.8 - lower))
     assert found["below_at_most"].round(1).tolist()[:2] == [8.7, -12.9]
     assert found["below_at_most"].isna().tolist() == [False, False, True, True]
-    assert versus_target(counts, funnel_of(step(None)))["below_at_most"].isna().all()
+    assert versus_target(counts, funnel_of(None))["below_at_most"].isna().all()
 
 
 def test_team_and_managers_are_one_family_and_come_back_apart() -> None:
-    funnel = funnel_of(step())
+    funnel = funnel_of()
     counts = counts_of([40] * 19, [26] + [33] * 18)
     team = counts.groupby(["from_stage", "to_stage"], as_index=False)[["entered", "converted"]].sum()
     judged, managers = versus_targets(conversion_rates(team), conversion_rates(counts), funnel)
@@ -193,7 +186,7 @@ def test_team_and_managers_are_one_family_and_come_back_apart() -> None:
 
 def test_where_the_dispersion_is_estimated_p_and_limits_are_students() -> None:
     rates = conversion_rates(counts_of([100], [70])).assign(n_eff=100.0)
-    sure, few = (versus_target(rates.assign(df=df), funnel_of(step())) for df in (1e9, 2.0))
+    sure, few = (versus_target(rates.assign(df=df), funnel_of()) for df in (1e9, 2.0))
     assert sure["p_mid"].item() == pytest.approx(mid_p(70, 100, 0.8), rel=1e-5)
     z = stats.norm.ppf(mid_p(70, 100, 0.8))
     assert few["p_mid"].item() == pytest.approx(stats.t.cdf(z, 2))
@@ -257,7 +250,7 @@ def test_a_manager_alone_or_without_leads_cannot_be_compared() -> None:
 def test_wins_without_a_date_that_could_lift_a_step_to_its_floor_leave_it_undecided() -> None:
     """70 of 100 where 80 % are agreed; 15 more won some day would make it 85."""
     counts = counts_of([400], [280]).drop(columns="manager")
-    verdicts = versus_target(counts, funnel_of(step(target=0.8)))
+    verdicts = versus_target(counts, funnel_of(target=0.8))
     assert verdicts["verdict"].tolist() == ["red"]
 
     def judged(won: int, unseen: int = 0) -> str:

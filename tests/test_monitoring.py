@@ -1,27 +1,18 @@
 """Since when and e-values: integration, numbers one can see, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from backends import bare_funnel
 from scipy import integrate, stats
 
-from funnelstats.team.changes import (
-    e_alarms,
-    e_benjamini_hochberg,
-    e_values,
-    since_when,
-)
+from funnelstats.team.changes import e_alarms, e_benjamini_hochberg, e_values, since_when
 
 
-def funnel_of(target: float | None = 0.8, tolerance: float = 0.0, **targets: float) -> SimpleNamespace:
-    step = SimpleNamespace(
-        from_stage="lead", to_stage="met", target=target, tolerance=tolerance, targets=targets, horizon_days=7
-    )
-    return SimpleNamespace(steps=(step,), system_users=("robot",))
+def funnel_of(target: float | None = 0.8, **own: float) -> SimpleNamespace:
+    return bare_funnel(("lead", "met"), [target], [7], own=own, system_users=("robot",))
 
 
 def weeks_of(entered, converted, **keys) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from projects import write_notebook
 
 from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
 from funnelstats.importing.prepare import prepare
@@ -27,29 +28,12 @@ BANNED_NAMES = ("HTML", "Markdown", "Latex", "SVG", "Javascript", "IFrame", "Ima
 BANNED_ATTRIBUTES = ("style", "fmt_markdown", "from_notebook_node", "read_html")
 
 DEMO = [
-    ("markdown", "# How sure is a conversion?"),
-    ("parameters", "converted = 81"),
-    ("code", "import pandas as pd\n\nfrom funnelstats.core.conversion import conversion_rates\n"
-             "from funnelstats.page.layout import Layout\nfrom funnelstats.page.tables import show_table"),
-    ("code", 'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))'),
-    ("code", 'show_table(rates, Layout(name="rates", title="Conversion"))'),
-    ("code", "rates"),
-]  # fmt: skip
-
-
-def write_notebook(path, cells):
-    made = []
-    for number, (kind, source) in enumerate(cells):
-        cell = (
-            nbformat.v4.new_markdown_cell(source, id=f"c{number}")
-            if kind == "markdown"
-            else nbformat.v4.new_code_cell(source, id=f"c{number}")
-        )
-        cell.metadata = {"tags": ["parameters"]} if kind == "parameters" else {}
-        made.append(cell)
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel}), path)
-    return path
+    "import pandas as pd\n\nfrom funnelstats.core.conversion import conversion_rates\n"
+    "from funnelstats.page.layout import Layout\nfrom funnelstats.page.tables import show_table",
+    'rates = conversion_rates(pd.DataFrame({"entered": [263], "converted": [converted]}))',
+    'show_table(rates, Layout(name="rates", title="Conversion"))',
+    "rates",
+]
 
 
 def code_cells(notebook):
@@ -184,7 +168,7 @@ def nbval(paths, folder, **environment):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    path = write_notebook(tmp_path_factory.mktemp("demo") / "demo.ipynb", DEMO)
+    path = write_notebook(tmp_path_factory.mktemp("demo") / "demo.ipynb", DEMO, "converted = 81")
     reexecute(path)
     return path
 

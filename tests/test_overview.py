@@ -1,7 +1,5 @@
 """The page of all weeks: a cell says its verdicts in words, links to its page, and shows what was restated."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The manager's page on the sample: what is planted about contacts and speed is found; own leads are own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """One manager's own leads: on a few of them, then against a loop over random histories, on every engine."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import ibis

@@ -1,7 +1,5 @@
 """One manager's own rows, and a band of colleagues that shows no single one of them."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which pages a week, a month and a quarter have, for whom, under which names, and when they are made again."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

@@ -10,8 +10,8 @@ import pytest
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing import csv_rows
 from funnelstats.importing.closing import Needs
+from funnelstats.importing.csv_rows import read_plain_csv
 from funnelstats.importing.files import read_file
-from funnelstats.importing.plain_csv import read_plain_csv
 
 NEEDS = Needs(("id", "at"), {"kind": ("Total",)})
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
-from projects import REPOSITORY, copied
+from projects import REPOSITORY, copied, page_of
 from scipy import stats
 
 import funnelstats as fs
@@ -20,7 +20,7 @@ from funnelstats.page.sections import show_section
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
 from funnelstats.plan.findings import plan_case, plan_facts, plan_gaps
 from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead
-from funnelstats.plan.goals import Goal, plan_goal, plan_window, scatter_window, working_days
+from funnelstats.plan.goals import Goal, plan_goal, plan_window, working_days
 from funnelstats.plan.plan import (
     AS_NOW,
     USUAL,
@@ -554,29 +554,14 @@ def test_without_costs_and_payments_the_plan_has_no_section_of_money():
 @cache
 def chain(name, deals, by, as_of=""):
     """What the notebook does, as a dictionary of its frames."""
-    spec, tables = fs.open_funnel(name, as_of or None)
-    day = fs.parse_day(as_of or fs.last_day(tables, spec))
-    goal, window = plan_goal(deals, by, day, spec), plan_window(day, spec)
-    paths = fs.journeys(tables.entries, spec).cache()
-    days = fs.outcome_days(paths, spec, day, entered_between=window)
-    weeks = fs.step_counts(paths, spec, day, by="week", entered_between=scatter_window(day, spec))
-    plan = make_plan(days, weeks, fs.plan.open_leads(paths, spec, day), spec, goal)
-    of_managers = fs.outcome_days(paths, spec, day, by="manager", entered_between=window)
-    managers = manager_shares(plan, of_managers, fs.plan.open_leads(paths, spec, day, by="manager"))
-    contacts = fs.plan.stage_contacts(tables.contacts, paths, spec, window)
-    paid = fs.plan.paid_open_leads(paths, tables.payments, spec, day)
-    cost = fs.plan.lead_cost(tables.costs, paths, tables.leads, spec, window)
-    return {
+    room, sections, _ = page_of("plan", funnel=name, deals=deals, by=by, as_of=as_of)
+    plan = room["plan"]
+    return room | {
         "forecast": plan.forecast.set_index("stage"),
         "plan": plan.leads.set_index("plan"),
-        "calendar": plan_calendar(plan, contacts, len(managers)),
+        "calendar": plan_calendar(plan, room["contacts"], len(room["managers"])),
         "needs": stage_needs(plan).set_index("stage"),
-        "hundred": funnel_arithmetic(plan.rates, spec).set_index("stage"),
-        "money": plan_money(plan, fs.deal_size(tables.payments), cost),
-        "said": said(plan, paid),
-        "gaps": plan_gaps(tables, contacts, managers),
-        "cost": cost.iloc[0],
-        "paid": paid,
+        "said": [line for block in ("first", "open") for line in sections[block].splitlines()],
     }
 
 
@@ -603,13 +588,13 @@ def test_the_methods_quote_the_samples_plan() -> None:
     text = " ".join((REPOSITORY / "docs" / "methods.md").read_text(encoding="utf-8").partition("## Plans")[2].split())
     found = chain("sample", 1000, "2026-09-30")
     plan, total, needs = found["plan"], found["forecast"].loc[ALL], found["needs"].loc["presented"]
-    hundred, money = found["hundred"].loc["paid"], found["money"].set_index("plan").loc["90%"] / 1e6
+    hundred, money = found["hundred"].set_index("stage").loc["paid"], found["money"].set_index("plan").loc["90%"] / 1e6
     lower, upper = hundred["really_lower"], hundred["really_upper"]
     assert 0 < plan.at[USUAL, "delivers"] < 0.01
     for quoted in (
         f"{total['open']:.0f} leads are open, {total['too_old']:.0f} of them longer than agreed: "
         f"{total['expected']:.0f} deals to expect ({total['deals_lower']:.0f} to {total['deals_upper']:.0f}).",
-        f"{found['paid']['open'].sum()} of them have paid",
+        f"{found['facts']['paid']['open'].sum()} of them have paid",
         f"{plan.at['90%', 'leads']:,.0f} new leads at 90 %, {plan.at['80%', 'leads']:,.0f} at 80 %; "
         f"deals ÷ rate says {plan.at[USUAL, 'leads']:,.0f} and",
         f"presented: {needs['entries']:,.0f} leads must enter it, {needs['a_week']:.0f} a week, the last ones "
@@ -635,7 +620,7 @@ def test_the_samples_pipeline_covers_100_deals_and_a_thousand_need_new_leads():
     assert thousand["plan"].at[AS_NOW, "leads"] == pytest.approx(2291, abs=20)
     assert thousand["said"][0].startswith(f"{leads['90%']:,.0f} new leads for 1,000 deals")
     assert not any(thousand["gaps"].values())
-    assert thousand["cost"]["free_channels"] == ["Partner", "unknown"]
+    assert thousand["cost"]["free_channels"].iloc[0] == ["Partner", "unknown"]
     assert "36 at contracted have paid already" in thousand["said"][-1]
     assert thousand["needs"].at["paid", "entries"] == pytest.approx(thousand["plan"].at["90%", "expected"])
     assert 2 < thousand["calendar"]["meetings_a_manager_a_day"].median() < 6

@@ -1,7 +1,5 @@
 """What a fresh clone relies on: lock, environment and project file agree, and commands that are named exist."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

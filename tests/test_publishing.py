@@ -1,7 +1,5 @@
 """What lies beside a page: its tables as CSV and as one workbook, which its links reach."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from urllib.parse import unquote

@@ -199,14 +199,8 @@ def test_cells_come_as_they_stand_against_a_plain_writer(read):
         assert columns["_row"] == list(range(2, 2002))
 
 
-def book(path, rows, sheet="Deals"):
-    made = openpyxl.Workbook()
-    made.active.title = sheet
-    for row in rows:
-        made.active.append(row)
-    made.create_sheet("Notes").append(["nothing"])
-    made.save(path)
-    return path
+def book(path, rows):
+    return workbook(path, Deals=rows, Notes=[["nothing"]])
 
 
 def test_a_spreadsheet_keeps_numbers_dates_and_flags_as_one_reads_them(tmp_path):

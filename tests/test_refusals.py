@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from backends import ENGINES, entries_frame, funnel_of, random_entries, table
-from projects import ENTRIES, FUNNEL, LEADS, NAME, prepared
+from projects import ENTRIES, FUNNEL, LEADS, NAME, TOML, page_of, prepared
 from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
@@ -32,19 +32,12 @@ from funnelstats.refusals.counts import (
     with_refusal,
     without_stage,
 )
-from funnelstats.refusals.findings import (
-    month_after,
-    reasons_differ,
-    refusal_findings,
-    refusals_not_told,
-    second_tries,
-)
+from funnelstats.refusals.findings import month_after, reasons_differ, refusal_findings, refusals_not_told, second_tries
 from funnelstats.refusals.reasons import (
     DRAWS,
     FEWEST_EXPECTED,
     any_reason,
     by_reason,
-    loss_table,
     reason_association,
     reason_changes,
     reason_drivers,
@@ -455,45 +448,14 @@ def test_every_lead_due_is_on_one_list_of_its_owner(sample):
     assert wait.eq(np.where(leads["refusal"] == "no budget", 75, 60)).all()
 
 
-def page(funnel, paths, first=date(2026, 6, 1), last=DAY):
-    """The facts of the page, and its sections in words."""
-    judged = with_refusal(paths, funnel)
-    base = list(funnel.base)
-    now = outcome_days(judged, funnel, last, by=[*base, "refusal"], entered_between=WINDOW)
-    then = outcome_days(judged, funnel, last, by="refusal", entered_between=BEFORE)
-    rates, before = (incidence_at(incidence(days), funnel) for days in (by_reason(now, base), by_reason(then)))
-    managers = refusal_counts(paths, funnel, *WINDOW, by=["manager", "stage"])
-    shares = reason_shares(refusal_counts(paths, funnel, first, last), funnel)
-    coming = month_after(last)
-    facts = refusal_findings(
-        shares,
-        reason_changes(rates, before),
-        reason_drivers(now, funnel, base),
-        reason_patterns(managers, funnel, "manager"),
-        second_looks(managers, ["manager", "stage"]),
-        retry_counts(paths, funnel, *coming, by="owner"),
-        refusal_totals(paths, funnel),
-        funnel,
-    )
-    facts |= {"first": first, "window": WINDOW, "coming": coming, "week": "2026-W26"}
-    tries = second_tries(
-        retried_counts(paths, funnel, last),
-        retry_success(attempt_counts(paths, funnel, last)),
-    )
-    losses = loss_table(rates, incidence_at(incidence(any_reason(now, base)), funnel), funnel)
-    sections = {
-        "first": shown("first", facts),
-        "reasons": shown("reasons", facts, stageless=[]),
-        "steps": shown("steps", facts, losses=losses),
-        "looks": shown("looks", facts),
-        "again": shown("again", facts, tries=tries),
-    }
-    return facts, sections, losses
+@pytest.fixture(scope="module")
+def page():
+    return page_of("refusals", funnel="sample", month="2026-06")
 
 
-def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(sample):
-    funnel, paths = sample
-    facts, sections, losses = page(funnel, paths)
+def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(page):
+    room, sections, _ = page
+    facts, losses = room["facts"], room["losses"]
     lines = sections["first"].splitlines()
     assert lines[0] == "“price” now costs 8.8% of leads at presented → contracted, up from 1.5%"
     assert lines[1] == "Leads of 30 March – 28 June, against as many weeks before."
@@ -517,9 +479,8 @@ def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(sample
     assert losses["presented → contracted"].iloc[0] == pytest.approx(0.088, abs=0.001)
 
 
-def test_the_reasons_of_a_step_add_up_to_all_it_loses(sample):
-    funnel, paths = sample
-    losses = page(funnel, paths)[2].set_index("refusal")
+def test_the_reasons_of_a_step_add_up_to_all_it_loses(page):
+    losses = page[0]["losses"].set_index("refusal")
     assert losses.index.tolist()[-2:] == ["(missing)", "(all)"]
     assert losses.iloc[:-1].sum().to_numpy() == pytest.approx(losses.loc["(all)"].to_numpy())
 
@@ -602,37 +563,32 @@ def test_second_tries_are_told_by_their_answer(again, compared, said):
 # exports that lack something
 
 
+@pytest.mark.usefixtures("here")
 def test_an_export_without_refusals_says_so_and_fails_nowhere():
-    prepared_tables = journeys(
-        table(_engine(), entries_frame([("a", "lead", "2026-04-02"), ("a", "met", "2026-04-03")])), TOY
-    ).cache()
-    _facts, sections, losses = page(TOY, prepared_tables)
+    prepared(TOML, {"entries.csv": "id,stage,at\na,lead,2026-04-02\na,met,2026-04-03\n"})
+    room, sections, _ = page_of("refusals", funnel=NAME, month="2026-06")
     assert sections.pop("first").splitlines()[0] == "The data holds no refusals"
+    assert sections.pop("end").splitlines()[0] == "How this was counted"
     assert set(sections.values()) == {"(nothing)"}, "an empty section has no heading"
-    assert losses.empty
-    told = refusals_not_told(refusal_totals(prepared_tables, TOY), TOY, prepared_tables.columns)
-    assert told == {"reasons": False, "managers": False, "gaps": []}
-    looks = second_looks(refusal_counts(prepared_tables, TOY, *WINDOW, by="manager"), ["manager"])
-    assert show_table(looks, "refusals.second-looks").data["text/html"] == ""
+    assert room["losses"].empty
+    assert room["missing"] == {"reasons": False, "managers": False, "gaps": []}
+    assert show_table(room["looks"], "refusals.second-looks").data["text/html"] == ""
 
 
-def test_an_export_without_reasons_managers_or_attributes_says_each(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("here")
+def test_an_export_without_reasons_managers_or_attributes_says_each():
     entries = ENTRIES + 'values.stage = { lead = "lead", met = "met", no = "lost" }\n'
     practice = '[refusals]\ncategories = { "x" = "y" }\nexcuses = ["y"]\n'
     prepared(
         FUNNEL + practice + LEADS + entries,
         {"entries.csv": "id,stage,at\na,lead,2026-04-05\na,no,2026-06-09\nb,lead,2026-04-06\n"},
     )
-    funnel, tables = open_funnel(NAME, "2026-06-30")
-    paths = with_leads(journeys(tables.entries, funnel), tables.leads).cache()
-    _facts, sections, losses = page(funnel, paths)
-    assert losses.empty, "where no reason is known none costs leads"
+    room, sections, _ = page_of("refusals", funnel=NAME, month="2026-06")
+    assert room["losses"].empty, "where no reason is known none costs leads"
     assert sections["reasons"] == "(nothing)", "the title has said it"
     assert sections["first"].splitlines()[0] == "The one refusal of June 2026 has no reason"
-    told = refusals_not_told(refusal_totals(paths, funnel), funnel, paths.columns)
-    assert told == {"reasons": True, "managers": True, "gaps": []}
-    assert shown("end", told, known=True, stated=funnel.refusals, as_of=DAY).splitlines()[:3] == [
+    assert room["missing"] == {"reasons": True, "managers": True, "gaps": []}
+    assert sections["end"].splitlines()[:3] == [
         "What this export cannot tell",
         "Why leads say no: no refusal has a reason.",
         "Who hears which reason: no refusal has a manager.",

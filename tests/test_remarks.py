@@ -1,7 +1,5 @@
 """Words beside figures: what is undecided, what moved, how else one could count."""
 
-from __future__ import annotations
-
 from datetime import date
 from types import SimpleNamespace
 

@@ -86,6 +86,11 @@ def week(demo, tmp_path_factory):
     return folder, records, told
 
 
+@pytest.fixture
+def folder(week):
+    return week[0]
+
+
 def test_one_failure_never_stops_the_others(week):
     _, records, told = week
     assert [record.state for record in records] == ["made", "failed", "made", "failed", "made"]
@@ -93,8 +98,7 @@ def test_one_failure_never_stops_the_others(week):
     assert len(told) == 5
 
 
-def test_a_failed_page_leaves_neither_its_old_page_nor_its_old_tables(week):
-    folder, _, _ = week
+def test_a_failed_page_leaves_neither_its_old_page_nor_its_old_tables(folder):
     assert not (folder / "killed.html").exists()
     assert not list(folder.glob("killed.*.csv"))
 
@@ -109,14 +113,12 @@ def test_a_failure_keeps_its_notebook_and_says_its_reason_in_a_line(week):
     assert "error" in [output.output_type for output in outputs]
 
 
-def test_nothing_outlives_a_run(week):
-    folder, _, _ = week
+def test_nothing_outlives_a_run(folder):
     assert not list(folder.glob(".*"))
     assert left_behind() == []
 
 
-def test_a_text_stays_a_text(week):
-    folder, _, _ = week
+def test_a_text_stays_a_text(folder):
     page = BeautifulSoup((folder / "agent.html").read_text(), "html.parser")
     assert [item.get_text() for item in page.find_all("li")] == ["Call 007.", "'007' 13"]
 
@@ -127,15 +129,13 @@ def test_a_table_is_also_a_csv_beside_the_page(week):
     assert (folder / "team.numbers.csv").read_text(encoding="utf-8-sig") == "who,n\nAnna,13\n"
 
 
-def test_the_tables_are_one_workbook_too_and_go_with_their_page(week):
-    folder, _, _ = week
+def test_the_tables_are_one_workbook_too_and_go_with_their_page(folder):
     book = load_workbook(folder / "team.xlsx")
     assert [[cell.value for cell in row] for row in book["numbers"].iter_rows()] == [["who", "n"], ["Anna", 13]]
     assert not (folder / "killed.xlsx").exists()
 
 
-def test_a_page_has_words_figures_and_tables_but_no_code(week):
-    folder, _, _ = week
+def test_a_page_has_words_figures_and_tables_but_no_code(folder):
     page = BeautifulSoup((folder / "team.html").read_text(), "html.parser")
     assert page.html["lang"] == "en"
     assert page.title.get_text() == page.select_one(".fs-eyebrow").get_text() == "Team · team"
@@ -148,8 +148,7 @@ def test_a_page_has_words_figures_and_tables_but_no_code(week):
     assert "import" not in page.find("main").get_text()
 
 
-def test_a_page_asks_for_nothing_and_runs_nothing(week):
-    folder, _, _ = week
+def test_a_page_asks_for_nothing_and_runs_nothing(folder):
     html = (folder / "hostile.html").read_text()
     page = BeautifulSoup(html, "html.parser")
     policy = page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
@@ -161,8 +160,7 @@ def test_a_page_asks_for_nothing_and_runs_nothing(week):
     assert len(html) < 21_000
 
 
-def test_the_index_links_every_page_and_names_the_failed(week):
-    folder, _, _ = week
+def test_the_index_links_every_page_and_names_the_failed(folder):
     index = BeautifulSoup((folder / "index.html").read_text(), "html.parser")
     links = {link.find(string=True): link["href"] for link in index.select('.fs-pages a[href$=".html"]')}
     assert links == {name: f"{name}.html" for name in ("team", "agent", "hostile")}
@@ -170,8 +168,7 @@ def test_the_index_links_every_page_and_names_the_failed(week):
     assert [missing.strong.get_text() for missing in index.select(".fs-missing")] == ["wrong", "killed"]
 
 
-def test_run_json_says_what_was_made_of_what(week):
-    folder, _, _ = week
+def test_run_json_says_what_was_made_of_what(folder):
     run = json.loads((folder / "run.json").read_text())
     assert run["inputs"] == {"leads": "abc"}
     assert run["versions"]["python"]

@@ -1,7 +1,5 @@
 """What a page said before it was made again: verdicts kept, changes found, reasons told apart."""
 
-from __future__ import annotations
-
 import nbformat
 import pytest
 from projects import ENTRIES, FUNNEL, LEADS, NAME, REPOSITORY, prepared

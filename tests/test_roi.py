@@ -1,13 +1,12 @@
 """The page of money on whole exports: what is planted in the sample, figures computed elsewhere, missing parts."""
 
-import json
 import re
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from projects import REPOSITORY, copied
+from projects import copied, page_of
 from test_real_data import OLIST
 
 from funnelstats.core.journeys import journeys
@@ -32,20 +31,8 @@ def real(name):
 
 
 def page(funnel, quarter):
-    """What the notebook computes and shows, by its own cells: their names, and each cell's output."""
-    notebook = json.loads((REPOSITORY / "notebooks" / "roi.ipynb").read_text(encoding="utf-8"))
-    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    room, shown = {}, []
-    for cell in cells:
-        if 'quarter = "' in cell:
-            room.update(funnel=funnel, quarter=quarter, as_of="", language="")
-            continue
-        *lines, last = re.split(r"\n(?=\S)(?!\))", cell)
-        if last.startswith("fs.show_") or last.startswith("fs.money.returns_chart"):
-            exec("\n".join(lines), room)
-            shown.append(eval(last, room))
-        else:
-            exec(cell, room)
+    """What the notebook computes, by name, and the text of each thing it shows."""
+    room, _, shown = page_of("roi", funnel=funnel, quarter=quarter)
     return room, [output.data["text/plain"] for output in shown]
 
 

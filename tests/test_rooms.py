@@ -1,7 +1,5 @@
 """Which module may use which library, modules short enough to read, no clock and no print; rooms: pyproject.toml."""
 
-from __future__ import annotations
-
 import ast
 from fnmatch import fnmatch
 from inspect import isfunction, ismodule

@@ -1,14 +1,11 @@
 """The weekly page on the sample: it finds what is planted and stays quiet about the rest."""
 
-from __future__ import annotations
-
-import json
 import re
 from datetime import date, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from projects import page_of
 
 from funnelstats.config.dates import week_days
 from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
@@ -22,7 +19,6 @@ from funnelstats.team.advice import clearest_leads, risen_reason
 from funnelstats.team.changes import e_alarms
 from funnelstats.team.remarks import whole_way
 
-ROOT = Path(__file__).parents[1]
 LAST = "2026-W26"
 WEEKS = ("2026-W08", "2026-W12", "2026-W16", "2026-W20", "2026-W24", LAST)
 OWN = {
@@ -46,21 +42,10 @@ def sample():
     return funnel, tables, journeys(tables.entries, funnel).cache()
 
 
-def computed(week):
-    """What the weekly notebook computes, by its own cells; those that show something are left out."""
-    notebook = json.loads((ROOT / "notebooks" / "weekly.ipynb").read_text(encoding="utf-8"))
-    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    room = {}
-    for cell in cells:
-        if not re.search(r"fs\.show_|_chart\(", cell):
-            exec(cell, room)
-            room["week"] = week
-    return room
-
-
 @pytest.fixture(scope="module")
 def pages():
-    return {week: computed(week) for week in WEEKS}
+    """What the weekly notebook computes, by its own cells."""
+    return {week: page_of("weekly", shows=False, week=week)[0] for week in WEEKS}
 
 
 def cells_of(page, **wanted):

@@ -1,7 +1,5 @@
 """Weeks scatter: numbers by hand, identities without open leads, a jackknife by weeks, properties, edges."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """What pages of one run share: made by the first that asks, the same for all, and nothing without a folder."""
 
-from __future__ import annotations
-
 import multiprocessing
 import time
 from pathlib import Path

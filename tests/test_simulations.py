@@ -1,7 +1,5 @@
 """Every stated error rate is kept: the simulations of simulate.py, whose table is docs/simulations.md."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ProcessPoolExecutor
 

@@ -1,13 +1,9 @@
 """Every page on the smallest honest exports: whatever an export lacks, each cell runs and shows something."""
 
-from __future__ import annotations
-
-import ast
-import json
 from datetime import date, timedelta
 
 import pytest
-from projects import PAGES, REPOSITORY, write
+from projects import PAGES, REPOSITORY, page_of, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import RUN_FOLDER
@@ -94,29 +90,12 @@ def asked(notebook):
     return report_batch(notebook.stem, "small", texts.get(notebook.stem, {})).jobs[0].parameters
 
 
-def shown(notebook, parameters):
-    """The texts that a notebook's cells show, run as plain code with these parameters."""
-    room, texts = {}, []
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] != "code":
-            continue
-        tree = ast.parse("".join(cell["source"]))
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, notebook.name, "exec"), room)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), room)
-            texts.append("".join(map(str, value._repr_mimebundle_()[0].values())))
-        if "parameters" in cell["metadata"].get("tags", []):
-            room.update(parameters)
-    return texts
-
-
 @pytest.mark.parametrize("notebook", PAGES, ids=lambda path: path.stem)
 def test_every_cell_of_every_notebook_shows_something(project, notebook) -> None:
     if (project, notebook.stem) == ("no-managers", "manager"):
         with pytest.raises(FunnelError, match='no manager "Anna" in small; known: none'):
             asked(notebook)
         return
-    texts = shown(notebook, asked(notebook))
-    assert len(texts) > 1
-    assert all(text.strip() for text in texts)
+    *_, shown = page_of(notebook.stem, **asked(notebook))
+    assert len(shown) > 1
+    assert all("".join(map(str, value._repr_mimebundle_()[0].values())).strip() for value in shown)

@@ -1,7 +1,5 @@
 """Hours to first contact: by eye, statsmodels, edges; landmarks against Newcombe's numbers; the sentences."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +7,7 @@ from backends import funnel_of
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from funnelstats.contacts.first_counts import hours_to_contact, landmark_counts
-from funnelstats.contacts.speed import (
-    landmark_answers,
-    landmark_differences,
-    speed_finding,
-    waiting_times,
-)
+from funnelstats.contacts.speed import landmark_answers, landmark_differences, speed_finding, waiting_times
 from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid")

@@ -1,7 +1,5 @@
 """Many managers at once: published numbers, other routes, properties, edges."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,13 +7,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special
 
-from funnelstats.team.coaching import (
-    coaching_pairs,
-    hyper_posterior,
-    log_likelihood,
-    rank_intervals,
-    shrunken_rates,
-)
+from funnelstats.team.coaching import coaching_pairs, hyper_posterior, log_likelihood, rank_intervals, shrunken_rates
 
 RATS = (
     "0/20 0/20 0/20 0/20 0/20 0/20 0/20 0/19 0/19 0/19 0/19 0/18 0/18 0/17 1/20 1/20 1/20 1/20 1/19 1/19 1/18 "

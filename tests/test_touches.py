@@ -1,7 +1,5 @@
 """What came of each contact: on a few leads, then against a plain loop on random histories, on every engine."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import date, timedelta
 

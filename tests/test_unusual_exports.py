@@ -1,7 +1,5 @@
 """Exports of unusual shape are read as they are, or with one key that says what they are."""
 
-from __future__ import annotations
-
 import io
 import shutil
 from datetime import datetime, time, timedelta

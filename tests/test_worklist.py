@@ -1,7 +1,5 @@
 """The list of own leads to act on: chances against counting, reasons, order, stake, and what is missing."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np

@@ -4,8 +4,6 @@
 refuse, and those no longer used go. Translate them in the language's ``funnelstats.po`` and run it again.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 from collections.abc import Iterator

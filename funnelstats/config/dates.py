@@ -1,7 +1,5 @@
 """How days are written, and the weeks, months and quarters (of a fiscal year, if stated) that pages are about."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from contextvars import ContextVar

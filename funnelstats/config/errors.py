@@ -1,7 +1,5 @@
 """How a mistake is told: rule, offender, what would be right."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

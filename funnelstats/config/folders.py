@@ -1,7 +1,5 @@
 """A project's folders, and those that are locked or go with their process, so that no killed run leaves one."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The kinds of values that a funnel.toml may hold, and what makes one of them wrong."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import date, time

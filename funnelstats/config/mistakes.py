@@ -1,7 +1,5 @@
 """What no single key of funnel.toml can get wrong: keys that do not fit together."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any

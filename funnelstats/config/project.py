@@ -1,7 +1,5 @@
 """A project of one's own, anywhere: the notebooks, the sample, what runs it every week, and the folders of a run."""
 
-from __future__ import annotations
-
 import shutil
 import sysconfig
 from pathlib import Path

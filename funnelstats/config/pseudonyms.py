@@ -4,8 +4,6 @@ HMAC-SHA256: without the key nobody can try names until one fits. The same name 
 of a project, as long as its key is there.
 """
 
-from __future__ import annotations
-
 import base64
 import hmac
 import os

@@ -1,7 +1,5 @@
 """The five canonical tables, and rates of currencies: their columns, what each holds, which ones must be there."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 Kind = Literal["id", "text", "instant", "day", "number", "flag", "stage"]

@@ -1,7 +1,5 @@
 """Where the rows of a funnel's tables come from and how they are read; the ground of all that is stated."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

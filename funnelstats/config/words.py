@@ -4,8 +4,6 @@ A process shows one page at a time, in one language: ``speak`` sets it, ``open_f
 ``language``. English texts are the catalogue's keys, so a text without a translation stays English.
 """
 
-from __future__ import annotations
-
 import gettext
 import math
 import re

@@ -4,9 +4,6 @@ A contact is effective if the lead enters its next stage at it or within ``conta
 and before the lead's next contact. All contacts of a lead count as its next one, also those of a system user.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -17,6 +14,8 @@ import pandas as pd
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import (
+    Between,
+    By,
     day_number,
     fetch,
     group_keys,
@@ -130,12 +129,7 @@ def _episodes(journeys: ir.Table) -> ir.Table:
 
 
 def contact_counts(
-    touches: ir.Table | None,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = KEYS,
-    *,
-    between: tuple[date, date] | None = None,
+    touches: ir.Table | None, funnel: Funnel, as_of: date, by: By = KEYS, *, between: Between = None
 ) -> pd.DataFrame:
     """Contacts, conversations among them, and those after which the lead moved on; all followed equally long.
 
@@ -180,12 +174,7 @@ def contact_counts(
 
 
 def quiet_counts(
-    touches: ir.Table | None,
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    *,
-    between: tuple[date, date] | None = None,
+    touches: ir.Table | None, journeys: ir.Table, funnel: Funnel, as_of: date, *, between: Between = None
 ) -> pd.DataFrame:
     """Days that leads stood at each stage without a contact, and how many moved on during them.
 

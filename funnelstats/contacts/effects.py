@@ -3,8 +3,6 @@
 Counts of `touches` come in, small frames and facts go out.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,9 +4,6 @@ A first contact is one by people: those of system users do not count. A contact 
 means that it was contacted when it came in.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +19,8 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.contacts.counts import OUTSIDE
 from funnelstats.core.conversion import COUNTS
 from funnelstats.core.counts import (
+    Between,
+    By,
     by_people,
     day_number,
     fetch,
@@ -104,12 +103,7 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
 
 
 def hours_to_contact(
-    firsts: ir.Table | None,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    firsts: ir.Table | None, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """Leads by the hours they waited for their first contact, on the calendar's clock and on that of working hours.
 

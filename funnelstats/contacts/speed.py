@@ -3,8 +3,6 @@
 Counts of `firsts` come in. Leads never contacted stay in as waiting (censored), so nobody looks fast by forgetting.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -15,15 +13,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.core.incidence import days_in_stage
-from funnelstats.core.intervals import (
-    HALF,
-    SIDED,
-    answers,
-    mover_ratio,
-    newcombe_interval,
-    ratio_answers,
-    share_margin,
-)
+from funnelstats.core.intervals import HALF, SIDED, answers, mover_ratio, newcombe_interval, ratio_answers, share_margin
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""
@@ -47,16 +37,13 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     counted_leads = hours.groupby(keys, sort=False, dropna=False)[["contacted", "waiting"]].sum().reset_index()
     counted_leads = counted_leads.assign(leads=counted_leads["contacted"] + counted_leads["waiting"])
     found = counted_leads.rename(columns={"waiting": "never"})[[*keys, "leads", "contacted", "never"]]
-    times = days_in_stage(_as_days(hours), list(SHARES))
+    # A first contact is what the leads wait for, and nothing rivals it.
+    waited = hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
+    times = days_in_stage(waited, list(SHARES))
     for part, name in SHARES.items():
         named = {"days": name, "days_lower": f"{name}_lower", "days_upper": f"{name}_upper"}
         found = found.merge(times[times["share"] == part].drop(columns="share").rename(columns=named), on=keys)
     return found
-
-
-def _as_days(hours: pd.DataFrame) -> pd.DataFrame:
-    """The counts in the shape of ``days_in_stage``: a first contact is what the leads wait for, nothing rivals it."""
-    return hours.rename(columns={"hours": "age_days", "contacted": "advanced", "waiting": "open"}).assign(lost=0)
 
 
 def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """ "His leads are easier": what each manager's leads would have brought the others, and rates at equal leads."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy import special

@@ -1,7 +1,5 @@
 """Whose step leaks: managers against the target and against the rest, at a stated rate of false alarms."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -72,13 +70,14 @@ def versus_target(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
         [NOT_RANKED, "no target", "too few", "red", "amber", "green", "too few"],
         "undecided",
     )
+    lowest, _highest = score_interval(k, n, stats.t.ppf(0.95, frame.get("df", np.inf)))
     return frame.assign(
         target=target,
         floor=floor,
         p_mid=p_mid,
         p_holm=holm(p_mid),
         verdict=verdict,
-        below_at_most=np.where(tested, 100 * (floor - _lowest(k, n, frame)), np.nan),
+        below_at_most=np.where(tested, 100 * (floor - lowest), np.nan),
         drop_visible=np.where(ranked, visible_drop(n, floor), np.nan),
     )
 
@@ -314,11 +313,6 @@ def targets_and_floors(frame: pd.DataFrame, funnel: Funnel) -> tuple[Array, Arra
             target[row], tolerance[row] = agreed, step.tolerance
     # .8 − .05 is not .75 in binary; a rate of exactly the floor must meet it
     return target, np.round(target - tolerance, 12)
-
-
-def _lowest(k: Array, n: Array, frame: pd.DataFrame) -> Array:
-    """The rate's lower limit, one-sided at 95 %."""
-    return score_interval(k, n, stats.t.ppf(0.95, frame.get("df", np.inf)))[0]
 
 
 def _as_known(p: Array, frame: pd.DataFrame) -> Array:

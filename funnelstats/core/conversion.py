@@ -1,7 +1,5 @@
 """Counts become rates: converted over entered, with the interval that says how sure that is."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype

@@ -6,8 +6,6 @@ Every date after `as_of` does not exist. Two groups belong to the stage counted,
 `by="manager"` is the owner at its entry, `by="week"` the first day of the week of its entry.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -27,14 +25,14 @@ from funnelstats.core.journeys import EPISODE, period_begin
 FATES = ["in_time", "late", *ENDS, "open"]
 UNDATED = ["entered", "converted", "won", "unseen", "ended"]
 
+By = str | Sequence[str]
+"""A column to group by, or several."""
+Between = tuple[date, date] | None
+"""The first and the last of the days that count; None for all."""
+
 
 def step_counts(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """Leads judged at each step, those of them that moved on within its horizon, and those too recent.
 
@@ -54,12 +52,7 @@ def step_counts(
 
 
 def overall_counts(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """The counts of `step_counts` from the first stage to each later one, horizons of the way summed.
 
@@ -83,11 +76,7 @@ def overall_counts(
 
 
 def entries_of_steps(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str],
-    entered_between: tuple[date, date] | None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By, entered_between: Between
 ) -> tuple[list[str], ir.Table]:
     """The keys to group by, and the stages entered in time that a step leads on from, with step, horizon and age."""
     need(journeys, "journeys", *EPISODE, "place", "entered_on", "next_on", "left_on", "outcome", lazy=True)
@@ -133,12 +122,7 @@ def _by_pair(
 
 
 def outcome_days(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """Leads that advanced, were lost or returned to nurture, or are still open, by days since stage entry.
 
@@ -172,12 +156,7 @@ def outcome_days(
 
 
 def step_fates(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """What had become by `as_of` of the leads of each step whose horizon is over.
 
@@ -210,12 +189,7 @@ def step_fates(
 
 
 def undated_counts(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, entered_between: Between = None
 ) -> pd.DataFrame:
     """The counts of `step_counts`, and beside them the leads that ended on a day that the export does not hold.
 
@@ -251,7 +225,7 @@ def undated_counts(
     return _by_pair(counted, keys, _pairs(funnel), UNDATED)
 
 
-def group_keys(by: str | Sequence[str], known: Iterable[str]) -> list[str]:
+def group_keys(by: By, known: Iterable[str]) -> list[str]:
     keys = [by] if isinstance(by, str) else list(dict.fromkeys(by))
     known = list(known)
     for key in keys:
@@ -324,9 +298,7 @@ def _days(earlier: ir.DateValue, later: ir.DateValue) -> ir.IntegerValue:
     return later.delta(earlier, unit="day")
 
 
-def known_within(
-    on: ir.DateValue, as_of: date, between: tuple[date, date] | None, name: str = "entered_between"
-) -> ir.BooleanValue:
+def known_within(on: ir.DateValue, as_of: date, between: Between, name: str = "entered_between") -> ir.BooleanValue:
     """Whether a date is one that ``as_of`` knows, from the first to the last of the dates called ``name``."""
     known = on <= on_date(as_of)
     return known if between is None else known & on.between(*map(on_date, checked_between(between, name)))

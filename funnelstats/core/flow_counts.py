@@ -3,8 +3,6 @@
 Shapes and types are those of `counts`, which also runs the queries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 
@@ -17,23 +15,13 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS
-from funnelstats.core.counts import (
-    fetch,
-    group_keys,
-    in_order,
-    named,
-    on_date,
-    whole_numbers,
-    with_shown,
-)
+from funnelstats.core.counts import By, fetch, group_keys, in_order, named, on_date, whole_numbers, with_shown
 from funnelstats.core.journeys import EPISODE, stage_entries
 
 FLOW = ["opening", "entered", "came_back", "advanced", "lost", "nurture", "moved_away", "still_there"]
 
 
-def stage_flow(
-    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
-) -> pd.DataFrame:
+def stage_flow(journeys: ir.Table, funnel: Funnel, start: date, end: date, by: By = ()) -> pd.DataFrame:
     """What came to and left each stage from `start` to `end`, both inclusive; counts of a period, no rates.
 
     opening + entered + came_back = advanced + lost + nurture + moved_away + still_there, for every stage and group;

@@ -5,8 +5,6 @@ the interval is [0, 1], never a number made up. ``entered`` need not be whole, b
 overdispersed share is worth an *effective* number of leads.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy import special

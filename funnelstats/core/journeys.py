@@ -3,8 +3,6 @@
 Nothing here runs a query.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import ibis

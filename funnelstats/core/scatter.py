@@ -1,7 +1,5 @@
 """Weeks scatter: leads of one week are alike, so several weeks together are worth fewer leads than they hold."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

@@ -4,8 +4,6 @@ The runner names folders in the environment and removes them afterwards. Without
 makes all for itself. They are private to the run, so what is pickled there is our own.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """One canonical table from its sources: read, map, find repeats and orphans, set bad rows aside."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection
 from math import nan
@@ -14,15 +12,13 @@ from funnelstats.config.funnel import Funnel, Source
 from funnelstats.config.schema import ENDS, KNOWN_ON
 from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import PLACE, ROW
-from funnelstats.importing.currencies import currency_facts
+from funnelstats.importing.currencies import converted, currency_facts, without_rate
 from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
-from funnelstats.importing.lead_keys import with_their_leads
 from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
-from funnelstats.importing.rates import converted, without_rate
 from funnelstats.importing.repeats import conflicts, find_repeats, from_history
-from funnelstats.importing.source_rows import Files, read_source
+from funnelstats.importing.source_rows import Files, read_source, with_their_leads
 from funnelstats.importing.sql import (
     NULL,
     Connection,
@@ -98,7 +94,10 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
         account["ignored"][FURTHER_ROWS] = int(again.sum())
         bad_rows = bad_rows[~again]
     rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
-    bad_cells = _in_rows_that_stay(pd.concat([piece.bad_cells for piece in pieces], ignore_index=True), bad_rows)
+    bad_cells = pd.concat([piece.bad_cells for piece in pieces], ignore_index=True)
+    place = ["_source", "file", "row"]
+    in_bad_rows = pd.MultiIndex.from_frame(bad_cells[place]).isin(pd.MultiIndex.from_frame(bad_rows[place]))
+    bad_cells = bad_cells[~in_bad_rows].sort_values(place, kind="stable")
     odd = [fact for piece in pieces for fact in piece.odd]
     odd += [*conflicts(con, checked, table, funnel), *unread_facts(bad_cells, rows_aside, table, sources)]
     if priced:
@@ -196,13 +195,6 @@ def _bad_cells(con: Connection, cells: str, faults: list[Fault], number: int) ->
     empty = pd.DataFrame(columns=["_source", "file", "row", "column", "value", "reason", "name"], dtype="str")
     types = {"_source": "int32", "row": "int64"}
     return pd.concat([empty.astype(types), *lines], ignore_index=True)
-
-
-def _in_rows_that_stay(bad_cells: pd.DataFrame, bad_rows: pd.DataFrame) -> pd.DataFrame:
-    place = ["_source", "file", "row"]
-    aside = pd.MultiIndex.from_frame(bad_rows[place])
-    stays = ~pd.MultiIndex.from_frame(bad_cells[place]).isin(aside)
-    return bad_cells[stays].sort_values(place, kind="stable")
 
 
 def _refuse_unmapped(con: Connection, cells: str, table: str, source: Source) -> None:

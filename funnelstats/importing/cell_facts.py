@@ -1,7 +1,5 @@
 """What makes one doubt that cells mean what they say: days stored as instants, swapped dates, groups, lists, money."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from math import comb
@@ -228,19 +226,14 @@ def unread_facts(
     """How many cells of each column are missing because they cannot be read, and rows of money that are."""
     for _, rows in bad_cells.groupby(["_source", "name", "column"], sort=False):
         number, name, header = rows[["_source", "name", "column"]].iloc[0]
-        mend = _reading_lines(name, table, sources[number], rows["value"].unique().tolist())
+        source, values = sources[number], [value for value in rows["value"].unique() if value not in FORMULA_ERRORS]
+        is_number = name in TABLES[table] and TABLES[table][name].kind == "number"
+        lines = number_lines(values, source.decimal, source.thousands) if is_number and values else []
+        mend = "\n".join(lines) or missing_line(name, values, source)
         yield Fact(UNREAD.get(name, "unread_cells"), header, len(rows), mend)
     if table in UNREAD_ROWS:
         unread = ~bad_rows["reason"].map(code_of).isin([*NOT_BAD, "orphan"])
         yield Fact(UNREAD_ROWS[table], "", unread.sum())
-
-
-def _reading_lines(name: str, table: str, source: Source, values: list[str]) -> str:
-    """The lines that read these cells, or say that they mean nothing."""
-    values = [value for value in values if value not in FORMULA_ERRORS]
-    is_number = name in TABLES[table] and TABLES[table][name].kind == "number"
-    lines = number_lines(values, source.decimal, source.thousands) if is_number and values else []
-    return "\n".join(lines) or missing_line(name, values, source)
 
 
 def doubtful_units(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:

@@ -3,8 +3,6 @@
 In DuckDB's SQL: null where the text does not say such a thing as declared, never a guess.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from calendar import month_abbr, month_name
@@ -259,11 +257,6 @@ def plain_date(text: str) -> str:
     return text
 
 
-def _plain_format(fmt: str) -> str:
-    """The format that reads what is written so."""
-    return re.sub(" ?%p", "%p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))
-
-
 def instant_of(cell: str, formats: Sequence[str], clock: str, zone: str) -> str:
     """The instant a text names: by the stated formats, else ISO; without an offset, the time is that of ``clock``.
 
@@ -275,9 +268,10 @@ def instant_of(cell: str, formats: Sequence[str], clock: str, zone: str) -> str:
     readings.append(_by_iso(cell, clock, zone, anywhere=days))
     # Only texts that nothing has read so far cost the time that these take.
     readings += [
-        _by_format(_plain_date(cell, MONTHS[code] if code else ()), _plain_format(fmt), clock, zone)
+        _by_format(_plain_date(cell, MONTHS[code] if code else ()), plain, clock, zone)
         for fmt in formats
         if fmt not in EPOCHS
+        for plain in [re.sub(" ?%p", "%p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))]
         for code in [next((code for code in "bB" if code in _codes(fmt)), "")]
     ]
     readings += [_by_iso(one_blank(cell), clock, zone, anywhere=True)] if days else []

@@ -1,7 +1,5 @@
 """Which sources are of wins or ends by what a column says."""
 
-from __future__ import annotations
-
 from funnelstats.config.funnel import Funnel, Source
 from funnelstats.config.schema import ENDS
 

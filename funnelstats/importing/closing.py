@@ -1,7 +1,5 @@
 """Closing lines: what a report writes below its rows, or between its groups, and is no row of the table."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice

@@ -1,23 +1,22 @@
-"""What marks a currency, and amounts in another one than the funnel's or in several."""
-
-from __future__ import annotations
+"""What marks a currency, amounts in another one than the funnel's or in several, and the rates that convert them."""
 
 import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
 
+import pandas as pd
 from babel.numbers import get_currency_name
 
 from funnelstats.config.funnel import Funnel, Source
-from funnelstats.importing.cells import ROW
-from funnelstats.importing.facts import Fact
+from funnelstats.config.schema import KNOWN_ON
+from funnelstats.importing.cells import PLACE, ROW
+from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.files import SourceFile, read_source_file
 from funnelstats.importing.hints import lines_under, toml_value
 from funnelstats.importing.packed import unpacked
-from funnelstats.importing.sql import Connection, cases, single, text
+from funnelstats.importing.sql import Connection, cases, columns_in, columns_of, frame, quoted, replaced, single, text
 from funnelstats.importing.workbooks import opened_workbook
 
 SIGNS = {
@@ -87,7 +86,11 @@ def currency_facts(
     if source.currency_signs:
         own = [sign for sign in source.currency_signs if funnel.currency in currencies_of(sign)]
         mend = lines_under(table, f"currency_signs = {toml_value(own)}") if own else ""
-        yield from _mixed(_signs(con, cells, source.currency_signs), funnel, table, column, mend)
+        # Of two signs that fit, the longer is meant.
+        longest_first = sorted(source.currency_signs, key=len, reverse=True)
+        marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
+        found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
+        yield from _mixed(Counter({sign: rows for sign, rows in found if sign}), funnel, table, column, mend)
     elif "currency" not in source.constants:
         header = [word for word in IN_HEADER.findall(column) if word in SIGNS or not word.isalpha()]
         rows = single(con, f"SELECT count(*) FROM {cells}") if len(header) == 1 else 0
@@ -121,24 +124,19 @@ def _rows_of(con: Connection, cells: str, file: SourceFile) -> set[int]:
     return {row for (row,) in con.execute(f"SELECT {ROW} FROM {cells} WHERE _file = {text(file.name)}").fetchall()}
 
 
-def _signs(con: Connection, cells: str, signs: tuple[str, ...]) -> Counter[str]:
-    """Rows by the sign in them; of two that fit, the longer is meant."""
-    longest_first = sorted(signs, key=len, reverse=True)
-    marked = cases((f"contains(amount, {text(sign)})", text(sign)) for sign in longest_first)
-    found = con.execute(f"SELECT {marked} AS _sign, count(*) FROM {cells} GROUP BY _sign").fetchall()
-    return Counter({sign: rows for sign, rows in found if sign})
-
-
 def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) -> Counter[str]:
     """A workbook's numbers, of the rows selected, by the currency that their format shows."""
     from openpyxl import load_workbook
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
 
     with unpacked(file.path) as path:
         data = path.read_bytes()
     counts: Counter[str] = Counter()
     # Most workbooks format no cell as money: their rows need not be read once more.
     styles = opened_workbook(data)
-    if any(_currency(text) for text in [*styles._number_formats, *_money_formats(styles)]):
+    # Built-in formats of money are written by number alone.
+    built_in = [BUILTIN_FORMATS.get(style.numFmtId, "") for style in styles._cell_styles]
+    if any(map(_currency, [*styles._number_formats, *built_in])):
         book = load_workbook(io.BytesIO(data), read_only=True)
         sheet = book[file.sheet] if file.sheet else book.worksheets[0]
         sheet.reset_dimensions()
@@ -152,14 +150,83 @@ def _formats(file: SourceFile, column: str, source: Source, selected: set[int]) 
     return counts
 
 
-def _money_formats(book: Any) -> list[str]:
-    """The built-in formats of money that a workbook uses: Excel writes them by number alone."""
-    from openpyxl.styles.numbers import BUILTIN_FORMATS
-
-    return [BUILTIN_FORMATS.get(style.numFmtId, "") for style in book._cell_styles]
-
-
 def _currency(number_format: str) -> str:
     """The sign of money in a number format, "" where there is none."""
     found = [(symbol or text or sign).strip() for symbol, text, sign in FORMAT.findall(number_format or "")]
     return next(filter(_is_currency, found), "")
+
+
+UNNAMED = "?"
+"""What stands in place of a currency that is blank."""
+RATES = '[rates]\nfiles = "rates.csv"\ncolumns = { date = "Date", currency = "Currency", rate = "Rate" }'
+
+
+def converted(con: Connection, rows: str, table: str, funnel: Funnel, *, has_rates: bool) -> str:
+    """The rows with amounts in the funnel's currency, and ``_no_rate``: the currency of an amount that has no rate.
+
+    Such an amount is missing in a lead; a payment and a row of costs, which are about it, get the reason. Where a
+    source states no column of the currency, its amounts are in the funnel's.
+    """
+    headers = _headers(table, funnel)
+    day, columns = KNOWN_ON[table], columns_in(con, rows)
+    stated = f"_source IN ({', '.join(map(str, headers))}) AND amount IS NOT NULL"
+    known = f"""SELECT *, {_code(con, rows, funnel)} AS _code, {stated} AS _stated,
+        {quoted(day) if day in columns else "NULL::DATE"} AS _day FROM {rows}"""
+    priced = f"SELECT *, NULL::DOUBLE AS _rate FROM ({known})"
+    if has_rates:
+        # Each rate holds from its own day until that of the next of its currency.
+        daily = f"""SELECT {_code(con, "rates", funnel)} AS _of, date AS _from, arg_min(rate, {ROW}) AS _rate
+            FROM rates WHERE rate > 0 GROUP BY _of, _from"""
+        spans = f"SELECT *, lead(_from) OVER (PARTITION BY _of ORDER BY _from) AS _until FROM ({daily})"
+        priced = f"""SELECT rows.*, _rate FROM ({known}) AS rows LEFT JOIN ({spans}) AS spans
+            ON _code = _of AND _day >= _from AND (_until IS NULL OR _day < _until)"""
+    ours = f"NOT _stated OR coalesce(_code = {text(funnel.currency)}, FALSE)"
+    priced = f"SELECT *, {cases([(ours, '1.0::DOUBLE')], '_rate')} AS _factor FROM ({priced})"
+    unknown = cases([("_stated AND _factor IS NULL", f"coalesce(currency, {text(UNNAMED)})")])
+    priced = f"SELECT * REPLACE (amount * _factor AS amount), {unknown} AS _no_rate FROM ({priced})"
+    exchanged = ""
+    if table != "leads":
+        told = {"_reason": text(reason("no_rate")), "_column": _header(headers), "_value": "currency"}
+        new = "_no_rate IS NOT NULL AND _reason IS NULL"
+        exchanged = f" REPLACE ({columns_of({column: cases([(new, why)], column) for column, why in told.items()})})"
+    return f"SELECT * EXCLUDE (_code, _day, _stated, _rate, _factor){exchanged} FROM ({priced})"
+
+
+def _headers(table: str, funnel: Funnel) -> dict[int, str]:
+    """The column of currencies of each source that has one."""
+    sources = enumerate(getattr(funnel, table))
+    return {number: source.columns["currency"] for number, source in sources if "currency" in source.columns}
+
+
+def _header(headers: dict[int, str]) -> str:
+    return cases((f"_source = {number}", text(header)) for number, header in headers.items())
+
+
+def _code(con: Connection, rows: str, funnel: Funnel) -> str:
+    """The code of each currency, whatever it is called; a sign of several, as $, is ours or stays as it is."""
+    found = con.execute(f"SELECT DISTINCT currency FROM {rows} WHERE currency IS NOT NULL").fetchall()
+    meant = {currency: currencies_of(currency) for (currency,) in found}
+    ours = {currency: funnel.currency for currency, codes in meant.items() if funnel.currency in codes}
+    alone = {currency: min(codes) for currency, codes in meant.items() if len(codes) == 1}
+    return replaced("currency", alone | ours, "currency")
+
+
+def without_rate(con: Connection, rows: str, table: str, funnel: Funnel) -> tuple[pd.DataFrame, Iterator[Fact]]:
+    """The amounts of leads that are missing for want of a rate, as lines of what is set aside; what is told of all."""
+    no_rate = text(reason("no_rate"))
+    found = frame(
+        con,
+        f"""SELECT _source, _file AS file, {ROW} AS row, {_header(_headers(table, funnel))}::VARCHAR AS column,
+            _no_rate AS value, {no_rate} AS reason FROM {rows}
+        WHERE _no_rate IS NOT NULL AND (_reason IS NULL OR _reason = {no_rate}) ORDER BY {PLACE}""",
+    )
+    return (found if table == "leads" else found.head(0)), _told(found["value"], table, funnel)
+
+
+def _told(currencies: pd.Series, table: str, funnel: Funnel) -> Iterator[Fact]:
+    counts = currencies.value_counts()
+    shown = ", ".join(f"{name} {count}" for name, count in counts.head(5).items())
+    mend = "" if funnel.rates else RATES
+    if [*counts.index] == [UNNAMED]:
+        mend = lines_under(table, f"values.currency = {toml_value({'': funnel.currency})}")
+    yield Fact("no_rate", f"{table}: {shown}", len(currencies), mend)

@@ -1,15 +1,10 @@
 """How long something took, in seconds, however it is written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from funnelstats.config.funnel import Source
 from funnelstats.importing.cells import digits_of, matches, plain_number
-from funnelstats.importing.sql import (
-    cases,
-    text,
-)
+from funnelstats.importing.sql import cases, text
 
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 

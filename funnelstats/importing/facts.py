@@ -1,7 +1,5 @@
 """How odd facts are told, and why a row or a cell cannot be read: codes with their sentences."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from string import Formatter

@@ -5,8 +5,6 @@ their digits; dates that a file stores as dates become ISO text with a "T". Row 
 spreadsheet shows: the header is row 1 (JSON lines and Parquet, which have no header row, start at 1).
 """
 
-from __future__ import annotations
-
 import codecs
 import os
 import re

@@ -1,7 +1,5 @@
 """Tables at hand, of pandas, Polars, Arrow, DuckDB or ibis, made canonical by the code that reads files."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from datetime import date

@@ -1,7 +1,5 @@
 """Lines of funnel.toml that would read what cannot be read, or what to change in the export; where to stop."""
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata
@@ -27,12 +25,7 @@ from funnelstats.importing.cells import (
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
-from funnelstats.importing.sql import (
-    Connection,
-    columns_of,
-    frame,
-    quoted,
-)
+from funnelstats.importing.sql import Connection, columns_of, frame, quoted
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d. %b %Y",
@@ -98,7 +91,11 @@ def date_hint(texts: Sequence[str]) -> str:
         return f'"{texts[0]}" is ambiguous: state date_format = {choices}'
     if fitting:
         return f'date_format = "{fitting[0]}" would read them'
-    return _named_zone_hint(plain) or _no_format_hint(plain)
+    if hint := _named_zone_hint(plain):
+        return hint
+    of_month = any(map(str.isalpha, plain[0])) and any(map(str.isdigit, plain[0]))
+    months = "; names of months are read in English, Russian and eight other languages"
+    return f"state date_format{months if of_month else ''}"
 
 
 def _fitting(texts: Sequence[str]) -> list[str]:
@@ -134,12 +131,6 @@ def _named_zone_hint(texts: Sequence[str]) -> str:
     return f"{spoken} {several} of several clocks or of none: state timezone, and date_format = {stated}"
 
 
-def _no_format_hint(texts: Sequence[str]) -> str:
-    if any(mark.isalpha() for mark in texts[0]) and any(mark.isdigit() for mark in texts[0]):
-        return "state date_format; names of months are read in English, Russian and eight other languages"
-    return "state date_format"
-
-
 def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     """Which decimal, thousands and currency signs would read all of these texts; nothing where none would.
 
@@ -163,7 +154,7 @@ def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str
     texts = [re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text)) for text in texts]
     signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
     known = {sign for sign in signs if (sign.isupper() and len(sign) == 3) or sign.casefold().rstrip(".") in OF_LETTERS}
-    if any(_no_currency(mark) for sign in signs - known for mark in sign):
+    if any(unicodedata.category(mark) != "Sc" and mark not in "руб." for sign in signs - known for mark in sign):
         return []
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
     bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]
@@ -185,10 +176,6 @@ def missing_line(name: str, values: Sequence[str], source: Source) -> str:
     key = EVERY_COLUMN if EVERY_COLUMN in source.missing else name
     listed = ", ".join(json.dumps(value, ensure_ascii=False) for value in (*source.missing.get(key, ()), *values))
     return f"missing{'' if key == EVERY_COLUMN else f'.{name}'} = [{listed}]"
-
-
-def _no_currency(mark: str) -> bool:
-    return unicodedata.category(mark) != "Sc" and mark not in "руб."
 
 
 SALESFORCE = 15

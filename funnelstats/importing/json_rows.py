@@ -1,7 +1,5 @@
 """Rows of JSON: an object in each line, a list of objects, or a list within an object."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

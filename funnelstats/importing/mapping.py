@@ -5,8 +5,6 @@ from; a row that cannot be read carries the first column at fault, its text and 
 without is missing where it cannot be read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 

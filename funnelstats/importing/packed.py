@@ -1,7 +1,5 @@
 """Files that pack another one: .gz, and a .zip of one file."""
 
-from __future__ import annotations
-
 import gzip
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Runs on DuckDB. For each table: rows in = rows kept + rows ignored as declared +
 aside, asserted before anything is written. The mistakes of all tables are told at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -38,7 +36,8 @@ def prepare(name: str) -> bool:
     ``quality.json``, all together or not at all. Raises FunnelError naming file, row, column and value.
     """
     funnel = read_funnel(name)
-    made_from = {"fingerprint": input_fingerprint(funnel), "code": _code_fingerprint()}
+    code = [path for room in ("config", "importing") for path in sorted(Path(__file__).parents[1].glob(f"{room}/*.py"))]
+    made_from = {"fingerprint": input_fingerprint(funnel), "code": _digest("", code)}
     folder = processed_folder(name)
     # Also of a preparation that was killed when the new tables stood in their place.
     remove_leftovers(folder.parent, f".{folder.name}.")
@@ -188,11 +187,6 @@ def _made_from(name: str) -> dict[str, str]:
         return {}
     report = json.loads(path.read_text(encoding="utf-8"))
     return {key: report.get(key, "") for key in ("fingerprint", "code")}
-
-
-def _code_fingerprint() -> str:
-    package = Path(__file__).parents[1]
-    return _digest("", [path for room in ("config", "importing") for path in sorted((package / room).glob("*.py"))])
 
 
 def _digest(statement: str, files: list[Path]) -> str:

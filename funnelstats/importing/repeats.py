@@ -1,7 +1,5 @@
 """What stands there again: rows of which one counts, rows that do not agree, names spelled in several ways."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

@@ -1,7 +1,5 @@
 """Pieces of the SQL that preparation asks DuckDB, which is written out: an engine's own words cost no compiling."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

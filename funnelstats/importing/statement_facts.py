@@ -1,7 +1,5 @@
 """What funnel.toml states and no row holds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from funnelstats.config.errors import nearest

@@ -1,7 +1,5 @@
 """What is odd about prepared tables: names that never occur, blanks, histories whose shape makes a rate false."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Rows of a workbook's sheet."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator, Sequence

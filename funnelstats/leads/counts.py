@@ -4,9 +4,6 @@ Whose a lead is now says the leads' own ``manager``; where that is blank, who ha
 Only open leads and those won in a period are listed. Dates after ``as_of`` do not exist.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -17,7 +14,7 @@ from funnelstats.config.dates import checked_between
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import by_people, fetch, group_keys, named, on_date, with_shown
+from funnelstats.core.counts import By, by_people, fetch, group_keys, named, on_date, with_shown
 from funnelstats.core.journeys import EPISODE, visible, with_leads
 
 OWN = ["lead_id", "company", "product", "stage", "entered_on", "since", "contacts", "last_contact_on", "amount"]
@@ -153,12 +150,7 @@ OUTCOME_WORDS = {
 
 
 def cell_leads(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    by: str | Sequence[str] = "manager",
-    *,
-    entered_between: tuple[date, date],
+    journeys: ir.Table, funnel: Funnel, as_of: date, by: By = "manager", *, entered_between: tuple[date, date]
 ) -> pd.DataFrame:
     """The leads that entered a step within the dates, first and last included, and what became of each.
 

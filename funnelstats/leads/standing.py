@@ -1,7 +1,5 @@
 """One manager's numbers: the own rows of the team's frames, and the colleagues as a band or a sum without names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

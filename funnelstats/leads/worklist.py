@@ -1,7 +1,5 @@
 """One manager's list: which own leads to act on this week, why, and what each may bring."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whether the lead base is renewed, and whether the score of a lead says anything about its outcome."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

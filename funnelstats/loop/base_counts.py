@@ -4,9 +4,6 @@ The unit is the company that ``lead_base.company`` names; a lead without one, an
 is a company of its own. Shapes and types are those of `counts`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -18,6 +15,7 @@ from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
 from funnelstats.core.counts import (
+    By,
     fetch,
     group_keys,
     in_order,
@@ -64,7 +62,7 @@ def wins(
     return rows.drop("latest")
 
 
-def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def won_counts(won: ir.Table, by: By = ()) -> pd.DataFrame:
     """How many were won and what they paid: *by, won, paying (leads with a payment), paid. Takes `wins`.
 
     The money is missing, not zero, where no payment is known; who paid is, where there are no payments.
@@ -82,12 +80,7 @@ def won_counts(won: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
     return counted.reindex(columns=[*keys, "won", "paying", "paid"]).astype({"paid": "float64"})
 
 
-def ticket_moments(
-    handed: ir.Table,
-    payments: ir.Table | None,
-    as_of: date,
-    by: str | Sequence[str],
-) -> pd.DataFrame:
+def ticket_moments(handed: ir.Table, payments: ir.Table | None, as_of: date, by: By) -> pd.DataFrame:
     """What won leads paid in all, one deal a lead: *by, deals, mean, variance (missing for one deal).
 
     Takes `handed_over`. Empty where no payments are known.
@@ -140,7 +133,9 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
         & ~gone.fill_null(False)
     ).select("lead_id", "stage", "manager")
     fields = list(dict.fromkeys(field for _stage, field in needs))
-    filled = leads.select("lead_id", **{f"_has_{n}": _is_filled(leads[name]) for n, name in enumerate(fields)})
+    values = [leads[name] for name in fields]
+    known = [visible(value) != MISSING if value.type().is_string() else value.notnull() for value in values]
+    filled = leads.select("lead_id", **{f"_has_{n}": is_known for n, is_known in enumerate(known)})
     rows = there.left_join(filled, "lead_id").select(*there.columns, *filled.columns[1:])
     counted = rows.group_by("stage", "manager").aggregate(
         entered=ibis._.count(),
@@ -155,10 +150,6 @@ def record_counts(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: da
     ]
     every = in_order(pd.concat(parts, ignore_index=True), ["manager"]).sort_values("_place", kind="stable")
     return whole_numbers(every[RECORD].reset_index(drop=True), RECORD[3:]).astype({"field": "str"})
-
-
-def _is_filled(value: ir.Value) -> ir.BooleanValue:
-    return visible(value) != MISSING if value.type().is_string() else value.notnull()
 
 
 def attribute_sizes(leads: ir.Table) -> pd.DataFrame:

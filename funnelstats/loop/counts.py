@@ -5,8 +5,6 @@ of `counts`. Contacts of system users count for nobody; days, not hours, decide 
 hand-over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 
@@ -18,7 +16,7 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.core.counts import By, fetch, group_keys, in_order, on_date, whole_numbers
 from funnelstats.core.journeys import EPISODE, category_of, not_before, period_begin, visible, with_leads
 from funnelstats.importing.mapping import YES
 
@@ -93,7 +91,11 @@ def hand_overs(
     rows = journeys.join(at.filter(known), EPISODE)
     rows = with_leads(rows, leads, [name for name in wanted if name in leads.columns or name not in SOURCE])
     rows = rows.mutate(
-        **{name: _answer(rows[name]) for name in wanted if name in leads.columns and rows[name].type().is_boolean()},
+        **{
+            name: ibis.cases((rows[name].isnull(), "unknown"), (rows[name], "yes"), else_="no")
+            for name in wanted
+            if name in leads.columns and rows[name].type().is_boolean()
+        },
         **{name: ibis.literal(MISSING) for name in SOURCE[:2] if name not in leads.columns},
         **({} if "amount" in leads.columns else {"amount": ibis.null("float64")}),
     )
@@ -104,10 +106,6 @@ def hand_overs(
     if funnel.loop.marketing:
         rows = rows.filter(rows.channel.isin(funnel.loop.marketing))
     return rows
-
-
-def _answer(flag: ir.BooleanValue) -> ir.StringValue:
-    return ibis.cases((flag.isnull(), "unknown"), (flag, "yes"), else_="no")
 
 
 def handed_over(
@@ -212,7 +210,7 @@ def _last_contacts(rows: ir.Table, contacts: ir.Table, funnel: Funnel, as_of: da
     return after.group_by(*EPISODE).aggregate(contacted_on=ibis._.contact_on.max())
 
 
-def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def state_counts(handed: ir.Table, by: By = ()) -> pd.DataFrame:
     """How many hand-overs are in which state, what the leads may be worth, and how long they have waited.
 
     Takes `handed_over`. Returns *by, lead_state, leads, amount (sum of expected sizes, missing where none is known),
@@ -243,9 +241,7 @@ def state_counts(handed: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     ).astype({"amount": "float64"})
 
 
-def hand_over_counts(
-    handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
-) -> pd.DataFrame:
+def hand_over_counts(handed: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, to_stage: str = "") -> pd.DataFrame:
     """Hand-overs whose days are over, those of them that reached a stage in time, and those too recent.
 
     Until the next stage, or `to_stage`; its days are the horizons of the steps summed. Returns *by, from_stage,
@@ -269,9 +265,7 @@ def hand_over_counts(
     return whole_numbers(in_order(fetch(counted), keys, *STEP), ["entered", "converted", "too_recent"])
 
 
-def hand_over_days(
-    handed: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = (), *, to_stage: str = ""
-) -> pd.DataFrame:
+def hand_over_days(handed: ir.Table, funnel: Funnel, as_of: date, by: By = (), *, to_stage: str = "") -> pd.DataFrame:
     """Hand-overs that reached a stage, were sent back or refused before it, or are open, by days since hand-over.
 
     Returns *by, from_stage, to_stage, age_days, advanced, sent_back, refused, open: the day counts of

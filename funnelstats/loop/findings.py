@@ -1,7 +1,5 @@
 """What the meeting of marketing and sales needs to know, as facts for the page's template."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 
@@ -45,20 +43,16 @@ def loop_findings(
     waiting = waiting.sort_values("amount", ascending=False, kind="stable", na_position="last")
     people = named_managers(owners, funnel)
     low = records[(records["manager"] == EVERYBODY) & (records["rate"] < LOW_RECORD)]
+    # who has most leads in a state: nobody where everybody has a single one
+    busy = people[people["leads"] > 1].sort_values(["leads", "manager"], ascending=[False, True])
     return {
         "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),
-        "waiting": [{**row, "who": _who(people, row[STATE])} for row in waiting.to_dict("records")],
+        "waiting": [{**row, "who": busy[busy[STATE] == row[STATE]].head(NAMED)} for row in waiting.to_dict("records")],
         "few": load[load["verdict"] == "fewer"],
         "ask": ready[(ready["value"] == "yes") & (ready["verdict"] == "higher")],
         "emptiest": next(iter(low.to_dict("records")), None),
         "low_record": LOW_RECORD,
     }
-
-
-def _who(owners: pd.DataFrame, state: str) -> pd.DataFrame:
-    """Who has most leads in the state; nobody where everybody has a single one."""
-    rows = owners[(owners[STATE] == state) & (owners["leads"] > 1)]
-    return rows.sort_values(["leads", "manager"], ascending=[False, True]).head(NAMED)
 
 
 def untold_states(tables: Tables, funnel: Funnel) -> list[str]:

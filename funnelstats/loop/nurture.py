@@ -1,7 +1,5 @@
 """Nurtured leads against the others: whether they buy more often, and for more, once the leads are equal."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import numpy as np

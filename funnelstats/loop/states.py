@@ -1,7 +1,5 @@
 """Tables of the closed loop: states of the leads handed over, what sales accepted, the load of each manager."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """Who is credited with the money; campaigns of some size each in a row, the small ones together in one."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The figure of money: what each channel brings back for what was spent on it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

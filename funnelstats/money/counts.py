@@ -4,9 +4,6 @@ The unit is the lead, whatever its episodes: it was bought once. Its cohort is t
 funnel, and a payment counts for the lead's cohort whenever it arrives. Shapes and types are those of `counts`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -17,7 +14,18 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING, NO_TOUCH, NOT_WON, START, WON
-from funnelstats.core.counts import fetch, group_keys, in_order, named, on_date, paid_by_lead, whole_numbers, with_shown
+from funnelstats.core.counts import (
+    Between,
+    By,
+    fetch,
+    group_keys,
+    in_order,
+    named,
+    on_date,
+    paid_by_lead,
+    whole_numbers,
+    with_shown,
+)
 from funnelstats.core.journeys import earlier, episodes, not_before, period_begin, visible, with_leads
 from funnelstats.money.revenue import deals_to_come, returns
 
@@ -111,7 +119,7 @@ def of_cohorts(values: ir.Table, between: tuple[date, date]) -> ir.Table:
     return values.filter(values.entered_on.between(*map(on_date, between)))
 
 
-def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def money_counts(values: ir.Table, by: By = ()) -> pd.DataFrame:
     """What the leads of each group have paid, as counts, sums, means and variances: one row per group.
 
     Returns *by, leads, won, deals (leads that paid more than they got back), revenue, returned, biggest (the most
@@ -144,7 +152,7 @@ def money_counts(values: ir.Table, by: str | Sequence[str] = ()) -> pd.DataFrame
     return frame[[*keys, "leads", "won", "deals"]].join(money)
 
 
-def age_counts(values: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def age_counts(values: ir.Table, funnel: Funnel, as_of: date, by: By = ()) -> pd.DataFrame:
     """Leads won, ended and still open by days since they entered the funnel: what `deals_to_come` takes.
 
     Returns *by, from_stage (the first stage), age_days, advanced, lost, open; an open lead's age is that at `as_of`.
@@ -167,13 +175,7 @@ def age_counts(values: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence
     return whole_numbers(frame, ["age_days", *AGES])
 
 
-def spend_counts(
-    costs: ir.Table | None,
-    as_of: date,
-    by: str | Sequence[str] = (),
-    *,
-    between: tuple[date, date] | None = None,
-) -> pd.DataFrame | None:
+def spend_counts(costs: ir.Table | None, as_of: date, by: By = (), *, between: Between = None) -> pd.DataFrame | None:
     """What was spent by channel, campaign, quarter (`cohort`) or month (`cohort_month`) of the day: one row per group.
 
     Returns *by, spend, spent_from (the first day with spend). None without a table of costs: what was spent is then
@@ -210,7 +212,7 @@ def returns_of(
     funnel: Funnel,
     as_of: date,
     between: tuple[date, date],
-    by: str | Sequence[str] = (),
+    by: By = (),
 ) -> pd.DataFrame:
     """The ``returns`` of leads of some cohorts by channel, campaign or cohort, counted here.
 
@@ -226,9 +228,7 @@ def returns_of(
     return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
 
 
-def paid_by_month(
-    values: ir.Table, payments: ir.Table | None, as_of: date, by: str | Sequence[str] = ()
-) -> pd.DataFrame:
+def paid_by_month(values: ir.Table, payments: ir.Table | None, as_of: date, by: By = ()) -> pd.DataFrame:
     """What each cohort paid in each month since its quarter began: *by, cohort, month (1 is the first), revenue.
 
     A payment dated before its lead's quarter counts in month 1, one without a date in none. Empty without payments.

@@ -1,7 +1,5 @@
 """What a page says about money: which channel loses and which earns, what is unsure, what the export lacks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Frames of the verbs of `money` come in. Money that is not known is missing with 
 return on no spend is not known either, neither infinite nor 0. A return (ROI) is (revenue - spend) / spend.
 """
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np
@@ -18,9 +16,8 @@ from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import benjamini_hochberg
-from funnelstats.core.incidence import OUTCOMES
+from funnelstats.core.incidence import OUTCOMES, hopes
 from funnelstats.core.intervals import Array, share, wilson_interval
-from funnelstats.core.projection import hopes
 
 AGES = ["age_days", "advanced", "lost", "open"]
 

@@ -1,7 +1,5 @@
 """Figures as drawings within a page: their words are words, their colours the page's, their width its column's."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

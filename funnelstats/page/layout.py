@@ -1,7 +1,5 @@
 """What ``columns.toml`` says of each table of each page: its title, its columns, what they are called and hold."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -13,18 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import (
-    _,
-    day,
-    exact,
-    label,
-    number,
-    percent,
-    percent_range,
-    probability,
-    quarter,
-    symbol,
-)
+from funnelstats.config.words import _, day, exact, label, number, percent, percent_range, probability, quarter, symbol
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -94,10 +81,6 @@ def _points(share: float) -> str:
     return number(100 * share, 1)
 
 
-def _points_range(lower: float, upper: float) -> str:
-    return _("{low} to {high}").format(low=_points(lower), high=_points(upper))
-
-
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "count": number,
     "number": partial(number, digits=1),
@@ -116,7 +99,10 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "lead": str,
 }
 
-INTERVALS: dict[str, Callable[[float, float], str]] = {"interval": percent_range, "points interval": _points_range}
+INTERVALS: dict[str, Callable[[float, float], str]] = {
+    "interval": percent_range,
+    "points interval": lambda lower, upper: _("{low} to {high}").format(low=_points(lower), high=_points(upper)),
+}
 """Kinds whose column holds the lower ends of a range, and how both ends are written."""
 IN_POINTS = ("points", "points interval")
 """Kinds of differences of two shares, whose column says so at its head."""

@@ -1,7 +1,5 @@
 """How a page was counted, and what the export cannot tell: the sentences that pages print at their end."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -27,11 +25,6 @@ OF_DAYS = (
     *(f"{table}_after_the_end" for table in KNOWN_ON if table != "entries"),
 )
 """Facts whose detail is a day."""
-
-
-def _as_named(detail: str) -> str:
-    """A step, or whatever else the data has a name for, as its label says."""
-    return " → ".join(map(label, detail.split(" → ")))
 
 
 _FORMS = dict.fromkeys(OUR_COLUMNS, _) | dict.fromkeys(OF_DAYS, lambda detail: day(date.fromisoformat(detail)))
@@ -93,7 +86,7 @@ def _facts(facts: Sequence[dict], *, mend: bool = True) -> list[str]:
     """A column that is ours is called what pages call it; names from the data stay as they are."""
     sentences = []
     for fact in facts:
-        detail = _FORMS.get(fact["fact"], _as_named)(fact["detail"])
+        detail = " → ".join(map(_FORMS.get(fact["fact"], label), fact["detail"].split(" → ")))
         forms = FACT_TEXTS[fact["fact"]]
         text = counted(forms.one, forms.several, fact["count"]).format(n=number(fact["count"]), detail=detail)
         lines = _("In funnel.toml:\n{lines}").format(lines=fact["mend"]) if mend and fact.get("mend") else ""

@@ -5,8 +5,6 @@ page as a page. Python chooses facts and which case holds; words, plural forms a
 in ``{% trans %}`` and are found in the catalogues.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Tables as a manager reads them, as a spreadsheet opens them and as the regression test compares them."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence

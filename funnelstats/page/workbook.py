@@ -1,7 +1,5 @@
 """Tables as files for a spreadsheet: CSV text that runs nothing, and one XLSX with real numbers and days."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """The pictures of a plan: what becomes of 100 leads, and the deals to expect week by week."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

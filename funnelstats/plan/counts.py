@@ -3,9 +3,6 @@
 Shapes and types are those of `counts`, which also runs the queries.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from datetime import date
 
 import ibis
@@ -15,7 +12,7 @@ import pandas as pd
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, MISSING
-from funnelstats.core.counts import fetch, named, nothing_counted, on_date, outcome_days, paid_by_lead
+from funnelstats.core.counts import By, fetch, named, nothing_counted, on_date, outcome_days, paid_by_lead
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.intervals import share
 from funnelstats.core.journeys import EPISODE, earlier, visible, with_leads
@@ -23,7 +20,7 @@ from funnelstats.core.journeys import EPISODE, earlier, visible, with_leads
 STAGE_CONTACTS = ["stage", "kind", "entered", "contacts", "each"]
 
 
-def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def open_leads(journeys: ir.Table, funnel: Funnel, as_of: date, by: By = ()) -> pd.DataFrame:
     """Leads that are neither won nor ended at the end of `as_of`, each once: at the furthest stage it reached.
 
     A lead that stepped back is still open there. Leads without any dated stage are in no stage, and those won, lost

@@ -1,7 +1,5 @@
 """What a page says of a plan: which case holds, what the open leads bring, whether as many leads come as are needed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

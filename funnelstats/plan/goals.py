@@ -1,7 +1,5 @@
 """A goal of so many deals by a day, the working days until then, and the past that a plan goes by."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import NamedTuple
 

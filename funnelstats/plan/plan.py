@@ -4,8 +4,6 @@ Deals of the open leads and of the new ones are one sum: they share the rates, w
 luck, whose variances do. So many new leads are asked for that this sum makes the goal with the certainty asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -10,13 +10,7 @@ from funnelstats.refusals.counts import (
     with_refusal,
     without_stage,
 )
-from funnelstats.refusals.findings import (
-    month_after,
-    reasons_differ,
-    refusal_findings,
-    refusals_not_told,
-    second_tries,
-)
+from funnelstats.refusals.findings import month_after, reasons_differ, refusal_findings, refusals_not_told, second_tries
 from funnelstats.refusals.reasons import (
     CHANGE_WORDS,
     LOOK_WORDS,

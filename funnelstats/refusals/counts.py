@@ -4,8 +4,6 @@ A refusal belongs to the furthest stage its episode reached and to who owned the
 stage, as every end does (`outcome` of `journeys`). Shapes and types are those of `core.counts`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 
@@ -19,6 +17,7 @@ from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import (
+    By,
     entries_of_steps,
     fetch,
     group_keys,
@@ -155,9 +154,7 @@ def refusal_totals(journeys: ir.Table, funnel: Funnel) -> pd.DataFrame:
     return whole_numbers(fetch(counted), counted.columns)
 
 
-def refusal_counts(
-    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
-) -> pd.DataFrame:
+def refusal_counts(journeys: ir.Table, funnel: Funnel, start: date, end: date, by: By = ()) -> pd.DataFrame:
     """Leads lost from `start` to `end`, both inclusive, by category of the reason; with excuses and gaps.
 
     `by` is any column of the journeys (with_leads, with_cohort), or one of the refusal: `stage` it was lost
@@ -182,9 +179,7 @@ def refusal_counts(
     return _counted(lost, [*(key for key in keys if key != "refusal"), "refusal"], funnel, measures)
 
 
-def retry_counts(
-    journeys: ir.Table, funnel: Funnel, start: date, end: date, by: str | Sequence[str] = ()
-) -> pd.DataFrame:
+def retry_counts(journeys: ir.Table, funnel: Funnel, start: date, end: date, by: By = ()) -> pd.DataFrame:
     """Refused leads whose days for a second try include a day from `start` to `end`.
 
     Only a lead's last refusal counts, not one it was reopened after, nor a category that is final.

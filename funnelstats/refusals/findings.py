@@ -1,7 +1,5 @@
 """What the meeting about refusals needs to know, as facts for the page's template."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any

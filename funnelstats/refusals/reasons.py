@@ -4,8 +4,6 @@ Counts come in, small frames go out. A refusal is a category of reasons; blank o
 "(missing)", part of every whole.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Committed notebooks executed again in place: `python -m funnelstats.reporting.committed notebooks/*.ipynb`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The page of all pages of a funnel: weeks by managers, months, quarters, what was restated; that of all funnels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -65,21 +63,14 @@ def write_overview(funnel: Funnel) -> Path:
                 replace_text(path, now)
     # Held from reading to writing: a run that ends meanwhile writes a page that knows both.
     with locked(folder):
-        replace_text(folder / "index.html", weeks_html(_runs(folder), funnel))
+        runs = {path.name: run for path in sorted(folder.glob("[!._]*/")) if (run := read_run(path))}
+        replace_text(folder / "index.html", weeks_html(runs, funnel))
     with locked(folder.parent):
         newest = {
             path.name: run for path in sorted(folder.parent.iterdir()) if path.is_dir() and (run := _newest(path))
         }
         replace_text(folder.parent / "index.html", funnels_html(newest))
     return folder / "index.html"
-
-
-def _runs(folder: Path) -> dict[str, dict[str, Any]]:
-    return {
-        path.name: run
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith((".", "_")) and (run := read_run(path))
-    }
 
 
 def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:

@@ -1,7 +1,5 @@
 """Whom a week's pages of single managers are of."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import date

@@ -1,7 +1,5 @@
 """From an executed notebook to the HTML of a page, and what keeps a page from being published."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from base64 import b64encode

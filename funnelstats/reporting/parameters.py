@@ -1,7 +1,5 @@
 """A notebook's parameters, and a mark of everything its page depends on."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

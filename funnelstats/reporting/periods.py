@@ -1,7 +1,5 @@
 """Which pages belong to a week, a month or a quarter: checked before anything runs, then jobs for the runner."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -42,14 +40,7 @@ from funnelstats.reporting.owners import owners_of_weeks
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job
 from funnelstats.reporting.restated import row_marks
-from funnelstats.reporting.titles import (
-    HEAD_WORDS,
-    SECTION_WORDS,
-    Link,
-    asked_label,
-    notebook_label,
-    period_words,
-)
+from funnelstats.reporting.titles import HEAD_WORDS, SECTION_WORDS, Link, asked_label, notebook_label, period_words
 
 
 class Page(NamedTuple):

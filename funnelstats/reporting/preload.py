@@ -3,8 +3,6 @@
 A fork copies one thread only, so the libraries' own threads are switched off, or ended before anything is forked.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import signal

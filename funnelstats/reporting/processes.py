@@ -3,8 +3,6 @@
 Where no process can be forked, as on Windows, each imports for itself.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """The folder of a run as its readers find it: whole pages of this run, never half a page or an old one."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

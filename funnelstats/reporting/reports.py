@@ -1,7 +1,5 @@
 """Notebook and parameters in, published page out: files and notebooks only, no statistics."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

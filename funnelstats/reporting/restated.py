@@ -1,7 +1,5 @@
 """What a page said before it was made again: its verdicts kept beside it, what changed since, and why."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -43,13 +41,11 @@ def row_marks(name: str) -> dict[str, str]:
                 both = weeks.setdefault(UNDATED if pd.isna(at) else week_of(at), [0, 0])
                 both[0] += int(size)
                 both[1] += int(digest)
-        listed = (f"{week}:{size}:{_short(digest)}" for week, (size, digest) in sorted(weeks.items()))
-        marks[ROWS + table] = " ".join(listed)
+        marks[ROWS + table] = " ".join(
+            f"{week}:{size}:{hashlib.blake2b(str(digest % 2**64).encode(), digest_size=4).hexdigest()}"
+            for week, (size, digest) in sorted(weeks.items())
+        )
     return marks
-
-
-def _short(digest: int) -> str:
-    return hashlib.blake2b(str(digest % 2**64).encode(), digest_size=4).hexdigest()
 
 
 def verdict_rows(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

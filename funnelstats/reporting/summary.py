@@ -1,7 +1,5 @@
 """What a machine that runs the week wants to know: which reds are new, and the week as Markdown."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What pages are called: in the index, above themselves, in the language spoken."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What a sales head should act on: which case of the team's page holds, who needs help, what has changed since."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from datetime import timedelta
 from typing import Any

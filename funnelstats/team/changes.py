@@ -3,8 +3,6 @@
 Everything is computed anew from the weeks given; no state is kept between reports.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

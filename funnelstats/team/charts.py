@@ -1,7 +1,5 @@
 """The figure of the pages of the team: it draws one frame and shows that frame's numbers with it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 
@@ -60,7 +58,10 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
             Panel(draw, step_name(step.from_stage, step.to_stage), wide=step.from_stage in fell or len(steps) == 1)
         )
     alt = _("Share of each week's leads that passed each step in time, with interval and target, week by week.")
-    return show_figure(*panels, alt=alt, numbers=_numbers(known), marks=_trend_marks(weeks, steps))
+    drawn = known[["week", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]]
+    # the four digits that a regression test should hold
+    numbers = drawn.round({"rate": 4, "ci_lower": 4, "ci_upper": 4})
+    return show_figure(*panels, alt=alt, numbers=numbers, marks=_trend_marks(weeks, steps))
 
 
 def _trend_marks(weeks: pd.DataFrame, steps: list[Step]) -> list[Line2D]:
@@ -130,9 +131,3 @@ def _told(row: Any) -> str:
     return _("{rate}, very likely {interval}, of {leads}").format(
         rate=percent(row["rate"], 1), interval=percent_range(row["ci_lower"], row["ci_upper"]), leads=leads
     )
-
-
-def _numbers(weeks: pd.DataFrame) -> pd.DataFrame:
-    """The drawn numbers, to the four digits that a regression test should hold."""
-    drawn = weeks[["week", "from_stage", "to_stage", "entered", "rate", "ci_lower", "ci_upper"]]
-    return drawn.round({"rate": 4, "ci_lower": 4, "ci_upper": 4})

@@ -1,7 +1,5 @@
 """Many managers at once: shrunken rates, intervals of ranks, who should teach whom."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Counts for the team's page: wins week by week, and one log under rival definitions of "converted"."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import ibis
@@ -11,7 +9,7 @@ import pandas as pd
 from funnelstats.config.dates import checked_between
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.counts import fetch, on_date
+from funnelstats.core.counts import Between, fetch, on_date
 from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
 
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
@@ -49,12 +47,7 @@ def wins_by_week(
 
 
 def rival_counts(
-    journeys: ir.Table,
-    entries: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    *,
-    entered_between: tuple[date, date] | None = None,
+    journeys: ir.Table, entries: ir.Table, funnel: Funnel, as_of: date, *, entered_between: Between = None
 ) -> pd.DataFrame:
     """Leads and conversions of each step, and of the whole way, under five definitions in use.
 

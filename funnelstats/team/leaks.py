@@ -1,7 +1,5 @@
 """What a leak costs, in deals and money, and which kinds of leads make it."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

@@ -1,7 +1,5 @@
 """Facts beside a figure: how small a gap is seen, what moved the whole way, how else it could be counted."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Any
 
@@ -170,7 +168,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     if facts["changed"] == UNTOLD:
         digits = int(min(abs(facts["lower"]), abs(facts["upper"])) < 0.01)
     ends = 100 * np.array([facts["lower"], facts["upper"]])
-    clear = clear_changes(change)
+    clear = change[(change["ci_lower"] > 0) | (change["ci_upper"] < 0)]
+    clear = clear.sort_values("effect", key=np.abs, ascending=False, kind="stable")
     return facts | {
         # told as sizes where both are on one side of nothing
         "ends": sorted(abs(ends)) if ends.prod() >= 0 and facts["changed"] == YES else list(ends),
@@ -178,12 +177,6 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
         "points": abs(round(after, 2 + digits) - round(before, 2 + digits)),
         "moved": clear[clear["effect"].abs() >= WORTH_SAYING * clear["effect"].abs().max()][STEP],
     }
-
-
-def clear_changes(change: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose effect is surely not none, biggest first."""
-    clear = change[(change["ci_lower"] > 0) | (change["ci_upper"] < 0)]
-    return clear.sort_values("effect", key=np.abs, ascending=False, kind="stable")
 
 
 def rival_table(rates: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
