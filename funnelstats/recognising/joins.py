@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
-from funnelstats.importing.lead_keys import FEWEST_DIGITS, LAST_DIGITS
+from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Sheet, fields_of, times
 from funnelstats.recognising.words import role_fit
