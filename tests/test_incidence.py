@@ -203,6 +203,10 @@ def test_what_no_past_lead_has_shown_cannot_be_hoped_for() -> None:
     unknown = hopes(day_counts([1, 1], [WON, OPEN]), past, funnel_of(7)).iloc[0]
     assert np.isnan(unknown["hoped"])
     assert (unknown["converted"], unknown["open"]) == (1, 1)
+    # one of which nothing is known counts a half beside many that are known, and may be won or not
+    few = hopes(day_counts([1] * 41, [WON] * 40 + [OPEN]), past, funnel_of(7)).iloc[0]
+    assert (few["converted"], few["open"], few["hoped"]) == (40, 1, 0.5)
+    assert few["hoped"] - 1.96 * few["doubt"] < 0 < 1 < few["hoped"] + 1.96 * few["doubt"]
     settled = hopes(day_counts([1, 7, 7, 8], [LOST, OPEN, WON, WON]), past, funnel_of(7)).iloc[0]
     assert (settled["converted"], settled["open"], settled["hoped"], settled["doubt"]) == (1, 0, 0, 0)
 

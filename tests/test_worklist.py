@@ -120,6 +120,11 @@ def test_where_fewer_than_three_leads_were_watched_longer_no_chance_is_known_and
     assert np.isnan(expected(none)["deals"])
 
 
+def test_where_nobody_was_won_yet_no_wait_is_too_long() -> None:
+    found = staked(lead("young", days=1), lead("old", days=4), hope=HOPE.assign(chance=0.0))
+    assert found[["chance", "at_stake"]].isna().to_numpy().all()
+
+
 def test_where_nobody_was_watched_through_the_agreed_days_no_chance_is_known() -> None:
     days = days_of("lead", [1, 1, 2], [2], still=[5, 5, 5, 6])
     unknown = incidence_at(incidence(pd.concat([days, days_of("met", [1, 1, 1], [2])])), FUNNEL)

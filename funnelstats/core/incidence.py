@@ -233,14 +233,18 @@ def _certain(f: Array) -> npt.NDArray[np.bool_]:
 
 FAR = 1_000_000
 """More days than any lead lives: groups and ages become one sorted number."""
+FEW_UNKNOWN = 0.05
+"""Of the leads that convert: so many open ones of which nothing is known leave the hopes of the others known."""
 
 
 def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """``hoped``: how many of the open leads will advance by the horizon of their step, if all goes as in the past.
 
     Both arguments are day counts; ``past`` has the key columns of ``young`` or fewer. Returns ``*keys, from_stage,
-    to_stage, entered, converted`` (so far), ``open`` (may still advance in time), ``hoped``, unknown where no past lead
-    was watched from that age to the horizon, and ``doubt``, its standard error, a rate of 0 or 1 not taken for sure.
+    to_stage, entered, converted`` (so far), ``open`` (may still advance in time), ``hoped`` and ``doubt``, its standard
+    error, a rate of 0 or 1 not taken for sure. Of an open lead nothing is known where no past lead was watched from its
+    age to the horizon: few such leads count a half, with the doubt of that; where they are more than ``FEW_UNKNOWN`` of
+    those that convert, ``hoped`` is unknown.
     """
     keys = [str(column) for column in young if column not in ("age_days", *OUTCOMES)]
     steps = {step.from_stage: step for step in funnel.steps}
@@ -248,7 +252,8 @@ def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFra
     age, horizon = rows["age_days"], rows["from_stage"].map(lambda stage: steps[stage].horizon_days)
     waiting = rows["open"].where(age < horizon, 0).to_numpy()
     chance, n_eff = _chance(rows, horizon.to_numpy(), past)
-    some = waiting > 0
+    some, unknown = waiting > 0, np.isnan(chance)
+    chance, n_eff = np.where(unknown, 0.5, chance), np.where(unknown, 0.0, n_eff)
     careful = (chance * n_eff + 0.5) / (n_eff + 1)
     rows = rows.assign(
         entered=rows[list(OUTCOMES)].sum(axis=1),
@@ -257,11 +262,13 @@ def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFra
         hoped=np.where(some, waiting * chance, 0.0),
         # the open of all ages are judged by the same past leads, so their errors go together
         doubt=np.where(some, waiting * np.sqrt(careful * (1 - careful) / (n_eff + 2)), 0.0),
+        unknown=np.where(unknown, waiting, 0),
     )
-    numbers = ["entered", "converted", "open", "hoped", "doubt"]
-    unknown = rows["hoped"].isna().groupby([rows[key] for key in keys], sort=False, dropna=False).any()
+    numbers = ["entered", "converted", "open", "hoped", "doubt", "unknown"]
     found = rows.groupby(keys, sort=False, dropna=False)[numbers].sum().reset_index()
-    found["hoped"] = found["hoped"].mask(unknown.to_numpy())
+    unknown = found.pop("unknown")
+    told = found["converted"] + found["hoped"] - unknown / 2
+    found["hoped"] = found["hoped"].mask((unknown > 0) & (unknown > FEW_UNKNOWN * told))
     found.insert(len(keys), "to_stage", found["from_stage"].map(lambda stage: steps[stage].to_stage))
     return found
 

@@ -69,8 +69,8 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     """A manager's open leads with what each may bring: its chance to win times its amount, or the mean deal.
 
     Takes the manager's rows of ``open_leads``, ``chances`` and ``deal_size``. Adds days_there (since it last moved),
-    chance (missing for a lead there longer than others were watched) and at_stake (missing too where neither amount nor
-    mean deal is known).
+    chance (missing for a lead there longer than others were watched, and for all where nobody was won yet) and at_stake
+    (missing too where neither amount nor mean deal is known).
 
     >>> staked = fs.leads.with_stake(everybody.open_leads, everybody.chances, everybody.deal, day)
     >>> staked[["lead_id", "stage", "days_there", "chance", "at_stake"]].tail(2).round(2)
@@ -82,7 +82,8 @@ def with_stake(own: pd.DataFrame, chances: pd.DataFrame, deal: pd.DataFrame, as_
     need(chances, "chances", "from_stage", "age_days", "chance")
     need(deal, "deal", "mean_deal")
     at = pd.MultiIndex.from_arrays([own["stage"], _days(own["entered_on"], as_of)])
-    chance = chances.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
+    known = chances if chances["chance"].max() > 0 else chances.head(0)
+    chance = known.set_index(["from_stage", "age_days"])["chance"].reindex(at).to_numpy()
     return own.assign(days_there=_days(own["since"], as_of), chance=chance, at_stake=chance * _amounts(own, deal))
 
 
