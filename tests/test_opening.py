@@ -114,6 +114,18 @@ def test_the_last_day_is_that_of_the_export_else_of_the_last_entry():
     assert last_day(tables, funnel.model_copy(update={"exported_on": date(2026, 2, 1)})) == date(2026, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("free", "last"), [((5, 6), date(2026, 3, 8)), ((6,), date(2026, 3, 6)), ((), date(2026, 3, 6))]
+)
+def test_days_of_the_week_on_which_nothing_ever_happens_are_over_with_the_one_before(free, last):
+    days = [date(2026, 1, 5) + timedelta(days=day) for day in range(61)]
+    rows = [f"a,lead,{day}" for day in days if day.weekday() not in free]
+    write(files={"entries.csv": "\n".join(["id,stage,at", *rows])})
+    prepare(NAME)
+    funnel, tables = open_funnel(NAME)
+    assert last_day(tables, funnel) == last
+
+
 def test_data_without_a_single_dated_entry_says_that_there_is_no_last_day():
     write(files={"entries.csv": "id,stage,at\n"})
     prepare(NAME)

@@ -266,9 +266,9 @@ def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFra
     )
     numbers = ["entered", "converted", "open", "hoped", "doubt", "unknown"]
     found = rows.groupby(keys, sort=False, dropna=False)[numbers].sum().reset_index()
-    unknown = found.pop("unknown")
-    told = found["converted"] + found["hoped"] - unknown / 2
-    found["hoped"] = found["hoped"].mask((unknown > 0) & (unknown > FEW_UNKNOWN * told))
+    untold = found.pop("unknown")
+    told = found["converted"] + found["hoped"] - untold / 2
+    found["hoped"] = found["hoped"].mask((untold > 0) & (untold > FEW_UNKNOWN * told))
     found.insert(len(keys), "to_stage", found["from_stage"].map(lambda stage: steps[stage].to_stage))
     return found
 

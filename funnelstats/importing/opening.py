@@ -159,10 +159,15 @@ def known_rows(rows: ir.Table, table: str, as_of: date | None) -> ir.Table:
     return rows.filter(rows[day].isnull() | (rows[day] <= as_of))
 
 
+MOST_FREE, FEWEST_WORKED = 2, 40
+"""Days of the week on which nothing happens, and days with entries that show it."""
+
+
 def last_day(tables: Tables, funnel: Funnel) -> date:
     """The last day the data knows: that of the export where it is stated, else of the last stage entry.
 
-    A few entries far after all others, which are mistyped, are not the last.
+    A few entries far after all others, which are mistyped, are not the last. Where nothing ever happens on one or two
+    days of the week, those after the last entry are known too: a team's week that ends on a Friday is over.
 
     >>> fs.last_day(tables, spec)
     datetime.date(2026, 7, 1)
@@ -174,7 +179,12 @@ def last_day(tables: Tables, funnel: Funnel) -> date:
     days = usual_days(dict(zip(counts["day"].to_pylist(), counts["rows"].to_pylist(), strict=True)))
     if days is None:
         raise FunnelError(f"{funnel.name}: no stage entry has a date; state exported_on, or see what was set aside")
-    return days[1]
+    first, last = days
+    worked = [day for day in counts["day"].to_pylist() if first <= day <= last]
+    free = {*range(7)} - {day.weekday() for day in worked}
+    while len(free) <= MOST_FREE and len(worked) >= FEWEST_WORKED and (last + timedelta(days=1)).weekday() in free:
+        last += timedelta(days=1)
+    return last
 
 
 def trailing_window(week: str, funnel: Funnel) -> tuple[date, date]:
