@@ -4,8 +4,10 @@ import re
 from datetime import date
 from inspect import isfunction, ismodule, signature
 from operator import attrgetter
+from typing import get_args, get_type_hints
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 import pytest
 from backends import funnel_of
@@ -52,8 +54,9 @@ def verbs():
     ]:
         verb = attrgetter(name)(fs)
         if isfunction(verb) and name not in NO_VERBS:
-            kinds = {arg: str(given.annotation).split(" ")[0] for arg, given in signature(verb).parameters.items()}
-            frames = {arg: kind == "ir.Table" for arg, kind in kinds.items() if kind in ("ir.Table", "pd.DataFrame")}
+            hints = {arg: hint for arg, hint in get_type_hints(verb).items() if arg != "return"}
+            kinds = {arg: next(iter(get_args(hint) or [hint])) for arg, hint in hints.items()}
+            frames = {arg: kind is ir.Table for arg, kind in kinds.items() if kind in (ir.Table, pd.DataFrame)}
             if any(frames.values()) or (frames and (name in listed or "." not in name)):
                 yield pytest.param(verb, frames, id=name)
 
