@@ -336,7 +336,7 @@ def test_where_nobody_entered_there_is_no_rate_to_act_on() -> None:
     assert found(nothing) == {"case": "no leads"}
     assert (facts["compared"], facts["named"]) == (False, [])
     text = " ".join([*first(found(nothing), **facts), persons(facts)])
-    assert text.startswith("No lead of the last 13 weeks can be judged yet")
+    assert text.startswith("No lead can be judged yet, after 13 weeks")
     assert "No manager can be compared" in text
     assert "n/a" not in text
 
