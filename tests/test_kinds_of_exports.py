@@ -874,15 +874,23 @@ def test_money_of_deals_whose_last_stage_no_word_calls_a_win_comes_on_the_day_of
     assert read_funnel("made").currency == "GBP"
 
 
-def test_stages_are_called_as_another_table_names_their_numbers():
+@pytest.mark.parametrize("in_one_workbook", [False, True])
+def test_stages_are_called_as_another_table_names_their_numbers(in_one_workbook):
     numbers = {"new": 10, "met": 20, "won": 30, "lost": 90}
     names = zip(numbers.values(), ("New", "Met", "Won", "Lost"), (1, 2, 3, 4), strict=True)
     rows = [(lead, numbers[stage], at) for lead, stage, at, *_ in history()]
-    folder = put(
-        stages_csv=csv(names, "stage_id", "stage_name", "sort_order"),
-        log_csv=csv(rows, "deal_id", "stage_id", "changed_at"),
-        deals_csv=csv([(lead, at, "1 000.50") for lead, at in NEW], "deal_id", "created", "amount"),
-    )
+    given = {
+        "stages_csv": csv(names, "stage_id", "stage_name", "sort_order"),
+        "log_csv": csv(rows, "deal_id", "stage_id", "changed_at"),
+        "deals_csv": csv([(lead, at, "1 000.50") for lead, at in NEW], "deal_id", "created", "amount"),
+    }
+    if in_one_workbook:
+        room = io.BytesIO()
+        with pd.ExcelWriter(room, engine="openpyxl") as book:
+            for name, table in given.items():
+                pd.read_csv(io.StringIO(table)).to_excel(book, sheet_name=name, index=False)
+        given = {"export_xlsx": room.getvalue()}
+    folder = put(**given)
     assert made(folder) == {**COUNTED, "payments": 20 * 1000.5}
     assert read_funnel("made").stages == ("New", "Met", "Won")
     assert "not used" not in "".join(init([folder], "again", default).told)

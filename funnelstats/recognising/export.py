@@ -15,6 +15,7 @@ from funnelstats.recognising.cost_tables import costs_by_headers
 from funnelstats.recognising.joins import (
     OVERLAP,
     ids_in,
+    is_joined,
     linked,
     may_be_id,
     of_their_leads,
@@ -52,8 +53,7 @@ class Export(NamedTuple):
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
     tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in map(table_of, sheets)]
-    names = [join["files"] for table in tables for join in table.joins]
-    tables = [_with_ends(table) for table in tables if [*table.sheet.files] not in names]
+    tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]

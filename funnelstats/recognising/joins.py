@@ -26,6 +26,12 @@ def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
     return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
 
 
+def is_joined(sheet: Sheet, tables: Sequence[Table]) -> bool:
+    """Whether one of the tables takes columns of this sheet."""
+    stated = {"files": list(sheet.files), **sheet.lines}
+    return any(stated.items() <= join.items() for table in tables for join in table.joins)
+
+
 def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
     """The table with the names of its stages, where it holds their numbers and another table names them."""
     numbered = table.field("stage")
