@@ -941,3 +941,13 @@ def test_calls_are_of_the_lead_whose_phone_has_the_same_last_digits():
     assert made(folder)["contacts"] == 40
     contacts = tables("made")["contacts"]
     assert (contacts["lead_id"].nunique(), contacts["reached"].sum()) == (40, 20)
+
+
+def test_a_history_of_thousands_of_names_is_read_by_the_most_frequent_ones():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    rows += [(lead, f"note {number}", at + timedelta(hours=1)) for number in range(50) for lead, _s, at in rows[::2]]
+    rows = [
+        (lead, f"{name} {place}" if name.startswith("note") else name, at)
+        for place, (lead, name, at) in enumerate(rows)
+    ]
+    assert made(put(log_csv=csv(rows, "case id", "activity", "timestamp"))) == COUNTED

@@ -19,6 +19,8 @@ LEAST_REACH = 0.1
 """Share of the leads that come to a stage, of a log of many activities."""
 LOOKED_AT = 50_000
 """Leads whose moves tell the order of stages."""
+MOST_NAMES = 100
+"""Names that may be stages; a column of more is one of many activities, or holds something else."""
 SAID = 1.5
 """A fit of words that say little more than the name does."""
 STAY = 0.98
@@ -63,10 +65,11 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     """Stages of entries ``lead, stage, at``, where the time may be missing; ``first`` is known to be the first one."""
     spelled = _spelled(entries["stage"])
     entries = entries.assign(stage=entries["stage"].replace(spelled))
+    names = entries["stage"].value_counts().index.tolist()
+    entries = _of_usual_names(entries)
     renamed = _renamed(entries)
     entries = entries.assign(stage=entries["stage"].replace(renamed))
-    names = entries["stage"].value_counts().index.tolist()
-    ends = {name: end_of(name) for name in names}
+    ends = {name: end_of(name) for name in entries["stage"].unique()}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
     came = _first_times(entries[~entries["stage"].isin([*meant])])
     # Who came to a stage without a date says nothing of its place: it is a win.
@@ -117,7 +120,7 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
 
     Two groups are two pipelines, whose stages are no funnel together.
     """
-    named = entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"])))
+    named = _of_usual_names(entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"]))))
     came = _first_times(_but_ends(named)).notna().astype(int)
     if came.empty:
         return []
@@ -133,6 +136,12 @@ def _spelled(names: pd.Series) -> dict[str, str]:
     counts = names.value_counts()
     usual = counts.groupby(counts.index.str.casefold()).idxmax()
     return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}
+
+
+def _of_usual_names(entries: pd.DataFrame) -> pd.DataFrame:
+    """The entries at the most frequent names, and at those of ends."""
+    names = entries["stage"].value_counts().index
+    return entries[entries["stage"].isin([*names[:MOST_NAMES], *filter(end_of, names[MOST_NAMES:])])]
 
 
 def _but_ends(entries: pd.DataFrame) -> pd.DataFrame:
