@@ -252,23 +252,23 @@ def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFra
     age, horizon = rows["age_days"], rows["from_stage"].map(lambda stage: steps[stage].horizon_days)
     waiting = rows["open"].where(age < horizon, 0).to_numpy()
     chance, n_eff = _chance(rows, horizon.to_numpy(), past)
-    some, unknown = waiting > 0, np.isnan(chance)
+    unknown = np.isnan(chance)
     chance, n_eff = np.where(unknown, 0.5, chance), np.where(unknown, 0.0, n_eff)
     careful = (chance * n_eff + 0.5) / (n_eff + 1)
     rows = rows.assign(
         entered=rows[list(OUTCOMES)].sum(axis=1),
         converted=rows["advanced"].where(age <= horizon, 0),
         open=waiting,
-        hoped=np.where(some, waiting * chance, 0.0),
+        hoped=waiting * chance,
         # the open of all ages are judged by the same past leads, so their errors go together
-        doubt=np.where(some, waiting * np.sqrt(careful * (1 - careful) / (n_eff + 2)), 0.0),
+        doubt=waiting * np.sqrt(careful * (1 - careful) / (n_eff + 2)),
         unknown=np.where(unknown, waiting, 0),
     )
     numbers = ["entered", "converted", "open", "hoped", "doubt", "unknown"]
     found = rows.groupby(keys, sort=False, dropna=False)[numbers].sum().reset_index()
     untold = found.pop("unknown")
     told = found["converted"] + found["hoped"] - untold / 2
-    found["hoped"] = found["hoped"].mask((untold > 0) & (untold > FEW_UNKNOWN * told))
+    found["hoped"] = found["hoped"].mask(untold > FEW_UNKNOWN * told)
     found.insert(len(keys), "to_stage", found["from_stage"].map(lambda stage: steps[stage].to_stage))
     return found
 

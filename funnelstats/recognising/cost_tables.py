@@ -16,8 +16,7 @@ def costs_by_headers(sheet: Sheet, channels: Collection[str]) -> list[Table]:
     known = {channel.casefold() for channel in channels}
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number"]
     of_channels = [name for name in numbers if name.casefold() in known]
-    dated = with_months(sheet)
-    if of_channels and dated.dates:
+    if of_channels and (dated := with_months(sheet)).dates:
         return [
             _costs(dated, {"time": dated.dates[0], "amount": name}, f"constants.channel = {toml_value(name)}")
             for name in of_channels

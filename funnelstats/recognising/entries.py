@@ -377,7 +377,8 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if not dated.header:
         sources.notes.append(f"{table.sheet.name}: which leads are “{stage}” is told by {by}, and by no date when")
     # A flag that says of all others that they are not won does not say which of them have ended.
-    flag = stage == "lost" and [*dated.only] == [*table.ends.get("won", {})] and _is_flag(table, dated.only)
+    flags = [name for name in table.ends.get("won", {}) if table.sheet.fields[name].kind == "flag"]
+    by_flag = stage == "lost" and flags and [*dated.only] == flags
     sources.add(
         "entries",
         f"“{dated.stage}” " + (f"as “{dated.header}” dates it" if dated.header else f"by {by}, without a date"),
@@ -385,10 +386,6 @@ def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
         columns,
         f"stage = {toml_value(stage)}",
         only=dated.only,
-        guesses={"without": {dated.header: [""]}} if flag else {},
+        guesses={"without": {dated.header: [""]}} if by_flag else {},
         roles=("manager", "reason"),
     )
-
-
-def _is_flag(table: Table, only: Iterable[str]) -> bool:
-    return all(table.sheet.fields[header].kind == "flag" for header in only)

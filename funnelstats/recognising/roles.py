@@ -140,9 +140,11 @@ def table_of(sheet: Sheet) -> Table:
     elif what == "history" and not preset:
         headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
-    if "lead_id" in roles and "manager" in roles and not roles["manager"].known:
+    people = roles.get("manager")
+    many = people and not people.known and sheet.fields[people.header].distinct > MANY_IDS
+    if many and "lead_id" in roles:
         leads = sheet.cells.groupby(roles["manager"].header)[roles["lead_id"].header].nunique()
-        if len(leads) > MANY_IDS and leads.mean() < MANY:
+        if leads.mean() < MANY:
             del roles["manager"]  # a user who is the lead
     if what == "history" and not lacks and not {"lead_id", "stage"} <= {*roles}:
         lacks = "the column of leads or that of stages is blank"
@@ -194,7 +196,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             and field.kind in KINDS.get(role, TEXTS)
             and (role != "stage" or (is_new_value(name) and not (field.stands_once and field.distinct > MANY_IDS)))
             and (role != "lead_id" or field.distinct > 1 or len(sheet.cells) == 1)
-            and not (role == "amount" and (is_count(name) or name.endswith((".total", ".count", ".size"))))  # of a list
+            and not (role == "amount" and _is_no_money(name))
         ),
         reverse=True,
     )
@@ -206,9 +208,10 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
     return roles
 
 
-def is_count(name: str) -> bool:
-    """Whether what a header names is no money: how often, how long, or what a company earns in a year."""
-    return role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
+def _is_no_money(name: str) -> bool:
+    """Whether a header names how often or how long, what a company earns in a year, or the size of a list in JSON."""
+    counts = role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
+    return counts or name.endswith((".total", ".count", ".size"))
 
 
 def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
