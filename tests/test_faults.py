@@ -24,7 +24,7 @@ CELLS = [
     '{"name": "who", "currency": "", "columns": [{"name": who, "kind": "text"}], "rows": []}})',
 ]
 RUN = """
-import json, logging, os, resource, signal, sys
+import json, logging, os, resource, signal, sys, time
 from pathlib import Path
 from funnelstats import cli
 from funnelstats.reporting import reports
@@ -35,6 +35,11 @@ asked = json.loads(sys.argv[1])
 reports.CELL_SECONDS = asked.get("seconds", 60)
 if "bytes" in asked:
     resource.setrlimit(resource.RLIMIT_FSIZE, (asked["bytes"], asked["bytes"]))
+if "starting" in asked:
+    # The process of a page is there, and the run does not know it yet.
+    from multiprocessing import forkserver
+    read = forkserver.read_signed
+    forkserver.read_signed = lambda end: (read(end), time.sleep(1), signal.raise_signal(signal.SIGINT))
 folder = Path(asked["folder"])
 jobs = [Job(Path(asked["notebook"]), given, folder / f"{name}.html", name) for name, given in asked["jobs"].items()]
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -187,15 +192,16 @@ def test_the_process_that_pages_are_forked_from_may_die(start, tmp_path) -> None
     assert_nothing_is_left(tmp_path)
 
 
-@pytest.mark.parametrize("moment", ["importing", "running"])
+@pytest.mark.parametrize("moment", ["importing", "starting", "running"])
 def test_an_interrupt_ends_everything_at_once_and_keeps_what_was_there(moment, start, tmp_path) -> None:
-    run = start({name: {"fault": "time.sleep(600)"} for name in ("first", "second", "third")})
-    if moment == "importing":
-        until(lambda: family(run), run)
-    else:
+    run = start({name: {"fault": "time.sleep(600)"} for name in ("first", "second", "third")}, **{moment: True})
+    if moment == "running":
         until(lambda: pages_of(tmp_path) == min(3, cores()), run)
+    else:
+        until(lambda: family(run), run)
     processes = family(run)
-    os.killpg(run.pid, signal.SIGINT)
+    if moment != "starting":
+        os.killpg(run.pid, signal.SIGINT)
     # Reading to the end also shows that nobody else holds the pipe.
     output, _ = run.communicate(timeout=90)
     assert run.returncode == 130, output

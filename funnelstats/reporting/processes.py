@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import connection
 from typing import Any, NamedTuple
 
@@ -102,6 +102,8 @@ def each_in_a_process(
             while waiting and len(running) < at_once:
                 number = waiting.pop()
                 running.append(_start(number, work, tasks[number]))
+                with suppress(ConnectionError):
+                    running[-1].channel.send("go on")
             first = min(run.since for run in running) + seconds
             connection.wait(
                 [one for run in running for one in (run.channel, run.process.sentinel)],
@@ -133,11 +135,13 @@ def _start(number: int, work: Any, arguments: tuple[Any, ...]) -> _Running:
         start_importing()
         ours, theirs = multiprocessing.Pipe()
         process = _CONTEXT.Process(target=_work, args=(work, arguments, theirs), daemon=True)
-        with theirs, suppress(ConnectionError, EOFError):
-            process.start()
-            return _Running(number, process, ours, now := time.monotonic(), now)
+        with ExitStack() as not_started:
+            not_started.enter_context(ours)
+            with theirs, suppress(ConnectionError, EOFError):
+                process.start()
+                not_started.pop_all()
+                return _Running(number, process, ours, now := time.monotonic(), now)
         # The process to fork from was just ended from outside; in a moment that can be seen, and it is started again.
-        ours.close()
         time.sleep(_LOOK_SECONDS)
     raise ChildProcessError(f"no process for a page could be started, tried {_STARTS} times")
 
@@ -176,6 +180,11 @@ def _work(work: Any, arguments: tuple[Any, ...], channel: connection.Connection)
     if not _FORKS:
         # Ctrl-C is for the run, which ends its pages itself.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A run that was interrupted while it started this process knows nothing of it and would not tidy up after it.
+    try:
+        channel.recv()
+    except EOFError:
+        return
     threading.Thread(target=_end_with_the_run, args=(os.getppid(),), daemon=True).start()
     # Python's own random state is seeded anew by the fork itself.
     np.random.seed()  # noqa: NPY002 (the state that a notebook would use)
