@@ -17,7 +17,7 @@ import click
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import project_root
-from funnelstats.config.project import new_project
+from funnelstats.config.project import new_project, notebook_in_use
 from funnelstats.config.pseudonyms import ENDING, stated_name
 from funnelstats.reporting.console import progress, say
 from funnelstats.reporting.processes import start_importing
@@ -242,6 +242,9 @@ def _render(funnel: str, batch: Batch, *, whole: bool, jobs: int | None) -> None
     from funnelstats.reporting.overview import write_overview
     from funnelstats.reporting.reports import render_many
 
+    for name in sorted({job.notebook.name for job in batch.jobs}):
+        if told := notebook_in_use(project_root() / "notebooks" / name)[1]:
+            say(f"notebooks: {told}")
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     with progress(batch.jobs) as tell:
         records = render_many(

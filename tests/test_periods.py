@@ -1,11 +1,14 @@
 """Which pages a week, a month and a quarter have, for whom, under which names, and when they are made again."""
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 from projects import ENTRIES, FILES, FUNNEL, LEADS, NAME, REPOSITORY, prepared, write_notebook
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.project import SHIPPED, digest_of_cells, notebook_in_use
 from funnelstats.reporting.parameters import known_parameters
 from funnelstats.reporting.periods import UNITS, notebook_path, period_batch, report_batch
 from funnelstats.reporting.titles import LABEL_WORDS, SECTION_WORDS, asked_label
@@ -456,3 +459,27 @@ def test_a_notebook_is_a_name_and_never_a_path(name) -> None:
 
 def test_a_notebook_may_be_named_with_its_ending() -> None:
     assert notebook_path("weekly.ipynb") == notebook_path("weekly")
+
+
+def test_a_notebook_of_another_version_is_made_from_the_installed_one_unless_somebody_changed_it():
+    installed, ours = REPOSITORY / "notebooks" / "plan.ipynb", Path("notebooks", "plan.ipynb").resolve()
+    asked = json.loads(ours.read_text())
+
+    def saved(shipped=None):
+        ours.write_text(json.dumps(asked | {"metadata": {SHIPPED: shipped or digest_of_cells(asked)}}))
+        path, told = notebook_in_use(ours)
+        assert path == notebook_path("plan")
+        return path, told
+
+    assert saved() == (ours, "")
+    asked["cells"][-1]["source"] += "\n# last year's"
+    path, told = saved()
+    assert path == installed
+    assert told.endswith(f"the page is made from {installed}")
+    assert saved(digest_of_cells(json.loads(installed.read_text()))) == (ours, "")
+    path, told = saved("of last year")
+    assert path == ours
+    assert told.endswith(f"compare it with {installed}")
+    ours.write_text("not json")
+    with pytest.raises(FunnelError, match="is no notebook"):
+        notebook_path("plan")

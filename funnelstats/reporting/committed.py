@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from funnelstats.config.project import SHIPPED, digest_of_cells
 from funnelstats.reporting.reports import CELL_SECONDS
 
 
@@ -41,6 +42,7 @@ def reexecute(path: Path) -> None:
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        SHIPPED: digest_of_cells(notebook),
     }
     part = path.with_name(f".{path.name}.part")
     part.write_text(_by_rows(nbformat.writes(notebook)) + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ from funnelstats.config.dates import (
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.folders import project_root
 from funnelstats.config.funnel import Funnel
+from funnelstats.config.project import notebook_in_use
 from funnelstats.config.words import _
 from funnelstats.config.words import label as label_of
 from funnelstats.importing.opening import (
@@ -372,4 +373,4 @@ def notebook_path(notebook: str) -> Path:
     if path.parent != folder or not path.is_file():
         there = sorted(other.stem for other in folder.glob("*.ipynb"))
         raise FunnelError(f'no notebook "{notebook}" in notebooks; {suggestion(notebook, there)}')
-    return path
+    return notebook_in_use(path)[0]
