@@ -14,17 +14,19 @@ from funnelstats.money.revenue import rivals
 
 BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""
+FEW = 3
+"""Channels that a title names."""
 VERDICTS = ("red", "green", "undecided", "too few", "no leads", "no spend", "no channel")
 
 
 def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     """The rows of ``returns`` by channel, by verdict ("no_spend"), each with its ``gain`` over what was spent.
 
-    Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
-    others. Those that are undecided are ``refunded`` more than they were paid, or ``untold``, since nobody knows what
-    their open leads will bring; only the others are too close to call. ``lucky`` are judged rows that hang on one deal;
-    ``most`` is the row of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no
-    lead has a channel.
+    Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much; the title asks
+    for ``more`` of the best, and of the close ones if they are few, and all others are to ``keep``. Those that are
+    undecided are ``refunded`` more than they were paid, or ``untold``, since nobody knows what their open leads will
+    bring; only the others are too close to call. ``lucky`` are judged rows that hang on one deal; ``most`` is the row
+    of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
 
     >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
     ['Search ads']
@@ -36,13 +38,15 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     unsure = of["undecided"]
     refunded, untold = unsure["revenue"] < 0, unsure["revenue_final"].isna()
     of |= {"refunded": unsure[refunded], "untold": unsure[untold & ~refunded], "undecided": unsure[~untold & ~refunded]}
-    best = of["green"].nlargest(1, "back")
+    best, close = of["green"].nlargest(1, "back"), rivals(of["green"])
+    more = pd.concat([best, close]) if len(close) < FEW else best
     judged = rows["verdict"].isin(["red", "green", "undecided"])
     return of | {
         "rows": rows,
         "best": best,
-        "close": rivals(of["green"]),
-        "keep": of["green"].drop(best.index).sort_values("gain", ascending=False),
+        "close": close,
+        "more": more,
+        "keep": of["green"].drop(more.index).sort_values("gain", ascending=False),
         "lucky": rows[judged & (rows["biggest_share"] >= BIG)],
         "most": rows.nlargest(1, "revenue"),
         "costs": bool(rows["spend"].notna().any()),
