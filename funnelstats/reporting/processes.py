@@ -11,8 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import connection
+from functools import cache
+from multiprocessing import connection, util
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from funnelstats.config.folders import TEMPORARY, own_folder, remove_leftovers
 
 ENVIRONMENT = {
     # Pages are made side by side, one core each: threads inside one would only take turns.
@@ -24,7 +28,7 @@ ENVIRONMENT = {
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
 _FORKSERVER_GONE = 255
-_LONGEST_SOCKET_FOLDER = 60
+_LONGEST_ROOM = 40
 _GRACE_SECONDS = 2
 _LOOK_SECONDS = 0.5
 _STARTS = 5
@@ -59,7 +63,7 @@ def start_importing() -> None:
     from multiprocessing import forkserver, resource_tracker
 
     _CONTEXT.set_forkserver_preload(["funnelstats.reporting.preload"])
-    with _short_temporary_folder():
+    with _sockets_in_own_folder():
         # started first, since it ends by letting the signal through again
         resource_tracker.ensure_running()
         # Until it has left the terminal's group, Ctrl-C would be for it too.
@@ -71,15 +75,25 @@ def start_importing() -> None:
 
 
 @contextmanager
-def _short_temporary_folder() -> Iterator[None]:
-    """The path of a socket may not be longer than about a hundred characters."""
+def _sockets_in_own_folder() -> Iterator[None]:
+    """Sockets stand in a folder that a later run removes when this one is killed."""
     before = tempfile.tempdir
-    if len(tempfile.gettempdir()) > _LONGEST_SOCKET_FOLDER:
-        tempfile.tempdir = "/tmp"
+    tempfile.tempdir = _own_folder()
     try:
         yield
     finally:
         tempfile.tempdir = before
+
+
+@cache
+def _own_folder() -> str:
+    # The path of a socket may not be longer than about a hundred characters.
+    room = tempfile.gettempdir() if len(tempfile.gettempdir()) <= _LONGEST_ROOM else "/tmp"
+    remove_leftovers(Path(room), TEMPORARY)
+    until_the_end = ExitStack()
+    # Later than multiprocessing removes its own folder in this one, at -100.
+    util.Finalize(None, until_the_end.close, exitpriority=-200)
+    return str(until_the_end.enter_context(own_folder(Path(room), TEMPORARY)))
 
 
 def each_in_a_process(
