@@ -124,9 +124,11 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     ordered = _in_time(rows.filter(rows.place < len(funnel.stages)))
     found = _reached(ordered, funnel)
     found = _with_owner(found, rows, funnel)
-    found = _joined(found, _steps_back(ordered, found, funnel), [*EPISODE, "place"])
-    found = _joined(found, _ends(rows), EPISODE)
-    found = _joined(found, _undated(entries, found, funnel), EPISODE)
+    back, ends = _steps_back(ordered, found, funnel), _ends(rows)
+    undated = _undated(entries, found, ends, funnel)
+    found = _joined(found, back, [*EPISODE, "place"])
+    found = _joined(found, ends, EPISODE)
+    found = _joined(found, undated, EPISODE)
     won = (found.undated == funnel.stages[-1]).fill_null(False)
     found = found.mutate(**{name: won.ifelse(ibis.null(found[name].type()), found[name]) for name in OF_END})
     return _with_stay(found)
@@ -241,7 +243,7 @@ def _ends(rows: ir.Table) -> ir.Table:
     ).drop("given")
 
 
-def _undated(entries: ir.Table, found: ir.Table, funnel: Funnel) -> ir.Table:
+def _undated(entries: ir.Table, found: ir.Table, ended: ir.Table, funnel: Funnel) -> ir.Table:
     """The end that a lead's last episode came to on a day that the export does not hold, and its reason.
 
     A win where the episode has none, a refusal or a return where it has not ended at all: the export that calls a lead
@@ -255,7 +257,7 @@ def _undated(entries: ir.Table, found: ir.Table, funnel: Funnel) -> ir.Table:
     rows = rows.mutate(_place=place, _reason=(rows.stage == "lost").ifelse(reason, ibis.null("string")))
     ends = rows.group_by("lead_id").aggregate(_place=rows._place.min(), _reason=rows._reason.min())
     latest = found.group_by("lead_id").aggregate(episode=found.episode.max())
-    of_lead = ends.join(latest, "lead_id").join(episodes(found), EPISODE)
+    of_lead = ends.join(latest, "lead_id").join(episodes(found), EPISODE).left_join(ended, EPISODE)
     of_lead = of_lead.filter(of_lead.won_at.isnull() & (of_lead.ended_as.isnull() | (of_lead._place == 0)))
     refused = (of_lead._place == 1).ifelse(of_lead._reason, ibis.null("string"))
     return of_lead.select(*EPISODE, undated=of_lead._place.cases(*enumerate(known)), undated_reason=refused)
