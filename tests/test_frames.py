@@ -76,6 +76,12 @@ def test_times_with_a_zone_are_converted():
     assert (str(first["entered_at"]), str(first["entered_on"])) == ("2026-01-05 23:30:00", "2026-01-06")
 
 
+def test_a_day_may_be_a_period_of_pandas():
+    known = ENTRIES.dropna(subset="entered_at")
+    first = rows(of(known.assign(entered_at=known["entered_at"].dt.to_period("D"))).entries)[0]
+    assert str(first["entered_on"]) == "2026-01-05"
+
+
 def test_a_python_number_of_nineteen_digits_among_texts_keeps_them():
     ids = pd.Series([1234567890123456789, "b"], dtype=object)
     made = of(ENTRIES.head(2).assign(lead_id=ids), leads=pd.DataFrame({"lead_id": ids}))
@@ -156,6 +162,7 @@ def test_a_row_set_aside_and_a_stage_of_no_funnel_are_warned_of_and_accounted_fo
         ),
         ({"leads": LEADS.assign(stage="met")}, 'leads.attributes.stage: reports have a column "stage" of their own'),
         ({"leads": [1, 2]}, "leads: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got list"),
+        ({"entries": None}, "entries: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got NoneType"),
         ({"leads": pd.concat([LEADS, LEADS], axis=1)}, 'leads: column "lead_id" stands there twice; rename one'),
     ],
 )

@@ -72,7 +72,8 @@ def tables(
     0       lead      won        2          1           0
     """
     given = {"leads": leads, "entries": entries, "contacts": contacts, "payments": payments, "costs": costs}
-    frames = {table: _arrow(table, frame) for table, frame in given.items() if frame is not None}
+    needed = ("leads", "entries")
+    frames = {table: _arrow(table, frame) for table, frame in given.items() if frame is not None or table in needed}
     stated = funnel.model_dump(exclude_unset=True, exclude={"name", *TABLES})
     sources = {table: _source(table, frame.column_names) for table, frame in frames.items()}
     if mistakes := contradictions({**stated, **sources}):
@@ -94,14 +95,20 @@ def tables(
 
 def _arrow(table: str, frame: Any) -> pa.Table:
     if isinstance(frame, pd.DataFrame):
-        # a column of objects may hold anything, as a spreadsheet's may
-        plain = (cells.map(_cell, na_action="ignore") if cells.dtype == object else cells for _, cells in frame.items())
-        return pa.table([pa.array(cells, from_pandas=True) for cells in plain], names=[*map(str, frame.columns)])
+        plain = [pa.array(_plain(cells), from_pandas=True) for _, cells in frame.items()]
+        return pa.table(plain, names=[*map(str, frame.columns)])
     if not hasattr(frame, "__arrow_c_stream__"):
         raise FunnelError(
             f"{table}: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got {type(frame).__name__}"
         )
     return pa.table(frame)
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    """A column of objects may hold anything, as a spreadsheet's may; for Arrow a period is a number."""
+    if isinstance(cells.dtype, pd.PeriodDtype):
+        return cells.dt.start_time
+    return cells.map(_cell, na_action="ignore") if cells.dtype == object else cells
 
 
 def _cell(value: Any) -> str:
