@@ -460,6 +460,9 @@ def test_needs_nobody_stated_give_an_empty_table_and_unknown_ones_an_error(con):
     assert record_counts(paths, people, FUNNEL, AS_OF).columns.tolist() == [
         *("stage", "field", "manager", "entered", "converted")
     ]
+    unknown = table(con, leads_frame([{"lead_id": "b", "channel": "web"}]), LEADS, "leads")
+    found = record_counts(paths, unknown, stated("lead", "met", "paid", needs={"lead": "ready_budget"}), AS_OF)
+    assert found[["entered", "converted"]].to_numpy().tolist() == [[1, 0]]
     with pytest.raises(FunnelError, match='no column "campain" in the leads; did you mean "campaign"'):
         record_counts(paths, people, stated("lead", "met", "paid", needs={"lead": "campain"}), AS_OF)
 

@@ -14,6 +14,7 @@ from funnelstats.core.scatter import (
     _influence,
     _weekly_parts,
     against_rest,
+    own_scatter,
     rates_over_weeks,
     usual_dispersion,
     weeks_differ,
@@ -241,6 +242,12 @@ def test_what_all_managers_share_of_a_week_does_not_part_them_from_the_rest() ->
     own = random.binomial(20, random.permuted(np.tile([0.55, 0.85], (8, 10)), axis=1))
     apart = against_rest(by_manager(own, 20), ONE)["dispersion"]
     assert apart.min() > 1.8
+
+
+def test_all_scatter_of_a_team_of_one_is_that_manager_s_own() -> None:
+    alone = by_manager(np.array([[2, 18, 9, 3, 17, 8]]), 20)
+    team = rates_over_weeks(alone.drop(columns="manager"), ONE)
+    assert own_scatter(alone, ONE)["dispersion"].tolist() == team["dispersion"].tolist()
 
 
 def test_the_rest_is_all_others_also_of_weeks_in_which_a_manager_had_no_lead() -> None:
