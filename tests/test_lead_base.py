@@ -201,6 +201,13 @@ def test_order_and_error_of_a_score_are_those_of_scikit_learn():
     assert row[["leads", "won", "unscored"]].tolist() == [600, won.sum(), 0]
 
 
+@pytest.mark.parametrize(("won", "auc"), [([0, 0, 0], np.nan), ([0, 1, 0], 0.5), ([1, 1, 1], np.nan)])
+def test_the_order_of_a_score_is_known_from_one_win_on(won, auc):
+    counts = pd.DataFrame({"score": [1.0, 2.0, 3.0], "entered": 1, "converted": won})
+    assert score_skill(counts)["auc"].iloc[0] == pytest.approx(auc, nan_ok=True)
+    assert score_skill(counts)[["auc_lower", "auc_upper"]].to_numpy().tolist() == [[0, 1]]
+
+
 def test_the_limits_of_the_order_are_delong_s_over_all_pairs():
     score, won, counts = scored(seed=2, n=90)
     pairs = np.sign(score[won][:, None] - score[~won][None, :]) / 2 + 0.5

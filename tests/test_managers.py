@@ -202,7 +202,7 @@ def test_where_the_dispersion_is_estimated_p_and_limits_are_students() -> None:
 
 
 def test_the_visible_drop_is_seen_four_times_in_five_and_a_smaller_one_is_not() -> None:
-    for n, floor in ((15, 0.8), (60, 0.8), (195, 0.95), (400, 0.05)):
+    for n, floor in ((1, 0.95), (2, 0.8), (15, 0.8), (60, 0.8), (195, 0.95), (400, 0.05)):
         drop = float(visible_drop(n, floor)) / 100
         k = np.arange(n + 1)
         seen = stats.binom.pmf(k, n, floor - drop)[mid_p(k, n, floor) <= 0.05].sum()
