@@ -89,6 +89,16 @@ def test_more_refunds_than_payments_and_open_leads_of_unknown_worth_are_not_too_
     assert "Mail: 5,000 ₽ so far for 1,000 ₽ spent; what its open leads will bring is not known yet." in clear
 
 
+def test_a_channel_that_gave_back_more_than_it_was_paid_loses_money_and_says_so():
+    rows = matured(by_channel(Ads=MANY, Fair=[*FEW, *FEW, *FEW, *[-60.0] * 60]), spent(Ads=5000, Fair=1000))
+    page = first(rows)
+    assert page.startswith("Spend less on Fair, or change it\n")
+    assert "Fair: 3,600 ₽ given back, more than the 1,200 ₽ paid; 3,400 ₽ lost with what was spent." in page
+    clear = said("roi.clear", channel_facts(matured(by_channel(Ads=MANY, Fair=[100.0, -900.0]), spent(Ads=1, Fair=1))))
+    assert "Fair: 900 ₽ given back, more than the 100 ₽ paid. Look at the refunds first." in clear
+    assert "Too few" not in clear
+
+
 def test_a_return_that_hangs_on_one_deal_says_so():
     rows = matured(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
     assert "Ads hangs on one deal, 64% of its revenue" in said("roi.clear", channel_facts(rows))

@@ -21,8 +21,8 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     """The rows of ``returns`` by channel, by verdict ("no_spend"), each with its ``gain`` over what was spent.
 
     Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
-    others. Those that are undecided are ``refunded`` more than they were paid, or ``untold``, since nobody knows what
-    their open leads will bring; only the others are too close to call. ``lucky`` are judged rows that hang on one deal;
+    others. Those without a verdict are ``refunded`` more than they were paid, or ``untold``, since nobody knows what
+    their open leads will bring; only the others are too close to call, or too few. ``lucky`` are judged rows that hang on one deal;
     ``most`` is the row of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no
     lead has a channel.
 
@@ -34,8 +34,10 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     rows = rows.assign(channel=_("all channels")) if unnamed else rows
     of = {verdict.replace(" ", "_"): rows[rows["verdict"] == verdict] for verdict in VERDICTS}
     unsure = of["undecided"]
-    refunded, untold = unsure["revenue"] < 0, unsure["revenue_final"].isna()
-    of |= {"refunded": unsure[refunded], "untold": unsure[untold & ~refunded], "undecided": unsure[~untold & ~refunded]}
+    of["refunded"] = rows[rows["verdict"].isin(["undecided", "too few"]) & (rows["revenue"] < 0)]
+    of["untold"] = unsure[unsure["revenue_final"].isna()]
+    of |= {name: of[name].drop(of["refunded"].index, errors="ignore") for name in ("undecided", "untold", "too_few")}
+    of["undecided"] = of["undecided"].drop(of["untold"].index)
     best = of["green"].nlargest(1, "back")
     judged = rows["verdict"].isin(["red", "green", "undecided"])
     return of | {
