@@ -17,7 +17,15 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.rules import OF_DAYS, cautions, how_counted, missing_parts, not_computable, oddities
+from funnelstats.page.rules import (
+    OF_DAYS,
+    cautions,
+    how_counted,
+    missing_parts,
+    missing_tables,
+    not_computable,
+    oddities,
+)
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
     after_advice,
@@ -567,6 +575,11 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
         )
         == missing[:-1]
     )
+    lacking = missing_tables(tables)
+    assert lacking == ["contacts", "payments", "refusals"]
+    facts = {"gaps": [], "compared": False, "scattered": [], "apart": [], "limits": []}
+    team = show_section("weekly.sure", facts, lacking=lacking).data["text/plain"]
+    assert "Not in this export: contacts, payments and refusals. What cannot be told" in team
     lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
     assert lines[1:-1] == missing
 

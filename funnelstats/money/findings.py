@@ -22,9 +22,9 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
 
     Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much, ``keep`` all
     others. Those without a verdict are ``refunded`` more than they were paid, or ``untold``, since nobody knows what
-    their open leads will bring; only the others are too close to call, or too few. ``lucky`` are judged rows that hang on one deal;
-    ``most`` is the row of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no
-    lead has a channel.
+    their open leads will bring; only the others are too close to call, or too few. ``lucky`` are judged rows that hang
+    on one deal; ``most`` is the row of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed``
+    whether no lead has a channel.
 
     >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
     ['Search ads']
