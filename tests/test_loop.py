@@ -218,6 +218,7 @@ def test_equal_loads_and_no_managers_are_no_finding():
     assert set(even_load(even, work, FUNNEL)["verdict"]) == {"even"}
     assert set(even_load(few, work, FUNNEL)["verdict"]) == {"undecided"}
     assert even_load(even.iloc[:0], work.iloc[:0], FUNNEL).empty
+    assert even_load(even.head(1), work.head(1), FUNNEL).empty
     nobody = even_load(even.iloc[:0], work, FUNNEL)
     assert nobody["p_value"].isna().all()
     assert nobody["ratio_upper"].eq(np.inf).all()
@@ -467,7 +468,7 @@ def test_load_readiness_and_records_are_said_where_they_are_found():
     said = text("load", load=load, **facts)
     assert said.endswith("Novák got 1 lead, an even share is 20. If that is not intended, rebalance.")
     gone = loop_findings(quiet, NONE, load.assign(leads=[0, 40]), NO_READY, NO_RECORDS, FUNNEL)
-    assert "Novák got 0 leads, an even share is 20. If that is not intended, rebalance" in text("load", load=load, **gone)
+    assert "Novák got 0 leads, an even share is 20. If that is not intended" in text("load", load=load, **gone)
     said = text("ready", ready=ready, bought=("paid", 44), **facts)
     assert "Of leads with “budget known” 70% bought, of all others 50%." in said
     assert "need confirmed" not in said
