@@ -107,6 +107,11 @@ def test_a_return_that_hangs_on_one_deal_says_so():
     assert "Ads hangs on one deal, 64% of its revenue" in said("roi.clear", channel_facts(rows))
 
 
+def test_leads_without_a_channel_are_said_alone_where_no_spend_is():
+    rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(Partner=700))
+    assert "20 leads have no channel: they are in the return of all together only." in said("roi.clear", channel_facts(rows))
+
+
 def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
     rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(**{"Radio": 700, "(missing)": 15}))
     clear = said("roi.clear", channel_facts(rows))

@@ -107,6 +107,12 @@ def test_without_a_deal_revenue_may_still_be_the_upper_conversion_times_the_mean
     assert np.isinf(ads["cost_per_sale_upper"])
 
 
+def test_before_the_first_deal_of_all_nothing_limits_what_may_come():
+    rows = matured(by_channel(Ads=[0.0] * 40), spent(Ads=500))
+    assert rows[["back_lower", "back_upper"]].iloc[0].tolist() == [0, np.inf]
+    assert rows["verdict"].tolist() == ["too few"]
+
+
 def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows():
     rows = matured(by_channel(Partner=MANY, Ads=FEW), spent(Radio=70, Ads=100))
     assert rows["channel"].tolist() == ["Partner", "Ads", "Radio"]

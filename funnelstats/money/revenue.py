@@ -290,7 +290,8 @@ def _revenue_limits(
     _, most = wilson_interval(np.zeros(len(rows)), settled)
     no_deal = (deals == 0) & ~np.isnan(total)
     lower = np.where(no_deal, 0.0, lower)
-    upper = np.where(no_deal, np.fmax(leads * most * pooled[0], np.nan_to_num(upper)), upper)
+    dearest = np.nan_to_num(leads * most * pooled[0], nan=np.inf)
+    upper = np.where(no_deal, np.fmax(dearest, np.nan_to_num(upper)), upper)
     known = ~np.isnan(lower) & ~np.isnan(upper) & (leads > 0) & ~(below & no_deal)
     return np.where(known, lower, 0.0), np.where(known, upper, np.inf), np.where(known & ~no_deal, v, np.nan)
 
