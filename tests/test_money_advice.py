@@ -109,7 +109,8 @@ def test_a_return_that_hangs_on_one_deal_says_so():
 
 def test_leads_without_a_channel_are_said_alone_where_no_spend_is():
     rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(Partner=700))
-    assert "20 leads have no channel: they are in the return of all together only." in said("roi.clear", channel_facts(rows))
+    clear = said("roi.clear", channel_facts(rows))
+    assert "20 leads have no channel: they are in the return of all together only." in clear
 
 
 def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():
