@@ -95,10 +95,7 @@ def team(rows, funnel=AIMED):
 
 
 NO_LESSONS = pd.DataFrame(columns=["learner", "teacher", "from_stage", "to_stage", "swap", "best", "deals_lower"])
-NOBODY = (
-    " Nobody is so surely below target that chance, the team's own leak and harder leads are ruled out. "
-    "That clears nobody."
-)
+NOBODY = " No manager stands out: what is low may be chance, the team's own leak or harder leads. That clears nobody."
 FINE = [("", 0, 1000, 820), ("", 1, 820, 700)]
 LEAKING = [("", 0, 1000, 820), ("", 1, 820, 480)]
 EVEN = [(who, step, 200, 170) for who in ("Anna", "Boris", "Vera") for step in (0, 1)]
@@ -314,7 +311,7 @@ def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak()
     assert agree == "This week: agree on a target for each step; without one nothing is called good or bad."
     assert why.startswith("Why: ")
     assert sure.startswith("How sure: the true rate is very likely ")
-    assert nobody.startswith("Nobody is so surely below the rest that chance and harder leads are ruled out.")
+    assert nobody.startswith("No manager stands out: what is low may be chance or harder leads.")
     alone = first(facts, targets=False, stages=[{"stage": "met"}, {"stage": "paid"}])
     assert alone[0] == "met → paid: 59% of leads move on within 7 days; no target is agreed yet"
     assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
