@@ -47,7 +47,8 @@ def test_where_no_gap_could_be_seen_or_no_target_is_agreed_none_is_told() -> Non
 
 
 def test_a_gap_that_is_the_same_at_every_step_is_no_range() -> None:
-    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": [], "judged_weeks": 1}
+    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": []}
+    facts |= {"lacking": [], "judged_weeks": 1}
     for gaps, told in (([9.1, 8.8], "9 points"), ([6.0, 8.8], "6 to 9 points"), ([1.0], "1 point")):
         text = show_section("weekly.sure", facts, gaps=[{"points": points} for points in gaps]).data["text/plain"]
         assert f"A manager with a usual number of leads in 1 week can be {told} below target unseen." in text
