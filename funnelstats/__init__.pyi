@@ -49,7 +49,7 @@ from .importing.opening import (
 )
 from .page.figures import Chart, show_figure
 from .page.layout import Layout
-from .page.rules import cautions, how_counted, missing_parts, not_computable, oddities
+from .page.rules import cautions, how_counted, missing_parts, missing_tables, not_computable, oddities
 from .page.sections import show_section
 from .page.tables import show_csv, show_table, show_text
 
@@ -86,6 +86,7 @@ __all__ = [
     "leads",
     "loop",
     "missing_parts",
+    "missing_tables",
     "money",
     "month_days",
     "month_notes",

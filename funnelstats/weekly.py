@@ -58,6 +58,7 @@ from funnelstats.team import (
     explain_change,
     leak_drivers,
     leak_sizes,
+    on_record,
     since_when,
     turned,
 )
@@ -176,7 +177,7 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
 
     - ``leaks``: ``leak_sizes`` of the window judged; ``weeks``: ``step_counts`` by week of the ``trend_window``;
       ``since``: their ``since_when``; ``change``: ``explain_change`` against the window before
-    - ``now``: first and last day since the step fell, where a fall is shown; else the window judged
+    - ``now``: first and last day since the step fell, where a fall is shown; else of the window on record
     - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
       against the weeks before; both without a row where nothing leaks
     - ``lessons``: ``coaching_pairs`` of the team at equal leads, of every step
@@ -198,7 +199,7 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         then = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=before), funnel)
         change = explain_change(then, judged.rates)
         at = at_step(since, funnel, step) if step else since.merge(worst_leak(judged.team, leaks)[STEP])
-        now = window
+        now = on_record(weeks, window)["window"]
         if at["alarm"].any():
             now = (at["since"].iloc[0].date(), window[1])
             before = (before[0], now[0] - timedelta(days=1))

@@ -221,7 +221,7 @@ def even_loads() -> list[Claim]:
         for _run in range(runs):
             leads = rng.poisson(np.r_[mean * times, np.full(9, mean * (10 - times) / 9)])
             month = pd.DataFrame({"manager": managers, "leads": leads})
-            found.append(even_load(month, month, funnel).set_index("manager").at["M0", "verdict"])
+            found.append(even_load(month, month.assign(entered=1), funnel).set_index("manager").at["M0", "verdict"])
         return pd.Series(found)
 
     for mean in (20, 40, 100):

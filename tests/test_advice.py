@@ -17,7 +17,15 @@ from funnelstats.core.casemix import case_mix
 from funnelstats.core.comparing import page_verdicts, rest_of, versus_rest, versus_target, versus_targets
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.rules import OF_DAYS, cautions, how_counted, missing_parts, not_computable, oddities
+from funnelstats.page.rules import (
+    OF_DAYS,
+    cautions,
+    how_counted,
+    missing_parts,
+    missing_tables,
+    not_computable,
+    oddities,
+)
 from funnelstats.page.sections import show_section
 from funnelstats.team.advice import (
     after_advice,
@@ -87,10 +95,7 @@ def team(rows, funnel=AIMED):
 
 
 NO_LESSONS = pd.DataFrame(columns=["learner", "teacher", "from_stage", "to_stage", "swap", "best", "deals_lower"])
-NOBODY = (
-    " Nobody is so surely below target that chance, the team's own leak and harder leads are ruled out. "
-    "That clears nobody."
-)
+NOBODY = " No manager stands out: what is low may be chance, the team's own leak or harder leads. That clears nobody."
 FINE = [("", 0, 1000, 820), ("", 1, 820, 700)]
 LEAKING = [("", 0, 1000, 820), ("", 1, 820, 480)]
 EVEN = [(who, step, 200, 170) for who in ("Anna", "Boris", "Vera") for step in (0, 1)]
@@ -306,7 +311,7 @@ def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak()
     assert agree == "This week: agree on a target for each step; without one nothing is called good or bad."
     assert why.startswith("Why: ")
     assert sure.startswith("How sure: the true rate is very likely ")
-    assert nobody.startswith("Nobody is so surely below the rest that chance and harder leads are ruled out.")
+    assert nobody.startswith("No manager stands out: what is low may be chance or harder leads.")
     alone = first(facts, targets=False, stages=[{"stage": "met"}, {"stage": "paid"}])
     assert alone[0] == "met → paid: 59% of leads move on within 7 days; no target is agreed yet"
     assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
@@ -567,6 +572,11 @@ def test_missing_tables_are_said_with_the_questions_they_would_answer() -> None:
         )
         == missing[:-1]
     )
+    lacking = missing_tables(tables)
+    assert lacking == ["contacts", "payments", "refusals"]
+    facts = {"gaps": [], "compared": False, "scattered": [], "apart": [], "limits": []}
+    team = show_section("weekly.sure", facts, lacking=lacking).data["text/plain"]
+    assert "Not in this export: contacts, payments and refusals. What cannot be told" in team
     lines = show_section("data_check.limits", parts=missing).data["text/plain"].splitlines()
     assert lines[1:-1] == missing
 

@@ -54,13 +54,16 @@ def test_the_losing_channel_is_cut_the_best_one_raised_and_the_others_kept():
 
 def test_where_the_best_channel_is_not_surely_the_best_that_is_said():
     rows = matured(by_channel(Fair=MANY, Mail=MANY), spent(Fair=1100, Mail=1000))
-    assert first(rows).startswith("Spend more on Mail and Fair first\n")
+    # where no channel is behind there is none to spend more on first
+    assert first(rows).startswith("More comes back than was spent on Mail and Fair\n")
+    behind = matured(by_channel(Ads=MANY, Fair=MANY, Mail=MANY), spent(Ads=5000, Fair=1100, Mail=1000))
+    assert first(behind).startswith("Spend more on Mail and Fair first\n")
     assert "Whether Fair brings more is too close to call." in first(rows)
     assert "Keep" not in first(rows)
     # of many the title names one, and the sentence the others
     names = ("Ads", "Fair", "Mail", "Shop")
     many = first(matured(by_channel(**dict.fromkeys(names, MANY)), spent(**dict.fromkeys(names, 1000))))
-    assert many.startswith("Spend more on Ads first\n")
+    assert many.startswith("More comes back than was spent on each of 4 channels\n")
     assert "Whether Fair, Mail and Shop bring more is too close to call." in many
 
 
@@ -90,9 +93,25 @@ def test_more_refunds_than_payments_and_open_leads_of_unknown_worth_are_not_too_
     assert "Mail: 5,000 ₽ so far for 1,000 ₽ spent; what its open leads will bring is not known yet." in clear
 
 
+def test_a_channel_that_gave_back_more_than_it_was_paid_loses_money_and_says_so():
+    rows = matured(by_channel(Ads=MANY, Fair=[*FEW, *FEW, *FEW, *[-60.0] * 60]), spent(Ads=5000, Fair=1000))
+    page = first(rows)
+    assert page.startswith("Spend less on Fair, or change it\n")
+    assert "Fair: 3,600 ₽ given back, more than the 1,200 ₽ paid; 3,400 ₽ lost with what was spent." in page
+    clear = said("roi.clear", channel_facts(matured(by_channel(Ads=MANY, Fair=[100.0, -900.0]), spent(Ads=1, Fair=1))))
+    assert "Fair: 900 ₽ given back, more than the 100 ₽ paid. Look at the refunds first." in clear
+    assert "Too few" not in clear
+
+
 def test_a_return_that_hangs_on_one_deal_says_so():
     rows = matured(by_channel(Ads=[*MANY, 9000.0]), spent(Ads=4000))
     assert "Ads hangs on one deal, 64% of its revenue" in said("roi.clear", channel_facts(rows))
+
+
+def test_leads_without_a_channel_are_said_alone_where_no_spend_is():
+    rows = matured(by_channel(**{"Partner": MANY, "(missing)": FEW}), spent(Partner=700))
+    clear = said("roi.clear", channel_facts(rows))
+    assert "20 leads have no channel: they are in the return of all together only." in clear
 
 
 def test_spend_without_leads_leads_without_spend_and_no_channel_are_said():

@@ -457,8 +457,8 @@ def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(page):
     room, sections, _ = page
     facts, losses = room["facts"], room["losses"]
     lines = sections["first"].splitlines()
-    assert lines[0] == "“price” now costs 8.8% of leads at presented → contracted, up from 1.5%"
-    assert lines[1] == "Leads of 30 March – 28 June, against as many weeks before."
+    assert lines[0] == "“price” costs 8.8% of leads at presented → contracted, up from 1.5%"
+    assert lines[1] == "Leads of 30 March – 28 June, against those before."
     assert lines[2].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
     assert lines[3].startswith("Сидоров hears “other supplier” in 50% of refusals (the others: 9.3%).")
     assert lines[4] == "437 refused leads are due for a second try in July 2026."

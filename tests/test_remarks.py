@@ -47,7 +47,8 @@ def test_where_no_gap_could_be_seen_or_no_target_is_agreed_none_is_told() -> Non
 
 
 def test_a_gap_that_is_the_same_at_every_step_is_no_range() -> None:
-    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": [], "judged_weeks": 1}
+    facts = {"compared": True, "targets": True, "scattered": [], "apart": [], "limits": []}
+    facts |= {"lacking": [], "judged_weeks": 1}
     for gaps, told in (([9.1, 8.8], "9 points"), ([6.0, 8.8], "6 to 9 points"), ([1.0], "1 point")):
         text = show_section("weekly.sure", facts, gaps=[{"points": points} for points in gaps]).data["text/plain"]
         assert f"A manager with a usual number of leads in 1 week can be {told} below target unseen." in text
@@ -97,11 +98,11 @@ def steps(*rows):
     return counts(*((("", step, entered, converted)) for step, (entered, converted) in enumerate(rows)), manager=False)
 
 
-def way(before, after):
+def way(before, after, weeks_before=13):
     """The facts of the whole way and the page's sentence about it."""
     facts = whole_way(explain_change(before, after))
     stages = of_hundred(explain_change(before, after), AIMED)
-    text = show_section("weekly.trend", facts, stages=stages, weeks_before=13).data["text/plain"]
+    text = show_section("weekly.trend", facts, stages=stages, weeks_before=weeks_before).data["text/plain"]
     return facts, text.replace("\n", " ").removeprefix("Is it getting better? ")
 
 
@@ -147,6 +148,11 @@ def test_no_change_is_said_with_its_margin_and_only_where_a_larger_one_is_ruled_
     facts, text = way(steps((10_000, 8000), (8000, 4000)), steps((10_000, 8000), (8000, 4060)))
     assert facts["changed"] == "no"
     assert text == "lead → paid changed by less than a tenth against the 13 weeks before."
+
+
+def test_a_single_week_before_is_the_week_before() -> None:
+    same = steps((10_000, 8200), (8200, 7000))
+    assert way(same, same, 1)[1].endswith("by less than a tenth against the week before.")
 
 
 def test_no_weeks_before_or_a_step_without_leads_are_said() -> None:

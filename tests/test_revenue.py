@@ -107,6 +107,12 @@ def test_without_a_deal_revenue_may_still_be_the_upper_conversion_times_the_mean
     assert np.isinf(ads["cost_per_sale_upper"])
 
 
+def test_before_the_first_deal_of_all_nothing_limits_what_may_come():
+    rows = matured(by_channel(Ads=[0.0] * 40), spent(Ads=500))
+    assert rows[["back_lower", "back_upper"]].iloc[0].tolist() == [0, np.inf]
+    assert rows["verdict"].tolist() == ["too few"]
+
+
 def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows():
     rows = matured(by_channel(Partner=MANY, Ads=FEW), spent(Radio=70, Ads=100))
     assert rows["channel"].tolist() == ["Partner", "Ads", "Radio"]
@@ -152,11 +158,18 @@ def test_unknown_payments_or_costs_are_unknown_and_not_zero():
     assert row[["spend", "roi", "cost_per_lead"]].isna().all()
 
 
-def test_more_given_back_than_paid_has_no_limits_and_is_no_gain():
-    row = matured(by_channel(Ads=[*FEW, -900.0]), spent(Ads=100)).iloc[0]
-    assert row["roi"] == -6
-    assert (row["roi_lower"], row["roi_upper"], row["verdict"]) == (-1, np.inf, "undecided")
-    assert np.isnan(row["biggest_share"])
+def test_more_given_back_than_paid_loses_where_it_is_no_single_refund():
+    one, many = [*FEW, -900.0], [*FEW, *FEW, *FEW, *[-60.0] * 60]
+    rows = matured(by_channel(One=one, Many=many), spent(One=100, Many=100)).set_index("channel")
+    assert rows["roi"].to_dict() == {"One": -6, "Many": -25}
+    assert rows["verdict"].to_dict() == {"One": "undecided", "Many": "red"}
+    error = Z * np.std(one, ddof=1) * len(one) ** 0.5
+    assert rows.loc["One", ["roi_lower", "roi_upper"]].tolist() == pytest.approx([-6 - error / 100, -6 + error / 100])
+    assert np.isnan(rows.loc["One", "biggest_share"])
+    # its open leads are taken to pay as everybody's do, not to be given back more
+    to_come = pd.DataFrame({"channel": ["Many", "Ads"], "open": [30, 0], "to_come": [20, 0], "to_come_error": [3, 0]})
+    rows = returns(by_channel(Many=many, Ads=MANY), spent(Many=100, Ads=100), to_come).set_index("channel")
+    assert rows.loc["Many", "revenue_final"] == pytest.approx(-2400 + 20 * (5000 - 2400) / (50 + 12))
 
 
 def test_losing_and_earning_are_said_only_beyond_chance():

@@ -7,7 +7,13 @@ from backends import funnel_of
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from funnelstats.contacts.first_counts import hours_to_contact, landmark_counts
-from funnelstats.contacts.speed import landmark_answers, landmark_differences, speed_finding, waiting_times
+from funnelstats.contacts.speed import (
+    landmark_answers,
+    landmark_differences,
+    on_one_clock,
+    speed_finding,
+    waiting_times,
+)
 from funnelstats.page.sections import show_section
 
 FUNNEL = funnel_of("lead", "met", "paid")
@@ -123,7 +129,12 @@ def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> 
     alike = others.assign(half=12.0, half_lower=10.5, half_upper=13.5)
     unsure = others.assign(half=11.5, half_lower=7.0, half_upper=19.0)
     for funnel, answer, words, peers in (
-        (FUNNEL, "yes", "within 32 hours.\nYou are faster than your colleagues (42).", others),
+        (
+            FUNNEL,
+            "yes",
+            "within 32 hours, nights and weekends included.\nYou are faster than your colleagues (42).",
+            others,
+        ),
         (stated, "yes", "within 12 working hours.\nYou are slower than your colleagues (6).", others),
         (stated, "no", "Your colleagues take about as long (12, no more than half as long again", alike),
         (stated, "cannot tell", "Whether your colleagues (12) are faster is too close to call.", unsure),
@@ -132,6 +143,8 @@ def test_one_clock_compares_and_it_is_the_working_one_where_that_is_stated() -> 
         found = speed_finding(own, peers, funnel)
         assert found["answer"] == answer
         assert words in words_of(found)
+        # the closed loop shows everybody by the clock of their own page
+        assert set(on_one_clock(own, funnel)["clock"]) == {"working" if funnel is stated else "calendar"}
 
 
 def test_a_limit_that_was_not_reached_parts_nobody() -> None:

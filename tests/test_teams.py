@@ -59,6 +59,16 @@ def test_batters_are_drawn_to_their_mean_about_as_far_as_efron_and_morris_found(
     assert found["shrunken"].between(0.21, 0.33).all()
 
 
+def test_one_manager_unlike_forty_is_not_drawn_to_them() -> None:
+    """The true rates are .41 and .85; with every manager like the rest the first came out near .65."""
+    rng = np.random.default_rng(1)
+    hits = [rng.binomial(30, [0.41, *[0.85] * 39]) for run in range(10)]
+    found = pd.concat([shrunken_rates(team_of([30] * 40, one)).iloc[[0]] for one in hits])
+    assert found["shrunken"].mean() == pytest.approx(0.41, abs=0.05)
+    assert (found["shrunken_lower"] < 0.41).all()
+    assert (found["shrunken_upper"] > 0.41).mean() >= 0.9
+
+
 def test_shrunken_rates_agree_with_integrating_over_the_grid() -> None:
     found = shrunken_rates(team_of(ANIMALS, TUMOURS))
     mean, size, weight, _ = hyper_posterior(TUMOURS, ANIMALS)

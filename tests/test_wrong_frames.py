@@ -35,7 +35,7 @@ OTHERS = {
 NO_VERBS = {
     *("open_funnel", "tables", "show_table", "show_csv", "show_figure"),
     # which take what open_funnel or read_quality gave
-    *("last_day", "missing_parts", "not_computable", "set_aside_reasons", "with_known_ends"),
+    *("last_day", "missing_parts", "missing_tables", "not_computable", "set_aside_reasons", "with_known_ends"),
     # which need no column where funnel.toml states none
     *("loop.attribute_sizes", "loop.blacklist_counts", "loop.record_counts"),
 }

@@ -11,4 +11,10 @@ from funnelstats.contacts.effects import (
     with_expected,
 )
 from funnelstats.contacts.first_counts import first_contacts, hours_to_contact, landmark_counts
-from funnelstats.contacts.speed import landmark_answers, landmark_differences, speed_finding, waiting_times
+from funnelstats.contacts.speed import (
+    landmark_answers,
+    landmark_differences,
+    on_one_clock,
+    speed_finding,
+    waiting_times,
+)

@@ -85,6 +85,15 @@ def landmark_differences(counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def on_one_clock(waits: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+    """The rows of ``waiting_times`` by working hours where these are stated, else by the calendar's: two may disagree.
+
+    >>> set(fs.contacts.on_one_clock(times, spec)["clock"])
+    {'working'}
+    """
+    return waits[waits["clock"] == ("working" if "work" in funnel.model_fields_set else "calendar")]
+
+
 def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     """How soon one manager's leads are contacted, beside the colleagues': on one clock, since two may disagree.
 
@@ -97,22 +106,21 @@ def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> di
     >>> f"half within {speed['half']:.0f} hours, colleagues' {speed['peer_half']:.0f}"
     "half within 12 hours, colleagues' 11"
     """
-    working = "work" in funnel.model_fields_set
-    mine, peers = (frame.set_index("clock") for frame in (own, others))
-    clock = "working" if working else "calendar"
-    if clock not in mine.index:
+    mine, peers = (on_one_clock(frame, funnel) for frame in (own, others))
+    if mine.empty:
         return {"leads": 0}
-    judged = mine.loc[clock]
-    found = {"leads": judged["leads"], "working": working, "half": judged["half"], "peer_half": np.nan, "answer": ""}
-    if pd.isna(judged["half"]) or clock not in peers.index or pd.isna(peers.at[clock, "half"]):
+    judged = mine.iloc[0]
+    found = {"leads": judged["leads"], "working": judged["clock"] == "working", "half": judged["half"]}
+    found |= {"peer_half": np.nan, "answer": ""}
+    if pd.isna(judged["half"]) or peers["half"].isna().all():
         return found
     ends = [
         (row["half"], row["half_lower"], np.inf if pd.isna(row["half_upper"]) else row["half_upper"])
-        for row in (judged, peers.loc[clock])
+        for row in (judged, peers.iloc[0])
     ]
     lower, upper = mover_ratio(*ends)
     answer = str(ratio_answers((upper < 1) | (lower > 1), lower, upper, HALF))
-    return found | {"peer_half": peers.at[clock, "half"], "answer": answer, "faster": bool(upper < 1)}
+    return found | {"peer_half": peers["half"].iloc[0], "answer": answer, "faster": bool(upper < 1)}
 
 
 def landmark_answers(landmarks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

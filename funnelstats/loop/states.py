@@ -209,23 +209,26 @@ def in_common(found: pd.DataFrame) -> pd.DataFrame:
     return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)
 
 
-def even_load(month: pd.DataFrame, window: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
+def even_load(month: pd.DataFrame, work: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Leads handed to each manager in the month against an even share, fewest first.
 
-    Takes ``state_counts`` by manager; managers are all who were handed a lead in the window, system users and leads
-    without a manager left out. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact
-    Poisson limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third
-    more and as much fewer are ruled out (the same limits at 90 %), else undecided.
+    Takes ``state_counts`` and ``stage_flow`` of the month by manager; managers are all with whom a lead entered a stage
+    then, for who has left or is away has no share; system users and leads without a manager are left out, and one alone
+    has no share to compare. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact Poisson
+    limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third more and
+    as much fewer are ruled out (the same limits at 90 %), else undecided.
 
-    >>> load = fs.loop.even_load(owners, window_owners, spec)
+    >>> load = fs.loop.even_load(owners, work, spec)
     >>> load[["manager", "leads", "even", "ratio", "verdict"]].head(2).round(2)
        manager  leads   even  ratio verdict
     0    Novák     10  89.78   0.11   fewer
     1  O'Neill     89  89.78   0.99    even
     """
     need(month, "month", "manager", "leads")
-    need(window, "window", "manager")
-    known = window[is_ranked(window, funnel)]["manager"].drop_duplicates()
+    need(work, "work", "manager", "entered")
+    people = pd.concat([month, work[work["entered"] > 0]])
+    known = people[is_ranked(people, funnel)]["manager"].drop_duplicates()
+    known = known if len(known) > 1 else known.iloc[:0]
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
     leads = handed.to_numpy(dtype="int64")
     even = leads.mean() if len(leads) else np.nan

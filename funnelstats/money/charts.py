@@ -64,7 +64,7 @@ def returns_chart(by_channel: pd.DataFrame, funnel: Funnel) -> Shown:
         for v, words in WORDS.items()
         if (drawn["verdict"] == v).any()
     ]  # fmt: skip
-    note = _("comes back for {unit} spent, expected payments included; dashed line: as much as was spent")
+    note = _("comes back for {unit} spent, expected sales included; dashed line: as much as was spent")
     alt = _("What comes back for each unit spent, by channel, with its range and break-even.")
     red = ", ".join(map(label, drawn.loc[drawn["verdict"] == "red", "channel"]))
     alt += " " + (

@@ -22,11 +22,11 @@ VERDICTS = ("red", "green", "undecided", "too few", "no leads", "no spend", "no 
 def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     """The rows of ``returns`` by channel, by verdict ("no_spend"), each with its ``gain`` over what was spent.
 
-    Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much; the title asks
-    for ``more`` of the best, and of the close ones if they are few, and all others are to ``keep``. Those that are
-    undecided are ``refunded`` more than they were paid, or ``untold``, since nobody knows what their open leads will
-    bring; only the others are too close to call. ``lucky`` are judged rows that hang on one deal; ``most`` is the row
-    of most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
+    Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much; the title names
+    for ``more`` the best, and the close ones if they are few; all others are to ``keep``. Those without a verdict are
+    ``refunded`` more than they were paid, or ``untold``, since nobody knows what their open leads will bring; only the
+    others are too close to call, or too few. ``lucky`` are judged rows that hang on one deal; ``most`` is the row of
+    most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
 
     >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
     ['Search ads']
@@ -36,8 +36,10 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     rows = rows.assign(channel=_("all channels")) if unnamed else rows
     of = {verdict.replace(" ", "_"): rows[rows["verdict"] == verdict] for verdict in VERDICTS}
     unsure = of["undecided"]
-    refunded, untold = unsure["revenue"] < 0, unsure["revenue_final"].isna()
-    of |= {"refunded": unsure[refunded], "untold": unsure[untold & ~refunded], "undecided": unsure[~untold & ~refunded]}
+    of["refunded"] = rows[rows["verdict"].isin(["undecided", "too few"]) & (rows["revenue"] < 0)]
+    of["untold"] = unsure[unsure["revenue_final"].isna()]
+    of |= {name: of[name].drop(of["refunded"].index, errors="ignore") for name in ("undecided", "untold", "too_few")}
+    of["undecided"] = of["undecided"].drop(of["untold"].index)
     best, close = of["green"].nlargest(1, "back"), rivals(of["green"])
     more = pd.concat([best, close]) if len(close) < FEW else best
     judged = rows["verdict"].isin(["red", "green", "undecided"])

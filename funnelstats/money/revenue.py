@@ -144,9 +144,10 @@ def returns(
       there is none: no spend, no leads, no channel, no payments. One decision for the frame: the group's own range
       leaves out break-even, and so it does at the level of Benjamini and Hochberg (1995) over all groups judged
 
-    Limits of the revenue: m exp(-+ z sqrt(v)), v the greater of the leads' own relative variance and
-    (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit of the conversion
-    times the mean deal of all. What is to come adds the error of its number, and shares that of the mean deal.
+    Limits of the revenue m: m exp(-+ z sqrt(v)), below nothing m (1 +- z sqrt(v)), v the greater of the leads' own
+    relative variance and (1 + cv2)/deals - 1/leads, cv2 of all deals of all groups; without deals up to the upper limit
+    of the conversion times the mean deal of all. What is to come adds the error of its number, and shares that of the
+    mean deal; in a group given back more than it paid a sale is worth what it is in all groups.
 
     >>> counts = fs.money.money_counts(leads, by="channel")
     >>> spend = fs.money.spend_counts(tables.costs, day, by="channel", between=year)
@@ -250,7 +251,7 @@ def _worth_of_a_sale(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     numbers = rows[["revenue", "won", "deals"]]
     own = numbers.groupby([rows[name] for name in channel]).transform("sum") if channel else numbers * 0
     total = pd.DataFrame(np.tile(numbers.sum().to_numpy(), (len(rows), 1)), columns=list(numbers), index=rows.index)
-    used = own.where(own["deals"] >= FEW_DEALS, total)
+    used = own.where((own["deals"] >= FEW_DEALS) & ~(own["revenue"] < 0), total)
     return used.assign(worth=share(used["revenue"], used["won"]))
 
 
@@ -276,17 +277,22 @@ def _revenue_limits(
             so_far = np.where(deals > 0, total**2 * v, 0.0)
             # where nothing is to come there may still be open leads, whose error counts
             come = np.where(error == 0, 0.0, (worth * error) ** 2)
-            come = come + np.where(more == 0, 0.0, more * (more + 2 * total) * doubt)
+            come = come + np.where(more == 0, 0.0, more * (more + 2 * np.fmax(total, 0)) * doubt)
             v = (so_far + come) / (total + more) ** 2
         total, settled = total + more, leads - rows["open"].to_numpy()
     z = special.ndtri(0.975)
     with np.errstate(over="ignore", invalid="ignore"):
         lower, upper = total * np.exp(-z * np.sqrt(v)), total * np.exp(z * np.sqrt(v))
+        below = total < 0
+        lower, upper = (
+            np.where(below, total * (1 + sign * z * np.sqrt(v)), end) for sign, end in ((1, lower), (-1, upper))
+        )
     _, most = wilson_interval(np.zeros(len(rows)), settled)
     no_deal = (deals == 0) & ~np.isnan(total)
     lower = np.where(no_deal, 0.0, lower)
-    upper = np.where(no_deal, np.fmax(leads * most * pooled[0], np.nan_to_num(upper)), upper)
-    known = (total >= 0) & ~np.isnan(lower) & ~np.isnan(upper) & (leads > 0)
+    dearest = np.nan_to_num(leads * most * pooled[0], nan=np.inf)
+    upper = np.where(no_deal, np.fmax(dearest, np.nan_to_num(upper)), upper)
+    known = ~np.isnan(lower) & ~np.isnan(upper) & (leads > 0) & ~(below & no_deal)
     return np.where(known, lower, 0.0), np.where(known, upper, np.inf), np.where(known & ~no_deal, v, np.nan)
 
 
@@ -308,9 +314,10 @@ def relative_variance(
 def _verdict(found: pd.DataFrame, spent: pd.Series, v: Array, keys: list[str]) -> np.ndarray:
     several = "channel" in keys and found["channel"].nunique() > 1
     nowhere = (found["channel"] == MISSING) if several else pd.Series(False, index=found.index)
-    judged = (found["deals"] >= FEW_DEALS) & found["back"].gt(0) & ~nowhere
+    judged = (found["deals"] >= FEW_DEALS) & found["back"].ne(0) & ~nowhere
+    back = found["back"].where(judged).to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.abs(np.log(found["back"].where(judged).to_numpy())) / np.sqrt(v)
+        away = np.where(back < 0, 1 - 1 / back, np.abs(np.log(back))) / np.sqrt(v)
     # few deals are skewed: far from break-even the normal distribution promises too much, Student's does not
     p = 2 * stats.t.sf(away, found["deals"].clip(lower=1))
     sure = benjamini_hochberg(p) <= FALSE_COLOURS

@@ -120,6 +120,17 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
     return [*sentences, *funnel.notes]
 
 
+def missing_tables(tables: Tables) -> list[str]:
+    """What of contacts, payments, costs and refusals the export lacks, in words.
+
+    >>> fs.missing_tables(tables)
+    []
+    """
+    absent = [_(name) for name in ("contacts", "payments", "costs") if getattr(tables, name) is None]
+    told = "lead_id" in known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    return absent if told else [*absent, _("refusals")]
+
+
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:
     """What this export cannot tell, each in a sentence; empty if it can tell everything asked here.
 

@@ -16,6 +16,8 @@ from funnelstats.core.intervals import Array
 DRAWS = 2000
 LIMITS = [0.025, 0.975]
 SURE = 0.9
+APART = 0.05
+"""Of twenty managers one may be unlike the rest: without that, one outlier among forty is drawn most of the way."""
 GOOD, BAD = ("green", "no target", ""), ("red", "amber")
 """Verdicts with which one may teach a step, and with which not even in a swap; blank is a frame without verdicts."""
 LESSON = ["from_stage", "to_stage", "teacher", "learner", "teacher_rate", "learner_rate", "probability"]
@@ -27,9 +29,10 @@ def shrunken_rates(rates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Each manager's rate as his own leads and those of his team suggest it: few leads, more of the team.
 
     Full Bayes: beta-binomial over the managers of a step, hyperprior (a + b)^(−5/2), so that the interval
-    holds what the team itself leaves open. Takes count or censored frames with a column ``manager``; adds
-    ``shrunken, shrunken_lower, shrunken_upper`` and, where the frame has a ``floor``, ``p_below`` it. Missing
-    where a manager has no leads, with [0, 1], or is not ranked, without limits.
+    holds what the team itself leaves open; each is with chance .05 unlike the rest, any rate as likely. Takes
+    count or censored frames with a column ``manager``; adds ``shrunken, shrunken_lower, shrunken_upper`` and,
+    where the frame has a ``floor``, ``p_below`` it. Missing where a manager has no leads, with [0, 1], or is not
+    ranked, without limits.
     Source: Gelman et al., Bayesian Data Analysis, 5.3.
 
     >>> fs.team.shrunken_rates(managers)[["manager", "to_stage", "entered", "rate", "shrunken"]].head(2).round(3)
@@ -92,8 +95,8 @@ def coaching_pairs(
     >>> pairs = fs.team.coaching_pairs(managers, spec)
     >>> pairs[["to_stage", "teacher", "learner", "probability", "deals"]].head(2).round(2)
         to_stage    teacher learner  probability  deals
-    0        met  Anna Berg  Иванов          1.0  20.35
-    1  presented    Сидоров  Иванов          1.0  28.93
+    0        met  Anna Berg  Иванов          1.0  20.48
+    1  presented    Сидоров  Иванов          1.0  29.53
     """
     need(rates, "rates", "manager", *STEP, "entered")
     named = rates.reset_index(drop=True)
@@ -167,16 +170,22 @@ def _swapped(lessons: pd.DataFrame) -> list[bool]:
     return [lesson in swaps for lesson in zip(*(lessons[part] for part in LESSON_KEY), strict=True)]
 
 
-def log_likelihood(a: Array, b: Array, k: Array, n: Array) -> Array:
-    """Beta-binomial log-likelihood of all managers together, for each pair of a and b."""
+def log_likelihood(a: Array, b: Array, k: Array, n: Array, apart: float = 0.0) -> Array:
+    """Beta-binomial log-likelihood of all managers together, for each pair of a and b; a share may be ``apart``."""
     a, b = np.asarray(a)[..., np.newaxis], np.asarray(b)[..., np.newaxis]
     cells, times = np.unique(np.column_stack([k, n]), axis=0, return_counts=True)
     own, all_ = cells.T
-    log = special.gammaln(a + own) + special.gammaln(b + all_ - own) - special.gammaln(a + b + all_)
-    return np.asarray(((log - special.betaln(a, b)) * times).sum(axis=-1))
+    log = np.logaddexp(*_members_and_strangers(a, b, own, all_, apart))
+    return np.asarray((log * times).sum(axis=-1))
 
 
-def hyper_posterior(k: Array, n: Array) -> tuple[Array, Array, Array, tuple[float, float]]:
+def _members_and_strangers(a: Array, b: Array, k: Array, n: Array, apart: float) -> tuple[Array, Array]:
+    with np.errstate(divide="ignore"):
+        strangers = np.log(apart) + special.betaln(1 + k, 1 + n - k)
+    return np.log1p(-apart) + special.betaln(a + k, b + n - k) - special.betaln(a, b), strangers
+
+
+def hyper_posterior(k: Array, n: Array, apart: float = 0.0) -> tuple[Array, Array, Array, tuple[float, float]]:
     """Logit of the team's mean, log of its size a + b, their weights on a grid, and the widths of a cell.
 
     A coarse grid finds where the posterior is, a fine one covers it. Sizes below 1 are left out: managers
@@ -187,7 +196,7 @@ def hyper_posterior(k: Array, n: Array) -> tuple[Array, Array, Array, tuple[floa
         axes = [np.linspace(*edge, points) for edge in edges]
         mean, size = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
         a, b = special.expit(mean) * np.exp(size), special.expit(-mean) * np.exp(size)
-        log = log_likelihood(a, b, k, n) + np.log(a) + np.log(b) - 2.5 * size
+        log = log_likelihood(a, b, k, n, apart) + np.log(a) + np.log(b) - 2.5 * size
         near = log > log.max() - 10
         steps = [axis[1] - axis[0] for axis in axes]
         edges = [
@@ -206,15 +215,17 @@ def _draws_per_step(rates: pd.DataFrame, seed: int) -> Iterator[tuple[npt.NDArra
     for group in rates.groupby(["from_stage", "to_stage"], sort=False, dropna=False).indices.values():
         rows = np.asarray(group)
         known = rows[judged[rows]]
-        mean, size, weight, widths = hyper_posterior(k[known], n[known])
+        mean, size, weight, widths = hyper_posterior(k[known], n[known], APART)
         picked = rng.choice(len(weight), DRAWS, p=weight)
         # spread over the grid's cells, or few distinct values would be drawn
         mean, size = (
             values[picked] + width * (rng.random(DRAWS) - 0.5)
             for values, width in zip((mean, size), widths, strict=True)
         )
-        a, b = special.expit(mean) * np.exp(size), special.expit(-mean) * np.exp(size)
-        yield rows, rng.beta(a[:, np.newaxis] + k[rows], b[:, np.newaxis] + (n - k)[rows])
+        a, b = (special.expit(sign * mean[:, np.newaxis]) * np.exp(size[:, np.newaxis]) for sign in (1, -1))
+        member, stranger = _members_and_strangers(a, b, k[rows], n[rows], APART)
+        apart = rng.random(member.shape) < special.expit(stranger - member)
+        yield rows, rng.beta(np.where(apart, 1, a) + k[rows], np.where(apart, 1, b) + (n - k)[rows])
 
 
 def _judged(rates: pd.DataFrame) -> npt.NDArray[np.bool_]:
