@@ -145,7 +145,7 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     return f"{' and '.join(lines)} would read them" if lines else ""
 
 
-OF_LETTERS = ("r$", "zł", "kč", "kr", "грн")
+OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
 """Signs of currencies that are no signs of Unicode's."""
 
 

@@ -167,8 +167,11 @@ def _code_page(start: bytes) -> str:
     runs = re.findall(rb"[\xc0-\xff\xa8\xb8]+", start)
     if sum(map(len, runs)) >= 2 * len(runs) > 0:
         return "cp1251"
-    signs = re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", start.decode("cp1252", "replace"))
-    return "cp1250" if signs else "cp1252"
+    text = start.decode("cp1252", "replace")
+    # Letters of Iceland without its other ones are those of Turkey.
+    if re.search("[ðýþÐÝÞ]", text) and not re.search("[áíóæÁÍÓÆ]", text):
+        return "cp1254"
+    return "cp1250" if re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", text) else "cp1252"
 
 
 def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
