@@ -231,8 +231,8 @@ def read_plain_csv(
     )
 
 
-MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}"
-"""A cell without a letter or digit, or that may be the word of a total."""
+MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}|[^\pL\pN]{WORD}[^\pL\pN]*$"
+"""A cell without a letter or digit, or that may begin or end with the word of a total."""
 
 
 def _quotes(path: Path, delimiter: str) -> bool | None:

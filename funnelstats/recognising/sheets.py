@@ -16,7 +16,7 @@ from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
 from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, EPOCH_DIGITS, ISO, plain_date
-from funnelstats.importing.closing import MOST_LINES, TOTAL
+from funnelstats.importing.closing import MOST_LINES, OF_A_GROUP, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
@@ -234,8 +234,9 @@ def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     """The rows but for what closes the table or a group of it: a total, or a last line that holds next to nothing."""
     filled = cells.notna().sum(axis=1)
     sparse = cells[2 * filled <= filled.median()]
+    first = sparse.bfill(axis=1).iloc[:, 0] if len(sparse) else pd.Series(dtype=str)
     total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
-    closing = total | (sparse.index >= len(cells) - MOST_LINES)
+    closing = total | first.str.contains(OF_A_GROUP).eq(True) | (sparse.index >= len(cells) - MOST_LINES)
     header = (cells == cells.columns).sum(axis=1) >= cells.shape[1] / 2
     return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 
