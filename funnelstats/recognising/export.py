@@ -20,6 +20,7 @@ from funnelstats.recognising.joins import (
     may_be_id,
     of_their_leads,
     turned,
+    with_dates,
     with_role,
     with_stage_names,
 )
@@ -52,7 +53,8 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in map(table_of, sheets)]
+    tables = [with_dates(table_of(sheet), sheets) for sheet in sheets]
+    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]

@@ -6,7 +6,7 @@ import re
 from itertools import chain
 
 from funnelstats.importing.currencies import SIGNS
-from funnelstats.importing.mapping import NO
+from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.changes import only_stages
 from funnelstats.recognising.entries import deals_of, time_of
 from funnelstats.recognising.export import MOST_STATUSES
@@ -165,6 +165,8 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
         values = few_values(table, field)
         if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
             stated["without"][name] = [value for value in values if value.casefold() in NO]
+        elif field.kind == "flag" and fit(name, words()["undone"][table.what]) >= 2:
+            stated["without"][name] = [value for value in values if value.casefold() in YES]
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)

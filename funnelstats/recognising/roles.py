@@ -14,7 +14,7 @@ import pandas as pd
 from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
-from funnelstats.recognising.sheets import Field, Kind, Sheet
+from funnelstats.recognising.sheets import NEARLY_ALL, Field, Kind, Sheet, times
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "duration": ("number", "duration"),
     "clock": ("duration",),
     "reached": ("flag", "text"),
+    "currency": ("text", "id"),
 }
 """What columns of a role may hold; of the roles not named: texts."""
 
@@ -133,6 +134,10 @@ def table_of(sheet: Sheet) -> Table:
     certain = "time" in roles and (len(sheet.dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
     if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
+    created = roles.get("created")
+    if what == "deals" and created and not created.known and role_fit(created.header, "created") < 2:
+        # What is called somewhat like a creation and not all leads have is a stage, where another date comes first.
+        roles |= {"created": Guess(first, known=False)} if (first := _first_date(sheet)) else {}
     lacks = ""
     of_lines = what == "history" and not preset and _is_of_lines(sheet, roles)
     if of_lines:
@@ -151,10 +156,18 @@ def table_of(sheet: Sheet) -> Table:
     return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
 
 
+def _first_date(sheet: Sheet) -> str:
+    """The date that all rows have and that is the earliest of nearly all; "" where none is."""
+    at = pd.DataFrame({name: times(sheet.cells[name], sheet.fields[name]) for name in sheet.dates})
+    first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
+    return str(first[0]) if first else ""
+
+
 def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
     """Whether rows of a lead differ in neither stage nor dates, of which one is that of its creation."""
     still = [roles["stage"].header, *sheet.dates] if {"stage", "created"} <= {*roles} else []
-    return bool(still and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
+    again = still and not sheet.fields[roles["lead_id"].header].stands_once
+    return bool(again and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
 
 
 def with_months(sheet: Sheet) -> Sheet:
@@ -195,7 +208,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             if name not in taken
             and field.kind in KINDS.get(role, TEXTS)
             and (role != "stage" or (is_new_value(name) and not (field.stands_once and field.distinct > MANY_IDS)))
-            and (role != "lead_id" or field.distinct > 1 or len(sheet.cells) == 1)
+            and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
         ),
         reverse=True,
@@ -241,13 +254,14 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     # An invoice has a number, and a status of its own.
     billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
     of_money = "amount" in roles and (name_says["payments"] or "paid" in roles)
-    if of_money and dated and not ended and (billed or "stage" not in roles):
+    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"]):
         return "payments"
     if calls:
         return "contacts"
     about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
     often = lead_id.filled / max(lead_id.distinct, 1)
-    if "stage" in roles and "other_date" in roles and not dated and often > MANY:
+    of_changes = [name for name in sheet.dates if not role_fit(name, "left")]
+    if "stage" in roles and of_changes and not dated and often > MANY:
         return "history"
     if is_several_states(sheet, lead_id.name):
         return "deals" if dated or "stage" in roles else ""
@@ -256,7 +270,8 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
         and dated
         and (
             often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
-            or ("time" in roles and not about_a_lead)
+            # Who stands there once, with several dates, is a lead.
+            or ("time" in roles and not about_a_lead and not (lead_id.stands_once and len(sheet.dates) > 1))
         )
     ):
         return "history"
