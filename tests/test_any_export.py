@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from test_init import COUNTED, csv, default, history, made, project, put  # noqa: F401
 from test_kinds_of_exports import NEW, changes
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.recognising.init import init
 
 ENDED = {lead: (stage, at) for lead, stage, at, *_ in history() if stage in ("won", "lost")}
 
@@ -32,6 +37,22 @@ def test_changes_that_have_numbers_of_their_own_are_those_of_their_deals():
     assert made(put(deals_csv=csv(NEW, "id", "date created"), audit_csv=log)) == COUNTED
 
 
+@pytest.mark.parametrize("words", [{"won": "Успешная сделка"}, {"lost": "Неактуально"}])
+def test_an_end_that_no_word_tells_is_told_by_the_date_that_open_deals_lack(words):
+    folder = put(deals_csv=csv(deals(**words), "id", "created", "status", "closed"))
+    found = made(folder)
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
+def test_of_two_ends_that_no_word_tells_neither_is_a_win_beside_a_loss_that_one_does():
+    rows = [
+        (lead, at, "two" if status == "one" and lead > "D020" else status, day)
+        for lead, at, status, day in deals(won="one")
+    ]
+    with pytest.raises(FunnelError, match="has a date where “status” is “one” or “two”, and nothing says which"):
+        init([put(deals_csv=csv(rows, "id", "created", "status", "closed"))], "made", default)
+
+
 @pytest.mark.parametrize("total", ["Total Anna", "Anna Total"])
 def test_a_sum_of_a_group_that_stands_where_ids_do_is_no_lead(total):
     rows = [*deals()]
@@ -45,10 +66,31 @@ def test_a_total_of_rows_without_ids_is_no_lead():
     assert made(put(deals_csv=csv(rows, "owner", "created", "status", "closed", "amount")))["leads"] == 40
 
 
+@pytest.mark.parametrize("headers", [("created", "booking date"), ("created", "completed date", "close date")])
+def test_the_date_that_just_the_deals_of_an_end_have_is_that_of_the_end_and_no_stage(headers):
+    rows = [(lead, status, at, day if status == "won" or len(headers) > 2 else "", "2026-09-01")
+            for lead, at, status, day in deals()]  # fmt: skip
+    found = made(put(deals_csv=csv([row[: 2 + len(headers)] for row in rows], "id", "status", *headers)))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
 def test_a_date_that_fewer_leads_have_is_no_creation_where_an_earlier_one_is_there_for_all():
     way = {(lead, stage): at for lead, stage, at, *_ in history()}
     rows = [(lead, *(way.get((lead, stage), "") for stage in ("new", "met", "won"))) for lead, _ in NEW]
     assert made(put(loans_csv=csv(rows, "id", "inbound", "papers received", "won on")))["stages"] == [40, 30, 20]
+
+
+def test_the_day_of_whatever_was_last_is_no_stage():
+    rows = [(*row, row[1] + timedelta(days=1)) for row in deals()]
+    found = made(put(deals_csv=csv(rows, "id", "created", "status", "closed", "date of last email")))
+    assert found["stages"] == [40, 20]
+
+
+def test_ends_beside_a_history_are_told_by_a_flag_of_just_those_that_have_a_date_of_theirs():
+    rows = [(lead, at, "True" if end != "lost" else "False", end if end == "won" else "met", day)
+            for lead, at, end, day in deals()]  # fmt: skip
+    found = made(put(leads_csv=csv(rows, "id", "created", "active", "stage", "closed")))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
 
 
 def test_changes_whose_dates_stand_in_another_table_are_a_history():

@@ -16,6 +16,7 @@ from funnelstats.recognising.export import (
     MOST_STATUSES,
     OF_ENDED,
     Export,
+    dated_values,
     has_date,
     not_dates,
     stage_dates,
@@ -47,6 +48,11 @@ def entries_of(sources: Sources) -> Stages:
         f"{sheet.name}: {sum(sheet.sizes) - len(sheet.cells):,} of {sum(sheet.sizes):,} rows are of no lead of "
         f"{export.deals.sheet.name}, and left out"
         for sheet in [table.sheet for table in [*export.details, *export.histories] if table.own_id]
+    ]
+    sources.notes += [
+        f"“{dated.stage}” is taken for the win: no other end has a date and is not called lost"
+        for dated in sources.dated
+        if dated.only and [*dated.only] == [dated.table.status] and dated.stage == stages.order[-1] and not stages.won
     ]
     sources.notes += [
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
@@ -293,8 +299,10 @@ def _snapshot(sources: Sources) -> Stages:
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     sources.dated = [*found, *created]
-    if not stages.won:
-        _check_last(next(dated for dated in sources.dated if dated.stage == stages.order[-1]))
+    wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
+    # Where nobody has won, what dates a loss may date wins too.
+    for last in wins[:1] if not stages.won else [dated for dated in sources.dated if not wins and dated.only]:
+        _check_last(last)
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
@@ -311,16 +319,13 @@ def _says(dated: Dated, end: str) -> bool:
 
 def _check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
-    cells = last.table.sheet.cells
-    dated = has_date(last.table.sheet, last.header)
     told = f"{last.table.sheet.name}: no column says which deals are won"
-    if dated.mean() >= NEARLY_ALL:
+    if not last.only and has_date(last.table.sheet, last.header).mean() >= NEARLY_ALL:
         raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")
     for name, field in last.table.sheet.fields.items():
-        if field.kind == "text" and field.distinct <= MOST_STATUSES:
-            shares = dated.groupby(cells[name]).mean()
-            ended = shares.index[shares >= NEARLY_ALL]
-            if len(ended) > 1 and 0 < (shares <= 1 - NEARLY_ALL).sum() == len(shares) - len(ended):
+        if last.header and field.kind == "text" and field.distinct <= MOST_STATUSES:
+            ended = [value for value in dated_values(last.table.sheet, last.header, name) if not end_of(value)]
+            if len(ended) > 1:
                 either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
                 raise FunnelError(
                     f"{told}; “{last.header}” has a date where “{name}” is {either}, and nothing says which is a win: "

@@ -25,7 +25,7 @@ from funnelstats.recognising.joins import (
     with_stage_names,
 )
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, shape_of
+from funnelstats.recognising.sheets import NEARLY_ALL, Field, Sheet, chosen_by, shape_of, times
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -33,6 +33,8 @@ OF_ENDED = 0.95
 """Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
 MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
+DAYS_OF_PLANS = 45
+"""Dates of ends so many days after the last known end are plans."""
 Said = TypeVar("Said")
 ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
 
@@ -208,7 +210,38 @@ def _with_ends(table: Table) -> Table:
     roles = _dates_of_ends(table, closed) if closed else table.roles
     if [*found] == ["won"] and "closed" in roles:
         found |= _ended_not_won(table.sheet, next(iter(found["won"])), roles["closed"].header)
+    missing = {"won", "lost"} - {*found}
+    if closed and "closed" in roles and len(missing) == 1:
+        found |= _ended_by(table._replace(status=status, ends=found), roles["closed"].header, *missing)
     return table._replace(status=status, ends=found, roles=roles)
+
+
+def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[str]]]:
+    """What no word calls an end and only deals with a date of it have, beside those whose end is known.
+
+    Of several such values none is a win, and what only a few open deals have is a date that was planned.
+    """
+    sheet, cells = table.sheet, table.sheet.cells
+    known = pd.DataFrame({known: chosen_by(cells, only) for known, only in table.ends.items()}).any(axis=1)
+    at = times(cells[closed], sheet.fields[closed])
+    if (at[~known].max() - at[known].max()).days > DAYS_OF_PLANS:
+        return {}
+    for name in filter(None, dict.fromkeys([table.status, *(sheet.fields if end == "lost" else [])])):
+        field = sheet.fields[name]
+        if field.kind in ("text", "flag", "id") and field.distinct <= MOST_STATUSES:
+            told = cells.assign(**{name: cells[name].fillna("")})
+            values = dated_values(sheet._replace(cells=told[~known]), closed, name)
+            apart = values and "" not in values and not cells[name][known].isin(values).any()
+            if apart and (end == "lost" or len(values) == 1):
+                return {end: {name: values}}
+    return {}
+
+
+def dated_values(sheet: Sheet, date: str, status: str) -> list[str]:
+    """What a column says of rows that have a date, if it says something else of all that have none."""
+    shares = has_date(sheet, date).groupby(sheet.cells[status]).mean()
+    dated = shares >= NEARLY_ALL
+    return [*map(str, shares.index[dated])] if not dated.all() and (shares[~dated] <= 1 - NEARLY_ALL).all() else []
 
 
 def _ended_not_won(sheet: Sheet, flag: str, closed: str) -> dict[str, dict[str, list[str]]]:
@@ -245,14 +278,14 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
         or role not in chosen
         or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
     }
-    ended = pd.DataFrame(chosen).any(axis=1)
     last = roles.get("time")
-    for name, field in table.sheet.fields.items():
-        found = "closed" in roles or {"won", "lost"} & {*roles}
-        if not found and field.kind == "date" and name not in [guess.header for guess in roles.values()]:
-            dated = has_date(table.sheet, name)
-            if dated[ended].mean() >= OF_ENDED <= ended[dated].mean():
-                roles["closed"] = Guess(name, known=False)
+    used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
+    for name in [name for name in table.sheet.dates if name not in used and not table.preset]:
+        dated = has_date(table.sheet, name)
+        for end, rows in {"closed": pd.DataFrame(chosen).any(axis=1), **chosen}.items():
+            own = roles.get(end)
+            if dated[rows].mean() >= OF_ENDED <= rows[dated].mean() and (own is None or end == "closed"):
+                roles[end] = Guess(name, known=False)
     if "closed" not in roles and last and is_last_change(last.header) and "created" in roles:
         # What a deal came to last, if it has ended, is its end.
         roles["closed"] = roles.pop("time")
@@ -302,8 +335,12 @@ def stage_dates(table: Table) -> dict[str, str]:
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif (
-            not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2
+            not pattern
+            and name not in used
+            and role_fit(name, "other_date", "left") < 1
+            and role_fit(name, "time", "closed") < 2
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
-            found |= {name: label} if label else {}
+            passing = not label or {*label.split()} & {*words()["dates"]["others"]}
+            found |= {} if passing else {name: label}
     return found
