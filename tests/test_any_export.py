@@ -9,6 +9,7 @@ from test_init import COUNTED, csv, default, history, made, project, put  # noqa
 from test_kinds_of_exports import NEW, changes
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
 from funnelstats.recognising.init import init
 
 ENDED = {lead: (stage, at) for lead, stage, at, *_ in history() if stage in ("won", "lost")}
@@ -117,3 +118,63 @@ def test_what_was_booked_and_cancelled_is_no_contact_and_an_order_with_a_status_
         orders_csv=csv(paid, "id", "email", "financial status", "paid at", "created at", "total"),
     ))  # fmt: skip
     assert (found["stages"], found["contacts"], found["payments"]) == ([40, 20], 39, 100)
+
+
+def test_stages_are_not_called_as_a_column_of_their_own_table_numbers_its_rows():
+    number = {"won": 3, "open": 1, "lost": 2}
+    rows = [(n + 1, f"Deal of {lead}", number[end], at) for n, (lead, at, end, _) in enumerate(deals())]
+    folder = put(
+        deals_csv=csv(rows, "id", "title", "stage", "created"),
+        stages_csv=csv([(1, "Open"), (2, "Lost"), (3, "Won")], "id", "title"),
+    )
+    found = made(folder)
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+
+
+def test_rows_without_another_id_are_known_by_their_mail_address():
+    asked = [(f"{lead}@x.org", at) for lead, at in NEW]
+    signed = [(f"{lead}@x.org", day) for lead, _, end, day in deals() if end == "won"]
+    folder = put(form_csv=csv(asked, "email", "created"), contracts_csv=csv(signed, "customer email", "signed on"))
+    assert made(folder)["stages"] == [40, 20]
+
+
+def test_what_calls_came_to_is_the_way_of_their_leads_where_nothing_else_is_known():
+    result = {"new": "No answer", "met": "Appointment", "won": "Sold", "lost": "Not interested"}
+    rows = [(n, lead, at, 30, result[stage]) for n, (lead, stage, at, *_) in enumerate(history())]
+    found = made(put(calls_csv=csv(rows, "call id", "lead id", "call time", "duration", "disposition")))
+    assert found == COUNTED | {"contacts": len(rows)}
+
+
+def test_payments_that_have_ids_and_a_status_are_those_of_the_people_of_the_deals():
+    people = [(*row, f"{row[0]}@x.org") for row in deals()]
+    paid = [(f"ch_{n}", day, 5, "Paid", mail) for n, (_, _, end, day, mail) in enumerate(people) if end == "won"]
+    folder = put(
+        deals_csv=csv(people, "deal id", "created", "status", "closed", "email"),
+        payments_csv=csv([*paid, ("ch_x", *paid[0][1:3], "Failed", paid[0][4])],
+                         "id", "created date", "amount", "status", "customer email"),
+    )  # fmt: skip
+    assert made(folder)["payments"] == 100
+
+
+def test_who_has_a_reason_and_a_day_of_the_end_and_none_of_a_win_is_lost():
+    rows = [(lead, at, day if end == "won" else "", day, "price" if end == "lost" else "")
+            for lead, at, end, day in deals()]  # fmt: skip
+    found = made(put(deals_csv=csv(rows, "id", "created", "won date", "closed date", "lost reason")))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
+def test_a_day_that_is_that_of_a_contract_s_end_dates_no_win():
+    rows = [(*row, row[3].replace(year=2027) if row[2] == "won" else "") for row in deals()]
+    made(put(deals_csv=csv(rows, "id", "created", "status", "closed", "agreed until")))
+    assert {source.columns["entered_at"] for source in read_funnel("made").entries} == {"created", "closed"}
+
+
+def test_ends_that_no_word_tells_are_named_beside_their_date():
+    with pytest.raises(FunnelError, match="“closed” has a date where “status” is “Done” or “Killed”, and nothing says"):
+        init([put(deals_csv=csv(deals("Done", "Killed"), "id", "created", "status", "closed"))], "made", default)
+
+
+def test_of_a_log_of_comments_too_the_rows_of_stages_are_read():
+    rows = [(lead, kind, stage if kind == "stage" else "called them", at)
+            for lead, stage, at, *_ in history() for kind in ("stage", "comment")]  # fmt: skip
+    assert made(put(log_csv=csv(rows, "deal id", "type", "value", "date"))) == COUNTED

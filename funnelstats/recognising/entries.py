@@ -50,11 +50,6 @@ def entries_of(sources: Sources) -> Stages:
         for sheet in [table.sheet for table in [*export.details, *export.histories] if table.own_id]
     ]
     sources.notes += [
-        f"“{dated.stage}” is taken for the win: no other end has a date and is not called lost"
-        for dated in sources.dated
-        if dated.only and [*dated.only] == [dated.table.status] and dated.stage == stages.order[-1] and not stages.won
-    ]
-    sources.notes += [
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
         for name, leads in stages.dead_ends.items()
     ]
@@ -287,6 +282,8 @@ def _snapshot(sources: Sources) -> Stages:
     created = [*filter(None, [_created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
+    if not found and "closed" in deals.roles:
+        _check_last(Dated("won", deals, deals.header("closed"), {"": []}))
     if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])

@@ -38,7 +38,9 @@ def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
     if numbered is None or numbered.kind == "text":
         return table
     cells = table.sheet.cells
-    for sheet in sheets:
+    # Stages are few: of the tables that may name them it is the shortest one.
+    others = [sheet for sheet in sheets if sheet is not table.sheet]
+    for sheet in sorted(others, key=lambda sheet: len(sheet.cells)):
         named = [name for name, field in sheet.fields.items() if field.kind == "text" and field.stands_once]
         for number, field in sheet.fields.items():
             if named and field.stands_once and {*cells[numbered.name].dropna()} <= {*sheet.cells[number]}:

@@ -120,11 +120,15 @@ def table_of(sheet: Sheet) -> Table:
     roles = {**_guessed_roles(sheet, taken), **roles}
     if not preset and "stage" not in roles and "changed_field" in roles:
         roles["stage"] = roles.pop("changed_field")  # as "event type", of a log that says no more
-    named = roles["lead_id"].header if "lead_id" in roles else ""
+    named = roles.get("lead_id", Guess("", known=False)).header
     if not preset and role_fit(named, "lead_id") < 2 and {"stage", "time"} <= {*roles}:
         lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header, named)
         roles = {role: guess for role, guess in roles.items() if not lead_id or guess.header not in (lead_id, named)}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
+    if "lead_id" not in roles:
+        # Where rows have no other id, whoever they are about is one.
+        mails = [name for name in sheet.fields if role_fit(name, "person") >= 2 and sheet.fields[name].kind == "id"]
+        roles |= {"lead_id": Guess(mails[0], known=False)} if len(mails) == 1 else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
     if not what and "amount" in roles and not sheet.dates:
         dated = with_months(sheet)

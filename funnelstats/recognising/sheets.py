@@ -107,22 +107,20 @@ def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str,
 
 def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
-    encoding = _encoding(path)
-    titles = _titles(path)
+    with unpacked(path) as plain, plain.open("rb") as file:
+        encoding = _encoding(plain)
+        titles = visible_sheets(plain) if file.read(4) == ZIP else []
     found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
     for sheet in found:  # also those that are added here
         # A list within each object is a table of its own: the history of a deal.
         if sheet.kind.startswith("JSON"):
             lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
-            found += [_sheet(path, encoding, None, way) for way in lists if way not in _ways(found)]
+            ways = [other.lines.get("rows", "") for other in found]
+            found += [_sheet(path, encoding, None, way) for way in lists if way not in ways]
     tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
     return tables
-
-
-def _ways(sheets: Iterable[Sheet]) -> list[str]:
-    return [sheet.lines.get("rows", "") for sheet in sheets]
 
 
 def _holds_lists(sheet: Sheet) -> bool:
@@ -130,19 +128,8 @@ def _holds_lists(sheet: Sheet) -> bool:
     return len(sheet.cells) == 1 and any(_is_list(cells) for _name, cells in sheet.cells.items())
 
 
-def _titles(path: Path) -> list[str]:
-    """The visible sheets of a workbook; none of any other file."""
-    with unpacked(path) as plain, plain.open("rb") as file:
-        return visible_sheets(plain) if file.read(4) == ZIP else []
-
-
 def _encoding(path: Path) -> str | None:
     """The encoding to state: none where the file is UTF-8, says what it is, or is no text."""
-    with unpacked(path) as plain:
-        return _encoding_of(plain)
-
-
-def _encoding_of(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if b"\0" in start[:4] or start.startswith(
@@ -217,17 +204,14 @@ def _other_headers(
     if kind.startswith("XLSX"):
         with unpacked(path) as plain:
             top = first_rows(plain, title, HEADER_ROWS)
-    for rows in _header_rows():
+    # Beneath a title, or in two rows.
+    places: list[tuple[int, ...]] = [(2,), (1, 2)]
+    places += [rows for row in range(2, HEADER_ROWS) for rows in ((row, row + 1), (row + 1,))]
+    for rows in places:
         if kind.startswith("XLSX"):
             yield rows, named_columns(iter(top), rows)
         else:
             yield rows, read_file(path, [], encoding=encoding, sheet=title, header_row=rows).header
-
-
-def _header_rows() -> Iterator[tuple[int, ...]]:
-    """Where else the names of columns may stand: beneath a title, or in two rows."""
-    for row in range(1, HEADER_ROWS):
-        yield from ((row, row + 1), (row + 1,)) if row > 1 else ((row + 1,), (row, row + 1))
 
 
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:

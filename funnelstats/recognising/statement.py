@@ -53,7 +53,9 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     stages = entries_of(sources)
     if not stages.won:
         question = f"No stage is called a win; is it the last one, “{stages.order[-1]}”?"
-        stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
+        win = sources.choose("stages", question, stages.order, stages.order[-1])
+        order = stages.order[: stages.order.index(win) + 1]
+        stages = stages._replace(order=order, days={stage: stages.days[stage] for stage in order[1:]})
         sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
     add_payments(sources, stages)
@@ -95,12 +97,6 @@ def _choose_pipeline(sources: Sources) -> None:
     sources.export = sources.export._replace(deals=part, histories=histories)
     sources.part = {field.name: chosen}
     sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
-
-
-def _cut_at(stages: Stages, win: str) -> Stages:
-    """The stages up to the win."""
-    order = stages.order[: stages.order.index(win) + 1]
-    return stages._replace(order=order, days={stage: stages.days[stage] for stage in order[1:]})
 
 
 def _evidence(stages: Stages, stage: str) -> str:
