@@ -89,8 +89,7 @@ def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int], name: str) -> I
         following = list(islice(rows, CHUNK))
         first = {row[places[0]] for row in chunk}
         words = name in first or any(text[:1] in INITIALS or " " in text for text in first)
-        whole = bool(following) and not words
-        yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
+        yield chunk, bool(following) and not words and not any("" in [row[place] for row in chunk] for place in places)
         chunk = following
 
 

@@ -156,20 +156,13 @@ def read_source_file(
         needs=needs,
         into=None if source.fill_down else into,
     )
-    return read._replace(
-        columns=_filled_down(read.columns, [name for name in source.fill_down if name in read.columns.column_names])
-    )
-
-
-def _filled_down(columns: pa.Table, names: Sequence[str]) -> pa.Table:
-    """The columns, of which some take the value above where they are blank."""
-    for name in names:
+    columns = read.columns
+    for name in [name for name in source.fill_down if name in columns.column_names]:
         text = columns[name]
         filled = pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text)
-        columns = columns.set_column(
-            columns.column_names.index(name), name, pc.fill_null(pc.fill_null_forward(filled), "")
-        )
-    return columns
+        filled = pc.fill_null(pc.fill_null_forward(filled), "")
+        columns = columns.set_column(columns.column_names.index(name), name, filled)
+    return read._replace(columns=columns)
 
 
 def _encoding_of(start: bytes, stated: str | None) -> str:

@@ -21,8 +21,8 @@ from funnelstats.recognising.export import (
     not_dates,
     stage_dates,
 )
-from funnelstats.recognising.joins import joined
-from funnelstats.recognising.roles import Guess, Table
+from funnelstats.recognising.joins import joined, with_role
+from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by, times
 from funnelstats.recognising.sources import Dated, Sources, owner
 from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
@@ -360,19 +360,14 @@ def _moves(dated: Dated) -> pd.DataFrame:
     return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
-def _with_owner_beside(table: Table, header: str) -> Table:
-    """The table with the owner that stands beside a date under the same upper header, where one does."""
-    upper, _mark, lower = header.partition(" / ")
-    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
-    return (
-        table._replace(roles={**table.roles, "manager": Guess(beside[0], known=False)}) if lower and beside else table
-    )
-
-
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
-    table = _with_owner_beside(dated.table, dated.header)
+    table = dated.table
+    upper, several, _lower = dated.header.partition(" / ")
+    # The owner that stands beside a date, under the same upper header, is that of its stage.
+    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
+    table = with_role(table, "manager", beside[0]) if several and beside else table
     columns = {"lead_id": table.header("lead_id")} | ({"entered_at": dated.header} if dated.header else {})
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
     by = " and ".join(f"“{name}”" for name in dated.only)

@@ -60,17 +60,16 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
     if not any(table.what in ("deals", "history") for table in tables):
-        # What calls came to is all that is known of their leads.
-        tables += [_with_ends(table._replace(what="history", roles=_of_results(table))) for table in calls]
+        tables += [
+            _with_ends(with_role(each._replace(what="history"), "stage", each.header("reached"))) for each in calls
+        ]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
     # Of several the one with most leads, and the most columns.
-    main = max(
-        deals or histories, key=lambda each: (each.sheet.fields[each.header("lead_id")].distinct, len(each.roles))
-    )
+    main = max(deals or histories, key=lambda each: (len(ids_in(each, each.header("lead_id"))), len(each.roles)))
     others: dict[str, list[Table]] = {
         what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
     }
@@ -112,10 +111,6 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     return Export(
         main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
     )
-
-
-def _of_results(table: Table) -> dict[str, Guess]:
-    return {role: guess for role, guess in table.roles.items() if role != "reached"} | {"stage": table.roles["reached"]}
 
 
 def _but_won(said: Mapping[str, Said]) -> dict[str, Said]:
@@ -335,9 +330,7 @@ def stage_dates(table: Table) -> dict[str, str]:
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif (
-            not pattern
-            and name not in used
-            and role_fit(name, "other_date", "left") < 1
+            not (pattern or name in used or role_fit(name, "other_date", "left"))
             and role_fit(name, "time", "closed") < 2
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])

@@ -141,7 +141,9 @@ def table_of(sheet: Sheet) -> Table:
     created = roles.get("created")
     if what == "deals" and created and not created.known and role_fit(created.header, "created") < 2:
         # What is called somewhat like a creation and not all leads have is a stage, where another date comes first.
-        roles |= {"created": Guess(first, known=False)} if (first := _first_date(sheet)) else {}
+        at = pd.DataFrame({name: times(sheet.cells[name], sheet.fields[name]) for name in sheet.dates})
+        first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
+        roles |= {"created": Guess(str(first[0]), known=False)} if first else {}
     lacks = ""
     of_lines = what == "history" and not preset and _is_of_lines(sheet, roles)
     if of_lines:
@@ -158,13 +160,6 @@ def table_of(sheet: Sheet) -> Table:
     if what == "history" and not lacks and not {"lead_id", "stage"} <= {*roles}:
         lacks = "the column of leads or that of stages is blank"
     return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
-
-
-def _first_date(sheet: Sheet) -> str:
-    """The date that all rows have and that is the earliest of nearly all; "" where none is."""
-    at = pd.DataFrame({name: times(sheet.cells[name], sheet.fields[name]) for name in sheet.dates})
-    first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
-    return str(first[0]) if first else ""
 
 
 def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:

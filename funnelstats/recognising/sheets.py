@@ -257,17 +257,12 @@ def field_of(name: str, cells: pd.Series) -> Field:
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
     reading = _reading(filled)
-    if reading is not None and not _is_a_name(values):
+    # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
+    zeros = any(re.match(r"0\d", value) for value in values)
+    if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
         return field._replace(kind="number", reading=tuple(reading))
     short = filled.str.len().max() <= LONGEST_ID and not filled.str.contains(r"\s\S+\s").any()
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
-
-
-def _is_a_name(values: Sequence[str]) -> bool:
-    """Whether digits are a name and not an amount: zeros at the beginning, or as long as no amount is."""
-    return any(re.match(r"0\d", value) for value in values) or all(
-        re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values
-    )
 
 
 def _reading(cells: pd.Series) -> list[str] | None:

@@ -94,7 +94,6 @@ class Sources:
         joins = [*found.joins, *joins]
         lines = [f"files = {toml_value(list(sheet.files))}"]
         lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
-        # A role is certain that a preset knows, or that has the header of one of its words.
         unsure = [role for role in {*roles} & {*found.roles} if not found.roles[role].known]
         guessed = {found.header(role) for role in unsure if role_fit(found.header(role), role) < 2}
         for column, header in columns.items():
@@ -154,7 +153,11 @@ class Sources:
         if field.kind != "date":
             return []
         blanks = [line.replace("{column}", column) for line in field.reading]
-        formats = field.formats if len(field.formats) == 1 else _proved(sheet, field)
+        # What the other dates of the sheet prove of the order of day and month, where they do.
+        sure = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
+        orders = {day_order(each) for each in sure if each[0]}
+        proved = tuple(each for each in field.formats if len(field.formats) > 1 and day_order(each) in orders)
+        formats = proved or field.formats
         chosen = formats[0] if len(formats) == 1 else self._asked_format(sheet, field, formats)
         if chosen is None:
             open_lines = [
@@ -200,13 +203,6 @@ def attribute_name(header: str) -> str:
     """What an attribute is called, unless reports have a column of that name."""
     slug = plain(header).replace(" ", "_")
     return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
-
-
-def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
-    """The formats of a column that the other dates of its sheet prove, where they do."""
-    others = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
-    orders = {day_order(formats) for formats in others if formats[0]}
-    return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
 
 
 def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
