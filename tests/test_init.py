@@ -536,6 +536,7 @@ def test_a_computer_without_a_zone_takes_that_of_the_money(monkeypatch):
     [
         ("cp1251", "Стадия;Ответственный\nНовая;Иванов\n"),
         ("cp1252", "Straße;Größe\nMünchen;cœur, français, ñandú\n"),
+        ("cp1254", "Fırsat;Müşteri\nKazanıldı;Değer\n"),
         ("cp1250", "Łódź;Gdańsk\nżółw;źdźbło, příští\n"),
         (None, "Straße;Größe\nMünchen;übrig\n"),
     ],

@@ -422,7 +422,7 @@ def test_a_day_that_stands_for_none_is_none(none):
     assert made(put(deals_csv=csv(rows, "ID", "Created", "Met on", "Closed", "Status"))) == COUNTED
 
 
-@pytest.mark.parametrize("text", ["1234,50 zł", "R$ 1.234,50", "1 234,50 Kč"])
+@pytest.mark.parametrize("text", ["1234,50 zł", "R$ 1.234,50", "1 234,50 Kč", "1.234,50 TL"])
 def test_signs_of_currencies_may_be_letters(text):
     assert field_of("amount", pd.Series([text])).kind == "number"
 

@@ -58,7 +58,7 @@ def without_closing_lines(
         for row in chunk:
             plain = _is_plain(row, header, places)
             stays = plain or any(row[place].strip() in texts for place, texts in declared)
-            if not stays and (_adds_up(row, places) or _is_header(row, header, places)):
+            if not stays and (_adds_up(row, places, last) or _is_header(row, header, places)):
                 broken.append(_closing(row))
                 continue
             # Beneath rows that hold no more themselves, such a line is one of them.
@@ -88,8 +88,8 @@ def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int], name: str) -> I
     while chunk:
         following = list(islice(rows, CHUNK))
         first = {row[places[0]] for row in chunk}
-        whole = bool(following) and INITIALS.isdisjoint({text[:1] for text in first}) and name not in first
-        yield chunk, whole and not any("" in [row[place] for row in chunk] for place in places)
+        words = name in first or any(text[:1] in INITIALS or " " in text for text in first)
+        yield chunk, bool(following) and not words and not any("" in [row[place] for row in chunk] for place in places)
         chunk = following
 
 
@@ -103,6 +103,7 @@ def _is_plain(row: list[Any], header: Sequence[str], places: Sequence[int]) -> b
     """Whether a row holds all that it needs, and is neither next to blank nor begins as a total does."""
     return (
         row[places[0]][:1] not in INITIALS
+        and " " not in row[places[0]]
         and row[places[0]] != header[places[0] - 1]
         and row.count("") < len(header) - _few(len(header))
         and "" not in [row[place] for place in places]
@@ -123,13 +124,20 @@ def _is_header(row: list[Any], header: Sequence[str], places: Sequence[int]) -> 
     return all(row[place].strip() == header[place - 1] for place in places)
 
 
-def _adds_up(row: list[Any], places: Sequence[int]) -> bool:
+def _adds_up(row: list[Any], places: Sequence[int], last: list[Any] | None) -> bool:
     cells = [cell.strip() for cell in row[1:]]
+    key = row[places[0]].strip()
     lacks = [not row[place].strip() or TOTAL.match(row[place].strip()) for place in places]
-    if not any(lacks):
+    of_a_group = last and _is_unlike(key, last[places[0]].strip()) and "" in cells
+    if not any(lacks) and not of_a_group:
         return False
     first = next(filter(None, cells), "")
-    return bool(OF_A_GROUP.search(first) or TOTAL.match(row[places[0]].strip()))
+    return bool(OF_A_GROUP.search(first) or TOTAL.match(key) or (of_a_group and OF_A_GROUP.search(key)))
+
+
+def _is_unlike(text: str, usual: str) -> bool:
+    """Whether an id is of several words or without digits, where the one before is not."""
+    return (" " in text and " " not in usual) or bool(text and not re.search(r"\d", text) and re.search(r"\d", usual))
 
 
 def _is_sparse(row: list[Any], places: Sequence[int], few: int) -> bool:
@@ -145,11 +153,8 @@ def _first_that_closes(held: list[list[Any]], last: list[Any], places: Sequence[
     for place, row in enumerate(held):
         text, usual = row[key].strip(), last[key].strip()
         first = next((cell.strip() for cell in row[1:] if cell.strip()), "")
-        unlike = (" " in text and " " not in usual) or bool(
-            text and not re.search(r"\d", text) and re.search(r"\d", usual)
-        )
         words = not any(row[place].strip() for place in places) and bool(re.search(r"[^\W\d_]{3}", first))
-        if row[0] > before + 1 or first.endswith(":") or unlike or words:
+        if row[0] > before + 1 or first.endswith(":") or _is_unlike(text, usual) or words:
             return place
         before = row[0]
     return len(held)

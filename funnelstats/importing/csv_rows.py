@@ -68,7 +68,10 @@ def read_csv(
         table = without_closing_lines(rows.padded(reader, header_row[-1]), header, needs, broken)
         columns, in_engine = text_rows(rows.without_torn(table), header, chosen, into)
     except csv.Error as error:
-        row, line = _row_at_fault(_reader(file, delimiter, skipped))
+        again, row, line = _reader(file, delimiter, skipped), 1, 1
+        with suppress(csv.Error):
+            for row, _ in enumerate(again, start=2):  # noqa: B007
+                line = again.line_num + 1
         raise FunnelError(
             f"{path.name}: row {row}, which begins in line {line + skipped}: {error} in line "
             f"{reader.line_num + skipped}; a quote that opens must close, and one within a text stand twice"
@@ -116,15 +119,6 @@ def _header_fit(file: TextIO, delimiter: str, header_row: Sequence[int], wanted:
     except csv.Error:
         return 0, 0
     return len(fields & set(wanted)), len(fields)
-
-
-def _row_at_fault(reader: Any) -> tuple[int, int]:
-    """The number of the row that cannot be read, and of the line it begins in."""
-    row, line = 1, 1
-    with suppress(csv.Error):
-        for row, _ in enumerate(reader, start=2):  # noqa: B007
-            line = reader.line_num + 1
-    return row, line
 
 
 class _Rows:
@@ -231,8 +225,8 @@ def read_plain_csv(
     )
 
 
-MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}"
-"""A cell without a letter or digit, or that may be the word of a total."""
+MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}|[^\pL\pN]{WORD}[^\pL\pN]*$"
+"""A cell without a letter or digit, or that may begin or end with the word of a total."""
 
 
 def _quotes(path: Path, delimiter: str) -> bool | None:

@@ -70,6 +70,13 @@ class SourceFile(NamedTuple):
         return self.read.columns.num_rows + in_engine + len(self.read.broken)
 
 
+NO_TABLES = {
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as .xlsx or CSV",
+    b"%PDF": "a PDF; export it as CSV or XLSX",
+    b"SQLite format 3": "a database of SQLite; export its tables as CSV or XLSX",
+}
+
+
 def read_file(
     path: Path,
     wanted: Sequence[str] | None = None,
@@ -112,10 +119,8 @@ def _read_unpacked(
     if start.startswith(ZIP):
         with whole_file(path, "XLSX"):
             return read_xlsx(path, wanted, sheet, header_row, needs, into)
-    if start.startswith(b"\xd0\xcf\x11\xe0"):
-        raise FunnelError(f"{path.name}: an old Excel file (.xls); save it as .xlsx or CSV")
-    if start.startswith(b"%PDF"):
-        raise FunnelError(f"{path.name}: a PDF; export it as CSV or XLSX")
+    if no_table := next((said for mark, said in NO_TABLES.items() if start.startswith(mark)), ""):
+        raise FunnelError(f"{path.name}: {no_table}")
     if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         return _read_xes(path, wanted, into)
     encoding = _encoding_of(start, encoding)
@@ -151,20 +156,13 @@ def read_source_file(
         needs=needs,
         into=None if source.fill_down else into,
     )
-    return read._replace(
-        columns=_filled_down(read.columns, [name for name in source.fill_down if name in read.columns.column_names])
-    )
-
-
-def _filled_down(columns: pa.Table, names: Sequence[str]) -> pa.Table:
-    """The columns, of which some take the value above where they are blank."""
-    for name in names:
+    columns = read.columns
+    for name in [name for name in source.fill_down if name in columns.column_names]:
         text = columns[name]
         filled = pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text)
-        columns = columns.set_column(
-            columns.column_names.index(name), name, pc.fill_null(pc.fill_null_forward(filled), "")
-        )
-    return columns
+        filled = pc.fill_null(pc.fill_null_forward(filled), "")
+        columns = columns.set_column(columns.column_names.index(name), name, filled)
+    return read._replace(columns=columns)
 
 
 def _encoding_of(start: bytes, stated: str | None) -> str:

@@ -145,7 +145,7 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     return f"{' and '.join(lines)} would read them" if lines else ""
 
 
-OF_LETTERS = ("r$", "zł", "kč", "kr", "грн")
+OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
 """Signs of currencies that are no signs of Unicode's."""
 
 
@@ -244,24 +244,20 @@ def refuse_bad_columns(
             continue
         bad = {"file": "_file", "row": "_row", "value": fault.value}
         lines = frame(con, f"SELECT {columns_of(bad)} FROM {cells} WHERE {fault.when} ORDER BY ALL LIMIT {LOOKED_AT}")
+        # What would read the cells with a digit, and the line by which the others, such as "on request", are blank.
+        values = lines["value"].unique().tolist()
+        words = [value for value in values if not any(mark.isdigit() for mark in value)]
+        hint = _hint(fault.reason, [value for value in values if value not in words] or values, source, None)
+        line = missing_line(fault.column, words, source) if code_of(fault.reason) in ("date", "number") else ""
+        if line:
+            hint = f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
         mistakes += [
             f'{table}: {count:,} of {filled:,} cells of the column "{fault.header}" cannot be read: as '
             "most of them cannot, it is written in another way than stated",
-            _line(lines.iloc[0], fault.header, fault.reason, count)
-            + _hint_of_cells(fault, lines["value"].unique().tolist(), source),
+            _line(lines.iloc[0], fault.header, fault.reason, count) + hint,
         ]
     if mistakes:
         raise FunnelError("\n".join(mistakes))
-
-
-def _hint_of_cells(fault: Fault, values: list[str], source: Source) -> str:
-    """What would read the cells with a digit, and the line by which the others, words like "on request", are blank."""
-    words = [value for value in values if not any(mark.isdigit() for mark in value)]
-    hint = _hint(fault.reason, [value for value in values if value not in words] or values, source, None)
-    line = missing_line(fault.column, words, source) if code_of(fault.reason) in ("date", "number") else ""
-    if not line:
-        return hint
-    return f"{hint if len(words) < len(values) else ''}; if words like these stand for nothing, state {line}"
 
 
 def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: str, con: Connection) -> None:

@@ -19,7 +19,10 @@ def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str, 
         file.seek(0)
         records = list(_json_lines(file, broken))
     else:
-        records = list(_objects(_rows_within(whole, path, wanted, way), broken))
+        values = list(enumerate(_rows_within(whole, path, wanted, way), start=1))
+        records = [(number, value) for number, value in values if isinstance(value, dict)]
+        wrong = [(number, value) for number, value in values if not isinstance(value, dict)]
+        broken += [(number, _json_text(value), reason("json_object")) for number, value in wrong]
     if broken and not records:
         row, line, why = broken[0]
         raise FunnelError(
@@ -90,14 +93,6 @@ def _json_lines(file: TextIO, broken: list[tuple[int, str, str]]) -> Iterator[tu
             yield number, record
         else:
             broken.append((number, line.strip(), reason("json_object")))
-
-
-def _objects(values: list[Any], broken: list[tuple[int, str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, value in enumerate(values, start=1):
-        if isinstance(value, dict):
-            yield number, value
-        else:
-            broken.append((number, _json_text(value), reason("json_object")))
 
 
 def _rows_within(whole: Any, path: Path, wanted: Sequence[str] | None, way: str) -> list[Any]:

@@ -79,7 +79,8 @@ def open_funnel(
     known = None if as_of is None else parse_day(as_of)
     paths = [processed_folder(name) / f"{table}.parquet" for table in TABLES if table in Tables._fields]
     tables = Tables(*(_known_table(con, path, known, made_from) for path in paths))
-    funnel = funnel.read_from_a_log(leads_are_of_a_log(name))
+    report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
+    funnel = funnel.read_from_a_log(FURTHER_ROWS in report["tables"].get("leads", {}).get("ignored", {}))
     return funnel, part_of(tables, where) if where else tables
 
 
@@ -240,12 +241,6 @@ class Quality(NamedTuple):
     facts: list[dict[str, Any]]
     set_aside: pd.DataFrame
     bad_cells: pd.DataFrame
-
-
-def leads_are_of_a_log(name: str) -> bool:
-    """Whether the leads of a prepared funnel were read from their own history."""
-    report = json.loads((processed_folder(name) / "quality.json").read_text(encoding="utf-8"))
-    return FURTHER_ROWS in report["tables"].get("leads", {}).get("ignored", {})
 
 
 def read_quality(name: str) -> Quality:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
-from typing import IO, Any
+from typing import IO
 from zipfile import BadZipFile, ZipFile
 from zlib import error as BrokenStream
 
@@ -40,20 +40,15 @@ def unpacked(path: Path, depth: int = 0) -> Iterator[Path]:
         target = room / path.name
         try:
             with gzip.open(path) if start.startswith(GZIP) else _only_member(path) as inner, target.open("wb") as out:
-                _copy(inner, out, path)
+                while chunk := inner.read(2**20):
+                    if out.tell() + len(chunk) > UNPACKED:
+                        most = f"{UNPACKED / 2**30:g} GB"
+                        raise FunnelError(f"{path.name}: has more than {most} when unpacked; unpack and split it")
+                    out.write(chunk)
         except (OSError, EOFError, BrokenStream, BadZipFile, NotImplementedError) as error:
             raise FunnelError(f"{path.name}: a packed file that is not whole; export or pack it again") from error
         with unpacked(target, depth + 1) as plain:
             yield plain
-
-
-def _copy(inner: Any, out: IO[bytes], path: Path) -> None:
-    copied = 0
-    while chunk := inner.read(2**20):
-        copied += len(chunk)
-        if copied > UNPACKED:
-            raise FunnelError(f"{path.name}: has more than {UNPACKED / 2**30:g} GB when unpacked; unpack and split it")
-        out.write(chunk)
 
 
 def _is_workbook(path: Path) -> bool:

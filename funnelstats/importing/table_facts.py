@@ -82,18 +82,15 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
     for fact in found:
         count = int(fact.number)
         if count or fact.fact in NEVER:
-            record = {"fact": fact.fact, "detail": _one_line(fact.detail), "count": count}
+            # Names from the data are one line that no terminal obeys.
+            plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", fact.detail)
+            detail = plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
+            record = {"fact": fact.fact, "detail": detail, "count": count}
             mend = fact.mend if len(fact.mend) <= LONGEST_MEND else ""
             # Two facts that the same lines mend name them once.
             records.append(record if mend in mended else record | {"mend": mend})
             mended.add(mend)
     return records
-
-
-def _one_line(detail: str) -> str:
-    """Names from the data as one line that no terminal obeys."""
-    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]", "�", detail)
-    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 
 def _of_leads(con: Connection, tables: Columns) -> Iterator[Fact]:

@@ -106,17 +106,19 @@ def _fits_of_fields(names: pd.Series) -> dict[str, float]:
 
 
 def _changed_field(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
-    """The column that names what changed, of a log of old and new values: one of its names is that of a stage."""
-    if "old_stage" not in roles:
-        return {}
-    used = {header for role, header in roles.items() if role != "changed_field"}
+    """The column that names what changed: one of its names is that of a stage."""
+    used = {header for role, header in roles.items() if role not in ("changed_field", "contact_kind")}
     best = {
         name: max(_fits_of_fields(sheet.cells[name]).values(), default=0)
         for name, field in sheet.fields.items()
         if field.kind in ("text", "id") and field.distinct <= MOST_FIELDS and name not in used
     }
     found = max(best, key=lambda name: (best[name] >= 2, role_fit(name, "changed_field"), best[name]), default="")
-    return {"changed_field": found} if found and (best[found] >= 2 or role_fit(found, "changed_field")) else {}
+    return (
+        {"changed_field": found}
+        if found and (best[found] >= 2 or ("old_stage" in roles and role_fit(found, "changed_field")))
+        else {}
+    )
 
 
 def _lead_id(sheet: Sheet, roles: Mapping[str, str]) -> str:

@@ -16,12 +16,13 @@ from funnelstats.recognising.export import (
     MOST_STATUSES,
     OF_ENDED,
     Export,
+    dated_values,
     has_date,
     not_dates,
     stage_dates,
 )
-from funnelstats.recognising.joins import joined
-from funnelstats.recognising.roles import Guess, Table
+from funnelstats.recognising.joins import joined, with_role
+from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by, times
 from funnelstats.recognising.sources import Dated, Sources, owner
 from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
@@ -281,6 +282,8 @@ def _snapshot(sources: Sources) -> Stages:
     created = [*filter(None, [_created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
+    if not found and "closed" in deals.roles:
+        _check_last(Dated("won", deals, deals.header("closed"), {"": []}))
     if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
@@ -293,8 +296,10 @@ def _snapshot(sources: Sources) -> Stages:
         created = []
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     sources.dated = [*found, *created]
-    if not stages.won:
-        _check_last(next(dated for dated in sources.dated if dated.stage == stages.order[-1]))
+    wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
+    # Where nobody has won, what dates a loss may date wins too.
+    for last in wins[:1] if not stages.won else [dated for dated in sources.dated if not wins and dated.only]:
+        _check_last(last)
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
@@ -311,16 +316,13 @@ def _says(dated: Dated, end: str) -> bool:
 
 def _check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
-    cells = last.table.sheet.cells
-    dated = has_date(last.table.sheet, last.header)
     told = f"{last.table.sheet.name}: no column says which deals are won"
-    if dated.mean() >= NEARLY_ALL:
+    if not last.only and has_date(last.table.sheet, last.header).mean() >= NEARLY_ALL:
         raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")
     for name, field in last.table.sheet.fields.items():
-        if field.kind == "text" and field.distinct <= MOST_STATUSES:
-            shares = dated.groupby(cells[name]).mean()
-            ended = shares.index[shares >= NEARLY_ALL]
-            if len(ended) > 1 and 0 < (shares <= 1 - NEARLY_ALL).sum() == len(shares) - len(ended):
+        if last.header and field.kind == "text" and field.distinct <= MOST_STATUSES:
+            ended = [value for value in dated_values(last.table.sheet, last.header, name) if not end_of(value)]
+            if len(ended) > 1:
                 either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
                 raise FunnelError(
                     f"{told}; “{last.header}” has a date where “{name}” is {either}, and nothing says which is a win: "
@@ -358,19 +360,14 @@ def _moves(dated: Dated) -> pd.DataFrame:
     return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
-def _with_owner_beside(table: Table, header: str) -> Table:
-    """The table with the owner that stands beside a date under the same upper header, where one does."""
-    upper, _mark, lower = header.partition(" / ")
-    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
-    return (
-        table._replace(roles={**table.roles, "manager": Guess(beside[0], known=False)}) if lower and beside else table
-    )
-
-
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
     if stage == IGNORE:
         return
-    table = _with_owner_beside(dated.table, dated.header)
+    table = dated.table
+    upper, several, _lower = dated.header.partition(" / ")
+    # The owner that stands beside a date, under the same upper header, is that of its stage.
+    beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
+    table = with_role(table, "manager", beside[0]) if several and beside else table
     columns = {"lead_id": table.header("lead_id")} | ({"entered_at": dated.header} if dated.header else {})
     columns |= {"reason": table.header("reason")} if stage in ENDS and "reason" in table.roles else {}
     by = " and ".join(f"“{name}”" for name in dated.only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
@@ -20,11 +21,12 @@ from funnelstats.recognising.joins import (
     may_be_id,
     of_their_leads,
     turned,
+    with_dates,
     with_role,
     with_stage_names,
 )
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, shape_of
+from funnelstats.recognising.sheets import DATES, NEARLY_ALL, Field, Sheet, chosen_by, shape_of, times
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -32,8 +34,9 @@ OF_ENDED = 0.95
 """Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
 MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
+DAYS_OF_PLANS = 45
+"""Dates of ends so many days after the last known end are plans."""
 Said = TypeVar("Said")
-ROLES_OF_DATES = ("created", "closed", "won", "lost", "other_date", "paid")
 
 
 class Export(NamedTuple):
@@ -52,14 +55,21 @@ class Export(NamedTuple):
 
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
-    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in map(table_of, sheets)]
+    tables = [with_dates(table_of(sheet), sheets) for sheet in sheets]
+    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
+    calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
+    if not any(table.what in ("deals", "history") for table in tables):
+        tables += [
+            _with_ends(with_role(each._replace(what="history"), "stage", each.header("reached"))) for each in calls
+        ]
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
-    main = max(deals or histories, key=_size)
+    # Of several the one with most leads, and the most columns.
+    main = max(deals or histories, key=lambda each: (len(ids_in(each, each.header("lead_id"))), len(each.roles)))
     others: dict[str, list[Table]] = {
         what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
     }
@@ -69,6 +79,9 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else linked(table, main)
+        called = fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"])
+        if found is None and called and table.what == "deals" and "amount" in table.roles:
+            found = linked(table._replace(what="payments"), main)  # each with an id and a status of its own
         own = [other for other in [*others["deals"], *others["history"]] if other.own_id]
         of_turned = (
             found
@@ -82,7 +95,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
-            others[table.what].append(found)
+            others[found.what].append(found)
     histories = [main, *others["history"]] if main.what == "history" else others["history"]
     if any(table.own_id for table in [*others["deals"], *histories]):
         # A lead that was turned into a deal is not won by that.
@@ -148,12 +161,6 @@ def _least_alike(cells: pd.Series) -> str:
     return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])
 
 
-def _size(table: Table) -> tuple[bool, int, int]:
-    """A table of deals before a history; the one with most leads, and the most columns."""
-    ids = table.sheet.fields[table.header("lead_id")].distinct
-    return table.what == "deals", ids, len(table.roles)
-
-
 def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
     """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
     if table.what != "deals":
@@ -204,17 +211,44 @@ def _with_ends(table: Table) -> Table:
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}
     roles = _dates_of_ends(table, closed) if closed else table.roles
-    if [*found] == ["won"] and "closed" in roles:
-        found |= _ended_not_won(table.sheet, next(iter(found["won"])), roles["closed"].header)
+    missing = {"won", "lost"} - {*found} - {*roles}
+    if "closed" in roles and len(missing) == 1:
+        found |= _ended_by(table._replace(status=status, ends=found, roles=roles), roles["closed"].header, *missing)
     return table._replace(status=status, ends=found, roles=roles)
 
 
-def _ended_not_won(sheet: Sheet, flag: str, closed: str) -> dict[str, dict[str, list[str]]]:
-    """The deals that a flag of wins says are not won, if some of them have a date of their end, and others none."""
-    no = _meaning(sheet.cells[flag], NO) if sheet.fields[flag].kind == "flag" else []
-    others, dated = sheet.cells[flag].isin(no), has_date(sheet, closed)
-    told = dated[~others].mean() >= OF_ENDED and 0 < dated[others].mean() < 1
-    return {"lost": {flag: no}} if told else {}
+def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[str]]]:
+    """What no word calls an end and only deals with a date of it have, beside those whose end is known.
+
+    Of several such values none is a win, and what only a few open deals have is a date that was planned.
+    """
+    sheet, cells = table.sheet, table.sheet.cells
+    told = [chosen_by(cells, only) for only in table.ends.values()]
+    told += [has_date(sheet, table.header(role)) for role in ("won", "lost") if role in table.roles]
+    known = pd.concat(told, axis=1).any(axis=1)
+    at = times(cells[closed], sheet.fields[closed])
+    if (at[~known].max() - at[known].max()).days > DAYS_OF_PLANS:
+        return {}
+    for name in filter(None, dict.fromkeys([table.status, *(sheet.fields if end == "lost" else [])])):
+        field = sheet.fields[name]
+        if field.kind in ("text", "flag", "id") and field.distinct <= MOST_STATUSES:
+            filled = cells.assign(**{name: cells[name].fillna("")})
+            values = dated_values(sheet._replace(cells=filled[~known]), closed, name)
+            apart = values and "" not in values and not cells[name][known].isin(values).any()
+            if apart and (end == "lost" or len(values) == 1):
+                return {end: {name: values}}
+    # Of the deals that a flag of wins says are not won, those have ended that have a date, if others have none.
+    flag, dated = next(iter(table.ends.get("won", {})), "") if end == "lost" else "", has_date(sheet, closed)
+    if flag and sheet.fields[flag].kind == "flag" and dated[known].mean() >= OF_ENDED and dated[~known].any():
+        return {"lost": {flag: _meaning(cells[flag], NO)}} if not dated[~known].all() else {}
+    return {}
+
+
+def dated_values(sheet: Sheet, date: str, status: str) -> list[str]:
+    """What a column says of rows that have a date, if it says something else of all that have none."""
+    shares = has_date(sheet, date).groupby(sheet.cells[status]).mean()
+    dated = shares >= NEARLY_ALL
+    return [*map(str, shares.index[dated])] if not dated.all() and (shares[~dated] <= 1 - NEARLY_ALL).all() else []
 
 
 def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:
@@ -243,15 +277,18 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
         or role not in chosen
         or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
     }
-    ended = pd.DataFrame(chosen).any(axis=1)
     last = roles.get("time")
-    for name, field in table.sheet.fields.items():
-        found = "closed" in roles or {"won", "lost"} & {*roles}
-        if not found and field.kind == "date" and name not in [guess.header for guess in roles.values()]:
-            dated = has_date(table.sheet, name)
-            if dated[ended].mean() >= OF_ENDED <= ended[dated].mean():
-                roles["closed"] = Guess(name, known=False)
-    if "closed" not in roles and last and is_last_change(last.header) and "created" in roles:
+    used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
+    free = [name for name in table.sheet.dates if name not in used and not table.preset]
+    free.sort(key=lambda name: name != table.headers.get("closed"))
+    for end, rows in {"closed": pd.DataFrame(chosen).any(axis=1), **chosen}.items():
+        dated = {name: has_date(table.sheet, name) for name in free}
+        own = [name for name in free if dated[name][rows].mean() >= OF_ENDED <= rows[dated[name]].mean()]
+        if own and (end == "closed" or end not in roles):
+            roles[end] = Guess(own[0], known=False)
+        if own and end == "closed":
+            break  # it dates them all
+    if "closed" not in roles and last and fit(last.header, words()["dates"]["last"]) >= 2 and "created" in roles:
         # What a deal came to last, if it has ended, is its end.
         roles["closed"] = roles.pop("time")
     return roles
@@ -260,11 +297,6 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
 def has_date(sheet: Sheet, header: str) -> pd.Series:
     """Which rows have a date in a column of dates."""
     return sheet.cells[header].notna() & ~sheet.cells[header].isin(sheet.fields[header].empty)
-
-
-def is_last_change(header: str) -> bool:
-    """Whether a date is that of the stage where a deal stands, whichever that is."""
-    return fit(header, words()["dates"]["last"]) >= 2
 
 
 def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
@@ -289,9 +321,7 @@ def stage_dates(table: Table) -> dict[str, str]:
     """Columns of dates that are each one stage's, and what that stage is called."""
     # A payment is the win where nothing else is.
     paid_is_won = "won" not in table.ends and not {"won", "closed"} & {*table.roles}
-    used = {
-        table.header(role) for role in ROLES_OF_DATES if role in table.roles and (role != "paid" or not paid_is_won)
-    }
+    used = {table.header(role) for role in {*DATES} - {"time", "paid" if paid_is_won else ""} if role in table.roles}
     pattern = table.preset.get("entered", "")
     found = {}
     for name, field in table.sheet.fields.items():
@@ -300,8 +330,10 @@ def stage_dates(table: Table) -> dict[str, str]:
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif (
-            not pattern and name not in used and role_fit(name, "other_date", "left") < 1 and role_fit(name, "time") < 2
+            not (pattern or name in used or role_fit(name, "other_date", "left"))
+            and role_fit(name, "time", "closed") < 2
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
-            found |= {name: label} if label else {}
+            passing = not label or {*label.split()} & {*words()["dates"]["others"]}
+            found |= {} if passing else {name: label}
     return found

@@ -64,7 +64,9 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
 
     Raises FunnelError where the funnel is there already, and where the files do not hold what a funnel needs.
     """
-    name = name or _name(paths)
+    first = paths[0].resolve()
+    called = re.sub(r"\W+", "_", plain(first.stem if first.is_file() else first.name)).strip("_")
+    name = name or called or "funnel"
     if not re.fullmatch(r"[\w-]+", name):
         raise FunnelError(f'--name: must be of letters, digits, "_" and "-", got {name!r}')
     folder = project_root() / "data" / "raw" / name
@@ -92,10 +94,3 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
             shutil.copy2(file, folder / file.name)
     path.write_text(statement.text, encoding="utf-8")
     return Found(name, path, export, statement, refused)
-
-
-def _name(paths: Sequence[Path]) -> str:
-    """The funnel's name from that of the folder, or of the first file."""
-    first = paths[0].resolve()
-    name = re.sub(r"[^\w]+", "_", plain(first.stem if first.is_file() else first.name)).strip("_")
-    return name or "funnel"

@@ -11,7 +11,7 @@ import pandas as pd
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
-from funnelstats.recognising.roles import Guess, Table
+from funnelstats.recognising.roles import Guess, Table, table_of
 from funnelstats.recognising.sheets import Sheet, fields_of, times
 from funnelstats.recognising.words import role_fit
 
@@ -38,7 +38,9 @@ def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
     if numbered is None or numbered.kind == "text":
         return table
     cells = table.sheet.cells
-    for sheet in sheets:
+    # Stages are few: of the tables that may name them it is the shortest one.
+    others = [sheet for sheet in sheets if sheet is not table.sheet]
+    for sheet in sorted(others, key=lambda sheet: len(sheet.cells)):
         named = [name for name, field in sheet.fields.items() if field.kind == "text" and field.stands_once]
         for number, field in sheet.fields.items():
             if named and field.stands_once and {*cells[numbered.name].dropna()} <= {*sheet.cells[number]}:
@@ -52,6 +54,22 @@ def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
                     roles={**table.roles, "stage": Guess(header, known=False)},
                     joins=[*table.joins, joined(sheet, numbered.name, number, "stage.")],
                 )
+    return table
+
+
+def with_dates(table: Table, sheets: Sequence[Sheet]) -> Table:
+    """A log of changes that has no dates, with the columns of the table that dates each of its rows."""
+    if table.sheet.dates or not {"stage", "old_stage"} <= {*table.roles}:
+        return table
+    for sheet in sheets:
+        for key, field in sheet.fields.items() if sheet.dates else []:
+            for name in table.sheet.fields if field.stands_once else []:
+                if role_fit(name, "lead_id") < 2 and {*table.sheet.cells[name].dropna()} <= {*sheet.cells[key]}:
+                    more = sheet.cells.set_index(key).add_prefix("change.")
+                    cells = table.sheet.cells.join(more, on=name)
+                    fields = {**table.sheet.fields, **fields_of(cells, more.columns, table.sheet.kind)}
+                    whole = table_of(table.sheet._replace(cells=cells, fields=fields))
+                    return whole._replace(joins=[joined(sheet, name, key, "change.")])
     return table
 
 

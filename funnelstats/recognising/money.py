@@ -6,7 +6,7 @@ import re
 from itertools import chain
 
 from funnelstats.importing.currencies import SIGNS
-from funnelstats.importing.mapping import NO
+from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.changes import only_stages
 from funnelstats.recognising.entries import deals_of, time_of
 from funnelstats.recognising.export import MOST_STATUSES
@@ -52,7 +52,9 @@ def _of_won_deals(sources: Sources) -> bool:
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
             more = []
-            if deals.what == "history" and _is_of_the_lead(deals, won):
+            [(status, names)] = won.items() if deals.what == "history" else [("", [])]
+            # An amount that stands not only where something was bought is what a lead is worth.
+            if status and deals.sheet.cells[columns["amount"]][~deals.sheet.cells[status].isin(names)].notna().any():
                 columns["payment_id"] = columns["lead_id"]
                 more = ['repeats = "last"   # the amount is that of the lead']
             elif deals.of_lines and columns["amount"] not in changing_columns(deals):
@@ -61,13 +63,6 @@ def _of_won_deals(sources: Sources) -> bool:
             sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
             return True
     return False
-
-
-def _is_of_the_lead(history: Table, won: dict[str, list[str]]) -> bool:
-    """Whether the amounts of a history stand not only where something was bought: they are what a lead is worth."""
-    [(status, names)] = won.items()
-    cells = history.sheet.cells
-    return bool(cells[history.header("amount")][~cells[status].isin(names)].notna().any())
 
 
 def _of_last_stage(sources: Sources, last: str) -> bool:
@@ -165,6 +160,8 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
         values = few_values(table, field)
         if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
             stated["without"][name] = [value for value in values if value.casefold() in NO]
+        elif field.kind == "flag" and fit(name, words()["undone"][table.what]) >= 2:
+            stated["without"][name] = [value for value in values if value.casefold() in YES]
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)

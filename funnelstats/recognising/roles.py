@@ -14,7 +14,7 @@ import pandas as pd
 from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
-from funnelstats.recognising.sheets import Field, Kind, Sheet
+from funnelstats.recognising.sheets import NEARLY_ALL, Field, Kind, Sheet, times
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "duration": ("number", "duration"),
     "clock": ("duration",),
     "reached": ("flag", "text"),
+    "currency": ("text", "id"),
 }
 """What columns of a role may hold; of the roles not named: texts."""
 
@@ -119,11 +120,15 @@ def table_of(sheet: Sheet) -> Table:
     roles = {**_guessed_roles(sheet, taken), **roles}
     if not preset and "stage" not in roles and "changed_field" in roles:
         roles["stage"] = roles.pop("changed_field")  # as "event type", of a log that says no more
-    named = roles["lead_id"].header if "lead_id" in roles else ""
+    named = roles.get("lead_id", Guess("", known=False)).header
     if not preset and role_fit(named, "lead_id") < 2 and {"stage", "time"} <= {*roles}:
         lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header, named)
         roles = {role: guess for role, guess in roles.items() if not lead_id or guess.header not in (lead_id, named)}
         roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
+    if "lead_id" not in roles:
+        # Where rows have no other id, whoever they are about is one.
+        mails = [name for name in sheet.fields if role_fit(name, "person") >= 2 and sheet.fields[name].kind == "id"]
+        roles |= {"lead_id": Guess(mails[0], known=False)} if len(mails) == 1 else {}
     what = preset.get("rows", "") or _rows(sheet, roles)
     if not what and "amount" in roles and not sheet.dates:
         dated = with_months(sheet)
@@ -133,6 +138,12 @@ def table_of(sheet: Sheet) -> Table:
     certain = "time" in roles and (len(sheet.dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
     if what == "deals" and "created" not in roles and certain:
         roles["created"] = roles.pop("time")
+    created = roles.get("created")
+    if what == "deals" and created and not created.known and role_fit(created.header, "created") < 2:
+        # What is called somewhat like a creation and not all leads have is a stage, where another date comes first.
+        at = pd.DataFrame({name: times(sheet.cells[name], sheet.fields[name]) for name in sheet.dates})
+        first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
+        roles |= {"created": Guess(str(first[0]), known=False)} if first else {}
     lacks = ""
     of_lines = what == "history" and not preset and _is_of_lines(sheet, roles)
     if of_lines:
@@ -154,7 +165,8 @@ def table_of(sheet: Sheet) -> Table:
 def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
     """Whether rows of a lead differ in neither stage nor dates, of which one is that of its creation."""
     still = [roles["stage"].header, *sheet.dates] if {"stage", "created"} <= {*roles} else []
-    return bool(still and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
+    again = still and not sheet.fields[roles["lead_id"].header].stands_once
+    return bool(again and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
 
 
 def with_months(sheet: Sheet) -> Sheet:
@@ -195,7 +207,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             if name not in taken
             and field.kind in KINDS.get(role, TEXTS)
             and (role != "stage" or (is_new_value(name) and not (field.stands_once and field.distinct > MANY_IDS)))
-            and (role != "lead_id" or field.distinct > 1 or len(sheet.cells) == 1)
+            and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
         ),
         reverse=True,
@@ -241,13 +253,14 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     # An invoice has a number, and a status of its own.
     billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
     of_money = "amount" in roles and (name_says["payments"] or "paid" in roles)
-    if of_money and dated and not ended and (billed or "stage" not in roles):
+    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"]):
         return "payments"
     if calls:
         return "contacts"
     about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
     often = lead_id.filled / max(lead_id.distinct, 1)
-    if "stage" in roles and "other_date" in roles and not dated and often > MANY:
+    of_changes = [name for name in sheet.dates if not role_fit(name, "left")]
+    if "stage" in roles and of_changes and not dated and often > MANY:
         return "history"
     if is_several_states(sheet, lead_id.name):
         return "deals" if dated or "stage" in roles else ""
@@ -256,7 +269,8 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
         and dated
         and (
             often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
-            or ("time" in roles and not about_a_lead)
+            # Who stands there once, with several dates, is a lead.
+            or ("time" in roles and not about_a_lead and not (lead_id.stands_once and len(sheet.dates) > 1))
         )
     ):
         return "history"

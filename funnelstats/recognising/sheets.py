@@ -16,7 +16,7 @@ from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.cell_facts import looks_grouped
 from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, EPOCH_DIGITS, ISO, plain_date
-from funnelstats.importing.closing import MOST_LINES, TOTAL
+from funnelstats.importing.closing import MOST_LINES, OF_A_GROUP, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
@@ -107,22 +107,20 @@ def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str,
 
 def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
-    encoding = _encoding(path)
-    titles = _titles(path)
+    with unpacked(path) as plain, plain.open("rb") as file:
+        encoding = _encoding(plain)
+        titles = visible_sheets(plain) if file.read(4) == ZIP else []
     found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
     for sheet in found:  # also those that are added here
         # A list within each object is a table of its own: the history of a deal.
         if sheet.kind.startswith("JSON"):
             lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
-            found += [_sheet(path, encoding, None, way) for way in lists if way not in _ways(found)]
+            ways = [other.lines.get("rows", "") for other in found]
+            found += [_sheet(path, encoding, None, way) for way in lists if way not in ways]
     tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
     return tables
-
-
-def _ways(sheets: Iterable[Sheet]) -> list[str]:
-    return [sheet.lines.get("rows", "") for sheet in sheets]
 
 
 def _holds_lists(sheet: Sheet) -> bool:
@@ -130,19 +128,8 @@ def _holds_lists(sheet: Sheet) -> bool:
     return len(sheet.cells) == 1 and any(_is_list(cells) for _name, cells in sheet.cells.items())
 
 
-def _titles(path: Path) -> list[str]:
-    """The visible sheets of a workbook; none of any other file."""
-    with unpacked(path) as plain, plain.open("rb") as file:
-        return visible_sheets(plain) if file.read(4) == ZIP else []
-
-
 def _encoding(path: Path) -> str | None:
     """The encoding to state: none where the file is UTF-8, says what it is, or is no text."""
-    with unpacked(path) as plain:
-        return _encoding_of(plain)
-
-
-def _encoding_of(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if b"\0" in start[:4] or start.startswith(
@@ -167,8 +154,11 @@ def _code_page(start: bytes) -> str:
     runs = re.findall(rb"[\xc0-\xff\xa8\xb8]+", start)
     if sum(map(len, runs)) >= 2 * len(runs) > 0:
         return "cp1251"
-    signs = re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", start.decode("cp1252", "replace"))
-    return "cp1250" if signs else "cp1252"
+    text = start.decode("cp1252", "replace")
+    # Letters of Iceland without its other ones are those of Turkey.
+    if re.search("[ðýþÐÝÞ]", text) and not re.search("[áíóæÁÍÓÆ]", text):
+        return "cp1254"
+    return "cp1250" if re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", text) else "cp1252"
 
 
 def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
@@ -214,25 +204,23 @@ def _other_headers(
     if kind.startswith("XLSX"):
         with unpacked(path) as plain:
             top = first_rows(plain, title, HEADER_ROWS)
-    for rows in _header_rows():
+    # Beneath a title, or in two rows.
+    places: list[tuple[int, ...]] = [(2,), (1, 2)]
+    places += [rows for row in range(2, HEADER_ROWS) for rows in ((row, row + 1), (row + 1,))]
+    for rows in places:
         if kind.startswith("XLSX"):
             yield rows, named_columns(iter(top), rows)
         else:
             yield rows, read_file(path, [], encoding=encoding, sheet=title, header_row=rows).header
 
 
-def _header_rows() -> Iterator[tuple[int, ...]]:
-    """Where else the names of columns may stand: beneath a title, or in two rows."""
-    for row in range(1, HEADER_ROWS):
-        yield from ((row, row + 1), (row + 1,)) if row > 1 else ((row + 1,), (row, row + 1))
-
-
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     """The rows but for what closes the table or a group of it: a total, or a last line that holds next to nothing."""
     filled = cells.notna().sum(axis=1)
     sparse = cells[2 * filled <= filled.median()]
+    first = sparse.bfill(axis=1).iloc[:, 0] if len(sparse) else pd.Series(dtype=str)
     total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
-    closing = total | (sparse.index >= len(cells) - MOST_LINES)
+    closing = total | first.str.contains(OF_A_GROUP).eq(True) | (sparse.index >= len(cells) - MOST_LINES)
     header = (cells == cells.columns).sum(axis=1) >= cells.shape[1] / 2
     return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 
@@ -269,17 +257,12 @@ def field_of(name: str, cells: pd.Series) -> Field:
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
     reading = _reading(filled)
-    if reading is not None and not _is_a_name(values):
+    # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
+    zeros = any(re.match(r"0\d", value) for value in values)
+    if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
         return field._replace(kind="number", reading=tuple(reading))
     short = filled.str.len().max() <= LONGEST_ID and not filled.str.contains(r"\s\S+\s").any()
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
-
-
-def _is_a_name(values: Sequence[str]) -> bool:
-    """Whether digits are a name and not an amount: zeros at the beginning, or as long as no amount is."""
-    return any(re.match(r"0\d", value) for value in values) or all(
-        re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values
-    )
 
 
 def _reading(cells: pd.Series) -> list[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -94,7 +93,10 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
-        order = _main_stages(came, order, [*order[:1], *(last or often[-1:])])
+        # Of many activities those that most leads come to, if they do in this order.
+        reach = came.notna().mean()
+        chosen = {*reach[reach >= LEAST_REACH].nlargest(MOST_STAGES).index, *order[:1], *(last or often[-1:])}
+        order = [name for name in order if name in chosen]
     if wins:
         # What comes after the win is another story: delivery, service.
         order = order[: order.index(wins[-1]) + 1]
@@ -201,13 +203,6 @@ def in_order(first: pd.DataFrame) -> list[str]:
         return int(np.sign((ahead < 0).sum() - (ahead > 0).sum()).sum())
 
     return sorted(first.columns, key=lambda name: (beaten(name), ranks[name]))
-
-
-def _main_stages(first: pd.DataFrame, order: Sequence[str], kept: Iterable[str]) -> list[str]:
-    """Of many activities those that most leads come to, if they do in this order."""
-    reach = first.notna().mean()
-    chosen = reach[reach >= LEAST_REACH].nlargest(MOST_STAGES).index
-    return [name for name in order if name in chosen or name in kept]
 
 
 def _horizon(days: float) -> int:

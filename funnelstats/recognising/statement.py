@@ -22,7 +22,7 @@ from funnelstats.recognising.money import add_costs, add_payments, changing_colu
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name
-from funnelstats.recognising.stages import LEAST_MOVES, Stages
+from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
@@ -53,7 +53,9 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     stages = entries_of(sources)
     if not stages.won:
         question = f"No stage is called a win; is it the last one, “{stages.order[-1]}”?"
-        stages = _cut_at(stages, sources.choose("stages", question, stages.order, stages.order[-1]))
+        win = sources.choose("stages", question, stages.order, stages.order[-1])
+        order = stages.order[: stages.order.index(win) + 1]
+        stages = stages._replace(order=order, days={stage: stages.days[stage] for stage in order[1:]})
         sources.notes.append(f"no stage is called a win: the last one, “{stages.order[-1]}”, is taken for it")
     _add_contacts(sources)
     add_payments(sources, stages)
@@ -69,7 +71,12 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         language=_language(export),
         stages=stages.order,
         steps=[
-            {"stage": stage, "days": stages.days[stage], "evidence": _evidence(stages, stage)} for stage in stages.days
+            {
+                "stage": stage,
+                "days": days,
+                "leads": f"{stages.moves[stage]:,}" if stages.moves[stage] >= LEAST_MOVES else "",
+            }
+            for stage, days in stages.days.items()
         ],
         further=[*further, *(f"# {visible(' '.join(note.split()))}" for note in notes)],
         sources=[
@@ -95,18 +102,6 @@ def _choose_pipeline(sources: Sources) -> None:
     sources.export = sources.export._replace(deals=part, histories=histories)
     sources.part = {field.name: chosen}
     sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
-
-
-def _cut_at(stages: Stages, win: str) -> Stages:
-    """The stages up to the win."""
-    order = stages.order[: stages.order.index(win) + 1]
-    return stages._replace(order=order, days={stage: stages.days[stage] for stage in order[1:]})
-
-
-def _evidence(stages: Stages, stage: str) -> str:
-    if stages.moves[stage] < LEAST_MOVES:
-        return "guessed: too few moves to tell"
-    return f"guessed: nine of ten of the {stages.moves[stage]:,} leads that made this step did so in time"
 
 
 def _add_leads(sources: Sources) -> list[str]:
