@@ -67,6 +67,19 @@ def test_a_total_of_rows_without_ids_is_no_lead():
     assert made(put(deals_csv=csv(rows, "owner", "created", "status", "closed", "amount")))["leads"] == 40
 
 
+def test_last_lines_that_hold_as_little_as_those_above_are_leads():
+    rows = [*deals(), *((f"P{number}", "", "prospecting", "") for number in range(11))]
+    folder = put(deals_csv=csv(rows, "id", "engaged", "status", "closed"))
+    assert "deals.csv: leads, 51 rows" in init([folder], "made", default).told
+
+
+def test_what_a_client_says_to_earn_a_month_is_no_money_of_a_deal():
+    rows = [(*row, 900) for row in deals()]
+    assert made(
+        put(deals_csv=csv(rows, "id", "created", "status", "closed", "declared_monthly_revenue"))
+    ) == COUNTED | {"stages": [40, 20]}
+
+
 @pytest.mark.parametrize("headers", [("created", "booking date"), ("created", "completed date", "close date")])
 def test_the_date_that_just_the_deals_of_an_end_have_is_that_of_the_end_and_no_stage(headers):
     rows = [(lead, status, at, day if status == "won" or len(headers) > 2 else "", "2026-09-01")

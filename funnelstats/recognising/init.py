@@ -43,8 +43,7 @@ class Found(NamedTuple):
             "costs": export.costs,
         }
         lines = [
-            f"{table.sheet.name}: {what}, {len(table.sheet.cells):,} rows"
-            + (f" ({table.preset['crm']})" if table.preset else "")
+            f"{table.sheet.name}: {what}, {table.sheet.size}" + (f" ({table.preset['crm']})" if table.preset else "")
             for what, tables in kinds.items()
             for table in tables
         ]

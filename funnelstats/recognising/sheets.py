@@ -86,6 +86,10 @@ class Sheet(NamedTuple):
         sheets = ", ".join(f"“{title}”" for title in self.lines.get("sheet", []))
         return ", ".join(self.files) + (f", sheet {sheets}" if sheets else "")
 
+    @property
+    def size(self) -> str:
+        return f"{len(self.cells):,} row{'s' if len(self.cells) != 1 else ''}"
+
 
 def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
     """Which rows hold one of these values in each of these columns."""
@@ -220,7 +224,10 @@ def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     sparse = cells[2 * filled <= filled.median()]
     first = sparse.bfill(axis=1).iloc[:, 0] if len(sparse) else pd.Series(dtype=str)
     total = sparse.apply(lambda column: column.str.match(TOTAL).eq(True)).any(axis=1)
-    closing = total | first.str.contains(OF_A_GROUP).eq(True) | (sparse.index >= len(cells) - MOST_LINES)
+    last = len(cells) - MOST_LINES
+    # Where the rows above hold no more, the last lines are rows of the table.
+    last = len(cells) if (sparse.index >= last - MOST_LINES).sum() > MOST_LINES else last
+    closing = total | first.str.contains(OF_A_GROUP).eq(True) | (sparse.index >= last)
     header = (cells == cells.columns).sum(axis=1) >= cells.shape[1] / 2
     return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 

@@ -124,7 +124,7 @@ class Sources:
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         # A comment is one line, whatever a header holds.
-        rows = visible(" ".join(f"{rows} ({sheet.kind}, {len(sheet.cells):,} rows)".split()))
+        rows = visible(" ".join(f"{rows} ({sheet.kind}, {sheet.size})".split()))
         self.written.append(Source(table, rows, [*lines, *more]))
 
     def _of_part(
