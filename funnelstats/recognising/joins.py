@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ from funnelstats.recognising.roles import Guess, Table, table_of
 from funnelstats.recognising.sheets import Sheet, fields_of, times
 from funnelstats.recognising.words import role_fit
 
+FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
+"""What ids that differ in form have in common, and what that form is called."""
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
 FEW_NAMES = 12
@@ -93,11 +96,7 @@ def linked(table: Table, deals: Table) -> Table | None:
     # The number of a row is nobody else's id.
     leads = ids_in(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
     order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
-    forms: list[tuple[Callable[[str], str], str]] = [
-        (str, ""),
-        *((bare, form) for bare, _matter, form in ALIKE if form),
-    ]
-    for bare, form in forms:
+    for bare, form in FORMS:
         known = {bare(lead) for lead in leads}
         for name in order:
             if len({bare(text) for text in texts[name]} & known) >= OVERLAP * len(texts[name]):
@@ -125,16 +124,18 @@ def _phones(texts: set[str]) -> set[str]:
 def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:
     """The table with the ids of leads in place of those of what they were turned into; None where no table has both."""
     own = table.header("lead_id")
-    made = ids_in(table, own)
-    for source in (leads, *deals):
+    for source, (bare, form) in product((leads, *deals), FORMS):
         lead_id = source.header("lead_id")
+        made = table.sheet.cells[own].map(bare, na_action="ignore")
         for name, field in source.sheet.fields.items():
-            known = ids_in(source, name) if field.stands_once and name != lead_id != ROW_NUMBER else set()
-            if len(known) > FEW_NAMES and len(known & made) >= OVERLAP * len(known):
+            of_leads = source.sheet.cells.dropna(subset=[name])
+            known = of_leads.set_index(of_leads[name].map(bare))[lead_id]
+            named = field.stands_once and name != lead_id != ROW_NUMBER and known.index.is_unique
+            if named and len(known) > FEW_NAMES and known.index.isin(made).sum() >= OVERLAP * len(known):
                 header = f"lead.{lead_id}"
-                ids = source.sheet.cells.dropna(subset=[name]).set_index(name)[lead_id]
-                cells = table.sheet.cells.assign(**{header: table.sheet.cells[own].map(ids)})
+                cells = table.sheet.cells.assign(**{header: made.map(known)})
                 join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
+                join |= {"ids": form} if form else {}
                 found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, joins=[*table.joins, join])
                 return with_role(_of_leads(found, header), "lead_id", header)
     return None
