@@ -229,7 +229,9 @@ def test_a_reason_is_given_where_it_has_surely_risen() -> None:
     assert "before 1.4%. 1 other reason has grown too." in text
     assert "grown too" not in " ".join(first(found(LEAKING), reason=risen_reason(frame[:1])))
     assert "none has clearly grown" in " ".join(first(found(LEAKING), reasons=frame))
-    assert "none has clearly grown" not in " ".join(first(found(LEAKING), reasons=frame[2:3]))
+    # of no reason at all, and where nothing came before
+    for nothing in (frame[2:3], frame.assign(other_rate=np.nan)):
+        assert "none has clearly grown" not in " ".join(first(found(LEAKING), reasons=nothing))
 
 
 def test_of_two_leaks_the_one_that_costs_more_deals_is_named() -> None:
