@@ -68,10 +68,7 @@ def read_csv(
         table = without_closing_lines(rows.padded(reader, header_row[-1]), header, needs, broken)
         columns, in_engine = text_rows(rows.without_torn(table), header, chosen, into)
     except csv.Error as error:
-        again, row, line = _reader(file, delimiter, skipped), 1, 1
-        with suppress(csv.Error):
-            for row, _ in enumerate(again, start=2):  # noqa: B007
-                line = again.line_num + 1
+        row, line = _row_at_fault(_reader(file, delimiter, skipped))
         raise FunnelError(
             f"{path.name}: row {row}, which begins in line {line + skipped}: {error} in line "
             f"{reader.line_num + skipped}; a quote that opens must close, and one within a text stand twice"
@@ -119,6 +116,15 @@ def _header_fit(file: TextIO, delimiter: str, header_row: Sequence[int], wanted:
     except csv.Error:
         return 0, 0
     return len(fields & set(wanted)), len(fields)
+
+
+def _row_at_fault(reader: Any) -> tuple[int, int]:
+    """The number of the row that cannot be read, and of the line it begins in."""
+    row, line = 1, 1
+    with suppress(csv.Error):
+        for row, _ in enumerate(reader, start=2):  # noqa: B007
+            line = reader.line_num + 1
+    return row, line
 
 
 class _Rows:

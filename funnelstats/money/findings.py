@@ -34,15 +34,13 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     unnamed = bool(by_channel["channel"].eq(MISSING).all())
     rows = by_channel.assign(gain=by_channel["revenue_final"] - by_channel["spend"])
     rows = rows.assign(channel=_("all channels")) if unnamed else rows
-    of = {verdict.replace(" ", "_"): rows[rows["verdict"] == verdict] for verdict in VERDICTS}
-    unsure = of["undecided"]
-    of["refunded"] = rows[rows["verdict"].isin(["undecided", "too few"]) & (rows["revenue"] < 0)]
-    of["untold"] = unsure[unsure["revenue_final"].isna()]
-    of |= {name: of[name].drop(of["refunded"].index, errors="ignore") for name in ("undecided", "untold", "too_few")}
-    of["undecided"] = of["undecided"].drop(of["untold"].index)
+    verdict = rows["verdict"]
+    told = verdict.mask((verdict == "undecided") & rows["revenue_final"].isna(), "untold")
+    told = told.mask(verdict.isin(["undecided", "too few"]) & (rows["revenue"] < 0), "refunded")
+    of = {name.replace(" ", "_"): rows[told == name] for name in (*VERDICTS, "refunded", "untold")}
     best, close = of["green"].nlargest(1, "back"), rivals(of["green"])
     more = pd.concat([best, close]) if len(close) < FEW else best
-    judged = rows["verdict"].isin(["red", "green", "undecided"])
+    judged = verdict.isin(["red", "green", "undecided"])
     return of | {
         "rows": rows,
         "best": best,

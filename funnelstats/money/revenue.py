@@ -282,11 +282,9 @@ def _revenue_limits(
         total, settled = total + more, leads - rows["open"].to_numpy()
     z = special.ndtri(0.975)
     with np.errstate(over="ignore", invalid="ignore"):
-        lower, upper = total * np.exp(-z * np.sqrt(v)), total * np.exp(z * np.sqrt(v))
-        below = total < 0
-        lower, upper = (
-            np.where(below, total * (1 + sign * z * np.sqrt(v)), end) for sign, end in ((1, lower), (-1, upper))
-        )
+        below, width = total < 0, z * np.sqrt(v)
+        lower = np.where(below, total * (1 + width), total * np.exp(-width))
+        upper = np.where(below, total * (1 - width), total * np.exp(width))
     _, most = wilson_interval(np.zeros(len(rows)), settled)
     no_deal = (deals == 0) & ~np.isnan(total)
     lower = np.where(no_deal, 0.0, lower)

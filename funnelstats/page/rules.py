@@ -112,7 +112,7 @@ def missing_parts(funnel: Funnel, tables: Tables, *unasked: str) -> list[str]:
     ]
     if funnel.is_snapshot:
         sentences.append(_("A snapshot, one row for each lead: steps back, stages entered twice, earlier owners."))
-    refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
+    refusals = _known_of_refusals(tables)
     if "lead_id" not in refusals:
         sentences.append(_("No refusals: leads that did not buy are still open here, or missing, and give no reason."))
     elif "reason" not in refusals:
@@ -127,8 +127,12 @@ def missing_tables(tables: Tables) -> list[str]:
     []
     """
     absent = [_(name) for name in ("contacts", "payments", "costs") if getattr(tables, name) is None]
-    told = "lead_id" in known_columns(tables.entries.filter(tables.entries.stage == "lost"))
-    return absent if told else [*absent, _("refusals")]
+    return absent if _known_of_refusals(tables) else [*absent, _("refusals")]
+
+
+def _known_of_refusals(tables: Tables) -> set[str]:
+    """Columns that hold something in some refusal; none where there is no refusal."""
+    return known_columns(tables.entries.filter(tables.entries.stage == "lost"))
 
 
 def not_computable(funnel: Funnel, facts: Sequence[dict], managers: pd.DataFrame) -> list[str]:

@@ -114,11 +114,8 @@ def _changed_field(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
         if field.kind in ("text", "id") and field.distinct <= MOST_FIELDS and name not in used
     }
     found = max(best, key=lambda name: (best[name] >= 2, role_fit(name, "changed_field"), best[name]), default="")
-    return (
-        {"changed_field": found}
-        if found and (best[found] >= 2 or ("old_stage" in roles and role_fit(found, "changed_field")))
-        else {}
-    )
+    is_one = best.get(found, 0) >= 2 or ("old_stage" in roles and role_fit(found, "changed_field"))
+    return {"changed_field": found} if is_one else {}
 
 
 def _lead_id(sheet: Sheet, roles: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ SAME_NAMES = 0.9
 """Share of deals whose stage is called as in the history; of fewer nothing can be compared."""
 MOST_LISTED = 10
 """Names that are no stages and are listed; more are left out together."""
+NO_WINS = "no column says which deals are won"
 
 
 def entries_of(sources: Sources) -> Stages:
@@ -283,9 +284,9 @@ def _snapshot(sources: Sources) -> Stages:
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found and "closed" in deals.roles:
-        _check_last(Dated("won", deals, deals.header("closed"), {"": []}))
+        _refuse_several_ends(deals, deals.header("closed"))
     if not found or not dates or misread:
-        known = f"“{deals.status}” says how deals ended" if deals.status else "no column says which deals are won"
+        known = f"“{deals.status}” says how deals ended" if deals.status else NO_WINS
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
         undated = ", and no date says when" if deals.status or not dates else ""
         raise FunnelError(
@@ -297,9 +298,11 @@ def _snapshot(sources: Sources) -> Stages:
     stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     sources.dated = [*found, *created]
     wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
-    # Where nobody has won, what dates a loss may date wins too.
-    for last in wins[:1] if not stages.won else [dated for dated in sources.dated if not wins and dated.only]:
+    for last in wins[:1] if not stages.won else []:
         _check_last(last)
+    # Where nobody has won, what dates a loss may date wins too.
+    for end in [dated for dated in sources.dated if dated.only and dated.header] if stages.won and not wins else []:
+        _refuse_several_ends(end.table, end.header)
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
@@ -316,18 +319,25 @@ def _says(dated: Dated, end: str) -> bool:
 
 def _check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
-    told = f"{last.table.sheet.name}: no column says which deals are won"
-    if not last.only and has_date(last.table.sheet, last.header).mean() >= NEARLY_ALL:
-        raise FunnelError(f"{told}; the last date, “{last.header}”, is there for nearly all leads")
-    for name, field in last.table.sheet.fields.items():
-        if last.header and field.kind == "text" and field.distinct <= MOST_STATUSES:
-            ended = [value for value in dated_values(last.table.sheet, last.header, name) if not end_of(value)]
-            if len(ended) > 1:
-                either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
-                raise FunnelError(
-                    f"{told}; “{last.header}” has a date where “{name}” is {either}, and nothing says which is a win: "
-                    "state it by hand, as docs/funnel_toml.md does for a snapshot"
-                )
+    sheet = last.table.sheet
+    if not last.only and has_date(sheet, last.header).mean() >= NEARLY_ALL:
+        raise FunnelError(f"{sheet.name}: {NO_WINS}; the last date, “{last.header}”, is there for nearly all leads")
+    if last.header:
+        _refuse_several_ends(last.table, last.header)
+
+
+def _refuse_several_ends(table: Table, date: str) -> None:
+    """Raise FunnelError where a date is that of several ends, which nothing tells apart."""
+    for name, field in table.sheet.fields.items():
+        if field.kind != "text" or field.distinct > MOST_STATUSES:
+            continue
+        ended = [value for value in dated_values(table.sheet, date, name) if not end_of(value)]
+        if len(ended) > 1:
+            either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
+            raise FunnelError(
+                f"{table.sheet.name}: {NO_WINS}; “{date}” has a date where “{name}” is {either}, and nothing says "
+                "which is a win: state it by hand, as docs/funnel_toml.md does for a snapshot"
+            )
 
 
 def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:

@@ -126,12 +126,13 @@ def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table 
     own = table.header("lead_id")
     for source, (bare, form) in product((leads, *deals), FORMS):
         lead_id = source.header("lead_id")
+        named = [name for name, field in source.sheet.fields.items() if field.stands_once and name != lead_id]
         made = table.sheet.cells[own].map(bare, na_action="ignore")
-        for name, field in source.sheet.fields.items():
+        for name in named if lead_id != ROW_NUMBER else []:
             of_leads = source.sheet.cells.dropna(subset=[name])
             known = of_leads.set_index(of_leads[name].map(bare))[lead_id]
-            named = field.stands_once and name != lead_id != ROW_NUMBER and known.index.is_unique
-            if named and len(known) > FEW_NAMES and known.index.isin(made).sum() >= OVERLAP * len(known):
+            among = known.index.is_unique and known.index.isin(made).sum() >= OVERLAP * len(known)
+            if among and len(known) > FEW_NAMES:
                 header = f"lead.{lead_id}"
                 cells = table.sheet.cells.assign(**{header: made.map(known)})
                 join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}

@@ -52,9 +52,7 @@ def _of_won_deals(sources: Sources) -> bool:
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
             more = []
-            [(status, names)] = won.items() if deals.what == "history" else [("", [])]
-            # An amount that stands not only where something was bought is what a lead is worth.
-            if status and deals.sheet.cells[columns["amount"]][~deals.sheet.cells[status].isin(names)].notna().any():
+            if deals.what == "history" and _is_of_the_lead(deals, won):
                 columns["payment_id"] = columns["lead_id"]
                 more = ['repeats = "last"   # the amount is that of the lead']
             elif deals.of_lines and columns["amount"] not in changing_columns(deals):
@@ -63,6 +61,13 @@ def _of_won_deals(sources: Sources) -> bool:
             sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
             return True
     return False
+
+
+def _is_of_the_lead(history: Table, won: dict[str, list[str]]) -> bool:
+    """Whether the amounts of a history stand not only where something was bought: they are what a lead is worth."""
+    [(status, names)] = won.items()
+    cells = history.sheet.cells
+    return bool(cells[history.header("amount")][~cells[status].isin(names)].notna().any())
 
 
 def _of_last_stage(sources: Sources, last: str) -> bool:

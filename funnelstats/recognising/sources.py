@@ -107,10 +107,7 @@ class Sources:
             if header in sheet.fields:
                 field = sheet.fields[header]
                 if _has_clock(found, column, header):
-                    seconds = sheet.cells[found.header("clock")].str.count(":").max() == 2
-                    hours = " %H:%M:%S" if seconds else " %H:%M"
-                    formats = tuple(tuple(fmt + hours if fmt else fmt for fmt in each) for each in field.formats)
-                    field = field._replace(formats=formats)
+                    field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         lines += [f"join = {toml_value(joins)}"] if joins else []
@@ -153,11 +150,7 @@ class Sources:
         if field.kind != "date":
             return []
         blanks = [line.replace("{column}", column) for line in field.reading]
-        # What the other dates of the sheet prove of the order of day and month, where they do.
-        sure = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
-        orders = {day_order(each) for each in sure if each[0]}
-        proved = tuple(each for each in field.formats if len(field.formats) > 1 and day_order(each) in orders)
-        formats = proved or field.formats
+        formats = field.formats if len(field.formats) == 1 else _proved(sheet, field)
         chosen = formats[0] if len(formats) == 1 else self._asked_format(sheet, field, formats)
         if chosen is None:
             open_lines = [
@@ -199,10 +192,22 @@ def _has_clock(table: Table, column: str, header: str) -> bool:
     return "clock" in table.roles and not hours and not table.sheet.cells[header].str.contains(":").any()
 
 
+def _with_clock(field: Field, clock: pd.Series) -> tuple[tuple[str, ...], ...]:
+    hours = " %H:%M:%S" if clock.str.count(":").max() == 2 else " %H:%M"
+    return tuple(tuple(fmt + hours if fmt else fmt for fmt in formats) for formats in field.formats)
+
+
 def attribute_name(header: str) -> str:
     """What an attribute is called, unless reports have a column of that name."""
     slug = plain(header).replace(" ", "_")
     return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
+
+
+def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
+    """The formats of a column that the other dates of its sheet prove, where they do."""
+    others = [other.formats[0] for other in sheet.fields.values() if len(other.formats) == 1]
+    orders = {day_order(formats) for formats in others if formats[0]}
+    return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
 
 
 def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
