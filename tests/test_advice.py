@@ -450,6 +450,8 @@ def test_managers_stand_by_what_they_lose_and_those_not_ranked_last() -> None:
     html = show_section("weekly.grid", {**SHOWN, **facts, "window": SHOWN["week_days"]}).data["text/html"]
     assert 'data-page="manager-Gleb.html"' in html
     assert "manager-missing" not in html
+    unknown = with_losses(page(rows), team(FINE), AIMED).assign(rate=np.nan)
+    assert manager_grid(unknown, AIMED)["rows"] == [], "a table of dashes"
 
 
 def stratified(anna_hard=900, leads=1000):

@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.comparing import versus_target
+from funnelstats.loop.states import in_common
 from funnelstats.page.tables import show_table
 from funnelstats.team.leaks import drivers, expected_shortfall, leak_drivers, leak_sizes, noticeable, worst_leak
 
@@ -246,6 +247,16 @@ def test_blanks_are_a_group_and_the_values_of_an_attribute_add_up() -> None:
     assert found["value"].tolist() == ["new", "old", "(missing)", "expo", "web"]
     sums = found.groupby("attribute")[["entered", "converted"]].sum()
     assert (sums == strata[["entered", "converted"]].sum()).all(axis=None)
+
+
+def test_what_is_written_down_only_of_leads_that_got_far_makes_no_value_look_good() -> None:
+    sectors = pd.DataFrame({"sector": ["retail", "finance", None], "entered": [500, 400, 900]})
+    found = drivers(sectors.assign(converted=[275, 220, 0])).set_index("value")
+    assert found.loc[["retail", "finance"], "difference"].tolist() == [0, 0]
+    assert found["verdict"].to_dict() == {"retail": "undecided", "finance": "undecided", "(missing)": "lower"}
+    assert in_common(found.reset_index()).empty
+    alone = drivers(sectors.iloc[[0, 2]].assign(converted=[275, 0])).set_index("value").loc["retail"]
+    assert alone[["other_rate", "odds_ratio"]].isna().all()
 
 
 def test_a_value_that_always_or_never_converts_has_finite_odds_and_wide_limits() -> None:

@@ -211,6 +211,16 @@ def test_loads_have_the_exact_poisson_limits_of_the_tables():
     assert limits.loc["A", "ratio_upper"] < 20
 
 
+def test_only_states_that_the_export_can_tell_are_explained():
+    untold = ["never touched", "returned to marketing", "refused", "wrongly qualified"]
+    every, bare = (
+        text("states", states=state_table(MONTH, WINDOW, left_out).to_dict("records"), rules=FUNNEL.loop)
+        for left_out in ([], untold)
+    )
+    assert "holds: won, wrongly qualified, refused, returned to marketing, never touched (no contact by a" in every
+    assert "holds: won, inactive (no move for more than 14 days), active and moving." in bare
+
+
 def test_equal_loads_and_no_managers_are_no_finding():
     even = pd.DataFrame({"manager": list("ABC"), "leads": [100, 110, 100]})
     few = even.assign(leads=even["leads"] // 10)
@@ -218,6 +228,7 @@ def test_equal_loads_and_no_managers_are_no_finding():
     assert set(even_load(even, work, FUNNEL)["verdict"]) == {"even"}
     assert set(even_load(few, work, FUNNEL)["verdict"]) == {"undecided"}
     assert even_load(even.iloc[:0], work.iloc[:0], FUNNEL).empty
+    assert even_load(even.assign(leads=0), work, FUNNEL).empty
     assert even_load(even.head(1), work.head(1), FUNNEL).empty
     nobody = even_load(even.iloc[:0], work, FUNNEL)
     assert nobody["p_value"].isna().all()

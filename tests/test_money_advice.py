@@ -271,6 +271,8 @@ def test_what_the_base_lacks_is_left_out(base):
     lines = of_base(renewed.iloc[:0], coverage, doubled, blacklist.iloc[:0], score=none, contacts=False)
     assert lines.splitlines()[1:] == ["There is no quarter before, so what is new cannot be told."]
     assert "100 leads were worked on" in of_base(*base, score=none)
+    nearly = of_base(renewed.assign(new_share=0.996), coverage, doubled, blacklist, score=none)
+    assert "99.6% of them not in the quarter before" in nearly, "not all of them"
     one = of_base(renewed, coverage, doubled.assign(companies=0), blacklist, score=none, companies=True)
     assert "several open leads" not in one
     assert score_groups(none).empty

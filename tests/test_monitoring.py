@@ -119,6 +119,7 @@ def test_no_weeks_one_week_and_no_leads_give_no_alarm() -> None:
         assert verb(falling(0, 0), funnel_of()).empty
         assert not verb(weeks_of([0, 0], [0, 0]), funnel_of())["alarm"].item()
         assert not verb(weeks_of([9], [8]), funnel_of())["alarm"].item()
+    assert since_when(weeks_of([0, 0], [0, 0]), funnel_of())["fell"].isna().all(), "nothing is known of a fall"
     assert e_alarms(weeks_of([0, 0], [0, 0]), funnel_of())["e_value"].item() == pytest.approx(1)
 
 

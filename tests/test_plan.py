@@ -17,6 +17,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Work
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.sections import show_section
+from funnelstats.page.tables import show_table
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
 from funnelstats.plan.findings import plan_case, plan_facts, plan_gaps
 from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead
@@ -514,7 +515,9 @@ def test_a_step_nobody_was_watched_through_leaves_the_plan_unknown_not_zero():
     assert plan_case(plan) == "unwatched"
     assert said(plan)[0].endswith("cannot be told")
     assert stage_needs(plan)["new"].isna().all()
-    assert "text/html" in deals_chart(plan).data
+    assert stage_needs(plan)["enter_by"].iloc[0] is pd.NaT
+    assert "too late" not in show_table(stage_needs(plan), "plan.stages").data["text/html"]
+    assert deals_chart(plan).data["text/plain"].endswith("how many deals come by then is not known.")
 
 
 def test_open_leads_that_have_paid_and_channels_for_nothing_are_said():

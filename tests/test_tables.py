@@ -362,6 +362,7 @@ def test_a_table_without_rows_is_a_sentence_or_nothing_where_others_say_why():
     assert TABLE_MIME not in said(none)
     for empty in ("", "No lead came."):
         assert "<table" in said(rows, empty=empty)["text/html"]
+    assert said(rows.assign(manager="(missing)"))["text/html"] == "", "by what the export does not hold"
     with pytest.raises(ValueError, match="title must say"):
         tabled(none, title=" ", name="load")
 
@@ -425,7 +426,10 @@ def test_a_bar_is_as_wide_as_its_share_of_the_largest_and_none_where_nothing_is_
 
 def test_a_column_without_anything_in_it_is_left_out_of_the_page_and_not_of_the_file():
     frame = pd.DataFrame(
-        {"lead_id": ["1", "2"], "company": ["", ""], "amount": [float("nan")] * 2, "stage": ["a", "b"]}
+        {
+            **{"lead_id": ["1", "2"], "company": ["", ""], "amount": [float("nan")] * 2, "stage": ["a", "b"]},
+            **{"because of": ["(missing)"] * 2, "status": ["no target"] * 2},
+        }
     )
     shown = show_table(frame, Layout(name="leads", title="Leads"))
     assert shown.data["text/html"].count('scope="col"') == 2

@@ -262,6 +262,14 @@ def test_the_chance_of_second_tries_is_told_of_ten_or_more_that_were_made(succes
     assert show_section("manager.again", due(lead("a"))).data["text/html"] == ""
 
 
+def test_second_tries_of_which_none_was_won_are_no_task_of_the_week() -> None:
+    none = SUCCESS.assign(again_converted=0)
+    found = due(lead("a"), retries=again(success=none), success=none)
+    assert not any("call back" in line for line in first_screen(found))
+    said = show_section("manager.again", found).data["text/plain"]
+    assert "20 finished second tries 0 were won (likely range 0–16%).\nCall only where you know of a change." in said
+
+
 def test_a_lead_is_called_by_its_company_where_that_is_known() -> None:
     for company, called in (("Acme", "Acme"), ("", "L1"), ("(missing)", "L1")):
         assert first_screen(due(lead("L1", contacts=0.0, company=company)))[1].startswith(f"Start with {called}: never")
@@ -274,9 +282,9 @@ def test_a_manager_without_leads_or_without_anything_to_do() -> None:
     assert show_section("manager.today", quiet).data["text/html"] == ""
 
 
-def test_without_contacts_or_money_the_list_says_so() -> None:
+def test_without_contacts_or_money_the_list_says_so_and_calls_no_lead_silent() -> None:
     leads = [lead("a", days=40, contacts=np.nan), lead("b", days=3, contacts=np.nan)]
-    assert listed(*leads, deal=UNKNOWN)["reason"].tolist() == ["deadline near", "silent too long"]
+    assert listed(*leads, deal=UNKNOWN)["reason"].tolist() == ["deadline near", "no move for too long"]
     found = due(*leads, deal=UNKNOWN)
     assert first_screen(found)[1] == "Start with b: deadline 5 Jul 2026."
     assert "without amounts and payments" in show_section("manager.today", found).data["text/plain"]

@@ -16,13 +16,14 @@ from funnelstats.core.intervals import Array, wilson_interval
 FEWEST_TRIES = 10
 """Second tries below which their share won is no chance to plan by: of 10, a half is very likely 24 to 76 %."""
 WEEK = 7
-NEVER, UNLOGGED, HORIZON, IDLE = LISTED_WORDS = (
+NEVER, UNLOGGED, HORIZON, IDLE, STILL = LISTED_WORDS = (
     "never contacted",
     "no contact logged",
     "deadline near",
     "silent too long",
+    "no move for too long",
 )
-"""Why an open lead is listed."""
+"""Why an open lead is listed; the last one where the export has no contacts: it may have been called every day."""
 OPEN, AGAIN = "open", "second try"
 LISTED = [
     *("kind", "lead_id", "company", "product", "stage", "amount", "last_contact_on", "reason", "next_step", "due"),
@@ -143,11 +144,15 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     never = staked["contacts"] == 0
     # who came beyond the first stage was talked to: what lacks is the record
     why = np.select(
-        [never & (staked["stage"] == funnel.stages[0]), never, left.between(1, WEEK), silent > limit],
-        [NEVER, UNLOGGED, HORIZON, IDLE],
+        [
+            *(never & (staked["stage"] == funnel.stages[0]), never, left.between(1, WEEK)),
+            *((silent > limit) & staked["contacts"].notna(), silent > limit),
+        ],
+        LISTED_WORDS,
         default="",
     )
-    steps = {NEVER: _("first call"), UNLOGGED: _("call and log it"), IDLE: _("call or close")}
+    steps = {NEVER: _("first call"), UNLOGGED: _("call and log it")}
+    steps |= dict.fromkeys((IDLE, STILL), _("call or close"))
     on = {name: _("bring it to “{stage}”").format(stage=label(step.to_stage)) for name, step in ahead.items()}
     todo = [steps.get(reason, on[stage]) for reason, stage in zip(why, staked["stage"], strict=True)]
     listed = staked.assign(kind=OPEN, reason=why, next_step=pd.Series(todo, index=staked.index, dtype="str"), due=due)

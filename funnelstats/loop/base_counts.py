@@ -181,7 +181,8 @@ def renewal_counts(
 ) -> pd.DataFrame:
     """Companies worked on in each quarter, and how many of them in the quarter before too.
 
-    A company is worked on in a quarter with a stage entry, an end or a contact of one of its leads. Returns quarter
+    A company is worked on in a quarter with a stage entry, an end or a contact of one of its leads; of a lead without
+    a company nobody knows whose it is, so it counts only where no column names companies. Returns quarter
     (its first day), companies, kept, since (the first day of the data), for every quarter from the first to the last.
 
     >>> fs.loop.renewal_counts(tables.leads, tables.entries, tables.contacts, spec, day)
@@ -314,14 +315,13 @@ def score_counts(values: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date)
 
 
 def _companies(leads: ir.Table, funnel: Funnel) -> ir.Table:
-    """lead_id and company; a lead's own id, marked as such, where no company is known."""
+    """lead_id and company of leads whose company is known; each lead by itself where no column names companies."""
     need(leads, "leads", "lead_id", lazy=True)
-    alone = ibis.literal("lead ") + leads.lead_id
     column = _stated(leads, funnel.lead_base.company, "company")
     if column is None:
-        return leads.select("lead_id", company=alone)
-    company = visible(leads[column].cast("string"))
-    return leads.select("lead_id", company=(company == MISSING).ifelse(alone, "company " + company.strip()))
+        return leads.select("lead_id", company=leads.lead_id)
+    named = leads.select("lead_id", company=visible(leads[column].cast("string")).strip())
+    return named.filter(named.company != MISSING)
 
 
 def _stated(leads: ir.Table, column: str, key: str) -> str | None:

@@ -10,6 +10,7 @@ from scipy import stats
 from funnelstats.config.dates import months_to
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
+from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, label
 from funnelstats.core.comparing import REST, benjamini_hochberg, is_ranked
 from funnelstats.core.conversion import COUNTS, STEP, conversion_rates, with_matured
@@ -197,14 +198,16 @@ def _in_words(fields: pd.Series) -> pd.Series:
 def in_common(found: pd.DataFrame) -> pd.DataFrame:
     """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
-    Those of readiness are not repeated here. The difference is in points, as in ``readiness``.
+    Those of readiness are not repeated here; a blank is nothing in common. The difference is in points, as in
+    ``readiness``.
 
     >>> fs.loop.in_common(found)[["attribute", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
       attribute   value  rate  other_rate verdict
     0   segment  tender  0.48        0.65   lower
     1   segment     new  0.65        0.59  higher
     """
-    clear = _in_points(found[found["verdict"].isin(["higher", "lower"]) & ~found["attribute"].isin(list(READY_WORDS))])
+    told = found["verdict"].isin(["higher", "lower"]) & (found["value"] != MISSING)
+    clear = _in_points(found[told & ~found["attribute"].isin(list(READY_WORDS))])
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
     return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)
 
@@ -213,10 +216,11 @@ def even_load(month: pd.DataFrame, work: pd.DataFrame, funnel: Funnel) -> pd.Dat
     """Leads handed to each manager in the month against an even share, fewest first.
 
     Takes ``state_counts`` and ``stage_flow`` of the month by manager; managers are all with whom a lead entered a stage
-    then, for who has left or is away has no share; system users and leads without a manager are left out, and one alone
-    has no share to compare. Returns manager, leads, even (the mean), ratio, ratio_lower, ratio_upper (exact Poisson
-    limits), p_value (exact, two-sided) and verdict: fewer or more (Benjamini–Hochberg .10), even where a third more and
-    as much fewer are ruled out (the same limits at 90 %), else undecided.
+    then, for who has left or is away has no share; system users and leads without a manager are left out. One alone has
+    no share to compare, nor have several to whom none was handed. Returns manager, leads, even (the mean), ratio,
+    ratio_lower, ratio_upper (exact Poisson limits), p_value (exact, two-sided) and verdict: fewer or more
+    (Benjamini–Hochberg .10), even where a third more and as much fewer are ruled out (the same limits at 90 %), else
+    undecided.
 
     >>> load = fs.loop.even_load(owners, work, spec)
     >>> load[["manager", "leads", "even", "ratio", "verdict"]].head(2).round(2)
@@ -228,8 +232,8 @@ def even_load(month: pd.DataFrame, work: pd.DataFrame, funnel: Funnel) -> pd.Dat
     need(work, "work", "manager", "entered")
     people = pd.concat([month, work[work["entered"] > 0]])
     known = people[is_ranked(people, funnel)]["manager"].drop_duplicates()
-    known = known if len(known) > 1 else known.iloc[:0]
     handed = month.groupby("manager")["leads"].sum().reindex(known, fill_value=0)
+    handed = handed if len(handed) > 1 and handed.any() else handed.iloc[:0]
     leads = handed.to_numpy(dtype="int64")
     even = leads.mean() if len(leads) else np.nan
     lower, upper = poisson_ratio_interval(leads, even)

@@ -142,8 +142,8 @@ def templates() -> Environment:
 
 
 def _share(value: float) -> str:
-    """A share as sentences write it: 34%, 8.8%."""
-    return words.percent(value, 1 if 0 < value < 0.0995 else 0)
+    """A share as sentences write it: 34%, 8.8%, 99.6%; not 100% of some."""
+    return words.percent(value, 1 if 0 < value < 0.0995 or 0.995 <= value < 1 else 0)
 
 
 def _range(row: Mapping[str, Any], lower: str = "ci_lower", upper: str = "ci_upper") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from funnelstats.config.schema import MISSING
 from funnelstats.config.words import _, lead_address, number
 from funnelstats.page.layout import INTERVALS, UNKNOWN, Column, Layout, cells, layout, upper_of
 from funnelstats.page.workbook import rows_of
@@ -107,7 +108,7 @@ NARROW, WORDY, SENTENCE = 4, 3, 28
 """Columns that a phone has room for; columns of words, and letters, that make a table one to be read row by row."""
 WIDE, SHORT = 6, 7
 """Columns above which a table of so many rows at most is read row by row too, whatever it holds."""
-SAYS_NOTHING = ("n/a", "none", "none recorded", "not known")
+SAYS_NOTHING = ("n/a", "none", "none recorded", "not known", "no target", MISSING)
 """Words of columns that are left out where every row has them."""
 MOST_ROWS, MOST_COLUMNS = 100, 16
 """Of a table on a page; the file beside it has them all."""
@@ -126,7 +127,8 @@ def show_table(
     """The frame as an escaped HTML table, as text with its full numbers, and as data for the files beside the page.
 
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
-    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why; a
+    are those of columns that the data names. A table without rows is a sentence, or nothing where others say why, as
+    is one by what the export does not hold; a
     folded one shows its title until it is opened, a large one its first rows and columns, with a link to all.
 
     >>> fs.show_table(team, "weekly.team", folded=True)
@@ -136,6 +138,8 @@ def show_table(
     if frame.empty:
         return show_text(_(how.empty).format(title=_(how.title)), box="note") if how.empty else NO_OUTPUT
     columns = how.columns_of(frame, labels)
+    if (frame[next(name for name in columns if name not in how.group)] == MISSING).all():
+        return NO_OUTPUT
     first, last = list(columns)[: MOST_COLUMNS - 1], list(columns)[-1:]
     seen = columns if len(columns) <= MOST_COLUMNS else {name: columns[name] for name in (*first, *last)}
     html = _html(frame.head(MOST_ROWS), how, seen, currency, folded=folded)

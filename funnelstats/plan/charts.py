@@ -30,6 +30,7 @@ from funnelstats.page.figures import (
     show_figure,
 )
 from funnelstats.page.tables import Shown, show_table, show_text
+from funnelstats.plan.findings import plan_case
 from funnelstats.plan.plan import Plan, weeks_alike
 
 CALENDAR_WORDS = {
@@ -133,7 +134,9 @@ def deals_chart(plan: Plan) -> Shown:
     rows = plan.entries[plan.entries["stage"] == plan.funnel.stages[-1]]
     total = rows.assign(total=rows["open"] + rows["new"].fillna(0)).set_index("on")[["open", "total"]].cumsum()
     if not (total["total"] > 0).any():
-        return show_text(_("There is nothing to draw: no deal is expected by then."), box="note")
+        unknown = pd.isna(plan.forecast["expected"].iloc[-1]) or plan_case(plan) == "unwatched"
+        untold = _("There is nothing to draw: how many deals come by then is not known.")
+        return show_text(untold if unknown else _("There is nothing to draw: no deal is expected by then."), box="note")
     total = total.reset_index()
     closing = total["on"].dt.day_of_week == 6 - days_ahead()
     ends = total[closing | (total["on"] == total["on"].max())].reset_index(drop=True)

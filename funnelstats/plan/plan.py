@@ -202,7 +202,7 @@ def stage_needs(plan: Plan) -> pd.DataFrame:
 
     Returns ``stage, new, open, entries`` (both), ``a_week`` (of five working days, rounded up), ``rate`` (to the next
     stage, by the horizon) and ``enter_by``: the last day on which a lead that enters the stage and will be won is as
-    likely as not to be won in time; NaT where none is.
+    likely as not to be won in time; NaT where none is, or none is known.
 
     >>> fs.plan.stage_needs(plan).iloc[:2, :4].round(1)
       stage     new  open  entries

@@ -204,7 +204,8 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     """The managers' results as a table of managers by steps, those who lose most first, the not ranked last.
 
     Takes a frame of ``with_losses``. Returns ``steps``, ``rows`` of ``manager, ranked, lost_deals, cells`` (a row of
-    the frame for each step), and ``low`` and ``high``, tenths between which the rates of these managers lie.
+    the frame for each step; none where no rate is known), and ``low`` and ``high``, tenths between which the rates of
+    these managers lie.
 
     >>> fs.team.manager_grid(losses, spec)["rows"][0]["manager"]
     'Сидоров'
@@ -223,7 +224,7 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
         "rows": [
             {"manager": name, "ranked": row["ranked"], "lost_deals": row["lost"],
              "cells": [cells.get((name, stage), {}) for stage in stages]}
-            for name, row in order.iterrows()
+            for name, row in order.iterrows() if managers["rate"].notna().any()
         ],
         "low": np.floor(10 * np.nanmin([*seen["ci_lower"], *seen["target"], 1.0])) / 10 if len(seen) else 0.0,
         "high": np.ceil(10 * np.nanmax([*seen["ci_upper"], *seen["target"], 0.1])) / 10 if len(seen) else 1.0,

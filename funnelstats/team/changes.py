@@ -47,8 +47,8 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     the floor; only then there are dates: ``since``, the likeliest first week, and the first and last of the weeks that
     hold it with probability .98. ``at_start``: the weeks before these, without an alarm the first eight, were below
     the floor already (one-sided 5 %). The rate after was chosen for being low: expect somewhat better. Nothing is
-    watched without a floor between 0 and 1, for system users or where no manager is named. Sources: Chernoff and
-    Zacks 1964; Smith 1975.
+    watched without a lead or a floor between 0 and 1, for system users or where no manager is named: ``fell`` is
+    missing. Sources: Chernoff and Zacks 1964; Smith 1975.
 
     >>> fs.team.since_when(leak.weeks, spec)[["to_stage", "alarm", "since", "since_lower", "since_upper"]]
          to_stage  alarm      since since_lower since_upper
@@ -62,7 +62,7 @@ def since_when(weeks: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     floor = _watched_floor(cells, funnel)
     floor = np.where((floor > 0) & (floor < 1), floor, np.nan)
     chance, dispersion = _beginnings(converted, entered)
-    fell = np.where(np.isnan(floor), np.nan, chance.sum(axis=1))
+    fell = np.where(np.isnan(floor) | (entered.sum(axis=1) == 0), np.nan, chance.sum(axis=1))
     week = np.arange(len(starts))
     first = chance.argmax(axis=1) if len(starts) else np.zeros(len(cells), dtype=int)
     after = (week >= first[:, None]) & (fell >= FELL)[:, None]

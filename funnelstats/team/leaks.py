@@ -152,7 +152,9 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
 
     Takes matured counts of one step by all attributes at once, ``*attributes, entered, converted``
     (``step_counts(..., by=[...])``): matured, so that every lead was watched equally long. Blanks are a value
-    of their own, "(missing)". Returns, for each value of each attribute (no row without attributes),
+    of their own, "(missing)", and none of the others that a value is compared with: what is written down only of leads
+    that got far would else make every value look good. Returns, for each value of each attribute (no row without
+    attributes),
 
     - ``attribute, value, entered, converted, rate, ci_lower, ci_upper``
     - ``other_rate, difference, difference_lower, difference_upper``: against all leads of other values (MOVER)
@@ -195,14 +197,17 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
     found = conversion_rates(
         pd.DataFrame(columns, columns=["attribute", "value"]).assign(entered=n @ has, converted=k @ has)
     )
-    rest_k, rest_n = k.sum() - found["converted"], n.sum() - found["entered"]
+    blank = found["value"] == MISSING
+    blanks = found[["entered", "converted"]].where(blank, 0).groupby(found["attribute"]).transform("sum")
+    rest = strata[["entered", "converted"]].sum() - found[["entered", "converted"]] - blanks.mask(blank, 0)
+    rest_k, rest_n = rest["converted"], rest["entered"]
     other_rate = share(rest_k, rest_n)
     lower, upper = mover_difference(
         (found["rate"], found["ci_lower"], found["ci_upper"]), (other_rate, *wilson_interval(rest_k, rest_n))
     )
     difference = found["rate"] - other_rate
     known = difference.notna()
-    effect, error = _effects(k, n, has, found["attribute"].to_numpy())
+    effect, error = _effects(k, n, has, found["attribute"].to_numpy(), blank.to_numpy())
     width = special.ndtri(0.975) * error
     p_value = 2 * special.ndtr(-np.abs(effect) / error)
     within = pd.Series(p_value).groupby(found["attribute"], sort=False).transform(benjamini_hochberg)
@@ -223,8 +228,10 @@ def drivers(strata: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_]) -> tuple[Array, Array]:
-    """Log odds ratio of each value against the other values of its attribute, and its standard error."""
+def _effects(
+    k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_], blank: npt.NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Log odds ratio of each value against the other known ones of its attribute, and its standard error."""
     nothing = np.full(has.shape[1], np.nan)
     common = k.sum() / n.sum() if n.sum() else np.nan
     if not 0 < common < 1:
@@ -232,7 +239,7 @@ def _effects(k: Array, n: Array, has: Array, attribute: npt.NDArray[np.object_])
     design = np.column_stack([np.ones(len(k)), has])[n > 0]
     k, n = k[n > 0], n[n > 0]
     weight = n @ design[:, 1:]
-    same = (attribute[:, None] == attribute) & ~np.eye(len(attribute), dtype=bool)
+    same = (attribute[:, None] == attribute) & ~np.eye(len(attribute), dtype=bool) & ~blank
     others = same * weight
     total = others.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
