@@ -27,6 +27,7 @@ from funnelstats.core.comparing import page_verdicts, versus_targets, with_undat
 from funnelstats.core.conversion import STEP, at_step, with_matured
 from funnelstats.core.counts import deal_size, outcome_days, step_counts, step_fates, undated_counts
 from funnelstats.core.flow_counts import stage_flow
+from funnelstats.core.incidence import incidence
 from funnelstats.core.journeys import journeys, with_leads
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
 from funnelstats.core.shared import made_once
@@ -62,6 +63,7 @@ from funnelstats.team import (
     since_when,
     turned,
 )
+from funnelstats.team.counts import RECORDED_LATE, recorded_late
 from funnelstats.team.leaks import worst_leak
 
 __all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
@@ -176,7 +178,8 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
     """What the pages of a week say about a step into a stage, as known on a day: without one, the costliest leak.
 
     - ``leaks``: ``leak_sizes`` of the window judged; ``weeks``: ``step_counts`` by week of the ``trend_window``;
-      ``since``: their ``since_when``; ``change``: ``explain_change`` against the window before
+      ``since``: their ``since_when``; ``change``: ``explain_change`` against the window before, where it is not
+      ``recorded_late``
     - ``now``: first and last day since the step fell, where a fall is shown; else of the window on record
     - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
       against the weeks before; both without a row where nothing leaks
@@ -197,7 +200,9 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         weeks = step_counts(paths, funnel, day, by="week", entered_between=trend_window(week, funnel))
         since = since_when(weeks, funnel)
         then = rates_over_weeks(outcome_days(paths, funnel, day, by="week", entered_between=before), funnel)
-        change = explain_change(then, judged.rates)
+        late = recorded_late(paths, funnel, incidence(outcome_days(paths, funnel, day, entered_between=window)), before)
+        change = explain_change(then.assign(n_eff=then["n_eff"].mask(then["from_stage"].isin(late))), judged.rates)
+        change = change.assign(changed=RECORDED_LATE) if late else change
         at = at_step(since, funnel, step) if step else since.merge(worst_leak(judged.team, leaks)[STEP])
         now = on_record(weeks, window)["window"]
         if at["alarm"].any():

@@ -13,6 +13,7 @@ from funnelstats.core.comparing import visible_drop
 from funnelstats.core.conversion import rival_rates
 from funnelstats.page.sections import show_section
 from funnelstats.team.changes import explain_change
+from funnelstats.team.counts import RECORDED_LATE
 from funnelstats.team.remarks import (
     of_hundred,
     on_record,
@@ -159,6 +160,10 @@ def test_no_weeks_before_or_a_step_without_leads_are_said() -> None:
     same, nobody = steps((100, 80), (80, 40)), steps((0, 0), (0, 0))
     assert way(nobody, same)[1].startswith("There are no weeks before these")
     assert way(same, nobody)[0]["changed"] == "not known"
+    unseen = explain_change(nobody, same).assign(changed=RECORDED_LATE)
+    facts = whole_way(unseen) | {"stages": of_hundred(unseen, AIMED)}
+    said = show_section("weekly.trend", facts, weeks_before=13).data["text/plain"]
+    assert "against the 13 weeks before cannot be told: the record of a later stage begins after" in said
 
 
 def test_where_nobody_went_all_the_way_no_change_of_nothing_is_told() -> None:

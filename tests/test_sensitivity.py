@@ -1,6 +1,6 @@
 """Rival definitions of one conversion: on a few leads, then against a plain loop."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 
 import pandas as pd
@@ -9,13 +9,16 @@ from backends import entries_frame, episodes_of, funnel_of, random_entries, tabl
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.core.conversion import rival_rates
+from funnelstats.core.counts import outcome_days
+from funnelstats.core.incidence import incidence
 from funnelstats.core.journeys import journeys
-from funnelstats.team.counts import DEFINITIONS, rival_counts
+from funnelstats.team.counts import DEFINITIONS, recorded_late, rival_counts
 
 FUNNEL = funnel_of("lead", "met", "paid")
 STAGES = ("new", "встреча", "offer", "paid")
 RANDOM = funnel_of(*STAGES, days=[20, 9, 14])
 AS_OF = date(2026, 3, 31)
+WEEK = timedelta(days=7)
 LEADS = [
     ("straight", "lead", "2026-01-05"),
     ("straight", "met", "2026-01-06"),
@@ -93,6 +96,17 @@ def test_the_counts_are_those_of_a_loop_over_the_leads(con, seed):
     assert [tuple(row) for row in found.itertuples(index=False)] == by_loop(frame, RANDOM, as_of, between)
     counts = found.set_index(["definition", "from_stage", "to_stage"])["converted"]
     assert counts.xs("reached").sum() > counts.xs("touched").sum() > counts.xs("direct").sum() > 0
+
+
+@pytest.mark.parametrize(("begins", "late"), [(date(2026, 3, 2), ["lead"]), (date(2026, 1, 1), [])])
+def test_weeks_before_the_record_of_a_stage_begins_are_not_compared(con, begins, late):
+    """A lead a day, of which each other one is met a week later, where the export has it."""
+    came = [date(2026, 1, 1) + timedelta(days=n) for n in range(90)]
+    rows = [(f"L{n}", "lead", str(day)) for n, day in enumerate(came)]
+    rows += [(f"L{n}", "met", str(day + WEEK)) for n, day in enumerate(came) if n % 2 and day + WEEK >= begins]
+    paths = journeys(table(con, entries_frame(rows)), FUNNEL)
+    curve = incidence(outcome_days(paths, FUNNEL, AS_OF, entered_between=(date(2026, 3, 1), AS_OF)))
+    assert recorded_late(paths, FUNNEL, curve, (date(2026, 1, 1), date(2026, 2, 28))) == late
 
 
 def test_nobody_entered_is_no_rate_under_any_definition(con):

@@ -4,6 +4,7 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from funnelstats.config.dates import checked_between
@@ -12,6 +13,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import Between, fetch, on_date
 from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
 
+RECORDED_LATE = "recorded late"
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
 
@@ -44,6 +46,32 @@ def wins_by_week(
         ).set_index("week")
         wins["money"] = by_week["money"].reindex(weeks, fill_value=0.0)
     return wins.reset_index()
+
+
+def recorded_late(journeys: ir.Table, funnel: Funnel, curve: pd.DataFrame, between: tuple[date, date]) -> list[str]:
+    """Stages that leads of a period stood at before anybody is on record to have left them forwards.
+
+    ``curve`` is the ``incidence`` of later leads. A stage is named where none of so many of its leads having moved on
+    before the first move on record would be a one in a thousand chance with it: the export begins to hold the next
+    stage later than its leads, or nobody could pass, and the period cannot be compared with later ones.
+
+    >>> curve = fs.incidence(fs.outcome_days(paths, spec, day))
+    >>> recorded_late(paths, spec, curve, fs.window_before(week, spec))
+    []
+    """
+    need(journeys, "journeys", "stage", "place", "entered_on", "next_on", lazy=True)
+    need(curve, "curve", "from_stage", "age_days", "incidence")
+    rows = journeys.filter(journeys.place < len(funnel.steps))
+    begins = rows.group_by("stage").aggregate(begins=rows.next_on.min())
+    came = rows.filter(rows.entered_on.between(*map(on_date, between))).join(begins, "stage")
+    unmoved = came.select("stage", age=came.begins.delta(came.entered_on, unit="day") - 1)
+    found = []
+    for stage, leads in fetch(unmoved.group_by("stage", "age").aggregate(leads=unmoved.count())).groupby("stage"):
+        known = curve[curve["from_stage"] == stage]
+        place = np.searchsorted(known["age_days"], leads["age"].fillna(-1), side="right")
+        moved = np.append(0, known["incidence"])[place]
+        found += [str(stage)] if leads["leads"] @ moved > -np.log(0.001) else []
+    return found
 
 
 def rival_counts(

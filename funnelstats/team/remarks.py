@@ -12,6 +12,7 @@ from funnelstats.core.comparing import NOT_RANKED, effective_counts, visible_dro
 from funnelstats.core.conversion import STEP
 from funnelstats.core.intervals import UNTOLD, YES
 from funnelstats.core.scatter import weeks_differ
+from funnelstats.team.counts import RECORDED_LATE
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
@@ -142,9 +143,9 @@ def scattered(team: pd.DataFrame) -> pd.DataFrame:
 def whole_way(change: pd.DataFrame) -> dict[str, Any]:
     """Whether the way from the first stage to the last changed between two periods, and which steps moved it.
 
-    ``change`` is a frame of ``explain_change``. ``changed`` is its answer, "no weeks before" or "not known" where there
-    is none, "nobody" where no lead went all the way in either; ``ends`` of the change in points; ``digits`` as many as
-    tell the two shares apart; ``points`` those between the shares shown.
+    ``change`` is a frame of ``explain_change``. ``changed`` is its answer, "no weeks before", ``RECORDED_LATE`` or "not
+    known" where there is none, "nobody" where no lead went all the way in either; ``ends`` of the change in points;
+    ``digits`` as many as tell the two shares apart; ``points`` those between the shares shown.
 
     >>> way = fs.team.whole_way(leak.change)
     >>> way["changed"], round(float(way["points"]), 2)
@@ -159,7 +160,8 @@ def whole_way(change: pd.DataFrame) -> dict[str, Any]:
         "upper": row["overall_upper"],
     }
     if change[["overall_before", "overall_after"]].isna().any(axis=None):
-        return facts | {"changed": "no weeks before" if change["before"].isna().all() else "not known"}
+        untold = "no weeks before" if change["before"].isna().all() else "not known"
+        return facts | {"changed": RECORDED_LATE if facts["changed"] == RECORDED_LATE else untold}
     before, after = facts["before"], facts["after"]
     if before == after == 0:
         return facts | {"changed": "nobody"}
