@@ -255,6 +255,9 @@ def test_what_is_written_down_only_of_leads_that_got_far_makes_no_value_look_goo
     assert found.loc[["retail", "finance"], "difference"].tolist() == [0, 0]
     assert found["verdict"].to_dict() == {"retail": "undecided", "finance": "undecided", "(missing)": "lower"}
     assert in_common(found.reset_index()).empty
+    close = drivers(pd.DataFrame({"product": ["valve", "pump"], "entered": [462, 523], "converted": [123, 112]}))
+    assert close["verdict"].tolist() == ["lower", "higher"]
+    assert in_common(close).empty, "−0.1 to 10.6 points are no link"
     alone = drivers(sectors.iloc[[0, 2]].assign(converted=[275, 0])).set_index("value").loc["retail"]
     assert alone[["other_rate", "odds_ratio"]].isna().all()
 

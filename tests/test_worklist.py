@@ -262,6 +262,12 @@ def test_the_chance_of_second_tries_is_told_of_ten_or_more_that_were_made(succes
     assert show_section("manager.again", due(lead("a"))).data["text/html"] == ""
 
 
+def test_no_line_of_a_title_ends_within_its_days() -> None:
+    facts = {"case": "met", "teaches": [], "person": "Anna", "coming": (date(2026, 7, 13), date(2026, 7, 19))}
+    html = show_section("manager.first", due(lead("a")) | facts, currency="EUR").data["text/html"]
+    assert '<span class="fs-day">13–19</span> July</h1>' in html
+
+
 def test_second_tries_of_which_none_was_won_are_no_task_of_the_week() -> None:
     none = SUCCESS.assign(again_converted=0)
     found = due(lead("a"), retries=again(success=none), success=none)

@@ -198,15 +198,16 @@ def _in_words(fields: pd.Series) -> pd.Series:
 def in_common(found: pd.DataFrame) -> pd.DataFrame:
     """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
-    Those of readiness are not repeated here; a blank is nothing in common. The difference is in points, as in
-    ``readiness``.
+    Those of readiness are not repeated here; a blank is nothing in common, nor what the likely difference leaves open.
+    It is in points, as in ``readiness``.
 
     >>> fs.loop.in_common(found)[["attribute", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
       attribute   value  rate  other_rate verdict
     0   segment  tender  0.48        0.65   lower
     1   segment     new  0.65        0.59  higher
     """
-    told = found["verdict"].isin(["higher", "lower"]) & (found["value"] != MISSING)
+    apart = (found["difference_lower"] > 0) | (found["difference_upper"] < 0)
+    told = found["verdict"].isin(["higher", "lower"]) & apart & (found["value"] != MISSING)
     clear = _in_points(found[told & ~found["attribute"].isin(list(READY_WORDS))])
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
     return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)

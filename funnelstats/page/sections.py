@@ -24,6 +24,7 @@ from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
 PACKAGE = Path(__file__).parents[1]
 TRANSLATED = "jinja2.ext.i18n"
 _BLOCK_END = re.compile("</(?:h1|p|li)>")
+_DAYS = re.compile(r"\d+–\d+(?=[^<>]*</h1>)")
 
 
 class Count(int):
@@ -64,7 +65,9 @@ def _rendered(section: str, facts: Mapping[str, Any]) -> str:
     except LookupError:
         raise ValueError(f'no block "{block}" in the template of the page "{page}"') from None
     lines = "".join(render(template.new_context(_plain(facts)))).splitlines()
-    return "\n".join(line.strip() for line in lines if line.strip())
+    text = "\n".join(line.strip() for line in lines if line.strip())
+    # a narrow page would end a line of its title between the days of "22–28 June"
+    return _DAYS.sub(r'<span class="fs-day">\g<0></span>', text)
 
 
 def page_name(*words: str) -> str:
