@@ -131,6 +131,7 @@ def case_of(*rows, **told):
 SHOWN = {
     **{"named": [], "compared": True, "targets": True, "quiet": False, "leads": {}, "reason": {}, "reasons": []},
     **{
+        "alone": False,
         "fine": False,
         "judged_weeks": 13,
         "horizons": AIMED.horizons,
@@ -346,6 +347,15 @@ def test_where_nobody_entered_there_is_no_rate_to_act_on() -> None:
     assert text.startswith("No lead can be judged yet, after 13 weeks")
     assert "No manager can be compared" in text
     assert "n/a" not in text
+
+
+def test_one_manager_alone_neither_stands_out_nor_is_somebody_who_may_be_low() -> None:
+    few = [("Anna", 0, 200, 150), ("Anna", 1, 200, 140)]
+    alone = people_of(few, team_rows=few)
+    assert (alone["compared"], alone["alone"], len(alone["low"])) == (True, True, 0)
+    text = " ".join([*first(case_of((200, 150)), **alone), persons(alone)])
+    assert not any(words in text for words in ("stands out", "Somebody", "can be compared"))
+    assert "stands out" in " ".join(first(case_of((200, 150))))
 
 
 def test_a_manager_who_needs_help_is_named_with_who_can_show_how() -> None:

@@ -164,7 +164,7 @@ def test_the_habit_is_the_step_furthest_below_its_target() -> None:
     found = habit(own((0, 9, 0.7, "amber", "own"), (1, 9, 0.6, "red", "team")), NONE, "Vera")
     assert (found["row"]["from_stage"], found["others"]["from_stage"].tolist()) == ("met", ["lead"])
     lines = said("habit", found, leak={}, kind={}, reason={}).splitlines()
-    assert lines[-1] == "Next: lead → met, also below target."
+    assert lines[-1] == "Next: lead → met, low as well."
     amber = habit(own((0, 9, 0.7, "amber", "own")), NONE, "Vera")
     assert "It may still be chance." in said("habit", amber, leak={}, kind={}, reason={})
 

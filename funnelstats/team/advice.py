@@ -102,17 +102,18 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     """Who is named and for which steps, who could show how, who has harder leads, and how much cannot be told.
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
-    can be; ``targets``: some are agreed; ``fine``: everybody's results are green; ``named``: a list of ``manager,
-    lost_deals, steps``, most lost deals first, each step a row with its lesson, ``{}`` without, and what is ``back`` in
-    a swap; ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
-    ``results``.
+    can be; ``alone``: one is there, who stands out from nobody; ``targets``: some are agreed; ``fine``: everybody's
+    results are green; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first, each step a row with
+    its lesson, ``{}`` without, and what is ``back`` in a swap; ``low``: steps where somebody is low and not named;
+    ``harder``: rows of those whose leads are; ``unsure`` of ``results``.
 
     >>> [row["manager"] for row in fs.team.people(managers, team, leak.lessons, spec)["named"]]
     ['Сидоров', 'Иванов']
     """
     ranked = with_losses(managers, team, funnel)
     ranked = ranked[ranked["verdict"] != NOT_RANKED]
-    compared = bool(ranked["rate"].notna().any())
+    known = ranked.loc[ranked["rate"].notna(), "manager"].nunique()
+    compared, alone = known > 0, known == 1
     low = ranked[ranked["named"]]
     lost = low.groupby("manager")["lost_deals"].sum().sort_values(ascending=False, kind="stable")
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
@@ -120,6 +121,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
     return {
         "compared": compared,
+        "alone": alone,
         "targets": bool(ranked["target"].notna().any()),
         "fine": bool(compared and len(judged) and (judged["verdict"] == "green").all()),
         "named": [
@@ -133,7 +135,7 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
             }
             for manager, deals in lost.items()
         ],
-        "low": early[STEP].drop_duplicates(),
+        "low": early[STEP].drop_duplicates().head(0 if alone else len(early)),
         "harder": ranked[ranked["whose"] == "base"],
         "unsure": len(unsure),
         "results": len(judged),
