@@ -139,6 +139,13 @@ def test_the_axis_of_a_trend_goes_where_its_data_is(drawn) -> None:
     assert {figure.axes[0].get_ylim() for figure in drawn} == {(0.7, 0.8)}
 
 
+def test_a_single_week_is_drawn_with_its_range(drawn) -> None:
+    trend_chart(weekly(TWO, 1), TWO)
+    ax = drawn[0].axes[0]
+    assert ax.get_ylim() == (0.5, 0.9), "its range of 60 to 86 % and the rate"
+    assert any(np.ptp(line[:, 1]) > 0.2 for line in lines(ax) if np.ptp(line[:, 0]) == 0)
+
+
 def test_a_mark_says_its_numbers() -> None:
     def draw(width):
         figure, ax = figures.house_panel(width, 50)

@@ -49,6 +49,8 @@ def trend_chart(weeks: pd.DataFrame, funnel: Funnel, since: pd.DataFrame | None 
     fell = {} if since is None else {row["from_stage"]: row for row in since[since["alarm"]].to_dict("records")}
     steps = sorted(_steps(known, funnel), key=lambda step: step.from_stage not in fell)
     seen = [*known["rate"], *(step.target for step in steps if step.target is not None)]
+    if known["week"].nunique() == 1:
+        seen += [*known["ci_lower"], *known["ci_upper"]]
     ends = max(0.0, np.floor(10 * min(seen) - 0.5) / 10), min(1.0, np.ceil(10 * max(seen) + 0.3) / 10)
     panels = []
     for step in steps:
@@ -91,6 +93,8 @@ def _draw_trend(rows: pd.DataFrame, step: Step, fall: Any, ends: tuple[float, fl
     known = rows[rows["entered"] > 0]
     x = at[known.index]
     ax.fill_between(x, *known[["ci_lower", "ci_upper"]].clip(*ends).to_numpy().T, color=ACCENT, alpha=0.15, linewidth=0)
+    if len(known) == 1:  # no band without a neighbour
+        ax.vlines(x, known["ci_lower"], known["ci_upper"], color=ACCENT, alpha=0.15, linewidth=9)
     ax.plot(x, known["rate"], color=ACCENT, linewidth=1)
     (dots,) = ax.plot(x, known["rate"], "o", markersize=5, markeredgewidth=0, color=ACCENT)
     told = known.to_dict("records")
