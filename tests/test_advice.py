@@ -460,6 +460,7 @@ def test_managers_stand_by_what_they_lose_and_those_not_ranked_last() -> None:
     html = show_section("weekly.grid", {**SHOWN, **facts, "window": SHOWN["week_days"]}).data["text/html"]
     assert 'data-page="manager-Gleb.html"' in html
     assert "manager-missing" not in html
+    assert "Deals lost or late in 13 weeks" in html, "the cost of the leak leaves out the late ones"
     unknown = with_losses(page(rows), team(FINE), AIMED).assign(rate=np.nan)
     assert manager_grid(unknown, AIMED)["rows"] == [], "a table of dashes"
 

@@ -342,6 +342,7 @@ def test_rows_too_many_for_a_page_are_one_escaped_link(text):
         "p": {},
         "a": {"class": ["fs-csv"], "href": "leads.csv"},
     }
+    assert "(5,119)" in show_csv(pd.DataFrame({"n": range(5119)}), Layout(name="leads", title="All")).data["text/plain"]
     assert shown.data[TABLE_MIME]["name"] == "leads"
     assert csv_text(shown.data[TABLE_MIME]).endswith("\n'=1+1,2\n")
     with pytest.raises(ValueError, match="name must be small letters"):

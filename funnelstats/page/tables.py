@@ -164,7 +164,7 @@ def show_csv(frame: pd.DataFrame, table: str | Layout) -> Shown:
     <Shown: All results by manager and step (44) manager from_stage…>
     """
     how = _checked(table)
-    words = f"{_(how.title)} ({len(frame)})"
+    words = f"{_(how.title)} ({number(len(frame))})"
     return Shown(
         {
             "text/html": f'<p><a class="fs-csv" href="{how.name}.csv">{escape(words)}</a></p>',
