@@ -371,6 +371,8 @@ def test_managers_get_the_plan_evenly_or_as_leads_come_now():
     assert shares["evenly_a_week"].tolist() == [np.ceil(a_week / 2)] * 2
     assert shares["as_now_a_week"].tolist() == [np.ceil(a_week / 3), np.ceil(2 * a_week / 3)]
     assert manager_shares(plan, mine[mine["manager"] == "(missing)"], OPEN.assign(manager="(missing)")).empty
+    none = OPEN.head(0).assign(manager="").astype({"from_stage": "str", "manager": "str"})
+    assert manager_shares(plan, mine, none)["open"].tolist() == [0, 0]
 
 
 def test_of_100_on_the_list_61_pay_as_agreed():

@@ -300,7 +300,7 @@ def manager_shares(plan: Plan, days: pd.DataFrame, open_leads: pd.DataFrame) -> 
     horizon = plan.funnel.horizons
     ranked = days[is_ranked(days, plan.funnel)]
     first = ranked[ranked["from_stage"] == plan.funnel.stages[0]]
-    live = open_leads[open_leads["age_days"] < open_leads["from_stage"].map(horizon)]
+    live = open_leads[open_leads["age_days"] < open_leads["from_stage"].map(horizon).astype(float)]
     found = pd.DataFrame({"manager": sorted(ranked["manager"].unique())}, dtype="str")
     for name, counted in {
         "recent": first[list(OUTCOMES)].sum(axis=1).groupby(first["manager"]).sum(),
