@@ -152,8 +152,7 @@ def _for_the_analyst(spec, tables, day, days) -> dict[str, str]:
         "drivers": f"into contracted: Compressors {percent(product['rate'])} against {percent(product['other_rate'])}, "
         f"odds ratio {product['odds_ratio']:.2f} ({product['odds_lower']:.2f} to {product['odds_upper']:.2f}): "
         f"{product['verdict']}. Cold call {percent(call['rate'])} against {percent(call['other_rate'])} with p "
-        f"{call['p_value']:.3f} stays {call['verdict']}, since the channels "
-        f"as a whole have p {call['attribute_p']:.2f}.",
+        f"{call['p_value']:.3f} is {call['verdict']}: the channels as a whole have p {call['attribute_p']:.2f}.",
         "change": f"13 weeks against the 13 before: from {percent(change.at[0, 'overall_before'])} to "
         f"{percent(change.at[0, 'overall_after'])}; "
         + ", ".join(f"{row['to_stage']} {100 * row['effect']:+.1f}" for _, row in change.iterrows())

@@ -495,6 +495,7 @@ def test_below_five_deals_seen_there_is_a_range_and_no_number():
     assert (sure["leads_lower"] < sure["leads_upper"]).all()
     assert plan_case(plan) == "few"
     assert said(plan)[0].startswith("Anything from ")
+    assert show_table(plan.forecast.query("open > 0"), "plan.open").data["text/html"] == "", "no rows of zeros"
     assert said(plan)[1:3] == [
         "Only 4 deals were seen in the past.",
         "No lead is open now: all deals must come from new ones.",
