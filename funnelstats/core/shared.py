@@ -4,6 +4,7 @@ The runner names folders in the environment and removes them afterwards. Without
 makes all for itself. They are private to the run, so what is pickled there is our own.
 """
 
+import math
 import os
 import pickle
 from collections.abc import Callable
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ibis.expr.types as ir
+from ibis.util import gen_name
 
 from funnelstats.config.folders import RUN_FOLDER, locked
+from funnelstats.config.funnel import Funnel
+from funnelstats.core.journeys import journeys, journeys_of_part, stages_of_nobody
 
 Frames = TypeVar("Frames", bound=tuple[Any, ...])
 
@@ -37,6 +41,33 @@ def made_once(name: str, make: Callable[[], Frames], engine: Any, *, where: str 
     files = {field: file for field, file in made._asdict().items() if isinstance(file, Path)}
     frames: Frames = made._replace(**{field: engine.read_parquet(file) for field, file in files.items()})
     return frames
+
+
+ENTRIES_AT_ONCE = 2_000_000
+"""Stage entries whose journeys DuckDB makes in about 1 GB."""
+
+
+def kept_journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
+    """The ``journeys``, made now and kept by the engine for the counts that follow.
+
+    DuckDB makes those of many entries a part of the leads at a time: memory stays bounded, and time grows as they do.
+
+    >>> paths = fs.kept_journeys(tables.entries, spec)
+    """
+    engine = entries.get_backend()
+    parts = math.ceil(entries.count().execute() / ENTRIES_AT_ONCE)
+    if engine.name != "duckdb" or parts < 2:
+        return journeys(entries, funnel).cache()
+    nobodys = stages_of_nobody(entries, funnel).cache()
+    name = gen_name("journeys")
+    for part in range(parts):
+        of_part = entries.filter((entries.lead_id.hash() % parts).abs() == part)
+        made = journeys_of_part(of_part, funnel, nobodys)
+        if part:
+            engine.insert(name, made)
+        else:
+            engine.create_table(name, made, temp=True)
+    return engine.table(name)
 
 
 def _write(made: Any, path: Path) -> None:
