@@ -7,6 +7,7 @@ makes all for itself. They are private to the run, so what is pickled there is o
 import math
 import os
 import pickle
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ def made_once(name: str, make: Callable[[], Frames], engine: Any, *, where: str 
 
 
 ENTRIES_AT_ONCE = 2_000_000
-"""Stage entries whose journeys DuckDB makes in about 1 GB."""
+"""Stage entries whose journeys DuckDB makes without the disk where it may hold 2 GB."""
 
 
 def kept_journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
@@ -60,13 +61,15 @@ def kept_journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
         return journeys(entries, funnel).cache()
     nobodys = stages_of_nobody(entries, funnel).cache()
     name = gen_name("journeys")
-    for part in range(parts):
-        of_part = entries.filter((entries.lead_id.hash() % parts).abs() == part)
-        made = journeys_of_part(of_part, funnel, nobodys)
-        if part:
-            engine.insert(name, made)
-        else:
-            engine.create_table(name, made, temp=True)
+    with tempfile.TemporaryDirectory(dir=os.environ.get(RUN_FOLDER)) as folder:
+        entries.mutate(_part=(entries.lead_id.hash() % parts).abs()).to_parquet(folder, partition_by="_part")
+        for number, part in enumerate(Path(folder).iterdir()):
+            rows = engine.read_parquet(part / "*.parquet", hive_partitioning=False)
+            made = journeys_of_part(rows, funnel, nobodys)
+            if number:
+                engine.insert(name, made)
+            else:
+                engine.create_table(name, made, temp=True)
     return engine.table(name)
 
 
