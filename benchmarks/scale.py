@@ -24,16 +24,15 @@ from counting import AS_OF, BY_HAND, ENTRIES, STAGES, funnel_of
 from rivals import by_chdb, by_pandas, by_polars
 
 from funnelstats.core.counts import step_counts
-from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept_journeys
 
 COUNTS = ["manager", "week", "entered", "converted", "too_recent"]
 MEMORY = "2GB"
 
 
 def ours(con, path):
-    return step_counts(
-        journeys(con.read_parquet(path), funnel_of(STAGES)), funnel_of(STAGES), AS_OF, ["manager", "week"]
-    )
+    funnel = funnel_of(STAGES)
+    return step_counts(kept_journeys(con.read_parquet(path), funnel), funnel, AS_OF, ["manager", "week"])
 
 
 def on_duckdb(path):

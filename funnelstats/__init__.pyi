@@ -32,6 +32,7 @@ from .core.incidence import days_in_stage, days_to_convert, incidence, incidence
 from .core.intervals import clopper_pearson_interval, newcombe_interval, wilson_interval
 from .core.journeys import journeys, with_cohort, with_leads
 from .core.scatter import against_rest, rates_over_weeks, usual_dispersion
+from .core.shared import kept_journeys
 from .importing.frames import tables
 from .importing.opening import (
     Quality,
@@ -79,6 +80,7 @@ __all__ = [
     "incidence",
     "incidence_at",
     "journeys",
+    "kept_journeys",
     "last_complete_month",
     "last_complete_quarter",
     "last_complete_week",

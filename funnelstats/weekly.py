@@ -28,9 +28,9 @@ from funnelstats.core.conversion import STEP, at_step, with_matured
 from funnelstats.core.counts import deal_size, outcome_days, step_counts, step_fates, undated_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.incidence import incidence
-from funnelstats.core.journeys import journeys, with_leads
+from funnelstats.core.journeys import with_leads
 from funnelstats.core.scatter import against_rest, rates_over_weeks, usual_dispersion
-from funnelstats.core.shared import made_once
+from funnelstats.core.shared import kept_journeys, made_once
 from funnelstats.importing.opening import (
     Tables,
     alarm_window,
@@ -108,7 +108,7 @@ def team(funnel: Funnel, tables: Tables, week: str, day: date) -> TeamWeek:
 
     def make() -> TeamWeek:
         window = trailing_window(week, funnel)
-        paths = journeys(tables.entries, funnel).cache()
+        paths = kept_journeys(tables.entries, funnel)
         longer = (window_before(week, funnel)[0], window[1])
 
         def days_and_rates(by: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import ibis
 import pandas as pd
 import pytest
+from backends import funnel_of, random_entries, table
 
 from funnelstats.config.folders import RUN_FOLDER
-from funnelstats.core.shared import made_once
+from funnelstats.core import shared
+from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept_journeys, made_once
 
 CALLS = "calls.txt"
 FRAME = pd.DataFrame({"manager": pd.Series(["Анна", None], dtype="str"), "on": pd.to_datetime(["2026-06-01", None])})
@@ -85,3 +88,20 @@ def test_without_a_folder_every_page_makes_all_for_itself(tmp_path, monkeypatch)
     for _ in range(2):
         found("W26", tmp_path)
     assert calls(tmp_path) == ["W26", "W26"]
+
+
+def test_journeys_made_a_part_of_the_leads_at_a_time_are_those_made_at_once(monkeypatch, duckdb) -> None:
+    funnel = funnel_of("lead", "met", "offered", "paid")
+    entries = random_entries(1, funnel.stages, undated=5)
+    # Of all leads one had somebody at this stage: those of the other parts had not, and their stage is no nobody's.
+    offered = entries["stage"] == "offered"
+    entries.loc[offered, "manager"] = None
+    entries.loc[offered.idxmax(), "manager"] = "Anna"
+    entries = table(duckdb, entries)
+    monkeypatch.setattr(shared, "ENTRIES_AT_ONCE", 50)
+    order = ["lead_id", "episode", "place"]
+    once, parts = (
+        made(entries, funnel).to_pandas().sort_values(order, ignore_index=True) for made in (journeys, kept_journeys)
+    )
+    assert (once["stage"] == "offered").any()
+    pd.testing.assert_frame_equal(parts, once)

@@ -360,6 +360,12 @@ def by_people(touches: ir.Table, funnel: Funnel) -> ir.Table:
     return touches.filter(~touches.manager.isin(funnel.system_users)) if funnel.system_users else touches
 
 
+def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
+    """What a reason means by funnel.toml: itself where it has no category, null where it is blank."""
+    categories = funnel.refusals.categories
+    return reason.cases(*categories.items(), else_=reason) if categories else reason
+
+
 def known_columns(rows: ir.Table) -> set[str]:
     """The columns that hold something in some row: what the export has, whatever funnel.toml states."""
     held = fetch(rows.aggregate(**{name: rows[name].count() for name in rows.columns})).iloc[0]

@@ -120,10 +120,15 @@ def journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     0  lead  Иванов 2026-06-03 2026-06-03  advanced
     1   met  Иванов 2026-06-03 2026-06-08  advanced
     """
+    return journeys_of_part(entries, funnel, stages_of_nobody(entries, funnel))
+
+
+def journeys_of_part(entries: ir.Table, funnel: Funnel, nobodys: ir.Table) -> ir.Table:
+    """The journeys of some of the leads, all of whose entries these are, with ``stages_of_nobody`` of all leads."""
     rows = with_episode(stage_entries(entries, funnel), funnel)
     ordered = _in_time(rows.filter(rows.place < len(funnel.stages)))
     found = _reached(ordered, funnel)
-    found = _with_owner(found, rows, funnel)
+    found = _with_owner(found, nobodys, funnel)
     back, ends = _steps_back(ordered, found, funnel), _ends(rows)
     undated = _undated(entries, found, ends, funnel)
     found = _joined(found, back, [*EPISODE, "place"])
@@ -191,7 +196,13 @@ def _reached(ordered: ir.Table, funnel: Funnel) -> ir.Table:
     )
 
 
-def _with_owner(found: ir.Table, rows: ir.Table, funnel: Funnel) -> ir.Table:
+def stages_of_nobody(entries: ir.Table, funnel: Funnel) -> ir.Table:
+    """The stages, each with whether no entry of it has a manager: stage, nobodys."""
+    rows = stage_entries(entries, funnel)
+    return rows.group_by("stage").aggregate(nobodys=rows.count(where=rows.manager != MISSING) == 0)
+
+
+def _with_owner(found: ir.Table, nobodys: ir.Table, funnel: Funnel) -> ir.Table:
     """The stages with who had the lead there: at its entry, or the first person soon after it."""
     manager = found.manager
     if funnel.owner_from == "first_person":
@@ -201,8 +212,7 @@ def _with_owner(found: ir.Table, rows: ir.Table, funnel: Funnel) -> ir.Table:
         manager = soon.fill_null(False).ifelse(found.person, manager)
     found = found.mutate(manager=manager)
     # Leads that skip a stage which never has a manager would be its only owned ones, and all have advanced: 100 %.
-    named = rows.group_by("stage").aggregate(nobodys=rows.count(where=rows.manager != MISSING) == 0)
-    found = _joined(found, named, ["stage"])
+    found = _joined(found, nobodys, ["stage"])
     return found.mutate(manager=found.nobodys.fill_null(False).ifelse(MISSING, found.manager))
 
 
@@ -384,9 +394,3 @@ def earlier(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:
 def not_before(day: ir.DateValue, start: ir.DateValue) -> ir.DateValue:
     """The day, or ``start`` where that is later; null stays null on every engine."""
     return day.isnull().ifelse(ibis.null("date"), ibis.greatest(ibis.coalesce(day, start), start))
-
-
-def category_of(reason: ir.StringValue, funnel: Funnel) -> ir.StringValue:
-    """What a reason means by funnel.toml: itself where it has no category, null where it is blank."""
-    categories = funnel.refusals.categories
-    return reason.cases(*categories.items(), else_=reason) if categories else reason

@@ -16,8 +16,8 @@ from funnelstats.config.dates import checked_period
 from funnelstats.config.errors import FunnelError, need, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.counts import By, fetch, group_keys, in_order, on_date, whole_numbers
-from funnelstats.core.journeys import EPISODE, category_of, not_before, period_begin, visible, with_leads
+from funnelstats.core.counts import By, category_of, fetch, group_keys, in_order, on_date, whole_numbers
+from funnelstats.core.journeys import EPISODE, not_before, period_begin, visible, with_leads
 from funnelstats.importing.mapping import YES
 
 STATE = "lead_state"

@@ -18,6 +18,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import (
     By,
+    category_of,
     entries_of_steps,
     fetch,
     group_keys,
@@ -28,7 +29,7 @@ from funnelstats.core.counts import (
     whole_numbers,
     with_shown,
 )
-from funnelstats.core.journeys import EPISODE, category_of, episodes, period_begin, stage_entries, visible
+from funnelstats.core.journeys import EPISODE, episodes, period_begin, stage_entries, visible
 
 NOT_REFUSED = ""
 PERIODS = ("week", "month")

@@ -8,7 +8,7 @@ from typing import Any
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.counts import outcome_days
-from funnelstats.core.journeys import journeys
+from funnelstats.core.shared import kept_journeys
 from funnelstats.importing.opening import open_funnel, trailing_window
 from funnelstats.leads.counts import open_owners
 from funnelstats.reporting.processes import Failure, cores, each_in_a_process
@@ -33,6 +33,6 @@ def owners_of_weeks(funnel: Funnel, days: Mapping[str, date], language: str) -> 
 def _owners(funnel: Funnel, week: str, day: date, language: str, _doing: Any = None) -> list[str]:
     _funnel, known = open_funnel(funnel.name, day, language)
     window = trailing_window(week, funnel)
-    paths = journeys(known.entries, funnel).cache()
+    paths = kept_journeys(known.entries, funnel)
     owners = outcome_days(paths, funnel, day, by="manager", entered_between=window)["manager"].unique()
     return sorted({*owners, *open_owners(paths, known.leads, funnel, day)} - {MISSING, *funnel.system_users})
