@@ -294,10 +294,16 @@ def test_calls_that_each_have_a_number_of_their_own_are_of_the_phones_that_were_
     [
         (("商机编号", "创建时间", "阶段", "结束时间", "负责人"), "赢单", "输单"),
         (("商談ID", "作成日", "フェーズ", "完了日", "担当者"), "受注", "失注"),
+        (("영업기회 ID", "생성일", "단계", "종료일", "담당자"), "수주", "실주"),
+        (("ID", "Дата створення", "Стадія", "Дата завершення", "Відповідальний"), "Угода успішна", "Угода провалена"),
+        (("Opportunity-ID", "Erstelldatum", "Phase", "Schlusstermin", "Inhaber"), "Gewonnen", "Verloren"),
+        (("ID", "Hora de creación", "Etapa", "Fecha de cierre", "Vendedor"), "Logrado con éxito", "Perdido"),
+        (("ID", "Data de criação", "Etapa", "Data de fechamento", "Vendedor"), "Negócio fechado", "Negócio perdido"),
     ],
 )
-def test_the_most_usual_headers_of_chinese_and_japanese_are_read(headers, won, lost):
-    found = made(put(deals_csv=csv([(*row, "Anna") for row in deals(won, lost)], *headers)))
+def test_programs_are_read_as_they_speak_other_languages(headers, won, lost):
+    rows = [(*row[:3], row[3] or row[1] + timedelta(days=20 + n % 9), "Anna") for n, row in enumerate(deals(won, lost))]
+    found = made(put(deals_csv=csv(rows, *headers)))
     assert (found["stages"], found["lost"]) == ([40, 20], 10)
 
 
@@ -319,3 +325,14 @@ def test_what_visitors_did_is_told_by_visitor_and_no_item():
     rows = [(at, lead[1:], stage, n % 9) for n, (lead, stage, at, *_) in enumerate(history()) if stage != "lost"]
     found = made(put(events_csv=csv(rows, "timestamp", "visitorid", "event", "itemid")))
     assert (found["leads"], found["stages"]) == (40, [40, 30, 20])
+
+
+def test_a_last_date_of_losses_too_is_no_win():
+    with pytest.raises(FunnelError, match="“stängd” has a date where “läge” is “lost” or “vunnen”, and nothing says"):
+        init([put(deals_csv=csv(deals(won="vunnen"), "id", "created", "läge", "stängd"))], "made", default)
+
+
+def test_dates_are_named_that_no_header_says_what_they_are_of():
+    told = "no column is called a stage, and nothing says of what “skapad” and “stängd” are the dates"
+    with pytest.raises(FunnelError, match=told):
+        init([put(deals_csv=csv(deals("vunnen", "tappad"), "id", "skapad", "läge", "stängd"))], "made", default)

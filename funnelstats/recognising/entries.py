@@ -331,15 +331,15 @@ def _check_last(last: Dated) -> None:
     if not last.only and has_date(sheet, last.header).mean() >= NEARLY_ALL:
         raise FunnelError(f"{sheet.name}: {NO_WINS}; the last date, “{last.header}”, is there for nearly all leads")
     if last.header:
-        _refuse_several_ends(last.table, last.header)
+        _refuse_several_ends(last.table, last.header, ("", "lost"))
 
 
-def _refuse_several_ends(table: Table, date: str) -> None:
-    """Raise FunnelError where a date is that of several ends, which nothing tells apart."""
+def _refuse_several_ends(table: Table, date: str, ends: Sequence[str] = ("",)) -> None:
+    """Raise FunnelError where a date is that of several of these ends, which nothing tells apart."""
     for name, field in table.sheet.fields.items():
         if field.kind != "text" or field.distinct > MOST_STATUSES:
             continue
-        ended = [value for value in dated_values(table.sheet, date, name) if not end_of(value)]
+        ended = [value for value in dated_values(table.sheet, date, name) if end_of(value) in ends]
         if len(ended) > 1:
             either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
             raise FunnelError(

@@ -166,11 +166,21 @@ def _side_by_side(table: Table) -> list[Table]:
 def _nothing(tables: Sequence[Table]) -> str:
     lines = [
         f"{table.sheet.name}: columns {', '.join(f'“{name}”' for name in table.sheet.fields)}: "
-        + (table.lacks or ("no date and no stage" if "lead_id" in table.roles else "no column holds the id of a lead"))
+        + (table.lacks or _unknown_of(table))
         for table in tables
     ]
     lines += [odd.removeprefix("; ")] if (odd := not_dates([table.sheet for table in tables])) else []
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
+
+
+def _unknown_of(table: Table) -> str:
+    """What no header says, of a table that is of no use."""
+    if "lead_id" not in table.roles:
+        return "no column is called the id of a lead"
+    if not table.sheet.dates:
+        return "no date and no stage"
+    dates = " and ".join(f"“{name}”" for name in table.sheet.dates)
+    return f"no column is called a stage, and nothing says of what {dates} are the dates"
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:

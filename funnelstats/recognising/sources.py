@@ -58,12 +58,12 @@ def days_after(created: Dated, dated: Dated) -> int | None:
 
     On the day itself the creation is no stage of its own; what comes so many days later was reckoned, as a trial's end.
     """
-    both = moves_of(created).merge(moves_of(dated), on="lead", suffixes=("_created", ""))
+    begun, came = (moves_of(of).drop_duplicates("lead") for of in (created, dated))
+    both = begun.merge(came, on="lead", suffixes=("_created", ""))
     days = (both["at"].dt.normalize() - both["at_created"].dt.normalize()).dt.days
     counts = days.value_counts()
-    nearly_all = NEARLY_ALL * created.table.sheet.cells[created.header].notna().sum()
     several = both["at_created"].dt.normalize().nunique() >= LEAST_MOVES or not counts.index[:1].any()
-    return int(counts.index[0]) if len(counts) and counts.iloc[0] >= nearly_all and several else None
+    return int(counts.index[0]) if several and counts.max() >= NEARLY_ALL * len(begun) else None
 
 
 def moves_of(dated: Dated) -> pd.DataFrame:
