@@ -281,7 +281,7 @@ def _snapshot(sources: Sources) -> Stages:
     created = [*filter(None, [_created_by(deals)])]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
     begun = created + [dated for dated in found if has_date(dated.table.sheet, dated.header).mean() >= NEARLY_ALL]
-    reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 0 for early in begun)]
+    reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 1 for early in begun)]
     found = [dated for dated in found if dated.header not in reckoned]
     sources.notes += [
         f"“{header}” is as many days after another date for nearly all leads: it was reckoned, and dates no stage"
