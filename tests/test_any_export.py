@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from test_init import COUNTED, csv, default, history, made, project, put  # noqa: F401
+from projects import tables
+from test_init import COUNTED, counts, csv, default, history, made, project, put  # noqa: F401
 from test_kinds_of_exports import NEW, changes
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
+from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.init import init
 
 ENDED = {lead: (stage, at) for lead, stage, at, *_ in history() if stage in ("won", "lost")}
@@ -191,3 +193,148 @@ def test_of_a_log_of_comments_too_the_rows_of_stages_are_read():
     rows = [(lead, kind, stage if kind == "stage" else "called them", at)
             for lead, stage, at, *_ in history() for kind in ("stage", "comment")]  # fmt: skip
     assert made(put(log_csv=csv(rows, "deal id", "type", "value", "date"))) == COUNTED
+
+
+def test_a_new_value_that_most_rows_fill_with_no_date_is_none_though_most_values_are_dates():
+    rows = [(n, *row[:1], "stage", row[1], row[2], row[3]) for n, row in enumerate(changes())]
+    visits = [at + timedelta(minutes=minute) for minute in range(5) for _, at in NEW]
+    rows += [(900 + n, NEW[n % 40][0], "visited", "", at, at) for n, at in enumerate(visits)]
+    rows += [(2000 + n, *row[:1], "owner", "Anna", "Boris", row[3]) for n, row in enumerate([*changes()] * 3)]
+    log = csv(rows, "id", "item id", "field key", "old value", "new value", "log time")
+    assert made(put(deals_csv=csv(NEW, "id", "created"), flow_csv=log)) == COUNTED
+
+
+def test_a_log_whose_new_value_is_called_no_more_than_that_is_a_history():
+    rows = [(lead, "Stage", old, new, at) for lead, old, new, at in changes()]
+    rows += [(lead, "Owner", "", "Anna", at) for lead, at in NEW]
+    log = csv(rows, "lead", "field", "old", "new", "at")
+    assert made(put(deals_csv=csv(NEW, "lead", "created"), audit_csv=log)) == COUNTED
+
+
+def test_events_with_numbers_of_their_own_are_those_of_users_though_a_property_has_a_word_of_a_stage():
+    rows = [(n, f"u{row[0]}", row[1], row[2], 1) for n, row in enumerate(history())]
+    log = csv(rows, "event_id", "user_id", "event_type", "event_time", "event_properties.x")
+    assert made(put(events_csv=log)) == COUNTED
+
+
+def test_the_last_change_of_the_stage_dates_an_end_beside_another_change():
+    rows = [(*row[:3], row[3] or row[1], "2026-09-01") for row in deals()]
+    headers = ("ID", "Дата создания", "Стадия", "Дата изменения стадии", "Дата изменения")
+    made(put(deals_csv=csv([(*row[:3], row[4], row[3]) for row in rows], *headers[:3], *headers[:2:-1])))
+    entries = read_funnel("made").entries
+    assert [source.columns["entered_at"] for source in entries] == [headers[1], headers[3], headers[3]]
+
+
+@pytest.mark.parametrize("early", ["created", "signup at"])
+def test_a_day_reckoned_from_that_of_all_leads_is_no_stage(early):
+    rows = [(lead, at, at + timedelta(days=5), day if end == "won" else "") for lead, at, end, day in deals()]
+    found = init([put(users_csv=csv(rows, "id", early, "trial runs to", "won on"))], "made", default)
+    assert any("“trial runs to” is as many days after another date" in note for note in found.statement.notes)
+    assert len(read_funnel("made").stages) == 2
+
+
+def test_iso_dates_among_those_of_another_format_are_read():
+    rows = [(lead, at.strftime("%d/%m/%Y" if n % 2 else "%Y-%m-%d"), end, day and day.strftime("%d/%m/%Y"))
+            for n, (lead, at, end, day) in enumerate(deals())]  # fmt: skip
+    assert made(put(deals_csv=csv(rows, "id", "created", "status", "closed")))["stages"] == [40, 20]
+    assert read_funnel("made").stages == ("created", "won")
+
+
+def test_a_creation_that_is_no_date_is_told():
+    rows = [(lead, f"week {n}", end, day) for n, (lead, _, end, day) in enumerate(deals())]
+    notes = init([put(deals_csv=csv(rows, "id", "created", "status", "closed"))], "made", default).statement.notes
+    assert 'not dates of one format are deals.csv, “created” ("week 0")' in notes
+
+
+@pytest.mark.parametrize(("amount", "money"), [("3.900 €", 78_000), ("850", 17_000), ("0.125", 2.5)])
+def test_three_digits_after_each_full_stop_of_an_amount_are_thousands(amount, money):
+    rows = [(*row, amount) for row in deals()]
+    found = init([put(deals_csv=csv(rows, "id", "created", "status", "closed", "amount"))], "made", default)
+    prepare("made")
+    assert counts("made")["payments"] == money
+    assert any("taken for one of thousands: “3.900” is 3,900" in note for note in found.statement.notes) == (
+        amount == "3.900 €"
+    )
+
+
+def test_changes_that_stand_side_by_side_are_those_of_a_history():
+    ways: dict[str, list[object]] = {}
+    for lead, stage, at, *_ in history():
+        ways.setdefault(lead, [lead]).extend((stage, at))
+    rows = [[*way, "", "", "", ""][:7] for way in ways.values()]
+    headers = [f"Status {n}{of}" for n in (1, 2, 3) for of in ("", " Date")]
+    assert made(put(quotes_csv=csv(rows, "Quote Ref", *headers))) == COUNTED
+
+
+def test_channels_are_called_as_another_table_names_their_numbers():
+    rows = [(*row, 1 + n % 3) for n, row in enumerate(deals())]
+    names = csv([(1, "Web"), (2, "Fair"), (3, "Mail")], "ChannelID", "ChannelName")
+    owners = csv([(1, "Anna"), (2, "Boris"), (3, "Vera")], "OwnerID", "FullName")
+    folder = put(
+        deals_csv=csv(rows, "DealID", "created", "status", "closed", "ChannelID"), a_csv=owners, channels_csv=names
+    )
+    made(folder)
+    assert tables("made")["leads"]["channel"].value_counts().to_dict() == {"Web": 14, "Fair": 13, "Mail": 13}
+
+
+def test_losses_beside_wins_that_nothing_tells_are_told():
+    rows = [(*row[:3], row[3] if row[2] == "lost" else "") for row in deals(won="fine")]
+    notes = init([put(deals_csv=csv(rows, "id", "created", "status", "lost on"))], "made", default).statement.notes
+    assert "deals.csv: no column says which deals are won, and none is counted as won" in notes
+
+
+def test_calls_that_each_have_a_number_of_their_own_are_of_the_phones_that_were_called():
+    result = {"new": "No answer", "met": "Appointment", "won": "Sold", "lost": "Not interested"}
+    rows = [(n, at.strftime('"%a, %d %b %Y %H:%M:%S"'), 30, f"+49 30 55{lead[1:]}00", result[stage])
+            for n, (lead, stage, at, *_) in enumerate(history())]  # fmt: skip
+    found = made(put(calls_csv=csv(rows, "call id", "call time", "duration", "dnis", "disposition")))
+    assert found == COUNTED | {"contacts": len(rows)}
+
+
+@pytest.mark.parametrize(
+    ("headers", "won", "lost"),
+    [
+        (("商机编号", "创建时间", "阶段", "结束时间", "负责人"), "赢单", "输单"),
+        (("商談ID", "作成日", "フェーズ", "完了日", "担当者"), "受注", "失注"),
+        (("영업기회 ID", "생성일", "단계", "종료일", "담당자"), "수주", "실주"),
+        (("ID", "Дата створення", "Стадія", "Дата завершення", "Відповідальний"), "Угода успішна", "Угода провалена"),
+        (("Opportunity-ID", "Erstelldatum", "Phase", "Schlusstermin", "Inhaber"), "Gewonnen", "Verloren"),
+        (("ID", "Hora de creación", "Etapa", "Fecha de cierre", "Vendedor"), "Logrado con éxito", "Perdido"),
+        (("ID", "Data de criação", "Etapa", "Data de fechamento", "Vendedor"), "Negócio fechado", "Negócio perdido"),
+    ],
+)
+def test_programs_are_read_as_they_speak_other_languages(headers, won, lost):
+    rows = [(*row[:3], row[3] or row[1] + timedelta(days=20 + n % 9), "Anna") for n, row in enumerate(deals(won, lost))]
+    found = made(put(deals_csv=csv(rows, *headers)))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
+def test_deals_that_were_exported_twice_bring_their_money_once():
+    rows = [(*row, 5) for row in deals()]
+    found = made(put(deals_csv=csv([*rows, *rows[:10]], "id", "created", "status", "closed", "amount")))
+    assert (found["leads"], found["payments"]) == (40, 100)
+
+
+@pytest.mark.parametrize(("yes", "no"), [("Ja", "Nein"), ("WAHR", "FALSCH"), ("Oui", "Non"), ("Sim", "Não")])
+def test_flags_say_yes_and_no_in_several_languages(yes, no):
+    rows = [(lead, at, yes if end == "won" else no, no if end == "open" else yes, day)
+            for lead, at, end, day in deals()]  # fmt: skip
+    found = made(put(deals_csv=csv(rows, "id", "created", "is won", "is closed", "closed at")))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+
+
+def test_what_visitors_did_is_told_by_visitor_and_no_item():
+    rows = [(at, lead[1:], stage, n % 9) for n, (lead, stage, at, *_) in enumerate(history()) if stage != "lost"]
+    found = made(put(events_csv=csv(rows, "timestamp", "visitorid", "event", "itemid")))
+    assert (found["leads"], found["stages"]) == (40, [40, 30, 20])
+
+
+def test_a_last_date_of_losses_too_is_no_win():
+    with pytest.raises(FunnelError, match="“stängd” has a date where “läge” is “lost” or “vunnen”, and nothing says"):
+        init([put(deals_csv=csv(deals(won="vunnen"), "id", "created", "läge", "stängd"))], "made", default)
+
+
+def test_dates_are_named_that_no_header_says_what_they_are_of():
+    told = "no column is called a stage, and nothing says of what “skapad” and “stängd” are the dates"
+    with pytest.raises(FunnelError, match=told):
+        init([put(deals_csv=csv(deals("vunnen", "tappad"), "id", "skapad", "läge", "stängd"))], "made", default)

@@ -601,7 +601,7 @@ def test_of_dates_in_one_format_but_for_some_one_of_these_is_told_once():
     [
         ({"deals_csv": csv([("D1", "2026-01-05", "Anna")], "ID", "Created", "Owner")}, "no column says which deals"),
         ({"deals_csv": csv([("D1", "Won")], "ID", "Status")}, "“Status” says how deals ended, and no date says when"),
-        ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column holds the id of a lead"),
+        ({"people_csv": csv([("Anna", "North")], "name", "region")}, "no column is called the id of a lead"),
         ({"empty_csv": ""}, "the file is empty"),
         ({"d_csv": csv([("D1", "soon", "Won")], "ID", "Close date", "Status")}, 'd.csv, “Close date” \\("soon"\\)'),
     ],

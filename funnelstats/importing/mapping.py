@@ -43,7 +43,8 @@ from funnelstats.importing.sql import (
 )
 
 LOST_DIGITS = r"^\d([.,]\d+)?[eE]\+\d+$"
-YES, NO = ["yes", "y", "true", "1", "да"], ["no", "n", "false", "0", "нет"]
+YES = ["yes", "y", "true", "1", "да", "истина", "ja", "wahr", "oui", "vrai", "si", "sí", "sim", "tak", "evet", "是"]
+NO = ["no", "n", "false", "0", "нет", "ложь", "nein", "falsch", "nee", "non", "faux", "não", "nie", "hayır", "否"]
 DATES = ("instant", "day")
 LATEST_BY = "_latest_by"
 LATER = "_later_"

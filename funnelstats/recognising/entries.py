@@ -24,7 +24,7 @@ from funnelstats.recognising.export import (
 from funnelstats.recognising.joins import joined, with_role
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by, times
-from funnelstats.recognising.sources import Dated, Sources, owner
+from funnelstats.recognising.sources import Dated, Sources, days_after, moves_of, owner
 from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
@@ -45,6 +45,8 @@ def entries_of(sources: Sources) -> Stages:
     """Add the sources of entries. Raises FunnelError where nothing says when leads came to a stage."""
     stages = _history(sources) if sources.export.histories else _snapshot(sources)
     export = sources.export
+    if "created" not in export.deals.roles and (odd := not_dates([export.deals.sheet])):
+        sources.notes.append(odd.removeprefix("; "))
     sources.notes += [
         f"{sheet.name}: {sum(sheet.sizes) - len(sheet.cells):,} of {sum(sheet.sizes):,} rows are of no lead of "
         f"{export.deals.sheet.name}, and left out"
@@ -78,7 +80,7 @@ def _history(sources: Sources) -> Stages:
             "is called so; leave one of them in the export, or state it by hand with only = { … } in each source"
         )
     ended = _ends_beside(sources.export, [deals] if deals.what == "deals" else [])
-    came = pd.concat([came, *map(_moves, ended)])
+    came = pd.concat([came, *map(moves_of, ended)])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
     created = _created_by(deals)
@@ -87,7 +89,7 @@ def _history(sources: Sources) -> Stages:
     all_logged = of_leads and (first == CREATED or first in {*came["stage"]})
     if created and not (all_logged and logged >= LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique()):
         created = created._replace(stage=first)
-        stages = stages_of(pd.concat([_moves(created), came]), first=created.stage)
+        stages = stages_of(pd.concat([moves_of(created), came]), first=created.stage)
         _add_created(sources, created)
     for table in histories:
         _add_history(sources, table, stages)
@@ -248,7 +250,9 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     meant = {name: stages.meant.get(name, IGNORE) for name in named.dropna().unique() if name not in stages.order}
     meant = {name: end for name, end in meant.items() if name != end}
     # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
-    meant |= {"": IGNORE} if named.hasnans and ("old_stage" in table.roles or "rows" in table.sheet.lines) else {}
+    beside_others = table.sheet.cells is deals.sheet.cells and table is not deals
+    of_no_change = "old_stage" in table.roles or "rows" in table.sheet.lines or beside_others
+    meant |= {"": IGNORE} if named.hasnans and of_no_change else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
         meant = {name: end for name, end in meant.items() if end != IGNORE}
@@ -274,13 +278,20 @@ def _add_created(sources: Sources, created: Dated) -> None:
 def _snapshot(sources: Sources) -> Stages:
     deals = sources.export.deals
     tables = [deals, *sources.export.details]
+    created = [*filter(None, [_created_by(deals)])]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
+    begun = created + [dated for dated in found if has_date(dated.table.sheet, dated.header).mean() >= NEARLY_ALL]
+    reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 1 for early in begun)]
+    found = [dated for dated in found if dated.header not in reckoned]
+    sources.notes += [
+        f"“{header}” is as many days after another date for nearly all leads: it was reckoned, and dates no stage"
+        for header in reckoned
+    ]
     turned = [
         Dated(Path(table.sheet.files[0]).stem, table, table.header("created"), {}) for table in tables if table.own_id
     ]
-    found += [dated for dated in turned if not any(_is_the_same(dated, other) for other in found)]
+    found += [dated for dated in turned if not any(days_after(dated, other) == 0 for other in found)]
     found += _ends_beside(sources.export, [table for table in tables if not table.own_id], found)
-    created = [*filter(None, [_created_by(deals)])]
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found and "closed" in deals.roles:
@@ -293,16 +304,18 @@ def _snapshot(sources: Sources) -> Stages:
             f"{deals.sheet.name}: {known}{undated}{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
-    if created and any(dated.header and _is_the_same(created[0], dated) for dated in found):
+    if created and any(dated.header and days_after(created[0], dated) == 0 for dated in found):
         created = []
-    stages = stages_of(pd.concat([_moves(dated) for dated in [*created, *found]]), first=CREATED if created else "")
+    stages = stages_of(pd.concat([moves_of(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     sources.dated = [*found, *created]
     wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
     for last in wins[:1] if not stages.won else []:
         _check_last(last)
     # Where nobody has won, what dates a loss may date wins too.
-    for end in [dated for dated in sources.dated if dated.only and dated.header] if stages.won and not wins else []:
-        _refuse_several_ends(end.table, end.header)
+    if stages.won and not wins:
+        sources.notes.append(f"{deals.sheet.name}: {NO_WINS}, and none is counted as won")
+        for end in [dated for dated in sources.dated if dated.only and dated.header]:
+            _refuse_several_ends(end.table, end.header)
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
@@ -323,15 +336,15 @@ def _check_last(last: Dated) -> None:
     if not last.only and has_date(sheet, last.header).mean() >= NEARLY_ALL:
         raise FunnelError(f"{sheet.name}: {NO_WINS}; the last date, “{last.header}”, is there for nearly all leads")
     if last.header:
-        _refuse_several_ends(last.table, last.header)
+        _refuse_several_ends(last.table, last.header, ("", "lost"))
 
 
-def _refuse_several_ends(table: Table, date: str) -> None:
-    """Raise FunnelError where a date is that of several ends, which nothing tells apart."""
+def _refuse_several_ends(table: Table, date: str, ends: Sequence[str] = ("",)) -> None:
+    """Raise FunnelError where a date is that of several of these ends, which nothing tells apart."""
     for name, field in table.sheet.fields.items():
         if field.kind != "text" or field.distinct > MOST_STATUSES:
             continue
-        ended = [value for value in dated_values(table.sheet, date, name) if not end_of(value)]
+        ended = [value for value in dated_values(table.sheet, date, name) if end_of(value) in ends]
         if len(ended) > 1:
             either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
             raise FunnelError(
@@ -351,23 +364,6 @@ def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
             stage = values[0] if end == "won" and len(values) == 1 else end
             found.setdefault(end, Dated(stage, table, at.header if at else "", only))
     return [*found.values()]
-
-
-def _is_the_same(created: Dated, dated: Dated) -> bool:
-    """Whether nearly all leads came to a stage on the day of their creation, which is then no stage of its own."""
-    both = _moves(created).merge(_moves(dated), on="lead", suffixes=("_created", ""))
-    same = (both["at_created"].dt.date == both["at"].dt.date).sum()
-    return bool(same >= NEARLY_ALL * created.table.sheet.cells[created.header].notna().sum())
-
-
-def _moves(dated: Dated) -> pd.DataFrame:
-    """Entries ``lead, stage, at`` of a column of dates, or of an end without one."""
-    table = dated.table
-    cells = table.sheet.cells[chosen_by(table.sheet.cells, dated.only)]
-    moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
-    if not dated.header:
-        return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
-    return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
 def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -20,10 +21,11 @@ from funnelstats.recognising.joins import (
     linked,
     may_be_id,
     of_their_leads,
+    phones,
     turned,
     with_dates,
+    with_names,
     with_role,
-    with_stage_names,
 )
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
 from funnelstats.recognising.sheets import DATES, NEARLY_ALL, Field, Sheet, chosen_by, shape_of, times
@@ -56,13 +58,13 @@ class Export(NamedTuple):
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
     tables = [with_dates(table_of(sheet), sheets) for sheet in sheets]
-    tables = [with_stage_names(_with_lead_id(table, sheets), sheets) for table in tables]
+    tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
+    tables = [with_names(table, sheets, "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
+    tables = list(chain(*map(_side_by_side, tables)))
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
     if not any(table.what in ("deals", "history") for table in tables):
-        tables += [
-            _with_ends(with_role(each._replace(what="history"), "stage", each.header("reached"))) for each in calls
-        ]
+        tables += filter(None, map(_of_results, calls))
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
@@ -121,6 +123,18 @@ def _of_one_file(table: Table, histories: Sequence[Table]) -> bool:
     return table.sheet.kind.startswith("JSON") and table.sheet.files in [history.sheet.files for history in histories]
 
 
+def _of_results(calls: Table) -> Table | None:
+    """What calls came to as the history of their leads: of the numbers called, where each call has an id of its own."""
+    lead = calls.field("lead_id")
+    if lead is None or lead.stands_once:
+        again = [name for name, field in calls.sheet.fields.items() if not field.stands_once and may_be_id(calls, name)]
+        numbers = [name for name in again if phones(ids_in(calls, name))]
+        if not numbers:
+            return None
+        calls = with_role(calls, "lead_id", max(numbers, key=lambda name: calls.sheet.fields[name].filled))
+    return _with_ends(with_role(calls._replace(what="history"), "stage", calls.header("reached")))
+
+
 def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
     """Whether the rows of a file of JSON, which hold the lists of a history, are its changes and no leads of it."""
     return any(
@@ -130,14 +144,43 @@ def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
     )
 
 
+def _side_by_side(table: Table) -> list[Table]:
+    """A table of deals; where their changes stand side by side, as Status 1, Status 1 Date, those as histories too."""
+    numbered: dict[str, dict[str, Field]] = {}
+    for name, field in table.sheet.fields.items() if table.what == "deals" else []:
+        if re.search(r"\d", name) and field.filled:
+            numbered.setdefault(re.sub(r"\d+", "#", name), {})["".join(re.findall(r"\d", name))] = field
+    for stages, dates in product(numbered.values(), numbered.values()):
+        named = len(stages) > 1 and all(of.kind == "text" and role_fit(of.name, "stage") for of in stages.values())
+        if named and {*stages} == {*dates} and all(of.kind == "date" for of in dates.values()):
+            used = {field.name for field in (*stages.values(), *dates.values())}
+            roles = {role: guess for role, guess in table.roles.items() if guess.header not in used}
+            fields = {name: field for name, field in table.sheet.fields.items() if name not in used}
+            leads = table._replace(sheet=table.sheet._replace(fields=fields), roles=roles, status="", ends={})
+            change = table._replace(what="history", roles=roles)
+            pairs = [(stages[number].name, at.name) for number, at in dates.items()]
+            return [leads, *(with_role(with_role(change, "stage", to), "time", at) for to, at in pairs)]
+    return [table]
+
+
 def _nothing(tables: Sequence[Table]) -> str:
     lines = [
         f"{table.sheet.name}: columns {', '.join(f'“{name}”' for name in table.sheet.fields)}: "
-        + (table.lacks or ("no date and no stage" if "lead_id" in table.roles else "no column holds the id of a lead"))
+        + (table.lacks or _unknown_of(table))
         for table in tables
     ]
     lines += [odd.removeprefix("; ")] if (odd := not_dates([table.sheet for table in tables])) else []
     return "\n".join([*lines, "an export needs a table with the id of each lead and a date for each stage or change"])
+
+
+def _unknown_of(table: Table) -> str:
+    """What no header says, of a table that is of no use."""
+    if "lead_id" not in table.roles:
+        return "no column is called the id of a lead"
+    if not table.sheet.dates:
+        return "no date and no stage"
+    dates = " and ".join(f"“{name}”" for name in table.sheet.dates)
+    return f"no column is called a stage, and nothing says of what {dates} are the dates"
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:
@@ -277,7 +320,7 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
         or role not in chosen
         or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
     }
-    last = roles.get("time")
+    last = [name for name in table.sheet.dates if fit(name, words()["dates"]["last"]) >= 2]
     used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
     free = [name for name in table.sheet.dates if name not in used and not table.preset]
     free.sort(key=lambda name: name != table.headers.get("closed"))
@@ -288,9 +331,9 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
             roles[end] = Guess(own[0], known=False)
         if own and end == "closed":
             break  # it dates them all
-    if "closed" not in roles and last and fit(last.header, words()["dates"]["last"]) >= 2 and "created" in roles:
+    if "closed" not in roles and "created" in roles and last and not plays_no_role(last[0], table.preset):
         # What a deal came to last, if it has ended, is its end.
-        roles["closed"] = roles.pop("time")
+        roles = with_role(table._replace(roles=roles), "closed", last[0]).roles
     return roles
 
 

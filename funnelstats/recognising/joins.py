@@ -35,27 +35,28 @@ def is_joined(sheet: Sheet, tables: Sequence[Table]) -> bool:
     return any(stated.items() <= join.items() for table in tables for join in table.joins)
 
 
-def with_stage_names(table: Table, sheets: Sequence[Sheet]) -> Table:
-    """The table with the names of its stages, where it holds their numbers and another table names them."""
-    numbered = table.field("stage")
+def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
+    """The table with the names of its stages or channels, where it holds their numbers and another table names them."""
+    numbered = table.field(role)
     if numbered is None or numbered.kind == "text":
         return table
     cells = table.sheet.cells
-    # Stages are few: of the tables that may name them it is the shortest one.
     others = [sheet for sheet in sheets if sheet is not table.sheet]
-    for sheet in sorted(others, key=lambda sheet: len(sheet.cells)):
+    # Where no header is the same, the names are few: of the tables that may hold them it is the shortest one.
+    for sheet in sorted(others, key=lambda sheet: (numbered.name not in sheet.fields, len(sheet.cells))):
         named = [name for name, field in sheet.fields.items() if field.kind == "text" and field.stands_once]
         for number, field in sheet.fields.items():
-            if named and field.stands_once and {*cells[numbered.name].dropna()} <= {*sheet.cells[number]}:
-                label = max(named, key=lambda name: role_fit(name, "stage", "name"))
-                header = f"stage.{label}"
+            of_role = role == "stage" or number == numbered.name
+            if named and of_role and field.stands_once and {*cells[numbered.name].dropna()} <= {*sheet.cells[number]}:
+                label = max(named, key=lambda name: role_fit(name, role, "name"))
+                header = f"{role}.{label}"
                 names = cells[numbered.name].map(sheet.cells.set_index(number)[label])
                 cells = cells.assign(**{header: names})
                 fields = {**table.sheet.fields, **fields_of(cells, [header], table.sheet.kind)}
                 return table._replace(
                     sheet=table.sheet._replace(cells=cells, fields=fields),
-                    roles={**table.roles, "stage": Guess(header, known=False)},
-                    joins=[*table.joins, joined(sheet, numbered.name, number, "stage.")],
+                    roles={**table.roles, role: Guess(header, known=False)},
+                    joins=[*table.joins, joined(sheet, numbered.name, number, f"{role}.")],
                 )
     return table
 
@@ -104,7 +105,7 @@ def linked(table: Table, deals: Table) -> Table | None:
     if table.what not in ("contacts", "payments"):
         return None
     called = [name for name in deals.sheet.fields if may_be_id(deals, name) and name != deals.header("lead_id")]
-    kinds: list[tuple[Callable[[set[str]], set[str]], str]] = [(set, ""), (_phones, "phone")]
+    kinds: list[tuple[Callable[[set[str]], set[str]], str]] = [(set, ""), (phones, "phone")]
     for of_kind, form in kinds:
         for name in order:
             own = of_kind(texts[name])
@@ -115,7 +116,7 @@ def linked(table: Table, deals: Table) -> Table | None:
     return None
 
 
-def _phones(texts: set[str]) -> set[str]:
+def phones(texts: set[str]) -> set[str]:
     """The last digits of phone numbers, if these are such."""
     digits = {re.sub(r"\D", "", text) for text in texts}
     return {text[-LAST_DIGITS:] for text in digits} if min(map(len, digits), default=0) >= FEWEST_DIGITS else set()

@@ -51,12 +51,13 @@ def _of_won_deals(sources: Sources) -> bool:
         at = next((deals.header(role) for role in days if role in deals.roles), "")
         if won and at and "amount" in deals.roles:
             columns = {"lead_id": deals.header("lead_id"), "paid_at": at, "amount": deals.header("amount")}
+            again = not deals.sheet.fields[columns["lead_id"]].stands_once
             more = []
             if deals.what == "history" and _is_of_the_lead(deals, won):
                 columns["payment_id"] = columns["lead_id"]
                 more = ['repeats = "last"   # the amount is that of the lead']
-            elif deals.of_lines and columns["amount"] not in changing_columns(deals):
-                more = ['repeats = "last"']  # what is the same in all lines of a lead is the sum of them
+            elif again and columns["amount"] not in changing_columns(deals):
+                more = ['repeats = "last"']  # what is the same in all rows of a lead is the sum of them
             rows = "guessed: the value of a won deal is the money it brought"
             sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
             return True

@@ -206,7 +206,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             for role, known in words()["roles"].items()
             if name not in taken
             and field.kind in KINDS.get(role, TEXTS)
-            and (role != "stage" or (is_new_value(name) and not (field.stands_once and field.distinct > MANY_IDS)))
+            and (role != "stage" or _may_hold_stages(field))
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
         ),
@@ -218,6 +218,12 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             roles[role] = Guess(name, known=False)
             taken = taken | {name}
     return roles
+
+
+def _may_hold_stages(field: Field) -> bool:
+    """Whether a column may hold stages: no ids, and no one value where the header only has a word of a stage's."""
+    several = field.distinct > 1 or role_fit(field.name, "stage") >= 2
+    return several and is_new_value(field.name) and not (field.stands_once and field.distinct > MANY_IDS)
 
 
 def _is_no_money(name: str) -> bool:

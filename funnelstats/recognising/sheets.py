@@ -40,6 +40,11 @@ NO_DATE = (
     r"|19[07]0-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12/31/9999)(?!\d)"
 )
 """Days that programs write where there is none."""
+ISO_DAY = "%Y-%m-%d"
+LEAST_DIGITS = 3
+"""Of a date: 5.3.6, and not the number of a stage."""
+OF_DATES = 0.5
+"""Share of a column's rows that must hold as much."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
 LONGEST_ID = 64
@@ -312,6 +317,9 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     """The formats that together read (nearly) all of these dates, ISO as ""; two such sets where day and month could
     change places; none where the cells are no dates. ``is_date``: the column is called one, so that a number may be
     that of a day."""
+    # Of values of many fields most may be dates though few rows hold one.
+    if (cells.str.count(r"\d") >= LEAST_DIGITS).mean() < OF_DATES:
+        return ()
     text = cells.drop_duplicates()
     first = [plain_date(value) for value in text.head(FIRST_VALUES)]
     iso = text.str.match(ISO)
@@ -327,7 +335,10 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     text = text.map(plain_date)
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
-        formats = [fmt for fmt in likely if _day(fmt) == day and any(reads(value, fmt) for value in first)]
+        # Some may be ISO; those with a T are what a spreadsheet made of the others, whose days and months it swapped.
+        of_day = [fmt for fmt in likely if _day(fmt) == day]
+        of_day += [fmt for fmt in likely if _day(fmt) == ISO_DAY != day and "T" not in fmt]
+        formats = [fmt for fmt in of_day if any(reads(value, fmt) for value in first)]
         read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
         whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
         if whole.mean() >= NEARLY_ALL:
@@ -338,7 +349,8 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
         for formats, whole in found.items()
         if not any((other & ~whole).any() and not (whole & ~other).any() for other in found.values())
     ]
-    return tuple(proved)
+    mixed = any({*map(_day, formats)} > {ISO_DAY} for formats in proved)
+    return () if mixed and len(proved) > 1 else tuple(proved)
 
 
 def shape_of(text: str) -> str:

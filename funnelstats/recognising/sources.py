@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,11 +11,12 @@ import pandas as pd
 from funnelstats.config.errors import visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.importing.durations import PARTS
-from funnelstats.importing.hints import toml_value
+from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import Field, Sheet, day_order
+from funnelstats.recognising.sheets import NEARLY_ALL, Field, Sheet, chosen_by, day_order, times
+from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import plain, role_fit
 
 Ask = Callable[[str, list[str], str | None], str | None]
@@ -28,6 +30,7 @@ UNITS = {
     "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
 }
 HOUR = 3600
+GROUPED = r"[1-9]\d{0,2}(\.\d{3})*"
 
 
 class Source(NamedTuple):
@@ -48,6 +51,29 @@ class Dated(NamedTuple):
     table: Table
     header: str
     only: dict[str, list[str]]
+
+
+def days_after(created: Dated, dated: Dated) -> int | None:
+    """How many days after their creation nearly all leads have a date; None where these differ.
+
+    On the day itself the creation is no stage of its own; what comes so many days later was reckoned, as a trial's end.
+    """
+    begun, came = (moves_of(of).drop_duplicates("lead") for of in (created, dated))
+    both = begun.merge(came, on="lead", suffixes=("_created", ""))
+    days = (both["at"].dt.normalize() - both["at_created"].dt.normalize()).dt.days
+    counts = days.value_counts()
+    several = both["at_created"].dt.normalize().nunique() >= LEAST_MOVES or not counts.index[:1].any()
+    return int(counts.index[0]) if several and counts.max() >= NEARLY_ALL * len(begun) else None
+
+
+def moves_of(dated: Dated) -> pd.DataFrame:
+    """Entries ``lead, stage, at`` of a column of dates, or of an end without one."""
+    table = dated.table
+    cells = table.sheet.cells[chosen_by(table.sheet.cells, dated.only)]
+    moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
+    if not dated.header:
+        return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
+    return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
 
 
 class Sources:
@@ -140,7 +166,8 @@ class Sources:
     def reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""
         if field.kind == "number" and column in NUMBERS:
-            lines = [line.replace("{column}", column) for line in field.reading]
+            grouped = column == "amount" and self._grouped_lines(sheet, field)
+            lines = [line.replace("{column}", column) for line in grouped or field.reading]
             cents = column == "amount" and {*plain(field.name).split()} & CENTS
             lines += ['unit.amount = "cents"'] if cents else []
             return lines + (self._unit(sheet, field) if column == "duration_s" else [])
@@ -158,6 +185,20 @@ class Sources:
             ]
             return [*blanks, *open_lines]
         return blanks if chosen == ("",) else [*blanks, f"date_format.{column} = {toml_value(list(chosen))}"]
+
+    def _grouped_lines(self, sheet: Sheet, field: Field) -> list[str]:
+        """What reads amounts that all have three digits after each full stop: no money has so many decimals."""
+        values = sheet.cells[field.name].dropna().unique().tolist()
+        digits = [re.sub(r"[^\d.,]", "", value) for value in values]
+        grouped = max(digits, key=lambda text: text.count("."), default="")
+        if "." not in grouped or not all(re.fullmatch(GROUPED, text) for text in digits if text):
+            return []
+        self.notes.append(
+            f"{sheet.name}: “{field.name}” has three digits after each full stop, which is taken for one of thousands: "
+            f"“{grouped}” is {int(grouped.replace('.', '')):,}"
+        )
+        missing = [line for line in field.reading if line.startswith("missing")]
+        return ['decimal = ","', 'thousands = "."', *number_lines(values, ",", "."), *missing]
 
     def _unit(self, sheet: Sheet, field: Field) -> list[str]:
         """What a number of a duration counts, as its header or its size says."""
