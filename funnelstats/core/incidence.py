@@ -51,8 +51,8 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     The rate is missing where nobody has been watched as long as the horizon and some are still open.
     Returns ``*keys, from_stage, to_stage, entered, known, rate, n_eff, ci_lower, ci_upper``: entered are all
     leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
-    known: the interval, Wilson's on n_eff leads, then covers .93, without .90). Where the last ones watched leave before
-    the horizon and others were open before, n_eff is the number that these few are of the share still there.
+    known: the interval, Wilson's on n_eff leads, then covers .93, without .90). Where the last ones watched leave
+    before the horizon and others were open before, n_eff is the number that these few are of the share still there.
     Without further keys every step has a row.
 
     >>> curve = fs.incidence(fs.outcome_days(paths, spec, day))

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
-from funnelstats.recognising.sheets import NEARLY_ALL, Field, Kind, Sheet, times
+from funnelstats.recognising.sheets import NEARLY_ALL, Field, Kind, Sheet, plain_dates, times
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -172,7 +171,7 @@ def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
 def with_months(sheet: Sheet) -> Sheet:
     """The sheet with its column of months, where it has one, as one of dates."""
     for name, field in sheet.fields.items():
-        texts = sheet.cells[name].dropna().map(plain_date).unique()
+        texts = plain_dates(sheet.cells[name].dropna().drop_duplicates()).unique()
         formats = [fmt for fmt in MONTHS if len(texts) and all(reads(text, fmt) for text in texts)]
         if formats and role_fit(name, "time") >= 2:
             dated = field._replace(kind="date", formats=((formats[0],),), reading=())

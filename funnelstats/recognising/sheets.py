@@ -328,11 +328,10 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     for fmt, digits in EPOCH_DIGITS.items():
         if is_date and text.str.match(digits).mean() >= NEARLY_ALL:
             return ((fmt,),)
-    shapes = {shape_of(value) for value in first}
-    likely = [fmt for shape in shapes for fmt in _formats_of_shape().get(shape, ())]
+    likely = [fmt for shape in {*map(shape_of, first)} for fmt in _formats_of_shape().get(shape, ())]
     if not likely:
         return ()
-    text = text.map(plain_date)
+    text = plain_dates(text)
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
         # Some may be ISO; those with a T are what a spreadsheet made of the others, whose days and months it swapped.
@@ -351,6 +350,12 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     ]
     mixed = any({*map(_day, formats)} > {ISO_DAY} for formats in proved)
     return () if mixed and len(proved) > 1 else tuple(proved)
+
+
+def plain_dates(cells: pd.Series) -> pd.Series:
+    """Texts as ``plain_date`` has them; those of digits, their marks and single blanks are so already."""
+    others = cells[cells.str.contains(r"[^\d.:/\- ]|  ").fillna(False).astype(bool)]
+    return others.map(plain_date).reindex(cells.index).fillna(cells)
 
 
 def shape_of(text: str) -> str:
@@ -389,7 +394,7 @@ def times(cells: pd.Series, field: Field) -> pd.Series:
         unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
         return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
     read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
-    plain = cells if formats == ("",) else cells.map(plain_date, na_action="ignore")
+    plain = cells if formats == ("",) else plain_dates(cells)
     for fmt in formats:
         read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
     return read
