@@ -40,6 +40,7 @@ from funnelstats.team.advice import (
     with_losses,
 )
 from funnelstats.team.leaks import leak_sizes, worst_leak
+from funnelstats.weekly import Verdicts, changed_cells
 
 NAN = float("nan")
 
@@ -159,6 +160,23 @@ def test_the_first_lines_say_what_ends_without_a_date_do_to_the_rate():
     assert f"{won} pass lead → paid." in told
     assert "2 leads ended on days not on record: they count as not moved on, and in no week's refusals." in told
     assert not any("not on record" in line for line in first(case_of((400, 320))))
+
+
+def test_where_only_won_leads_are_on_record_no_step_is_praised():
+    won = {"account": [{"fact": "only_won"}], "fine": True}
+    title, task, *rest = first(case_of((400, 360), (300, 280)), **won)
+    assert title == "All leads on record were won: where leads are lost cannot be told"
+    assert task.startswith("This week: export open and lost leads too, if there are any;")
+    assert not any("on target" in line for line in rest)
+
+
+def test_what_changed_of_one_manager_alone_is_told_of_the_team_only():
+    red = team(FINE, AIMED).assign(verdict="red")
+    green = red.assign(verdict="green")
+    pair = [Verdicts(cells, cells.assign(manager="Anna")) for cells in (red, green)]
+    assert [len(part["new"]) for part in changed_cells(*pair)] == [len(red)]
+    two = [Verdicts(cells, pd.concat([own, own.assign(manager="Boris")])) for cells, own in pair]
+    assert [len(part["new"]) for part in changed_cells(*two)] == [len(red), 2 * len(red)]
 
 
 def people_of(rows, funnel=AIMED, lessons=NO_LESSONS, team_rows=FINE):
