@@ -170,6 +170,17 @@ def test_where_only_won_leads_are_on_record_no_step_is_praised():
     assert not any("on target" in line for line in rest)
 
 
+def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
+    row = team(FINE).iloc[0].to_dict() | {"alarm": False, "at_start": False}
+    facts = {"row": row, "leads": {}, "reason": {}, "reasons": [], "named": [], "horizons": AIMED.horizons}
+    title, *rest = show_section("leaks.first", facts).data["text/plain"].splitlines()
+    assert title == "lead → met is on target: 82% move on within 7 days, target 80%"
+    # one below target as the whole team is may be low and is not named
+    assert "With whom: nobody stands out. That clears nobody." in rest
+    won = show_section("leaks.first", facts, account=[{"fact": "only_won"}]).data["text/plain"]
+    assert won.startswith("All leads on record were won: where leads are lost cannot be told")
+
+
 def test_what_changed_of_one_manager_alone_is_told_of_the_team_only():
     red = team(FINE, AIMED).assign(verdict="red")
     green = red.assign(verdict="green")
