@@ -238,8 +238,9 @@ class Changes(NamedTuple):
 def changed_cells(now: Verdicts, before: Verdicts) -> list[dict[str, pd.DataFrame]]:
     """``turned`` of the team, and of its managers where there are several: those of one alone are the team's."""
     every = pd.concat([now.managers, before.managers])
-    several = every.loc[every["verdict"] != NOT_RANKED, "manager"].nunique() != 1
-    return [turned(*pair) for pair in zip(now, before, strict=True)][: 1 + several]
+    alone = every.loc[every["verdict"] != NOT_RANKED, "manager"].nunique() == 1
+    own = [frame.head(0) if alone else frame for frame in (now.managers, before.managers)]
+    return [turned(now.team, before.team), turned(*own)]
 
 
 def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:

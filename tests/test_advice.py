@@ -185,7 +185,10 @@ def test_what_changed_of_one_manager_alone_is_told_of_the_team_only():
     red = team(FINE, AIMED).assign(verdict="red")
     green = red.assign(verdict="green")
     pair = [Verdicts(cells, cells.assign(manager="Anna")) for cells in (red, green)]
-    assert [len(part["new"]) for part in changed_cells(*pair)] == [len(red)]
+    new = pd.concat([part["new"] for part in changed_cells(*pair)])
+    facts = {"known": True, "new": new, "gone": new.head(0), "advised": new.head(0)}
+    said = show_section("weekly.changed", facts).data["text/plain"]
+    assert said.endswith("Newly below target: the team: lead → met and the team: met → paid.")
     two = [Verdicts(cells, pd.concat([own, own.assign(manager="Boris")])) for cells, own in pair]
     assert [len(part["new"]) for part in changed_cells(*two)] == [len(red), 2 * len(red)]
 
