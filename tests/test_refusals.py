@@ -357,6 +357,7 @@ def test_a_table_of_reasons_adds_up():
 def test_of_a_single_reason_no_number_stands_twice():
     counts = pd.DataFrame({"manager": ["a", "b"], "refusal": "price", "lost": [1, 4]})
     assert reason_table(counts, "manager").columns.tolist() == ["manager", "price"]
+    assert reason_table(counts.assign(refusal="(missing)"), "manager").columns.tolist() == ["manager", "(all)"]
     rates = pd.DataFrame({"refusal": ["price"], "from_stage": "lead", "rate": 0.2, "entered": 50})
     assert loss_table(rates, rates, TOY)["refusal"].tolist() == ["price"]
     both = pd.concat([rates, rates.assign(refusal="terms")])

@@ -166,7 +166,8 @@ def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.
     order = sorted(wide.columns, key=lambda reason: (reason == MISSING, -wide[reason].sum(), reason))
     rows = sorted(wide.index, key=lambda value: (value == MISSING, str(value)))
     table = wide.loc[rows, order].astype("int64").rename(columns={name: f"“{name}”" for name in (ALL, by)})
-    table = table if len(order) == 1 else table.assign(**{ALL: table.sum(axis=1)})
+    single = len(order) == 1
+    table = table.rename(columns={MISSING: ALL}) if single else table.assign(**{ALL: table.sum(axis=1)})
     return table.reset_index().rename_axis(columns=None)
 
 
