@@ -472,7 +472,7 @@ def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(page):
     assert lines[1] == "Leads of 30 March – 28 June, against those before."
     assert lines[2].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
     assert lines[3].startswith("Сидоров hears “other supplier” in 50% of refusals (the others: 9.3%).")
-    assert lines[4] == "437 refused leads are due for a second try in July 2026."
+    assert lines[4] == "437 refused leads could be tried again in July 2026."
     assert len(sections["first"].split()) <= 90
     assert (facts["due"], facts["ownerless"], facts["lost"], facts["blank"]) == (437, 11, 266, 15)
     assert (facts["excuses"], facts["gaps"]) == (
@@ -545,13 +545,12 @@ def test_who_leaves_the_reason_blank_is_asked_for_it():
     assert said.endswith("They belong to nobody: assign them.")
 
 
-def test_second_tries_are_a_task_only_where_some_were_won():
+def test_second_tries_are_no_task_and_nothing_is_promised_of_them():
     def due(compared):
         return shown("first", findings(due=3, tries={"compared": compared}))
 
     assert due(None).endswith("3 refused leads could be tried again in July 2026. What that brings is not known yet.")
-    assert due({"again_converted": 0}).endswith("3 refused leads could be tried again in July 2026.")
-    assert due({"again_converted": 2}).endswith("3 refused leads are due for a second try in July 2026.")
+    assert due({"again_converted": 2}).endswith("3 refused leads could be tried again in July 2026.")
 
 
 def test_refusals_of_no_stage_are_told_apart():
