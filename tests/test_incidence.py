@@ -164,6 +164,29 @@ def test_the_rate_is_missing_where_nobody_was_watched_to_the_horizon() -> None:
     assert decided["rate"] == 0.5
 
 
+def test_a_lead_that_leaves_when_all_others_are_out_of_sight_stands_for_them() -> None:
+    # Half advance on the first day, as many came only two days ago, and the one watched longest advances at last.
+    days = day_counts([1] * 10 + [2] * 10 + [30], [WON] * 10 + [OPEN] * 10 + [WON])
+    rates = incidence_at(incidence(days), funnel_of(100))
+    assert rates.loc[0, ["rate", "known"]].tolist() == [1, 11]
+    assert rates.loc[0, "n_eff"] == pytest.approx(21 / 11)
+    hoped = hopes(day_counts([2], [OPEN]), days, funnel_of(100))
+    assert hoped.loc[0, ["hoped", "doubt"]].tolist() == pytest.approx([1, np.sqrt(0.75 * 0.25 / 3)])
+
+
+def test_limits_from_a_record_shorter_than_the_horizon_hold_the_truth_where_there_are_any() -> None:
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(2000), 61)
+    watched, wins = rng.integers(0, 281, len(group)), rng.random(len(group)) < 0.5
+    takes = rng.exponential(300, len(group)).astype(int)
+    events = np.where(takes > watched, OPEN, np.where(wins, WON, LOST))
+    days = day_counts(np.minimum(takes, watched), events, group=group)
+    rates = incidence_at(incidence(days), funnel_of(400)).dropna()
+    assert len(rates) > 50
+    truth = 0.5 * (1 - np.exp(-401 / 300))
+    assert rates["ci_lower"].le(truth).mul(rates["ci_upper"].ge(truth)).mean() > 0.94
+
+
 def test_steps_without_leads_have_a_row_where_nothing_is_grouped() -> None:
     found = incidence_at(incidence(day_counts([1, 2], [WON, LOST])), funnel_of(7, 7))
     assert found["from_stage"].tolist() == ["a", "b"]

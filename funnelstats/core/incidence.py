@@ -51,7 +51,8 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     The rate is missing where nobody has been watched as long as the horizon and some are still open.
     Returns ``*keys, from_stage, to_stage, entered, known, rate, n_eff, ci_lower, ci_upper``: entered are all
     leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
-    known: the interval, Wilson's on n_eff leads, then covers .93, without .90).
+    known: the interval, Wilson's on n_eff leads, then covers .93, without .90). Where the last ones watched leave before
+    the horizon and others were open before, n_eff is the number that these few are of the share still there.
     Without further keys every step has a row.
 
     >>> curve = fs.incidence(fs.outcome_days(paths, spec, day))
@@ -87,7 +88,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     nobody = unseen.reindex(groups.index, fill_value=True)
     rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0).mask(nobody)
     n_eff = at_horizon["n_eff"].reindex(groups.index)
-    n_eff = n_eff.mask(_certain(rate.to_numpy()), known).clip(upper=known).mask(nobody)
+    n_eff = n_eff.fillna(known).clip(upper=known).mask(nobody)
     lower, upper = wilson_interval(rate * n_eff, n_eff, level)
     found = groups.drop(columns="horizon").assign(
         entered=entered, known=known, rate=rate, n_eff=n_eff, ci_lower=lower, ci_upper=upper
@@ -201,10 +202,13 @@ def life_table(days: pd.DataFrame) -> tuple[list[str], pd.DataFrame]:
         "unseen": daily["open"],
     }
     daily = daily.assign(at_risk=n, survival=survival, incidence=f, **pd.DataFrame(sums).groupby(group).cumsum())
+    # Where the last ones watched leave and others were open before, those few stand for all of them.
+    daily["stand_in"] = (at_risk / before).where((stay == 0) & (daily["unseen"] > 0), np.inf)
     won = f.to_numpy()
     variance = cumulative_variance(won, *(daily[name].to_numpy() for name in SUMS))
     known = (entered - daily["unseen"] + daily["open"]).to_numpy(dtype=float)
-    return keys, daily.assign(variance=variance, n_eff=effective(won, variance, known))
+    n_eff = np.minimum(effective(won, variance, known), daily["stand_in"])
+    return keys, daily.assign(variance=variance, n_eff=n_eff)
 
 
 def watched_until(table: pd.DataFrame) -> pd.Series:
@@ -279,9 +283,10 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
     groups = watched.drop_duplicates("group")[[*keys, "group"]]
     group = rows[keys].merge(groups, on=keys, how="left")["group"].fillna(-1).to_numpy()
     place = (watched["group"] * FAR + watched["age_days"]).to_numpy()
-    columns = ["survival", "incidence", *SUMS, "unseen", "group", "age_days", "at_risk", *OUTCOMES]
+    columns = ["survival", "incidence", *SUMS, "unseen", "stand_in", "group", "age_days", "at_risk", *OUTCOMES]
     # one row before all others: nobody has left yet
-    table = {name: np.append(watched[name].to_numpy(dtype=float), float(name == "survival")) for name in columns}
+    none_left = {"survival": 1.0, "stand_in": np.inf}
+    table = {name: np.append(watched[name].to_numpy(dtype=float), none_left.get(name, 0.0)) for name in columns}
 
     def state(age: Array) -> tuple[dict[str, Array], npt.NDArray[np.signedinteger]]:
         at = np.searchsorted(place, group * FAR + age, side="right") - 1
@@ -310,6 +315,6 @@ def _chance(rows: pd.DataFrame, horizon: Array, past: pd.DataFrame) -> tuple[Arr
             (gain_f - f * gain_s) / s**2,
         )
         known = after - (end["unseen"] - then["unseen"]) + np.where(end["age_days"] == horizon, end["open"], 0)
-        n_eff = effective(q, variance, known)
+        n_eff = np.minimum(effective(q, variance, known), end["stand_in"] * s)
     usable = (group >= 0) & (start <= final) & watched_on & (s > 0) & (after > 0)
     return np.where(usable, q, np.nan), np.where(usable, n_eff, np.nan)

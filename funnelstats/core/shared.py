@@ -56,8 +56,8 @@ def kept_journeys(entries: ir.Table, funnel: Funnel) -> ir.Table:
     >>> paths = fs.kept_journeys(tables.entries, spec)
     """
     engine = entries.get_backend()
-    parts = math.ceil(entries.count().execute() / ENTRIES_AT_ONCE)
-    if engine.name != "duckdb" or parts < 2:
+    parts = math.ceil(entries.count().execute() / ENTRIES_AT_ONCE) if engine.name == "duckdb" else 1
+    if parts < 2:
         return journeys(entries, funnel).cache()
     nobodys = stages_of_nobody(entries, funnel).cache()
     name = gen_name("journeys")
