@@ -23,7 +23,7 @@ from funnelstats.contacts import (
     with_expected,
 )
 from funnelstats.core.casemix import at_equal_leads, case_mix
-from funnelstats.core.comparing import page_verdicts, versus_targets, with_undated
+from funnelstats.core.comparing import NOT_RANKED, page_verdicts, versus_targets, with_undated
 from funnelstats.core.conversion import STEP, at_step, with_matured
 from funnelstats.core.counts import deal_size, outcome_days, step_counts, step_fates, undated_counts
 from funnelstats.core.flow_counts import stage_flow
@@ -235,6 +235,14 @@ class Changes(NamedTuple):
     advised: pd.DataFrame
 
 
+def changed_cells(now: Verdicts, before: Verdicts) -> list[dict[str, pd.DataFrame]]:
+    """``turned`` of the team, and of its managers where there are several: those of one alone are the team's."""
+    every = pd.concat([now.managers, before.managers])
+    alone = every.loc[every["verdict"] != NOT_RANKED, "manager"].nunique() == 1
+    own = [frame.head(0) if alone else frame for frame in (now.managers, before.managers)]
+    return [turned(now.team, before.team), turned(*own)]
+
+
 def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
     """What turned red and what left it since the page of the week before, and whether earlier advice shows yet.
 
@@ -248,7 +256,7 @@ def changes(funnel: Funnel, tables: Tables, week: str, day: date) -> Changes:
     """
     now, last, then = (verdicts(funnel, tables, week, day, weeks) for weeks in (0, 1, 4))
     paths = team(funnel, tables, week, day).paths
-    cells = [turned(*pair) for pair in zip(now, last, strict=True)]
+    cells = changed_cells(now, last)
     since = (day - timedelta(weeks=4) + timedelta(days=1), day)
     advised = []
     for rows, by in (

@@ -40,6 +40,7 @@ from funnelstats.team.advice import (
     with_losses,
 )
 from funnelstats.team.leaks import leak_sizes, worst_leak
+from funnelstats.weekly import Verdicts, changed_cells
 
 NAN = float("nan")
 
@@ -159,6 +160,37 @@ def test_the_first_lines_say_what_ends_without_a_date_do_to_the_rate():
     assert f"{won} pass lead → paid." in told
     assert "2 leads ended on days not on record: they count as not moved on, and in no week's refusals." in told
     assert not any("not on record" in line for line in first(case_of((400, 320))))
+
+
+def test_where_only_won_leads_are_on_record_no_step_is_praised():
+    won = {"account": [{"fact": "only_won"}], "fine": True}
+    title, task, *rest = first(case_of((400, 360), (300, 280)), **won)
+    assert title == "All leads on record were won: where leads are lost cannot be told"
+    assert task.startswith("This week: export open and lost leads too, if there are any;")
+    assert not any("on target" in line for line in rest)
+
+
+def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
+    row = team(FINE).iloc[0].to_dict() | {"alarm": False, "at_start": False}
+    facts = {"row": row, "leads": {}, "reason": {}, "reasons": [], "named": [], "horizons": AIMED.horizons}
+    title, *rest = show_section("leaks.first", facts).data["text/plain"].splitlines()
+    assert title == "lead → met is on target: 82% move on within 7 days, target 80%"
+    # one below target as the whole team is may be low and is not named
+    assert "With whom: nobody stands out. That clears nobody." in rest
+    won = show_section("leaks.first", facts, account=[{"fact": "only_won"}]).data["text/plain"]
+    assert won.startswith("All leads on record were won: where leads are lost cannot be told")
+
+
+def test_what_changed_of_one_manager_alone_is_told_of_the_team_only():
+    red = team(FINE, AIMED).assign(verdict="red")
+    green = red.assign(verdict="green")
+    pair = [Verdicts(cells, cells.assign(manager="Anna")) for cells in (red, green)]
+    new = pd.concat([part["new"] for part in changed_cells(*pair)])
+    facts = {"known": True, "new": new, "gone": new.head(0), "advised": new.head(0)}
+    said = show_section("weekly.changed", facts).data["text/plain"]
+    assert said.endswith("Newly below target: the team: lead → met and the team: met → paid.")
+    two = [Verdicts(cells, pd.concat([own, own.assign(manager="Boris")])) for cells, own in pair]
+    assert [len(part["new"]) for part in changed_cells(*two)] == [len(red), 2 * len(red)]
 
 
 def people_of(rows, funnel=AIMED, lessons=NO_LESSONS, team_rows=FINE):

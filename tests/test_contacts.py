@@ -22,6 +22,7 @@ from funnelstats.contacts.effects import (
     with_expected,
 )
 from funnelstats.page.sections import show_section
+from funnelstats.page.tables import show_table
 
 FUNNEL = funnel_of("lead", "met", "paid")
 QUIET = pd.DataFrame({"stage": ["lead", "met"], "quiet_days": [1000, 400], "quiet_moves": [50, 8], "moves": [90, 60]})
@@ -159,7 +160,10 @@ def test_the_colleagues_rate_stands_beside_and_stages_without_a_next_one_do_not(
     found = beside_colleagues(own, others)
     assert found["stage"].tolist() == ["lead"]
     assert found[["peer_rate", "base_rate"]].to_numpy().tolist() == [[0.35, 0.2]]
-    assert beside_colleagues(own, others.head(0))["peer_rate"].isna().all()
+    alone = beside_colleagues(own, others.head(0))
+    assert alone["peer_rate"].isna().all()
+    heads = [show_table(frame, "manager.contacts").data["text/html"] for frame in (found, alone)]
+    assert ["colleagues" in head for head in heads] == [True, False]
 
 
 def found_of(own, others=None):

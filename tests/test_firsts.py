@@ -157,6 +157,15 @@ def test_hours_are_those_of_a_loop_over_leads(con, seed, between):
     assert total[["contacted", "waiting"]].sum().tolist() == found[["contacted", "waiting"]].sum().tolist()
 
 
+def test_a_contact_known_by_its_day_is_not_called_one_of_the_first_hour(con):
+    came = [("a", "lead", "2026-01-05 10:00"), ("b", "lead", "2026-01-05"), ("c", "lead", "2026-01-05 10:00")]
+    made = [("a", "2026-01-05"), ("b", "2026-01-06"), ("c", "2026-01-05 12:00")]
+    funnel = with_work(PLAIN, zone="UTC")
+    found = hours_to_contact(lazy(con, contacts_frame(made), entries_frame(came), funnel), funnel, AS_OF)
+    # nobody waited longer than to the end of that day
+    assert found.loc[found["clock"] == "calendar", "hours"].tolist() == [2, 14, 48]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_landmarks_are_those_of_a_loop_over_leads(con, seed):
     entries, contacts = random_entries(seed, STAGES, leads=120), random_contacts(seed, leads=120)

@@ -258,6 +258,8 @@ def test_what_is_written_down_only_of_leads_that_got_far_makes_no_value_look_goo
     close = drivers(pd.DataFrame({"product": ["valve", "pump"], "entered": [462, 523], "converted": [123, 112]}))
     assert close["verdict"].tolist() == ["lower", "higher"]
     assert in_common(close).empty, "−0.1 to 10.6 points are no link"
+    clear = drivers(pd.DataFrame({"product": ["valve", "pump"], "entered": [462, 523], "converted": [200, 112]}))
+    assert in_common(clear)["value"].tolist() == ["valve"], "of two values the other says the same"
     alone = drivers(sectors.iloc[[0, 2]].assign(converted=[275, 0])).set_index("value").loc["retail"]
     assert alone[["other_rate", "odds_ratio"]].isna().all()
 

@@ -139,6 +139,15 @@ def shown(section, facts, **more):
     return show_section(section, facts, **more).data["text/plain"].splitlines()
 
 
+def test_a_plan_of_won_leads_alone_says_that_it_cannot_be_told():
+    plan = planned(past(2000))
+    facts = plan_facts(plan, NO_PAID)
+    told = shown("plan.first", facts, account=[{"fact": "only_won"}])
+    assert len(shown("plan.first", facts)) > len(told) == 2
+    assert told[0].endswith(" cannot be told")
+    assert told[1] == "All leads on record were won: how many others it took is not known."
+
+
 # numbers
 
 

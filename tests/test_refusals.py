@@ -38,6 +38,7 @@ from funnelstats.refusals.reasons import (
     FEWEST_EXPECTED,
     any_reason,
     by_reason,
+    loss_table,
     reason_association,
     reason_changes,
     reason_drivers,
@@ -348,15 +349,25 @@ def test_second_looks_are_listed_for_each_group_with_all_its_refusals():
 def test_a_table_of_reasons_adds_up():
     counts = counts_of([[3, 1, 4], [1, 5, 9]], rows=["A", "(missing)"])
     found = reason_table(counts, "manager")
-    assert found.columns.tolist() == ["manager", "r2", "r1", "r0", "total"]
+    assert found.columns.tolist() == ["manager", "r2", "r1", "r0", "(all)"]
     assert found.to_numpy().tolist() == [["A", 4, 1, 3, 8], ["(missing)", 9, 5, 1, 15]]
     assert reason_table(counts.iloc[:0], "manager").empty
 
 
+def test_of_a_single_reason_no_number_stands_twice():
+    counts = pd.DataFrame({"manager": ["a", "b"], "refusal": "price", "lost": [1, 4]})
+    assert reason_table(counts, "manager").columns.tolist() == ["manager", "price"]
+    assert reason_table(counts.assign(refusal="(missing)"), "manager").columns.tolist() == ["manager", "(all)"]
+    rates = pd.DataFrame({"refusal": ["price"], "from_stage": "lead", "rate": 0.2, "entered": 50})
+    assert loss_table(rates, rates, TOY)["refusal"].tolist() == ["price"]
+    both = pd.concat([rates, rates.assign(refusal="terms")])
+    assert loss_table(both, rates, TOY)["refusal"].tolist() == ["price", "terms", "(all)"]
+
+
 def test_a_reason_called_like_a_column_of_the_table_keeps_its_own():
-    counts = pd.DataFrame({"manager": ["a", "a", "b"], "refusal": ["total", "manager", "total"], "lost": [1, 2, 4]})
+    counts = pd.DataFrame({"manager": ["a", "a", "b"], "refusal": ["(all)", "manager", "(all)"], "lost": [1, 2, 4]})
     found = reason_table(counts, "manager")
-    assert found.to_dict("list") == {"manager": ["a", "b"], "“total”": [1, 4], "“manager”": [2, 0], "total": [3, 4]}
+    assert found.to_dict("list") == {"manager": ["a", "b"], "“(all)”": [1, 4], "“manager”": [2, 0], "(all)": [3, 4]}
 
 
 def test_second_tries_differ_from_first_ones_by_newcombes_interval():
@@ -461,7 +472,7 @@ def test_the_page_opens_with_its_finding_and_says_what_to_do_in_few_words(page):
     assert lines[1] == "Leads of 30 March – 28 June, against those before."
     assert lines[2].startswith("Hardest hit: Compressors (18%, all others 1.9%).")
     assert lines[3].startswith("Сидоров hears “other supplier” in 50% of refusals (the others: 9.3%).")
-    assert lines[4] == "437 refused leads are due for a second try in July 2026."
+    assert lines[4] == "437 refused leads could be tried again in July 2026."
     assert len(sections["first"].split()) <= 90
     assert (facts["due"], facts["ownerless"], facts["lost"], facts["blank"]) == (437, 11, 266, 15)
     assert (facts["excuses"], facts["gaps"]) == (
@@ -489,7 +500,7 @@ def findings(**more):
     """Facts of a month without anything to do, but for what is given."""
     nothing = {"lost": 0, "reasons": []}
     calm = {"known": True, "lost": 9, "blank": 0, "top": None, "grown": [], "named": [], "due": 0, "ownerless": 0}
-    calm |= {"silent": False}
+    calm |= {"silent": False, "tries": {"compared": None}}
     days = {"first": date(2026, 6, 1), "window": WINDOW, "coming": month_after(DAY), "week": "2026-W26"}
     return calm | {"excuses": nothing, "gaps": nothing} | days | more
 
@@ -532,6 +543,14 @@ def test_who_leaves_the_reason_blank_is_asked_for_it():
     said = shown("first", findings(named=[row], due=3, ownerless=3))
     assert "Анна leaves the reason blank in 89% of refusals (the others: 10%)." in said
     assert said.endswith("They belong to nobody: assign them.")
+
+
+def test_second_tries_are_no_task_and_nothing_is_promised_of_them():
+    def due(compared):
+        return shown("first", findings(due=3, tries={"compared": compared}))
+
+    assert due(None).endswith("3 refused leads could be tried again in July 2026. What that brings is not known yet.")
+    assert due({"again_converted": 2}).endswith("3 refused leads could be tried again in July 2026.")
 
 
 def test_refusals_of_no_stage_are_told_apart():

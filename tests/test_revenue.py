@@ -128,6 +128,12 @@ def test_no_spend_gives_no_return_and_no_leads_no_cost_and_both_keep_their_rows(
     assert row_of(shown, "(all)")["revenue"] == rows["revenue"].sum()
 
 
+def test_a_single_channel_is_told_once_and_none_at_all_is_called_all():
+    for name, shown in (("Ads", "Ads"), ("(missing)", "(all)")):
+        rows = matured(by_channel(**{name: MANY}), spent(**{name: 100}))
+        assert returns_table(rows, rows.drop(columns="channel"))["channel"].tolist() == [shown]
+
+
 @pytest.mark.parametrize("cohort", ["cohort", "cohort_month"])
 def test_cohorts_stand_in_their_order_whatever_they_brought(cohort):
     days = pd.to_datetime(["2026-04-01", "2026-01-01", "2026-10-01"])

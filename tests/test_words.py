@@ -21,6 +21,7 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
     assert words.number(4.256, 1) == "4,3"
     assert words.percent(0.663) == "66\u00a0%"
     assert words.money(1234567, "RUB") == "1\u00a0234\u00a0567\u00a0₽"
+    assert words.money(0.4, "EUR") == "0,40\u00a0€"
     assert words.exact(0.01457) == "0,0146"
     assert words.day(date(2026, 6, 28)) == "28 июня 2026"
 

@@ -262,6 +262,11 @@ def test_the_chance_of_second_tries_is_told_of_ten_or_more_that_were_made(succes
     assert show_section("manager.again", due(lead("a"))).data["text/html"] == ""
 
 
+def test_nobody_is_praised_for_leads_of_which_only_the_won_are_on_record() -> None:
+    found = due(lead("a")) | {"account": [{"fact": "only_won"}]}
+    assert first_screen(found)[-1] == "Your steps: not judged, since the export holds won leads alone."
+
+
 def test_no_line_of_a_title_ends_within_its_days() -> None:
     facts = {"case": "met", "teaches": [], "person": "Anna", "coming": (date(2026, 7, 13), date(2026, 7, 19))}
     html = show_section("manager.first", due(lead("a")) | facts, currency="EUR").data["text/html"]
@@ -274,6 +279,12 @@ def test_second_tries_of_which_none_was_won_are_no_task_of_the_week() -> None:
     assert not any("call back" in line for line in first_screen(found))
     said = show_section("manager.again", found).data["text/plain"]
     assert "20 finished second tries 0 were won (likely range 0–16%).\nCall only where you know of a change." in said
+
+
+def test_what_second_tries_bring_is_not_promised_before_it_is_known() -> None:
+    for success in (FEW, SUCCESS.assign(again_entered=0, again_converted=0)):
+        last = first_screen(due(lead("a"), retries=again(success=success), success=success))[-1]
+        assert last == "Perhaps: 3 refused leads could be called back; what that brings is not known."
 
 
 def test_a_lead_is_called_by_its_company_where_that_is_known() -> None:

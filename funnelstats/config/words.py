@@ -209,12 +209,14 @@ def rough(value: float) -> str:
 
 
 def money(amount: float, currency: str) -> str:
-    """An amount without cents, with its currency.
+    """An amount without cents, with its currency; one below 1 in cents, which are not nothing.
 
-    >>> money(35324006.4, "RUB")
-    '35,324,006\xa0₽'
+    >>> money(35324006.4, "RUB"), money(0.456, "EUR")
+    ('35,324,006\xa0₽', '0.46\xa0€')
     """
-    return _(NOT_KNOWN) if pd.isna(amount) else _in_currency(number(amount), currency)
+    if pd.isna(amount):
+        return _(NOT_KNOWN)
+    return _in_currency(number(amount, 2 if 0 < abs(amount) < 1 else 0), currency)
 
 
 def _in_currency(text: str, currency: str) -> str:

@@ -74,7 +74,7 @@ def _utc(days: npt.NDArray[np.datetime64], clock: time, timezone: str) -> SECOND
     return zoned.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[s]").astype("int64")
 
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 CLOCKS = ("calendar", "working")
 LANDMARKS = (1, 3, 7)
 
@@ -82,7 +82,8 @@ LANDMARKS = (1, 3, 7)
 def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel) -> Any:
     """The journeys with contacted_at and contacted_on: the episode's first contact by people, null if none.
 
-    Never before the first stage entry; contacts after the episode's end are none of it. None without contacts.
+    Never before the first stage entry; contacts after the episode's end are none of it. One at midnight is known by its
+    day only: it counts at the end of it, since nobody waited longer. None without contacts.
 
     >>> paths = fs.journeys(tables.entries, spec)
     >>> firsts = fs.contacts.first_contacts(paths, fs.contacts.touches(tables.contacts, paths, spec), spec)
@@ -95,11 +96,19 @@ def first_contacts(journeys: ir.Table, touches: ir.Table | None, funnel: Funnel)
     began = episodes(journeys).select(*EPISODE, _began="began_at", _began_on="began_on")
     rows = by_people(touches, funnel).join(began, EPISODE)
     rows = rows.filter((rows.stage != OUTSIDE) | (rows.at < rows._began))
+    at = _day_only(rows, funnel.timezone).ifelse(rows.at + ibis.interval(seconds=DAY - 1), rows.at)
     found = rows.group_by(EPISODE).aggregate(
-        contacted_at=ibis.greatest(rows.at, rows._began).min(),
+        contacted_at=ibis.greatest(at, rows._began).min(),
         contacted_on=ibis.greatest(rows.on, rows._began_on).min(),
     )
     return journeys.left_join(found, EPISODE).select(*journeys.columns, "contacted_at", "contacted_on")
+
+
+def _day_only(rows: ir.Table, timezone: str) -> ir.BooleanValue:
+    """Whether ``at`` is midnight of ``on``, by the zone's clock in winter or in summer."""
+    days = pd.date_range("2000-01-01", "2038-01-01", freq="6MS", tz=timezone)
+    offsets = (days.tz_localize(None) - days.tz_convert(None)).total_seconds().astype("int64")
+    return (day_number(rows.on) * DAY - rows.at.epoch_seconds()).isin(sorted({*offsets.tolist()}))
 
 
 def hours_to_contact(

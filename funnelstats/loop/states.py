@@ -199,7 +199,7 @@ def in_common(found: pd.DataFrame) -> pd.DataFrame:
     """What else won leads have in common: the rows of ``drivers`` called higher or lower, strongest first.
 
     Those of readiness are not repeated here; a blank is nothing in common, nor what the likely difference leaves open.
-    It is in points, as in ``readiness``.
+    It is in points, as in ``readiness``. Of the only two values of an attribute the higher one says it all.
 
     >>> fs.loop.in_common(found)[["attribute", "value", "rate", "other_rate", "verdict"]].head(2).round(2)
       attribute   value  rate  other_rate verdict
@@ -209,6 +209,9 @@ def in_common(found: pd.DataFrame) -> pd.DataFrame:
     apart = (found["difference_lower"] > 0) | (found["difference_upper"] < 0)
     told = found["verdict"].isin(["higher", "lower"]) & apart & (found["value"] != MISSING)
     clear = _in_points(found[told & ~found["attribute"].isin(list(READY_WORDS))])
+    clear = clear.sort_values("verdict", kind="stable")
+    low, high = np.sort(clear[["rate", "other_rate"]].to_numpy(dtype=float), axis=1).T
+    clear = clear[~clear[["attribute"]].assign(low=low, high=high).duplicated()]
     strength = np.abs(np.log(clear["odds_ratio"])).sort_values(ascending=False, kind="stable")
     return clear.loc[strength.index].head(MOST_IN_COMMON).reset_index(drop=True)
 

@@ -355,7 +355,7 @@ def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.D
     """The rows of ``returns`` as a table shows them: cohorts have names (quarter), and missing are limits without an
     end and a spend of nothing, which nobody recorded.
 
-    Below them ``total``, the row of everything together, "(all)" in the first key column.
+    Below several of them ``total``, the row of everything together, "(all)" in the first key column; one row is all.
 
     >>> fs.money.returns_table(quarters)[["quarter", "leads", "revenue", "roi"]].head(2).round(2)
        quarter  leads      revenue   roi
@@ -363,7 +363,9 @@ def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.D
     1  2026-Q1   2096  213920080.0  2.37
     """
     if total is not None:
-        rows = pd.concat([rows, total.assign(**{str(rows.columns[0]): ALL})[rows.columns]], ignore_index=True)
+        key, several = str(rows.columns[0]), len(rows) > 1
+        rows = pd.concat([rows, total.assign(**{key: ALL})[rows.columns]], ignore_index=True) if several else rows
+        rows = rows if several else rows.assign(**{key: rows[key].replace(MISSING, ALL)})
     spend = rows["spend"].where(rows["spend"] > 0)
     return _named_quarters(rows.replace(np.inf, np.nan).assign(spend=spend))
 

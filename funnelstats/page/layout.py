@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from funnelstats.config.errors import suggestion
-from funnelstats.config.words import _, day, exact, label, number, percent, percent_range, probability, quarter, symbol
+from funnelstats.config.words import _, day, exact, label, money, number, percent, percent_range, probability, quarter
 
 ROW_WORDS = ("(missing)", "(all)", "(start)", "everybody", "lost", "nurture")
 """What stands among names from the data and is ours: it is translated, they never are."""
@@ -61,8 +61,8 @@ def cells(frame: pd.DataFrame, name: str, column: Column, currency: str) -> list
         ends = zip(frame[name].tolist(), frame[upper_of(name)].tolist(), strict=True)
         return [missing if pd.isna(low) or pd.isna(high) else write(low, high) for low, high in ends]
     values = zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)
-    unit = f"\u00a0{symbol(currency)}" if kind == "money" and currency else ""
-    return [missing if unknown else f"{_FORMATS[kind](value)}{unit}" for value, unknown in values]
+    written = partial(money, currency=currency) if kind == "money" else _FORMATS[kind]
+    return [missing if unknown else written(value) for value, unknown in values]
 
 
 def as_text(value: Any) -> str:
@@ -89,7 +89,6 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "bar": partial(percent, digits=1),
     "points": _points,
     "probability": probability,
-    "money": number,
     "date": day,
     "quarter": quarter,
     "verdict": str,

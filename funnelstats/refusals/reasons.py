@@ -153,28 +153,30 @@ def reason_drivers(days: pd.DataFrame, funnel: Funnel, attributes: Sequence[str]
 
 
 def reason_table(counts: pd.DataFrame, by: str, *, counted: str = "lost") -> pd.DataFrame:
-    """One row for each value of ``by``, one column for each reason, most frequent first, and ``total``.
+    """One row for each value of ``by``, one column for each reason, most frequent first, and "(all)" of several.
 
-    A reason that is itself called "total", or like ``by``, stands in quotation marks.
+    A reason that is itself called "(all)", or like ``by``, stands in quotation marks.
 
-    >>> fs.refusals.reason_table(by_manager, "manager")[["manager", "price", "terms", "total"]].head(2)
-         manager  price  terms  total
+    >>> fs.refusals.reason_table(by_manager, "manager")[["manager", "price", "terms", "(all)"]].head(2)
+         manager  price  terms  (all)
     0  Anna Berg     31      5     81
     1  CRM robot      5      0     11
     """
     wide = counts.pivot_table(index=by, columns="refusal", values=counted, aggfunc="sum", fill_value=0)
     order = sorted(wide.columns, key=lambda reason: (reason == MISSING, -wide[reason].sum(), reason))
     rows = sorted(wide.index, key=lambda value: (value == MISSING, str(value)))
-    table = wide.loc[rows, order].astype("int64").rename(columns={name: f"“{name}”" for name in ("total", by)})
-    return table.assign(total=table.sum(axis=1)).reset_index().rename_axis(columns=None)
+    table = wide.loc[rows, order].astype("int64").rename(columns={name: f"“{name}”" for name in (ALL, by)})
+    single = len(order) == 1
+    table = table.rename(columns={MISSING: ALL}) if single else table.assign(**{ALL: table.sum(axis=1)})
+    return table.reset_index().rename_axis(columns=None)
 
 
 def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
     """Share of **all** leads of each step lost for each reason in time: a row for a reason, a column for a step.
 
     Takes ``incidence_at(incidence(by_reason(...)), funnel)`` and the same of ``any_reason``, whose row "(all)" the
-    others add up to. The reason that costs most comes first, the blank one last; a step of which nothing is known is
-    left out. Empty where no reason is known.
+    others add up to, where there are several. The reason that costs most comes first, the blank one last; a step of
+    which nothing is known is left out. Empty where no reason is known.
 
     >>> fs.refusals.loss_table(rates, total, spec).iloc[:2, :4].round(3)
               refusal  lead → met  met → presented  presented → contracted
@@ -186,6 +188,7 @@ def loss_table(rates: pd.DataFrame, total: pd.DataFrame, funnel: Funnel) -> pd.D
         known = known.iloc[:0]
     cost = (known["rate"] * known["entered"]).groupby(known["refusal"]).sum()
     order = sorted(cost.index, key=lambda name: (name == ALL, name == MISSING, -cost[name]))
+    order = order[:1] if len(order) == 2 else order
     wide = known.pivot_table(index="refusal", columns="from_stage", values="rate").reindex(order).fillna(0.0)
     steps = {step.from_stage: f"{label(step.from_stage)} → {label(step.to_stage)}" for step in funnel.steps}
     wide = wide[[stage for stage in steps if stage in wide]].rename(columns=steps)
