@@ -424,11 +424,13 @@ def test_tables_that_a_lost_machine_left_broken_are_made_again(name, how, run, p
 
 
 def test_a_folder_for_pages_that_cannot_be_made_is_one_line_and_exit_1(run, project) -> None:
-    (project / "reports" / NAME / "greeting").write_text("a file")
-    code, _, err = run("report", "greeting", NAME)
-    (project / "reports" / NAME / "greeting").unlink()
+    place = project / "reports" / NAME / "counted"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file")
+    code, _, err = run("report", "counted", NAME)
+    place.unlink()
     assert code == 1
-    assert err.endswith(f"reports/{NAME}/greeting: File exists\n")
+    assert err.endswith(f"reports/{NAME}/counted: File exists\n")
 
 
 @pytest.mark.parametrize("name", ["entries.csv", "funnel.toml", "broken.ipynb"])
