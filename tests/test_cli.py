@@ -341,6 +341,7 @@ def test_outside_a_project_the_message_says_what_is_missing(tmp_path, run, monke
     code, _, err = run("weekly", NAME)
     assert code == 2
     assert "holds data/raw" in err
+    assert "funnelstats new FOLDER" in err
 
 
 @pytest.mark.usefixtures("project")
@@ -390,6 +391,46 @@ def test_a_disk_that_takes_nothing_is_one_line_and_exit_1(run, monkeypatch) -> N
     code, _, err = run("weekly", NAME)
     assert code == 1
     assert err.endswith("reports/sample/run.json: No space left on device\n")
+
+
+@pytest.mark.skipif(cli.resource is None, reason="needs a limit of a file's size")
+def test_a_disk_without_room_for_the_tables_is_one_line_and_exit_1(project, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    write(TEAM, {"entries.csv": ENTRIES, "leads.csv": LEADS}, name="full")
+    before = state(project / "data" / "processed")
+    # What Python itself writes is smaller.
+    code = "import resource, sys\nfrom funnelstats import cli\nsys.argv = ['', 'prepare', 'full']\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\ncli.main()"
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    shutil.rmtree(project / "data" / "raw" / "full")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the run: data/processed/full cannot be made: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert state(project / "data" / "processed") == before
+
+
+@pytest.mark.parametrize("name", ["quality.json", "leads.parquet", "set_aside.parquet"])
+@pytest.mark.parametrize("how", ["emptied", "cut", "removed"])
+def test_tables_that_a_lost_machine_left_broken_are_made_again(name, how, run, project) -> None:
+    path = project / "data" / "processed" / NAME / name
+    whole = path.read_bytes()
+    if how == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if how == "emptied" else whole[: len(whole) // 2])
+    code, _, err = run("prepare", NAME)
+    assert (code, err.splitlines()[0]) == (0, "data/processed/team: prepared")
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_for_pages_that_cannot_be_made_is_one_line_and_exit_1(run, project) -> None:
+    place = project / "reports" / NAME / "counted"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file")
+    code, _, err = run("report", "counted", NAME)
+    place.unlink()
+    assert code == 1
+    assert err.endswith(f"reports/{NAME}/counted: File exists\n")
 
 
 @pytest.mark.parametrize("name", ["entries.csv", "funnel.toml", "broken.ipynb"])

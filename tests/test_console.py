@@ -64,6 +64,24 @@ def test_nobody_listening_ends_no_run(err) -> None:
         assert process.wait(timeout=30) == 7
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+@pytest.mark.parametrize("err", [True, False])
+def test_a_log_on_a_full_disk_ends_no_run(err) -> None:
+    code = (
+        f"from funnelstats.reporting.console import say\nfor n in range(3): say('line', err={err})\nraise SystemExit(7)"
+    )
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=False, timeout=30, **{"stderr" if err else "stdout": full}
+        )
+    assert done.returncode == 7
+
+
+def test_pages_are_told_where_nothing_can_be_said(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    told(*jobs("team.html", "anna.html"))
+
+
 def test_a_line_goes_where_it_belongs(capsys) -> None:
     say("to the log")
     say("the place", err=False)

@@ -331,6 +331,28 @@ def test_a_workbook_is_told_by_its_content_and_files_of_one_name_are_refused():
         init([folder, other], "both", default)
 
 
+def test_what_is_no_file_or_cannot_be_read_is_named_and_the_other_files_are_used(monkeypatch):
+    folder = put(history_csv=csv(history(), "id", "stage", "at", "owner", "reason"), locked_csv="a,b\n1,2\n")
+    opened = Path.open
+
+    def guarded(path, *how, **rest):
+        if path.name == "locked.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *how, **rest)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    found = init([folder], "readable", default)
+    assert any(line.startswith("not read: ") and "locked.csv: Permission denied" in line for line in found.told)
+    with pytest.raises(FunnelError, match="neither a file nor a folder"):
+        init([Path("/dev/null")], "device", default)
+
+
+@pytest.mark.parametrize("name", ["-dashed", "x" * 101, "a b", ".."])
+def test_a_name_is_one_that_a_command_and_a_disk_take(name):
+    with pytest.raises(FunnelError, match="--name: must be of at most 100 letters"):
+        init([put(history_csv=csv(history(), "id", "stage", "at", "owner", "reason"))], name, default)
+
+
 def test_numbers_of_days_are_counted_as_the_workbook_counts_its_dates():
     def numbered(epoch):
         buffer, made = io.BytesIO(), openpyxl.Workbook()

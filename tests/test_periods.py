@@ -1,6 +1,7 @@
 """Which pages a week, a month and a quarter have, for whom, under which names, and when they are made again."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -480,6 +481,8 @@ def test_a_notebook_of_another_version_is_made_from_the_installed_one_unless_som
     path, told = saved("of last year")
     assert path == ours
     assert told.endswith(f"compare it with {installed}")
-    ours.write_text("not json")
-    with pytest.raises(FunnelError, match="is no notebook"):
-        notebook_path("plan")
+    for number, other in enumerate(["not json", "[]", '{"metadata": {}, "cells": "none"}', '{"metadata": 1}']):
+        ours.write_text(other)
+        os.utime(ours, (number, number))
+        with pytest.raises(FunnelError, match="is no notebook"):
+            notebook_path("plan")

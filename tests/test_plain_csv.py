@@ -12,6 +12,7 @@ from funnelstats.importing import csv_rows
 from funnelstats.importing.closing import Needs
 from funnelstats.importing.csv_rows import read_plain_csv
 from funnelstats.importing.files import read_file
+from funnelstats.importing.sql import engine
 
 NEEDS = Needs(("id", "at"), {"kind": ("Total",)})
 
@@ -170,3 +171,12 @@ def test_the_rows_of_a_file_of_many_blocks_keep_their_order_and_numbers(both, ma
     _by_python, by_engine = both("id;at\n" + "\n".join(lines))
     assert by_engine["_row"] == [*map(int, by_engine["id"])] == [*range(2, 200_002)]
     assert [len(text) for text in by_engine["at"]] == [number % 90 for number in range(2, 200_002)]
+
+
+def test_thousands_of_columns_need_no_more_memory_than_the_engine_has(tmp_path):
+    path = tmp_path / "wide.csv"
+    lines = [[f"{name}{column}" for column in range(5000)] for name in ("header", "cell")]
+    path.write_text("\n".join(map(";".join, lines)))
+    with engine(tmp_path / "spilled") as con:
+        found = read_file(path, ["header4000"], into=(con, "rows"))
+        assert con.sql(found.in_engine.query).fetchall() == [(2, "cell4000")]

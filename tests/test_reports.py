@@ -260,7 +260,7 @@ def test_an_unknown_parameter_is_refused_and_nothing_touched(demo, tmp_path, par
 
 def test_a_folder_that_cannot_be_written_is_refused(demo, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(FunnelError, match="cannot make the folder"):
+    with pytest.raises(FileExistsError, match="file"):
         render_many([job(demo, tmp_path / "file")])
 
 

@@ -550,6 +550,14 @@ def test_all_missing_files_are_told_at_once_with_the_near_miss():
     ]
 
 
+def test_what_has_a_files_name_and_is_none_is_not_called_missing():
+    folder = write()
+    (folder / "leads.csv").unlink()
+    (folder / "leads.csv").symlink_to("gone.csv")
+    with pytest.raises(FunnelError, match=r'team: "leads\.csv" is no file that can be read, but .* a link to nothing'):
+        prepare(NAME)
+
+
 @pytest.mark.parametrize("pattern", ["/etc/passwd", "", "../other/leads.csv", "a/../../other/*.csv"])
 def test_a_file_elsewhere_is_refused(pattern):
     write(name="other")

@@ -36,7 +36,10 @@ def project_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "data" / "raw").is_dir():
             return folder
-    raise FunnelError(f"no project here: neither {here} nor a folder above it holds data/raw")
+    raise FunnelError(
+        f"no project here: neither {here} nor a folder above it holds data/raw; go to one, name one in "
+        "FUNNELSTATS_PROJECT, or make one:  funnelstats new FOLDER"
+    )
 
 
 def processed_folder(name: str) -> Path:

@@ -276,7 +276,7 @@ def read_funnel(name: str) -> Funnel:
     raw = project_root() / "data" / "raw"
     path = raw / name / "funnel.toml"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
-        funnels = sorted(toml.parent.name for toml in raw.glob("*/funnel.toml"))
+        funnels = sorted(toml.parent.name for toml in raw.glob("*/funnel.toml") if toml.is_file())
         raise FunnelError(f'no funnel "{name}": no data/raw/{name}/funnel.toml; {suggestion(name, funnels)}')
     shown = path.relative_to(raw.parent.parent)
     try:

@@ -64,7 +64,7 @@ def _digests(notebook: Path, _changed: int) -> tuple[str, str]:
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
         return content["metadata"].get(SHIPPED, ""), digest_of_cells(content)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FunnelError(f"{notebook} is no notebook: {error}") from None
 
 

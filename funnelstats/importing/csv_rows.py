@@ -177,6 +177,8 @@ class _Rows:
 
 BLOCK, LONGEST = 2**22, 2**20
 """Bytes that are looked through at a time, and of the longest last row."""
+WIDEST = 1000
+"""Columns of a row for whose blocks the engine's memory suffices."""
 GLOB = "*?["
 """Marks in the name of a file that DuckDB takes for a pattern."""
 
@@ -196,7 +198,7 @@ def read_plain_csv(
     ``lines_above`` stand before the first row, whose number is ``first_row``.
     """
     con, table = into
-    if len(header) < 2 or not delimiter.isascii() or any(mark in str(path) for mark in GLOB):
+    if not 2 <= len(header) <= WIDEST or not delimiter.isascii() or any(mark in str(path) for mark in GLOB):
         return None
     quotes = _quotes(path, delimiter)
     if quotes is None:

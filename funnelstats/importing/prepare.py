@@ -12,7 +12,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError, gathered, suggestion
 from funnelstats.config.folders import own_folder, processed_folder, project_root, remove_leftovers
@@ -45,10 +47,13 @@ def prepare(name: str) -> bool:
         return False
     files = source_files(funnel)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
-        stated = funnel if name == stated_name(name) else read_funnel(stated_name(name))
-        report, aside = canonical_tables(con, stated, files, shown=funnel)
-        _publish(con, room, folder, aside, {**made_from, **report}, keep=stated is funnel)
+    stated = funnel if name == stated_name(name) else read_funnel(stated_name(name))
+    try:
+        with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
+            report, aside = canonical_tables(con, stated, files, shown=funnel)
+            _publish(con, room, folder, aside, {**made_from, **report}, keep=stated is funnel)
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise OSError(f"data/processed/{name} cannot be made: {str(error).splitlines()[0]}") from error
     return True
 
 
@@ -144,7 +149,9 @@ def source_files(funnel: Funnel) -> dict[str, list[Path]]:
     found = {pattern: _matching(folder, pattern) for pattern in patterns}
     there = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "funnel.toml")
     absent = [
-        f'data/raw/{funnel.name}: no file "{pattern}"; {suggestion(pattern, there)}'
+        f'data/raw/{funnel.name}: "{pattern}" is no file that can be read, but a folder or a link to nothing'
+        if os.path.lexists(folder / pattern)
+        else f'data/raw/{funnel.name}: no file "{pattern}"; {suggestion(pattern, there)}'
         for pattern, paths in found.items()
         if not paths
     ]
@@ -182,10 +189,15 @@ def prepared_fingerprint(name: str) -> str | None:
 
 
 def _made_from(name: str) -> dict[str, str]:
-    path = processed_folder(name) / "quality.json"
-    if not path.is_file():
+    folder = processed_folder(name)
+    try:
+        report = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+        for table in ("set_aside", *report["tables"]):
+            with (folder / f"{table}.parquet").open("rb") as file:
+                pq.read_metadata(file)
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        # Nothing there yet, or what a machine that lost its power left of it.
         return {}
-    report = json.loads(path.read_text(encoding="utf-8"))
     return {key: report.get(key, "") for key in ("fingerprint", "code")}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.folders import project_root
 from funnelstats.recognising.export import Export, export_of
 from funnelstats.recognising.parts import readable, sheets_of
@@ -64,10 +64,10 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     Raises FunnelError where the funnel is there already, and where the files do not hold what a funnel needs.
     """
     first = paths[0].resolve()
-    called = re.sub(r"\W+", "_", plain(first.stem if first.is_file() else first.name)).strip("_")
+    called = re.sub(r"\W+", "_", plain(first.stem if first.is_file() else first.name)).strip("_")[:100]
     name = name or called or "funnel"
-    if not re.fullmatch(r"[\w-]+", name):
-        raise FunnelError(f'--name: must be of letters, digits, "_" and "-", got {name!r}')
+    if not re.fullmatch(r"\w[\w-]{,99}", name):
+        raise FunnelError(f'--name: must be of at most 100 letters, digits, "_" and "-", got {visible(name)!r}')
     folder = project_root() / "data" / "raw" / name
     path = folder / "funnel.toml"
     if path.exists():

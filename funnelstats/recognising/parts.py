@@ -24,6 +24,8 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     refused = []
     for path in paths:
         try:
+            if not path.is_file():
+                raise FunnelError(f"{path}: neither a file nor a folder")
             for sheet in tables_in(path):
                 refused += [f"“{name}” of {path.name}, the name of several columns" for name in sheet.twice]
                 alike = next((other for other in sheets if _are_alike(other, sheet)), None)
@@ -36,6 +38,8 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
                 ]
         except FunnelError as error:
             refused.append(str(error))
+        except OSError as error:
+            refused.append(f"{path}: {error.strerror or error}")
     return sheets, refused
 
 
@@ -73,7 +77,7 @@ def _together(one: Sheet, other: Sheet) -> Sheet:
 
 def readable(path: Path) -> Iterator[Path]:
     """The files of a folder that may hold a table, or the file itself."""
-    if path.is_file():
+    if not path.is_dir():
         yield path
         return
     for file in sorted(path.iterdir()):

@@ -32,8 +32,8 @@ def say(text: str, *, err: bool = True) -> None:
         lines = [*lines[: MOST_LINES - 1], f"… and {len(lines) - MOST_LINES + 1:,} more lines"]
     try:
         click.echo("\n".join(lines), err=err)
-    except BrokenPipeError:
-        # Else Python complains of the same pipe once more when it ends.
+    except OSError:
+        # A reader that has gone, or a log on a full disk; else Python complains of it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
 
@@ -82,7 +82,7 @@ def progress(jobs: Sequence[Job]) -> Iterator[Callable[[Record], None]]:
         done.append(record)
         say(f"{len(done)}/{len(jobs)} {line(record)}")
 
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield tell
         return
     with click.progressbar(length=len(jobs), label="pages", show_pos=True, file=sys.stderr) as bar:

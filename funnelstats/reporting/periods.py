@@ -371,6 +371,6 @@ def notebook_path(notebook: str) -> Path:
     asked = notebook.removesuffix(".ipynb")
     path = folder / f"{NOTEBOOK_OF.get(asked, asked)}.ipynb"
     if path.parent != folder or not path.is_file():
-        there = sorted(other.stem for other in folder.glob("*.ipynb"))
+        there = sorted(other.stem for other in folder.glob("*.ipynb") if other.is_file())
         raise FunnelError(f'no notebook "{notebook}" in notebooks; {suggestion(notebook, there)}')
     return notebook_in_use(path)[0]

@@ -1,5 +1,6 @@
 """The folder of a run as its readers find it: whole pages of this run, never half a page or an old one."""
 
+import errno
 import json
 import os
 import re
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import locked
 from funnelstats.page.workbook import csv_text, xlsx
 from funnelstats.reporting.pages import linked, overview_html
@@ -20,12 +20,9 @@ _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
 
 def open_folder(folder: Path) -> dict[str, Any]:
     """What the folder's last run.json says of its pages, by file name; makes a missing folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FunnelError(f"cannot make the folder {folder}: {error.strerror}") from None
+    folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise FunnelError(f"cannot write to {folder}: permission denied")
+        raise PermissionError(errno.EACCES, "cannot be written to", str(folder))
     return dict(read_run(folder).get("pages", {}))
 
 
