@@ -15,12 +15,13 @@ import funnelstats as fs
 from funnelstats.config import words
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import Work
+from funnelstats.core.incidence import OUTCOMES
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.sections import show_section
 from funnelstats.page.tables import show_table
 from funnelstats.plan.charts import arithmetic_chart, deals_chart
 from funnelstats.plan.findings import plan_case, plan_facts, plan_gaps
-from funnelstats.plan.forecast import ALL, Deals, beta_of_product, worth_ahead
+from funnelstats.plan.forecast import ALL, Deals, beta_of_product, day_curves, worth_ahead
 from funnelstats.plan.goals import Goal, plan_goal, plan_window, working_days
 from funnelstats.plan.plan import (
     AS_NOW,
@@ -664,3 +665,10 @@ def test_exports_without_contacts_targets_and_costs_are_planned_and_say_what_is_
         said = chain(name, 300, "")["said"]
         assert said[:2] == [f"{said[0].removesuffix(' cannot be told')} cannot be told", "No lead has come in lately."]
         assert said[-1].startswith("All 7,158 open leads have been at their stage longer than past leads were followed")
+
+
+def test_a_lead_that_stayed_longer_than_its_step_has_time_came_no_further_in_time():
+    days = pd.DataFrame([("lead", 60, 0, 1, 0), ("met", 3, 1, 0, 0)], columns=["from_stage", "age_days", *OUTCOMES])
+    curves = day_curves(days, FUNNEL, GOAL)
+    assert curves.moves[0].sum() == 0
+    assert curves.moves[1].sum() == 1

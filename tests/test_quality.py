@@ -123,6 +123,22 @@ def test_what_is_dated_after_the_export_or_before_the_lead_is_counted_not_repair
     assert ("out_of_order", "met → paid") not in told
 
 
+@pytest.mark.parametrize(
+    ("exported_on", "fact", "days"),
+    [
+        ("2026-01-20", "export_is_newer", 11),
+        ("2026-02-05", "", 0),
+        ("2026-02-18", "", 0),
+        ("2062-02-01", "silent_before_export", 13150),
+    ],
+)
+def test_a_stated_day_that_is_of_another_export_is_told(exported_on, fact, days):
+    lines = [f"a,lead,2026-01-{day:02} 10:00" for day in range(1, 32)]
+    told = found(lines, f"exported_on = {exported_on}\n" + TOML)
+    about = {name: number for (name, _), number in told.items() if "export" in name}
+    assert about == ({fact: days} if fact else {})
+
+
 def test_midnight_is_that_of_the_funnels_time_zone():
     told = found(["a,lead,2026-01-05", "a,met,2026-01-09T21:00:00Z", "b,lead,2026-01-06T00:00:00Z"])
     assert told["at_midnight", ""] == 2

@@ -8,9 +8,9 @@ import pytest
 from openpyxl import Workbook
 from projects import FUNNEL, NAME, prepared, tables
 
+from funnelstats.importing.days import usual_days
 from funnelstats.importing.opening import last_day, open_funnel, read_quality
 from funnelstats.importing.repeats import look
-from funnelstats.importing.table_facts import usual_days
 
 LEADS = """
 [leads]

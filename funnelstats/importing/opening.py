@@ -20,9 +20,9 @@ from funnelstats.config.folders import RUN_FOLDER, processed_folder, project_roo
 from funnelstats.config.funnel import Funnel, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
+from funnelstats.importing.days import usual_days
 from funnelstats.importing.facts import FURTHER_ROWS, reason_on_page
 from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint
-from funnelstats.importing.table_facts import usual_days
 
 
 class Tables(NamedTuple):

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, timedelta
-from itertools import accumulate, compress, pairwise
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from funnelstats.config.funnel import Funnel, Source, stated_for
-from funnelstats.config.schema import ENDS, KEYS_OF_KIND, KNOWN_ON, date_column
+from funnelstats.config.schema import ENDS, KEYS_OF_KIND, date_column
+from funnelstats.importing.days import LEAST_ROWS, far_days
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
 from funnelstats.importing.repeats import repeated_contacts, spelling_facts
@@ -32,14 +32,6 @@ NEVER = ("no_rows", "never_seen")
 LONGEST, LONGEST_MEND = 900, 2000
 """Letters of a fact's names, and of the lines that help: longer ones help nobody."""
 
-LEAST_ROWS = 20
-"""With fewer rows no day is far from the others."""
-LEAST_GAP, TIMES, TEN_YEARS = 21, 5, 3652
-"""Days without a row that set a few rows apart, and how many times the longest silence among the others."""
-HOLIDAY = timedelta(days=62)
-"""After a silence of up to so long a few entries may be the first after a holiday."""
-DAYS_AT_END = 7
-"""Days after the last stage entry from which on a row of another table lies beyond the data."""
 
 LEAST_LEADS = 5
 """With fewer leads nothing is said of their shape."""
@@ -66,7 +58,7 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
         *_of_entries(con, funnel),
         *_of_times(con, tables, funnel),
         *of_rows,
-        *_far_days(con, tables, funnel),
+        *far_days(con, tables, funnel),
         *_at_once(con, tables, funnel),
         *_unlogged_stages(con, funnel),
         *_ends_alone(con, funnel),
@@ -121,9 +113,6 @@ def _of_entries(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     for user in funnel.system_users:
         rows = single(con, f"SELECT count(*) FROM dated WHERE manager = {text(user)}")
         yield Fact("system_user_entries", user, rows)
-    if funnel.exported_on:
-        after = single(con, f"SELECT count(*) FROM dated WHERE entered_on > DATE '{funnel.exported_on}'")
-        yield Fact("after_export", "", after)
     midnights = f"SELECT count(*) FROM dated WHERE {at_midnight(funnel.timezone, 'entered_at')}"
     yield Fact("at_midnight", "", single(con, midnights))
 
@@ -191,57 +180,6 @@ def _at_once(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]
         found = record(con, f"({hours})", {**most, "all": "sum(leads)", "usual": "quantile_cont(leads, 0.9)"})
         if found["all"] and found["leads"] >= max(LEAST_ROWS, AT_ONCE * found["all"], MANY_TIMES * found["usual"]):
             yield Fact(fact, str(found["day"]), found["leads"])
-
-
-def usual_days(rows: Mapping[date, int]) -> tuple[date, date] | None:
-    """First and last of the days with so many rows each, but for a few that lie far beyond all others; None of none.
-
-    Few are two rows or one in 200. Far is a silence of more than 21 days that is more than five times as long as any
-    among the rows but the outermost: no team that works every week leaves such a one before a true entry. Ten years
-    from the others one in 20 is few: of a clock that was not set.
-    """
-    known = sorted(rows)
-    if not known:
-        return None
-    total = sum(rows.values())
-    if total < LEAST_ROWS:
-        return known[0], known[-1]
-    for few, gap in ((total // 20, TEN_YEARS), (max(2, total // 200), LEAST_GAP)):
-        outer_first, outer_last = (
-            sum(1 for reached in accumulate(rows[day] for day in days) if reached <= few)
-            for days in (known, known[::-1])
-        )
-        outer_last, end = len(known) - 1 - outer_last, len(known) - 1
-        silences = [(after - before).days for before, after in pairwise(known)]
-        far = max(gap, TIMES * max(silences[outer_first:outer_last], default=1))
-        # Beyond the innermost silence that is long enough everything is far.
-        begins = max((place + 1 for place in range(outer_first) if silences[place] > far), default=0)
-        ends = min((place for place in range(outer_last, end) if silences[place] > far), default=end)
-        known = known[begins : ends + 1]
-    return known[0], known[-1]
-
-
-def _far_days(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
-    """Entries far from all others, and rows of other tables after the last day."""
-    counts = con.execute("SELECT entered_on, count(*) FROM dated GROUP BY entered_on").fetchall()
-    days = usual_days({day: rows for day, rows in counts if day is not None})
-    if days is None:
-        return
-    for fact, beyond in (("far_before", f"< DATE '{days[0]}'"), ("far_after", f"> DATE '{days[1]}'")):
-        if fact == "far_after" and funnel.exported_on:
-            continue
-        found = record(con, f"dated WHERE entered_on {beyond}", {"rows": "count(*)", "day": "max(entered_on)"})
-        if found["rows"]:
-            furthest = found["day"]
-            # A line that is copied must not cut off what may be true.
-            last = furthest if furthest - days[1] <= HOLIDAY else days[1]
-            mend = f"exported_on = {last}" if fact == "far_after" else ""
-            yield Fact(fact, str(furthest), found["rows"], mend)
-    last = funnel.exported_on or days[1] + timedelta(days=DAYS_AT_END)
-    for table, column in KNOWN_ON.items():
-        if table != "entries" and column in tables.get(table, ()):
-            after = single(con, f"SELECT count(*) FROM {table} WHERE {quoted(column)} > DATE '{last}'")
-            yield Fact(f"{table}_after_the_end", str(funnel.exported_on or days[1]), after)
 
 
 def _unlogged_stages(con: Connection, funnel: Funnel) -> Iterator[Fact]:

@@ -166,9 +166,9 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, goal: Goal) -> Curves:
         if rows.empty or ((last["age_days"] < step.horizon_days) & (last["open"] > 0)).all():
             moves[place], stays[place] = np.nan, np.nan
             continue
+        total = rows["at_risk"].iloc[0]
         rows = rows[rows["age_days"] <= reach[place]]
         at = np.searchsorted(rows["age_days"], np.arange(reach[place] + 1), side="right")
-        total = rows["at_risk"].iloc[0]
         left = rows["advanced"] + rows["lost"]
         unseen = rows["open"].where(rows["age_days"] < step.horizon_days, 0)
         still = np.append(total, total - (left + rows["open"]).cumsum())[at]
