@@ -33,7 +33,7 @@ def visible_gaps(managers: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
 
     >>> fs.team.visible_gaps(managers, spec).round(1)
        from_stage    to_stage  points  leads
-    0        lead         met     3.9   21.2
+    0        lead         met     4.0   21.2
     1         met   presented     6.6   20.4
     2   presented  contracted     7.4   17.4
     3  contracted        paid     6.1   11.7
