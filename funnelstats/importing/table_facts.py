@@ -32,7 +32,6 @@ NEVER = ("no_rows", "never_seen")
 LONGEST, LONGEST_MEND = 900, 2000
 """Letters of a fact's names, and of the lines that help: longer ones help nobody."""
 
-
 LEAST_LEADS = 5
 """With fewer leads nothing is said of their shape."""
 SKIPPED_FIRST, SKIPPED = 0.2, 0.8

@@ -141,13 +141,10 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     limit = (
         staked["stage"].map(lambda stage: funnel.loop.idle_days_at.get(stage, funnel.loop.idle_days)).astype("int64")
     )
-    never = staked["contacts"] == 0
+    never, at_first, quiet = staked["contacts"] == 0, staked["stage"] == funnel.stages[0], silent > limit
     # who came beyond the first stage was talked to: what lacks is the record
     why = np.select(
-        [
-            *(never & (staked["stage"] == funnel.stages[0]), never, left.between(1, WEEK)),
-            *((silent > limit) & staked["contacts"].notna(), silent > limit),
-        ],
+        [never & at_first, never, left.between(1, WEEK), quiet & staked["contacts"].notna(), quiet],
         LISTED_WORDS,
         default="",
     )

@@ -363,9 +363,11 @@ def returns_table(rows: pd.DataFrame, total: pd.DataFrame | None = None) -> pd.D
     1  2026-Q1   2096  213920080.0  2.37
     """
     if total is not None:
-        key, several = str(rows.columns[0]), len(rows) > 1
-        rows = pd.concat([rows, total.assign(**{key: ALL})[rows.columns]], ignore_index=True) if several else rows
-        rows = rows if several else rows.assign(**{key: rows[key].replace(MISSING, ALL)})
+        key = str(rows.columns[0])
+        if len(rows) > 1:
+            rows = pd.concat([rows, total.assign(**{key: ALL})[rows.columns]], ignore_index=True)
+        else:
+            rows = rows.assign(**{key: rows[key].replace(MISSING, ALL)})
     spend = rows["spend"].where(rows["spend"] > 0)
     return _named_quarters(rows.replace(np.inf, np.nan).assign(spend=spend))
 

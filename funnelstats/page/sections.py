@@ -134,7 +134,7 @@ def templates() -> Environment:
         "manager": lambda name: _link(name, _manager_page(name)),
         "manager_page": _manager_page,
     }
-    found.tests["known"] = pd.notna
+    found.tests |= {"known": pd.notna, "of_won_alone": lambda facts: any(fact["fact"] == "only_won" for fact in facts)}
     # a block rendered alone sees no import of its page
     found.globals |= {
         "MISSING": MISSING,

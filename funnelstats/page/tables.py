@@ -128,8 +128,8 @@ def show_table(
 
     ``table`` names its section in ``columns.toml``, "weekly.team"; a frame without one takes a ``Layout``. ``labels``
     are those of columns that the data names. A table without rows is a sentence, or nothing where others say why, as
-    is one by what the export does not hold; a
-    folded one shows its title until it is opened, a large one its first rows and columns, with a link to all.
+    is one by what the export does not hold; a folded one shows its title until it is opened, a large one its first
+    rows and columns, with a link to all.
 
     >>> fs.show_table(team, "weekly.team", folded=True)
     <Shown: from_stage to_stage entered rate ci_lower ci_upper target…>

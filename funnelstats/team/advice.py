@@ -218,6 +218,7 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     order = pd.DataFrame({"lost": lost, "ranked": ranked}).sort_values(
         ["ranked", "lost"], ascending=False, kind="stable"
     )
+    order = order if managers["rate"].notna().any() else order.head(0)
     cells = {(row["manager"], row["from_stage"]): row for row in managers.to_dict("records")}
     seen = managers[~managers["verdict"].isin(["too few", NOT_RANKED])]
     steps = managers[[*STEP, "target"]].drop_duplicates("from_stage").set_index("from_stage")
@@ -226,7 +227,7 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
         "rows": [
             {"manager": name, "ranked": row["ranked"], "lost_deals": row["lost"],
              "cells": [cells.get((name, stage), {}) for stage in stages]}
-            for name, row in order.iterrows() if managers["rate"].notna().any()
+            for name, row in order.iterrows()
         ],
         "low": np.floor(10 * np.nanmin([*seen["ci_lower"], *seen["target"], 1.0])) / 10 if len(seen) else 0.0,
         "high": np.ceil(10 * np.nanmax([*seen["ci_upper"], *seen["target"], 0.1])) / 10 if len(seen) else 1.0,
