@@ -256,6 +256,16 @@ def test_a_stage_that_leads_have_only_just_come_to_is_no_end():
     assert "offer" in stages.order
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_of_many_leads_the_order_of_the_rows_hides_no_stage(monkeypatch, newest_first):
+    monkeypatch.setattr("funnelstats.recognising.stages.LOOKED_AT", 10)
+    early = datetime(2024, 1, 1)
+    older = [(f"A{n}", stage, early + timedelta(days=n)) for n in range(40) for stage in ("new", "won")]
+    rows = sorted([*older, *((lead, stage, at) for lead, stage, at, *_ in history())], key=lambda row: row[2])
+    stages = stages_of(entries(rows[::-1] if newest_first else rows))
+    assert (stages.order, stages.moves["met"], stages.meant) == (["new", "met", "won"], 30, {"lost": "lost"})
+
+
 def test_a_win_that_nothing_calls_one_and_a_refusal_that_is_none_by_name_are_told():
     rows = [(lead, {"won": "Live", "lost": "Ghosted"}.get(stage, stage), at) for lead, stage, at, *_ in history()]
     told = notes(log_csv=csv(rows, "deal", "stage", "changed at"))

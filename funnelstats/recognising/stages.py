@@ -70,12 +70,13 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     entries = entries.assign(stage=entries["stage"].replace(renamed))
     ends = {name: end_of(name) for name in entries["stage"].unique()}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
-    came = _first_times(entries[~entries["stage"].isin([*meant])])
+    some = _of_some_leads(entries)
+    came = _first_times(some[~some["stage"].isin([*meant])])
     # Who came to a stage without a date says nothing of its place: it is a win.
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
     # Who is refused leaves a stage too.
-    all_times = _first_times(entries[entries["stage"].map(ends) != IGNORE])
+    all_times = _first_times(some[some["stage"].map(ends) != IGNORE])
     final = [name for name in _final(all_times) if name in order[1:]]
     # In a log of many activities also rare ones are the last of a few leads.
     often = [name for name in order if came[name].count() >= LEAST_REACH * len(came)]
@@ -83,7 +84,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Where no word says which is the win: of the stages that nobody leaves the one with most of the way behind it.
     last = wins[-1:] or sorted(final, key=lambda name: came[came[name].notna()].notna().sum(axis=1).mean())[-1:]
     order = sorted(order, key=lambda name: not wins and name in last)
-    won = pd.Series(came.index.isin(entries["lead"][entries["stage"].isin(wins or last)]), came.index)
+    won = pd.Series(came.index.isin(some["lead"][some["stage"].isin(wins or last)]), came.index)
     won_at = pd.to_datetime(all_times[wins or last].min(axis=1), utc=True)
     for name in [name for name, end in meant.items() if end in ENDS and won.any()]:
         ended = all_times[name].dropna()
@@ -102,9 +103,9 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         order = order[: order.index(wins[-1]) + 1]
     if len(order) == 1:
         # Nobody has won yet, or nothing logs how leads come in.
-        other = "lead" if wins else "won"
-        came[other] = pd.Series(pd.NaT, index=came.index, dtype=came.dtypes.iloc[0])
         order, wins = (["lead", *order], wins) if wins else ([*order, "won"], ["won"])
+    came = _first_times(entries[entries["stage"].isin(order)]).reindex(columns=order)
+    came = came.apply(pd.to_datetime, utc=True)
     days, moves = {}, {}
     for before, after in pairwise(order):
         took = (came[after] - came[before]).dt.total_seconds().dropna() / 86400
@@ -123,7 +124,7 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
     Two groups are two pipelines, whose stages are no funnel together.
     """
     named = _of_usual_names(entries.assign(stage=entries["stage"].replace(_spelled(entries["stage"]))))
-    came = _first_times(_but_ends(named)).notna().astype(int)
+    came = _first_times(_of_some_leads(_but_ends(named))).notna().astype(int)
     if came.empty:
         return []
     shared = came.T @ came
@@ -158,7 +159,7 @@ def _renamed(entries: pd.DataFrame) -> dict[str, str]:
     dated = _but_ends(entries).dropna(subset=["at"])
     stages = dated.groupby("stage").agg(begins=("at", "min"), ends=("at", "max"), leads=("lead", set))
     stages = stages[stages["leads"].map(len) >= LEAST_MOVES]
-    order = in_order(_first_times(dated)) if len(stages) else []
+    order = in_order(_first_times(_of_some_leads(dated))) if len(stages) else []
     found: dict[str, str] = {}
     for name, stage in stages.loc[[name for name in order if name in stages.index]].iterrows():
         ahead = stages["begins"] - stage["ends"]
@@ -171,8 +172,14 @@ def _renamed(entries: pd.DataFrame) -> dict[str, str]:
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:
     """When each lead first came to each stage: a row for each lead, a column for each stage."""
-    few = entries[entries["lead"].isin(entries["lead"].drop_duplicates().head(LOOKED_AT))]
-    return few.groupby(["lead", "stage"])["at"].min().unstack()
+    return entries.groupby(["lead", "stage"])["at"].min().unstack()
+
+
+def _of_some_leads(entries: pd.DataFrame) -> pd.DataFrame:
+    """The entries of leads from the whole table, and of each stage's first ones however rare it is."""
+    leads = entries["lead"].drop_duplicates()
+    some = [leads[:: len(leads) // (LOOKED_AT + 1) + 1], entries.groupby("stage")["lead"].head(LEAST_MOVES)]
+    return entries[entries["lead"].isin(pd.concat(some))]
 
 
 def _final(first: pd.DataFrame) -> list[str]:
