@@ -347,7 +347,11 @@ def test_without_targets_the_lowest_step_is_shown_and_nothing_is_called_a_leak()
     assert why.startswith("Why: ")
     assert sure.startswith("How sure: the true rate is very likely ")
     assert nobody.startswith("No manager stands out: what is low may be chance or harder leads.")
-    alone = first(facts, targets=False, stages=[{"stage": "met"}, {"stage": "paid"}])
+    unsure = found([("", 0, 100, 82), ("", 1, 82, 70)], FREE)
+    title, _agree, why, _sure, _nobody = first(unsure, targets=False)
+    assert title == "No step is clearly the one that fewest leads pass; no target is agreed yet"
+    assert why == "Why: fewest move on at lead → met, 82%, but that may be chance."
+    alone = first(facts | {"clearly": None}, targets=False)
     assert alone[0] == "met → paid: 59% of leads move on within 7 days; no target is agreed yet"
     assert alone[1:] == [agree, sure, nobody], "of one step none is the lowest"
 

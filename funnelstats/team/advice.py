@@ -12,7 +12,7 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
 from funnelstats.core.comparing import NOT_RANKED, effective_counts
 from funnelstats.core.conversion import STEP, later_rates, rate_difference
-from funnelstats.core.intervals import answers, share, share_margin
+from funnelstats.core.intervals import answers, mover_difference, share, share_margin
 from funnelstats.team.leaks import LEAST, expected_shortfall, worst_leak
 
 CELL = ["manager", *STEP]
@@ -28,7 +28,8 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
     - "perhaps": none is red, the row's step may be low
     - "met": every step with a target meets it; "none": no step is ``margin`` or more below what was agreed
     - "unknown": no lead can be judged yet at ``steps``; "untold": the row's step may be far below
-    - "no targets": the row's step is passed by fewest; "no leads": there is no rate
+    - "no targets": the row's step is passed by fewest, ``clearly`` so or not, None where no other is known; "no
+      leads": there is no rate
 
     >>> finding = fs.team.team_finding(team, leak.leaks, leak.since)
     >>> finding["case"], finding["row"]["to_stage"]
@@ -38,7 +39,12 @@ def team_finding(team: pd.DataFrame, leaks: pd.DataFrame, since: pd.DataFrame) -
     if known.empty:
         return {"case": "no leads"}
     if judged.empty:
-        return {"case": "no targets", "row": known.sort_values("rate").iloc[0].to_dict()}
+        lowest = known.sort_values("rate", kind="stable").head(2)
+        clearly = None
+        if len(lowest) > 1:
+            _lower, upper = mover_difference(*lowest[["rate", "ci_lower", "ci_upper"]].to_numpy())
+            clearly = bool(upper < 0)
+        return {"case": "no targets", "row": lowest.iloc[0].to_dict(), "clearly": clearly}
     worst = worst_leak(team, leaks)
     if not worst.empty:
         leak = with_beginning(worst, since)
