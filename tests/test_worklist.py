@@ -310,5 +310,6 @@ def test_without_contacts_or_money_the_list_says_so_and_calls_no_lead_silent() -
 def test_where_nobody_was_ever_won_after_as_long_the_list_says_so_and_promises_no_money() -> None:
     waited = pd.concat([days_of("lead", [1, 1], [3, 200, 200, 200]), days_of("met", [4, 9], [6, 6])])
     hopeless = chances(waited, incidence_at(incidence(waited), FUNNEL), FUNNEL)
-    line = first_screen(due(lead("old", days=100, silent=100), hope=hopeless))[1]
+    title, line = first_screen(due(lead("old", days=100, silent=100), hope=hopeless))[:2]
+    assert title == "Anna: one open lead to call or close 29 June – 5 July"
     assert line.endswith("silent too long; no lead of the team was won after so long a wait, so call or close.")
