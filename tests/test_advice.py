@@ -176,7 +176,9 @@ def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
     title, *rest = show_section("leaks.first", facts).data["text/plain"].splitlines()
     assert title == "lead → met is on target: 82% move on within 7 days, target 80%"
     # one below target as the whole team is may be low and is not named
-    assert "With whom: nobody stands out. That clears nobody." in rest
+    assert "With whom: nobody stands out surely enough to be named. That clears nobody." in rest
+    free = facts | {"row": row | {"target": NAN, "verdict": "no target"}, "named": [{"manager": "Anna"}]}
+    assert "\nWith whom: Anna, below the colleagues.\n" in show_section("leaks.first", free).data["text/plain"]
     won = show_section("leaks.first", facts, account=[{"fact": "only_won"}]).data["text/plain"]
     assert won.startswith("All leads on record were won: where leads are lost cannot be told")
 

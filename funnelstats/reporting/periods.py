@@ -154,6 +154,8 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], type
     if "step" in values and values["step"] not in funnel.stages[1:]:
         raise _unknown("step", f'no step into "{values["step"]}"', str(values["step"]), funnel.stages[1:], typed)
     if {"deals", "by"} <= values.keys():
+        if "deals" not in typed:
+            raise FunnelError("state -p deals, how many to win, and if you like -p by, the day to win them by")
         plan_goal(values["deals"], values["by"], day, funnel)
     if "manager" in values:
         homes = [rows for rows in (tables.entries, tables.leads) if "manager" in rows.columns]
