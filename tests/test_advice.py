@@ -403,11 +403,11 @@ def test_a_manager_who_needs_help_is_named_with_who_can_show_how() -> None:
     other = people_of(rows, lessons=lesson("Gleb", "Anna", "met", 9.0, 12.0))
     assert other["named"][0]["steps"][0]["lesson"] == {}
     taught = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 40.4, 88.0)))
-    assert taught.startswith(who + "Pair with Anna. Gain: about 64 deals (likely 40 to 88).")
+    assert taught.startswith(who + "Pair with Anna. Gain: about 64 deals in 13 weeks (likely 40 to 88).")
     some = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.3, 88.0, money=1_234_567.0)))
-    assert some.startswith(who + "Pair with Anna. Gain: about 44 deals (likely 0 to 88), 1.23M ₽.")
+    assert some.startswith(who + "Pair with Anna. Gain: about 44 deals in 13 weeks (likely 0 to 88), 1.23M ₽.")
     little = persons(people_of(rows, lessons=lesson("Gleb", "Anna", "lead", 0.1, 0.4)))
-    assert "Gain: about 1 deal (likely 0 to 1)." in little
+    assert "Gain: about 1 deal in 13 weeks (likely 0 to 1)." in little
 
 
 def test_who_is_probably_better_is_named_as_that_where_a_lesson_may_bring_nothing() -> None:
@@ -425,8 +425,8 @@ def test_who_can_swap_is_said_with_what_for_and_who_is_best() -> None:
     facts = people_of(rows, lessons=pd.concat([there, back]))
     assert names(facts) == ["Gleb", "Yan"], "who loses most stands first"
     text = persons(facts)
-    assert "Swap with Yan, who learns met → paid in return. Gain: about 6 deals (likely 4 to 9)." in text
-    best = "Vera is best at it. Gain: about 9 deals (likely 1 to 17)."
+    assert "Swap with Yan, who learns met → paid in return. Gain: about 6 deals in 13 weeks (likely 4 to 9)." in text
+    best = "Vera is best at it. Gain: about 9 deals in 13 weeks (likely 1 to 17)."
     assert f"Swap with Gleb, who learns lead → met in return. {best}" in text
     assert "Pair with Yan. Gain" in persons(people_of(rows, lessons=there))
 

@@ -161,11 +161,12 @@ def test_the_marks_of_the_page_reach_the_rates_at_equal_leads() -> None:
     many = EASY_AND_HARD.assign(from_stage="lead", to_stage="met", **twice)
     few = strata_of([("easy", "D", 10, 1), ("hard", "D", 2, 0), ("easy", "robot", 40, 10), ("easy", "E", 40, 30)])
     mix = case_mix(pd.concat([many, few.assign(from_stage="lead", to_stage="met")]))
-    page = mix[["manager", "from_stage", "to_stage"]].assign(verdict="red", named=True)
+    page = mix[["manager", "from_stage", "to_stage"]].assign(verdict="red", named=True, entered=900)
     page.loc[page["manager"] == "robot", ["verdict", "named"]] = ["not ranked", False]
     found = at_equal_leads(mix, page[page["manager"] != "E"]).set_index("manager")
     assert found["verdict"].to_dict() == {
         **dict.fromkeys("ABC", "red"), "D": "not ranked", "robot": "not ranked", "E": "not ranked"
     }  # fmt: skip
     assert found.index[found["named"]].tolist() == ["A", "B", "C"]
+    assert found.loc["A", "entered"] == 900, "those who still have time are taught too"
     assert (found.loc["A", "n_eff"] > 30) & (found.loc["D", "n_eff"] < 30)

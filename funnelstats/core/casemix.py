@@ -64,8 +64,9 @@ def case_mix(strata: pd.DataFrame, *, level: float = 0.95, dispersion: float = 1
 def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     """The rates at equal leads, with the page's marks of whom it may name: a frame for ``coaching_pairs``.
 
-    ``managers`` is a frame of ``page_verdicts``. Adds ``verdict`` (not ranked for system users, where no manager is
-    named, and where leads are worth fewer than 30 comparable ones) and ``named`` (below target beyond doubt).
+    ``managers`` is a frame of ``page_verdicts``, whose ``entered`` counts leads that still have time too. Adds
+    ``verdict`` (not ranked for system users, where no manager is named, and where leads are worth fewer than 30
+    comparable ones) and ``named`` (below target beyond doubt).
 
     >>> fs.at_equal_leads(found.mix, managers)[["manager", "to_stage", "rate", "n_eff", "named"]].head(2).round(3)
          manager to_stage   rate    n_eff  named
@@ -74,8 +75,9 @@ def at_equal_leads(mix: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["manager", *STEP]
     need(mix, "mix", *keys, "n_eff")
-    need(managers, "managers", *keys, "verdict", "named")
-    marked = mix.merge(managers[[*keys, "verdict", "named"]], how="left", on=keys)
+    need(managers, "managers", *keys, "entered", "verdict", "named")
+    own = managers[[*keys, "entered", "verdict", "named"]]
+    marked = mix.drop(columns="entered").merge(own, how="left", on=keys)
     few = marked["n_eff"].fillna(0) < FEWEST_COMPARABLE
     verdict = marked["verdict"].fillna(NOT_RANKED).mask(few, NOT_RANKED)
     return marked.assign(verdict=verdict, named=marked["named"].eq(True) & (verdict != NOT_RANKED))
