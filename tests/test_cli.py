@@ -108,6 +108,7 @@ MISTAKES = [
     (["report", "greeting", NAME, "-p", "week", "2026-W03", "-p", "week", "2026-W02"], "-p week is given twice"),
     (["report", "manager", NAME, "-p", "week", "2026-W03", "-p", "manager", "Ana"], 'did you mean "Anna"?'),
     (["report", "manager", NAME, "-p", "week", "2026-W03"], "state -p manager; known: Anna, Boris"),
+    (["report", "tutorial", NAME], 'tutorial.ipynb asks about "sample" alone'),
     (["report", "plan", NAME], "state -p deals, how many to win"),
     (["report", "leaks", NAME, "-p", "week", "2026-W03"], "state -p step; known: met, paid"),
     (["report", "leaks", NAME, "-p", "week", "2026-W03", "-p", "step", "mett"], 'did you mean "met"?'),

@@ -175,6 +175,10 @@ def _unknown(name: str, words: str, value: str, known: Sequence[str], typed: Con
     return FunnelError(f"{words}; {suggestion(value, known)}")
 
 
+LESSONS = ("cookbook", "tutorial")
+"""Notebooks whose questions name leads, products and people of one funnel."""
+
+
 class Batch(NamedTuple):
     """Pages to make together, what the index of each of their folders is headed by, what they are made from.
 
@@ -344,6 +348,10 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     path = notebook_path(notebook)
     notebook = path.stem
     known = known_parameters(path)
+    if notebook in LESSONS and name != known["funnel"]:
+        raise FunnelError(
+            f'{notebook}.ipynb asks about "{known["funnel"]}" alone; copy its cells into a notebook of yours'
+        )
     typed = typed_parameters(path, texts)
     last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)
     periods = {unit: kind.last_complete(last) for unit, kind in UNITS.items() if unit in known}
