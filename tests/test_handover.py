@@ -134,6 +134,12 @@ def test_without_contacts_nobody_is_called_untouched(duckdb):
     assert states_of(toy(duckdb, IN_EACH_STATE, None))["untouched"] == "inactive"
 
 
+def test_without_contacts_nobody_is_inactive_who_has_days_left_for_the_step():
+    assert funnel_of("lead", "met", "paid", days=60).idle_days(False) == {"lead": 60, "met": 60}
+    assert funnel_of("lead", "met", "paid", days=60).idle_days(True) == {"lead": 14, "met": 14}
+    assert stated("lead", "met", "paid", idle_days=5, idle_days_at={"met": 9}).idle_days(False) == {"lead": 5, "met": 9}
+
+
 def test_idle_days_are_those_of_the_stage_where_the_lead_stands(duckdb):
     funnel = stated("lead", "met", "paid", idle_days_at={"met": 11})
     assert states_of(toy(duckdb, IN_EACH_STATE, CALLS, funnel=funnel))["silent"] == "active and moving"

@@ -53,6 +53,7 @@ MONTH = counts(won=(3, 30.0, 1, 0), never_touched=(5, 50.0, 12, 2), inactive=(2,
 WINDOW = counts(won=(9, 80.0, 1, 0), never_touched=(5, 50.0, 12, 2))
 CONTEXT = {
     "first": date(2026, 6, 1), "as_of": date(2026, 6, 30), "week": "2026-W26", "currency": "RUB", "stage": "lead",
+    "last": "paid", "rules": FUNNEL.loop, "idle_days": FUNNEL.idle_days(True),
 }  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
     # what was once expected of the refused lead is expected no more
     assert table["amount"][HANDED] == 170
     assert np.isnan(table["amount"]["refused"])
-    html = shown("states", states=table.reset_index(), rules=FUNNEL.loop).data["text/html"]
+    html = shown("states", states=table.reset_index()).data["text/html"]
     assert [html.count(f'style="flex-grow:{leads}"') for leads in (3, 2, 5, 1, 9)] == [1, 1, 2, 1, 1]
     assert 'class="fs-state-never-touched" style="flex-grow:5" title="never touched: 5">5<' in html
 
@@ -96,7 +97,7 @@ def test_without_contacts_or_leads_the_table_of_states_says_so():
     assert table["share"].isna().all()
     facts = loop_findings(table, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
     assert first_lines(facts) == ["No lead was handed over in June 2026"]
-    assert text("states", states=table, rules=FUNNEL.loop) == "(nothing)", "an empty section has no heading"
+    assert text("states", states=table) == "(nothing)", "an empty section has no heading"
 
 
 def test_what_no_row_of_the_export_can_tell_is_not_known_instead_of_none():
@@ -214,8 +215,7 @@ def test_loads_have_the_exact_poisson_limits_of_the_tables():
 def test_only_states_that_the_export_can_tell_are_explained():
     untold = ["never touched", "returned to marketing", "refused", "wrongly qualified"]
     every, bare = (
-        text("states", states=state_table(MONTH, WINDOW, left_out).to_dict("records"), rules=FUNNEL.loop)
-        for left_out in ([], untold)
+        text("states", states=state_table(MONTH, WINDOW, left_out).to_dict("records")) for left_out in ([], untold)
     )
     assert "holds: won, wrongly qualified, refused, returned to marketing, never touched (no contact by a" in every
     assert "holds: won, inactive (no move for more than 14 days), active and moving." in bare
@@ -500,6 +500,8 @@ def test_acceptance_is_said_with_its_range_and_its_meaning():
     assert "from “lead” to “met” within 14 days" in said
     young = acceptance(day_counts([(1, 0, 0, 0, 5)]), matured([(0, 0, 5)]), FUNNEL)
     assert "not known yet" in text("accepted", team=young, **told)
+    won = text("accepted", team=acceptance(days, matured([(100, 60, 0)]), FUNNEL), **told | {"followed": ("paid", 44)})
+    assert "No stage lies between the hand-over and the win, so accepted means won: 60%" in won
 
 
 def test_how_soon_leads_are_contacted_is_a_span_over_managers():
@@ -531,8 +533,8 @@ def test_what_is_missing_is_named_and_nothing_where_nothing_is():
 
 
 def test_states_are_told_apart_by_the_days_and_channels_agreed():
-    rules = stated(loop={"idle_days": 5, "idle_days_at": {"met": 9}, "marketing": ["web"]}).loop
-    said = text("states", states=state_table(MONTH, WINDOW), rules=rules)
+    funnel = stated(loop={"idle_days": 5, "idle_days_at": {"met": 9}, "marketing": ["web"]})
+    said = text("states", states=state_table(MONTH, WINDOW), rules=funnel.loop, idle_days=funnel.idle_days(False))
     assert "more than 5 days, met 9" in said
     assert "marketing's channels count: web." in said
 

@@ -190,6 +190,12 @@ class Funnel(Spec):
         """Days agreed for a step, by the stage it starts from."""
         return {step.from_stage: step.horizon_days for step in self.steps}
 
+    def idle_days(self, contacts_known: bool) -> dict[str, int]:
+        """Days after which an open lead of a stage is inactive: those stated, without contacts not before its own."""
+        loop, fixed = self.loop, contacts_known or "idle_days" in self.loop.model_fields_set
+        own = {stage: loop.idle_days if fixed else max(loop.idle_days, days) for stage, days in self.horizons.items()}
+        return {stage: loop.idle_days_at.get(stage, days) for stage, days in own.items()}
+
     @property
     def is_snapshot(self) -> bool:
         """Whether all stages are read from the leads' own rows, one for each: nobody steps back or changes hands."""

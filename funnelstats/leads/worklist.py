@@ -138,9 +138,7 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     due = staked["entered_on"] + pd.to_timedelta(horizon, unit="D")
     left = (due - pd.Timestamp(as_of)).dt.days
     silent = _days(staked[["since", "last_contact_on"]].max(axis=1), as_of)
-    limit = (
-        staked["stage"].map(lambda stage: funnel.loop.idle_days_at.get(stage, funnel.loop.idle_days)).astype("int64")
-    )
+    limit = staked["stage"].map(funnel.idle_days(bool(staked["contacts"].notna().any()))).astype("int64")
     never, at_first, quiet = staked["contacts"] == 0, staked["stage"] == funnel.stages[0], silent > limit
     # who came beyond the first stage was talked to: what lacks is the record
     why = np.select(

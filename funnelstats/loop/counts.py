@@ -122,8 +122,8 @@ def handed_over(
 
     In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, returned to
     marketing, never touched (no contact, no move since the hand-over; only where contacts are known),
-    inactive (no contact or move for more than `idle_days`), active and moving. Moves are first entries of later
-    stages and steps back for good; an end belongs to the episode, as in `journeys`.
+    inactive (no contact or move for more than the funnel's `idle_days`), active and moving. Moves are first entries of
+    later stages and steps back for good; an end belongs to the episode, as in `journeys`.
 
     Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
     (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
@@ -182,11 +182,7 @@ def handed_over(
         _wrong=wrong,
         _untouched=(rows.contacted_on.isnull() & unmoved) if contacts is not None else ibis.literal(False),
     )
-    idle = (
-        rows.stage.cases(*funnel.loop.idle_days_at.items(), else_=funnel.loop.idle_days)
-        if (funnel.loop.idle_days_at)
-        else ibis.literal(funnel.loop.idle_days)
-    )
+    idle = rows.stage.cases(*funnel.idle_days(contacts is not None).items(), else_=funnel.loop.idle_days)
     state = ibis.cases(
         (rows._won, "won"),
         (rows._lost & rows._wrong, "wrongly qualified"),
