@@ -79,9 +79,9 @@ def test_the_months_that_end_with_one_cross_the_year():
 def test_states_are_told_in_order_with_their_share_and_add_up_to_all():
     table = state_table(MONTH, WINDOW).set_index("lead_state")
     assert table.index.tolist() == [*STATES, HANDED]
-    assert table["leads"].tolist() == [3, 0, 2, 5, 0, 1, 0, 11]
+    assert table["leads"].tolist() == [3, 0, 0, 2, 5, 0, 1, 0, 11]
     assert table["share"][HANDED] == table["share"][:-1].sum() == pytest.approx(1)
-    assert table["window_leads"].tolist() == [9, 0, 0, 5, 0, 0, 0, 14]
+    assert table["window_leads"].tolist() == [9, 0, 0, 0, 5, 0, 0, 0, 14]
     # what was once expected of the refused lead is expected no more
     assert table["amount"][HANDED] == 170
     assert np.isnan(table["amount"]["refused"])
@@ -105,7 +105,9 @@ def test_what_no_row_of_the_export_can_tell_is_not_known_instead_of_none():
 
     def untold(of=funnel, **reasons):
         rows = pd.DataFrame({"stage": list(reasons), "reason": list(reasons.values())}, dtype="str")
-        return untold_states(Tables(None, ibis.memtable(rows), 1, None, None), of)  # type: ignore[arg-type]
+        found = untold_states(Tables(None, ibis.memtable(rows), 1, None, None), of)  # type: ignore[arg-type]
+        assert found[0] == "still in time", "with contacts it is told who is moving"
+        return found[1:]
 
     silent = ["refused", "wrongly qualified", "returned to marketing"]
     refused = ["wrongly qualified", "returned to marketing"]
@@ -213,12 +215,13 @@ def test_loads_have_the_exact_poisson_limits_of_the_tables():
 
 
 def test_only_states_that_the_export_can_tell_are_explained():
-    untold = ["never touched", "returned to marketing", "refused", "wrongly qualified"]
+    untold = ["never touched", "active and moving", "returned to marketing", "refused", "wrongly qualified"]
     every, bare = (
-        text("states", states=state_table(MONTH, WINDOW, left_out).to_dict("records")) for left_out in ([], untold)
+        text("states", states=state_table(MONTH, WINDOW, left_out).to_dict("records"))
+        for left_out in (["still in time"], untold)
     )
     assert "holds: won, wrongly qualified, refused, returned to marketing, never touched (no contact by a" in every
-    assert "holds: won, inactive (no move for more than 14 days), active and moving." in bare
+    assert "holds: won, inactive (no move for more than 14 days), still in time." in bare
 
 
 def test_equal_loads_and_no_managers_are_no_finding():
@@ -461,6 +464,7 @@ def test_load_readiness_and_records_are_said_where_they_are_found():
     quiet = state_table(counts(won=(1, 5.0, 0, 0)), WINDOW)
     calm = loop_findings(quiet, NONE, NO_LOAD, NO_READY, NO_RECORDS, FUNNEL)
     assert first_lines(calm) == ["Every lead handed over in June 2026 is settled or moving"]
+    assert first_lines(calm | {"moving": False}) == ["Every lead handed over in June 2026 is settled or still in time"]
     load = pd.DataFrame([("Novák", 1, 20.0, "fewer"), ("A", 39, 20.0, "more")], columns=NO_LOAD.columns)
     ready = pd.DataFrame(
         [("budget known", "yes", "higher", 0.7, 0.5), ("budget known", "no", "lower", 0.4, 0.6),

@@ -23,7 +23,7 @@ from funnelstats.importing.mapping import YES
 STATE = "lead_state"
 
 STATES = STATE_WORDS = (
-    *("won", "active and moving", "inactive", "never touched", "returned to marketing", "refused"),
+    *("won", "active and moving", "still in time", "inactive", "never touched", "returned to marketing", "refused"),
     "wrongly qualified",
 )
 """The states of a hand-over in the order of a table and a chart: from what marketing hopes for to what it should not
@@ -122,8 +122,9 @@ def handed_over(
 
     In this order: won (reached the last stage), wrongly qualified (refused with such a reason), refused, returned to
     marketing, never touched (no contact, no move since the hand-over; only where contacts are known),
-    inactive (no contact or move for more than the funnel's `idle_days`), active and moving. Moves are first entries of
-    later stages and steps back for good; an end belongs to the episode, as in `journeys`.
+    inactive (no contact or move for more than the funnel's `idle_days`), active and moving or, where no contact
+    could tell, still in time. Moves are first entries of later stages and steps back for good; an end belongs to the
+    episode, as in `journeys`.
 
     Returns lead_id, episode, handed_on, manager (owner at the hand-over), channel, campaign, amount, *keep, stage
     (furthest reached), lead_state, contacted_on (last contact), idle_days (since that, a move or the hand-over),
@@ -190,7 +191,7 @@ def handed_over(
         (rows._returned, "returned to marketing"),
         (rows._untouched, "never touched"),
         (rows.idle_days > idle, "inactive"),
-        else_="active and moving",
+        else_="still in time" if contacts is None else "active and moving",
     )
     carried = list(dict.fromkeys([*SOURCE, *keep]))
     return rows.mutate(**{STATE: state}).select(*EPISODE, *OURS[:2], *carried, *OURS[2:], "won_on", *ahead)

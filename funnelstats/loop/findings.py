@@ -30,10 +30,10 @@ def loop_findings(
     """What to do this month.
 
     Takes ``state_table``, ``state_counts`` of the month by manager, ``even_load``, ``readiness`` and
-    ``record_shares``. Returns ``handed`` (leads of the month), ``waiting`` (the states to act on that hold a lead, most
-    money first, each with ``who`` has most of them), ``few`` (managers with fewer leads than an even share), ``ask``
-    (what goes with buying where it is known at the hand-over) and ``emptiest`` (the field of the record that is
-    filled least, None where all reach ``low_record``).
+    ``record_shares``. Returns ``handed`` (leads of the month), ``moving`` (whether it is told who is), ``waiting`` (the
+    states to act on that hold a lead, most money first, each with ``who`` has most of them), ``few`` (managers with
+    fewer leads than an even share), ``ask`` (what goes with buying where it is known at the hand-over) and ``emptiest``
+    (the field of the record that is filled least, None where all reach ``low_record``).
 
     >>> todo = fs.loop.loop_findings(states, owners, load, ready, records, spec)
     >>> int(todo["handed"]), todo["waiting"][0]["lead_state"]
@@ -46,6 +46,7 @@ def loop_findings(
     # who has most leads in a state: nobody where everybody has a single one
     busy = people[people["leads"] > 1].sort_values(["leads", "manager"], ascending=[False, True])
     return {
+        "moving": states[STATE].eq("active and moving").any(),
         "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),
         "waiting": [{**row, "who": busy[busy[STATE] == row[STATE]].head(NAMED)} for row in waiting.to_dict("records")],
         "few": load[load["verdict"] == "fewer"],
@@ -59,11 +60,13 @@ def untold_states(tables: Tables, funnel: Funnel) -> list[str]:
     """The states that the export cannot tell, since it holds no contact, refusal, reason or return to marketing.
 
     >>> fs.loop.untold_states(tables, spec)
-    []
+    ['still in time']
     """
     refusals = known_columns(tables.entries.filter(tables.entries.stage == "lost"))
     returned = known_columns(tables.entries.filter(tables.entries.stage == "nurture"))
     told = {
+        "active and moving": tables.contacts is not None,
+        "still in time": tables.contacts is None,
         "never touched": tables.contacts is not None,
         "refused": "stage" in refusals,
         "wrongly qualified": "reason" in refusals and bool(funnel.loop.wrongly_qualified),
