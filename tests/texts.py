@@ -17,7 +17,7 @@ from jinja2.ext import babel_extract
 
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.layout import STATED, stated, stated_column, tables
+from funnelstats.page.layout import NO_ROWS, STATED, stated, stated_column, tables
 from funnelstats.reporting.titles import LABEL_WORDS
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +111,7 @@ def _of_notebook(notebook: dict) -> Iterator[str]:
 
 def _of_tables() -> Iterator[str]:
     """Titles, words for what is empty or missing, and labels, which are a column's name where none is stated."""
+    yield NO_ROWS
     columns = {name: stated_column(name) for name in stated()["columns"]}
     yield from (column[key] for column in columns.values() for key in ("label", "missing") if key in column)
     for table in tables().values():
