@@ -28,8 +28,9 @@ def test_numbers_shares_money_and_days_are_written_as_the_language_does():
 
 @pytest.mark.usefixtures("russian")
 def test_about_so_many_deals_takes_the_form_of_its_number():
-    forms = [words.counted("Gain: about %(n)s deal", "Gain: about %(n)s deals", n) % {"n": n} for n in (1, 2, 11, 21)]
-    assert [form.split()[-1] for form in forms] == ["сделки", "сделок", "сделок", "сделки"]
+    one, several = "Gain: about %(n)s deal in %(weeks)s", "Gain: about %(n)s deals in %(weeks)s"
+    forms = [words.counted(one, several, n) % {"n": n, "weeks": ""} for n in (1, 2, 11, 21)]
+    assert [form.split()[-2] for form in forms] == ["сделки", "сделок", "сделок", "сделки"]
 
 
 def test_a_number_below_nothing_has_a_true_minus_in_every_form():
