@@ -966,3 +966,31 @@ def test_a_history_of_thousands_of_names_is_read_by_the_most_frequent_ones():
         for place, (lead, name, at) in enumerate(rows)
     ]
     assert made(put(log_csv=csv(rows, "case id", "activity", "timestamp"))) == COUNTED
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title])
+def test_a_history_that_knows_leads_by_their_mail_begins_with_its_own_stages(spelled):
+    forms = [(f"l:{lead}", at, f"{lead.lower()}@x.com") for lead, at in NEW]
+    moves = [
+        (f"{lead.lower()}@x.com" if n % 5 else spelled(f"{lead}@x.com"), stage, at)
+        for n, (lead, stage, at, *_) in enumerate(history())
+    ]
+    folder = put(ads_csv=csv(forms, "id", "created time", "email"), moves_csv=csv(moves, "email", "stage", "changed"))
+    assert made(folder) == COUNTED
+    assert not any("left out" in line for line in init([folder], "again", default).statement.notes)
+
+
+def test_of_a_log_of_several_kinds_of_things_only_those_whose_stage_changes_are_leads():
+    rows = [("Deal", lead, "stage", old, new, at) for lead, old, new, at in changes()]
+    rows += [("Company", 900 + n, "name", "a", "b", row[-1]) for n, row in enumerate(rows)]
+    log = csv(rows, "entity type", "entity id", "field", "old value", "new value", "created at")
+    assert made(put(log_csv=log))["leads"] == 40
+
+
+def test_money_of_the_last_stage_comes_where_its_date_is_no_dash():
+    way = {lead: dict.fromkeys(("met", "won", "lost"), "-") for lead, _ in NEW}
+    for lead, stage, at, *_ in history():
+        way[lead] |= {stage: f"{at:%d.%m.%Y}"}
+    rows = [(lead, f"{at:%d.%m.%Y}", *(way[lead][stage] for stage in ("met", "won", "lost")), 100) for lead, at in NEW]
+    found = made(put(deals_csv=csv(rows, "id", "created", "Демо", "Оплата", "Отказ", "amount")))
+    assert (found["stages"], found["payments"]) == ([40, 30, 20], 2000.0)

@@ -81,6 +81,17 @@ def rows_of_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFram
     return cells[chosen_by(cells, only_stages(cells, roles))]
 
 
+def only_leads(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list[str]]:
+    """What chooses the rows of leads in a log of the changes of several kinds of things."""
+    moved, lead = rows_of_stages(cells, roles), roles["lead_id"]
+    for header in cells:
+        if fit(header, words()["kinds"]["entity"]) >= 2 and moved[header].nunique() == 1:
+            entity = str(moved[header].iloc[0])
+            if not cells[lead][cells[header] != entity].isin(cells[lead][cells[header] == entity]).any():
+                return {header: [entity]}
+    return {}
+
+
 def only_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list[str]]:
     """What chooses the changes of the stage in a history of many fields, and of another field that says won or lost."""
     if "changed_field" not in roles:

@@ -51,6 +51,7 @@ def entries_of(sources: Sources) -> Stages:
         f"{sheet.name}: {sum(sheet.sizes) - len(sheet.cells):,} of {sum(sheet.sizes):,} rows are of no lead of "
         f"{export.deals.sheet.name}, and left out"
         for sheet in [table.sheet for table in [*export.details, *export.histories] if table.own_id]
+        if len(sheet.cells) < sum(sheet.sizes)
     ]
     sources.notes += [
         f"“{name}” is taken for a refusal: its {leads:,} leads came to no other stage after it and were not won"
@@ -86,8 +87,9 @@ def _history(sources: Sources) -> Stages:
     created = _created_by(deals)
     of_leads = [table for table in histories if not table.own_id]
     first = _first_stage(of_leads, stages) if of_leads else CREATED
-    all_logged = of_leads and (first == CREATED or first in {*came["stage"]})
-    if created and not (all_logged and logged >= LOGGED * deals.sheet.cells[deals.header("lead_id")].nunique()):
+    all_logged = not of_leads or first == CREATED or first in {*came["stage"]}
+    enough = (LOGGED if of_leads else NEARLY_ALL) * deals.sheet.cells[deals.header("lead_id")].nunique()
+    if created and not (all_logged and logged >= enough):
         created = created._replace(stage=first)
         stages = stages_of(pd.concat([moves_of(created), came]), first=created.stage)
         _add_created(sources, created)

@@ -82,7 +82,7 @@ def _of_last_stage(sources: Sources, last: str) -> bool:
                 dated.table,
                 {"lead_id": lead_id, "paid_at": dated.header, "amount": amount},
                 only=dated.only,
-                guesses={"without": {dated.header: [""]}},
+                guesses={"without": {dated.header: ["", *dated.table.sheet.fields[dated.header].empty]}},
                 owned=False,
             )
             return True
@@ -173,7 +173,8 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
                 stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
         elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
             # An invoice is dated otherwise too.
-            stated["without"][name] = [""] if field.filled < len(table.sheet.cells) else []
+            blank = [""] if field.filled < len(table.sheet.cells) else []
+            stated["without"][name] = [*blank, *field.empty]
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 

@@ -15,6 +15,7 @@ from funnelstats.config.dates import known_zones
 from funnelstats.config.errors import visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.hints import toml_value
+from funnelstats.recognising.changes import only_leads
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
@@ -139,6 +140,7 @@ def _add_leads(sources: Sources) -> list[str]:
         table,
         columns,
         *more,
+        only=only_leads(table.sheet.cells, table.headers) if table.what == "history" else None,
         joins=lookups,
         roles=(*LEADS, "manager"),
         owned=table.what == "deals" or not changing,
