@@ -244,6 +244,13 @@ def test_of_two_ends_that_no_word_tells_the_one_with_the_longer_way_is_the_win()
     assert (stages.order, stages.dead_ends, stages.won) == (["new", "met", "Onboarded"], {"Not a fit": 10}, False)
 
 
+def test_what_is_cancelled_while_the_lead_goes_on_is_no_refusal():
+    rows = [(lead, stage, at) for lead, stage, at, *_ in history()]
+    rows += [(lead, "Offer cancelled", at - timedelta(hours=9)) for lead, stage, at in rows if stage == "won"]
+    stages = stages_of(entries(rows))
+    assert (stages.order, stages.meant) == (["new", "met", "won"], {"lost": "lost", "Offer cancelled": "ignore"})
+
+
 def test_a_stage_that_leads_have_only_just_come_to_is_no_end():
     last = max(at for _, _, at, *_ in history())
     rows = [

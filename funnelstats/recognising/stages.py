@@ -24,6 +24,8 @@ SAID = 1.5
 """A fit of words that say little more than the name does."""
 STAY = 0.98
 """Share of the leads of a stage that come to no other one, where it is an end."""
+GOES_ON = 0.5
+"""Share of the leads of a refusal that come to stages after it, from which on it is none beside another one."""
 DAYS_BETWEEN_NAMES = 7
 LEAST_MOVES = 10
 USUAL_DAYS = 30
@@ -90,6 +92,12 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         ended = all_times[name].dropna()
         after = (won_at[ended.index] < ended).mean()
         meant |= {name: IGNORE} if len(ended) >= LEAST_MOVES and after >= STAY else {}
+    refusals = {name: all_times[name].dropna() for name, end in meant.items() if end == "lost"}
+    last_at = pd.to_datetime(came.max(axis=1), utc=True)
+    later = {name: last_at.reindex(at.index) > at for name, at in refusals.items() if len(at) >= LEAST_MOVES}
+    # Of an offer that was cancelled the lead goes on, with another one.
+    goes_on = [name for name, leads in later.items() if leads.mean() > GOES_ON]
+    meant |= dict.fromkeys(goes_on if len(goes_on) < len(refusals) else [], IGNORE)
     dead_ends = {name: int(came[name].count()) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
