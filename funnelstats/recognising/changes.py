@@ -84,9 +84,9 @@ def rows_of_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFram
 def only_leads(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list[str]]:
     """What chooses the rows of leads in a log of the changes of several kinds of things."""
     moved, lead = rows_of_stages(cells, roles), roles["lead_id"]
-    for header in cells:
+    for header in map(str, cells):
         if fit(header, words()["kinds"]["entity"]) >= 2 and moved[header].nunique() == 1:
-            entity = str(moved[header].iloc[0])
+            entity = moved[header].iloc[0]
             if not cells[lead][cells[header] != entity].isin(cells[lead][cells[header] == entity]).any():
                 return {header: [entity]}
     return {}
