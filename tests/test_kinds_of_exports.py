@@ -271,6 +271,9 @@ def test_of_many_leads_the_order_of_the_rows_hides_no_stage(monkeypatch, newest_
     rows = sorted([*older, *((lead, stage, at) for lead, stage, at, *_ in history())], key=lambda row: row[2])
     stages = stages_of(entries(rows[::-1] if newest_first else rows))
     assert (stages.order, stages.moves["met"], stages.meant) == (["new", "met", "won"], 30, {"lost": "lost"})
+    parked = named(lost="Parking lot")
+    parked = pd.concat([parked, parked.assign(lead=parked["lead"] + "2")])
+    assert stages_of(parked).dead_ends == {"Parking lot": 20}
 
 
 def test_a_win_that_nothing_calls_one_and_a_refusal_that_is_none_by_name_are_told():

@@ -86,7 +86,7 @@ def only_leads(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list[
     moved, lead = rows_of_stages(cells, roles), roles["lead_id"]
     for header in map(str, cells):
         if fit(header, words()["kinds"]["entity"]) >= 2 and moved[header].nunique() == 1:
-            entity = moved[header].iloc[0]
+            entity = moved[header].dropna().iloc[0]
             if not cells[lead][cells[header] != entity].isin(cells[lead][cells[header] == entity]).any():
                 return {header: [entity]}
     return {}

@@ -94,11 +94,12 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
         meant |= {name: IGNORE} if len(ended) >= LEAST_MOVES and after >= STAY else {}
     refusals = {name: all_times[name].dropna() for name, end in meant.items() if end == "lost"}
     last_at = pd.to_datetime(came.max(axis=1), utc=True)
-    later = {name: last_at.reindex(at.index) > at for name, at in refusals.items() if len(at) >= LEAST_MOVES}
+    later = {name: (last_at.reindex(at.index) > at).mean() for name, at in refusals.items() if len(at) >= LEAST_MOVES}
     # Of an offer that was cancelled the lead goes on, with another one.
-    goes_on = [name for name, leads in later.items() if leads.mean() > GOES_ON]
+    goes_on = [name for name, share in later.items() if share > GOES_ON]
     meant |= dict.fromkeys(goes_on if len(goes_on) < len(refusals) else [], IGNORE)
-    dead_ends = {name: int(came[name].count()) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
+    leads = entries.groupby("stage")["lead"].nunique()
+    dead_ends = {name: int(leads[name]) for name in final if last and won[came[name].notna()].mean() <= 1 - STAY}
     meant |= dict.fromkeys(dead_ends, "lost")
     order = [name for name in order if name not in dead_ends]
     if len(order) > MOST_STAGES:
