@@ -30,15 +30,17 @@ def loop_findings(
     """What to do this month.
 
     Takes ``state_table``, ``state_counts`` of the month by manager, ``even_load``, ``readiness`` and
-    ``record_shares``. Returns ``handed`` (leads of the month), ``moving`` (whether it is told who is), ``waiting`` (the
-    states to act on that hold a lead, most money first, each with ``who`` has most of them), ``few`` (managers with
-    fewer leads than an even share), ``ask`` (what goes with buying where it is known at the hand-over) and ``emptiest``
-    (the field of the record that is filled least, None where all reach ``low_record``).
+    ``record_shares``. Returns ``handed`` (leads of the month), ``moving`` (whether it is told who), ``idle_days`` and
+    ``last`` (stage) of the funnel, ``waiting`` (the states to act on that hold a lead, most money first, each with
+    ``who`` has most of them), ``few`` (managers with fewer leads than an even share), ``ask`` (what goes with buying
+    where it is known at the hand-over) and ``emptiest`` (the field of the record that is filled least, None where all
+    reach ``low_record``).
 
     >>> todo = fs.loop.loop_findings(states, owners, load, ready, records, spec)
     >>> int(todo["handed"]), todo["waiting"][0]["lead_state"]
     (827, 'never touched')
     """
+    moving = bool(states[STATE].eq("active and moving").any())
     waiting = states[(states["leads"] > 0) & states[STATE].isin(TO_ACT_ON)]
     waiting = waiting.sort_values("amount", ascending=False, kind="stable", na_position="last")
     people = named_managers(owners, funnel)
@@ -46,7 +48,7 @@ def loop_findings(
     # who has most leads in a state: nobody where everybody has a single one
     busy = people[people["leads"] > 1].sort_values(["leads", "manager"], ascending=[False, True])
     return {
-        "moving": states[STATE].eq("active and moving").any(),
+        **{"moving": moving, "idle_days": funnel.idle_days(moving), "last": funnel.stages[-1]},
         "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),
         "waiting": [{**row, "who": busy[busy[STATE] == row[STATE]].head(NAMED)} for row in waiting.to_dict("records")],
         "few": load[load["verdict"] == "fewer"],
