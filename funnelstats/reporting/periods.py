@@ -154,8 +154,6 @@ def check_values(funnel: Funnel, tables: Tables, values: Mapping[str, Any], type
     if "step" in values and values["step"] not in funnel.stages[1:]:
         raise _unknown("step", f'no step into "{values["step"]}"', str(values["step"]), funnel.stages[1:], typed)
     if {"deals", "by"} <= values.keys():
-        if "deals" not in typed:
-            raise FunnelError("state -p deals, how many to win, and if you like -p by, the day to win them by")
         plan_goal(values["deals"], values["by"], day, funnel)
     if "manager" in values:
         homes = [rows for rows in (tables.entries, tables.leads) if "manager" in rows.columns]
@@ -348,11 +346,13 @@ def report_batch(notebook: str, name: str, texts: Mapping[str, str]) -> Batch:
     path = notebook_path(notebook)
     notebook = path.stem
     known = known_parameters(path)
-    if notebook in LESSONS and name != known["funnel"]:
-        raise FunnelError(
-            f'{notebook}.ipynb asks about "{known["funnel"]}" alone; copy its cells into a notebook of yours'
-        )
     typed = typed_parameters(path, texts)
+    # What a notebook states by itself is meant for the funnel that it names.
+    if known.get("funnel", name) not in ("", name):
+        if notebook in LESSONS:
+            raise FunnelError(f'{notebook}.ipynb asks about "{known["funnel"]}" alone; copy cells of it for yours')
+        if "deals" in {*known} - {*typed}:
+            raise FunnelError("state -p deals, how many to win, and if you like -p by, the day to win them by")
     last = parse_day(typed["as_of"]) if typed.get("as_of") else last_day(tables, funnel)
     periods = {unit: kind.last_complete(last) for unit, kind in UNITS.items() if unit in known}
     # The notebooks' own periods and the day of their plan are the sample's.
