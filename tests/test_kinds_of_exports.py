@@ -978,14 +978,21 @@ def test_a_history_of_thousands_of_names_is_read_by_the_most_frequent_ones():
     assert made(put(log_csv=csv(rows, "case id", "activity", "timestamp"))) == COUNTED
 
 
-@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title])
-def test_a_history_that_knows_leads_by_their_mail_begins_with_its_own_stages(spelled):
-    forms = [(f"l:{lead}", at, f"{lead.lower()}@x.com") for lead, at in NEW]
+@pytest.mark.parametrize(
+    ("header", "key", "spelled"),
+    [
+        *(("email", "d{}@x.com", spelled) for spelled in (str.lower, str.upper, str.title)),
+        ("contact id", "1{}", "{}.0".format),
+    ],
+)
+def test_a_history_that_knows_leads_by_another_key_begins_with_its_own_stages(header, key, spelled):
+    forms = [(f"l:{lead}", at, key.format(lead[1:])) for lead, at in NEW]
+    keys = [key.format(lead[1:]) for lead, *_ in history()]
     moves = [
-        (f"{lead.lower()}@x.com" if n % 5 else spelled(f"{lead}@x.com"), stage, at)
-        for n, (lead, stage, at, *_) in enumerate(history())
+        (own if n % 5 else spelled(own), stage, at)
+        for n, (own, (_, stage, at, *_)) in enumerate(zip(keys, history(), strict=True))
     ]
-    folder = put(ads_csv=csv(forms, "id", "created time", "email"), moves_csv=csv(moves, "email", "stage", "changed"))
+    folder = put(ads_csv=csv(forms, "id", "created time", header), moves_csv=csv(moves, header, "stage", "changed"))
     assert made(folder) == COUNTED
     assert not any("left out" in line for line in init([folder], "again", default).statement.notes)
 

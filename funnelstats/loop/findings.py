@@ -48,7 +48,9 @@ def loop_findings(
     # who has most leads in a state: nobody where everybody has a single one
     busy = people[people["leads"] > 1].sort_values(["leads", "manager"], ascending=[False, True])
     return {
-        **{"moving": moving, "idle_days": funnel.idle_days(moving), "last": funnel.stages[-1]},
+        "moving": moving,
+        "idle_days": funnel.idle_days(moving),
+        "last": funnel.stages[-1],
         "handed": states.loc[states[STATE] == HANDED, "leads"].sum(),
         "waiting": [{**row, "who": busy[busy[STATE] == row[STATE]].head(NAMED)} for row in waiting.to_dict("records")],
         "few": load[load["verdict"] == "fewer"],

@@ -96,15 +96,15 @@ def linked(table: Table, deals: Table) -> Table | None:
     # The number of a row is nobody else's id.
     leads = ids_in(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
     order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
+    of_leads = {bare: {*map(bare, leads)} for bare, _form in FORMS}
 
     def shared(bare: Callable[[str], str], name: str) -> int:
-        known = {*map(bare, leads)}
-        return sum(bare(text) in known for text in texts[name])
+        return sum(bare(text) in of_leads[bare] for text in texts[name])
 
     for bare, _form in FORMS:
         for name in order:
             if shared(bare, name) >= OVERLAP * len(texts[name]):
-                _bare, form = max(FORMS, key=lambda form: shared(form[0], name))
+                _bare, form = max(FORMS, key=lambda way: shared(way[0], name))
                 return with_role(table, "lead_id", name)._replace(ids=form)
     if table.what not in ("contacts", "payments"):
         return None
@@ -129,21 +129,21 @@ def phones(texts: set[str]) -> set[str]:
 def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:
     """The table with the ids of leads in place of those of what they were turned into; None where no table has both."""
     own = table.header("lead_id")
+    made = {bare: table.sheet.cells[own].map(bare, na_action="ignore") for bare, _form in FORMS}
     for source in (leads, *deals):
         lead_id = source.header("lead_id")
         named = [name for name, field in source.sheet.fields.items() if field.stands_once and name != lead_id]
         for name in named if lead_id != ROW_NUMBER else []:
             of_leads = source.sheet.cells.dropna(subset=[name])
             matched = {}
-            for bare, form in FORMS:
-                made = table.sheet.cells[own].map(bare, na_action="ignore")
+            for bare, _form in FORMS:
                 known = of_leads.set_index(of_leads[name].map(bare))[lead_id]
                 if known.index.is_unique:
-                    matched[form] = made.map(known)
-            form = max(matched, key=lambda form: matched[form].count())
-            if matched[form].nunique() >= max(OVERLAP * len(of_leads), FEW_NAMES + 1):
+                    matched[bare] = made[bare].map(known)
+            best, form = max((way for way in FORMS if way[0] in matched), key=lambda way: matched[way[0]].count())
+            if matched[best].nunique() >= max(OVERLAP * len(of_leads), FEW_NAMES + 1):
                 header = f"lead.{lead_id}"
-                cells = table.sheet.cells.assign(**{header: matched[form]})
+                cells = table.sheet.cells.assign(**{header: matched[best]})
                 join = {**joined(source.sheet, own, name, "lead."), "unmatched": "ignore"}
                 join |= {"ids": form} if form else {}
                 found = table._replace(sheet=table.sheet._replace(cells=cells), own_id=own, joins=[*table.joins, join])

@@ -113,11 +113,12 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     if len(order) == 1:
         # Nobody has won yet, or nothing logs how leads come in.
         order, wins = (["lead", *order], wins) if wins else ([*order, "won"], ["won"])
-    came = _first_times(entries[entries["stage"].isin(order)]).reindex(columns=order)
-    came = came.apply(pd.to_datetime, utc=True)
+    # Of all leads: of a stage that was put in no lead has a time.
+    reached = _first_times(entries[entries["stage"].isin(order)]).reindex(columns=order)
+    reached = reached.apply(pd.to_datetime, utc=True)
     days, moves = {}, {}
     for before, after in pairwise(order):
-        took = (came[after] - came[before]).dt.total_seconds().dropna() / 86400
+        took = (reached[after] - reached[before]).dt.total_seconds().dropna() / 86400
         took = took[took >= 0]
         moves[after] = len(took)
         days[after] = _horizon(float(took.quantile(0.9))) if len(took) >= LEAST_MOVES else USUAL_DAYS
