@@ -13,6 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import duckdb
 import ibis
 import openpyxl
 import pandas as pd
@@ -23,12 +24,28 @@ import xlsxwriter
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import TEMPORARY, remove_leftovers
-from funnelstats.importing import packed
+from funnelstats.importing import files, packed
 from funnelstats.importing.facts import reason
-from funnelstats.importing.files import read_database, read_file
+from funnelstats.importing.files import read_database
 from funnelstats.importing.workbooks import FORMULA_WITHOUT_RESULT
 
 LONG = "9007199254740993001"  # 19 digits, more than a float holds
+
+
+def read_file(path, wanted=None, **options):
+    """What a file holds; the engine is given the same, by every source that reads it."""
+    with duckdb.connect() as con:
+        try:
+            found = files.read_file(path, wanted, **options)
+        except FunnelError as error:
+            with pytest.raises(FunnelError, match=f"^{re.escape(str(error))}$"):
+                files.read_file(path, wanted, into=(con, "rows"), **options)
+            raise
+        for table in ("rows", "rows_again"):
+            given = files.read_file(path, wanted, into=(con, table), **options)
+            assert given[1:4] == found[1:4]
+            assert con.sql(given.in_engine.query).to_arrow_table().to_pydict() == found.columns.to_pydict()
+    return found
 
 
 @pytest.fixture

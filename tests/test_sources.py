@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import ibis
+import openpyxl
 import pandas as pd
 import pytest
 from projects import (
@@ -32,6 +33,7 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.core.journeys import journeys
 from funnelstats.importing import prepare as sources
+from funnelstats.importing import workbooks
 from funnelstats.importing.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -756,3 +758,74 @@ def test_a_preparation_removes_what_a_killed_one_left_of_the_same_funnel():
         (folder / "leads.parquet").write_text("half a table")
     prepared(TOML)
     assert sorted(PROCESSED.parent.iterdir()) == [others, PROCESSED]
+
+
+BOOK = (
+    FUNNEL
+    + """
+[leads]
+files = "deals.xlsx"
+columns = { lead_id = "id", created_at = "created" }
+
+[[entries]]
+files = "deals.xlsx"
+stage = "lead"
+columns = { lead_id = "id", entered_at = "created" }
+
+[[entries]]
+files = "deals.xlsx"
+stage = "met"
+columns = { lead_id = "id", entered_at = "met" }
+
+[payments]
+files = "deals.xlsx"
+columns = { lead_id = "id", paid_at = "created", amount = "paid" }
+""".replace("columns", "header_row = 3\ncolumns")
+)
+
+
+def deals(leads, *below):
+    room = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in [["Deals"], [], ["id", "created", "met", "paid"], *leads, *below]:
+        book.active.append(row)
+    book.save(room)
+    return room.getvalue()
+
+
+DEALS = [[f"a{n}", datetime(2026, 1, n), datetime(2026, 2, n) if n % 2 else None, 10 * n] for n in range(1, 25)]
+
+
+@pytest.fixture
+def times_read(monkeypatch):
+    """How often a workbook was read."""
+    times = []
+    area = workbooks._area
+
+    def counted(*given):
+        times.append(1)
+        return area(*given)
+
+    monkeypatch.setattr(workbooks, "_area", counted)
+    return times
+
+
+@pytest.mark.parametrize("below", [[], [["Total", None, None, 3000]]], ids=["", "closed"])
+def test_a_workbook_is_read_once_and_not_again_until_it_changes(times_read, below):
+    book = {"deals.xlsx": deals(DEALS, *below)}
+    first = prepared(BOOK, book)
+    assert len(times_read) == 1
+    assert (len(first["leads"]), len(first["entries"]), first["payments"]["amount"].sum()) == (24, 36, 3000)
+    assert set(first["set_aside"]["row"]) == ({28} if below else set())
+    kept = [*PROCESSED.glob("kept_*")]
+    write(BOOK.replace('"Team"', '"Sales"'), book)
+    assert prepare(NAME)
+    assert (len(times_read), [*PROCESSED.glob("kept_*")]) == (1, kept)
+    pd.testing.assert_frame_equal(tables()["entries"], first["entries"])
+    prepare(f"{NAME}.anonymous")
+    assert [*Path("data").rglob("kept_*")] == kept
+    kept[0].write_bytes(kept[0].read_bytes()[:-9])  # a machine lost its power
+    assert len(prepared(BOOK, book)["leads"]) == 24
+    assert len(prepared(BOOK, {"deals.xlsx": deals(DEALS[:9])})["leads"]) == 9
+    assert len(now := [*PROCESSED.glob("kept_*")]) == 1
+    assert now != kept

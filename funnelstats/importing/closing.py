@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from funnelstats.importing.cells import ROW, EngineRows, matches
 from funnelstats.importing.facts import reason
+from funnelstats.importing.sql import Into, cases, columns_of, quoted, text
 
 CHUNK = 5_000
 MOST_LINES = 10
@@ -20,6 +22,8 @@ TOTAL = re.compile(rf"(?i)^{WORD}[\s:.()\d,]*$")
 """A cell that says of its row that it adds others up."""
 OF_A_GROUP = re.compile(rf"(?i)^{WORD}\b|\b{WORD}[\s:.]*$")
 """One that says so of a group: Anna Total."""
+MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}|[^\pL\pN]{WORD}[^\pL\pN]*$"
+"""In the engine, a cell without a letter or digit, or that may begin or end with the word of a total."""
 INITIALS = frozenset("TtGgSsCcAaИиОоПпВвСсКкZzEeIi")
 """The letters that such words begin with."""
 
@@ -96,7 +100,39 @@ def _in_chunks(rows: Iterable[list[Any]], places: Sequence[int], name: str) -> I
 def is_closing(fields: Sequence[str], header: Sequence[str], needs: Needs) -> bool:
     """Whether the last row of a table may be a line below it; if it is none, the table has none there."""
     places = [header.index(name) + 1 for name in needs.headers if name in header]
-    return not _is_plain(row := [0, *fields], header, places) and _is_sparse(row, places, _few(len(header)))
+    row = [0, *fields]
+    return bool(places) and not _is_plain(row, header, places) and _is_sparse(row, places, _few(len(header)))
+
+
+def rows_as_they_are(
+    into: Into,
+    rows: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    needs: Needs | None,
+    first_row: int | None = None,
+) -> EngineRows | None:
+    """The rows of a query with the columns c0, c1, ..., put into a table of the engine; None where one may be none.
+
+    They have their numbers, or are numbered from ``first_row`` on. The last row is not looked at: it may hold all that
+    it needs and be a closing line (``is_closing``).
+    """
+    con, table = into
+    cells = [f"c{place}" for place in range(len(header))]
+    places = [header.index(name) for name in needs.headers if name in header] if needs else []
+    lacks = " OR ".join(f"coalesce({matches(cells[place], MAY_LACK)}, TRUE)" for place in places)
+    odd = [(f"concat({', '.join(cells)}) = ''", "TRUE")]
+    odd += [(lacks, matches(f"concat_ws(' ', {', '.join(cells)})", f"(?i){WORD}"))] if lacks else []
+    odd += [(f"{cells[places[0]]} = {text(header[places[0]])}", "TRUE")] if places else []
+    chosen = {each: f"coalesce({cells[header.index(each)]}, '')" for each in wanted}
+    chosen |= {"_odd": cases(odd, "FALSE")} | ({ROW: ROW} if first_row is None else {})
+    con.execute(f"CREATE TABLE {table} AS SELECT {columns_of(chosen)} FROM {rows}")
+    ((count, is_odd),) = con.execute(f"SELECT count(*), bool_or(_odd) FROM {table}").fetchall()
+    if is_odd:
+        con.execute(f"DROP TABLE {table}")
+        return None
+    number = ROW if first_row is None else f"rowid + {first_row} AS {ROW}"
+    return EngineRows(f"SELECT {', '.join([number, *map(quoted, wanted)])} FROM {table}", count)
 
 
 def _is_plain(row: list[Any], header: Sequence[str], places: Sequence[int]) -> bool:

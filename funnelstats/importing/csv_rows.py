@@ -17,20 +17,10 @@ from unicodedata import is_normalized
 import duckdb
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import (
-    ROW,
-    EngineRows,
-    Read,
-    cell_text,
-    chosen_columns,
-    composed,
-    matches,
-    text_columns,
-    text_rows,
-)
-from funnelstats.importing.closing import WORD, Needs, is_closing, without_closing_lines
+from funnelstats.importing.cells import EngineRows, Read, cell_text, chosen_columns, composed, text_columns, text_rows
+from funnelstats.importing.closing import Needs, is_closing, rows_as_they_are, without_closing_lines
 from funnelstats.importing.facts import reason
-from funnelstats.importing.sql import Into, cases, columns_of, quoted, text
+from funnelstats.importing.sql import Into, text
 
 DELIMITERS = ",;\t|"
 
@@ -59,7 +49,9 @@ def read_csv(
         header = header_of(reader, header_row)
         chosen = chosen_columns(path, header, wanted, header_row)
         kind = f"CSV ({'tab' if delimiter == chr(9) else delimiter})"
-        if into and file.encoding == "utf-8-sig" and reader.line_num == header_row[-1]:
+        # Beneath such a line in quotes DuckDB finds no row where a mark of bytes stands before it.
+        in_quotes = bool(stated and '"' in stated[0])
+        if into and file.encoding == "utf-8-sig" and reader.line_num == header_row[-1] and not in_quotes:
             lines_above = skipped + header_row[-1]
             found = read_plain_csv(into, path, delimiter, lines_above, header_row[-1] + 1, header, chosen, needs)
             if found:
@@ -197,44 +189,24 @@ def read_plain_csv(
 
     ``lines_above`` stand before the first row, whose number is ``first_row``.
     """
-    con, table = into
     if not 2 <= len(header) <= WIDEST or not delimiter.isascii() or any(mark in str(path) for mark in GLOB):
         return None
     quotes = _quotes(path, delimiter)
     if quotes is None:
         return None
-    places = [header.index(each) for each in needs.headers if each in header] if needs else []
-    if needs and places and is_closing(_last_row(path, delimiter, len(header)), header, needs):
+    if needs and is_closing(_last_row(path, delimiter, len(header)), header, needs):
         return None
-    cells = [f"c{place}" for place in range(len(header))]
-    types = ", ".join(f"'{cell}': 'VARCHAR'" for cell in cells)
+    types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(header)))
     quote = "'\"'" if quotes else "''"
     # Lines within quotes can be told from rows only from the beginning on.
     rows = f"""read_csv({text(str(path))}, auto_detect = false, header = false, skip = {lines_above},
         delim = {text(delimiter)}, quote = {quote}, escape = {quote}, columns = {{{types}}}, strict_mode = true,
         null_padding = false, compression = 'none', parallel = {not quotes})"""
-    lacks = " OR ".join(f"coalesce({matches(cells[place], MAY_LACK)}, TRUE)" for place in places)
-    blank = f"coalesce({', '.join(cells)}) IS NULL"
-    odd = [(lacks, matches(f"concat_ws(' ', {', '.join(cells)})", f"(?i){WORD}"))] if lacks else []
-    chosen = {each: f"coalesce({cells[header.index(each)]}, '')" for each in wanted}
-    odd += [(f"{cells[places[0]]} = {text(header[places[0]])}", "TRUE")] if places else []
-    chosen |= {"_odd": cases([(blank, "TRUE"), *odd], "FALSE")}
     try:
-        con.execute(f"CREATE TABLE {table} AS SELECT {columns_of(chosen)} FROM {rows}")
+        return rows_as_they_are(into, rows, header, wanted, needs, first_row)
     except duckdb.InvalidInputException:
         # Rows of another width, say: Python's reader tells which they are.
         return None
-    ((count, is_odd),) = con.execute(f"SELECT count(*), bool_or(_odd) FROM {table}").fetchall()
-    if is_odd:
-        con.execute(f"DROP TABLE {table}")
-        return None
-    return EngineRows(
-        f"SELECT {', '.join([f'rowid + {first_row} AS {ROW}', *map(quoted, wanted)])} FROM {table}", count
-    )
-
-
-MAY_LACK = rf"(?i)^[^\pL\pN]*$|^[^\pL\pN]*{WORD}|[^\pL\pN]{WORD}[^\pL\pN]*$"
-"""A cell without a letter or digit, or that may begin or end with the word of a total."""
 
 
 def _quotes(path: Path, delimiter: str) -> bool | None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cells import CHUNK, ROW, EngineRows, Read, cell_text, chosen_columns, composed, text_rows
-from funnelstats.importing.sql import Connection, Into, names, quoted, single, text
+from funnelstats.importing.kept import held, keep
+from funnelstats.importing.sql import Into, names, quoted, single, text
 
 if TYPE_CHECKING:
     import psycopg
@@ -110,7 +110,7 @@ def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) 
         cursor.execute(f"SELECT count(*), max({mark})::text FROM {found.rows} AS found")
         ((number, until),) = cursor.fetchall()
     holds = json.dumps([server.host, server.port, server.dbname, found.rows, found.texts, kept.watermark, kept.key])
-    before, last = _held(kept.path)
+    before, last = json.loads(held(kept.path) or '["", ""]')
     newer = f"{mark} >= {text(last)} OR {mark} IS NULL"
     for where in (newer, "TRUE") if last and before == holds else ("TRUE",):
         columns, _there = found.fetch(into, where)
@@ -126,20 +126,5 @@ def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) 
     for *values, rows in engine.execute(several).fetchall():
         same = ", ".join(f'{column} "{visible(value)}"' for column, value in zip(kept.key, values, strict=True))
         raise FunnelError(f"{name}: {rows} rows have the {same}; state as key the columns that name one row")
-    engine.execute(f"COMMENT ON TABLE {table} IS {text(json.dumps([holds, until]))}")
+    keep(engine, table, json.dumps([holds, until or ""]))
     return columns, EngineRows(f"FROM {table}", number)
-
-
-def _held(path: Path) -> tuple[str, str]:
-    """What the kept rows are of, and their last watermark; empty where none are kept."""
-    if not path.exists():
-        return "", ""
-    holds, until = json.loads((pq.read_metadata(path).metadata or {})[b"kept"])
-    return holds, until or ""
-
-
-def keep_rows(engine: Connection, folder: Path) -> None:
-    """Write what the next preparation need not fetch again."""
-    for table, kept in engine.execute("SELECT table_name, comment FROM duckdb_tables() WHERE comment != ''").fetchall():
-        target = text(str(folder / f"{table}.parquet"))
-        engine.execute(f"COPY {table} TO {target} (FORMAT parquet, KV_METADATA {{kept: {text(kept)}}})")

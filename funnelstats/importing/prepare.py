@@ -25,7 +25,7 @@ from funnelstats.importing.canonical import SET_ASIDE, Canonical, canonical_tabl
 from funnelstats.importing.cell_facts import doubtful_units
 from funnelstats.importing.cells import PLACE
 from funnelstats.importing.facts import FURTHER_ROWS
-from funnelstats.importing.postgres import keep_rows
+from funnelstats.importing.kept import offer, write_kept
 from funnelstats.importing.source_rows import Files
 from funnelstats.importing.sql import Columns, Connection, columns_in, engine, quoted, text
 from funnelstats.importing.table_facts import odd_facts
@@ -43,13 +43,16 @@ def prepare(name: str) -> bool:
     folder = processed_folder(name)
     # Also of a preparation that was killed when the new tables stood in their place.
     remove_leftovers(folder.parent, f".{folder.name}.")
-    if made_from["fingerprint"] and made_from == _made_from(name):
+    before = _made_from(name)
+    if made_from["fingerprint"] and made_from == before:
         return False
     files = source_files(funnel)
     folder.parent.mkdir(parents=True, exist_ok=True)
     stated = funnel if name == stated_name(name) else read_funnel(stated_name(name))
     try:
         with own_folder(folder.parent, f".{folder.name}.") as room, engine(room / "spilled") as con:
+            if made_from["code"] == before.get("code"):
+                offer(con, folder)
             report, aside = canonical_tables(con, stated, files, shown=funnel)
             _publish(con, room, folder, aside, {**made_from, **report}, keep=stated is funnel)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -125,7 +128,7 @@ def _publish(
     for table in report["tables"]:
         con.execute(f"COPY ({rows_in_order(table)}) TO {text(str(part / f'{table}.parquet'))} (FORMAT parquet)")
     if keep:
-        keep_rows(con, part)
+        write_kept(con, part)
     aside.to_parquet(part / "set_aside.parquet", index=False)
     (part / "quality.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     try:

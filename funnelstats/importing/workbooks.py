@@ -4,16 +4,18 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import Read, cell_text, chosen_columns, text_rows, whole_file
-from funnelstats.importing.closing import Needs, without_closing_lines
+from funnelstats.importing.cells import CHUNK, ROW, Read, cell_text, chosen_columns, text_columns, text_rows, whole_file
+from funnelstats.importing.closing import Needs, is_closing, rows_as_they_are, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
-from funnelstats.importing.sql import Into
+from funnelstats.importing.kept import SHEET, found_again, keep
+from funnelstats.importing.sql import Connection, Into
 
 XLSX_1904 = "XLSX (days since 1904)"
 """The kind of a workbook whose numbers of days are not those of others; its true dates are read as they show."""
@@ -60,24 +62,34 @@ def _xml(book: Any, table: Any) -> bytes:
 
 
 def _cells(data: bytes, table: Any, text: bytes) -> Iterator[list[str]]:
-    """The texts of a sheet's rows from the first one, by calamine, which is five times as fast as openpyxl.
-
-    calamine refuses a workbook whose parts have unusual names, and takes memory for the whole area up to the last row
-    and column, however few cells of it are filled.
-    """
+    """The texts of a sheet's rows from the first one."""
+    if rows := _area(data, table, text):
+        return rows[1]
     from openpyxl import load_workbook
-    from python_calamine import CalamineError, CalamineWorkbook
 
-    with suppress(CalamineError):
-        if not _is_sparse(text):
-            file = io.BytesIO(_errors_as_texts(data, table, text))
-            sheet = CalamineWorkbook.from_filelike(file).get_sheet_by_name(table.title)
-            left = [""] * (sheet.start or (0, 0))[1]
-            return ([*left, *map(cell_text, row)] for row in sheet.iter_rows())
     slow = load_workbook(io.BytesIO(data), read_only=True, data_only=True)[table.title]
     # A file may state a smaller size than it has, and the rows beyond it would be lost.
     slow.reset_dimensions()
     return ([*map(cell_text, row)] for row in slow.iter_rows(values_only=True))
+
+
+def _area(data: bytes, table: Any, text: bytes) -> tuple[int, Iterator[list[str]]] | None:
+    """The width of a sheet, and its rows by calamine, which is five times as fast as openpyxl.
+
+    None where calamine refuses a workbook whose parts have unusual names, and of a sparse sheet: it takes memory for
+    the whole area up to the last row and column, however few cells of it are filled.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if _is_sparse(text):
+        return None
+    try:
+        file = io.BytesIO(_errors_as_texts(data, table, text))
+        sheet = CalamineWorkbook.from_filelike(file).get_sheet_by_name(table.title)
+    except CalamineError:
+        return None
+    left = [""] * (sheet.start or (0, 0))[1]
+    return len(left) + sheet.width, ([*left, *map(cell_text, row)] for row in sheet.iter_rows())
 
 
 def _errors_as_texts(data: bytes, table: Any, text: bytes) -> bytes:
@@ -125,22 +137,12 @@ def read_xlsx(
     needs: Needs | None = None,
     into: Into | None = None,
 ) -> Read:
-    from openpyxl.utils.datetime import CALENDAR_MAC_1904
-
     data = path.read_bytes()
-    book = opened_workbook(data)
-    # calamine does not tell that the texts of cells are damaged.
-    if book._archive.testzip():
-        raise BadZipFile
-    tables = {table.title: table for table in book.worksheets}
-    visible = _visible(book)
-    if sheet is not None and sheet not in book.sheetnames:
-        raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
-    if sheet is not None and sheet not in tables:
-        raise FunnelError(f'{path.name}: sheet "{sheet}" is a chart, not a table; {suggestion(sheet, tables)}')
-    if not tables:
-        raise FunnelError(f"{path.name}: the workbook has no sheet with a table")
-    name = sheet or visible[0]
+    if into and (grid := _grid(into[0], path, data, sheet)):
+        # What a sheet lacks is told below, with what the others have.
+        with suppress(FunnelError):
+            return _from_grid(grid, path, wanted, header_row, needs, into)
+    book, tables, name = _chosen_sheet(path, data, sheet)
     text = _xml(book, tables[name])
     rows = _cells(data, tables[name], text)
     header = named_columns(rows, header_row)
@@ -159,7 +161,78 @@ def read_xlsx(
     )
     broken: list[tuple[int, str, str]] = []
     columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
-    return Read(columns, broken, XLSX_1904 if book.epoch == CALENDAR_MAC_1904 else "XLSX", header, in_engine)
+    return Read(columns, broken, _kind(book), header, in_engine)
+
+
+def _chosen_sheet(path: Path, data: bytes, sheet: str | None) -> tuple[Any, dict[str, Any], str]:
+    """The workbook, its sheets that are tables, and the name of the one that is read."""
+    book = opened_workbook(data)
+    # calamine does not tell that the texts of cells are damaged.
+    if book._archive.testzip():
+        raise BadZipFile
+    tables = {table.title: table for table in book.worksheets}
+    if sheet is not None and sheet not in book.sheetnames:
+        raise FunnelError(f'{path.name}: no sheet "{sheet}"; {suggestion(sheet, book.sheetnames)}')
+    if sheet is not None and sheet not in tables:
+        raise FunnelError(f'{path.name}: sheet "{sheet}" is a chart, not a table; {suggestion(sheet, tables)}')
+    if not tables:
+        raise FunnelError(f"{path.name}: the workbook has no sheet with a table")
+    return book, tables, sheet or _visible(book)[0]
+
+
+def _kind(book: Any) -> str:
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+    return XLSX_1904 if book.epoch == CALENDAR_MAC_1904 else "XLSX"
+
+
+class Grid(NamedTuple):
+    """A sheet in the engine, which several sources may read: row numbers, and texts by the columns c0, c1, ..."""
+
+    table: str
+    kind: str
+
+
+def _grid(con: Connection, path: Path, data: bytes, sheet: str | None) -> Grid | None:
+    """The sheet in the engine, put there where it is read for the first time.
+
+    None of a sheet that calamine does not read, or in which a formula has no result.
+    """
+    digest = blake2b(data, digest_size=16)
+    digest.update((sheet or "").encode())
+    table = SHEET + digest.hexdigest()
+    if kind := found_again(con, table):
+        return Grid(table, kind)
+    book, tables, name = _chosen_sheet(path, data, sheet)
+    xml = _xml(book, tables[name])
+    if (b"<f" in xml and re.search(FORMULA_WITHOUT_RESULT, xml)) or not (area := _area(data, tables[name], xml)):
+        return None
+    width, rows = area
+    cells = [f"c{place}" for place in range(width)]
+    text_rows(([number, *row] for number, row in enumerate(rows, start=1) if any(row)), cells, cells, (con, table))
+    keep(con, table, _kind(book))
+    return Grid(table, _kind(book))
+
+
+def _from_grid(
+    grid: Grid, path: Path, wanted: Sequence[str] | None, header_row: Sequence[int], needs: Needs | None, into: Into
+) -> Read:
+    # A connection of its own, whose rows are read while others are put into the engine.
+    reader = into[0].cursor()
+    above = f"SELECT * FROM {grid.table} WHERE {ROW} <= {header_row[-1]}"
+    top = {number: cells for number, *cells in reader.execute(above).fetchall()}
+    header = named_columns((top.get(number, []) for number in range(1, header_row[-1] + 1)), header_row)
+    chosen = chosen_columns(path, header, wanted, header_row)
+    rows = f"(FROM {grid.table} WHERE {ROW} > {header_row[-1]})"
+    last = reader.execute(f"FROM {rows} ORDER BY {ROW} DESC LIMIT 1").fetchall()
+    may_close = last and needs and is_closing(last[0][1 : len(header) + 1], header, needs)
+    if len(header) > 1 and not may_close and (found := rows_as_they_are(into, rows, header, chosen, needs)):
+        return Read(text_columns([], header, chosen), [], grid.kind, header, found)
+    reader.execute(f"FROM {rows} ORDER BY {ROW}")
+    filled = ([*row[: len(header) + 1]] for chunk in iter(lambda: reader.fetchmany(CHUNK), []) for row in chunk)
+    broken: list[tuple[int, str, str]] = []
+    columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
+    return Read(columns, broken, grid.kind, header, in_engine)
 
 
 def _other_sheets(
