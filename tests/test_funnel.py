@@ -173,6 +173,7 @@ REPLACED = [
     ),
     ('stage = "stage", ', "", "entries.columns.stage: must be stated"),
 ]
+OF_AMOUNTS = '"cents", "thousands" and "millions" are the units of columns.amount, and its only ones'
 OF_A_SOURCE = [
     ("leads", 'constants.chanel = "x"', 'constants.chanel: no column of leads; did you mean "channel"?'),
     ("leads", 'constants.created_at = "x"', "constants.created_at: it is read from a column too; state one of the two"),
@@ -195,8 +196,16 @@ OF_A_SOURCE = [
         'date_format: "%Y-%m" names no day; only costs may be dated by their month',
     ),
     ("leads", 'unit.created_at = "ms"', "unit.created_at: no duration that this source reads; known: none"),
-    ("leads", 'unit.amount = "ms"', 'unit.amount: "cents" is the unit of columns.amount, and its only one'),
-    ("leads", 'unit.created_at = "cents"', 'unit.created_at: "cents" is the unit of columns.amount, and its only one'),
+    (
+        "leads",
+        'unit.amount = "ms"',
+        f"unit.amount: {OF_AMOUNTS}",
+    ),
+    (
+        "leads",
+        'unit.created_at = "cents"',
+        f"unit.created_at: {OF_AMOUNTS}",
+    ),
     ("leads", 'later_by.amount = "x"', "later_by.amount: must be a column of instants that this source reads"),
     ("leads", 'later_by.created_at = "x"', 'later_by.created_at: its unit must be stated: unit.created_at = "min"'),
     ("leads", 'first_of.chanel = ";"', "first_of.chanel: not among this source's columns; known: created_at, lead_id"),

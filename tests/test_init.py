@@ -20,9 +20,10 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
+from funnelstats.recognising.dates import formats_of
 from funnelstats.recognising.init import init
 from funnelstats.recognising.parts import sheets_of
-from funnelstats.recognising.sheets import field_of, formats_of
+from funnelstats.recognising.sheets import field_of
 from funnelstats.recognising.stages import stages_of
 
 CASES = REPOSITORY.parent / "shared" / "cases"

@@ -6,7 +6,16 @@ from typing import Any
 
 from funnelstats.config.dates import is_of_months
 from funnelstats.config.errors import listed, nearest, suggestion
-from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, KEYS_OF_KIND, KEYS_OF_TABLE, ROW_NUMBER, TABLES
+from funnelstats.config.schema import (
+    AMOUNT_UNITS,
+    DURATIONS,
+    ENDS,
+    IGNORE,
+    KEYS_OF_KIND,
+    KEYS_OF_TABLE,
+    ROW_NUMBER,
+    TABLES,
+)
 
 OF_LEADS = frozenset({
     "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
@@ -226,9 +235,10 @@ def _unit_mistakes(table: str, source: Mapping[str, Any], named: set[str]) -> It
     later = _mapping(source.get("later_by"))
     durations = sorted((named & DURATIONS) | set(later))
     for column, unit in sorted(_mapping(source.get("unit")).items()):
-        if unit == "cents" or column == "amount":
-            if (column, unit) != ("amount", "cents") or column not in named:
-                yield f'unit.{column}: "cents" is the unit of columns.amount, and its only one'
+        if unit in AMOUNT_UNITS or column == "amount":
+            if column != "amount" or unit not in AMOUNT_UNITS or column not in named:
+                units = listed([f'"{each}"' for each in AMOUNT_UNITS])
+                yield f"unit.{column}: {units} are the units of columns.amount, and its only ones"
         elif column not in durations:
             yield f"unit.{column}: no duration that this source reads; known: {', '.join(durations) or 'none'}"
     for column in sorted(later):

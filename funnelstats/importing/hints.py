@@ -152,6 +152,7 @@ OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
 
 def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
     """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
+    texts = [re.sub(r"^\( *(.*?) *\)$", r"-\1", text) for text in texts]
     texts = [re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text)) for text in texts]
     signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
     known = {sign for sign in signs if (sign.isupper() and len(sign) == 3) or sign.casefold().rstrip(".") in OF_LETTERS}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.kinds import Header
-from funnelstats.config.schema import DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
+from funnelstats.config.schema import AMOUNT_UNITS, DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
 from funnelstats.importing.cells import (
     BLANKS,
     ROW,
@@ -125,7 +125,7 @@ def typed_cells(texts: str, funnel: Funnel, table: str, source: Source) -> str:
             unit = source.unit.get(column.removeprefix(LATER), "s")
             is_duration = column in DURATIONS or column.startswith(LATER)
             typed[own] = duration_of(cell, source, unit) if is_duration else number_of(cell, source)
-            typed[own] += " / 100" if unit == "cents" else ""
+            typed[own] += f" {AMOUNT_UNITS[unit]}" if unit in AMOUNT_UNITS else ""
             amount = quoted(own)
             if column == "amount" and source.given_back:
                 amount = cases([("_given_back", f"-abs({amount})")], amount)

@@ -52,21 +52,25 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
 
 
 def id_by_rows(sheet: Sheet, stage: str, time: str, named: str = "") -> str:
-    """The column of a history's ids that nothing calls so: they come to a stage once, and begin at the same one.
+    """The column of a history's ids by its rows: the finest one whose ids come to a stage once, change it, and begin at
+    the same one; "" where none is so.
 
-    The one that is ``named`` somehow like an id goes before the others, if its rows do not speak against it.
+    Of the one that is ``named`` somehow like an id only the first is asked, and where it is called one exactly the
+    others must be called so too: a history knows the customer and the job of a quote beside it.
     """
     cells = sheet.cells.sort_values(time) if sheet.fields[time].formats == (("",),) else sheet.cells
-    found = ""
-    for name, field in sheet.fields.items():
+    found, exactly = "", role_fit(named, "lead_id") >= 2
+    for name, field in sorted(sheet.fields.items(), key=lambda item: item[0] != named):
         repeated = REPEATED * field.distinct <= field.filled == len(cells) and field.kind in ("id", "number", "text")
-        if name != stage and repeated and not cells.duplicated([name, stage]).mean() > 1 - ONCE:
-            if name == named:
-                return name
+        if name == stage or not repeated or cells.duplicated([name, stage]).mean() > 1 - ONCE:
+            continue
+        if name == named:
+            found = name
+        elif field.distinct > (sheet.fields[found].distinct if found else MANY_IDS):
             firsts = cells.drop_duplicates(name)[stage].value_counts(normalize=True)
-            if firsts.iloc[0] >= 1 - CHANGING and field.distinct > (
-                sheet.fields[found].distinct if found else MANY_IDS
-            ):
+            stages = cells.groupby(name)[stage].agg(["size", "nunique"]).query("size > 1")["nunique"]
+            called = not exactly or role_fit(name, "lead_id") >= 1
+            if called and firsts.max() >= 1 - CHANGING and (stages > 1).mean() >= ONCE:
                 found = name
     return found
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,34 +10,47 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.importing.hints import toml_value
-from funnelstats.recognising.changes import only_stages, rows_of_stages
+from funnelstats.recognising.changes import only_stages
+from funnelstats.recognising.dates import NEARLY_ALL
+from funnelstats.recognising.ends import (
+    MOST_LISTED,
+    NO_WINS,
+    check_last,
+    closed_stages,
+    ends_beside,
+    ends_of_closed,
+    open_and_closed,
+    refuse_several_ends,
+)
 from funnelstats.recognising.export import (
     MOST_STATUSES,
-    OF_ENDED,
     Export,
-    dated_values,
     has_date,
-    not_dates,
     stage_dates,
 )
 from funnelstats.recognising.joins import joined, with_role
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import NEARLY_ALL, chosen_by, times
-from funnelstats.recognising.sources import Dated, Sources, days_after, moves_of, owner
+from funnelstats.recognising.sheets import not_dates, times
+from funnelstats.recognising.sources import (
+    Dated,
+    Sources,
+    changes_of,
+    days_after,
+    moves_of,
+    owner,
+    stage_cells,
+    time_of,
+)
 from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
-ENDED = ("won", *ENDS)
 MOST_AGAIN = 0.5
 """Share of the rows of a history that repeat the stage before, from which on it was taken on certain days."""
 LOGGED = 0.8
 """Share of the leads from which on a history is taken to log how leads come in."""
 SAME_NAMES = 0.9
 """Share of deals whose stage is called as in the history; of fewer nothing can be compared."""
-MOST_LISTED = 10
-"""Names that are no stages and are listed; more are left out together."""
-NO_WINS = "no column says which deals are won"
 
 
 def entries_of(sources: Sources) -> Stages:
@@ -61,7 +73,9 @@ def entries_of(sources: Sources) -> Stages:
         listed = ", ".join(left_out[:MOST_LISTED]) + ", …" * (len(left_out) > MOST_LISTED)
         sources.notes.append(f"no stages of the funnel: {listed}; a lead there counts at the one it came to before")
     sources.notes += [
-        f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
+        f"“{name}” counts as “{later}”: both are called a win, and hardly a lead has both"
+        if end_of(name) == "won"
+        else f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
         for name, later in stages.meant.items()
         if later in stages.order and name.casefold() != later.casefold()
     ]
@@ -70,7 +84,7 @@ def entries_of(sources: Sources) -> Stages:
 
 def _history(sources: Sources) -> Stages:
     deals, histories = sources.export.deals, sources.export.histories
-    came = pd.concat([_changes(table) for table in histories])
+    came = pd.concat([changes_of(table) for table in histories])
     if sources.part:
         came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
     groups = groups_of_stages(came)
@@ -80,8 +94,10 @@ def _history(sources: Sources) -> Stages:
             f"{histories[0].sheet.name}: no lead has stages of {several}: these are several pipelines, and no column "
             "is called so; leave one of them in the export, or state it by hand with only = { … } in each source"
         )
-    ended = _ends_beside(sources.export, [deals] if deals.what == "deals" else [])
-    came = pd.concat([came, *map(moves_of, ended)])
+    ended = ends_beside(sources.export, [deals] if deals.what == "deals" else [])
+    ended += [dated for table in histories for dated in ends_of_closed(table)]
+    of_ended = [moves_of(dated) for dated in ended]
+    came = pd.concat([came[~came["stage"].isin(closed_stages(came, of_ended))], *of_ended])
     stages = stages_of(came)
     logged = came[came["stage"].isin(stages.order[:1])]["lead"].nunique()
     created = _created_by(deals)
@@ -95,27 +111,16 @@ def _history(sources: Sources) -> Stages:
         _add_created(sources, created)
     for table in histories:
         _add_history(sources, table, stages)
-        rows = _changes(table).sort_values("at")
+        rows = changes_of(table).sort_values("at")
         if (rows["stage"] == rows.groupby("lead")["stage"].shift()).mean() > MOST_AGAIN:
             sources.notes.append(
                 f"{table.sheet.name}: most rows say again where a lead stands; a stage is dated by the first row that "
                 "names it, and what came between two rows is not known"
             )
     for dated in ended:
-        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
+        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage), stages.order)
     sources.export = sources.export._replace(deals=_won_by_history(sources.export, stages))
     return stages
-
-
-def _ends_beside(export: Export, leads: Sequence[Table], found: Sequence[Dated] = ()) -> list[Dated]:
-    """Wins and losses of leads, and of what they were turned into, that no history and no other date tells."""
-    ended = []
-    for tables in (leads, [table for table in export.details if table.own_id]):
-        logs = [table for table in export.histories if bool(table.own_id) == (tables is not leads)]
-        told = {end_of(name) for log in logs for name in _changes(log)["stage"].unique()}
-        told |= {end for end in ENDED for dated in found if dated.table in tables and _says(dated, end)}
-        ended += _dated_ends(tables, [end for end in ENDED if end not in told])
-    return ended
 
 
 def _created_by(deals: Table) -> Dated | None:
@@ -126,7 +131,7 @@ def _created_by(deals: Table) -> Dated | None:
     at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
     first = at == at.groupby(cells[lead]).transform("min")
     leads = cells[lead].nunique()
-    changed = _stage_cells(deals).dropna(subset=deals.header("stage")).index
+    changed = stage_cells(deals).dropna(subset=deals.header("stage")).index
     cells = cells.drop(changed)
     kinds = [
         name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES
@@ -146,7 +151,7 @@ def _first_stage(histories: list[Table], stages: Stages) -> str:
     """What the stage is called in which leads come in: what their first change says they left, where it says so."""
     for table in histories:
         if "old_stage" in table.roles:
-            cells = _stage_cells(table)
+            cells = stage_cells(table)
             first = (
                 times(cells[time_of(table)], table.sheet.fields[time_of(table)])
                 .groupby(cells[table.header("lead_id")])
@@ -172,7 +177,7 @@ def contradictions_of(export: Export, stages: Stages) -> list[str]:
     field = deals.field("stage")
     if not export.histories or deals.what != "deals" or field is None:
         return []
-    came = pd.concat([_changes(table) for table in export.histories]).dropna().sort_values("at", kind="stable")
+    came = pd.concat([changes_of(table) for table in export.histories]).dropna().sort_values("at", kind="stable")
     renamed = {name: later for name, later in stages.meant.items() if later in stages.order}
     last = came.groupby("lead")["stage"].last().replace(renamed)
     stands = deals.sheet.cells.set_index(deals.header("lead_id"))[field.name].dropna().replace(renamed)
@@ -189,36 +194,12 @@ def _won_by_history(export: Export, stages: Stages) -> Table:
     deals, cells = export.deals, export.deals.sheet.cells
     if {*deals.ends.get("won", {})} != {deals.status}:
         return deals
-    came = pd.concat([_changes(table) for table in export.histories])
+    came = pd.concat([changes_of(table) for table in export.histories])
     won = came["lead"][came["stage"].map(lambda name: stages.meant.get(name, name)) == stages.order[-1]]
     shares = cells[deals.header("lead_id")].isin(won).groupby(cells[deals.status]).mean()
     called = shares.index.isin(deals.ends["won"][deals.status])
     names = [*shares.index[(shares >= STAY) | (called & (shares >= 0.5))]]
     return deals._replace(ends={**deals.ends, "won": {deals.status: names}}) if names else deals
-
-
-def _stage_cells(table: Table) -> pd.DataFrame:
-    """The rows of a history that are changes of the stage."""
-    return rows_of_stages(table.sheet.cells, table.headers)
-
-
-def _changes(table: Table) -> pd.DataFrame:
-    """Entries ``lead, stage, at`` of a history."""
-    cells = _stage_cells(table)
-    at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
-    named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
-    return pd.DataFrame(named).dropna(subset=["lead", "stage"])
-
-
-def time_of(table: Table) -> str:
-    """The column that says when a row happened. Raises FunnelError where none does."""
-    for role in ("time", "created", "closed", "won", "paid"):
-        if role in table.roles:
-            return table.header(role)
-    dates = [name for name, field in table.sheet.fields.items() if field.kind == "date"]
-    if not dates:
-        raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates([table.sheet])}")
-    return dates[0]
 
 
 def deals_of(table: Table, export: Export) -> tuple[Table, str, str]:
@@ -248,7 +229,7 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         name, people = owner(sources.export, deals)
         columns |= {"manager": name} if people else {}
         people = people and {**people, "left": f"deal.{people['left']}"}
-    named = _stage_cells(table)[table.header("stage")]
+    named = stage_cells(table)[table.header("stage")]
     meant = {name: stages.meant.get(name, IGNORE) for name in named.dropna().unique() if name not in stages.order}
     meant = {name: end for name, end in meant.items() if name != end}
     # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
@@ -293,11 +274,11 @@ def _snapshot(sources: Sources) -> Stages:
         Dated(Path(table.sheet.files[0]).stem, table, table.header("created"), {}) for table in tables if table.own_id
     ]
     found += [dated for dated in turned if not any(days_after(dated, other) == 0 for other in found)]
-    found += _ends_beside(sources.export, [table for table in tables if not table.own_id], found)
+    found += ends_beside(sources.export, [table for table in tables if not table.own_id], found)
     dates = any(dated.header for dated in [*created, *found])
     misread = not_dates([dated.table.sheet for dated in found if not dated.header])
     if not found and "closed" in deals.roles:
-        _refuse_several_ends(deals, deals.header("closed"))
+        refuse_several_ends(deals, deals.header("closed"))
     if not found or not dates or misread:
         known = f"“{deals.status}” says how deals ended" if deals.status else NO_WINS
         misread = misread or not_dates([*(table.sheet for table in tables), *sources.export.unused])
@@ -306,70 +287,28 @@ def _snapshot(sources: Sources) -> Stages:
             f"{deals.sheet.name}: {known}{undated}{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
+    sources.notes += open_and_closed(deals)
     if created and any(dated.header and days_after(created[0], dated) == 0 for dated in found):
         created = []
     stages = stages_of(pd.concat([moves_of(dated) for dated in [*created, *found]]), first=CREATED if created else "")
     sources.dated = [*found, *created]
     wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
     for last in wins[:1] if not stages.won else []:
-        _check_last(last)
+        check_last(last)
     # Where nobody has won, what dates a loss may date wins too.
     if stages.won and not wins:
         sources.notes.append(f"{deals.sheet.name}: {NO_WINS}, and none is counted as won")
         for end in [dated for dated in sources.dated if dated.only and dated.header]:
-            _refuse_several_ends(end.table, end.header)
+            refuse_several_ends(end.table, end.header)
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
-        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage))
+        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage), stages.order)
     return stages
 
 
-def _says(dated: Dated, end: str) -> bool:
-    """Whether a date is that of an end by the stage's name, and nothing says that the deals ended otherwise."""
-    cells, only = dated.table.sheet.cells, dated.table.ends.get(end, {})
-    of_ended = chosen_by(cells, only)[has_date(dated.table.sheet, dated.header)].mean() if dated.header and only else 1
-    return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
-
-
-def _check_last(last: Dated) -> None:
-    """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
-    sheet = last.table.sheet
-    if not last.only and has_date(sheet, last.header).mean() >= NEARLY_ALL:
-        raise FunnelError(f"{sheet.name}: {NO_WINS}; the last date, “{last.header}”, is there for nearly all leads")
-    if last.header:
-        _refuse_several_ends(last.table, last.header, ("", "lost"))
-
-
-def _refuse_several_ends(table: Table, date: str, ends: Sequence[str] = ("",)) -> None:
-    """Raise FunnelError where a date is that of several of these ends, which nothing tells apart."""
-    for name, field in table.sheet.fields.items():
-        if field.kind != "text" or field.distinct > MOST_STATUSES:
-            continue
-        ended = [value for value in dated_values(table.sheet, date, name) if end_of(value) in ends]
-        if len(ended) > 1:
-            either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])
-            raise FunnelError(
-                f"{table.sheet.name}: {NO_WINS}; “{date}” has a date where “{name}” is {either}, and nothing says "
-                "which is a win: state it by hand, as docs/funnel_toml.md does for a snapshot"
-            )
-
-
-def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
-    """Wins and losses as the first of these tables tells them that has a date of them; failing that, without one."""
-    found: dict[str, Dated] = {}
-    for dated, table, end in product((True, False), tables, ends):
-        only = table.ends.get(end, {})
-        at = table.roles.get(end) or (table.roles.get("closed") if only else None)
-        if at if dated else only:
-            values = only.get(table.status, [])
-            stage = values[0] if end == "won" and len(values) == 1 else end
-            found.setdefault(end, Dated(stage, table, at.header if at else "", only))
-    return [*found.values()]
-
-
-def _add_dated(sources: Sources, dated: Dated, stage: str) -> None:
-    if stage == IGNORE:
+def _add_dated(sources: Sources, dated: Dated, stage: str, order: Sequence[str]) -> None:
+    if stage not in (*ENDS, *order):
         return
     table = dated.table
     upper, several, _lower = dated.header.partition(" / ")

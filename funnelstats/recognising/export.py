@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.cost_tables import costs_by_headers
+from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.joins import (
     OVERLAP,
     ids_in,
@@ -28,14 +29,13 @@ from funnelstats.recognising.joins import (
     with_role,
 )
 from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
-from funnelstats.recognising.sheets import DATES, NEARLY_ALL, Field, Sheet, chosen_by, shape_of, times
+from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, times
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 OF_ENDED = 0.95
 """Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
 MOST_STATUSES = 40
-DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 DAYS_OF_PLANS = 45
 """Dates of ends so many days after the last known end are plans."""
 Said = TypeVar("Said")
@@ -61,7 +61,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
-    tables = list(chain(*map(_side_by_side, tables)))
+    tables = list(chain(*map(_side_by_side, chain(*map(_activities_apart, tables)))))
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
     if not any(table.what in ("deals", "history") for table in tables):
         tables += filter(None, map(_of_results, calls))
@@ -144,6 +144,26 @@ def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
     )
 
 
+def _activities_apart(table: Table) -> list[Table]:
+    """A table of deals; where its rows are the activities of each, which have dates, those as contacts too."""
+    lead_id = table.headers.get("lead_id", "")
+    if not table.of_lines:
+        return [table]
+    values = table.sheet.cells.groupby(lead_id).nunique().max()
+    differ = [name for name in table.sheet.dates if values[name] > 1]
+    if not differ:
+        return [table]
+    roles = {role: guess for role, guess in table.roles.items() if guess.header not in differ}
+    fields = {name: field for name, field in table.sheet.fields.items() if name not in differ}
+    leads = table._replace(sheet=table.sheet._replace(fields=fields), roles=roles)
+    kind = table.roles.get("contact_kind")
+    own = {role: guess for role, guess in roles.items() if role in ("lead_id", "manager", "contact_kind", "reached")}
+    contacts = with_role(
+        table._replace(what="contacts", roles=own, status="", ends={}, of_lines=False), "time", differ[0]
+    )
+    return [leads, contacts] if kind else [leads]
+
+
 def _side_by_side(table: Table) -> list[Table]:
     """A table of deals; where their changes stand side by side, as Status 1, Status 1 Date, those as histories too."""
     numbered: dict[str, dict[str, Field]] = {}
@@ -183,27 +203,6 @@ def _unknown_of(table: Table) -> str:
     return f"no column is called a stage, and nothing says of what {dates} are the dates"
 
 
-def not_dates(sheets: Iterable[Sheet]) -> str:
-    """Columns that are called dates, or look like days, and are none, with the cell least like the others."""
-    odd = [
-        f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
-        for sheet in sheets
-        for name, field in sheet.fields.items()
-        if field.filled
-        and field.kind not in ("date", "flag")
-        and (
-            role_fit(name, "created", "closed", "time", "won", "lost") >= 2
-            or sheet.cells[name].dropna().str.fullmatch(DAY_OF_NO_YEAR).mean() > OVERLAP
-        )
-    ]
-    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
-
-
-def _least_alike(cells: pd.Series) -> str:
-    shapes = cells.map(shape_of)
-    return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])
-
-
 def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
     """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
     if table.what != "deals":
@@ -217,8 +216,16 @@ def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
     single = [name for name, own in table.sheet.fields.items() if own.stands_once and (own.kind == "id" or name in ids)]
     if single:
         return with_role(table, "lead_id", single[0])
-    if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.files) > 1:
+    if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.all_files) > 1:
         return table
+    for name in table.sheet.fields:
+        short = table.sheet.cells[name].str.fullmatch(r"\d[.,]\d+E\+\d+")
+        if role_fit(name, "lead_id") >= 2 and short.mean() > OVERLAP:
+            lost = visible(table.sheet.cells[name][short.eq(True)].iloc[0])
+            raise FunnelError(
+                f'{table.sheet.name}: “{name}” has lost its digits ("{lost}"), as spreadsheets show long numbers; '
+                "export it anew, and open it as text if at all"
+            )
     cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
     numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
     sheet = table.sheet._replace(cells=cells, fields={**table.sheet.fields, ROW_NUMBER: numbers})

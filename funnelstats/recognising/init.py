@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.folders import project_root
+from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, export_of
+from funnelstats.recognising.joins import ids_in
 from funnelstats.recognising.parts import readable, sheets_of
+from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.sources import Ask
 from funnelstats.recognising.statement import Statement, statement_of
 from funnelstats.recognising.words import plain
@@ -47,15 +50,30 @@ class Found(NamedTuple):
             for what, tables in kinds.items()
             for table in tables
         ]
-        lines += [
-            f"{sheet.name}: not used" for sheet in export.unused if f'"{sheet.files[0]}"' not in self.statement.text
-        ]
+        lines += [f"{sheet.name}: not used{self._though(sheet)}" for sheet in export.unused if not self._is_read(sheet)]
         lines += [f"not read: {message}" for message in self.refused]
         lines += [f"note: {note}" for note in self.statement.notes]
         return [
             *dict.fromkeys(lines),
             f"{self.shown}: written; lines marked “guessed” ({self.statement.guesses}) are those to check first",
         ]
+
+    def _is_read(self, sheet: Sheet) -> bool:
+        """Whether the statement names its files, and its sheet of a workbook."""
+        text, titles = self.statement.text, sheet.lines.get("sheet", [])
+        stated = "".join(re.findall("sheet = .*", text))
+        return f'"{sheet.files[0]}"' in text and all(toml_value(title) in stated for title in titles)
+
+    def _though(self, sheet: Sheet) -> str:
+        """That a table that is not used has columns of the leads' and leads of its own."""
+        deals = self.export.deals
+        shared = {*sheet.fields} & {*deals.sheet.fields}
+        lead_id = deals.header("lead_id")
+        others = lead_id in shared and ids_in(deals, lead_id).isdisjoint(sheet.cells[lead_id])
+        if not others or 2 * len(shared) < len(sheet.fields):
+            return ""
+        differ = ", ".join(f"“{name}”" for name in sorted({*sheet.fields} ^ {*deals.sheet.fields}))
+        return f", though its {sheet.size} have other leads: its columns are not those of {deals.sheet.name} ({differ})"
 
 
 def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
@@ -87,7 +105,7 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
     except FunnelError as error:
         raise FunnelError("\n".join([str(error), *refused])) from error
     folder.mkdir(parents=True, exist_ok=True)
-    used = {file for sheet in sheets for file in sheet.files}
+    used = {file for sheet in sheets for file in sheet.all_files}
     for file in files:
         if file.name in used and file.parent.resolve() != folder.resolve():
             shutil.copy2(file, folder / file.name)

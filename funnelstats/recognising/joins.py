@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -25,12 +26,17 @@ FEW_NAMES = 12
 
 def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
     """The statement that adds the columns of a table to rows that hold its ids."""
-    return {"files": list(sheet.files), "left": left, "right": right, "prefix": prefix, **sheet.lines}
+    return {"files": sheet.all_files, "left": left, "right": right, "prefix": prefix, **_lines(sheet)}
+
+
+def _lines(sheet: Sheet) -> dict[str, Any]:
+    """How all files of a table that is joined are read: alike."""
+    return dict(chain(*(reading.lines.items() for reading in reversed(sheet.readings))))
 
 
 def is_joined(sheet: Sheet, tables: Sequence[Table]) -> bool:
     """Whether one of the tables takes columns of this sheet."""
-    stated = {"files": list(sheet.files), **sheet.lines}
+    stated = {"files": sheet.all_files, **_lines(sheet)}
     return any(stated.items() <= join.items() for table in tables for join in table.joins)
 
 

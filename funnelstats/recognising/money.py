@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+import pandas as pd
+
+from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
-from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.changes import only_stages
-from funnelstats.recognising.entries import deals_of, time_of
-from funnelstats.recognising.export import MOST_STATUSES
+from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
+from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import Field
-from funnelstats.recognising.sources import Sources
+from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import Stages
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import plain, role_fit
 
 
 def add_payments(sources: Sources, stages: Stages) -> None:
@@ -56,8 +57,21 @@ def _of_won_deals(sources: Sources) -> bool:
             if deals.what == "history" and _is_of_the_lead(deals, won):
                 columns["payment_id"] = columns["lead_id"]
                 more = ['repeats = "last"   # the amount is that of the lead']
-            elif again and columns["amount"] not in changing_columns(deals):
-                more = ['repeats = "last"']  # what is the same in all rows of a lead is the sum of them
+            elif again:
+                values = _most_values(deals)
+                parts = [
+                    name
+                    for name, field in deals.sheet.fields.items()
+                    if field.kind == "number" and values[name] > 1 and role_fit(name, "amount", "payment_id") >= 1
+                ]
+                if values[columns["amount"]] > 1:
+                    pass
+                elif values[at] > 1 and parts:
+                    columns["amount"] = parts[0]  # what came on each day
+                else:
+                    # What is the same in all rows of a lead is the sum of them.
+                    columns |= {"payment_id": columns["lead_id"]} if values[at] > 1 else {}
+                    more = ['repeats = "last"']
             rows = "guessed: the value of a won deal is the money it brought"
             sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
             return True
@@ -128,7 +142,10 @@ def add_costs(sources: Sources) -> None:
         columns = {} if "channel" in table.roles and table.lines else {"date": time_of(table)}
         columns |= {role: table.header(role) for role in ("channel", "campaign", "amount") if role in table.roles}
         roles = ("channel", "campaign", "amount")
-        sources.add("costs", "Money spent", table, columns, *table.lines, roles=roles, owned=False)
+        named = table.field("channel")
+        totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
+        guesses = {"without": {named.name: totals}} if named and totals else {}
+        sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles, owned=False)
 
 
 def currency_of(sources: Sources, default: str) -> str:
@@ -153,34 +170,15 @@ def currency_of(sources: Sources, default: str) -> str:
     return sources.choose("currency", "Currency of the amounts, three letters", [], default)
 
 
-def few_values(table: Table, field: Field) -> list[str]:
-    """What a column holds, of so few values as a status has; nothing where it has more."""
-    return table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
-
-
-def undone(table: Table) -> dict[str, dict[str, list[str]]]:
-    """What leaves out contacts that were not made and payments that have not come, and subtracts those given back."""
-    stated: dict[str, dict[str, list[str]]] = {"without": {}, "given_back": {}}
-    known = {"without": table.what, **({"given_back": "given_back"} if table.what == "payments" else {})}
-    for name, field in table.sheet.fields.items():
-        values = few_values(table, field)
-        if field.kind == "flag" and fit(name, words()["undone"]["done"]) >= 2:
-            stated["without"][name] = [value for value in values if value.casefold() in NO]
-        elif field.kind == "flag" and fit(name, words()["undone"][table.what]) >= 2:
-            stated["without"][name] = [value for value in values if value.casefold() in YES]
-        elif field.kind == "text":
-            for key, kind in known.items():
-                stated[key][name] = sorted(value for value in values if fit(value, words()["undone"][kind]) >= 2)
-        elif table.what == "payments" and name == table.roles.get("paid", (None,))[0] and len(table.sheet.dates) > 1:
-            # An invoice is dated otherwise too.
-            blank = [""] if field.filled < len(table.sheet.cells) else []
-            stated["without"][name] = [*blank, *field.empty]
-    return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
+def _most_values(table: Table) -> pd.Series:
+    """How many values each column has within a lead at most."""
+    lead_id = table.sheet.cells[table.header("lead_id")]
+    return table.sheet.cells.groupby(lead_id.rename("lead")).nunique().max()
 
 
 def changing_columns(table: Table) -> set[str]:
     """Columns of a history, or of lines, that differ between the rows of a lead: they are not the lead's."""
     if table.what != "history" and not table.of_lines:
         return set()
-    values = table.sheet.cells.groupby(table.header("lead_id")).nunique().max()
+    values = _most_values(table)
     return {*values.index[values > 1]}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.workbooks import XLSX_1904
-from funnelstats.recognising.sheets import Sheet, fields_of, tables_in
-
-MOST_MORE = 3
-"""Columns that one file of several may have more."""
+from funnelstats.recognising.sheets import Reading, Sheet, fields_of, tables_in
 
 
 def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
@@ -31,7 +29,7 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
                 alike = next((other for other in sheets if _are_alike(other, sheet)), None)
                 if alike and (more := {*sheet.fields} ^ {*alike.fields}):
                     names = ", ".join(f"“{name}”" for name in sorted(more))
-                    refused.append(f"{names} of some of the files {', '.join([*alike.files, *sheet.files])}")
+                    refused.append(f"{names} of some of the files {', '.join([*alike.all_files, *sheet.all_files])}")
                 sheets = [
                     *(other for other in sheets if other is not alike),
                     _together(alike, sheet) if alike else sheet,
@@ -45,34 +43,45 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
 
 def _are_alike(one: Sheet, other: Sheet) -> bool:
     """Whether two tables are parts of one: of several files, or of several sheets of one."""
-    lines = [
-        {key: value for key, value in sheet.lines.items() if key not in ("sheet", "fill_down")}
-        for sheet in (one, other)
-    ]
     both, either = len({*one.fields} & {*other.fields}), len({*one.fields} | {*other.fields})
-    few = (
-        either - both <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
-    )
+    few = both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
     sheets = ("sheet" in one.lines, one.files) == ("sheet" in other.lines, other.files) or "sheet" not in {
         *one.lines,
         *other.lines,
     }
-    return lines[0] == lines[1] and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
+    lists = one.lines.get("rows") == other.lines.get("rows")
+    return lists and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
 
 
 def _together(one: Sheet, other: Sheet) -> Sheet:
     shared = [name for name in one.fields if name in other.fields]
     cells = pd.concat([one.cells, other.cells], ignore_index=True)[shared]
-    lines = {**one.lines, **other.lines}
-    if "sheet" in lines:
-        lines["sheet"] = [*one.lines["sheet"], *other.lines["sheet"]]
+    readings = one.readings
+    for reading in other.readings:
+        alike = [number for number, each in enumerate(readings) if _how(each) == _how(reading)]
+        if alike:
+            readings[alike[0]] = _both(readings[alike[0]], reading)
+        else:
+            readings.append(reading)
     return one._replace(
-        files=tuple(dict.fromkeys([*one.files, *other.files])),
-        lines=lines,
+        files=readings[0].files,
+        lines=readings[0].lines,
+        others=tuple(readings[1:]),
         sizes=(*one.sizes, *other.sizes),
         cells=cells,
         fields=fields_of(cells, shared, one.kind),
     )
+
+
+def _how(reading: Reading) -> dict[str, Any]:
+    return {key: value for key, value in reading.lines.items() if key not in ("sheet", "fill_down")}
+
+
+def _both(one: Reading, other: Reading) -> Reading:
+    lines = {**one.lines, **other.lines}
+    if "sheet" in lines:
+        lines["sheet"] = [*one.lines["sheet"], *other.lines["sheet"]]
+    return Reading(tuple(dict.fromkeys([*one.files, *other.files])), lines)
 
 
 def readable(path: Path) -> Iterator[Path]:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
-from funnelstats.recognising.sheets import NEARLY_ALL, Field, Kind, Sheet, plain_dates, times
+from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
+from funnelstats.recognising.sheets import Field, Kind, Sheet, times
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -119,15 +120,18 @@ def table_of(sheet: Sheet) -> Table:
     roles = {**_guessed_roles(sheet, taken), **roles}
     if not preset and "stage" not in roles and "changed_field" in roles:
         roles["stage"] = roles.pop("changed_field")  # as "event type", of a log that says no more
-    named = roles.get("lead_id", Guess("", known=False)).header
-    if not preset and role_fit(named, "lead_id") < 2 and {"stage", "time"} <= {*roles}:
-        lead_id = id_by_rows(sheet, roles["stage"].header, roles["time"].header, named)
-        roles = {role: guess for role, guess in roles.items() if not lead_id or guess.header not in (lead_id, named)}
-        roles |= {"lead_id": Guess(lead_id, known=False)} if lead_id else {}
+    roles = roles if preset else _with_id_by_rows(sheet, roles)
     if "lead_id" not in roles:
         # Where rows have no other id, whoever they are about is one.
         mails = [name for name in sheet.fields if role_fit(name, "person") >= 2 and sheet.fields[name].kind == "id"]
         roles |= {"lead_id": Guess(mails[0], known=False)} if len(mails) == 1 else {}
+    boss = roles.get("manager")
+    if boss and not boss.known and plain(boss.header) == "manager":
+        # Beside the one who sells it is somebody above them.
+        sellers = [name for name in sheet.fields if role_fit(name, "manager") >= 2 and not _is_weak(name, "manager")]
+        free = [name for name in sellers if name not in [guess.header for guess in roles.values()]]
+        most = max(free, key=lambda name: sheet.fields[name].distinct, default=boss.header)
+        roles["manager"] = max(boss, boss._replace(header=most), key=lambda each: sheet.fields[each.header].distinct)
     what = preset.get("rows", "") or _rows(sheet, roles)
     if not what and "amount" in roles and not sheet.dates:
         dated = with_months(sheet)
@@ -161,11 +165,32 @@ def table_of(sheet: Sheet) -> Table:
     return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
 
 
+def _with_id_by_rows(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
+    """The roles, the id of the leads being that of which rows are changes of its stage, where one is."""
+    named = roles["lead_id"].header if "lead_id" in roles else ""
+    dated = [roles[role].header for role in ("time", "created") if role in roles]
+    at = next(iter(dated or (sheet.dates if len(sheet.dates) == 1 else [])), "")
+    lead_id = id_by_rows(sheet, roles["stage"].header, at, named) if "stage" in roles and at else ""
+    if lead_id in ("", named):
+        return roles
+    roles = {role: guess for role, guess in roles.items() if guess.header not in (lead_id, named, at)}
+    return {**roles, "lead_id": Guess(lead_id, known=False), "time": Guess(at, known=False)}
+
+
 def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
-    """Whether rows of a lead differ in neither stage nor dates, of which one is that of its creation."""
-    still = [roles["stage"].header, *sheet.dates] if {"stage", "created"} <= {*roles} else []
-    again = still and not sheet.fields[roles["lead_id"].header].stands_once
-    return bool(again and (sheet.cells.groupby(roles["lead_id"].header)[still].nunique() <= 1).to_numpy().all())
+    """Whether rows of a lead differ in neither stage nor the dates that are a lead's, one of them of its creation.
+
+    What differs may be dated: an activity, a contact that was added.
+    """
+    if not {"stage", "created"} <= {*roles} or sheet.fields[roles["lead_id"].header].stands_once:
+        return False
+    still = [roles[role].header for role in ("stage", "created", "closed", "won", "lost") if role in roles]
+    lead_id = roles["lead_id"].header
+    values: pd.Series[int] = sheet.cells.groupby(lead_id).nunique().max()
+    others = [name for name in sheet.fields if name not in (lead_id, *sheet.dates)]
+    others = [name for name in others if role_fit(name, "contact_kind") < 2]
+    may_be_stages = [name for name in others if is_new_value(name)]
+    return bool((values[[*still, *may_be_stages]] <= 1).all() and not {"old_stage", "changed_field"} & {*roles})
 
 
 def with_months(sheet: Sheet) -> Sheet:
@@ -200,7 +225,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
     fits = sorted(
         (
             # People are named in tables of their own; elsewhere a name is somebody's who does something.
-            (fit(name, known) / (1 + (role == "name")), -place, role, name)
+            (fit(name, known) / (1 + (role == "name" or _is_weak(name, role))), -place, role, name)
             for place, (name, field) in enumerate(sheet.fields.items())
             for role, known in words()["roles"].items()
             if name not in taken
@@ -219,6 +244,15 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
     return roles
 
 
+def _is_weak(name: str, role: str) -> bool:
+    """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
+    if role == "manager":
+        return fit(name, words()["weak"]["by"]) >= 2
+    return role in ("amount", "paid", "time", "closed") and not {*plain(name).split()}.isdisjoint(
+        words()["weak"]["words"]
+    )
+
+
 def _may_hold_stages(field: Field) -> bool:
     """Whether a column may hold stages: no ids, and no one value where the header only has a word of a stage's."""
     several = field.distinct > 1 or role_fit(field.name, "stage") >= 2
@@ -229,6 +263,15 @@ def _is_no_money(name: str) -> bool:
     """Whether a header names how often or how long, what a company earns in a year, or the size of a list in JSON."""
     counts = role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
     return counts or name.endswith((".total", ".count", ".size"))
+
+
+def _are_of_payments(sheet: Sheet, header: str) -> bool:
+    """Whether a status is that of payments: all it says is, and something that is said of no lead."""
+    known = words()["undone"]
+    few = sheet.fields[header].distinct <= MANY_IDS
+    values: list[str] = sheet.cells[header].dropna().unique().tolist() if few else []
+    may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
+    return all(may_be) and any(fit(value, known["only_payments"]) >= 2 for value in values)
 
 
 def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
@@ -257,8 +300,9 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     ended = {"won", "lost"} & {*roles}
     # An invoice has a number, and a status of its own.
     billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
-    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles)
-    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"]):
+    by_status = "stage" in roles and _are_of_payments(sheet, roles["stage"].header)
+    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
+    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"
     if calls:
         return "contacts"

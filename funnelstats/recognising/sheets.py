@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
@@ -13,16 +11,17 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cell_facts import looks_grouped
-from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, EPOCH_DIGITS, ISO, plain_date
+from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, ISO
 from funnelstats.importing.closing import MOST_LINES, OF_A_GROUP, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
-from funnelstats.importing.hints import COMMON_FORMATS, DAYS, number_lines, reads, toml_value
+from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.importing.packed import ZIP, unpacked
 from funnelstats.importing.workbooks import XLSX_1904, first_rows, named_columns, visible_sheets
+from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, day_of, formats_of, plain_dates, shape_of
 from funnelstats.recognising.words import role_fit
 
 Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
@@ -31,23 +30,15 @@ HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
 NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
-FIRST_VALUES = 200
-"""Values with which formats are tried, before all values are."""
-NEARLY_ALL = 0.98
-"""Share of a column's filled cells that may tell its kind; the others are cells that cannot be read."""
 NO_DATE = (
     r"(?<!\d)(?:0000-00-00|000[01]-01-01|01\.01\.0001|1899-12-3[01]|3[01][./]12[./]1899|12/3[01]/1899"
     r"|19[07]0-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12/31/9999)(?!\d)"
 )
 """Days that programs write where there is none."""
-ISO_DAY = "%Y-%m-%d"
-LEAST_DIGITS = 3
-"""Of a date: 5.3.6, and not the number of a stage."""
-OF_DATES = 0.5
-"""Share of a column's rows that must hold as much."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
 LONGEST_ID = 64
+DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
 
 class Field(NamedTuple):
@@ -68,6 +59,13 @@ class Field(NamedTuple):
         return 0 < self.filled == self.distinct
 
 
+class Reading(NamedTuple):
+    """Files, and how to read them."""
+
+    files: tuple[str, ...]
+    lines: dict[str, Any]
+
+
 class Sheet(NamedTuple):
     """A table of a file, or of several with the same header: how to read it, its cells as text, its columns."""
 
@@ -81,6 +79,8 @@ class Sheet(NamedTuple):
     """Rows of each file."""
     twice: tuple[str, ...] = ()
     """Names of several columns each, which cannot be told apart."""
+    others: tuple[Reading, ...] = ()
+    """Further files, or sheets, of the same columns that are read otherwise: in another encoding, beneath a title."""
 
     @property
     def dates(self) -> list[str]:
@@ -88,8 +88,16 @@ class Sheet(NamedTuple):
 
     @property
     def name(self) -> str:
-        sheets = ", ".join(f"“{title}”" for title in self.lines.get("sheet", []))
-        return ", ".join(self.files) + (f", sheet {sheets}" if sheets else "")
+        sheets = ", ".join(f"“{title}”" for reading in self.readings for title in reading.lines.get("sheet", []))
+        return ", ".join(self.all_files) + (f", sheet {sheets}" if sheets else "")
+
+    @property
+    def readings(self) -> list[Reading]:
+        return [Reading(self.files, self.lines), *self.others]
+
+    @property
+    def all_files(self) -> list[str]:
+        return [*dict.fromkeys(file for reading in self.readings for file in reading.files)]
 
     @property
     def size(self) -> str:
@@ -313,74 +321,9 @@ def _is_grouped(cells: pd.Series) -> bool:
     )
 
 
-def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, ...], ...]:
-    """The formats that together read (nearly) all of these dates, ISO as ""; two such sets where day and month could
-    change places; none where the cells are no dates. ``is_date``: the column is called one, so that a number may be
-    that of a day."""
-    # Of values of many fields most may be dates though few rows hold one.
-    if (cells.str.count(r"\d") >= LEAST_DIGITS).mean() < OF_DATES:
-        return ()
-    text = cells.drop_duplicates()
-    first = [plain_date(value) for value in text.head(FIRST_VALUES)]
-    iso = text.str.match(ISO)
-    if iso.mean() >= NEARLY_ALL:
-        return (("",),)
-    for fmt, digits in EPOCH_DIGITS.items():
-        if is_date and text.str.match(digits).mean() >= NEARLY_ALL:
-            return ((fmt,),)
-    likely = [fmt for shape in {*map(shape_of, first)} for fmt in _formats_of_shape().get(shape, ())]
-    if not likely:
-        return ()
-    text = plain_dates(text)
-    found: dict[tuple[str, ...], pd.Series] = {}
-    for day in DAYS:
-        # Some may be ISO; those with a T are what a spreadsheet made of the others, whose days and months it swapped.
-        of_day = [fmt for fmt in likely if _day(fmt) == day]
-        of_day += [fmt for fmt in likely if _day(fmt) == ISO_DAY != day and "T" not in fmt]
-        formats = [fmt for fmt in of_day if any(reads(value, fmt) for value in first)]
-        read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
-        whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
-        if whole.mean() >= NEARLY_ALL:
-            found[tuple(fmt for fmt in formats if read[fmt].any())] = whole
-    # Who reads what another one cannot is proved by those rows, unless the other reads something else instead.
-    proved = [
-        formats
-        for formats, whole in found.items()
-        if not any((other & ~whole).any() and not (whole & ~other).any() for other in found.values())
-    ]
-    mixed = any({*map(_day, formats)} > {ISO_DAY} for formats in proved)
-    return () if mixed and len(proved) > 1 else tuple(proved)
-
-
-def plain_dates(cells: pd.Series) -> pd.Series:
-    """Texts as ``plain_date`` has them; those of digits, their marks and single blanks are so already."""
-    others = cells[cells.str.contains(r"[^\d.:/\- ]|  ").fillna(False).astype(bool)]
-    return others.map(plain_date).reindex(cells.index).fillna(cells)
-
-
-def shape_of(text: str) -> str:
-    """A text with 0 for each number and a for each word."""
-    return re.sub(r"[+-]0(:0)?$", "+0", re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", text)))
-
-
-@cache
-def _formats_of_shape() -> dict[str, list[str]]:
-    """The formats of dates by the shape of what they write."""
-    moment = datetime(2026, 12, 31, 13, 59, 58, 123456, tzinfo=UTC)
-    shapes: dict[str, list[str]] = {}
-    for fmt in COMMON_FORMATS:
-        shapes.setdefault(shape_of(moment.strftime(fmt)), []).append(fmt)
-    return shapes
-
-
-def _day(fmt: str) -> str:
-    """The part of a format that names the day."""
-    return re.split(r",?[ T](?=%H|%I)", fmt)[0]
-
-
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
-    return "".join(re.findall("%([dmYybB])", _day(formats[0])))
+    return "".join(re.findall("%([dmYybB])", day_of(formats[0])))
 
 
 def times(cells: pd.Series, field: Field) -> pd.Series:
@@ -398,3 +341,24 @@ def times(cells: pd.Series, field: Field) -> pd.Series:
     for fmt in formats:
         read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
     return read
+
+
+def not_dates(sheets: Iterable[Sheet]) -> str:
+    """Columns that are called dates, or look like days, and are none, with the cell least like the others."""
+    odd = [
+        f'{sheet.name}, “{name}” ("{visible(_least_alike(sheet.cells[name].dropna()))}")'
+        for sheet in sheets
+        for name, field in sheet.fields.items()
+        if field.filled
+        and field.kind not in ("date", "flag")
+        and (
+            role_fit(name, "created", "closed", "time", "won", "lost") >= 2
+            or sheet.cells[name].dropna().str.fullmatch(DAY_OF_NO_YEAR).mean() > OF_DATES
+        )
+    ]
+    return f"; not dates of one format are {', '.join(dict.fromkeys(odd))}" if odd else ""
+
+
+def _least_alike(cells: pd.Series) -> str:
+    shapes = cells.map(shape_of)
+    return str(cells.iloc[shapes.map(shapes.value_counts()).to_numpy().argmin()])

@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from funnelstats.config.errors import visible
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import number_lines, toml_value
+from funnelstats.recognising.changes import rows_of_stages
+from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.joins import joined
+from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import NEARLY_ALL, Field, Sheet, chosen_by, day_order, times
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates, times
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import plain, role_fit
 
@@ -23,7 +26,11 @@ Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
 
 NUMBERS = ("amount", "duration_s")
-CENTS = {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()}
+MONEY_UNITS = {
+    "cents": {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()},
+    "thousands": {*plain("thousands thousand k тыс тысяч tsd tausend teur tusd milliers").split()},
+    "millions": {*plain("millions million mln mio m млн millones").split()},
+}
 UNITS = {
     "ms": {"ms", "milliseconds", "millis", "мс"},
     "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
@@ -89,6 +96,7 @@ class Sources:
         """The dates of stages and ends, where no history tells them."""
         self.part: dict[str, str] = {}
         """The pipeline whose leads are meant, by its header, where the export has several."""
+        self._deleted: dict[int, dict[str, list[str]]] = {}
 
     def choose(self, key: str, question: str, choices: list[str], default: str) -> str:
         """The answer to a question that has a default, which is a guess."""
@@ -118,8 +126,7 @@ class Sources:
             header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
         joins = [*found.joins, *joins]
-        lines = [f"files = {toml_value(list(sheet.files))}"]
-        lines += [f"{key} = {toml_value(value)}" for key, value in sheet.lines.items()]
+        lines: list[str] = []
         unsure = [role for role in {*roles} & {*found.roles} if not found.roles[role].known]
         guessed = {found.header(role) for role in unsure if role_fit(found.header(role), role) < 2}
         for column, header in columns.items():
@@ -136,19 +143,34 @@ class Sources:
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
-        lines += [f"join = {toml_value(joins)}"] if joins else []
-        lines += [f"only = {toml_value(only)}"] if only else []
-        meant: dict[str, dict[str, Any]] = {"without": {found.header("lead_id"): ""} if found.own_id else {}}
+        without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found)}
+        deals, marks = self.export.deals, self.deleted(self.export.deals)
+        if marks and deals.sheet is not sheet and "lead_id" in found.roles and not found.lead_by:
+            if not any(join["prefix"] == "deal." for join in joins):
+                joins.append(joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal."))
+            without |= {f"deal.{name}": texts for name, texts in marks.items()}
+        meant: dict[str, dict[str, Any]] = {"without": without}
         for key, said in (guesses or {}).items():
             self.guessed |= {f"{table}.{key}"} if said else set()
             meant[key] = {**meant.get(key, {}), **said}
+        lines += [f"join = {toml_value(joins)}"] if joins else []
+        lines += [f"only = {toml_value(only)}"] if only else []
         for key, values in meant.items():
             mark = "   # guessed" if guesses and guesses.get(key) else ""
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {sheet.size})".split()))
-        self.written.append(Source(table, rows, [*lines, *more]))
+        for files, read in sheet.readings:
+            where = [f"{key} = {toml_value(value)}" for key, value in {"files": list(files), **read}.items()]
+            self.written.append(Source(table, rows, [*where, *lines, *more]))
+
+    def deleted(self, table: Table) -> dict[str, list[str]]:
+        """``deleted`` of a table, found once for all its sources."""
+        key = id(table.sheet.cells)
+        if key not in self._deleted or table.what not in ("deals", "history"):
+            self._deleted[key] = deleted(table)
+        return self._deleted[key]
 
     def _of_part(
         self, found: Table, only: Mapping[str, Any], joins: list[dict[str, Any]]
@@ -168,8 +190,8 @@ class Sources:
         if field.kind == "number" and column in NUMBERS:
             grouped = column == "amount" and self._grouped_lines(sheet, field)
             lines = [line.replace("{column}", column) for line in grouped or field.reading]
-            cents = column == "amount" and {*plain(field.name).split()} & CENTS
-            lines += ['unit.amount = "cents"'] if cents else []
+            said = {*plain(field.name).split()} if column == "amount" else set()
+            lines += [f'unit.amount = "{unit}"' for unit, known in MONEY_UNITS.items() if said & known][:1]
             return lines + (self._unit(sheet, field) if column == "duration_s" else [])
         if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
             self.guessed.add("unit")
@@ -260,3 +282,27 @@ def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
         if people.sheet is not table.sheet and owners and len(owners & ids) >= 0.9 * len(owners):
             return f"owner.{people.header('name')}", joined(people.sheet, header, people.header("lead_id"), "owner.")
     return header, None
+
+
+def stage_cells(table: Table) -> pd.DataFrame:
+    """The rows of a history that are changes of the stage."""
+    return rows_of_stages(table.sheet.cells, table.headers)
+
+
+def changes_of(table: Table) -> pd.DataFrame:
+    """Entries ``lead, stage, at`` of a history."""
+    cells = stage_cells(table)
+    at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
+    named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
+    return pd.DataFrame(named).dropna(subset=["lead", "stage"])
+
+
+def time_of(table: Table) -> str:
+    """The column that says when a row happened. Raises FunnelError where none does."""
+    for role in ("time", "created", "closed", "won", "paid"):
+        if role in table.roles:
+            return table.header(role)
+    dates = [name for name, field in table.sheet.fields.items() if field.kind == "date"]
+    if not dates:
+        raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates([table.sheet])}")
+    return dates[0]

@@ -57,7 +57,7 @@ def end_of(name: str) -> str:
     fits = {end: fit(name, known[end or "open"]) for end in ("", "won", *ENDS, IGNORE)}
     told = {end: score for end, score in fits.items() if score >= SAID}
     if not told:
-        told = {end: fit(name, known[f"{end}_anywhere"]) for end in ("lost", "won")}
+        told = {end: fit(name, known[f"{end}_anywhere"]) for end in ("lost", "won", IGNORE)}
     best = max(told, key=lambda end: told[end])
     return best if told[best] else ""
 
@@ -68,7 +68,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     entries = entries.assign(stage=entries["stage"].replace(spelled))
     names = entries["stage"].value_counts().index.tolist()
     entries = _of_usual_names(entries)
-    renamed = _renamed(entries)
+    renamed = _renamed(entries) | _several_wins(entries)
     entries = entries.assign(stage=entries["stage"].replace(renamed))
     ends = {name: end_of(name) for name in entries["stage"].unique()}
     meant = {name: end for name, end in ends.items() if end in (*ENDS, IGNORE)}
@@ -178,6 +178,14 @@ def _renamed(entries: pd.DataFrame) -> dict[str, str]:
         if later := sorted({*later} - {*found.values()}, key=order.index):
             found[str(name)] = later[-1]
     return found
+
+
+def _several_wins(entries: pd.DataFrame) -> dict[str, str]:
+    """Names of wins of which (nearly) no lead has two, such as one for each plan: each with the most frequent one."""
+    wins = entries[entries["stage"].isin([name for name in entries["stage"].unique() if end_of(name) == "won"])]
+    names = wins["stage"].value_counts().index
+    several = wins.groupby("lead")["stage"].nunique() > 1
+    return dict.fromkeys(names[1:], names[0]) if several.mean() <= 1 - STAY else {}
 
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:

@@ -12,17 +12,18 @@ from typing import Any, NamedTuple
 import jinja2
 
 from funnelstats.config.dates import known_zones
-from funnelstats.config.errors import visible
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_leads
-from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows, time_of
+from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
-from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of, few_values, undone
+from funnelstats.recognising.left_out import few_values, undone
+from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
 from funnelstats.recognising.sheets import Field, field_of
-from funnelstats.recognising.sources import Ask, Sources, attribute_name
+from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, words
 
@@ -50,6 +51,13 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     sources = Sources(export, ask)
     _choose_pipeline(sources)
     export = sources.export
+    tables = [export.deals, *export.details, *(table for table in export.histories if table is not export.deals)]
+    for table, header, marks in [(each, *mark) for each in tables for mark in sources.deleted(each).items()]:
+        rows = table.sheet.cells[header].isin(marks).sum()
+        said = ", ".join(f"“{mark}”" for mark in marks)
+        sources.notes.append(
+            f"{table.sheet.name}: left out as no rows of a lead: {rows:,}, where “{header}” says {said}"
+        )
     further = _add_leads(sources)
     stages = entries_of(sources)
     if not stages.won:
@@ -63,7 +71,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
     currency = currency_of(sources, "RUB" if _language(sources.export) == "ru" else "EUR")
-    tables = [source.table for source in sources.written]
+    written = [source.table for source in sources.written]
     notes = [*sources.notes, *contradictions_of(sources.export, stages)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
@@ -81,7 +89,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         ],
         further=[*further, *(f"# {visible(' '.join(note.split()))}" for note in notes)],
         sources=[
-            {**source._asdict(), "several": tables.count(source.table) > 1}
+            {**source._asdict(), "several": written.count(source.table) > 1}
             for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
         ],
     )
@@ -123,6 +131,7 @@ def _add_leads(sources: Sources) -> list[str]:
             f"{table.sheet.name}: several rows for a lead, which differ in {differ}: the first is the lead's"
         )
     if states:
+        _refuse_other_leads(table)
         sources.notes.append(f"{table.sheet.name}: the same leads in several files: what the last of them says counts")
     columns |= {"created_at": time_of(table)} if keep else {}
     attributes = _attributes(table, {*columns.values()} | changing)
@@ -146,6 +155,19 @@ def _add_leads(sources: Sources) -> list[str]:
         owned=table.what == "deals" or not changing,
     )
     return ['lead_base.company = "company"'] if "company" in attributes else []
+
+
+def _refuse_other_leads(table: Table) -> None:
+    """Raise FunnelError where the same ids in several files are those of other leads, which were created otherwise."""
+    if "created" not in table.roles:
+        return
+    lead_id, created = table.header("lead_id"), table.header("created")
+    days = table.sheet.cells.groupby(lead_id)[created].agg(["size", "nunique"]).query("size > 1")["nunique"]
+    if (days > 1).mean() > 0.5:
+        raise FunnelError(
+            f"{table.sheet.name}: {(days > 1).sum():,} ids of “{lead_id}” stand in several files with another date in "
+            f"“{created}”: they are other leads. Give the ids of each file a mark of their own, such as its branch"
+        )
 
 
 def _without_titles(table: Table) -> list[str]:

@@ -1,0 +1,298 @@
+"""Exports as teams have them: parts that are read otherwise, rows that count for nothing, several columns of a role."""
+
+import io
+from datetime import date, timedelta
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from test_init import COUNTED, csv, default, history, made, project, put, tables  # noqa: F401
+from test_kinds_of_exports import NEW, changes, notes, wide, workbook
+
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import read_funnel
+from funnelstats.recognising.dates import formats_of
+from funnelstats.recognising.init import init
+from funnelstats.recognising.left_out import deleted
+from funnelstats.recognising.roles import table_of
+from funnelstats.recognising.sheets import tables_in
+
+SNAPSHOT = ("Deal ID", "Created", "Met on", "Closed", "Status")
+MOVES = [(lead, stage, at, owner) for lead, stage, at, owner, _ in history()]
+LOG = ("Deal ID", "Stage", "Changed at", "Owner")
+
+
+def stated():
+    return Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8")
+
+
+def told(**files):
+    return init([put(**files)], "made", default).told
+
+
+# Parts of one table
+
+
+def test_files_of_which_one_holds_a_letter_beyond_ascii_are_one_table():
+    owned = [(*row, "Jürgen" if row[0] > "D020" else "Anna") for row in MOVES]
+    parts = [csv([row for row in owned if (row[-1] == "Anna") == early], *LOG, "Seller") for early in (True, False)]
+    assert made(put(**{"a.csv": parts[0], "b.csv": parts[1].encode("cp1252")})) == COUNTED
+
+
+def test_sheets_of_which_one_has_a_title_are_one_table():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for title, above, rows in (("May", [], wide()[:20]), ("June", [["Deals of June"], []], wide()[20:])):
+        sheet = book.create_sheet(title)
+        for row in [*above, SNAPSHOT, *([cell or None for cell in row] for row in rows)]:
+            sheet.append(row)
+    book.save(room)
+    assert made(put(**{"sales.xlsx": room.getvalue()})) == COUNTED
+
+
+def test_a_sheet_that_is_not_used_is_told_and_that_it_has_other_leads():
+    book, room = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for title, header, rows in (("May", "Seller", wide()[:20]), ("June", "Sales agent", wide()[20:])):
+        sheet = book.create_sheet(title)
+        for row in [(*SNAPSHOT, header), *([*(cell or None for cell in row), "Anna"] for row in rows)]:
+            sheet.append(row)
+    book.save(room)
+    said = [line for line in told(**{"sales.xlsx": room.getvalue()}) if "not used" in line]
+    assert said == [
+        "sales.xlsx, sheet “June”: not used, though its 20 rows have other leads: its columns are not those of "
+        "sales.xlsx, sheet “May” (“Sales agent”, “Seller”)"
+    ]
+
+
+# How leads ended
+
+
+@pytest.mark.parametrize("names", [("Won - monthly", "Won - annual"), ("Closed Won", "Won")])
+def test_two_names_of_the_win_are_one(names):
+    rows = [(lead, names[lead > "D020"] if stage == "won" else stage, at, owner) for lead, stage, at, owner in MOVES]
+    assert made(put(log_csv=csv(rows, *LOG))) == COUNTED
+    assert "both are called a win, and hardly a lead has both" in stated()
+
+
+def test_two_wins_that_follow_each_other_stay_apart():
+    signed = [
+        (lead, "contract signed", at - timedelta(days=1), owner) for lead, stage, at, owner in MOVES if stage == "won"
+    ]
+    rows = [(lead, "paid" if stage == "won" else stage, at, owner) for lead, stage, at, owner in MOVES]
+    made(put(log_csv=csv([*rows, *signed], *LOG)))
+    assert read_funnel("made").stages == ("new", "met", "contract signed", "paid")
+
+
+CLOSED = [(lead, "closed" if stage in ("won", "lost") else stage, at, stage) for lead, stage, at, _ in MOVES]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("Is Won", lambda stage: stage == "won"), ("Outcome", lambda stage: stage if stage in ("won", "lost") else "")],
+)
+def test_a_stage_called_closed_is_what_another_column_says_of_it(header, said):
+    rows = [(*row[:3], said(row[3])) for row in CLOSED]
+    assert made(put(log_csv=csv(rows, "Deal ID", "Stage", "Changed at", header))) == COUNTED
+
+
+def test_a_stage_called_closed_is_what_the_deals_say_of_it():
+    deals = [(lead, came, closed, status) for lead, came, _, closed, status in wide()]
+    found = put(
+        deals_csv=csv(deals, "Deal ID", "Created", "Closed", "Status"),
+        log_csv=csv([row[:3] for row in CLOSED], "Deal ID", "Stage", "Changed at"),
+    )
+    assert made(found) == COUNTED
+
+
+def test_deals_with_a_date_of_their_end_that_no_word_calls_ended_are_told():
+    rows = [(*row[:4], "Ghosted" if row[0] == "D004" else row[4]) for row in wide()]
+    assert notes(deals_csv=csv(rows, *SNAPSHOT)) == [
+        "deals.csv: counted as open, though “Closed” has a date as only for deals that ended: 1, “Ghosted”; say which of "
+        "these are won or lost with only = { … }"
+    ]
+
+
+# Which id is the lead's
+
+
+@pytest.mark.parametrize("header", ["parent_id", "application_id", "quote_id"])
+def test_the_number_of_a_row_is_no_lead_where_another_id_comes_to_each_stage(header):
+    rows = [(number, *row) for number, row in enumerate(MOVES)]
+    assert made(put(log_csv=csv(rows, "id", header, "stage", "created_at", "created_by"))) == COUNTED
+
+
+def test_a_history_that_knows_the_customer_too_is_one_of_quotes():
+    rows = [(f"K{int(lead[1:]) // 2}", *row) for row in MOVES for lead in row[:1]]
+    assert made(put(log_csv=csv(rows, "Contact ID", "Enquiry No", *LOG[1:]))) == COUNTED
+
+
+def test_ids_that_a_spreadsheet_cut_are_refused():
+    rows = [("1.20260E+11", *row[1:]) for row in MOVES]
+    with pytest.raises(FunnelError, match=r"log.csv: “Deal ID” has lost its digits \(\"1.20260E\+11\"\)"):
+        init([put(log_csv=csv(rows, *LOG))], "made", default)
+
+
+def test_the_same_ids_of_other_leads_in_several_files_are_refused():
+    parts = {f"{place}_csv": wide()[part::2] for part, place in enumerate(("north", "south"))}
+    files = {
+        name: csv([(number, *row[1:]) for number, row in enumerate(rows)], *SNAPSHOT) for name, rows in parts.items()
+    }
+    with pytest.raises(FunnelError, match="20 ids of “Deal ID” stand in several files with another date in “Created”"):
+        init([put(**files)], "made", default)
+
+
+# Rows that count for nothing
+
+
+def extra(rows, mark, plain=""):
+    """The rows, and three of a lead of their own that are marked."""
+    more = [("X1", *row[1:], mark) for row in rows[:3]]
+    return [*([*row, plain] for row in rows), *more]
+
+
+@pytest.mark.parametrize(
+    ("header", "mark", "plain"),
+    [
+        ("IsDeleted", "true", "false"),
+        ("Record state", "Deleted", "Active"),
+        ("Duplicate", "Yes", ""),
+        ("Voided", "entered in error", ""),
+        ("State", "Planned", "Done"),
+    ],
+)
+def test_rows_that_are_deleted_or_planned_do_not_count(header, mark, plain):
+    assert made(put(log_csv=csv(extra(MOVES, mark, plain), *LOG, header))) == COUNTED
+    assert f"log.csv: left out as no rows of a lead: 3, where “{header}” says “{mark}”" in stated()
+
+
+def test_a_deal_that_is_deleted_does_not_count_in_the_history_beside_it():
+    deals = [(lead, at, "No") for lead, at in NEW] + [("X1", "2026-01-05", "Yes")]
+    log = csv([*MOVES, ("X1", "new", "2026-01-05 10:00:00", "Anna")], *LOG)
+    assert made(put(deals_csv=csv(deals, "Deal ID", "Created", "Deleted"), log_csv=log)) == COUNTED
+
+
+def test_who_is_called_test_is_somebody(tmp_path):
+    people = [f"P{number}" for number in range(10)] + ["test"]
+    rows = [(*row[:3], people[int(row[0][1:]) % 11]) for row in MOVES]
+    (tmp_path / "log.csv").write_text(csv(rows, "Deal ID", "Stage", "Changed at", "Checked for"))
+    assert deleted(table_of(tables_in(tmp_path / "log.csv")[0])) == {}
+
+
+def test_a_second_line_of_headers_is_no_lead():
+    rows = [("Text", "Date", "Date", "Date", "Picklist"), *wide()]
+    assert made(put(deals_csv=csv(rows, *SNAPSHOT))) == COUNTED
+
+
+def test_what_was_done_with_deals_is_beside_them_and_no_stage():
+    rows = []
+    for lead, came, _met, closed, status in wide():
+        rows += [
+            (lead, status, came, closed, kind, came + timedelta(days=day)) for day, kind in enumerate(("Call", "Mail"))
+        ]
+    folder = put(
+        report_csv=csv(rows, "Deal ID", "Stage", "Created Date", "Close Date", "Activity Type", "Activity Date")
+    )
+    found = made(folder)
+    assert (found["leads"], found["stages"], found["lost"]) == (40, [40, 20], 10)
+    assert len(tables("made")["contacts"]) == 80
+
+
+# Dates
+
+
+def test_a_year_of_two_digits_may_come_first():
+    days = [date(2026, 1, 5) + timedelta(days=n) for n in range(60)]
+    assert formats_of(pd.Series([day.strftime("%y/%m/%d") for day in days])) == (("%y/%m/%d",),)
+    assert formats_of(pd.Series([day.strftime("%d/%m/%y") for day in days])) == (("%d/%m/%y",),)
+
+
+def test_years_of_another_calendar_are_no_dates():
+    rows = [(lead, stage, f"{at:%d/%m}/{at.year + 543}") for lead, stage, at, _ in MOVES]
+    with pytest.raises(FunnelError, match=r"not dates of one format are log\.csv, “Changed at”"):
+        init([put(log_csv=csv(rows, *LOG[:3]))], "made", default)
+
+
+# Money, and who
+
+
+DEALS = [(*row[:2], row[3], row[4], 100 if row[4] == "Won" else 70) for row in wide()]
+DEAL = ("Deal ID", "Created", "Closed", "Status", "Amount")
+PAYMENTS = [(lead, at, 100) for lead, stage, at, _ in MOVES if stage == "won"]
+
+
+def money(**files):
+    made(put(**files))
+    return float(tables("made")["payments"]["amount"].sum())
+
+
+def test_a_list_of_charges_is_of_payments_though_no_header_says_paid():
+    rows = [(f"ch_{number}", *row, ("Failed", "Paid")[number > 1]) for number, row in enumerate(PAYMENTS)]
+    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
+    assert money(**files, charges_csv=csv(rows, "id", "Deal ID", "Created (UTC)", "Amount", "Status")) == 1800
+    assert read_funnel("made").stages[-1] == "Won"
+
+
+def test_amounts_in_brackets_are_given_back():
+    rows = [*((*row[:2], '"$1,100.00"') for row in PAYMENTS), ("D001", "2026-03-01", '"($600.00)"')]
+    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
+    assert money(**files, payments_csv=csv(rows, "Deal ID", "Date paid", "Amount")) == 21_400
+
+
+@pytest.mark.parametrize(
+    ("header", "more", "sum_of"),
+    [
+        ("Amount (thousands)", "Note", 2_000_000),
+        ("Total price", "Unit price", 2000),
+        ("Final price", "List price", 2000),
+    ],
+)
+def test_the_amount_is_that_of_the_deal_in_full(header, more, sum_of):
+    rows = [(*row[:4], row[4] // 10, row[4]) for row in DEALS]
+    assert money(deals_csv=csv(rows, *DEAL[:4], more, header)) == sum_of
+
+
+def test_of_deals_repeated_for_each_payment_what_came_is_counted():
+    rows = [(*row, "", "") for row in DEALS if row[3] != "Won"]
+    rows += [(*row, row[2] + timedelta(days=day), 50) for row in DEALS if row[3] == "Won" for day in (0, 9)]
+    assert money(deals_csv=csv(rows, *DEAL, "Payment date", "Payment")) == 2000
+
+
+def test_what_was_spent_goes_before_what_was_planned_and_the_total_of_channels_is_none():
+    spent = [("2026-01", "Web", 500, 400), ("2026-01", "Fair", 300, 200), ("2026-01", "Total", 800, 600)]
+    deals = [(*row, ("Web", "Fair")[number % 2]) for number, row in enumerate(DEALS)]
+    files = {"costs_csv": csv(spent, "Month", "Channel", "Budget", "Spent"), "deals_csv": csv(deals, *DEAL, "Source")}
+    made(put(**files))
+    assert tables("made")["costs"]["amount"].sum() == 600
+
+
+def test_who_sells_goes_before_who_typed_it_and_who_is_above_them():
+    rows = [
+        (*row[:4], "Web form", ("Zed", "Yan")[n % 2], ("Anna", "Boris", "Clara")[n % 3]) for n, row in enumerate(DEALS)
+    ]
+    made(put(deals_csv=csv(rows, *DEAL[:4], "Created by", "Manager", "Sales Rep")))
+    assert set(tables("made")["leads"]["manager"]) == {"Anna", "Boris", "Clara"}
+
+
+def test_meetings_that_were_cancelled_or_moved_are_no_contacts():
+    rows = [
+        (lead, at, kind)
+        for (lead, at), kind in zip(NEW, ("Held", "Cancelled by client", "Rescheduled", "No-show") * 10, strict=True)
+    ]
+    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
+    made(put(**files, meetings_csv=csv(rows, "Deal ID", "Meeting date", "Meeting status")))
+    assert len(tables("made")["contacts"]) == 10
+
+
+def test_a_list_of_changes_of_vtiger_is_one_of_potentials():
+    rows = [(n, lead, "sales_stage", old, new, at) for n, (lead, old, new, at) in enumerate(changes())]
+    files = {"deals_csv": csv(NEW, "Deal ID", "Created")}
+    log = csv(rows, "id", "crmid", "fieldname", "prevalue", "postvalue", "changedon")
+    assert made(put(**files, log_csv=log)) == COUNTED
+
+
+def test_a_workbook_with_a_pause_that_says_why():
+    paused = [("D001", "On hold - client request", "2026-01-07", "Boris")]
+    rows = [*LOG], *([*row] for row in [*MOVES, *paused])
+    assert made(put(**{"log.xlsx": workbook([[str(cell) for cell in row] for row in rows])})) == COUNTED
