@@ -109,8 +109,8 @@ def test_a_stage_called_closed_is_what_the_deals_say_of_it():
 def test_deals_with_a_date_of_their_end_that_no_word_calls_ended_are_told():
     rows = [(*row[:4], "Ghosted" if row[0] == "D004" else row[4]) for row in wide()]
     assert notes(deals_csv=csv(rows, *SNAPSHOT)) == [
-        "deals.csv: counted as open, though “Closed” has a date as only for deals that ended: 1, “Ghosted”; say which of "
-        "these are won or lost with only = { … }"
+        "deals.csv: counted as open, though “Closed” has a date as only for deals that ended: 1, “Ghosted”; say which "
+        "of these are won or lost with only = { … }"
     ]
 
 
