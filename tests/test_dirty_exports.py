@@ -185,6 +185,25 @@ def test_a_second_line_of_headers_is_no_lead():
     assert made(put(deals_csv=csv(rows, *SNAPSHOT))) == COUNTED
 
 
+def test_lines_between_the_rows_of_a_report_are_no_leads():
+    lines = [(f"Week {number}: 20 deals", *[""] * 4) for number in (1, 2)]
+    assert made(put(deals_csv=csv([*wide()[:20], lines[0], *wide()[20:], lines[1], *wide()[:0]], *SNAPSHOT))) == COUNTED
+    assert "left out as no rows of a lead: 1, where “Deal ID” says “Week 1: 20 deals”" in stated()
+
+
+def test_a_move_counts_as_the_stage_that_it_leads_to():
+    rows = [(lead, f"{old} → {new}", at) for lead, old, new, at in changes()]
+    rows += [(lead, "— → new", at) for lead, at in NEW]
+    assert made(put(log_csv=csv(rows, "Deal ID", "Stage move", "Changed at"))) == COUNTED
+
+
+def test_a_funnel_of_nine_stages_has_nine():
+    names = [f"{number}. step" for number in range(8)]
+    steps = [(lead, name, at + timedelta(hours=n)) for lead, at in NEW for n, name in enumerate(names)]
+    made(put(log_csv=csv([*steps, *((lead, "won", at + timedelta(days=3)) for lead, at in NEW[:20])], *LOG[:3])))
+    assert read_funnel("made").stages == (*names, "won")
+
+
 def test_what_was_done_with_deals_is_beside_them_and_no_stage():
     rows = []
     for lead, came, _met, closed, status in wide():

@@ -105,9 +105,9 @@ def _needed_headers(table: str, source: Source) -> list[str]:
     left_out = {"entered_at"} if source.stage is not None else {*source.later_by}
     needed = [name for name, spec in TABLES[table].items() if spec.required and name not in left_out]
     headers = [part for name in needed if name in source.columns for part in source.columns[name].parts[:1]]
+    created = [*source.columns["created_at"].parts[:1]] if table == "leads" and "created_at" in source.columns else []
     # Of rows that their numbers tell apart, what a lead has is the day of its creation.
-    by_number = headers == [ROW_NUMBER] and "created_at" in source.columns
-    return [*source.columns["created_at"].parts[:1]] if by_number else headers
+    return [header for header in headers if header != ROW_NUMBER or not created] + created
 
 
 def _paths(source: Source | Join, files: Files) -> list[tuple[Path, str | None]]:

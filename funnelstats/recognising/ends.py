@@ -96,8 +96,8 @@ def open_and_closed(deals: Table) -> list[str]:
         return []
     leads, listed = deals.sheet.cells[deals.status].isin(names).sum(), ", ".join(f"“{name}”" for name in names)
     return [
-        f"{deals.sheet.name}: counted as open, though “{deals.header('closed')}” has a date as only for deals that ended"
-        f": {leads:,}, {listed}; say which of these are won or lost with only = {{ … }}"
+        f"{deals.sheet.name}: counted as open, though “{deals.header('closed')}” has a date as only for deals that "
+        f"ended: {leads:,}, {listed}; say which of these are won or lost with only = {{ … }}"
     ]
 
 

@@ -41,7 +41,7 @@ from funnelstats.recognising.sources import (
     stage_cells,
     time_of,
 )
-from funnelstats.recognising.stages import STAY, Stages, end_of, groups_of_stages, stages_of
+from funnelstats.recognising.stages import MOVE, STAY, Stages, end_of, groups_of_stages, stages_of
 from funnelstats.recognising.words import fit, role_fit, words
 
 CREATED = "created"
@@ -77,8 +77,10 @@ def entries_of(sources: Sources) -> Stages:
         if end_of(name) == "won"
         else f"“{name}” is taken for the earlier name of “{later}”: it ends where that begins, and no lead has both"
         for name, later in stages.meant.items()
-        if later in stages.order and name.casefold() != later.casefold()
+        if later in stages.order and name.casefold() != later.casefold() and not MOVE.fullmatch(name)
     ]
+    if moves := [name for name, later in stages.meant.items() if MOVE.fullmatch(name) and later in stages.order]:
+        sources.notes.append(f"“{moves[0]}” is a move, as are {len(moves) - 1} others: each counts as what it leads to")
     return stages
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.recognising.export import MOST_STATUSES
+from funnelstats.recognising.export import MOST_STATUSES, has_date
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field
 from funnelstats.recognising.words import fit, plain, words
 
 MOST_STATES = 5
 """Values of a column that says how records stand: active, deleted. One of more names people, say, or campaigns."""
+MOST_LINES = 0.05
+"""Share of the rows that may be lines of a report."""
 MOST_DELETED = 0.5
 """Share of the rows from which on a mark is no mark of what does not count."""
 
@@ -25,11 +28,8 @@ def deleted(table: Table) -> dict[str, list[str]]:
     """What tells the rows of deals or of their changes that are no rows of a lead, by its column."""
     if table.what not in ("deals", "history"):
         return {}
-    found: dict[str, list[str]] = {}
-    first = table.sheet.cells.iloc[0]
-    dated = [name for name in table.sheet.dates if not pd.isna(first[name])]
-    if dated and "lead_id" in table.roles and all(first[name] in table.sheet.fields[name].empty for name in dated):
-        found[table.header("lead_id")] = [str(first[table.header("lead_id")])]  # a second line of headers
+    lines = _lines_between(table)
+    found = {table.header("lead_id"): lines} if lines else {}
     roles = {guess.header for guess in table.roles.values()} | {table.status}
     for name, field in table.sheet.fields.items():
         if name in roles or field.kind not in ("flag", "text", "id"):
@@ -45,6 +45,23 @@ def deleted(table: Table) -> dict[str, list[str]]:
         if marks and 0 < table.sheet.cells[name].isin(marks).mean() < MOST_DELETED:
             found[name] = marks
     return found
+
+
+def _lines_between(table: Table) -> list[str]:
+    """The ids of rows that are none of a lead: a second line of headers, lines of a report that say nothing of dates.
+
+    They have neither a date nor a stage, and their ids are nobody else's.
+    """
+    cells, dates = table.sheet.cells, table.sheet.dates
+    stage = table.headers.get("stage", table.status)
+    if table.headers.get("lead_id") in (None, ROW_NUMBER) or not dates:
+        return []
+    dated = pd.concat([has_date(table.sheet, name) for name in dates], axis=1).any(axis=1)
+    header = ~dated & (cells.index == 0) & cells[dates].notna().any(axis=1)
+    line = header | (~dated & cells[stage].isna() if stage else False)
+    ids = cells[table.header("lead_id")]
+    few = 0 < line.mean() <= MOST_LINES and not ids[line].isin(ids[~line]).any()
+    return ids[line].dropna().unique().tolist() if few else []
 
 
 def undone(table: Table) -> dict[str, dict[str, list[str]]]:

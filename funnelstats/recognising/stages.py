@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from funnelstats.config.schema import ENDS, IGNORE
 from funnelstats.recognising.words import fit, words
 
-MOST_STAGES = 7
-"""A page of more stages is no funnel; of a log of many activities those most leads come to are its stages."""
+MOST_STAGES, FEW_STAGES = 12, 7
+"""A page of more stages is no funnel; of a log of many activities the few that most leads come to are its stages."""
 LEAST_REACH = 0.1
 """Share of the leads that come to a stage, of a log of many activities."""
 LOOKED_AT = 50_000
@@ -105,7 +106,7 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     if len(order) > MOST_STAGES:
         # Of many activities those that most leads come to, if they do in this order.
         reach = came.notna().mean()
-        chosen = {*reach[reach >= LEAST_REACH].nlargest(MOST_STAGES).index, *order[:1], *(last or often[-1:])}
+        chosen = {*reach[reach >= LEAST_REACH].nlargest(FEW_STAGES).index, *order[:1], *(last or often[-1:])}
         order = [name for name in order if name in chosen]
     if wins:
         # What comes after the win is another story: delivery, service.
@@ -144,9 +145,16 @@ def groups_of_stages(entries: pd.DataFrame) -> list[list[str]]:
     return [[*names_of] for names_of in sorted(leads, key=lambda of: -leads[of]) if leads[names_of] >= LEAST_REACH]
 
 
+MOVE = re.compile(r".*(?:→|->|=>|➔|⇒)\s*(.+)")
+"""A move as a log may write it: Demo → Won."""
+
+
 def _spelled(names: pd.Series) -> dict[str, str]:
-    """Names that differ in capitals alone, each with the most frequent spelling."""
+    """Names that differ in capitals alone, each with the most frequent spelling; of moves what they lead to."""
     counts = names.value_counts()
+    moves = {name: move[1].strip() for name in counts.index if (move := MOVE.fullmatch(name))}
+    if counts[[*moves]].sum() >= STAY * counts.sum():
+        return moves
     usual = counts.groupby(counts.index.str.casefold()).idxmax()
     return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}
 

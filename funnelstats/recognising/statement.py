@@ -16,6 +16,7 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_leads
+from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
@@ -25,7 +26,7 @@ from funnelstats.recognising.roles import Table, is_several_states, plays_no_rol
 from funnelstats.recognising.sheets import Field, field_of
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
-from funnelstats.recognising.words import fit, words
+from funnelstats.recognising.words import fit, role_fit, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
@@ -54,7 +55,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     tables = [export.deals, *export.details, *(table for table in export.histories if table is not export.deals)]
     for table, header, marks in [(each, *mark) for each in tables for mark in sources.deleted(each).items()]:
         rows = table.sheet.cells[header].isin(marks).sum()
-        said = ", ".join(f"“{mark}”" for mark in marks)
+        said = ", ".join(f"“{mark}”" for mark in marks[:MOST_LISTED]) + ", …" * (len(marks) > MOST_LISTED)
         sources.notes.append(
             f"{table.sheet.name}: left out as no rows of a lead: {rows:,}, where “{header}” says {said}"
         )
@@ -139,7 +140,7 @@ def _add_leads(sources: Sources) -> list[str]:
     attributes |= {attribute_name(header): header for header in sorted(keys)}
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
-    more += _without_titles(table) if table.what == "deals" else []
+    more += _without_titles(table) if table.what == "deals" and not sources.deleted(table) else []
     more += ['keep = "last"   # the last file'] if states else []
     more += ['keep = "first"   # of several rows for a lead'] if table.of_lines else []
     more += [f'keep = "{keep}"   # where the first row of each lead stands'] if keep else []
@@ -159,7 +160,7 @@ def _add_leads(sources: Sources) -> list[str]:
 
 def _refuse_other_leads(table: Table) -> None:
     """Raise FunnelError where the same ids in several files are those of other leads, which were created otherwise."""
-    if "created" not in table.roles:
+    if "created" not in table.roles or role_fit(table.header("created"), "created") < 2:
         return
     lead_id, created = table.header("lead_id"), table.header("created")
     days = table.sheet.cells.groupby(lead_id)[created].agg(["size", "nunique"]).query("size > 1")["nunique"]
