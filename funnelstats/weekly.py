@@ -208,8 +208,10 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         if at["alarm"].any():
             now = (at["since"].iloc[0].date(), window[1])
             before = (before[0], now[0] - timedelta(days=1))
-        based = with_leads(paths, tables.leads, funnel.base)
-        strata = step_counts(based, funnel, day, by=["manager", *funnel.base], entered_between=now)
+        # Where nobody says what leads are like from the start, their channel is known then.
+        kinds = funnel.base or [name for name in ("channel",) if name in tables.leads.columns]
+        based = with_leads(paths, tables.leads, kinds)
+        strata = step_counts(based, funnel, day, by=["manager", *kinds], entered_between=now)
         reasons = reason_changes(*(_reasons(paths, funnel, day, part) for part in (now, before))).merge(at[STEP])
         lessons = coaching_pairs(at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=deal)
         return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons, lessons)

@@ -178,6 +178,9 @@ def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
     # one below target as the whole team is may be low and is not named
     assert "With whom: nobody stands out surely enough to be named. That clears nobody." in rest
     free = facts | {"row": row | {"target": NAN, "verdict": "no target"}, "named": [{"manager": "Anna"}]}
+    assert "Which leads: no kind is shown to be lower than the others." in rest
+    untold = show_section("leaks.first", facts | {"leads": None}).data["text/plain"]
+    assert "Which leads" not in untold
     assert "\nWith whom: Anna, below the colleagues.\n" in show_section("leaks.first", free).data["text/plain"]
     won = show_section("leaks.first", facts, account=[{"fact": "only_won"}]).data["text/plain"]
     assert won.startswith("All leads on record were won: where leads are lost cannot be told")
@@ -247,7 +250,8 @@ def test_the_clearest_kind_of_leads_misses_most_and_is_no_blank() -> None:
         return clearest_leads(frame.assign(difference=frame["rate"] - frame["other_rate"]))
 
     assert clearest(usual, service, blank, pumps, better)["value"] == "Pumps"
-    assert clearest(usual, blank, better) == clearest() == {}
+    assert clearest(usual, blank, better) == {}
+    assert clearest() is None, "no kinds of leads were compared"
     text = " ".join(first(found(LEAKING), leads=clearest(pumps)))
     assert "with the whole team, starting with Pumps: 48% move on, of other leads 81%." in text
 
@@ -499,6 +503,7 @@ def test_managers_stand_by_what_they_lose_and_those_not_ranked_last() -> None:
     assert 'data-page="manager-Gleb.html"' in html
     assert "manager-missing" not in html
     assert "Deals lost or late in 13 weeks" in html, "the cost of the leak leaves out the late ones"
+    assert {row["lost_deals"] for row in facts["rows"][1:]} == {0}, "chance alone loses nobody a deal"
     unknown = with_losses(page(rows), team(FINE), AIMED).assign(rate=np.nan)
     assert manager_grid(unknown, AIMED)["rows"] == [], "a table of dashes"
 

@@ -6,7 +6,7 @@ from backends import funnel_of
 
 from funnelstats.config.schema import MISSING
 from funnelstats.loop.states import acceptance
-from funnelstats.money.channels import ADDS_UP, money_of_campaigns, of_campaigns, small_together
+from funnelstats.money.channels import ADDS_UP, money_of_campaigns, of_campaigns, small_together, with_spend_on_record
 
 FUNNEL = funnel_of("lead", "met", "paid", days=[14, 30])
 STEP = {"from_stage": "lead", "to_stage": "met"}
@@ -98,3 +98,14 @@ def test_beyond_25_campaigns_the_others_are_summed_and_unknown_money_stays_unkno
     unknown = money_of_campaigns(rows.assign(revenue=np.nan, spend=np.nan))
     assert unknown["revenue"].isna().all()
     assert money_of_campaigns(rows[:0]).empty
+
+
+def test_what_a_channel_brings_is_not_set_against_the_spend_of_a_few_of_its_quarters():
+    quarters = [{"channel": channel, "cohort": cohort, "leads": 50} for channel in "ab" for cohort in (1, 2, 3)]
+    spend = pd.DataFrame(
+        [("a", 1, 9.0), ("a", 2, 9.0), ("a", 3, 0.0), ("b", 3, 9.0)], columns=["channel", "cohort", "spend"]
+    )
+    found = pd.DataFrame({"channel": ["a", "b", "c"], "verdict": ["green", "green", "no leads"]})
+    verdicts = with_spend_on_record(found, pd.DataFrame(quarters), spend)["verdict"]
+    assert verdicts.tolist() == ["green", "part spend", "no leads"]
+    assert with_spend_on_record(found, pd.DataFrame(quarters), None)["verdict"].equals(found["verdict"])

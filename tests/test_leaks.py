@@ -1,5 +1,6 @@
 """Leaks and drivers: integrals, published and statsmodels' numbers, properties, edges."""
 
+from datetime import date
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +12,13 @@ from scipy import integrate, stats
 from statsmodels.stats.contingency_tables import Table2x2
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.funnel import funnel as funnel_in_python
 from funnelstats.core.comparing import versus_target
+from funnelstats.importing.frames import tables
 from funnelstats.loop.states import in_common
 from funnelstats.page.tables import show_table
 from funnelstats.team.leaks import drivers, expected_shortfall, leak_drivers, leak_sizes, noticeable, worst_leak
+from funnelstats.weekly import leak
 
 
 def funnel_of(*targets: float | None, tolerance: float = 0.0, **own: float) -> SimpleNamespace:
@@ -339,3 +343,23 @@ def test_beside_one_strong_attribute_few_idle_ones_are_called_drivers() -> None:
         share_false.append((found["attribute"] != "product").mean() if len(found) else 0.0)
         assert "product" in set(found["attribute"])
     assert np.mean(share_false) <= 0.06
+
+
+def test_without_a_base_the_channels_of_leads_are_compared() -> None:
+    leads, entries = [], []
+    for number in range(960):
+        lead, channel = f"L{number}", ("web", "fair")[number % 2]
+        came = pd.Timestamp("2026-01-05") + pd.Timedelta(days=number // 8)
+        leads.append((lead, came, channel))
+        entries += [(lead, "lead", came, "Anna")]
+        if number % 8 in (0, 1, 3, 5):
+            entries += [(lead, "met", came + pd.Timedelta(days=1), "Anna")]
+    funnel = funnel_in_python(["lead", "met"], horizon_days=7, targets={"met": 0.8})
+    known = tables(
+        funnel,
+        leads=pd.DataFrame(leads, columns=["lead_id", "created_at", "channel"]),
+        entries=pd.DataFrame(entries, columns=["lead_id", "stage", "entered_at", "manager"]),
+    )
+    drivers = leak(funnel, known, "2026-W18", date(2026, 5, 3)).drivers.set_index("value")
+    assert drivers["attribute"].unique().tolist() == ["channel"]
+    assert drivers["verdict"].to_dict() == {"fair": "higher", "web": "lower"}

@@ -564,8 +564,8 @@ def test_refusals_of_no_stage_are_told_apart():
 @pytest.mark.parametrize(
     ("again", "compared", "said"),
     [
-        (0, None, "None of 50 refused leads whose time for a second try is over was tried again"),
-        (1, None, "1 of 50 refused leads whose time for a second try is over was tried again"),
+        (0, None, "None of 50 refused leads whose time for a second try is over was reopened"),
+        (1, None, "1 of 50 refused leads whose time for a second try is over was reopened"),
         (20, None, "How those did is not known yet."),
         (20, "better", "They do better than first tries, beyond chance."),
         (20, "worse", "They do worse than first tries, beyond chance."),

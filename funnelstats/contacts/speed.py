@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from funnelstats.config.errors import need
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.comparing import REST, benjamini_hochberg, exact_p
+from funnelstats.core.comparing import ALPHA_REST, REST, benjamini_hochberg, exact_p
 from funnelstats.core.conversion import conversion_rates
 from funnelstats.core.incidence import days_in_stage
 from funnelstats.core.intervals import HALF, SIDED, answers, mover_ratio, newcombe_interval, ratio_answers, share_margin
 
 CLOCK_WORDS = {"calendar": "calendar", "working": "working"}
 """What the clocks are called on a page."""
+WIDER = float(special.ndtri(1 - ALPHA_REST / 2) / special.ndtri(0.975))
+"""How much farther the limits at 99 % lie on a scale of logarithms than those at 95 %."""
 SHARES = {0.25: "quarter", 0.5: "half", 0.75: "three_quarters"}
 
 
@@ -99,8 +102,8 @@ def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> di
 
     ``own`` and ``others`` are frames of ``waiting_times`` (one row per clock; others empty where too few). Returns
     ``leads``, ``working`` (the clock of working hours, where they are stated), ``half`` and ``peer_half`` (hours,
-    missing where not reached), ``answer`` ("" without colleagues): whether these differ, "no" within half as long again
-    either way, by the limits of their ratio; ``faster``.
+    missing where not reached), ``answer`` ("" without colleagues): whether these differ at 99 %, as every manager's
+    page asks it, "no" within half as long again either way, by the limits of their ratio; ``faster``.
 
     >>> speed = fs.contacts.speed_finding(times, peers, spec)
     >>> f"half within {speed['half']:.0f} hours, colleagues' {speed['peer_half']:.0f}"
@@ -118,8 +121,9 @@ def speed_finding(own: pd.DataFrame, others: pd.DataFrame, funnel: Funnel) -> di
         (row["half"], row["half_lower"], np.inf if pd.isna(row["half_upper"]) else row["half_upper"])
         for row in (judged, peers.iloc[0])
     ]
-    lower, upper = mover_ratio(*ends)
-    answer = str(ratio_answers((upper < 1) | (lower > 1), lower, upper, HALF))
+    sure = [(half, *(half * (limit / half) ** WIDER if half else limit for limit in limits)) for half, *limits in ends]
+    lower, upper = mover_ratio(*sure)
+    answer = str(ratio_answers((upper < 1) | (lower > 1), *mover_ratio(*ends), HALF))
     return found | {"peer_half": peers["half"].iloc[0], "answer": answer, "faster": bool(upper < 1)}
 
 

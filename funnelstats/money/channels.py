@@ -144,3 +144,20 @@ def _others(rows: pd.DataFrame) -> dict[str, str]:
         "channel": _(SEVERAL),
         "campaign": counted("(others: {n} campaign)", "(others: {n} campaigns)", many).format(n=number(many)),
     }
+
+
+OF_QUARTERS = ["channel", "cohort"]
+ON_RECORD = 0.5
+"""Share of a channel's leads that must be of quarters with spend, so that what they bring is set against it."""
+
+
+def with_spend_on_record(found: pd.DataFrame, leads: pd.DataFrame, spend: pd.DataFrame | None) -> pd.DataFrame:
+    """The ``returns`` by channel, "part spend" on those most of whose leads are of quarters without any spend."""
+    if spend is None:
+        return found
+    spent = spend.loc[spend["spend"] > 0, OF_QUARTERS].assign(spent=True)
+    counted = leads.merge(spent, how="left", on=OF_QUARTERS)
+    of_spend = counted["leads"].where(counted["spent"].eq(True), 0).groupby(counted["channel"]).sum()
+    part = found["channel"].map(of_spend / counted.groupby("channel")["leads"].sum()) < ON_RECORD
+    part &= found["verdict"].isin(["red", "green", "undecided"])
+    return found.assign(verdict=found["verdict"].mask(part, "part spend"))

@@ -27,6 +27,7 @@ from funnelstats.core.counts import (
     with_shown,
 )
 from funnelstats.core.journeys import earlier, episodes, not_before, period_begin, visible, with_leads
+from funnelstats.money.channels import OF_QUARTERS, with_spend_on_record
 from funnelstats.money.revenue import deals_to_come, returns
 
 SOURCE = ["channel", "campaign"]
@@ -35,18 +36,14 @@ AGES = ["advanced", "lost", "open"]
 
 
 def lead_values(
-    journeys: ir.Table,
-    funnel: Funnel,
-    as_of: date,
-    leads: ir.Table | None = None,
-    payments: ir.Table | None = None,
+    journeys: ir.Table, funnel: Funnel, as_of: date, leads: ir.Table | None = None, payments: ir.Table | None = None
 ) -> ir.Table:
     """One row per lead: when it came, from where, whether it was won, and what it has paid so far.
 
     A lead is won when it first reaches the last stage or first pays, whichever is earlier; several payments of one
     lead are one deal, and money given back lowers it. A win or payment without a date counts as won, from the day the
-    lead came in. A lead that was lost or returned and has not been reopened is
-    ended. Nothing after `as_of` exists. Without payments the money is null: unknown, not zero.
+    lead came in. A lead that was lost or returned and has not been reopened is ended. Nothing after `as_of` exists.
+    Without payments the money is null: unknown, not zero.
 
     Returns lead_id, entered_on, cohort (first day of the quarter), cohort_month (of the month), won_on, state (won,
     ended, open), left_on, paid, returned (the negative payments), channel, campaign ("(missing)" where the export has
@@ -99,9 +96,8 @@ def lead_values(
 
 def _with_source(rows: ir.Table, leads: ir.Table | None) -> ir.Table:
     """The rows with their lead's channel and campaign; a lead or column that does not exist is "(missing)"."""
-    known = []
+    known = [name for name in SOURCE if leads is not None and name in leads.columns]
     if leads is not None:
-        known = [name for name in SOURCE if name in leads.columns]
         rows = rows.left_join(leads.select("lead_id", *known), "lead_id").select(*rows.columns, *known)
     return rows.mutate(
         **{name: visible(rows[name]) if name in known else ibis.literal(MISSING, "string") for name in SOURCE}
@@ -225,7 +221,11 @@ def returns_of(
     """
     need(leads, "leads", "entered_on", "state", "left_on", "paid", "returned", lazy=True)
     to_come = deals_to_come(age_counts(leads, funnel, as_of, by), past, funnel)
-    return returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
+    found = returns(money_counts(leads, by), spend_counts(costs, as_of, by, between=between), to_come)
+    if group_keys(by, leads.columns) != ["channel"]:
+        return found
+    spend = spend_counts(costs, as_of, OF_QUARTERS, between=between)
+    return with_spend_on_record(found, money_counts(leads, OF_QUARTERS), spend)
 
 
 def paid_by_month(values: ir.Table, payments: ir.Table | None, as_of: date, by: By = ()) -> pd.DataFrame:

@@ -16,7 +16,7 @@ BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""
 FEW = 3
 """Channels that a title names."""
-VERDICTS = ("red", "green", "undecided", "too few", "no leads", "no spend", "no channel")
+VERDICTS = ("red", "green", "undecided", "too few", "no leads", "no spend", "part spend", "no channel")
 
 
 def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:

@@ -90,7 +90,7 @@ VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■
 
 OTHER_VERDICT_WORDS = (
     *("higher", "lower", "more often", "not ranked", "no target"),
-    *("no channel", "no leads", "no spend", "no payments"),
+    *("no channel", "no leads", "no spend", "part spend", "no payments"),
 )
 """Verdicts without a mark."""
 

@@ -78,14 +78,16 @@ def with_beginning(step: pd.DataFrame, since: pd.DataFrame) -> dict[Hashable, An
     return row | {"began": (row["since_lower"], row["since_upper"] + timedelta(days=6))}
 
 
-def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any]:
+def clearest_leads(drivers: pd.DataFrame) -> dict[Hashable, Any] | None:
     """The kind of lead that the leak is clearest with, of ``leak_drivers``: most leads missing to the others' rate.
 
-    Empty where the drivers' verdict names none.
+    Empty where the drivers' verdict names none, None where no two kinds were compared.
 
     >>> fs.team.clearest_leads(leak.drivers)["value"]
     'Compressors'
     """
+    if drivers["difference"].isna().all():
+        return None
     lower = drivers[(drivers["verdict"] == "lower") & (drivers["difference"] < 0) & (drivers["value"] != MISSING)]
     ordered = lower.assign(missing=lower["difference"] * lower["entered"]).sort_values("missing", kind="stable")
     return next(iter(ordered.to_dict("records")), {})
@@ -211,15 +213,17 @@ def after_advice(then: pd.DataFrame, since: pd.DataFrame) -> pd.DataFrame:
 def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     """The managers' results as a table of managers by steps, those who lose most first, the not ranked last.
 
-    Takes a frame of ``with_losses``. Returns ``steps``, ``rows`` of ``manager, ranked, lost_deals, cells`` (a row of
-    the frame for each step; none where no rate is known), and ``low`` and ``high``, tenths between which the rates of
-    these managers lie.
+    Takes a frame of ``with_losses``, of which the deals at steps that are red or amber count. Returns ``steps``,
+    ``rows`` of ``manager, ranked, lost_deals, cells`` (a row of the frame for each step; none where no rate is known),
+    and ``low`` and ``high``, tenths between which the rates of these managers lie.
 
     >>> fs.team.manager_grid(losses, spec)["rows"][0]["manager"]
     'Сидоров'
     """
     stages = [step.from_stage for step in funnel.steps if (managers["from_stage"] == step.from_stage).any()]
-    lost = managers.groupby("manager")["lost_deals"].sum()
+    # What chance alone takes from somebody on target is no loss of theirs.
+    missed = managers["verdict"].isin(["red", "amber"])
+    lost = managers["lost_deals"].where(missed, 0.0).groupby(managers["manager"]).sum()
     ranked = managers["verdict"].ne(NOT_RANKED).groupby(managers["manager"]).any()
     order = pd.DataFrame({"lost": lost, "ranked": ranked}).sort_values(
         ["ranked", "lost"], ascending=False, kind="stable"
