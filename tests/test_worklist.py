@@ -100,6 +100,13 @@ def test_where_no_lead_is_open_the_chance_is_the_share_that_was_won_later() -> N
         assert found[age] == pytest.approx(won[ages > age].mean())
 
 
+def test_where_all_of_a_few_moved_on_no_lead_is_sure_to() -> None:
+    days = days_of("lead", [3] * 6 + [1] * 4, [1] * 10)
+    rates = pd.DataFrame({"from_stage": ["lead", "met"], "rate": [0.5, 1.0]})
+    found = chances(days, rates, FUNNEL).set_index("age_days")["chance"]
+    assert found[2] == pytest.approx(6.5 / 7)
+
+
 def test_a_lead_is_worth_its_amount_or_else_the_mean_deal_and_unknown_without_either() -> None:
     found = staked(lead("a", amount=30.0), lead("b"), lead("zero", amount=0.0))
     assert found["at_stake"].tolist() == [
