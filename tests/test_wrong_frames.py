@@ -83,3 +83,20 @@ def test_every_column_that_is_lacking_is_told_at_once():
 def test_a_frame_of_pandas_is_no_lazy_table():
     with pytest.raises(fs.FunnelError, match=r"^entries: must be a table of ibis, see tables and open_"):
         fs.journeys(pd.DataFrame({"lead_id": ["a"]}), FUNNEL)
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({"stages": "lead"}, r"stages: must name at least 2, got \['lead'\]"),
+        ({"stages": ["lead", "met"], "targets": [0.5]}, r"step_into.met.target: must be a valid number, got \[0.5\]"),
+    ],
+)
+def test_what_states_no_funnel_is_told_by_its_key(stated, told):
+    with pytest.raises(fs.FunnelError, match=told):
+        fs.funnel(**stated, horizon_days=7)
+
+
+def test_a_day_is_no_week():
+    with pytest.raises(fs.FunnelError, match='no week "2026-01-26"; write it like 2026-W26'):
+        fs.week_days(date(2026, 1, 26))

@@ -198,7 +198,7 @@ def week_days(week: str) -> tuple[date, date]:
     ((datetime.date(2026, 6, 22), datetime.date(2026, 6, 28)), datetime.date(2026, 6, 21))
     """
     try:
-        if not (found := re.fullmatch(r"(\d{4})-W(\d{2})(-Sun)?", week, re.ASCII)):
+        if not (found := re.fullmatch(r"(\d{4})-W(\d{2})(-Sun)?", str(week), re.ASCII)):
             raise ValueError
         monday = date.fromisocalendar(_year(found[1]), int(found[2]), 1)
     except ValueError as error:

@@ -337,10 +337,10 @@ def funnel(
     """
     days = horizon_days if isinstance(horizon_days, Mapping) else dict.fromkeys(stages[1:], horizon_days)
     step_into: dict[str, Any] = {stage: {"horizon_days": number} for stage, number in days.items()}
-    for stage, target in targets.items():
+    for stage, target in (targets if isinstance(targets, Mapping) else {stages[-1]: targets}).items():
         step_into[stage] = {**step_into.get(stage, {}), "target": target}
-    main = {"title": title, "timezone": timezone, "currency": currency, "stages": tuple(stages), "step_into": step_into}
-    return checked({**main, **stated}, title)
+    main = {"title": title, "timezone": timezone, "stages": tuple([stages] if isinstance(stages, str) else stages)}
+    return checked({**main, "currency": currency, "step_into": step_into, **stated}, title)
 
 
 def checked(stated: Mapping[str, Any], name: str, *, needed: Sequence[str] = (), where: str = "") -> Funnel:

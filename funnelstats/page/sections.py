@@ -78,7 +78,7 @@ def page_name(*words: str) -> str:
     >>> page_name("manager", "../A & B")
     'manager-A-B-674164'
     """
-    text = "-".join(unicodedata.normalize("NFC", word) for word in words)
+    text = "-".join(unicodedata.normalize("NFC", str(word)) for word in words)
     safe = re.sub(r"\W+", "-", text).strip("-_")[:60]
     # "ivanov" and "Ivanov" are one file on many disks: what is not plainly capitalised is told apart too.
     if safe == text and all(word == word.title() for word in words[1:]):
