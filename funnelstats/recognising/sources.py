@@ -29,7 +29,7 @@ NUMBERS = ("amount", "duration_s")
 MONEY_UNITS = {
     "cents": {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()},
     "thousands": {*plain("thousands thousand k тыс тысяч tsd tausend teur tusd milliers").split()},
-    "millions": {*plain("millions million mln mio m млн millones").split()},
+    "millions": {*plain("millions million mln mio млн millones").split()},
 }
 UNITS = {
     "ms": {"ms", "milliseconds", "millis", "мс"},
