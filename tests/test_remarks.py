@@ -138,9 +138,9 @@ def test_steps_that_moved_it_are_told_and_small_ones_left_to_the_table() -> None
 
 def test_a_change_that_cannot_be_told_is_said_with_how_large_it_may_be() -> None:
     same = steps((100, 80), (80, 40))
-    assert way(same, same)[1].endswith(
-        "is too close to call for a page read every week (likely change −14 to 14 points)."
-    )
+    assert way(same, same)[1].endswith("is too close to call (likely change −14 to 14 points).")
+    near = way(steps((300, 240), (240, 60)), steps((300, 240), (240, 84)))[1]
+    assert near.endswith("on a page read every week such a change (likely 1 to 15 points) can turn up by chance.")
     rare = way(steps((4000, 2000), (2000, 20)), steps((4000, 2000), (2000, 22)))[1]
     assert rare.endswith("(likely change −0.3 to 0.4 points).")
 
