@@ -13,6 +13,7 @@ from test_kinds_of_exports import NEW, changes, notes, wide, workbook
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.recognising.dates import formats_of
+from funnelstats.recognising.ends import closed_stages
 from funnelstats.recognising.init import init
 from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import table_of
@@ -164,7 +165,7 @@ def extra(rows, mark, plain=""):
 )
 def test_rows_that_are_deleted_or_planned_do_not_count(header, mark, plain):
     assert made(put(log_csv=csv(extra(MOVES, mark, plain), *LOG, header))) == COUNTED
-    assert f"log.csv: left out as no rows of a lead: 3, where “{header}” says “{mark}”" in stated()
+    assert f"log.csv: left out: 3, where “{header}” says “{mark}”" in stated()
 
 
 def test_a_deal_that_is_deleted_does_not_count_in_the_history_beside_it():
@@ -188,7 +189,7 @@ def test_a_second_line_of_headers_is_no_lead():
 def test_lines_between_the_rows_of_a_report_are_no_leads():
     lines = [(f"Week {number}: 20 deals", *[""] * 4) for number in (1, 2)]
     assert made(put(deals_csv=csv([*wide()[:20], lines[0], *wide()[20:], lines[1], *wide()[:0]], *SNAPSHOT))) == COUNTED
-    assert "left out as no rows of a lead: 1, where “Deal ID” says “Week 1: 20 deals”" in stated()
+    assert "left out: 1, where “Deal ID” says “Week 1: 20 deals”" in stated()
 
 
 def test_a_move_counts_as_the_stage_that_it_leads_to():
@@ -315,3 +316,79 @@ def test_a_workbook_with_a_pause_that_says_why():
     paused = [("D001", "On hold - client request", "2026-01-07", "Boris")]
     rows = [*LOG], *([*row] for row in [*MOVES, *paused])
     assert made(put(**{"log.xlsx": workbook([[str(cell) for cell in row] for row in rows])})) == COUNTED
+
+
+# What looks like one of these and is none
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        ("A/B group", ("Test", "Control")),
+        ("Plan", ("Basic", "Pro", "Test")),
+        ("Next activity", ("Planned", "", "")),
+        ("Lost detail", ("Duplicate", "Price", "Time")),
+        ("Duplicate", ("D001", "", "")),
+    ],
+)
+def test_a_column_that_is_no_state_of_records_leaves_no_row_out(tmp_path, header, values):
+    rows = [(*row, values[int(row[0][1:]) % len(values)]) for row in MOVES]
+    (tmp_path / "log.csv").write_text(csv(rows, *LOG, header))
+    assert deleted(table_of(tables_in(tmp_path / "log.csv")[0])) == {}
+
+
+def test_leads_without_a_date_and_a_status_are_leads():
+    rows = [*wide(), ("D900", "", "", "", "")]
+    full = [(*row, "Anna", "Web", 100, "Berlin") for row in rows]
+    made(put(deals_csv=csv(full, *SNAPSHOT, "Owner", "Source", "Amount", "City")))
+    assert len(tables("made")["leads"]) == 41
+
+
+def test_an_amount_by_its_own_name_goes_before_a_discount():
+    rows = [(*row, 5) for row in DEALS]
+    assert money(deals_csv=csv(rows, *DEAL[:4], "Expected Revenue", "Discount amount")) == 2000
+
+
+def test_orders_that_stand_alone_are_deals_though_their_status_is_that_of_payments():
+    rows = [(lead, came, status) for lead, came, *_, status in wide("Paid", "Failed", "Open")]
+    tables_of = table_of_file(csv(rows, "Order ID", "Created", "Status"))
+    assert tables_of.what != "payments"
+
+
+def table_of_file(content):
+    path = put(orders_csv=content) / "orders.csv"
+    return table_of(tables_in(path)[0])
+
+
+def test_the_same_deals_are_the_same_however_their_days_are_written():
+    first = csv([row[:4] for row in DEALS], *DEAL[:4])
+    second = csv([(lead, f"{came} 00:00:00", *more) for lead, came, *more in (row[:4] for row in DEALS)], *DEAL[:4])
+    made(put(**{"may.csv": first, "june.csv": second}))
+    assert len(tables("made")["leads"]) == 40
+
+
+def test_the_contacts_of_a_deal_beside_each_of_its_moves_are_no_leads():
+    rows = [(*row, f"C{row[0]}{number}") for row in MOVES for number in range(2)]
+    assert made(put(log_csv=csv(rows, *LOG, "Contact ID"))) == COUNTED
+
+
+def test_a_stage_called_closed_that_leads_go_on_from_is_one():
+    came = pd.DataFrame([row[:3] for row in CLOSED], columns=["lead", "stage", "at"])
+    ended = [came[came["stage"] == "closed"]]
+    after = ended[0].assign(stage="onboarding", at=ended[0]["at"] + timedelta(days=3))
+    assert closed_stages(came, ended) == ["closed"]
+    assert closed_stages(pd.concat([came, after]), ended) == []
+
+
+def test_a_win_that_comes_after_another_is_the_last_stage_however_rare():
+    paid = [(lead, "paid", at + timedelta(days=9), owner) for lead, stage, at, owner in MOVES if stage == "won"][:2]
+    made(put(log_csv=csv([*MOVES, *paid], *LOG)))
+    assert read_funnel("made").stages[-1] == "paid"
+
+
+def test_parts_that_are_read_otherwise_are_refused_where_another_table_needs_them():
+    deals = [(lead, at, f"Seller {int(lead[1:]) % 3}", "Jürgen" if lead > "D020" else "Ann") for lead, at in NEW]
+    files = {"a.csv": csv(deals[:21], "Deal ID", "Created", "Owner", "Friend")}
+    files["b.csv"] = csv(deals[21:], "Deal ID", "Created", "Owner", "Friend").encode("cp1252")
+    with pytest.raises(FunnelError, match="parts of one table, which another one needs beside it"):
+        init([put(**files, log_csv=csv([row[:3] for row in MOVES], *LOG[:3]))], "made", default)

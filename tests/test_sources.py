@@ -824,8 +824,12 @@ def test_a_workbook_is_read_once_and_not_again_until_it_changes(times_read, belo
     pd.testing.assert_frame_equal(tables()["entries"], first["entries"])
     prepare(f"{NAME}.anonymous")
     assert [*Path("data").rglob("kept_*")] == kept
-    kept[0].write_bytes(kept[0].read_bytes()[:-9])  # a machine lost its power
-    assert len(prepared(BOOK, book)["leads"]) == 24
+    whole = kept[0].read_bytes()
+    for damaged in (whole[:-9], whole[:40] + b"\xff" * 200 + whole[240:], whole[:-40] + bytes(40)):
+        kept[0].write_bytes(damaged)  # a machine lost its power
+        write(BOOK.replace('"Team"', f'"Team {len(damaged)} {damaged[40]}"'), book)
+        assert prepare(NAME)
+        assert len(tables()["leads"]) == 24
     assert len(prepared(BOOK, {"deals.xlsx": deals(DEALS[:9])})["leads"]) == 9
     assert len(now := [*PROCESSED.glob("kept_*")]) == 1
     assert now != kept

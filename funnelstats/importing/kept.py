@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -36,14 +37,18 @@ def found_again(con: Connection, table: str) -> str:
     ((folder,),) = con.execute("SELECT getvariable('kept')").fetchall()
     path = Path(folder or "", f"{table}.parquet")
     what = held(path) if folder else ""
-    if what:
+    if not what:
+        return ""
+    try:
         con.execute(f"CREATE TABLE {table} AS FROM {text(str(path))}")
-        keep(con, table, what)
+    except duckdb.Error:  # the file is not whole
+        return ""
+    keep(con, table, what)
     return what
 
 
 def held(path: Path) -> str:
     """What a file holds that was kept; empty where there is none, or none that is whole."""
-    with suppress(FileNotFoundError, pa.ArrowInvalid):
+    with suppress(OSError, UnicodeDecodeError, pa.ArrowInvalid):
         return str((pq.read_metadata(path).metadata or {}).get(b"kept", b"").decode())
     return ""

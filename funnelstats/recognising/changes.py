@@ -60,6 +60,8 @@ def id_by_rows(sheet: Sheet, stage: str, time: str, named: str = "") -> str:
     """
     cells = sheet.cells.sort_values(time) if sheet.fields[time].formats == (("",),) else sheet.cells
     found, exactly = "", role_fit(named, "lead_id") >= 2
+    # A move of a deal that stands there again is beside each of its contacts.
+    move = list(dict.fromkeys([named, stage, time]))
     for name, field in sorted(sheet.fields.items(), key=lambda item: item[0] != named):
         repeated = REPEATED * field.distinct <= field.filled == len(cells) and field.kind in ("id", "number", "text")
         if name == stage or not repeated or cells.duplicated([name, stage]).mean() > 1 - ONCE:
@@ -69,7 +71,7 @@ def id_by_rows(sheet: Sheet, stage: str, time: str, named: str = "") -> str:
         elif field.distinct > (sheet.fields[found].distinct if found else MANY_IDS):
             firsts = cells.drop_duplicates(name)[stage].value_counts(normalize=True)
             stages = cells.groupby(name)[stage].agg(["size", "nunique"]).query("size > 1")["nunique"]
-            called = not exactly or role_fit(name, "lead_id") >= 1
+            called = not exactly or (role_fit(name, "lead_id") >= 1 and not cells.duplicated(move).mean() > CHANGING)
             if called and firsts.max() >= 1 - CHANGING and (stages > 1).mean() >= ONCE:
                 found = name
     return found

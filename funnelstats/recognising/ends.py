@@ -14,7 +14,7 @@ from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, date
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import chosen_by
 from funnelstats.recognising.sources import Dated, changes_of, time_of
-from funnelstats.recognising.stages import STAY, end_of
+from funnelstats.recognising.stages import LEAST_REACH, STAY, end_of
 from funnelstats.recognising.words import fit, words
 
 ENDED = ("won", *ENDS)
@@ -63,7 +63,9 @@ def closed_stages(came: pd.DataFrame, ended: Sequence[pd.DataFrame]) -> list[str
     """Stages of leads of which another column says how they ended."""
     leads = pd.concat([came["lead"].head(0), *(moves["lead"] for moves in ended)])
     shares = came["lead"].isin(leads).groupby(came["stage"]).mean()
-    return [name for name in map(str, shares.index[shares >= STAY]) if _is_closed(name)]
+    last, names = came.groupby("lead")["at"].max(), [*filter(_is_closed, map(str, shares.index[shares >= STAY]))]
+    at = {name: came[came["stage"] == name].groupby("lead")["at"].min() for name in names}
+    return [name for name in names if (last[at[name].index] > at[name]).mean() <= LEAST_REACH]
 
 
 def ends_of_closed(table: Table) -> list[Dated]:

@@ -80,7 +80,7 @@ def entries_of(sources: Sources) -> Stages:
         if later in stages.order and name.casefold() != later.casefold() and not MOVE.fullmatch(name)
     ]
     if moves := [name for name, later in stages.meant.items() if MOVE.fullmatch(name) and later in stages.order]:
-        sources.notes.append(f"“{moves[0]}” is a move, as are {len(moves) - 1} others: each counts as what it leads to")
+        sources.notes.append(f"moves, such as “{moves[0]}”, count as the stage that each leads to")
     return stages
 
 

@@ -28,7 +28,7 @@ from funnelstats.recognising.joins import (
     with_names,
     with_role,
 )
-from funnelstats.recognising.roles import Guess, Table, plays_no_role, table_of
+from funnelstats.recognising.roles import Guess, Table, are_of_payments, plays_no_role, table_of
 from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, times
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -58,6 +58,9 @@ class Export(NamedTuple):
 def export_of(sheets: Sequence[Sheet]) -> Export:
     """The tables of an export. Raises FunnelError where nothing in it is of leads."""
     tables = [with_dates(table_of(sheet), sheets) for sheet in sheets]
+    if not any(table.what in ("deals", "history") for table in tables):
+        # Orders have the status of their payment where there is nothing else they could be the payments of.
+        tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
@@ -113,6 +116,10 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     return Export(
         main, others["deals"], histories, others["contacts"], others["payments"], others["costs"], people, unused
     )
+
+
+def _are_orders(table: Table) -> bool:
+    return table.what == "payments" and "stage" in table.roles and are_of_payments(table.sheet, table.header("stage"))
 
 
 def _but_won(said: Mapping[str, Said]) -> dict[str, Said]:

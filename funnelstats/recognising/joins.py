@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 import pandas as pd
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
@@ -30,13 +30,20 @@ def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
 
 
 def _lines(sheet: Sheet) -> dict[str, Any]:
-    """How all files of a table that is joined are read: alike."""
-    return dict(chain(*(reading.lines.items() for reading in reversed(sheet.readings))))
+    """How all files of a table that is joined are read. Raises FunnelError where they are not read alike."""
+    ways = [{key: value for key, value in reading.lines.items() if key != "sheet"} for reading in sheet.readings]
+    if any(way != ways[0] for way in ways):
+        raise FunnelError(
+            f"{sheet.name}: parts of one table, which another one needs beside it, that differ in encoding or in what "
+            "stands above the header: save them alike"
+        )
+    titles = [title for reading in sheet.readings for title in reading.lines.get("sheet", [])]
+    return {**ways[0], **({"sheet": titles} if titles else {})}
 
 
 def is_joined(sheet: Sheet, tables: Sequence[Table]) -> bool:
     """Whether one of the tables takes columns of this sheet."""
-    stated = {"files": sheet.all_files, **_lines(sheet)}
+    stated = {"files": sheet.all_files, **sheet.lines}
     return any(stated.items() <= join.items() for table in tables for join in table.joins)
 
 

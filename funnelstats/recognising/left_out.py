@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 from funnelstats.config.schema import ROW_NUMBER
@@ -9,14 +11,14 @@ from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.export import MOST_STATUSES, has_date
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field
-from funnelstats.recognising.words import fit, plain, words
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 MOST_STATES = 5
 """Values of a column that says how records stand: active, deleted. One of more names people, say, or campaigns."""
 MOST_LINES = 0.05
 """Share of the rows that may be lines of a report."""
-MOST_DELETED = 0.5
-"""Share of the rows from which on a mark is no mark of what does not count."""
+MOST_DELETED, FEW_DELETED = 0.5, 0.15
+"""Share of the rows from which on a flag is none of what does not count; and a word in a status of records."""
 
 
 def few_values(table: Table, field: Field) -> list[str]:
@@ -30,19 +32,21 @@ def deleted(table: Table) -> dict[str, list[str]]:
         return {}
     lines = _lines_between(table)
     found = {table.header("lead_id"): lines} if lines else {}
+    known = words()["undone"]
+    ended = [*known["deleted"], *(known["planned"] if table.what == "history" else [])]
     roles = {guess.header for guess in table.roles.values()} | {table.status}
     for name, field in table.sheet.fields.items():
         if name in roles or field.kind not in ("flag", "text", "id"):
             continue
-        values = few_values(table, field)
-        known = [*words()["undone"]["deleted"], *(words()["undone"]["planned"] if table.what == "history" else [])]
-        if fit(name, words()["undone"]["deleted"]) >= 2:
-            # Why a row was voided says that it was; what a test was of does not.
-            says = [value for value in values if value.casefold() not in NO and "test" not in plain(name)]
-            marks = [value for value in values if value.casefold() in YES] or says
-        else:
-            marks = [value for value in values if fit(value, known) >= 2] if len(values) <= MOST_STATES else []
-        if marks and 0 < table.sheet.cells[name].isin(marks).mean() < MOST_DELETED:
+        values, called = few_values(table, field), fit(name, known["deleted"]) >= 2
+        marks = [value for value in values if value.casefold() in YES] if called else []
+        most = MOST_DELETED
+        if called and not marks and {*plain(name).split()} & {"void", "voided", "deleted"}:
+            # Why a row was voided says that it was.
+            marks, most = [value for value in values if value.casefold() not in NO], FEW_DELETED
+        elif not called and len(values) <= MOST_STATES and (role_fit(name, "stage") or fit(name, known["records"])):
+            marks, most = [value for value in values if fit(value, ended) >= 2], FEW_DELETED
+        if marks and 0 < table.sheet.cells[name].isin(marks).mean() < most:
             found[name] = marks
     return found
 
@@ -57,9 +61,12 @@ def _lines_between(table: Table) -> list[str]:
     if table.headers.get("lead_id") in (None, ROW_NUMBER) or not dates:
         return []
     dated = pd.concat([has_date(table.sheet, name) for name in dates], axis=1).any(axis=1)
-    header = ~dated & (cells.index == 0) & cells[dates].notna().any(axis=1)
-    line = header | (~dated & cells[stage].isna() if stage else False)
-    ids = cells[table.header("lead_id")]
+    ids, first = cells[table.header("lead_id")], cells.iloc[0]
+    filled = [str(first[name]) for name in dates if not pd.isna(first[name])]
+    named = [text for text in [*filled, str(ids.iloc[0])] if re.fullmatch(r"\D*[^\W\d_]\D*", text)]
+    header = (cells.index == 0) & bool(filled and len(named) == len(filled) + 1)
+    sparse = 2 * cells.notna().sum(axis=1) < cells.shape[1]
+    line = (~dated & header) | (~dated & sparse & cells[stage].isna() if stage else False)
     few = 0 < line.mean() <= MOST_LINES and not ids[line].isin(ids[~line]).any()
     return ids[line].dropna().unique().tolist() if few else []
 
@@ -77,7 +84,7 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
             stated["without"][name] = [value for value in values if value.casefold() in YES]
         elif field.kind == "text":
             for key, kind in known.items():
-                stated[key][name] = sorted(value for value in values if _says(value, kind, table.what))
+                stated[key][name] = sorted(value for value in values if _is_undone(value, kind, table.what))
         elif table.what == "payments" and name == paid and len(table.sheet.dates) > 1:
             # An invoice is dated otherwise too.
             blank = [""] if field.filled < len(table.sheet.cells) else []
@@ -85,7 +92,7 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}
 
 
-def _says(value: str, kind: str, what: str) -> bool:
+def _is_undone(value: str, kind: str, what: str) -> bool:
     """Whether a value says it; of a contact its first word may: "Cancelled by client"."""
     known = words()["undone"][kind]
     return fit(value, known) >= 2 or (what == "contacts" and fit(plain(value).partition(" ")[0], known) >= 2)

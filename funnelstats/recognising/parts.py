@@ -12,6 +12,9 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.importing.workbooks import XLSX_1904
 from funnelstats.recognising.sheets import Reading, Sheet, fields_of, tables_in
 
+MOST_MORE = 3
+"""Columns that one file of several may have more."""
+
 
 def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     """The tables of some files, those of the same columns as one; and what is said of files that hold none.
@@ -44,7 +47,9 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
 def _are_alike(one: Sheet, other: Sheet) -> bool:
     """Whether two tables are parts of one: of several files, or of several sheets of one."""
     both, either = len({*one.fields} & {*other.fields}), len({*one.fields} | {*other.fields})
-    few = both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
+    few = (
+        either - both <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
+    )
     sheets = ("sheet" in one.lines, one.files) == ("sheet" in other.lines, other.files) or "sheet" not in {
         *one.lines,
         *other.lines,

@@ -248,9 +248,8 @@ def _is_weak(name: str, role: str) -> bool:
     """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
-    return role in ("amount", "paid", "time", "closed") and not {*plain(name).split()}.isdisjoint(
-        words()["weak"]["words"]
-    )
+    said = {*plain(name).split()} if role_fit(name, role) < 2 else set()
+    return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(words()["weak"]["words"])
 
 
 def _may_hold_stages(field: Field) -> bool:
@@ -265,7 +264,7 @@ def _is_no_money(name: str) -> bool:
     return counts or name.endswith((".total", ".count", ".size"))
 
 
-def _are_of_payments(sheet: Sheet, header: str) -> bool:
+def are_of_payments(sheet: Sheet, header: str) -> bool:
     """Whether a status is that of payments: all it says is, and something that is said of no lead."""
     known = words()["undone"]
     few = sheet.fields[header].distinct <= MANY_IDS
@@ -300,7 +299,7 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     ended = {"won", "lost"} & {*roles}
     # An invoice has a number, and a status of its own.
     billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
-    by_status = "stage" in roles and _are_of_payments(sheet, roles["stage"].header)
+    by_status = "closed" not in roles and "stage" in roles and are_of_payments(sheet, roles["stage"].header)
     of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
     if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"

@@ -145,9 +145,12 @@ class Sources:
         only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found)}
         deals, marks = self.export.deals, self.deleted(self.export.deals)
-        if marks and deals.sheet is not sheet and "lead_id" in found.roles and not found.lead_by:
+        if deals.sheet.cells is sheet.cells:
+            without |= marks
+        elif marks and "lead_id" in found.roles and not found.lead_by and _is_once(deals):
             if not any(join["prefix"] == "deal." for join in joins):
-                joins.append(joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal."))
+                join = joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")
+                joins.append({**join, **({"ids": found.ids} if found.ids else {})})
             without |= {f"deal.{name}": texts for name, texts in marks.items()}
         meant: dict[str, dict[str, Any]] = {"without": without}
         for key, said in (guesses or {}).items():
@@ -156,7 +159,7 @@ class Sources:
         lines += [f"join = {toml_value(joins)}"] if joins else []
         lines += [f"only = {toml_value(only)}"] if only else []
         for key, values in meant.items():
-            mark = "   # guessed" if guesses and guesses.get(key) else ""
+            mark = "   # guessed" if (guesses and guesses.get(key)) or (key == "without" and marks) else ""
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         # A comment is one line, whatever a header holds.
@@ -167,8 +170,10 @@ class Sources:
 
     def deleted(self, table: Table) -> dict[str, list[str]]:
         """``deleted`` of a table, found once for all its sources."""
+        if table.what not in ("deals", "history"):
+            return {}
         key = id(table.sheet.cells)
-        if key not in self._deleted or table.what not in ("deals", "history"):
+        if key not in self._deleted:
             self._deleted[key] = deleted(table)
         return self._deleted[key]
 
@@ -191,7 +196,9 @@ class Sources:
             grouped = column == "amount" and self._grouped_lines(sheet, field)
             lines = [line.replace("{column}", column) for line in grouped or field.reading]
             said = {*plain(field.name).split()} if column == "amount" else set()
-            lines += [f'unit.amount = "{unit}"' for unit, known in MONEY_UNITS.items() if said & known][:1]
+            unit = next((unit for unit, known in MONEY_UNITS.items() if said & known), "")
+            self.guessed |= {"unit"} if unit else set()
+            lines += [f'unit.amount = "{unit}"   # guessed'] if unit else []
             return lines + (self._unit(sheet, field) if column == "duration_s" else [])
         if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
             self.guessed.add("unit")
@@ -258,6 +265,12 @@ def _has_clock(table: Table, column: str, header: str) -> bool:
 def _with_clock(field: Field, clock: pd.Series) -> tuple[tuple[str, ...], ...]:
     hours = " %H:%M:%S" if clock.str.count(":").max() == 2 else " %H:%M"
     return tuple(tuple(fmt + hours if fmt else fmt for fmt in formats) for formats in field.formats)
+
+
+def _is_once(deals: Table) -> bool:
+    """Whether each lead has one row, as a table that is joined must have."""
+    field = deals.field("lead_id")
+    return bool(field and field.stands_once)
 
 
 def attribute_name(header: str) -> str:

@@ -192,8 +192,9 @@ def _several_wins(entries: pd.DataFrame) -> dict[str, str]:
     """Names of wins of which (nearly) no lead has two, such as one for each plan: each with the most frequent one."""
     wins = entries[entries["stage"].isin([name for name in entries["stage"].unique() if end_of(name) == "won"])]
     names = wins["stage"].value_counts().index
-    several = wins.groupby("lead")["stage"].nunique() > 1
-    return dict.fromkeys(names[1:], names[0]) if several.mean() <= 1 - STAY else {}
+    several = wins["lead"].isin(wins["lead"][wins["stage"] == names[0]] if len(names) else [])
+    both = several.groupby(wins["stage"]).mean()
+    return {name: names[0] for name in names[1:] if both[name] <= 1 - STAY}
 
 
 def _first_times(entries: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
-from funnelstats.recognising.sheets import Field, field_of
+from funnelstats.recognising.sheets import Field, field_of, times
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, role_fit, words
@@ -56,9 +56,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     for table, header, marks in [(each, *mark) for each in tables for mark in sources.deleted(each).items()]:
         rows = table.sheet.cells[header].isin(marks).sum()
         said = ", ".join(f"“{mark}”" for mark in marks[:MOST_LISTED]) + ", …" * (len(marks) > MOST_LISTED)
-        sources.notes.append(
-            f"{table.sheet.name}: left out as no rows of a lead: {rows:,}, where “{header}” says {said}"
-        )
+        sources.notes.append(f"{table.sheet.name}: left out: {rows:,}, where “{header}” says {said}")
     further = _add_leads(sources)
     stages = entries_of(sources)
     if not stages.won:
@@ -163,7 +161,8 @@ def _refuse_other_leads(table: Table) -> None:
     if "created" not in table.roles or role_fit(table.header("created"), "created") < 2:
         return
     lead_id, created = table.header("lead_id"), table.header("created")
-    days = table.sheet.cells.groupby(lead_id)[created].agg(["size", "nunique"]).query("size > 1")["nunique"]
+    day = times(table.sheet.cells[created], table.sheet.fields[created]).dt.normalize()
+    days = day.groupby(table.sheet.cells[lead_id]).agg(["size", "nunique"]).query("size > 1")["nunique"]
     if (days > 1).mean() > 0.5:
         raise FunnelError(
             f"{table.sheet.name}: {(days > 1).sum():,} ids of “{lead_id}” stand in several files with another date in "
