@@ -99,7 +99,8 @@ def test_a_stage_called_closed_is_what_another_column_says_of_it(header, said):
 
 
 def test_a_stage_called_closed_is_what_the_deals_say_of_it():
-    deals = [(lead, came, closed, status) for lead, came, _, closed, status in wide()]
+    ended = {lead: (at, stage) for lead, stage, at, _ in MOVES if stage in ("won", "lost")}
+    deals = [(lead, at, *ended.get(lead, ("", "open"))) for lead, at in NEW]
     found = put(
         deals_csv=csv(deals, "Deal ID", "Created", "Closed", "Status"),
         log_csv=csv([row[:3] for row in CLOSED], "Deal ID", "Stage", "Changed at"),
@@ -196,6 +197,7 @@ def test_a_move_counts_as_the_stage_that_it_leads_to():
     rows = [(lead, f"{old} → {new}", at) for lead, old, new, at in changes()]
     rows += [(lead, "— → new", at) for lead, at in NEW]
     assert made(put(log_csv=csv(rows, "Deal ID", "Stage move", "Changed at"))) == COUNTED
+    assert read_funnel("made").stages == ("new", "met", "won")
 
 
 def test_a_funnel_of_nine_stages_has_nine():
