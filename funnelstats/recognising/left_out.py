@@ -58,7 +58,7 @@ def _lines_between(table: Table) -> list[str]:
     """
     cells, dates = table.sheet.cells, table.sheet.dates
     stage = table.headers.get("stage", table.status)
-    if table.headers.get("lead_id") in (None, ROW_NUMBER) or not dates:
+    if table.headers.get("lead_id") in (None, ROW_NUMBER) or not dates or cells.empty:
         return []
     dated = pd.concat([has_date(table.sheet, name) for name in dates], axis=1).any(axis=1)
     ids, first = cells[table.header("lead_id")], cells.iloc[0]
