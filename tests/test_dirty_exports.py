@@ -346,20 +346,16 @@ def test_leads_without_a_date_and_a_status_are_leads():
     assert len(tables("made")["leads"]) == 41
 
 
-def test_an_amount_by_its_own_name_goes_before_a_discount():
+def test_an_amount_by_its_own_name_goes_before_others():
     rows = [(*row, 5) for row in DEALS]
-    assert money(deals_csv=csv(rows, *DEAL[:4], "Expected Revenue", "Discount amount")) == 2000
+    assert money(deals_csv=csv(rows, *DEAL[:4], "Expected Revenue", "Commission amount")) == 2000
 
 
-def test_orders_that_stand_alone_are_deals_though_their_status_is_that_of_payments():
-    rows = [(lead, came, status) for lead, came, *_, status in wide("Paid", "Failed", "Open")]
-    tables_of = table_of_file(csv(rows, "Order ID", "Created", "Status"))
-    assert tables_of.what != "payments"
-
-
-def table_of_file(content):
-    path = put(orders_csv=content) / "orders.csv"
-    return table_of(tables_in(path)[0])
+@pytest.mark.parametrize("closed", [["Closed"], []])
+def test_orders_that_stand_alone_are_deals_though_their_status_is_that_of_payments(closed):
+    rows = [(lead, came, status, 100, end)[: 4 + len(closed)] for lead, came, _, end, status in wide("Paid", "Failed")]
+    found = made(put(orders_csv=csv(rows, "Order ID", "Created", "Status", "Amount", *closed)))
+    assert (found["leads"], found["stages"][-1]) == (40, 20)
 
 
 def test_the_same_deals_are_the_same_however_their_days_are_written():

@@ -20,11 +20,10 @@ from funnelstats.core.intervals import (
     SIDED,
     THIRD,
     Interval,
-    answers,
     checked_level,
-    newcombe_interval,
     ratio_answers,
     share,
+    share_answers,
     share_margin,
     wilson_interval,
 )
@@ -240,10 +239,9 @@ def contact_finding(own: pd.DataFrame, others: pd.DataFrame) -> dict[str, Any]:
     if n1 and n2:
         margin = float(share_margin(k2 / n2))
         mine, theirs = (_worth(frame.filter(["contacts", "scatter"]).sum()) for frame in (own, others))
-        sides = (k1 * mine, n1 * mine, k2 * theirs, n2 * theirs)
-        # Every manager's page asks this: at 95 % one of ten would each week hear of a difference that is none.
-        lower, upper = newcombe_interval(*sides, 1 - ALPHA_REST)
-        answer = str(answers((lower > 0) | (upper < 0), *newcombe_interval(*sides, SIDED), margin))
+        # Every manager's page asks this: at 95 % a team of twelve would hear of one that is none every other week.
+        sure = 1 - ALPHA_REST
+        answer = str(share_answers(k1 * mine, n1 * mine, k2 * theirs, n2 * theirs, margin, sure))
     rates = moves_added(own)
     idle = rates[(rates["contacts"] >= FEWEST) & rates["ratio"].notna() & (rates["answer"] == NO)]
     return {

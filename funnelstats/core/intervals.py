@@ -209,9 +209,14 @@ def answers(
 
 
 def share_answers(
-    k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike, margin: npt.ArrayLike = POINTS
+    k1: npt.ArrayLike,
+    n1: npt.ArrayLike,
+    k2: npt.ArrayLike,
+    n2: npt.ArrayLike,
+    margin: npt.ArrayLike = POINTS,
+    level: float = 0.95,
 ) -> npt.NDArray[np.str_]:
-    """Whether two shares differ, each pair for itself: Newcombe's limits at 95 % for yes, at 90 % for no.
+    """Whether two shares differ, each pair for itself: Newcombe's limits at this level for yes, at 90 % for no.
 
     Nothing can be told where one of the two has no entrants.
 
@@ -220,7 +225,7 @@ def share_answers(
     >>> share_answers(6, 50, 4, 20).tolist()
     'cannot tell'
     """
-    lower, upper = newcombe_interval(k1, n1, k2, n2)
+    lower, upper = newcombe_interval(k1, n1, k2, n2, level)
     return answers((lower > 0) | (upper < 0), *newcombe_interval(k1, n1, k2, n2, SIDED), margin)
 
 

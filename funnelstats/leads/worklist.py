@@ -62,8 +62,7 @@ def chances(days: pd.DataFrame, rates: pd.DataFrame, funnel: Funnel) -> pd.DataF
         left = daily["survival"].fillna(1.0)
         moves = ((passed.iloc[-1] - passed) / left.where(left > 0)).clip(0, 1).fillna(0.0)
         # That all of a few moved on makes no lead sure to.
-        few = daily["there"].ffill()
-        moves = moves.clip(upper=(few + 0.5) / (few + 1))
+        moves = moves.clip(upper=(daily["there"] + 0.5) / (daily["there"] + 1))
         found = pd.DataFrame({"from_stage": stage, "age_days": daily.index, "chance": moves * later[str(stage)]})
         frames.append(found[daily.index < until.get(stage, 0)])
     found = pd.concat(frames or [pd.DataFrame(columns=["from_stage", "age_days", "chance"])], ignore_index=True)

@@ -42,6 +42,7 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
     if not likely:
         return ()
     text = plain_dates(text)
+    this_calendar = ~text.str.contains(r"\b2[5-9]\d\d\b")
     found: dict[tuple[str, ...], pd.Series] = {}
     for day in DAYS:
         # Some may be ISO; those with a T are what a spreadsheet made of the others, whose days and months it swapped.
@@ -50,7 +51,7 @@ def formats_of(cells: pd.Series, *, is_date: bool = False) -> tuple[tuple[str, .
         formats = [fmt for fmt in of_day if any(reads(value, fmt) for value in first)]
         read = {fmt: pd.to_datetime(text, format=fmt, errors="coerce", utc=True).notna() for fmt in formats}
         whole = pd.DataFrame(read).any(axis=1) if read else pd.Series(False, index=text.index)
-        whole &= ~text.str.contains(r"\b2[5-9]\d\d\b")  # years of another calendar
+        whole &= this_calendar
         if whole.mean() >= NEARLY_ALL:
             found[tuple(fmt for fmt in formats if read[fmt].any())] = whole
     # Who reads what another one cannot is proved by those rows, unless the other reads something else instead.

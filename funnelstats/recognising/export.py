@@ -29,7 +29,7 @@ from funnelstats.recognising.joins import (
     with_role,
 )
 from funnelstats.recognising.roles import Guess, Table, are_of_payments, plays_no_role, table_of
-from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, times
+from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, times, values_within
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -153,10 +153,9 @@ def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
 
 def _activities_apart(table: Table) -> list[Table]:
     """A table of deals; where its rows are the activities of each, which have dates, those as contacts too."""
-    lead_id = table.headers.get("lead_id", "")
     if not table.of_lines:
         return [table]
-    values = table.sheet.cells.groupby(lead_id).nunique().max()
+    values = values_within(table.sheet.cells, table.header("lead_id"))
     differ = [name for name in table.sheet.dates if values[name] > 1]
     if not differ:
         return [table]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-import pandas as pd
-
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.recognising.changes import only_stages
@@ -14,6 +12,7 @@ from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table
+from funnelstats.recognising.sheets import values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import Stages
 from funnelstats.recognising.words import plain, role_fit
@@ -58,24 +57,25 @@ def _of_won_deals(sources: Sources) -> bool:
                 columns["payment_id"] = columns["lead_id"]
                 more = ['repeats = "last"   # the amount is that of the lead']
             elif again:
-                values = _most_values(deals)
-                parts = [
-                    name
-                    for name, field in deals.sheet.fields.items()
-                    if field.kind == "number" and values[name] > 1 and role_fit(name, "amount", "payment_id") >= 1
-                ]
-                if values[columns["amount"]] > 1:
-                    pass
-                elif values[at] > 1 and parts:
-                    columns["amount"] = parts[0]  # what came on each day
-                else:
-                    # What is the same in all rows of a lead is the sum of them.
-                    columns |= {"payment_id": columns["lead_id"]} if values[at] > 1 else {}
-                    more = ['repeats = "last"']
+                changes, more = _once_for_each_lead(deals, at, columns["amount"])
+                columns |= changes
             rows = "guessed: the value of a won deal is the money it brought"
             sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
             return True
     return False
+
+
+def _once_for_each_lead(deals: Table, at: str, amount: str) -> tuple[dict[str, str], list[str]]:
+    """The columns and lines by which the money of a lead of several rows is counted once."""
+    values = values_within(deals.sheet.cells, deals.header("lead_id"))
+    if values[amount] > 1:
+        return {}, []
+    numbers = [name for name, field in deals.sheet.fields.items() if field.kind == "number" and values[name] > 1]
+    parts = [name for name in numbers if role_fit(name, "amount", "payment_id") >= 1]
+    if values[at] > 1 and parts:
+        return {"amount": parts[0]}, []  # what came on each day
+    # What is the same in all rows of a lead is the sum of them.
+    return {"payment_id": deals.header("lead_id")} if values[at] > 1 else {}, ['repeats = "last"']
 
 
 def _is_of_the_lead(history: Table, won: dict[str, list[str]]) -> bool:
@@ -170,15 +170,9 @@ def currency_of(sources: Sources, default: str) -> str:
     return sources.choose("currency", "Currency of the amounts, three letters", [], default)
 
 
-def _most_values(table: Table) -> pd.Series:
-    """How many values each column has within a lead at most."""
-    lead_id = table.sheet.cells[table.header("lead_id")]
-    return table.sheet.cells.groupby(lead_id.rename("lead")).nunique().max()
-
-
 def changing_columns(table: Table) -> set[str]:
     """Columns of a history, or of lines, that differ between the rows of a lead: they are not the lead's."""
     if table.what != "history" and not table.of_lines:
         return set()
-    values = _most_values(table)
+    values = values_within(table.sheet.cells, table.header("lead_id"))
     return {*values.index[values > 1]}

@@ -14,7 +14,7 @@ import pandas as pd
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
-from funnelstats.recognising.sheets import Field, Kind, Sheet, times
+from funnelstats.recognising.sheets import Field, Kind, Sheet, times, values_within
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -185,10 +185,8 @@ def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
     if not {"stage", "created"} <= {*roles} or sheet.fields[roles["lead_id"].header].stands_once:
         return False
     still = [roles[role].header for role in ("stage", "created", "closed", "won", "lost") if role in roles]
-    lead_id = roles["lead_id"].header
-    values: pd.Series[int] = sheet.cells.groupby(lead_id).nunique().max()
-    others = [name for name in sheet.fields if name not in (lead_id, *sheet.dates)]
-    others = [name for name in others if role_fit(name, "contact_kind") < 2]
+    values = values_within(sheet.cells, roles["lead_id"].header)
+    others = [name for name in sheet.fields if name not in sheet.dates and role_fit(name, "contact_kind") < 2]
     may_be_stages = [name for name in others if is_new_value(name)]
     return bool((values[[*still, *may_be_stages]] <= 1).all() and not {"old_stage", "changed_field"} & {*roles})
 

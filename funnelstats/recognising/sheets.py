@@ -112,6 +112,11 @@ def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Se
     return chosen
 
 
+def values_within(cells: pd.DataFrame, lead_id: str) -> pd.Series[int]:
+    """How many values each column has within a lead at most."""
+    return cells.groupby(cells[lead_id].rename("lead")).nunique().max()
+
+
 def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
     """What the columns of a table hold; numbers of days are counted as its kind of file does."""
     fields = {name: field_of(name, cells[name]) for name in names}
