@@ -163,7 +163,7 @@ def test_the_rates_are_those_of_the_incidence_and_only_less_sure() -> None:
     days = censored(2)
     plain = incidence_at(incidence(without_managers(days).drop(columns="week")), LONG)
     found = rates_over_weeks(days, LONG)
-    assert list(found) == [*plain, "dispersion", "df"]
+    assert list(found) == [*plain, "dispersion", "df", "by_chance"]
     for name in ("entered", "known", "rate"):
         assert found[name].item() == plain[name].item()
     assert found["n_eff"].item() <= plain["n_eff"].item()
@@ -260,11 +260,26 @@ def test_the_rest_is_all_others_also_of_weeks_in_which_a_manager_had_no_lead() -
 def test_weeks_differ_is_said_for_all_rows_together_and_of_no_unknown_rate() -> None:
     df = 20.0
     limit = stats.chi2.ppf(0.95, df) / df
-    one = pd.DataFrame({"rate": [0.5], "dispersion": [limit * 1.01], "df": [df]})
+    one = pd.DataFrame({"rate": [0.5], "dispersion": [limit * 1.01], "df": [df], "by_chance": [0.04]})
     assert weeks_differ(one).tolist() == [True]
     four = pd.concat([one] * 4, ignore_index=True)
     assert weeks_differ(four).tolist() == [False] * 4
     assert weeks_differ(one.assign(rate=np.nan)).tolist() == [False]
+    assert weeks_differ(one.assign(by_chance=0.06)).tolist() == [False]
+
+
+@pytest.mark.parametrize(("leads", "rate", "seen"), [(1.5, 0.9, 0.2), (3.4, 0.7, 0.8), (40, 0.5, 1)])
+def test_weeks_alike_are_seldom_said_to_differ_however_few_their_leads(leads, rate, seen) -> None:
+    """Half-years of leads that move on alike: .05 of 60, .10 with the error of so few; then of good and bad weeks."""
+    random = np.random.default_rng(8)
+    alike = np.full(26, rate)
+    said = []
+    for rates in (alike, np.where(random.random(26) < 0.5, 0.9, 0.1)):
+        halves = [random.poisson(leads, 26) for _ in range(60)]
+        days = [complete(entered, random.binomial(entered, rates)) for entered in halves]
+        said.append(np.mean([weeks_differ(rates_over_weeks(half, ONE)).item() for half in days]))
+    assert said[0] <= 0.1
+    assert said[1] >= seen
 
 
 def test_without_scatter_against_the_rest_is_the_plain_comparison() -> None:

@@ -11,7 +11,7 @@ from funnelstats.core.intervals import Array, mover_difference, share, wilson_in
 STEP = ["from_stage", "to_stage"]
 COUNTS = ("entered", "converted", "too_recent")
 RATE = ("rate", "ci_lower", "ci_upper")
-MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df")
+MEASURED = (*COUNTS, *RATE, "known", "n_eff", "dispersion", "df", "by_chance")
 """Columns of a rate frame that are no keys."""
 
 

@@ -30,8 +30,9 @@ def rates_over_weeks(
     Takes day counts by week, ``[manager], week, from_stage, age_days, advanced, lost, open``; where they are too few to
     tell how weeks scatter, ``scatter`` are such counts of more weeks that do. Returns the frame of
     ``incidence_at`` without the weeks, and beside it ``dispersion`` (how many times the variance is that of
-    independent leads, at least 1) and ``df`` (how well that is known); ``n_eff`` is divided by the dispersion, and the
-    interval is Wilson's on it with Student's quantile.
+    independent leads, at least 1), ``df`` (how well that is known) and ``by_chance`` (probability that weeks which are
+    alike differ as much); ``n_eff`` is divided by the dispersion, and the interval is Wilson's on it with Student's
+    quantile.
 
     The dispersion is 1 + correlation x (leads of a week - 1). The correlation of leads of one week is estimated from
     the differences of neighbouring weeks, so that a break, which makes one great difference, does not pass for
@@ -105,9 +106,14 @@ def usual_dispersion(rest: pd.DataFrame) -> float:
 
 
 def weeks_differ(rates: pd.DataFrame) -> pd.Series:
-    """Whether the weeks of a rate differ by more than chance alone explains, at 5 % for all rows together."""
-    df = rates["df"].clip(lower=1)
-    return rates["rate"].notna() & (rates["dispersion"] > stats.chi2.ppf(1 - 0.05 / max(len(rates), 1), df) / df)
+    """Whether the weeks of a rate differ by more than chance alone explains, at 5 % for all rows together.
+
+    The dispersion must say so, which does not mind a break, and Pearson's test: of few leads a week the first alone
+    finds a difference in up to a third of tables whose weeks are alike.
+    """
+    df, each = rates["df"].clip(lower=1), 0.05 / max(len(rates), 1)
+    scattered = rates["dispersion"] > stats.chi2.ppf(1 - each, df) / df
+    return rates["rate"].notna() & scattered & (rates["by_chance"] < each)
 
 
 def _rates(days: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
@@ -122,15 +128,22 @@ def _summed(days: pd.DataFrame, over: str) -> pd.DataFrame:
 def _scattered(rates: pd.DataFrame, parts: pd.DataFrame, correlations: pd.DataFrame, level: float) -> pd.DataFrame:
     """The rates with their dispersion, their effective leads fewer and their interval wider by it."""
     keys = [str(column) for column in parts if column not in ("week", "rate", "deviation", "leads")]
-    leads = parts.assign(pairs=parts["leads"] ** 2).groupby(keys, sort=False, dropna=False, as_index=False)
-    found = rates.merge(leads[["leads", "pairs"]].sum(), how="left", on=keys)
+    there = parts[parts["leads"] > 0]
+    spread = there["rate"] * (1 - there["rate"])
+    squares = (there["leads"] * there["deviation"] ** 2 / spread).where(spread > 0)
+    sums = there.assign(pairs=there["leads"] ** 2, squares=squares, free=squares.notna().astype(int))
+    sums = sums.groupby(keys, sort=False, dropna=False, as_index=False)[["leads", "pairs", "squares", "free"]].sum()
+    found = rates.merge(sums, how="left", on=keys)
     found = found.merge(correlations[[*STEP, "correlation", "df"]], how="left", on=STEP)
     alike = share(found["pairs"], found["leads"])
     dispersion = (1 + found["correlation"] * (alike - 1)).fillna(1).clip(lower=1)
     n_eff = found["n_eff"] / dispersion
     quantile = stats.t.ppf(0.5 + checked_level(level) / 2, found["df"])
     lower, upper = score_interval((found["rate"] * n_eff).to_numpy(), n_eff.to_numpy(), quantile)
-    return rates.assign(n_eff=n_eff, ci_lower=lower, ci_upper=upper, dispersion=dispersion, df=found["df"])
+    # Pearson's: as many free weeks as there are, less one
+    by_chance = stats.chi2.sf(found["squares"], (found["free"] - 1).where(found["free"] > 1))
+    told = {"dispersion": dispersion, "df": found["df"], "by_chance": by_chance}
+    return rates.assign(n_eff=n_eff, ci_lower=lower, ci_upper=upper, **told)
 
 
 def _correlations(parts: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def _usual(plan: Plan) -> dict[str, Any] | None:
     if not np.isfinite(usual["leads"]) or np.isnan(usual["delivers"]) or usual["leads"] <= 0 or in_time <= 0:
         return None
     late = in_time if in_time < ALL_IN_TIME else None
-    return {"leads": usual["leads"], "delivers": usual["delivers"], "in_time": late}
+    return {"leads": usual["leads"], "rate": plan.new.rate, "delivers": usual["delivers"], "in_time": late}
 
 
 def _slow(plan: Plan) -> dict[str, Any] | None:
