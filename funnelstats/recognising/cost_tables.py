@@ -22,7 +22,7 @@ def costs_by_headers(sheet: Sheet, channels: Collection[str]) -> list[Table]:
             for name in of_channels
         ]
     named = {
-        name: [value for value in sheet.cells[name].dropna().unique() if value.casefold() in known]
+        name: [value for value in sheet.values(name) if value.casefold() in known]
         for name, field in sheet.fields.items()
         if field.kind == "text"
     }

@@ -10,7 +10,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
 from funnelstats.recognising.dates import NEARLY_ALL
-from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, dated_values, has_date
+from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, dated_values
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import chosen_by
 from funnelstats.recognising.sources import Dated, changes_of, time_of
@@ -50,7 +50,7 @@ def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
 def _says(dated: Dated, end: str) -> bool:
     """Whether a date is that of an end by the stage's name, and nothing says that the deals ended otherwise."""
     cells, only = dated.table.sheet.cells, dated.table.ends.get(end, {})
-    of_ended = chosen_by(cells, only)[has_date(dated.table.sheet, dated.header)].mean() if dated.header and only else 1
+    of_ended = chosen_by(cells, only)[dated.table.sheet.has_date(dated.header)].mean() if dated.header and only else 1
     return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
 
 
@@ -71,7 +71,7 @@ def closed_stages(came: pd.DataFrame, ended: Sequence[pd.DataFrame]) -> list[str
 def ends_of_closed(table: Table) -> list[Dated]:
     """Wins and losses of the leads that come to a stage called closed, as another column of its rows says."""
     stage, won = table.header("stage"), table.ends.get("won", {})
-    names = table.sheet.cells[stage].dropna().unique()
+    names = table.sheet.values(stage)
     closed = [name for name in names if _is_closed(name)]
     if len(closed) != 1 or not won or stage in won or any(map(end_of, names)) or "changed_field" in table.roles:
         return []
@@ -106,7 +106,7 @@ def open_and_closed(deals: Table) -> list[str]:
 def check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
     sheet = last.table.sheet
-    if not last.only and has_date(sheet, last.header).mean() >= NEARLY_ALL:
+    if not last.only and sheet.has_date(last.header).mean() >= NEARLY_ALL:
         raise FunnelError(f"{sheet.name}: {NO_WINS}; the last date, “{last.header}”, is there for nearly all leads")
     if last.header:
         refuse_several_ends(last.table, last.header, ("", "lost"))

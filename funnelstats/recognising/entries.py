@@ -22,15 +22,10 @@ from funnelstats.recognising.ends import (
     open_and_closed,
     refuse_several_ends,
 )
-from funnelstats.recognising.export import (
-    MOST_STATUSES,
-    Export,
-    has_date,
-    stage_dates,
-)
+from funnelstats.recognising.export import MOST_STATUSES, Export, stage_dates
 from funnelstats.recognising.joins import joined, with_role
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import not_dates, times
+from funnelstats.recognising.sheets import not_dates
 from funnelstats.recognising.sources import (
     Dated,
     Sources,
@@ -129,8 +124,7 @@ def _created_by(deals: Table) -> Dated | None:
     """When leads came in: by the date of their creation, or by what a log calls it, once for each and first of all."""
     if deals.what == "deals":
         return Dated(CREATED, deals, deals.header("created"), {}) if "created" in deals.roles else None
-    lead, cells = deals.header("lead_id"), deals.sheet.cells
-    at = times(cells[time_of(deals)], deals.sheet.fields[time_of(deals)])
+    lead, cells, at = deals.header("lead_id"), deals.sheet.cells, deals.sheet.times(time_of(deals))
     first = at == at.groupby(cells[lead]).transform("min")
     leads = cells[lead].nunique()
     changed = stage_cells(deals).dropna(subset=deals.header("stage")).index
@@ -154,11 +148,8 @@ def _first_stage(histories: list[Table], stages: Stages) -> str:
     for table in histories:
         if "old_stage" in table.roles:
             cells = stage_cells(table)
-            first = (
-                times(cells[time_of(table)], table.sheet.fields[time_of(table)])
-                .groupby(cells[table.header("lead_id")])
-                .idxmin()
-            )
+            at = table.sheet.times(time_of(table))[cells.index]
+            first = at.groupby(cells[table.header("lead_id")]).idxmin()
             left = cells.loc[first.dropna(), table.header("old_stage")].mode()
             if len(left):
                 return str(left.iloc[0])
@@ -168,7 +159,7 @@ def _first_stage(histories: list[Table], stages: Stages) -> str:
 
 def first_rows(table: Table) -> str:
     """Whether the earliest row of each lead stands first or last in a history; "" where neither does."""
-    at = times(table.sheet.cells[time_of(table)], table.sheet.fields[time_of(table)])
+    at = table.sheet.times(time_of(table))
     rows = at.groupby(table.sheet.cells[table.header("lead_id")]).agg(["first", "last", "min"])
     return next((keep for keep in ("first", "last") if (rows[keep] == rows["min"]).mean() >= NEARLY_ALL), "")
 
@@ -265,7 +256,7 @@ def _snapshot(sources: Sources) -> Stages:
     tables = [deals, *sources.export.details]
     created = [*filter(None, [_created_by(deals)])]
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
-    begun = created + [dated for dated in found if has_date(dated.table.sheet, dated.header).mean() >= NEARLY_ALL]
+    begun = created + [dated for dated in found if dated.table.sheet.has_date(dated.header).mean() >= NEARLY_ALL]
     reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 1 for early in begun)]
     found = [dated for dated in found if dated.header not in reckoned]
     sources.notes += [

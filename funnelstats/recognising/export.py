@@ -29,7 +29,7 @@ from funnelstats.recognising.joins import (
     with_role,
 )
 from funnelstats.recognising.roles import Guess, Table, are_of_payments, plays_no_role, table_of
-from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, times, values_within
+from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, values_within
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -106,7 +106,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         # A lead that was turned into a deal is not won by that.
         main = main._replace(roles=_but_won(main.roles), ends=_but_won(main.ends))
     channel = main.field("channel")
-    named: list[str] = main.sheet.cells[channel.name].dropna().unique().tolist() if channel else []
+    named = main.sheet.values(channel.name) if channel else []
     of_no_channel = [table.sheet for table in others["costs"] if "channel" not in table.roles]
     for sheet in [*unused, *of_no_channel]:
         if costs := costs_by_headers(sheet, named):
@@ -159,15 +159,13 @@ def _activities_apart(table: Table) -> list[Table]:
     differ = [name for name in table.sheet.dates if values[name] > 1]
     if not differ:
         return [table]
-    roles = {role: guess for role, guess in table.roles.items() if guess.header not in differ}
-    fields = {name: field for name, field in table.sheet.fields.items() if name not in differ}
-    leads = table._replace(sheet=table.sheet._replace(fields=fields), roles=roles)
-    kind = table.roles.get("contact_kind")
-    own = {role: guess for role, guess in roles.items() if role in ("lead_id", "manager", "contact_kind", "reached")}
-    contacts = with_role(
-        table._replace(what="contacts", roles=own, status="", ends={}, of_lines=False), "time", differ[0]
-    )
-    return [leads, contacts] if kind else [leads]
+    leads = table.without(differ)
+    if "contact_kind" not in table.roles:
+        return [leads]
+    known = ("lead_id", "manager", "contact_kind", "reached")
+    own = {role: guess for role, guess in leads.roles.items() if role in known}
+    contacts = table._replace(what="contacts", roles=own, status="", ends={}, of_lines=False)
+    return [leads, with_role(contacts, "time", differ[0])]
 
 
 def _side_by_side(table: Table) -> list[Table]:
@@ -179,11 +177,8 @@ def _side_by_side(table: Table) -> list[Table]:
     for stages, dates in product(numbered.values(), numbered.values()):
         named = len(stages) > 1 and all(of.kind == "text" and role_fit(of.name, "stage") for of in stages.values())
         if named and {*stages} == {*dates} and all(of.kind == "date" for of in dates.values()):
-            used = {field.name for field in (*stages.values(), *dates.values())}
-            roles = {role: guess for role, guess in table.roles.items() if guess.header not in used}
-            fields = {name: field for name, field in table.sheet.fields.items() if name not in used}
-            leads = table._replace(sheet=table.sheet._replace(fields=fields), roles=roles, status="", ends={})
-            change = table._replace(what="history", roles=roles)
+            leads = table.without({field.name for field in (*stages.values(), *dates.values())})
+            leads, change = leads._replace(status="", ends={}), table._replace(what="history", roles=leads.roles)
             pairs = [(stages[number].name, at.name) for number, at in dates.items()]
             return [leads, *(with_role(with_role(change, "stage", to), "time", at) for to, at in pairs)]
     return [table]
@@ -261,7 +256,7 @@ def _with_ends(table: Table) -> Table:
             if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
                 told[name] = (both, role_fit(name, "stage") > 0, rows)
     status = max(told, key=lambda name: told[name], default="")
-    values: list[str] = table.sheet.cells[status].dropna().unique().tolist() if status else []
+    values = table.sheet.values(status) if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", *ENDS)}
     worded = {end: {status: names} for end, names in by_words.items() if names}
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
@@ -280,9 +275,9 @@ def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[s
     """
     sheet, cells = table.sheet, table.sheet.cells
     told = [chosen_by(cells, only) for only in table.ends.values()]
-    told += [has_date(sheet, table.header(role)) for role in ("won", "lost") if role in table.roles]
+    told += [sheet.has_date(table.header(role)) for role in ("won", "lost") if role in table.roles]
     known = pd.concat(told, axis=1).any(axis=1)
-    at = times(cells[closed], sheet.fields[closed])
+    at = sheet.times(closed)
     if (at[~known].max() - at[known].max()).days > DAYS_OF_PLANS:
         return {}
     for name in filter(None, dict.fromkeys([table.status, *(sheet.fields if end == "lost" else [])])):
@@ -294,15 +289,15 @@ def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[s
             if apart and (end == "lost" or len(values) == 1):
                 return {end: {name: values}}
     # Of the deals that a flag of wins says are not won, those have ended that have a date, if others have none.
-    flag, dated = next(iter(table.ends.get("won", {})), "") if end == "lost" else "", has_date(sheet, closed)
+    flag, dated = next(iter(table.ends.get("won", {})), "") if end == "lost" else "", sheet.has_date(closed)
     if flag and sheet.fields[flag].kind == "flag" and dated[known].mean() >= OF_ENDED and dated[~known].any():
-        return {"lost": {flag: _meaning(cells[flag], NO)}} if not dated[~known].all() else {}
+        return {"lost": {flag: _meaning(sheet, flag, NO)}} if not dated[~known].all() else {}
     return {}
 
 
 def dated_values(sheet: Sheet, date: str, status: str) -> list[str]:
     """What a column says of rows that have a date, if it says something else of all that have none."""
-    shares = has_date(sheet, date).groupby(sheet.cells[status]).mean()
+    shares = sheet.has_date(date).groupby(sheet.cells[status]).mean()
     dated = shares >= NEARLY_ALL
     return [*map(str, shares.index[dated])] if not dated.all() and (shares[~dated] <= 1 - NEARLY_ALL).all() else []
 
@@ -311,7 +306,7 @@ def _by_probability(table: Table) -> dict[str, dict[str, list[str]]]:
     """Deals that are sure to be won, and sure not to be, where nothing else says how they ended."""
     for name in table.sheet.fields:
         known = fit(name, words()["probability"]["names"]) > 0
-        values: list[str] = table.sheet.cells[name].dropna().unique().tolist() if known else []
+        values = table.sheet.values(name) if known else []
         found = {"won": [text for text in values if re.fullmatch(r"100([.,]0+)?\s?%?", text)]}
         found["lost"] = [text for text in values if re.fullmatch(r"0([.,]0+)?\s?%?", text)]
         if all(found.values()):
@@ -331,14 +326,14 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
         if guess.known
         or role not in ("won", "lost")
         or role not in chosen
-        or chosen[role][has_date(table.sheet, guess.header)].mean() >= OF_ENDED
+        or chosen[role][table.sheet.has_date(guess.header)].mean() >= OF_ENDED
     }
     last = [name for name in table.sheet.dates if fit(name, words()["dates"]["last"]) >= 2]
     used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
     free = [name for name in table.sheet.dates if name not in used and not table.preset]
     free.sort(key=lambda name: name != table.headers.get("closed"))
     for end, rows in {"closed": pd.DataFrame(chosen).any(axis=1), **chosen}.items():
-        dated = {name: has_date(table.sheet, name) for name in free}
+        dated = {name: table.sheet.has_date(name) for name in free}
         own = [name for name in free if dated[name][rows].mean() >= OF_ENDED <= rows[dated[name]].mean()]
         if own and (end == "closed" or end not in roles):
             roles[end] = Guess(own[0], known=False)
@@ -350,11 +345,6 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
     return roles
 
 
-def has_date(sheet: Sheet, header: str) -> pd.Series:
-    """Which rows have a date in a column of dates."""
-    return sheet.cells[header].notna() & ~sheet.cells[header].isin(sheet.fields[header].empty)
-
-
 def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
     """What chooses the deals that are won, lost or closed by flags: those closed and not won are lost."""
     flags = [name for name, field in sheet.fields.items() if field.kind == "flag"]
@@ -362,15 +352,15 @@ def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
     best = {
         what: max(of, key=lambda name: of[name]) for what, of in fits.items() if max(of.values(), default=0) >= SAID
     }
-    yes, no = ({name: _meaning(sheet.cells[name], known) for name in best.values()} for known in (YES, NO))
+    yes, no = ({name: _meaning(sheet, name, known) for name in best.values()} for known in (YES, NO))
     found = {what: {name: yes[name]} for what, name in best.items()}
     if "won" in best and "closed" in best:
         found.setdefault("lost", {best["closed"]: yes[best["closed"]], best["won"]: no[best["won"]]})
     return found
 
 
-def _meaning(cells: pd.Series, known: Sequence[str]) -> list[str]:
-    return [value for value in cells.dropna().unique() if value.casefold() in known]
+def _meaning(sheet: Sheet, flag: str, known: Sequence[str]) -> list[str]:
+    return [value for value in sheet.values(flag) if value.casefold() in known]
 
 
 def stage_dates(table: Table) -> dict[str, str]:

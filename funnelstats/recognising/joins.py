@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
-
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table, table_of
-from funnelstats.recognising.sheets import Sheet, fields_of, times
+from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.words import role_fit
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
@@ -52,21 +50,18 @@ def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
     numbered = table.field(role)
     if numbered is None or numbered.kind == "text":
         return table
-    cells = table.sheet.cells
-    others = [sheet for sheet in sheets if sheet is not table.sheet]
+    numbers, others = {*table.sheet.values(numbered.name)}, [sheet for sheet in sheets if sheet is not table.sheet]
     # Where no header is the same, the names are few: of the tables that may hold them it is the shortest one.
     for sheet in sorted(others, key=lambda sheet: (numbered.name not in sheet.fields, len(sheet.cells))):
         named = [name for name, field in sheet.fields.items() if field.kind == "text" and field.stands_once]
         for number, field in sheet.fields.items():
             of_role = role == "stage" or number == numbered.name
-            if named and of_role and field.stands_once and {*cells[numbered.name].dropna()} <= {*sheet.cells[number]}:
+            if named and of_role and field.stands_once and numbers <= {*sheet.cells[number]}:
                 label = max(named, key=lambda name: role_fit(name, role, "name"))
                 header = f"{role}.{label}"
-                names = cells[numbered.name].map(sheet.cells.set_index(number)[label])
-                cells = cells.assign(**{header: names})
-                fields = {**table.sheet.fields, **fields_of(cells, [header], table.sheet.kind)}
+                names = table.sheet.cells[numbered.name].map(sheet.cells.set_index(number)[label])
                 return table._replace(
-                    sheet=table.sheet._replace(cells=cells, fields=fields),
+                    sheet=table.sheet.with_cells(table.sheet.cells.assign(**{header: names}), [header]),
                     roles={**table.roles, role: Guess(header, known=False)},
                     joins=[*table.joins, joined(sheet, numbered.name, number, f"{role}.")],
                 )
@@ -80,17 +75,15 @@ def with_dates(table: Table, sheets: Sequence[Sheet]) -> Table:
     for sheet in sheets:
         for key, field in sheet.fields.items() if sheet.dates else []:
             for name in table.sheet.fields if field.stands_once else []:
-                if role_fit(name, "lead_id") < 2 and {*table.sheet.cells[name].dropna()} <= {*sheet.cells[key]}:
+                if role_fit(name, "lead_id") < 2 and {*table.sheet.values(name)} <= {*sheet.cells[key]}:
                     more = sheet.cells.set_index(key).add_prefix("change.")
-                    cells = table.sheet.cells.join(more, on=name)
-                    fields = {**table.sheet.fields, **fields_of(cells, more.columns, table.sheet.kind)}
-                    whole = table_of(table.sheet._replace(cells=cells, fields=fields))
+                    whole = table_of(table.sheet.with_cells(table.sheet.cells.join(more, on=name), more.columns))
                     return whole._replace(joins=[joined(sheet, name, key, "change.")])
     return table
 
 
 def ids_in(table: Table, header: str) -> set[str]:
-    return {*table.sheet.cells[header].dropna()}
+    return {*table.sheet.values(header)}
 
 
 def with_role(table: Table, role: str, header: str) -> Table:
@@ -103,7 +96,7 @@ def linked(table: Table, deals: Table) -> Table | None:
 
     Rows that know a contact, a company or a phone of the deals are linked by that: ``lead_by``.
     """
-    texts = {name: {*table.sheet.cells[name].dropna()} for name in table.sheet.fields if may_be_id(table, name)}
+    texts = {name: ids_in(table, name) for name in table.sheet.fields if may_be_id(table, name)}
     texts = {name: ids for name, ids in texts.items() if ids}
     named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
     # The number of a row is nobody else's id.
@@ -167,8 +160,7 @@ def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table 
 def _of_leads(table: Table, header: str) -> Table:
     """The table without the rows that have no lead's id in a column."""
     cells = table.sheet.cells.dropna(subset=[header]).reset_index(drop=True)
-    fields = fields_of(cells, dict.fromkeys([*table.sheet.fields, header]), table.sheet.kind)
-    return table._replace(sheet=table.sheet._replace(cells=cells, fields=fields))
+    return table._replace(sheet=table.sheet.with_cells(cells, [*table.sheet.fields, header]))
 
 
 def turned(table: Table, leads: Table) -> Table | None:
@@ -180,18 +172,13 @@ def turned(table: Table, leads: Table) -> Table | None:
     ids = [name for name, field in table.sheet.fields.items() if field.stands_once and role_fit(name, "lead_id") >= 2]
     own = table.own_id or next((name for name in ids if name != lead_id), "")
     if own and all("created" in each.roles for each in (table, leads)):
-        begun, came = (_created(each) for each in (table, leads))
+        begun, came = (each.sheet.times(each.header("created")) for each in (table, leads))
         came = table.sheet.cells[lead_id].map(came.groupby(leads.sheet.cells[leads.header("lead_id")]).min())
         if (begun > came).sum() > OVERLAP * came.count():
             return _of_leads(table, lead_id)._replace(own_id=own)
         if (begun < came).sum() > OVERLAP * came.count():
             return None
     return None if table.own_id else table
-
-
-def _created(table: Table) -> pd.Series:
-    header = table.header("created")
-    return times(table.sheet.cells[header], table.sheet.fields[header])
 
 
 def may_be_id(table: Table, name: str) -> bool:

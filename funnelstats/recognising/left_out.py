@@ -8,7 +8,7 @@ import pandas as pd
 
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.recognising.export import MOST_STATUSES, has_date
+from funnelstats.recognising.export import MOST_STATUSES
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -23,7 +23,7 @@ MOST_DELETED, FEW_DELETED = 0.5, 0.15
 
 def few_values(table: Table, field: Field) -> list[str]:
     """What a column holds, of so few values as a status has; nothing where it has more."""
-    return table.sheet.cells[field.name].dropna().unique().tolist() if field.distinct <= MOST_STATUSES else []
+    return table.sheet.values(field.name) if field.distinct <= MOST_STATUSES else []
 
 
 def deleted(table: Table) -> dict[str, list[str]]:
@@ -60,7 +60,7 @@ def _lines_between(table: Table) -> list[str]:
     stage = table.headers.get("stage", table.status)
     if table.headers.get("lead_id") in (None, ROW_NUMBER) or not dates or cells.empty:
         return []
-    dated = pd.concat([has_date(table.sheet, name) for name in dates], axis=1).any(axis=1)
+    dated = pd.concat([table.sheet.has_date(name) for name in dates], axis=1).any(axis=1)
     ids, first = cells[table.header("lead_id")], cells.iloc[0]
     filled = [str(first[name]) for name in dates if not pd.isna(first[name])]
     named = [text for text in [*filled, str(ids.iloc[0])] if re.fullmatch(r"\D*[^\W\d_]\D*", text)]

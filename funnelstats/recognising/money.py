@@ -110,9 +110,9 @@ def _of_history(sources: Sources, stages: Stages) -> bool:
         stage = table.field("stage")
         if stage is None or "amount" not in deals.roles or not deals.sheet.fields[right].stands_once:
             continue
-        if deals.sheet is table.sheet or not {*table.sheet.cells[left].dropna()} <= {*deals.sheet.cells[right]}:
+        if deals.sheet is table.sheet or not {*table.sheet.values(left)} <= {*deals.sheet.cells[right]}:
             continue
-        names = table.sheet.cells[stage.name].dropna().unique()
+        names = table.sheet.values(stage.name)
         won = sorted(name for name in names if stages.meant.get(name, name) == stages.order[-1])
         amount = deals.sheet.fields[deals.header("amount")]
         if won:

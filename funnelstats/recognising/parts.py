@@ -61,7 +61,7 @@ def _are_alike(one: Sheet, other: Sheet) -> bool:
 def _together(one: Sheet, other: Sheet) -> Sheet:
     shared = [name for name in one.fields if name in other.fields]
     cells = pd.concat([one.cells, other.cells], ignore_index=True)[shared]
-    readings = one.readings
+    readings = [*one.readings]
     for reading in other.readings:
         alike = [number for number, each in enumerate(readings) if _how(each) == _how(reading)]
         if alike:
@@ -69,9 +69,7 @@ def _together(one: Sheet, other: Sheet) -> Sheet:
         else:
             readings.append(reading)
     return one._replace(
-        files=readings[0].files,
-        lines=readings[0].lines,
-        others=tuple(readings[1:]),
+        readings=tuple(readings),
         sizes=(*one.sizes, *other.sizes),
         cells=cells,
         fields=fields_of(cells, shared, one.kind),

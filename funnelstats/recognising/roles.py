@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import pandas as pd
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
-from funnelstats.recognising.sheets import Field, Kind, Sheet, times, values_within
+from funnelstats.recognising.sheets import Field, Kind, Sheet, values_within
 from funnelstats.recognising.stages import SAID
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -82,6 +82,12 @@ class Table(NamedTuple):
     def headers(self) -> dict[str, str]:
         return {role: guess.header for role, guess in self.roles.items()}
 
+    def without(self, names: Collection[str]) -> Table:
+        """The table as if it had no columns of these names."""
+        roles = {role: guess for role, guess in self.roles.items() if guess.header not in names}
+        fields = {name: field for name, field in self.sheet.fields.items() if name not in names}
+        return self._replace(sheet=self.sheet._replace(fields=fields), roles=roles)
+
 
 @cache
 def presets() -> tuple[dict[str, Any], ...]:
@@ -144,7 +150,7 @@ def table_of(sheet: Sheet) -> Table:
     created = roles.get("created")
     if what == "deals" and created and not created.known and role_fit(created.header, "created") < 2:
         # What is called somewhat like a creation and not all leads have is a stage, where another date comes first.
-        at = pd.DataFrame({name: times(sheet.cells[name], sheet.fields[name]) for name in sheet.dates})
+        at = pd.DataFrame({name: sheet.times(name) for name in sheet.dates})
         first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
         roles |= {"created": Guess(str(first[0]), known=False)} if first else {}
     lacks = ""
@@ -266,7 +272,7 @@ def are_of_payments(sheet: Sheet, header: str) -> bool:
     """Whether a status is that of payments: all it says is, and something that is said of no lead."""
     known = words()["undone"]
     few = sheet.fields[header].distinct <= MANY_IDS
-    values: list[str] = sheet.cells[header].dropna().unique().tolist() if few else []
+    values = sheet.values(header) if few else []
     may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
     return all(may_be) and any(fit(value, known["only_payments"]) >= 2 for value in values)
 

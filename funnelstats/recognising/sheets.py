@@ -60,7 +60,7 @@ class Field(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Files, and how to read them."""
+    """Files, or sheets of one, and what a source has to state so that they are read: encoding, sheet, header_row."""
 
     files: tuple[str, ...]
     lines: dict[str, Any]
@@ -69,9 +69,7 @@ class Reading(NamedTuple):
 class Sheet(NamedTuple):
     """A table of a file, or of several with the same header: how to read it, its cells as text, its columns."""
 
-    files: tuple[str, ...]
-    lines: dict[str, Any]
-    """What a source has to state so that it is read: encoding, sheet, header_row."""
+    readings: tuple[Reading, ...]
     kind: str
     cells: pd.DataFrame
     fields: dict[str, Field]
@@ -79,8 +77,6 @@ class Sheet(NamedTuple):
     """Rows of each file."""
     twice: tuple[str, ...] = ()
     """Names of several columns each, which cannot be told apart."""
-    others: tuple[Reading, ...] = ()
-    """Further files, or sheets, of the same columns that are read otherwise: in another encoding, beneath a title."""
 
     @property
     def dates(self) -> list[str]:
@@ -92,8 +88,12 @@ class Sheet(NamedTuple):
         return ", ".join(self.all_files) + (f", sheet {sheets}" if sheets else "")
 
     @property
-    def readings(self) -> list[Reading]:
-        return [Reading(self.files, self.lines), *self.others]
+    def files(self) -> tuple[str, ...]:
+        return self.readings[0].files
+
+    @property
+    def lines(self) -> dict[str, Any]:
+        return self.readings[0].lines
 
     @property
     def all_files(self) -> list[str]:
@@ -102,6 +102,35 @@ class Sheet(NamedTuple):
     @property
     def size(self) -> str:
         return f"{len(self.cells):,} row{'s' if len(self.cells) != 1 else ''}"
+
+    def values(self, name: str) -> list[str]:
+        """What a column holds, each once."""
+        return self.cells[name].dropna().unique().tolist()
+
+    def has_date(self, name: str) -> pd.Series:
+        """Which rows have a date in a column of dates."""
+        return self.cells[name].notna() & ~self.cells[name].isin(self.fields[name].empty)
+
+    def times(self, name: str) -> pd.Series:
+        """A column of dates as instants, NaT where they are none; good enough to tell which came first."""
+        cells, field = self.cells[name], self.fields[name]
+        formats = field.formats[0] if field.formats else ("",)
+        cells = cells.mask(cells.isin(field.empty))
+        if formats[0] in DAYS_TO_1970:
+            days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
+            return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
+        if formats[0].startswith("epoch"):
+            unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
+            return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
+        read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
+        plain = cells if formats == ("",) else plain_dates(cells)
+        for fmt in formats:
+            read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
+        return read
+
+    def with_cells(self, cells: pd.DataFrame, names: Iterable[str]) -> Sheet:
+        """The table with other cells, where it is looked anew what these columns hold."""
+        return self._replace(cells=cells, fields={**self.fields, **fields_of(cells, names, self.kind)})
 
 
 def chosen_by(cells: pd.DataFrame, only: Mapping[str, Collection[str]]) -> pd.Series:
@@ -207,9 +236,9 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
         "header_row": header_row if header_row != (1,) else None,
         "fill_down": grouped or None,
     }
+    lines = {key: value for key, value in stated.items() if value is not None}
     return Sheet(
-        (path.name,),
-        {key: value for key, value in stated.items() if value is not None},
+        (Reading((path.name,), lines),),
         read.kind,
         cells,
         fields_of(cells, names, read.kind),
@@ -329,23 +358,6 @@ def _is_grouped(cells: pd.Series) -> bool:
 def day_order(formats: tuple[str, ...]) -> str:
     """Which of day, month and year comes first: "dmY"."""
     return "".join(re.findall("%([dmYybB])", day_of(formats[0])))
-
-
-def times(cells: pd.Series, field: Field) -> pd.Series:
-    """Texts as instants, NaT where they are none; good enough to tell which came first."""
-    formats = field.formats[0] if field.formats else ("",)
-    cells = cells.mask(cells.isin(field.empty))
-    if formats[0] in DAYS_TO_1970:
-        days = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
-        return pd.to_datetime(days - DAYS_TO_1970[formats[0]], unit="D", utc=True)
-    if formats[0].startswith("epoch"):
-        unit: Any = formats[0].removesuffix("_day").removeprefix("epoch_")
-        return pd.to_datetime(pd.to_numeric(cells), unit=unit, utc=True, errors="coerce")
-    read = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us, UTC]")
-    plain = cells if formats == ("",) else plain_dates(cells)
-    for fmt in formats:
-        read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
-    return read
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:

@@ -18,7 +18,7 @@ from funnelstats.recognising.export import Export
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import Guess, Table
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates, times
+from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import plain, role_fit
 
@@ -80,7 +80,7 @@ def moves_of(dated: Dated) -> pd.DataFrame:
     moves = pd.DataFrame({"lead": cells[table.header("lead_id")], "stage": dated.stage})
     if not dated.header:
         return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
-    return moves.assign(at=times(cells[dated.header], table.sheet.fields[dated.header])).dropna()
+    return moves.assign(at=table.sheet.times(dated.header)).dropna()
 
 
 class Sources:
@@ -217,7 +217,7 @@ class Sources:
 
     def _grouped_lines(self, sheet: Sheet, field: Field) -> list[str]:
         """What reads amounts that all have three digits after each full stop: no money has so many decimals."""
-        values = sheet.cells[field.name].dropna().unique().tolist()
+        values = sheet.values(field.name)
         digits = [re.sub(r"[^\d.,]", "", value) for value in values]
         grouped = max(digits, key=lambda text: text.count("."), default="")
         if "." not in grouped or not all(re.fullmatch(GROUPED, text) for text in digits if text):
@@ -289,9 +289,9 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
 def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
     """The column that names a row's owner, and the join it needs where the rows hold ids of people."""
     header = table.header("manager")
-    owners = {*table.sheet.cells[header].dropna()}
+    owners = {*table.sheet.values(header)}
     for people in export.people:
-        ids = {*people.sheet.cells[people.header("lead_id")].dropna()}
+        ids = {*people.sheet.values(people.header("lead_id"))}
         if people.sheet is not table.sheet and owners and len(owners & ids) >= 0.9 * len(owners):
             return f"owner.{people.header('name')}", joined(people.sheet, header, people.header("lead_id"), "owner.")
     return header, None
@@ -305,9 +305,8 @@ def stage_cells(table: Table) -> pd.DataFrame:
 def changes_of(table: Table) -> pd.DataFrame:
     """Entries ``lead, stage, at`` of a history."""
     cells = stage_cells(table)
-    at = times(cells[time_of(table)], table.sheet.fields[time_of(table)])
-    named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")], "at": at}
-    return pd.DataFrame(named).dropna(subset=["lead", "stage"])
+    named = {"lead": cells[table.header("lead_id")], "stage": cells[table.header("stage")]}
+    return pd.DataFrame(named).assign(at=table.sheet.times(time_of(table))).dropna(subset=["lead", "stage"])
 
 
 def time_of(table: Table) -> str:
@@ -315,7 +314,6 @@ def time_of(table: Table) -> str:
     for role in ("time", "created", "closed", "won", "paid"):
         if role in table.roles:
             return table.header(role)
-    dates = [name for name, field in table.sheet.fields.items() if field.kind == "date"]
-    if not dates:
+    if not table.sheet.dates:
         raise FunnelError(f"{table.sheet.name}: no column of dates in one format{not_dates([table.sheet])}")
-    return dates[0]
+    return table.sheet.dates[0]

@@ -23,7 +23,7 @@ from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
-from funnelstats.recognising.sheets import Field, field_of, times
+from funnelstats.recognising.sheets import Field
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, role_fit, words
@@ -104,8 +104,7 @@ def _choose_pipeline(sources: Sources) -> None:
     names = deals.sheet.cells[field.name].value_counts().index.tolist()
     chosen = sources.choose("only", f"Which pipeline of “{field.name}” is the funnel?", names, names[0])
     cells = deals.sheet.cells[deals.sheet.cells[field.name] == chosen].reset_index(drop=True)
-    sheet = deals.sheet._replace(cells=cells, fields={name: field_of(name, cells[name]) for name in deals.sheet.fields})
-    part = deals._replace(sheet=sheet)
+    part = deals._replace(sheet=deals.sheet.with_cells(cells, deals.sheet.fields))
     histories = [part if table is deals else table for table in sources.export.histories]
     sources.export = sources.export._replace(deals=part, histories=histories)
     sources.part = {field.name: chosen}
@@ -161,7 +160,7 @@ def _refuse_other_leads(table: Table) -> None:
     if "created" not in table.roles or role_fit(table.header("created"), "created") < 2:
         return
     lead_id, created = table.header("lead_id"), table.header("created")
-    day = times(table.sheet.cells[created], table.sheet.fields[created]).dt.normalize()
+    day = table.sheet.times(created).dt.normalize()
     days = day.groupby(table.sheet.cells[lead_id]).agg(["size", "nunique"]).query("size > 1")["nunique"]
     if (days > 1).mean() > 0.5:
         raise FunnelError(
@@ -206,7 +205,7 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
         for name in [name for name, field in sheet.fields.items() if field.stands_once and name in table.sheet.fields][
             :1
         ]:
-            ids = {*table.sheet.cells[name].dropna()}
+            ids = {*table.sheet.values(name)}
             few = [
                 other
                 for other, field in sheet.fields.items()
