@@ -20,6 +20,8 @@ MANY_IDS = 10
 MOST_FIELDS = 200
 """Names of fields whose changes a log may hold."""
 REPEATED = 1.05
+SAID_BEFORE = 0.8
+"""Of the rows of changes, in how many the stage that was left is the one that the row before came to."""
 
 
 def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -27,6 +29,7 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
 
     A stage and a time change within a lead; the id of a lead repeats, and is not the number of a change.
     """
+    roles = roles if "old_stage" in roles else {**roles, **_old_and_new(sheet, roles)}
     found = {**roles, **_changed_field(sheet, roles)}
     found["lead_id"] = _lead_id(sheet, found)
     rows = rows_of_stages(sheet.cells, found)
@@ -120,6 +123,28 @@ def only_stages(cells: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, list
 
 def _fits_of_fields(names: pd.Series) -> dict[str, float]:
     return {name: fit(name, words()["fields"]["stage"]) for name in names.dropna().unique()[:MOST_FIELDS]}
+
+
+def _old_and_new(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
+    """The stages that leads left and came to, where one column says what the other said in the lead's row before."""
+    lead, stage = roles["lead_id"], roles.get("stage", "")
+    at = next((roles[role] for role in ("time", "created", "closed") if role in roles), next(iter(sheet.dates), ""))
+    if not at or not stage or sheet.fields[lead].stands_once:
+        return {}
+    cells = sheet.cells.loc[sheet.times(at).sort_values(kind="stable").index]
+    others = [
+        name
+        for name, field in sheet.fields.items()
+        if name not in (lead, stage) and field.kind in ("text", "id") and field.distinct <= MOST_FIELDS
+    ]
+    for name in others:
+        for old, new in ((stage, name), (name, stage)):
+            before = cells.groupby(lead)[new].shift()
+            both = before.notna() & cells[old].notna()
+            same, moved = (cells[old] == before)[both], (cells[old] != cells[new])[both]
+            if both.sum() >= MANY_IDS and same.mean() >= SAID_BEFORE and moved.mean() >= SAID_BEFORE:
+                return {"old_stage": old, "stage": new}
+    return {}
 
 
 def _changed_field(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:

@@ -106,6 +106,10 @@ def _history(sources: Sources) -> Stages:
         created = created._replace(stage=first)
         stages = stages_of(pd.concat([moves_of(created), came]), first=created.stage)
         _add_created(sources, created)
+    elif first not in (CREATED, *stages.order) and first not in stages.meant:
+        sources.notes.append(
+            f"“{first}” is no stage of the funnel: leads leave it, and no row says when they came to it"
+        )
     for table in histories:
         _add_history(sources, table, stages)
         rows = changes_of(table).sort_values("at")
@@ -258,10 +262,14 @@ def _snapshot(sources: Sources) -> Stages:
     found = [Dated(stage, table, header, {}) for table in tables for header, stage in stage_dates(table).items()]
     begun = created + [dated for dated in found if dated.table.sheet.has_date(dated.header).mean() >= NEARLY_ALL]
     reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 1 for early in begun)]
-    found = [dated for dated in found if dated.header not in reckoned]
+    early = [dated.header for dated in found if created and _is_before(dated, created[0])]
+    found = [dated for dated in found if dated.header not in (*reckoned, *early)]
     sources.notes += [
         f"“{header}” is as many days after another date for nearly all leads: it was reckoned, and dates no stage"
         for header in reckoned
+    ]
+    sources.notes += [
+        f"“{header}” is before “{created[0].header}” for nearly all leads, and dates no stage" for header in early
     ]
     turned = [
         Dated(Path(table.sheet.files[0]).stem, table, table.header("created"), {}) for table in tables if table.own_id
@@ -283,7 +291,13 @@ def _snapshot(sources: Sources) -> Stages:
     sources.notes += open_and_closed(deals)
     if created and any(dated.header and days_after(created[0], dated) == 0 for dated in found):
         created = []
-    stages = stages_of(pd.concat([moves_of(dated) for dated in [*created, *found]]), first=CREATED if created else "")
+    stages = _stages_of_dates(created, found)
+    if not stages.won and stages.dead_ends and (refused := _of_reasons(found, stages)):
+        found = [dated._replace(stage="lost") if dated.stage == refused else dated for dated in found]
+        sources.notes.append(f"“{refused}” is taken for the refusal: its leads are those with a reason")
+        stages = _stages_of_dates(created, found)
+    elif not stages.won and (either := _equal_ends(found, stages)):
+        raise FunnelError(f"{deals.sheet.name}: {NO_WINS}; the win may be “{either[0]}” as well as “{either[1]}”")
     sources.dated = [*found, *created]
     wins = [dated for dated in sources.dated if dated.stage == stages.order[-1]]
     for last in wins[:1] if not stages.won else []:
@@ -298,6 +312,38 @@ def _snapshot(sources: Sources) -> Stages:
     for dated in found:
         _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage), stages.order)
     return stages
+
+
+def _stages_of_dates(created: Sequence[Dated], found: Sequence[Dated]) -> Stages:
+    return stages_of(pd.concat(list(map(moves_of, [*created, *found]))), first=CREATED if created else "")
+
+
+def _of_reasons(found: Sequence[Dated], stages: Stages) -> str:
+    """Of the dates that nothing comes after, the one whose leads are those with the reason of a refusal."""
+    for dated in found:
+        if dated.stage in (stages.order[-1], *stages.dead_ends) and "reason" in dated.table.roles and dated.header:
+            given = dated.table.sheet.cells[dated.table.header("reason")].notna()
+            ended = dated.table.sheet.has_date(dated.header)
+            if given.any() and ended[given].mean() >= NEARLY_ALL and given[ended].mean() >= MOST_AGAIN:
+                return dated.stage
+    return ""
+
+
+def _equal_ends(found: Sequence[Dated], stages: Stages) -> list[str]:
+    """The last stage and what is taken for a refusal, where as much of the way lies behind the one as the other."""
+    came = pd.concat(list(map(moves_of, found)))
+    way = came["lead"].map(came.groupby("lead")["stage"].nunique()).groupby(came["stage"]).mean()
+    last = stages.order[-1]
+    equal = [name for name in stages.dead_ends if last in way and way.get(name) == way[last]]
+    return [last, *equal] if equal else []
+
+
+def _is_before(dated: Dated, created: Dated) -> bool:
+    """Whether nearly all leads have a date that is not after their creation, and many one before its day."""
+    both = moves_of(dated).merge(moves_of(created), on="lead", suffixes=("", "_created"))
+    days = (both["at_created"].dt.normalize() - both["at"].dt.normalize()).dt.days
+    leads = created.table.sheet.cells[created.table.header("lead_id")].nunique()
+    return (days >= 0).sum() >= NEARLY_ALL * leads and (days > 0).mean() >= MOST_AGAIN
 
 
 def _add_dated(sources: Sources, dated: Dated, stage: str, order: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ from funnelstats.recognising.joins import (
     with_names,
     with_role,
 )
-from funnelstats.recognising.roles import Guess, Table, are_of_payments, plays_no_role, table_of
+from funnelstats.recognising.roles import Guess, Table, are_changes_of, are_of_payments, plays_no_role, table_of
 from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, values_within
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -256,6 +256,11 @@ def _with_ends(table: Table) -> Table:
             if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
                 told[name] = (both, role_fit(name, "stage") > 0, rows)
     status = max(told, key=lambda name: told[name], default="")
+    if status and are_changes_of(table, status):
+        # What is called the creation is when the row's stage came.
+        roles = {role: guess for role, guess in table.roles.items() if guess.header != status and role != "created"}
+        moved = with_role(table._replace(what="history", roles=roles), "stage", status)
+        return _with_ends(with_role(moved, "time", table.header("created")))
     values = table.sheet.values(status) if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", *ENDS)}
     worded = {end: {status: names} for end, names in by_words.items() if names}
@@ -282,7 +287,7 @@ def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[s
         return {}
     for name in filter(None, dict.fromkeys([table.status, *(sheet.fields if end == "lost" else [])])):
         field = sheet.fields[name]
-        if field.kind in ("text", "flag", "id") and field.distinct <= MOST_STATUSES:
+        if field.kind in ("text", "flag", "id", "number") and field.distinct <= MOST_STATUSES:
             filled = cells.assign(**{name: cells[name].fillna("")})
             values = dated_values(sheet._replace(cells=filled[~known]), closed, name)
             apart = values and "" not in values and not cells[name][known].isin(values).any()
@@ -328,6 +333,12 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
         or role not in chosen
         or chosen[role][table.sheet.has_date(guess.header)].mean() >= OF_ENDED
     }
+    for end, other in (("won", "lost"), ("lost", "won")):
+        # What is called the date of the one and those of the other have too is that of both.
+        alone = end in roles and end not in chosen and other in chosen and other not in roles
+        if alone and table.sheet.has_date(roles[end].header)[chosen[other]].mean() >= OF_ENDED:
+            both = roles.pop(end)
+            roles.setdefault("closed", both)
     last = [name for name in table.sheet.dates if fit(name, words()["dates"]["last"]) >= 2]
     used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
     free = [name for name in table.sheet.dates if name not in used and not table.preset]

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from funnelstats.importing.hints import reads
-from funnelstats.recognising.changes import MANY_IDS, id_by_rows, is_new_value, roles_of_changes
+from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
 from funnelstats.recognising.sheets import Field, Kind, Sheet, values_within
-from funnelstats.recognising.stages import SAID
+from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets"
@@ -107,7 +107,18 @@ def preset_of(sheet: Sheet) -> Mapping[str, Any]:
         return any(plain(name) in there for name in ([headers] if isinstance(headers, str) else headers))
 
     fitting = [stated for stated in presets() if all(map(named, stated["recognised_by"]))]
+    fitting = [stated for stated in fitting if stated["rows"] != "deals" or not _are_changes(sheet, stated["columns"])]
     return max(fitting, key=lambda stated: sum(map(named, stated["recognised_by"])), default={})
+
+
+def _are_changes(sheet: Sheet, columns: Mapping[str, Any]) -> bool:
+    """Whether rows with the columns of deals have each deal again and again, most of them at several stages."""
+    roles = _known_roles(sheet, {role: columns[role] for role in ("lead_id", "stage") if role in columns})
+    if len(roles) < 2 or is_several_states(sheet, roles["lead_id"].header):
+        return False
+    lead = sheet.fields[roles["lead_id"].header]
+    stages = sheet.cells.groupby(lead.name)[roles["stage"].header].nunique()
+    return lead.filled > MANY * lead.distinct and bool((stages > 1).mean() >= ONCE)
 
 
 def is_several_states(sheet: Sheet, lead_id: str) -> bool:
@@ -177,10 +188,29 @@ def _with_id_by_rows(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
     dated = [roles[role].header for role in ("time", "created") if role in roles]
     at = next(iter(dated or (sheet.dates if len(sheet.dates) == 1 else [])), "")
     lead_id = id_by_rows(sheet, roles["stage"].header, at, named) if "stage" in roles and at else ""
+    if not lead_id and named and at and "stage" in roles and _is_no_id(sheet, named, roles["stage"].header):
+        return {role: guess for role, guess in roles.items() if role != "lead_id"}
     if lead_id in ("", named):
         return roles
     roles = {role: guess for role, guess in roles.items() if guess.header not in (lead_id, named, at)}
     return {**roles, "lead_id": Guess(lead_id, known=False), "time": Guess(at, known=False)}
+
+
+def _is_no_id(sheet: Sheet, named: str, stage: str) -> bool:
+    """Whether a column that only begins like an id, as “lead time”, says the same of the same stage again and again."""
+    ends_so = any(f" {plain(named)}".endswith(f" {word}") for word in words()["roles"]["lead_id"])
+    often = sheet.cells.duplicated([named, stage]).mean() > 1 - ONCE
+    return role_fit(named, "lead_id") < 2 and not ends_so and bool(often)
+
+
+def are_changes_of(table: Table, status: str) -> bool:
+    """Whether rows of deals, none of whose columns is called a stage, are changes of a status, each with its date."""
+    lead, created = table.field("lead_id"), table.roles.get("created")
+    if table.preset or table.of_lines or "stage" in table.roles or not created or not lead or lead.stands_once:
+        return False
+    several = table.sheet.cells[table.sheet.cells.duplicated(lead.name, keep=False)]
+    within = several.groupby(lead.name)[[status, created.header]].nunique() > 1
+    return len(several) >= ONCE * lead.distinct and bool((within.mean() >= ONCE).all())
 
 
 def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
@@ -218,8 +248,10 @@ def _known_roles(sheet: Sheet, columns: Mapping[str, Any]) -> dict[str, Guess]:
     found = {}
     for role, headers in columns.items():
         for header in [headers] if isinstance(headers, str) else headers:
-            if plain(header) in by_plain:
-                found[role] = Guess(by_plain[plain(header)], known=True)
+            name = by_plain.get(plain(header), "")
+            # What is the same in all rows is nobody's id: the kind of the record.
+            if name and (role != "lead_id" or sheet.fields[name].distinct > 1 or len(sheet.cells) == 1):
+                found[role] = Guess(name, known=True)
                 break
     return found
 
@@ -237,6 +269,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             and (role != "stage" or _may_hold_stages(field))
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
+            and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or name.lower().endswith("id"))
         ),
         reverse=True,
     )
@@ -291,7 +324,11 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
     # What has an old value is a log of changes, also where it is called one of activities.
     log = {"lead_id", "stage", "old_stage"} <= {*roles}
-    calls = dated and not snapshot and "amount" not in roles and (name_says["contacts"] or header_says["contacts"])
+    stage = roles["stage"].header if "stage" in roles else ""
+    # A pipeline may be called a direction, as that of a call is; of calls some come to a win too, but they take time.
+    moves = role_fit(stage, "stage") >= 2 and {"won", "lost"} <= {*map(end_of, sheet.values(stage))}
+    called = name_says["contacts"] or (header_says["contacts"] and not (moves and "duration" not in roles))
+    calls = dated and not snapshot and "amount" not in roles and called
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
         ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1

@@ -78,6 +78,8 @@ def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
     # Who came to a stage without a date says nothing of its place: it is a win.
     order = sorted(in_order(came), key=lambda name: (name != first, came[name].isna().all()))
     wins = [name for name in order if ends[name] == "won"]
+    if wins == order[:1] and not first and (came[order[1:]].notna().mean() >= LEAST_REACH).any():
+        wins = []  # what a log begins with and leads go on from, as an order that was placed
     # Who is refused leaves a stage too.
     all_times = _first_times(some[some["stage"].map(ends) != IGNORE])
     final = [name for name in _final(all_times) if name in order[1:]]
@@ -153,7 +155,7 @@ def _spelled(names: pd.Series) -> dict[str, str]:
     """Names that differ in capitals alone, each with the most frequent spelling; of moves what they lead to."""
     counts = names.value_counts()
     moves = {name: move[1].strip() for name in counts.index if (move := MOVE.fullmatch(name))}
-    if counts[[*moves]].sum() >= STAY * counts.sum():
+    if counts[[*moves]].sum() >= GOES_ON * counts.sum():
         return moves
     usual = counts.groupby(counts.index.str.casefold()).idxmax()
     return {name: usual[name.casefold()] for name in counts.index if usual[name.casefold()] != name}

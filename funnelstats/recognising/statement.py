@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+import pandas as pd
 
 from funnelstats.config.dates import known_zones
 from funnelstats.config.errors import FunnelError, visible
@@ -23,7 +24,7 @@ from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
-from funnelstats.recognising.sheets import Field
+from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, role_fit, words
@@ -74,7 +75,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     notes = [*sources.notes, *contradictions_of(sources.export, stages)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
-        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency)),
+        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency, export)),
         currency=currency,
         language=_language(export),
         stages=stages.order,
@@ -261,14 +262,44 @@ ZONES = {
     "RUB": "Europe/Moscow", "SEK": "Europe/Stockholm", "TRY": "Europe/Istanbul", "UAH": "Europe/Kyiv",
 }  # fmt: skip
 """The clocks of countries whose money shows in an export."""
+CLOCKS = (
+    *("Europe/Berlin", "Europe/London", "Europe/Athens", "Europe/Moscow", "America/New_York", "America/Chicago"),
+    *("America/Denver", "America/Los_Angeles", "America/Sao_Paulo", "Asia/Dubai", "Asia/Kolkata", "Asia/Shanghai"),
+    *("Asia/Tokyo", "Australia/Sydney"),
+)
+"""Those of many people; of two that show the same all the time either will do."""
 
 
-def _zone(currency: str) -> str:
-    """The zone that this computer is told, or its clock's, or where it has none that of the currency."""
-    told, clock = os.environ.get("TZ"), _clock()
-    if told in known_zones():
-        return told
-    return clock if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", clock) else ZONES.get(currency, "UTC")
+def _zone(currency: str, export: Export) -> str:
+    """The zone that this computer is told, or its clock's, or where it has none that of the currency.
+
+    Where dates say how far the clock they were written by is ahead of UTC, a zone whose clock is so all the time.
+    """
+    told, clock = os.environ.get("TZ", ""), _clock()
+    of_money = ZONES.get(currency, "UTC")
+    own = told if told in known_zones() else clock if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", clock) else of_money
+    tables = [export.deals, *export.histories]
+    told_by = [_minutes_ahead(table.sheet, name) for table in tables for name in table.sheet.dates]
+    ahead = pd.concat(told_by) if told_by else pd.Series(dtype=int)
+    if not ahead.any():
+        return own
+
+    def shows(zone: str) -> bool:
+        instants = pd.DatetimeIndex(ahead.index)
+        clock = instants.tz_convert(zone).tz_localize(None) - instants.tz_localize(None)
+        return bool((clock == pd.to_timedelta(ahead.to_numpy(), unit="min")).all())
+
+    hours, odd = divmod(int(ahead.iloc[0]), 60)
+    fixed = [f"Etc/GMT{-hours:+d}"] if not odd else []
+    return next(filter(shows, (own, of_money, *CLOCKS, *fixed)), own)
+
+
+def _minutes_ahead(sheet: Sheet, name: str) -> pd.Series:
+    """By instant, the minutes that the dates of a column say their clock is ahead of UTC."""
+    cells = sheet.cells[name].drop_duplicates()
+    parts = cells.str.extract(r":\d\d(?:[.,]\d+)? ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)$").dropna()
+    minutes = 60 * parts["hours"].astype(int) + parts["minutes"].astype(int)
+    return minutes.where(parts["sign"] == "+", -minutes).set_axis(pd.DatetimeIndex(sheet.times(name)[parts.index]))
 
 
 def _clock() -> str:
