@@ -98,18 +98,25 @@ def chosen_columns(
     return wanted
 
 
-def text_columns(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str]) -> pa.Table:
-    """Rows that begin with their number as columns of text."""
-    return pa.Table.from_batches(_batches(rows, header, wanted), schema=_schema(wanted))
+def no_rows(wanted: Sequence[str]) -> pa.Table:
+    """The columns of text of rows that lie elsewhere."""
+    return _schema(wanted).empty_table()
 
 
 def text_rows(
     rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str], into: Into | None
 ) -> tuple[pa.Table, EngineRows | None]:
     """Rows that begin with their number as columns of text, or a chunk at a time in a table of the engine."""
+    return gathered_rows(_schema(wanted), _batches(rows, header, wanted), into)
+
+
+def gathered_rows(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], into: Into | None
+) -> tuple[pa.Table, EngineRows | None]:
+    """Batches as columns, or one after another in a table of the engine."""
     if into is None:
-        return text_columns(rows, header, wanted), None
-    return _schema(wanted).empty_table(), put(into, _schema(wanted), _batches(rows, header, wanted))
+        return pa.Table.from_batches(batches, schema), None
+    return schema.empty_table(), put(into, schema, batches)
 
 
 def put(into: Into, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> EngineRows:

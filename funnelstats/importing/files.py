@@ -27,7 +27,7 @@ from funnelstats.importing.cells import (
     cell_text,
     chosen_columns,
     composed,
-    put,
+    gathered_rows,
     text_array,
     text_rows,
     whole_file,
@@ -95,46 +95,34 @@ def read_file(
     FunnelError where the file is none of these, is not in the stated encoding, or lacks a wanted column. A plain CSV
     may go ``into`` the engine.
     """
-    with unpacked(path) as plain:
-        return _read_unpacked(plain, wanted, encoding, sheet, header_row, way, needs, into)
-
-
-def _read_unpacked(
-    path: Path,
-    wanted: Sequence[str] | None,
-    encoding: str | None,
-    sheet: str | None,
-    header_row: Sequence[int],
-    way: str,
-    needs: Needs | None,
-    into: Into | None,
-) -> Read:
-    with path.open("rb") as file:
-        start = file.read(4096)
-    if not start.strip(b" \t\r\n\xef\xbb\xbf"):
-        raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
-    if start.startswith(b"PAR1"):
-        with whole_file(path, "Parquet"):
-            return _read_parquet(path, wanted, into)
-    if start.startswith(ZIP):
-        with whole_file(path, "XLSX"):
-            return read_xlsx(path, wanted, sheet, header_row, needs, into)
-    if no_table := next((said for mark, said in NO_TABLES.items() if start.startswith(mark)), ""):
-        raise FunnelError(f"{path.name}: {no_table}")
-    if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        return _read_xes(path, wanted, into)
-    encoding = _encoding_of(start, encoding)
-    wide = encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
-    if start.count(0) > len(start) // FEW_NULS and not wide:
-        raise FunnelError(f'{path.name}: not text in {_encoding_name(encoding)}; if it is, try encoding = "utf-16-le"')
-    with _text(path, encoding) as file:
-        first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]
-        file.seek(0)
-        if first == "<":
-            raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
-        if first and first in "[{":
-            return read_json(file, path, wanted, way, into)
-        return read_csv(file, path, wanted, header_row, needs, into)
+    with unpacked(path) as path:
+        with path.open("rb") as file:
+            start = file.read(4096)
+        if not start.strip(b" \t\r\n\xef\xbb\xbf"):
+            raise FunnelError(f"{path.name}: the file is empty; a table with a header row is needed")
+        if start.startswith(b"PAR1"):
+            with whole_file(path, "Parquet"):
+                return _read_parquet(path, wanted, into)
+        if start.startswith(ZIP):
+            with whole_file(path, "XLSX"):
+                return read_xlsx(path, wanted, sheet, header_row, needs, into)
+        if no_table := next((said for mark, said in NO_TABLES.items() if start.startswith(mark)), ""):
+            raise FunnelError(f"{path.name}: {no_table}")
+        if re.search(rb"<(\w+:)?log[\s>]", start) and start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+            return _read_xes(path, wanted, into)
+        encoding = _encoding_of(start, encoding)
+        wide = encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+        if start.count(0) > len(start) // FEW_NULS and not wide:
+            named = _encoding_name(encoding)
+            raise FunnelError(f'{path.name}: not text in {named}; if it is, try encoding = "utf-16-le"')
+        with _text(path, encoding) as file:
+            first = file.read(4096).lstrip("\ufeff \r\n\t")[:1]
+            file.seek(0)
+            if first == "<":
+                raise FunnelError(f"{path.name}: HTML or XML, not a table; export it as CSV or XLSX")
+            if first and first in "[{":
+                return read_json(file, path, wanted, way, into)
+            return read_csv(file, path, wanted, header_row, needs, into)
 
 
 def read_source_file(
@@ -221,10 +209,9 @@ def _xes_attributes(element: ElementTree.Element) -> dict[str, str]:
 def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Read:
     file = pq.ParquetFile(path)
     header, stored = _named_columns(path, file.schema_arrow.names, wanted)
-    if into is None:
-        return Read(_texts(file.read(columns=stored), 1), [], "Parquet", header)
-    empty = _texts(file.schema_arrow.empty_table().select(stored), 1)
-    return Read(empty, [], "Parquet", header, put(into, empty.schema, _batches_of(file, stored)))
+    schema = _texts(file.schema_arrow.empty_table().select(stored), 1).schema
+    columns, in_engine = gathered_rows(schema, _batches_of(file, stored), into)
+    return Read(columns, [], "Parquet", header, in_engine)
 
 
 def _named_columns(path: Path, columns: Sequence[str], wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
