@@ -186,34 +186,31 @@ def grouped_columns(con: Connection, cells: str, table: str, source: Source) -> 
         files = [file for (file,) in con.execute(sparse).fetchall()]
         blank = 0
         if files:
-            counts = frame(
-                con,
-                f"""WITH rows AS (SELECT _file, {ROW}, {cell} AS value,
+            counts = con.execute(f"""
+                WITH rows AS (SELECT _file, {ROW}, {cell} AS value,
                     lag({cell}) OVER (PARTITION BY _file ORDER BY {ROW}) AS above
                     FROM {cells} WHERE {one_of("_file", files)}),
                 filled AS (SELECT _file, value = lag(value) OVER (PARTITION BY _file ORDER BY {ROW}) AS again
                     FROM rows WHERE value IS NOT NULL),
                 twice AS (SELECT _file, count(*) FILTER (WHERE again) AS again FROM filled GROUP BY _file)
-                SELECT _file, count(*) AS rows, count(value) AS filled, count(DISTINCT value) AS names,
-                    count(*) FILTER (WHERE value IS NOT NULL AND above IS NOT NULL) AS beside,
-                    arg_min(value IS NOT NULL, {ROW}) AS first, any_value(again) AS again
-                FROM rows LEFT JOIN twice USING (_file) GROUP BY _file""",
-            )
-            grouped: list[Any] = [file for file in counts.itertuples() if looks_grouped(file)]
-            blank = sum(int(file.rows - file.filled) for file in grouped)
+                SELECT count(*), count(value), count(DISTINCT value),
+                    count(*) FILTER (WHERE value IS NOT NULL AND above IS NOT NULL),
+                    coalesce(any_value(again), 0), arg_min(value IS NOT NULL, {ROW})
+                FROM rows LEFT JOIN twice USING (_file) GROUP BY _file""").fetchall()
+            blank = sum(rows - filled for rows, filled, *others in counts if looks_grouped(rows, filled, *others))
         header = source.columns[column]
         mend = lines_under(table, f"fill_down = {toml_value([*source.fill_down, header])}")
         yield Fact("grouped_managers" if column == "manager" else "grouped_cells", header, blank, mend if blank else "")
 
 
-def looks_grouped(file: Any) -> bool:
+def looks_grouped(rows: int, filled: int, names: int, beside: int, again: int, first: bool) -> bool:
     """Whether a file's first row is filled, most are not, and what is filled never stands twice running.
 
-    Each name stands once; or it would hardly happen by chance that no two filled rows are neighbours, and that each
-    name differs from the one before it.
+    ``beside`` are filled rows below a filled one, ``again`` names that are the one before them. Each name stands once;
+    or it would hardly happen by chance that no two filled rows are neighbours, and that each name differs from the one
+    before it.
     """
-    rows, filled, names = int(file.rows), int(file.filled), int(file.names)
-    if not file.first or rows < LEAST_GROUPED or 2 * filled > rows + 1 or file.beside or file.again > 0:
+    if not first or rows < LEAST_GROUPED or 2 * filled > rows + 1 or beside or again:
         return False
     all_distinct = comb(rows - filled + 1, filled) / comb(rows, filled)
     chance = filled / rows * all_distinct * (1 - 1 / names) ** (filled - 1)

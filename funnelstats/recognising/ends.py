@@ -10,7 +10,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ENDS
 from funnelstats.recognising.dates import NEARLY_ALL
-from funnelstats.recognising.export import MOST_STATUSES, OF_ENDED, Export, dated_values
+from funnelstats.recognising.export import OF_ENDED, Export, dated_values
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import chosen_by
 from funnelstats.recognising.sources import Dated, changes_of, time_of
@@ -114,9 +114,7 @@ def check_last(last: Dated) -> None:
 
 def refuse_several_ends(table: Table, date: str, ends: Sequence[str] = ("",)) -> None:
     """Raise FunnelError where a date is that of several of these ends, which nothing tells apart."""
-    for name, field in table.sheet.fields.items():
-        if field.kind != "text" or field.distinct > MOST_STATUSES:
-            continue
+    for name in table.sheet.of_few_values("text"):
         ended = [value for value in dated_values(table.sheet, date, name) if end_of(value) in ends]
         if len(ended) > 1:
             either = " or ".join(f"“{value}”" for value in ended[:MOST_LISTED])

@@ -22,7 +22,7 @@ from funnelstats.recognising.ends import (
     open_and_closed,
     refuse_several_ends,
 )
-from funnelstats.recognising.export import MOST_STATUSES, Export, stage_dates
+from funnelstats.recognising.export import Export, stage_dates
 from funnelstats.recognising.joins import joined, with_role
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import not_dates
@@ -133,10 +133,7 @@ def _created_by(deals: Table) -> Dated | None:
     leads = cells[lead].nunique()
     changed = stage_cells(deals).dropna(subset=deals.header("stage")).index
     cells = cells.drop(changed)
-    kinds = [
-        name for name, field in deals.sheet.fields.items() if field.kind == "text" and field.distinct <= MOST_STATUSES
-    ]
-    for header in kinds:
+    for header in deals.sheet.of_few_values("text"):
         for value, rows in cells.groupby(header):
             all_of_it = (deals.sheet.cells[header] == value).sum()
             if (

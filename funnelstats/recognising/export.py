@@ -35,7 +35,6 @@ from funnelstats.recognising.words import fit, plain, role_fit, words
 
 OF_ENDED = 0.95
 """Share of the deals that ended which have a date of their end, and of such dates which are of deals that ended."""
-MOST_STATUSES = 40
 DAYS_OF_PLANS = 45
 """Dates of ends so many days after the last known end are plans."""
 Said = TypeVar("Said")
@@ -247,14 +246,13 @@ def _with_ends(table: Table) -> Table:
     if table.what not in ("deals", "history"):
         return table
     told = {}
-    for name, field in table.sheet.fields.items():
-        if field.kind in ("text", "id") and field.distinct <= MOST_STATUSES:
-            counts = table.sheet.cells[name].value_counts()
-            ends = {value: end_of(str(value)) for value in counts.index}
-            rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
-            both = {"won", "lost"} <= {*ends.values()}
-            if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
-                told[name] = (both, role_fit(name, "stage") > 0, rows)
+    for name in table.sheet.of_few_values("text", "id"):
+        counts = table.sheet.cells[name].value_counts()
+        ends = {value: end_of(str(value)) for value in counts.index}
+        rows = sum(int(count) for value, count in counts.items() if ends[value] in ("won", "lost"))
+        both = {"won", "lost"} <= {*ends.values()}
+        if "won" in ends.values() or ("lost" in ends.values() and role_fit(name, "stage")):
+            told[name] = (both, role_fit(name, "stage") > 0, rows)
     status = max(told, key=lambda name: told[name], default="")
     if status and are_changes_of(table, status):
         # What is called the creation is when the row's stage came.
@@ -285,14 +283,13 @@ def _ended_by(table: Table, closed: str, end: str) -> dict[str, dict[str, list[s
     at = sheet.times(closed)
     if (at[~known].max() - at[known].max()).days > DAYS_OF_PLANS:
         return {}
-    for name in filter(None, dict.fromkeys([table.status, *(sheet.fields if end == "lost" else [])])):
-        field = sheet.fields[name]
-        if field.kind in ("text", "flag", "id", "number") and field.distinct <= MOST_STATUSES:
-            filled = cells.assign(**{name: cells[name].fillna("")})
-            values = dated_values(sheet._replace(cells=filled[~known]), closed, name)
-            apart = values and "" not in values and not cells[name][known].isin(values).any()
-            if apart and (end == "lost" or len(values) == 1):
-                return {end: {name: values}}
+    few = sorted(sheet.of_few_values("text", "flag", "id", "number"), key=lambda name: name != table.status)
+    for name in few if end == "lost" else [name for name in few if name == table.status]:
+        filled = cells.assign(**{name: cells[name].fillna("")})
+        values = dated_values(sheet._replace(cells=filled[~known]), closed, name)
+        apart = values and "" not in values and not cells[name][known].isin(values).any()
+        if apart and (end == "lost" or len(values) == 1):
+            return {end: {name: values}}
     # Of the deals that a flag of wins says are not won, those have ended that have a date, if others have none.
     flag, dated = next(iter(table.ends.get("won", {})), "") if end == "lost" else "", sheet.has_date(closed)
     if flag and sheet.fields[flag].kind == "flag" and dated[known].mean() >= OF_ENDED and dated[~known].any():

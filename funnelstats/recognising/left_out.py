@@ -8,9 +8,8 @@ import pandas as pd
 
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.recognising.export import MOST_STATUSES
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import Field
+from funnelstats.recognising.sheets import MOST_STATUSES, Field
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 MOST_STATES = 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -38,6 +37,7 @@ NO_DATE = (
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
 LONGEST_ID = 64
+MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
 
@@ -106,6 +106,10 @@ class Sheet(NamedTuple):
     def values(self, name: str) -> list[str]:
         """What a column holds, each once."""
         return self.cells[name].dropna().unique().tolist()
+
+    def of_few_values(self, *kinds: Kind) -> list[str]:
+        """The columns of these kinds that hold as few values as a status has."""
+        return [name for name, of in self.fields.items() if of.kind in kinds and of.distinct <= MOST_STATUSES]
 
     def has_date(self, name: str) -> pd.Series:
         """Which rows have a date in a column of dates."""
@@ -343,16 +347,9 @@ def _is_grouped(cells: pd.Series) -> bool:
     if not filled.any() or not filled.iloc[0]:
         return False
     names = cells.dropna()
-    return looks_grouped(
-        SimpleNamespace(
-            first=True,
-            rows=len(cells),
-            filled=len(names),
-            names=names.nunique(),
-            beside=int((filled & filled.shift(fill_value=False)).sum()),
-            again=int((names == names.shift()).sum()),
-        )
-    )
+    beside = int((filled & filled.shift(fill_value=False)).sum())
+    again = int((names == names.shift()).sum())
+    return looks_grouped(len(cells), len(names), names.nunique(), beside, again, first=True)
 
 
 def day_order(formats: tuple[str, ...]) -> str:

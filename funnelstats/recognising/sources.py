@@ -125,7 +125,11 @@ class Sources:
         if owned and "manager" in found.roles:
             header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
-        joins = [*found.joins, *joins]
+        beside, only = [join for join in [*found.joins, *joins] if join], dict(only or {})
+        if self.part and "lead_id" in found.roles:
+            of_deals = sheet.files == self.export.deals.sheet.files and {*self.part} <= {*sheet.fields}
+            beside = beside if of_deals else self._beside_deals(found, beside)
+            only |= self.part if of_deals else {f"deal.{name}": value for name, value in self.part.items()}
         lines: list[str] = []
         unsure = [role for role in {*roles} & {*found.roles} if not found.roles[role].known]
         guessed = {found.header(role) for role in unsure if role_fit(found.header(role), role) < 2}
@@ -142,21 +146,18 @@ class Sources:
                 if _has_clock(found, column, header):
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
-        only, joins = self._of_part(found, only or {}, [join for join in joins if join])
         without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found)}
         deals, marks = self.export.deals, self.deleted(self.export.deals)
         if deals.sheet.cells is sheet.cells:
             without |= marks
         elif marks and "lead_id" in found.roles and not found.lead_by and _is_once(deals):
-            if not any(join["prefix"] == "deal." for join in joins):
-                join = joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")
-                joins.append({**join, **({"ids": found.ids} if found.ids else {})})
+            beside = self._beside_deals(found, beside)
             without |= {f"deal.{name}": texts for name, texts in marks.items()}
         meant: dict[str, dict[str, Any]] = {"without": without}
         for key, said in (guesses or {}).items():
             self.guessed |= {f"{table}.{key}"} if said else set()
             meant[key] = {**meant.get(key, {}), **said}
-        lines += [f"join = {toml_value(joins)}"] if joins else []
+        lines += [f"join = {toml_value(beside)}"] if beside else []
         lines += [f"only = {toml_value(only)}"] if only else []
         for key, values in meant.items():
             mark = "   # guessed" if (guesses and guesses.get(key)) or (key == "without" and marks) else ""
@@ -177,18 +178,13 @@ class Sources:
             self._deleted[key] = deleted(table)
         return self._deleted[key]
 
-    def _of_part(
-        self, found: Table, only: Mapping[str, Any], joins: list[dict[str, Any]]
-    ) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
-        """What leaves the rows of other pipelines out, where the export has several."""
+    def _beside_deals(self, found: Table, joins: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The joins, one of them with the deals."""
+        if any(join["prefix"] == "deal." for join in joins):
+            return joins
         deals = self.export.deals
-        if not self.part or "lead_id" not in found.roles:
-            return only, joins
-        if found.sheet.files == deals.sheet.files and {*self.part} <= {*found.sheet.fields}:
-            return {**only, **self.part}, joins
-        if not any(join["prefix"] == "deal." for join in joins):
-            joins = [*joins, joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")]
-        return {**only, **{f"deal.{header}": value for header, value in self.part.items()}}, joins
+        join = joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")
+        return [*joins, {**join, **({"ids": found.ids} if found.ids else {})}]
 
     def reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
         """The lines by which a column's dates or numbers are read."""

@@ -78,20 +78,11 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
         timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency, export)),
         currency=currency,
         language=_language(export),
-        stages=stages.order,
-        steps=[
-            {
-                "stage": stage,
-                "days": days,
-                "leads": f"{stages.moves[stage]:,}" if stages.moves[stage] >= LEAST_MOVES else "",
-            }
-            for stage, days in stages.days.items()
-        ],
+        stages=stages,
+        least_moves=LEAST_MOVES,
         further=[*further, *(f"# {visible(' '.join(note.split()))}" for note in notes)],
-        sources=[
-            {**source._asdict(), "several": written.count(source.table) > 1}
-            for source in sorted(sources.written, key=lambda source: list(TABLES).index(source.table))
-        ],
+        sources=sorted(sources.written, key=lambda source: list(TABLES).index(source.table)),
+        several=[table for table in TABLES if written.count(table) > 1],
     )
     return Statement(text, len(sources.guessed), sources.open, notes)
 
