@@ -31,6 +31,15 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def exported(tmp_path, monkeypatch):
+    """An empty project to work in, and an empty folder ``export`` beside it."""
+    (tmp_path / "project" / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "export").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("TZ", raising=False)
+
+
+@pytest.fixture
 def sundays():
     """Weeks begin on Sunday, for one test."""
     begin_weeks_on("sunday")

@@ -1,67 +1,62 @@
 """Exports as teams have them: parts that are read otherwise, rows that count for nothing, several columns of a role."""
 
-import io
 from datetime import date, timedelta
-from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
-from test_init import COUNTED, csv, default, history, made, project, put, tables  # noqa: F401
-from test_kinds_of_exports import NEW, changes, notes, wide, workbook
+from exports import (
+    COUNTED,
+    HISTORY,
+    MOVES,
+    NEW,
+    WON,
+    changes,
+    csv,
+    deals,
+    found_in,
+    made_of,
+    notes,
+    refuses,
+    stated,
+    wide,
+    workbook,
+)
+from projects import tables
 
-from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.recognising.dates import formats_of
 from funnelstats.recognising.ends import closed_stages
-from funnelstats.recognising.init import init
 from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import table_of
 from funnelstats.recognising.sheets import tables_in
 
+pytestmark = pytest.mark.usefixtures("exported")
 SNAPSHOT = ("Deal ID", "Created", "Met on", "Closed", "Status")
-MOVES = [(lead, stage, at, owner) for lead, stage, at, owner, _ in history()]
+OWNED = [row[:4] for row in HISTORY]
+"""Rows ``lead, stage, at, owner``."""
 LOG = ("Deal ID", "Stage", "Changed at", "Owner")
-
-
-def stated():
-    return Path("data", "raw", "made", "funnel.toml").read_text(encoding="utf-8")
-
-
-def told(**files):
-    return init([put(**files)], "made", default).told
 
 
 # Parts of one table
 
 
 def test_files_of_which_one_holds_a_letter_beyond_ascii_are_one_table():
-    owned = [(*row, "Jürgen" if row[0] > "D020" else "Anna") for row in MOVES]
+    owned = [(*row, "Jürgen" if row[0] > "D020" else "Anna") for row in OWNED]
     parts = [csv([row for row in owned if (row[-1] == "Anna") == early], *LOG, "Seller") for early in (True, False)]
-    assert made(put(**{"a.csv": parts[0], "b.csv": parts[1].encode("cp1252")})) == COUNTED
+    assert made_of(**{"a.csv": parts[0], "b.csv": parts[1].encode("cp1252")}) == COUNTED
 
 
 def test_sheets_of_which_one_has_a_title_are_one_table():
-    book, room = openpyxl.Workbook(), io.BytesIO()
-    book.remove(book.active)
-    for title, above, rows in (("May", [], wide()[:20]), ("June", [["Deals of June"], []], wide()[20:])):
-        sheet = book.create_sheet(title)
-        for row in [*above, SNAPSHOT, *([cell or None for cell in row] for row in rows)]:
-            sheet.append(row)
-    book.save(room)
-    assert made(put(**{"sales.xlsx": room.getvalue()})) == COUNTED
+    rows = [[cell or None for cell in row] for row in wide()]
+    sheets = {"May": [SNAPSHOT, *rows[:20]], "June": [["Deals of June"], [], SNAPSHOT, *rows[20:]]}
+    assert made_of(sales_xlsx=workbook(**sheets)) == COUNTED
 
 
 def test_a_sheet_that_is_not_used_is_told_and_that_it_has_other_leads():
-    book, room = openpyxl.Workbook(), io.BytesIO()
-    book.remove(book.active)
-    for title, header, rows in (("May", "Seller", wide()[:20]), ("June", "Sales agent", wide()[20:])):
-        sheet = book.create_sheet(title)
-        for row in [(*SNAPSHOT, header), *([*(cell or None for cell in row), "Anna"] for row in rows)]:
-            sheet.append(row)
-    book.save(room)
-    said = [line for line in told(**{"sales.xlsx": room.getvalue()}) if "not used" in line]
-    assert said == [
+    rows = [[*(cell or None for cell in row), "Anna"] for row in wide()]
+    sheets = {"May": [(*SNAPSHOT, "Seller"), *rows[:20]], "June": [(*SNAPSHOT, "Sales agent"), *rows[20:]]}
+    told = found_in(sales_xlsx=workbook(**sheets)).told
+    assert [line for line in told if "not used" in line] == [
         "sales.xlsx, sheet “June”: not used, though its 20 rows have other leads: its columns are not those of "
         "sales.xlsx, sheet “May” (“Sales agent”, “Seller”)"
     ]
@@ -72,21 +67,21 @@ def test_a_sheet_that_is_not_used_is_told_and_that_it_has_other_leads():
 
 @pytest.mark.parametrize("names", [("Won - monthly", "Won - annual"), ("Closed Won", "Won")])
 def test_two_names_of_the_win_are_one(names):
-    rows = [(lead, names[lead > "D020"] if stage == "won" else stage, at, owner) for lead, stage, at, owner in MOVES]
-    assert made(put(log_csv=csv(rows, *LOG))) == COUNTED
+    rows = [(lead, names[lead > "D020"] if stage == "won" else stage, at, owner) for lead, stage, at, owner in OWNED]
+    assert made_of(log_csv=csv(rows, *LOG)) == COUNTED
     assert "both are called a win, and hardly a lead has both" in stated()
 
 
 def test_two_wins_that_follow_each_other_stay_apart():
     signed = [
-        (lead, "contract signed", at - timedelta(days=1), owner) for lead, stage, at, owner in MOVES if stage == "won"
+        (lead, "contract signed", at - timedelta(days=1), owner) for lead, stage, at, owner in OWNED if stage == "won"
     ]
-    rows = [(lead, "paid" if stage == "won" else stage, at, owner) for lead, stage, at, owner in MOVES]
-    made(put(log_csv=csv([*rows, *signed], *LOG)))
+    rows = [(lead, "paid" if stage == "won" else stage, at, owner) for lead, stage, at, owner in OWNED]
+    made_of(log_csv=csv([*rows, *signed], *LOG))
     assert read_funnel("made").stages == ("new", "met", "contract signed", "paid")
 
 
-CLOSED = [(lead, "closed" if stage in ("won", "lost") else stage, at, stage) for lead, stage, at, _ in MOVES]
+CLOSED = [(lead, "closed" if stage in ("won", "lost") else stage, at, stage) for lead, stage, at, _ in OWNED]
 
 
 @pytest.mark.parametrize(
@@ -95,17 +90,12 @@ CLOSED = [(lead, "closed" if stage in ("won", "lost") else stage, at, stage) for
 )
 def test_a_stage_called_closed_is_what_another_column_says_of_it(header, said):
     rows = [(*row[:3], said(row[3])) for row in CLOSED]
-    assert made(put(log_csv=csv(rows, "Deal ID", "Stage", "Changed at", header))) == COUNTED
+    assert made_of(log_csv=csv(rows, "Deal ID", "Stage", "Changed at", header)) == COUNTED
 
 
 def test_a_stage_called_closed_is_what_the_deals_say_of_it():
-    ended = {lead: (at, stage) for lead, stage, at, _ in MOVES if stage in ("won", "lost")}
-    deals = [(lead, at, *ended.get(lead, ("", "open"))) for lead, at in NEW]
-    found = put(
-        deals_csv=csv(deals, "Deal ID", "Created", "Closed", "Status"),
-        log_csv=csv([row[:3] for row in CLOSED], "Deal ID", "Stage", "Changed at"),
-    )
-    assert made(found) == COUNTED
+    log = csv([row[:3] for row in CLOSED], *LOG[:3])
+    assert made_of(deals_csv=csv(deals(), "Deal ID", "Created", "Status", "Closed"), log_csv=log) == COUNTED
 
 
 def test_deals_with_a_date_of_their_end_that_no_word_calls_ended_are_told():
@@ -121,19 +111,18 @@ def test_deals_with_a_date_of_their_end_that_no_word_calls_ended_are_told():
 
 @pytest.mark.parametrize("header", ["parent_id", "application_id", "quote_id"])
 def test_the_number_of_a_row_is_no_lead_where_another_id_comes_to_each_stage(header):
-    rows = [(number, *row) for number, row in enumerate(MOVES)]
-    assert made(put(log_csv=csv(rows, "id", header, "stage", "created_at", "created_by"))) == COUNTED
+    rows = [(number, *row) for number, row in enumerate(OWNED)]
+    assert made_of(log_csv=csv(rows, "id", header, "stage", "created_at", "created_by")) == COUNTED
 
 
 def test_a_history_that_knows_the_customer_too_is_one_of_quotes():
-    rows = [(f"K{int(lead[1:]) // 2}", *row) for row in MOVES for lead in row[:1]]
-    assert made(put(log_csv=csv(rows, "Contact ID", "Enquiry No", *LOG[1:]))) == COUNTED
+    rows = [(f"K{int(lead[1:]) // 2}", *row) for row in OWNED for lead in row[:1]]
+    assert made_of(log_csv=csv(rows, "Contact ID", "Enquiry No", *LOG[1:])) == COUNTED
 
 
 def test_ids_that_a_spreadsheet_cut_are_refused():
-    rows = [("1.20260E+11", *row[1:]) for row in MOVES]
-    with pytest.raises(FunnelError, match=r"log.csv: “Deal ID” has lost its digits \(\"1.20260E\+11\"\)"):
-        init([put(log_csv=csv(rows, *LOG))], "made", default)
+    rows = [("1.20260E+11", *row[1:]) for row in OWNED]
+    refuses(r"log.csv: “Deal ID” has lost its digits \(\"1.20260E\+11\"\)", log_csv=csv(rows, *LOG))
 
 
 def test_the_same_ids_of_other_leads_in_several_files_are_refused():
@@ -141,8 +130,7 @@ def test_the_same_ids_of_other_leads_in_several_files_are_refused():
     files = {
         name: csv([(number, *row[1:]) for number, row in enumerate(rows)], *SNAPSHOT) for name, rows in parts.items()
     }
-    with pytest.raises(FunnelError, match="20 ids of “Deal ID” stand in several files with another date in “Created”"):
-        init([put(**files)], "made", default)
+    refuses("20 ids of “Deal ID” stand in several files with another date in “Created”", **files)
 
 
 # Rows that count for nothing
@@ -165,45 +153,45 @@ def extra(rows, mark, plain=""):
     ],
 )
 def test_rows_that_are_deleted_or_planned_do_not_count(header, mark, plain):
-    assert made(put(log_csv=csv(extra(MOVES, mark, plain), *LOG, header))) == COUNTED
+    assert made_of(log_csv=csv(extra(OWNED, mark, plain), *LOG, header)) == COUNTED
     assert f"log.csv: left out: 3, where “{header}” says “{mark}”" in stated()
 
 
 def test_a_deal_that_is_deleted_does_not_count_in_the_history_beside_it():
     deals = [(lead, at, "No") for lead, at in NEW] + [("X1", "2026-01-05", "Yes")]
-    log = csv([*MOVES, ("X1", "new", "2026-01-05 10:00:00", "Anna")], *LOG)
-    assert made(put(deals_csv=csv(deals, "Deal ID", "Created", "Deleted"), log_csv=log)) == COUNTED
+    log = csv([*OWNED, ("X1", "new", "2026-01-05 10:00:00", "Anna")], *LOG)
+    assert made_of(deals_csv=csv(deals, "Deal ID", "Created", "Deleted"), log_csv=log) == COUNTED
 
 
 def test_who_is_called_test_is_somebody(tmp_path):
     people = [f"P{number}" for number in range(10)] + ["test"]
-    rows = [(*row[:3], people[int(row[0][1:]) % 11]) for row in MOVES]
+    rows = [(*row[:3], people[int(row[0][1:]) % 11]) for row in OWNED]
     (tmp_path / "log.csv").write_text(csv(rows, "Deal ID", "Stage", "Changed at", "Checked for"))
     assert deleted(table_of(tables_in(tmp_path / "log.csv")[0])) == {}
 
 
 def test_a_second_line_of_headers_is_no_lead():
     rows = [("Text", "Date", "Date", "Date", "Picklist"), *wide()]
-    assert made(put(deals_csv=csv(rows, *SNAPSHOT))) == COUNTED
+    assert made_of(deals_csv=csv(rows, *SNAPSHOT)) == COUNTED
 
 
 def test_lines_between_the_rows_of_a_report_are_no_leads():
     lines = [(f"Week {number}: 20 deals", *[""] * 4) for number in (1, 2)]
-    assert made(put(deals_csv=csv([*wide()[:20], lines[0], *wide()[20:], lines[1], *wide()[:0]], *SNAPSHOT))) == COUNTED
+    assert made_of(deals_csv=csv([*wide()[:20], lines[0], *wide()[20:], lines[1], *wide()[:0]], *SNAPSHOT)) == COUNTED
     assert "left out: 1, where “Deal ID” says “Week 1: 20 deals”" in stated()
 
 
 def test_a_move_counts_as_the_stage_that_it_leads_to():
     rows = [(lead, f"{old} → {new}", at) for lead, old, new, at in changes()]
     rows += [(lead, "— → new", at) for lead, at in NEW]
-    assert made(put(log_csv=csv(rows, "Deal ID", "Stage move", "Changed at"))) == COUNTED
+    assert made_of(log_csv=csv(rows, "Deal ID", "Stage move", "Changed at")) == COUNTED
     assert read_funnel("made").stages == ("new", "met", "won")
 
 
 def test_a_funnel_of_nine_stages_has_nine():
     names = [f"{number}. step" for number in range(8)]
     steps = [(lead, name, at + timedelta(hours=n)) for lead, at in NEW for n, name in enumerate(names)]
-    made(put(log_csv=csv([*steps, *((lead, "won", at + timedelta(days=3)) for lead, at in NEW[:20])], *LOG[:3])))
+    made_of(log_csv=csv([*steps, *((lead, "won", at + timedelta(days=3)) for lead, at in NEW[:20])], *LOG[:3]))
     assert read_funnel("made").stages == (*names, "won")
 
 
@@ -213,10 +201,9 @@ def test_what_was_done_with_deals_is_beside_them_and_no_stage():
         rows += [
             (lead, status, came, closed, kind, came + timedelta(days=day)) for day, kind in enumerate(("Call", "Mail"))
         ]
-    folder = put(
+    found = made_of(
         report_csv=csv(rows, "Deal ID", "Stage", "Created Date", "Close Date", "Activity Type", "Activity Date")
     )
-    found = made(folder)
     assert (found["leads"], found["stages"], found["lost"]) == (40, [40, 20], 10)
     assert len(tables("made")["contacts"]) == 80
 
@@ -231,35 +218,34 @@ def test_a_year_of_two_digits_may_come_first():
 
 
 def test_years_of_another_calendar_are_no_dates():
-    rows = [(lead, stage, f"{at:%d/%m}/{at.year + 543}") for lead, stage, at, _ in MOVES]
-    with pytest.raises(FunnelError, match=r"not dates of one format are log\.csv, “Changed at”"):
-        init([put(log_csv=csv(rows, *LOG[:3]))], "made", default)
+    rows = [(lead, stage, f"{at:%d/%m}/{at.year + 543}") for lead, stage, at in MOVES]
+    refuses(r"not dates of one format are log\.csv, “Changed at”", log_csv=csv(rows, *LOG[:3]))
 
 
 # Money, and who
 
 
+DEALS_CSV = csv([(*row[:2], *row[3:]) for row in wide()], *SNAPSHOT[:2], *SNAPSHOT[3:])
 DEALS = [(*row[:2], row[3], row[4], 100 if row[4] == "Won" else 70) for row in wide()]
 DEAL = ("Deal ID", "Created", "Closed", "Status", "Amount")
-PAYMENTS = [(lead, at, 100) for lead, stage, at, _ in MOVES if stage == "won"]
+PAYMENTS = [(lead, at, 100) for lead, at in WON]
 
 
 def money(**files):
-    made(put(**files))
+    made_of(**files)
     return float(tables("made")["payments"]["amount"].sum())
 
 
 def test_a_list_of_charges_is_of_payments_though_no_header_says_paid():
     rows = [(f"ch_{number}", *row, ("Failed", "Paid")[number > 1]) for number, row in enumerate(PAYMENTS)]
-    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
-    assert money(**files, charges_csv=csv(rows, "id", "Deal ID", "Created (UTC)", "Amount", "Status")) == 1800
+    charges = csv(rows, "id", "Deal ID", "Created (UTC)", "Amount", "Status")
+    assert money(deals_csv=DEALS_CSV, charges_csv=charges) == 1800
     assert read_funnel("made").stages[-1] == "Won"
 
 
 def test_amounts_in_brackets_are_given_back():
     rows = [*((*row[:2], '"$1,100.00"') for row in PAYMENTS), ("D001", "2026-03-01", '"($600.00)"')]
-    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
-    assert money(**files, payments_csv=csv(rows, "Deal ID", "Date paid", "Amount")) == 21_400
+    assert money(deals_csv=DEALS_CSV, payments_csv=csv(rows, "Deal ID", "Date paid", "Amount")) == 21_400
 
 
 @pytest.mark.parametrize(
@@ -285,7 +271,7 @@ def test_what_was_spent_goes_before_what_was_planned_and_the_total_of_channels_i
     spent = [("2026-01", "Web", 500, 400), ("2026-01", "Fair", 300, 200), ("2026-01", "Total", 800, 600)]
     deals = [(*row, ("Web", "Fair")[number % 2]) for number, row in enumerate(DEALS)]
     files = {"costs_csv": csv(spent, "Month", "Channel", "Budget", "Spent"), "deals_csv": csv(deals, *DEAL, "Source")}
-    made(put(**files))
+    made_of(**files)
     assert tables("made")["costs"]["amount"].sum() == 600
 
 
@@ -293,7 +279,7 @@ def test_who_sells_goes_before_who_typed_it_and_who_is_above_them():
     rows = [
         (*row[:4], "Web form", ("Zed", "Yan")[n % 2], ("Anna", "Boris", "Clara")[n % 3]) for n, row in enumerate(DEALS)
     ]
-    made(put(deals_csv=csv(rows, *DEAL[:4], "Created by", "Manager", "Sales Rep")))
+    made_of(deals_csv=csv(rows, *DEAL[:4], "Created by", "Manager", "Sales Rep"))
     assert set(tables("made")["leads"]["manager"]) == {"Anna", "Boris", "Clara"}
 
 
@@ -302,22 +288,20 @@ def test_meetings_that_were_cancelled_or_moved_are_no_contacts():
         (lead, at, kind)
         for (lead, at), kind in zip(NEW, ("Held", "Cancelled by client", "Rescheduled", "No-show") * 10, strict=True)
     ]
-    files = {"deals_csv": csv([row[:4] for row in DEALS], *DEAL[:4])}
-    made(put(**files, meetings_csv=csv(rows, "Deal ID", "Meeting date", "Meeting status")))
+    made_of(deals_csv=DEALS_CSV, meetings_csv=csv(rows, "Deal ID", "Meeting date", "Meeting status"))
     assert len(tables("made")["contacts"]) == 10
 
 
 def test_a_list_of_changes_of_vtiger_is_one_of_potentials():
     rows = [(n, lead, "sales_stage", old, new, at) for n, (lead, old, new, at) in enumerate(changes())]
-    files = {"deals_csv": csv(NEW, "Deal ID", "Created")}
     log = csv(rows, "id", "crmid", "fieldname", "prevalue", "postvalue", "changedon")
-    assert made(put(**files, log_csv=log)) == COUNTED
+    assert made_of(deals_csv=csv(NEW, "Deal ID", "Created"), log_csv=log) == COUNTED
 
 
 def test_a_workbook_with_a_pause_that_says_why():
     paused = [("D001", "On hold - client request", "2026-01-07", "Boris")]
-    rows = [*LOG], *([*row] for row in [*MOVES, *paused])
-    assert made(put(**{"log.xlsx": workbook([[str(cell) for cell in row] for row in rows])})) == COUNTED
+    rows = [*LOG], *([*row] for row in [*OWNED, *paused])
+    assert made_of(log_xlsx=workbook(Log=[[str(cell) for cell in row] for row in rows])) == COUNTED
 
 
 # What looks like one of these and is none
@@ -334,7 +318,7 @@ def test_a_workbook_with_a_pause_that_says_why():
     ],
 )
 def test_a_column_that_is_no_state_of_records_leaves_no_row_out(tmp_path, header, values):
-    rows = [(*row, values[int(row[0][1:]) % len(values)]) for row in MOVES]
+    rows = [(*row, values[int(row[0][1:]) % len(values)]) for row in OWNED]
     (tmp_path / "log.csv").write_text(csv(rows, *LOG, header))
     assert deleted(table_of(tables_in(tmp_path / "log.csv")[0])) == {}
 
@@ -342,7 +326,7 @@ def test_a_column_that_is_no_state_of_records_leaves_no_row_out(tmp_path, header
 def test_leads_without_a_date_and_a_status_are_leads():
     rows = [*wide(), ("D900", "", "", "", "")]
     full = [(*row, "Anna", "Web", 100, "Berlin") for row in rows]
-    made(put(deals_csv=csv(full, *SNAPSHOT, "Owner", "Source", "Amount", "City")))
+    made_of(deals_csv=csv(full, *SNAPSHOT, "Owner", "Source", "Amount", "City"))
     assert len(tables("made")["leads"]) == 41
 
 
@@ -354,20 +338,19 @@ def test_an_amount_by_its_own_name_goes_before_others():
 @pytest.mark.parametrize("closed", [["Closed"], []])
 def test_orders_that_stand_alone_are_deals_though_their_status_is_that_of_payments(closed):
     rows = [(lead, came, status, 100, end)[: 4 + len(closed)] for lead, came, _, end, status in wide("Paid", "Failed")]
-    found = made(put(orders_csv=csv(rows, "Order ID", "Created", "Status", "Amount", *closed)))
+    found = made_of(orders_csv=csv(rows, "Order ID", "Created", "Status", "Amount", *closed))
     assert (found["leads"], found["stages"][-1]) == (40, 20)
 
 
 def test_the_same_deals_are_the_same_however_their_days_are_written():
-    first = csv([row[:4] for row in DEALS], *DEAL[:4])
     second = csv([(lead, f"{came} 00:00:00", *more) for lead, came, *more in (row[:4] for row in DEALS)], *DEAL[:4])
-    made(put(**{"may.csv": first, "june.csv": second}))
+    made_of(**{"may.csv": DEALS_CSV, "june.csv": second})
     assert len(tables("made")["leads"]) == 40
 
 
 def test_the_contacts_of_a_deal_beside_each_of_its_moves_are_no_leads():
-    rows = [(*row, f"C{row[0]}{number}") for row in MOVES for number in range(2)]
-    assert made(put(log_csv=csv(rows, *LOG, "Contact ID"))) == COUNTED
+    rows = [(*row, f"C{row[0]}{number}") for row in OWNED for number in range(2)]
+    assert made_of(log_csv=csv(rows, *LOG, "Contact ID")) == COUNTED
 
 
 def test_a_stage_called_closed_that_leads_go_on_from_is_one():
@@ -379,8 +362,8 @@ def test_a_stage_called_closed_that_leads_go_on_from_is_one():
 
 
 def test_a_win_that_comes_after_another_is_the_last_stage_however_rare():
-    paid = [(lead, "paid", at + timedelta(days=9), owner) for lead, stage, at, owner in MOVES if stage == "won"][:2]
-    made(put(log_csv=csv([*MOVES, *paid], *LOG)))
+    paid = [(lead, "paid", at + timedelta(days=9), owner) for lead, stage, at, owner in OWNED if stage == "won"][:2]
+    made_of(log_csv=csv([*OWNED, *paid], *LOG))
     assert read_funnel("made").stages[-1] == "paid"
 
 
@@ -388,5 +371,4 @@ def test_parts_that_are_read_otherwise_are_refused_where_another_table_needs_the
     deals = [(lead, at, f"Seller {int(lead[1:]) % 3}", "Jürgen" if lead > "D020" else "Ann") for lead, at in NEW]
     files = {"a.csv": csv(deals[:21], "Deal ID", "Created", "Owner", "Friend")}
     files["b.csv"] = csv(deals[21:], "Deal ID", "Created", "Owner", "Friend").encode("cp1252")
-    with pytest.raises(FunnelError, match="parts of one table, which another one needs beside it"):
-        init([put(**files, log_csv=csv([row[:3] for row in MOVES], *LOG[:3]))], "made", default)
+    refuses("parts of one table, which another one needs beside it", **files, log_csv=csv(MOVES, *LOG[:3]))
