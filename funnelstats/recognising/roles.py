@@ -269,6 +269,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             and (role != "stage" or _may_hold_stages(field))
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
+            and not (role in ("won", "lost") and _is_of_both_ends(name))
             and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or name.lower().endswith("id"))
         ),
         reverse=True,
@@ -279,6 +280,10 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             roles[role] = Guess(name, known=False)
             taken = taken | {name}
     return roles
+
+
+def _is_of_both_ends(name: str) -> bool:
+    return {"won", "lost"} <= {*map(end_of, plain(name).split())}
 
 
 def _is_weak(name: str, role: str) -> bool:

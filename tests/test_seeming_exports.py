@@ -1,0 +1,131 @@
+"""What a header or a word of an export only seems to say: its rows tell otherwise."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from exports import (
+    COUNTED,
+    MOVES,
+    NEW,
+    WAYS,
+    changes,
+    csv,
+    dated,
+    deals,
+    made_of,
+    notes,
+    refuses,
+    renamed,
+    stated,
+)
+
+from funnelstats.config.funnel import read_funnel
+
+pytestmark = pytest.mark.usefixtures("exported")
+
+
+@pytest.mark.parametrize("header", ["Days in pipeline", "Weighted pipeline"])
+def test_a_number_beside_the_word_pipeline_is_no_pipeline(header):
+    rows = [(*row, number % 7) for number, row in enumerate(deals())]
+    assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Stage", "Closed", header))["leads"] == 40
+
+
+@pytest.mark.parametrize("headers", [("source_status", "target_status"), ("Statut avant", "Statut après")])
+def test_the_stage_that_the_row_before_came_to_is_the_old_one(headers):
+    rows = [(lead, "", "new", at) for lead, at in NEW] + [*changes()]
+    assert made_of(log_csv=csv(rows, "deal_id", *headers, "changed_at")) == COUNTED
+
+
+def test_a_stage_that_leads_only_leave_is_told():
+    found = notes(log_csv=csv(changes(), "deal_id", "source_status", "target_status", "changed_at"))
+    assert "“new” is no stage of the funnel: leads leave it, and no row says when they came to it" in found
+
+
+@pytest.mark.parametrize("first", ["Order placed", "Signed up"])
+def test_what_a_log_begins_with_and_goes_on_from_is_no_win(first):
+    rows = renamed(new=first, met="packed", won="delivered")
+    assert made_of(log_csv=csv(rows, "id", "event", "at"))["stages"] == [40, 30, 20]
+    assert read_funnel("made").stages == (first, "packed", "delivered")
+
+
+def test_the_kind_of_a_record_is_no_ones_id():
+    moves = [(lead, "", "new", at) for lead, at in NEW] + [*changes()]
+    rows = [(at, "Anna", "Сделка", lead, "Изменение этапа продажи", old, new) for lead, old, new, at in moves]
+    headers = ("Дата", "Автор", "Объект", "ID", "Событие", "Значение до", "Значение после")
+    assert made_of(events_csv=csv(rows, *headers)) == COUNTED
+
+
+BOTH = ("Deal ID", "Created", "Deal Status", "Deal Won/Lost Date")
+
+
+def test_a_date_of_wins_and_losses_dates_both():
+    found = made_of(deals_csv=csv(deals(), *BOTH))
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+
+
+def test_a_date_of_wins_and_losses_with_a_status_of_numbers_is_refused():
+    refuses("no column says which deals are won", deals_csv=csv(deals(1, 2, 0), *BOTH))
+
+
+def test_what_only_begins_like_an_id_is_none():
+    rows = [
+        (f"Firm {lead}", 1 + number % 5, state, closed or at, at, "Anna", 100 + number)
+        for number, (lead, at, state, closed) in enumerate(deals(opened="met"))
+    ]
+    headers = ("Customer", "Deal size category", "Status", "Status date", "Created", "Owner", "Amount")
+    found = made_of(deals_csv=csv(rows, *headers))
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+
+
+def test_a_report_of_a_row_for_each_stage_is_no_table_of_deals():
+    rows = [(lead, f"Firm {lead}", "Anna", stage, "2026-12-31", at, WAYS[lead]["new"]) for lead, stage, at in MOVES]
+    headers = ("Opportunity ID", "Opportunity Name", "Opportunity Owner", "Stage", "Close Date", "Last Modified Date")
+    assert made_of(report_csv=csv(rows, *headers, "Created Date")) == COUNTED
+
+
+def test_of_two_ends_that_no_word_tells_the_one_with_a_reason_is_the_refusal():
+    rows = [(*row, "price" if row[3] else "") for row in dated("new", "won", "lost")]
+    assert made_of(quotes_csv=csv(rows, "Quote ID", "Created", "Cover start", "NTU date", "NTU reason"))["lost"] == 10
+    assert "“ntu” is taken for the refusal: its leads are those with a reason" in stated()
+
+
+def test_of_two_ends_that_nothing_tells_apart_neither_is_chosen():
+    rows = csv(dated("new", "won", "lost"), "Quote ID", "Created", "Cover start", "NTU date")
+    refuses("no column says which deals are won; the win may be “", quotes_csv=rows)
+
+
+def test_rows_of_changes_whose_column_is_called_no_stage_are_a_history():
+    assert made_of(log_csv=csv(MOVES, "Deal ID", "Zielzustand", "Datum")) == COUNTED
+
+
+def test_a_stage_that_is_called_a_direction_is_no_call():
+    rows = [(lead, "Продажи", stage, at) for lead, stage, at in MOVES]
+    assert made_of(history_csv=csv(rows, "ID сделки", "Направление", "Стадия", "Дата")) == COUNTED
+
+
+def test_a_date_before_the_creation_is_no_stage():
+    rows = [(*row, row[1] - timedelta(days=30)) for row in deals()]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Account founded"))
+    assert found["stages"] == [40, 20]
+    assert "is before “Created” for nearly all leads, and dates no stage" in stated()
+
+
+@pytest.mark.parametrize(
+    ("shown", "zone"),
+    [
+        ("{:%Y-%m-%dT%H:%M}:00+03:00", "Europe/Moscow"),
+        ("{:%Y-%m-%dT%H:%M}:00+0100", "Etc/GMT-1"),
+        ("{:%Y-%m-%dT%H:%M}:00+00:00", "UTC"),
+    ],
+)
+def test_the_zone_is_one_whose_clock_shows_what_dates_say_all_the_time(shown, zone):
+    rows = [(lead, stage, shown.format(at + timedelta(days=150 * (int(lead[1:]) % 2)))) for lead, stage, at in MOVES]
+    assert made_of(log_csv=csv(rows, "deal id", "stage", "changed at")) == COUNTED
+    assert read_funnel("made").timezone == zone
+
+
+def test_a_zone_with_summer_time_is_told_by_both_of_its_offsets():
+    late = [(lead, stage, at.replace(hour=23, minute=30) + timedelta(days=70)) for lead, stage, at in MOVES]
+    rows = [(lead, stage, f"{at.isoformat()}+0{1 + (at >= datetime(2026, 3, 29, 2))}:00") for lead, stage, at in late]
+    made_of(log_csv=csv(rows, "deal id", "stage", "changed at"))
+    assert read_funnel("made").timezone == "Europe/Berlin"
