@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 from unicodedata import is_normalized
@@ -93,9 +93,8 @@ def header_of(rows: Iterable[Sequence[Any]], header_row: Sequence[int]) -> list[
 
 
 def _beneath(above: list[str], names: list[str]) -> list[str]:
-    width = max(len(above), len(names))
     found, group = [], ""
-    for upper, lower in zip([*above, *[""] * width][:width], [*names, *[""] * width][:width], strict=True):
+    for upper, lower in zip_longest(above, names, fillvalue=""):
         group = "" if not lower else upper or group
         found.append(" / ".join(part for part in (group if lower else upper, lower) if part))
     return found

@@ -265,22 +265,21 @@ def read_quality(name: str) -> Quality:
 
 def account_of(report: dict[str, Any], aside: pd.DataFrame, funnel: Funnel) -> Quality:
     """What preparation reports, and the rows and cells that it set aside, as frames."""
-    counts = ["rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]
-    accounts = report["tables"].items()
-    rows = pd.DataFrame([{"table": table} | {key: account[key] for key in counts} for table, account in accounts])
+    accounts = pd.DataFrame([{"table": table} | account for table, account in report["tables"].items()])
+    rows = accounts[["table", "rows_in", "rows_kept", "rows_ignored", "rows_set_aside"]]
     extent = ["rows_undated", "amount_in", "amount_kept"]
-    kept = pd.DataFrame([{"table": table} | {key: account.get(key) for key in extent} for table, account in accounts])
+    kept = accounts.reindex(columns=["table", *extent]).astype(dict.fromkeys(extent, "float64"))
     words = _left_out_words(funnel)
     ignored = [
         (table, words.get(value, value), count)
-        for table, account in accounts
+        for table, account in report["tables"].items()
         for value, count in account["ignored"].items()
     ]
     set_aside, bad_cells = (
         aside[aside["cost"] == cost].drop(columns="cost").reset_index(drop=True) for cost in ("row", "cell")
     )
     left_out = pd.DataFrame(ignored, columns=["table", "value", "rows"])
-    return Quality(rows, kept.astype(dict.fromkeys(extent, "float64")), left_out, report["facts"], set_aside, bad_cells)
+    return Quality(rows, kept, left_out, report["facts"], set_aside, bad_cells)
 
 
 def _left_out_words(funnel: Funnel) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from pathlib import Path
@@ -74,9 +75,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         raise FunnelError(_nothing(tables))
     # Of several the one with most leads, and the most columns.
     main = max(deals or histories, key=lambda each: (len(ids_in(each, each.header("lead_id"))), len(each.roles)))
-    others: dict[str, list[Table]] = {
-        what: [] for what in ("deals", "history", "contacts", "payments", "costs", "people")
-    }
+    others = defaultdict[str, list[Table]](list)
     unused = []
     # What says which lead a deal came from comes before what happened to deals.
     for table in sorted(tables, key=lambda table: (table.what != "deals", table.what != "history")):

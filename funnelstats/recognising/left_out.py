@@ -27,8 +27,6 @@ def few_values(table: Table, field: Field) -> list[str]:
 
 def deleted(table: Table) -> dict[str, list[str]]:
     """What tells the rows of deals or of their changes that are no rows of a lead, by its column."""
-    if table.what not in ("deals", "history"):
-        return {}
     lines = _lines_between(table)
     found = {table.header("lead_id"): lines} if lines else {}
     known = words()["undone"]

@@ -35,7 +35,6 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             columns,
             guesses=undone(table),
             roles=("paid", "amount"),
-            owned=False,
         )
     if not sources.export.payments and (
         _of_won_deals(sources) or _of_last_stage(sources, stages.order[-1]) or _of_history(sources, stages)
@@ -60,7 +59,7 @@ def _of_won_deals(sources: Sources) -> bool:
                 changes, more = _once_for_each_lead(deals, at, columns["amount"])
                 columns |= changes
             rows = "guessed: the value of a won deal is the money it brought"
-            sources.add("payments", rows, deals, columns, *more, only=won, owned=False)
+            sources.add("payments", rows, deals, columns, *more, only=won)
             return True
     return False
 
@@ -97,7 +96,6 @@ def _of_last_stage(sources: Sources, last: str) -> bool:
                 {"lead_id": lead_id, "paid_at": dated.header, "amount": amount},
                 only=dated.only,
                 guesses={"without": {dated.header: ["", *dated.table.sheet.fields[dated.header].empty]}},
-                owned=False,
             )
             return True
     return False
@@ -130,7 +128,6 @@ def _of_history(sources: Sources, stages: Stages) -> bool:
                 'repeats = "last"',
                 only={**only_stages(table.sheet.cells, table.headers), stage.name: won},
                 joins=[joined(deals.sheet, left, right, "deal.")],
-                owned=False,
             )
             return True
     return False
@@ -145,7 +142,7 @@ def add_costs(sources: Sources) -> None:
         named = table.field("channel")
         totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
         guesses = {"without": {named.name: totals}} if named and totals else {}
-        sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles, owned=False)
+        sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles)
 
 
 def currency_of(sources: Sources, default: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
+from funnelstats.config.schema import TABLES
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.recognising.changes import rows_of_stages
@@ -116,13 +117,13 @@ class Sources:
         roles: Collection[str] = (),
         owned: bool = True,
     ) -> None:
-        """Add a source of a sheet: ``columns`` by canonical name, with the owner of each row where it is ``owned``.
+        """Add a source of a sheet: ``columns`` by canonical name, with its owner where a row has one and is ``owned``.
 
         ``guesses`` are what values mean by their words, for ``without`` and ``given_back``; ``roles`` are those whose
         headers may be guesses.
         """
         sheet = found.sheet
-        if owned and "manager" in found.roles:
+        if owned and "manager" in TABLES[table] and "manager" in found.roles:
             header, people = owner(self.export, found)
             columns, joins = {**columns, "manager": header}, [people, *joins]
         beside, only = [join for join in [*found.joins, *joins] if join], dict(only or {})

@@ -179,14 +179,14 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
         if (
             name not in out
             and not plays_no_role(name, table.preset)
-            and _is_offew_values(field)
+            and _is_of_few_values(field)
             and 2 * field.filled > len(table.sheet.cells)
         ):
             found.setdefault(attribute_name(name), name)
     return dict(list(found.items())[:MOST_ATTRIBUTES])
 
 
-def _is_offew_values(field: Field) -> bool:
+def _is_of_few_values(field: Field) -> bool:
     return field.kind in ("text", "flag") and 2 <= field.distinct <= MOST_VALUES
 
 
@@ -194,19 +194,15 @@ def _lookups(export: Export, table: Table, attributes: dict[str, str]) -> list[d
     """Joins of tables that say more of what a column names, as the team of a seller; adds to the attributes."""
     joins = []
     for sheet in export.unused:
-        for name in [name for name, field in sheet.fields.items() if field.stands_once and name in table.sheet.fields][
-            :1
-        ]:
-            ids = {*table.sheet.values(name)}
-            few = [
-                other
-                for other, field in sheet.fields.items()
-                if _is_offew_values(field) and other not in table.sheet.fields
-            ]
-            few = few[: MOST_ATTRIBUTES - len(attributes)]
-            if few and len(ids & {*sheet.cells[name]}) >= 0.9 * len(ids):
-                attributes |= {attribute_name(other): f"{name}.{other}" for other in few}
-                joins.append(joined(sheet, name, name, f"{name}."))
+        fields = sheet.fields.items()
+        keys = [name for name, field in fields if field.stands_once and name in table.sheet.fields][:1]
+        few = [name for name, field in fields if _is_of_few_values(field) and name not in table.sheet.fields]
+        few = few[: MOST_ATTRIBUTES - len(attributes)]
+        for key in keys if few else []:
+            ids = {*table.sheet.values(key)}
+            if len(ids & {*sheet.cells[key]}) >= 0.9 * len(ids):
+                attributes |= {attribute_name(name): f"{key}.{name}" for name in few}
+                joins.append(joined(sheet, key, key, f"{key}."))
     return joins
 
 
