@@ -17,21 +17,17 @@ from funnelstats.config.schema import (
     TABLES,
 )
 
-OF_LEADS = frozenset({
+OF_REPORTS = frozenset({
     "lead_id", "episode", "stage", "place", "reached_at", "reached_on", "entered_on", "manager", "skipped", "next_at",
     "next_on", "back_on", "outcome", "left_on", "timed", "opened", "began_at", "began_on", "won_at", "won_on",
     "lost_at", "lost_on", "nurture_at", "nurture_on", "ended_as", "ended_at", "ended_on", "reason", "undated",
     "current_manager", "owner", "cohort", "refusal", "excuse", "gap", "attempt", "refused_before", "handed_on",
     "lead_state", "idle_days", "contacted_at", "contacted_on", "sent_back", "created_on",
-})  # fmt: skip
-"""What reports say of each lead beside its attributes, which cannot have such a name."""
-
-OF_COUNTS = frozenset({
     "from_stage", "to_stage", "entered", "converted", "too_recent", "known", "advanced", "lost", "nurture",
     "open", "moved_away", "day", "days", "age_days", "at_risk", "incidence", "rate", "ci_lower", "ci_upper",
     "n_eff", "verdict", "week", "month", "quarter", "attribute", "value", "leads", "share",
 })  # fmt: skip
-"""What is counted and told beside the attributes leads are grouped by."""
+"""What reports say of each lead, and count, beside its attributes, which cannot have such a name."""
 
 OWN = frozenset({*TABLES["leads"], "created_on"})
 """What leads have of themselves."""
@@ -83,7 +79,7 @@ def _taken_attributes(leads: Any) -> Iterator[str]:
             other = stated.setdefault(column, name)
             if other != name:
                 yield f'leads.{key}.{name}: "{other}" is stated too, and capitals tell no two apart; rename one'
-            elif column in OF_LEADS | OF_COUNTS and column not in OWN:
+            elif column in OF_REPORTS - OWN:
                 yield f'leads.{key}.{name}: reports have a column "{column}" of their own; give it another name'
 
 

@@ -109,8 +109,12 @@ def _counting_first(table: str, funnel: Funnel) -> str:
     if table != "entries":
         return f"{latest}, {place}"
     # Of two rows of one instant the one that says why, or whose it is, is kept, whichever was written first.
-    nobody = f"manager IS NULL OR {one_of('manager', funnel.system_users or [''])}"
-    return f"reason IS NULL, ({nobody}), {latest}, {place}"
+    return f"reason IS NULL, {is_nobody('manager', funnel)}, {latest}, {place}"
+
+
+def is_nobody(owner: str, funnel: Funnel) -> str:
+    """Whether an owner is no person: blank, or a system user."""
+    return f"({owner} IS NULL OR {one_of(owner, funnel.system_users)})"
 
 
 def _mark_overlaps(con: Connection, rows: str, columns: Collection[str], table: str, funnel: Funnel) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from funnelstats.config.errors import nearest
 from funnelstats.config.funnel import Funnel, Source, stated_for
 from funnelstats.config.schema import ENDS, KEYS_OF_KIND, date_column
 from funnelstats.importing.days import LEAST_ROWS, far_days
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value
-from funnelstats.importing.repeats import repeated_contacts, spelling_facts
+from funnelstats.importing.repeats import is_nobody, repeated_contacts, spelling_facts
 from funnelstats.importing.sql import (
     Columns,
     Connection,
@@ -25,7 +26,6 @@ from funnelstats.importing.sql import (
     single,
     text,
 )
-from funnelstats.importing.statement_facts import facts_of_statement
 
 NEVER = ("no_rows", "never_seen")
 """Facts of which the count is 0: most often a slip in funnel.toml."""
@@ -52,7 +52,7 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
     con.execute("CREATE OR REPLACE TEMP VIEW dated AS SELECT * FROM entries WHERE entered_at IS NOT NULL")
     con.execute(f"CREATE OR REPLACE TEMP TABLE firsts AS {_firsts(funnel)}")
     found = [
-        *facts_of_statement(con, tables, funnel),
+        *_never_seen(con, tables, funnel),
         *_of_leads(con, tables),
         *_of_entries(con, funnel),
         *_of_times(con, tables, funnel),
@@ -82,6 +82,52 @@ def odd_facts(con: Connection, tables: Columns, funnel: Funnel, of_rows: Iterabl
             records.append(record if mend in mended else record | {"mend": mend})
             mended.add(mend)
     return records
+
+
+def _never_seen(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fact]:
+    """Tables without a row, and names stated that no row holds, with the nearest one that stands there instead."""
+    for table in tables:
+        if not single(con, f"SELECT count(*) FROM {table}"):
+            yield Fact("no_rows", table, 0)
+    for key, stated, there, expected in _stated_names(con, tables, funnel):
+        for name in sorted({*stated} - there) if there else ():
+            near = nearest(name, sorted(there - {*stated}))
+            if near or expected:
+                yield Fact("never_seen", f"{key}: “{name}”" + (f" (“{near}”?)" if near else ""), 0)
+    spent, come = _texts(con, tables, "channel", "costs"), _texts(con, tables, "channel", "leads")
+    for channel in sorted(spent - come) if come else ():
+        rows = single(con, f"SELECT count(*) FROM costs WHERE channel = {text(channel)}")
+        yield Fact("costs_without_leads", channel, rows)
+
+
+def _stated_names(
+    con: Connection, tables: Columns, funnel: Funnel
+) -> Iterator[tuple[str, Iterable[str], set[str], bool]]:
+    """Key, names stated there, what rows hold of their kind, and whether each is expected in an export of any age."""
+    yield "system_users", funnel.system_users, _texts(con, tables, "manager", "leads", "entries", "contacts"), True
+    owners = _texts(con, tables, "manager", "entries")
+    for stage, agreed in funnel.step_into.items():
+        yield f"step_into.{stage}.targets", agreed.targets, owners, True
+    yield "loop.marketing", funnel.loop.marketing, _texts(con, tables, "channel", "leads"), True
+    stated, reasons = funnel.refusals, _texts(con, tables, "reason", "entries")
+    yield "refusals.categories", stated.categories, reasons, False
+    categories = {*stated.categories.values(), *(stated.categories.get(why, why) for why in reasons)}
+    categories = categories if reasons else set()
+    for key in ("excuses", "final", "gaps", "retry_days_of"):
+        yield f"refusals.{key}", getattr(stated, key), categories, False
+    yield "loop.wrongly_qualified", funnel.loop.wrongly_qualified, categories, False
+    for category, gap in stated.gaps.items():
+        for column, values in gap.items():
+            yield f"refusals.gaps.{category}.{column}", values, _texts(con, tables, column, "leads"), False
+
+
+def _texts(con: Connection, tables: Columns, column: str, *among: str) -> set[str]:
+    """What a column of these tables holds, where they have it."""
+    there = [
+        f"SELECT DISTINCT {quoted(column)}::VARCHAR FROM {table}" for table in among if column in tables.get(table, ())
+    ]
+    found = con.execute(" UNION ".join(there)).fetchall() if there else []
+    return {value for (value,) in found if value}
 
 
 def _of_leads(con: Connection, tables: Columns) -> Iterator[Fact]:
@@ -216,8 +262,7 @@ def _ends_alone(con: Connection, funnel: Funnel) -> Iterator[Fact]:
 
 def _queues(con: Connection, funnel: Funnel) -> Iterator[Fact]:
     """Stages whose first owner is no person, or one who only passes leads on."""
-    nobody = f"(manager IS NULL OR {one_of('manager', funnel.system_users or [''])})"
-    taken = f"next IS NOT NULL AND NOT {one_of('next', funnel.system_users or [''])}"
+    nobody, taken = is_nobody("manager", funnel), f"NOT {is_nobody('next', funnel)}"
     own = one_of("stage", funnel.stages)
     con.execute(f"""CREATE OR REPLACE TEMP TABLE owners AS
         WITH several AS (SELECT lead_id, stage FROM dated WHERE {own} GROUP BY lead_id, stage HAVING count(*) > 1),
@@ -262,8 +307,7 @@ def _inherited(con: Connection, tables: Columns, funnel: Funnel) -> Iterator[Fac
         GROUP BY present ORDER BY leads DESC, present"""
     counts = dict(con.execute(moved).fetchall())
     yield Fact("inherited", _named(counts), sum(counts.values()))
-    owner = "coalesce(present, manager)"
-    nobody = f"{owner} IS NULL OR {one_of(owner, funnel.system_users or [''])}"
+    nobody = is_nobody("coalesce(present, manager)", funnel)
     yield Fact("open_without_owner", "", single(con, f"SELECT count(*) FROM open_leads WHERE {nobody}"))
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.mistakes import OF_COUNTS, OF_LEADS, OWN
+from funnelstats.config.mistakes import OF_REPORTS, OWN
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import number_lines, toml_value
@@ -273,7 +273,7 @@ def _is_once(deals: Table) -> bool:
 def attribute_name(header: str) -> str:
     """What an attribute is called, unless reports have a column of that name."""
     slug = plain(header).replace(" ", "_")
-    return f"{slug}_of_lead" if slug in OWN | OF_LEADS | OF_COUNTS else slug
+    return f"{slug}_of_lead" if slug in OWN | OF_REPORTS else slug
 
 
 def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
