@@ -42,8 +42,8 @@ def both(tmp_path, monkeypatch):
         with duckdb.connect() as con:
             found = read_file(path, wanted, needs=needs, into=(con, "rows"), **options)
             assert found[1:4] == by_python[1:4]
-            assert found.in_engine.number == by_python.columns.num_rows
-            rows = con.sql(found.in_engine.query).to_arrow_table().to_pydict()
+            assert found.rows.num_rows == by_python.columns.num_rows
+            rows = con.sql(found.rows.query).to_arrow_table().to_pydict()
         if not any(by_itself):
             assert rows == by_python.columns.to_pydict()
         return by_python.columns.to_pydict(), rows if any(by_itself) else None
@@ -179,4 +179,4 @@ def test_thousands_of_columns_need_no_more_memory_than_the_engine_has(tmp_path):
     path.write_text("\n".join(map(";".join, lines)))
     with engine(tmp_path / "spilled") as con:
         found = read_file(path, ["header4000"], into=(con, "rows"))
-        assert con.sql(found.in_engine.query).fetchall() == [(2, "cell4000")]
+        assert con.sql(found.rows.query).fetchall() == [(2, "cell4000")]

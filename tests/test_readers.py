@@ -44,7 +44,7 @@ def read_file(path, wanted=None, **options):
         for table in ("rows", "rows_again"):
             given = files.read_file(path, wanted, into=(con, table), **options)
             assert given[1:4] == found[1:4]
-            assert con.sql(given.in_engine.query).to_arrow_table().to_pydict() == found.columns.to_pydict()
+            assert con.sql(given.rows.query).to_arrow_table().to_pydict() == found.columns.to_pydict()
     return found
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from math import isnan
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -46,20 +46,25 @@ class EngineRows(NamedTuple):
     """Rows that lie in the engine: the query of their columns of text with ``_row``, and how many they are."""
 
     query: str
-    number: int
+    num_rows: int
+
+
+Rows: TypeAlias = pa.Table | EngineRows
+"""Columns of text with ``_row``, at hand or in the engine."""
 
 
 class Read(NamedTuple):
-    """One file: its columns of text with ``_row``, the rows that could not be split, all its column names.
+    """One file: its rows, those that could not be split, all its column names."""
 
-    Where the rows lie in the engine the columns are empty.
-    """
-
-    columns: pa.Table
+    rows: Rows
     broken: list[tuple[int, str, str]]
     kind: str
     header: list[str]
-    in_engine: EngineRows | None = None
+
+    @property
+    def columns(self) -> pa.Table:
+        """The rows, which are at hand where no table of the engine was named."""
+        return self.rows
 
 
 def composed(text: str) -> str:
@@ -98,25 +103,14 @@ def chosen_columns(
     return wanted
 
 
-def no_rows(wanted: Sequence[str]) -> pa.Table:
-    """The columns of text of rows that lie elsewhere."""
-    return _schema(wanted).empty_table()
-
-
-def text_rows(
-    rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str], into: Into | None
-) -> tuple[pa.Table, EngineRows | None]:
+def text_rows(rows: Iterable[Sequence[Any]], header: Sequence[str], wanted: Sequence[str], into: Into | None) -> Rows:
     """Rows that begin with their number as columns of text, or a chunk at a time in a table of the engine."""
     return gathered_rows(_schema(wanted), _batches(rows, header, wanted), into)
 
 
-def gathered_rows(
-    schema: pa.Schema, batches: Iterable[pa.RecordBatch], into: Into | None
-) -> tuple[pa.Table, EngineRows | None]:
+def gathered_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], into: Into | None) -> Rows:
     """Batches as columns, or one after another in a table of the engine."""
-    if into is None:
-        return pa.Table.from_batches(batches, schema), None
-    return schema.empty_table(), put(into, schema, batches)
+    return pa.Table.from_batches(batches, schema) if into is None else put(into, schema, batches)
 
 
 def put(into: Into, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> EngineRows:

@@ -17,7 +17,7 @@ from unicodedata import is_normalized
 import duckdb
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.importing.cells import EngineRows, Read, cell_text, chosen_columns, composed, no_rows, text_rows
+from funnelstats.importing.cells import EngineRows, Read, cell_text, chosen_columns, composed, text_rows
 from funnelstats.importing.closing import Needs, is_closing, rows_as_they_are, without_closing_lines
 from funnelstats.importing.facts import reason
 from funnelstats.importing.sql import Into, text
@@ -55,17 +55,16 @@ def read_csv(
             lines_above = skipped + header_row[-1]
             found = read_plain_csv(into, path, delimiter, lines_above, header_row[-1] + 1, header, chosen, needs)
             if found:
-                return Read(no_rows(chosen), broken, kind, header, found)
+                return Read(found, broken, kind, header)
         rows = _Rows(header, delimiter, broken)
         table = without_closing_lines(rows.padded(reader, header_row[-1]), header, needs, broken)
-        columns, in_engine = text_rows(rows.without_torn(table), header, chosen, into)
+        return Read(text_rows(rows.without_torn(table), header, chosen, into), broken, kind, header)
     except csv.Error as error:
         row, line = _row_at_fault(_reader(file, delimiter, skipped))
         raise FunnelError(
             f"{path.name}: row {row}, which begins in line {line + skipped}: {error} in line "
             f"{reader.line_num + skipped}; a quote that opens must close, and one within a text stand twice"
         ) from error
-    return Read(columns, broken, kind, header, in_engine)
 
 
 def _reader(file: TextIO, delimiter: str, skipped: int) -> Any:

@@ -66,8 +66,7 @@ class SourceFile(NamedTuple):
 
     @property
     def rows(self) -> int:
-        in_engine = self.read.in_engine.number if self.read.in_engine else 0
-        return self.read.columns.num_rows + in_engine + len(self.read.broken)
+        return int(self.read.rows.num_rows) + len(self.read.broken)
 
 
 NO_TABLES = {
@@ -144,13 +143,15 @@ def read_source_file(
         needs=needs,
         into=None if source.fill_down else into,
     )
+    if not source.fill_down:
+        return read
     columns = read.columns
     for name in [name for name in source.fill_down if name in columns.column_names]:
         text = columns[name]
         filled = pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text)
         filled = pc.fill_null(pc.fill_null_forward(filled), "")
         columns = columns.set_column(columns.column_names.index(name), name, filled)
-    return read._replace(columns=columns)
+    return read._replace(rows=columns)
 
 
 def _encoding_of(start: bytes, stated: str | None) -> str:
@@ -194,8 +195,7 @@ def _read_xes(path: Path, wanted: Sequence[str] | None, into: Into | None) -> Re
     header = list(dict.fromkeys(name for record in records for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(record.get(name, "") for name in chosen)] for number, record in enumerate(records, start=1))
-    columns, in_engine = text_rows(rows, chosen, chosen, into)
-    return Read(columns, [], "XES", header, in_engine)
+    return Read(text_rows(rows, chosen, chosen, into), [], "XES", header)
 
 
 def _tag(element: ElementTree.Element) -> str:
@@ -210,8 +210,7 @@ def _read_parquet(path: Path, wanted: Sequence[str] | None, into: Into | None) -
     file = pq.ParquetFile(path)
     header, stored = _named_columns(path, file.schema_arrow.names, wanted)
     schema = _texts(file.schema_arrow.empty_table().select(stored), 1).schema
-    columns, in_engine = gathered_rows(schema, _batches_of(file, stored), into)
-    return Read(columns, [], "Parquet", header, in_engine)
+    return Read(gathered_rows(schema, _batches_of(file, stored), into), [], "Parquet", header)
 
 
 def _named_columns(path: Path, columns: Sequence[str], wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:

@@ -38,8 +38,8 @@ def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str, 
     header = list(dict.fromkeys(name for _, record in flat for name in record))
     chosen = chosen_columns(path, header, wanted)
     rows = ([number, *(_json_text(record.get(name)) for name in chosen)] for number, record in flat)
-    columns, in_engine = text_rows(rows, chosen, chosen, into)
-    return Read(columns, broken, "JSON lines" if whole is None else "JSON", header, in_engine)
+    kind = "JSON lines" if whole is None else "JSON"
+    return Read(text_rows(rows, chosen, chosen, into), broken, kind, header)
 
 
 def _json_whole(file: TextIO, path: Path) -> Any:

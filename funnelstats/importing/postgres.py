@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cells import CHUNK, ROW, EngineRows, Read, cell_text, chosen_columns, composed, text_rows
 from funnelstats.importing.kept import held, keep
@@ -17,6 +15,7 @@ from funnelstats.importing.sql import Into, names, quoted, single, text
 
 if TYPE_CHECKING:
     import psycopg
+    import pyarrow as pa
 
 TEXT_OF = {
     "timestamp": "replace({}::text, ' ', 'T')",
@@ -43,7 +42,7 @@ class ServerRows(NamedTuple):
     rows: str
     texts: dict[str, str]
 
-    def fetch(self, into: Into | None, where: str = "TRUE") -> tuple[pa.Table, EngineRows | None]:
+    def fetch(self, into: Into | None, where: str = "TRUE") -> pa.Table | EngineRows:
         with self.con.cursor(name="found") as cursor:
             cursor.itersize = CHUNK
             cursor.execute(f"SELECT {', '.join(self.texts.values())} FROM {self.rows} AS found WHERE {where}")
@@ -85,20 +84,16 @@ def read_postgres(
                 kind = con.adapters.types.get(column.type_code)
                 texts[each] = TEXT_OF.get(kind.name if kind else "", "{}::text").format(quoted(column.name))
             found = ServerRows(con, rows, texts)
-            in_engine: EngineRows | None
             if kept and into:
-                columns, in_engine = _with_kept(
-                    found, name, into, kept, quoted(stored[header.index(kept.watermark)].name)
-                )
-            else:
-                columns, in_engine = found.fetch(into)
-            return Read(columns, [], "database table", header, in_engine)
+                mark = quoted(stored[header.index(kept.watermark)].name)
+                return Read(_with_kept(found, name, into, kept, mark), [], "database table", header)
+            return Read(found.fetch(into), [], "database table", header)
     except psycopg.Error as error:
         said = error.diag.message_primary or f"{type(error).__name__}; {NO_ANSWER}"
     raise FunnelError(f"{failed}: {said}")
 
 
-def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) -> tuple[pa.Table, EngineRows]:
+def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) -> EngineRows:
     """All rows in the order of their key, of which only those from the last watermark on are fetched.
 
     Where then not as many are there as the server has, all are fetched: some were removed, or written with an old
@@ -113,7 +108,7 @@ def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) 
     before, last = json.loads(held(kept.path) or '["", ""]')
     newer = f"{mark} >= {text(last)} OR {mark} IS NULL"
     for where in (newer, "TRUE") if last and before == holds else ("TRUE",):
-        columns, _there = found.fetch(into, where)
+        found.fetch(into, where)
         rows = f"FROM {fetched}"
         if where == newer:
             rows += f" UNION ALL BY NAME FROM {text(str(kept.path))} ANTI JOIN {fetched} USING ({keys})"
@@ -127,4 +122,4 @@ def _with_kept(found: ServerRows, name: str, into: Into, kept: Kept, mark: str) 
         same = ", ".join(f'{column} "{visible(value)}"' for column, value in zip(kept.key, values, strict=True))
         raise FunnelError(f"{name}: {rows} rows have the {same}; state as key the columns that name one row")
     keep(engine, table, json.dumps([holds, until or ""]))
-    return columns, EngineRows(f"FROM {table}", number)
+    return EngineRows(f"FROM {table}", number)

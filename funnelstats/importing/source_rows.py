@@ -70,22 +70,23 @@ def read_source(
                 )
     parts = []
     for number, file in enumerate(reads):
-        columns = file.read.columns
-        folded = [column.casefold() for column in (*added, *columns.column_names)]
+        folded = [column.casefold() for column in (*added, *wanted)]
         for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
             raise FunnelError(
                 f'{file.name}: a file joined to it has a column "{column}" too; '
                 'state a prefix for the columns of one, for example join.prefix = "joined."'
             )
-        there = file.read.in_engine or put((con, f"{own}_{number}"), columns.schema, columns.to_batches())
-        parts.append(f"SELECT {names(columns.column_names)}, {text(file.name)} AS _file FROM ({there.query})")
-    rows = " UNION ALL ".join(parts)
+        rows = file.read.rows
+        if isinstance(rows, pa.Table):
+            rows = put((con, f"{own}_{number}"), rows.schema, rows.to_batches())
+        parts.append(f"SELECT {names([ROW, *wanted])}, {text(file.name)} AS _file FROM ({rows.query})")
+    united = " UNION ALL ".join(parts)
     if ROW_NUMBER in headers:
-        rows = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({rows})"
+        united = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({united})"
     for number, join in enumerate(source.join):
         key = id_form(trimmed(quoted(join.left)), join.ids)
-        rows = f"SELECT * FROM ({rows}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
-    return f"({rows})", reads
+        united = f"SELECT * FROM ({united}) LEFT JOIN lookup_{own}_{number} ON {key} = _match{number}"
+    return f"({united})", reads
 
 
 def _refuse_keys(stated: FileKeys, read: Sequence[tuple[str, str]]) -> None:

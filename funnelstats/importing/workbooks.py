@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.importing.cells import CHUNK, ROW, Read, cell_text, chosen_columns, no_rows, text_rows, whole_file
+from funnelstats.importing.cells import CHUNK, ROW, Read, cell_text, chosen_columns, text_rows, whole_file
 from funnelstats.importing.closing import Needs, is_closing, rows_as_they_are, without_closing_lines
 from funnelstats.importing.csv_rows import header_of
 from funnelstats.importing.kept import SHEET, found_again, keep
@@ -160,8 +160,8 @@ def read_xlsx(
         if any(row)
     )
     broken: list[tuple[int, str, str]] = []
-    columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
-    return Read(columns, broken, _kind(book), header, in_engine)
+    table = without_closing_lines(filled, header, needs, broken)
+    return Read(text_rows(table, header, chosen, into), broken, _kind(book), header)
 
 
 def _chosen_sheet(path: Path, data: bytes, sheet: str | None) -> tuple[Any, dict[str, Any], str]:
@@ -227,12 +227,12 @@ def _from_grid(
     last = reader.execute(f"FROM {rows} ORDER BY {ROW} DESC LIMIT 1").fetchall()
     may_close = last and needs and is_closing(last[0][1 : len(header) + 1], header, needs)
     if len(header) > 1 and not may_close and (found := rows_as_they_are(into, rows, header, chosen, needs)):
-        return Read(no_rows(chosen), [], grid.kind, header, found)
+        return Read(found, [], grid.kind, header)
     reader.execute(f"FROM {rows} ORDER BY {ROW}")
     filled = ([*row[: len(header) + 1]] for chunk in iter(lambda: reader.fetchmany(CHUNK), []) for row in chunk)
     broken: list[tuple[int, str, str]] = []
-    columns, in_engine = text_rows(without_closing_lines(filled, header, needs, broken), header, chosen, into)
-    return Read(columns, broken, grid.kind, header, in_engine)
+    table = without_closing_lines(filled, header, needs, broken)
+    return Read(text_rows(table, header, chosen, into), broken, grid.kind, header)
 
 
 def _other_sheets(
