@@ -34,7 +34,7 @@ def read_csv(
     wanted: Sequence[str] | None,
     header_row: Sequence[int],
     needs: Needs | None,
-    into: Into | None = None,
+    into: Into | None,
 ) -> Read:
     """The rows of a CSV file, in the engine where a table there is named; it reads itself what is plain UTF-8."""
     # Spreadsheets read such a first line as the delimiter, and do not count or show it.

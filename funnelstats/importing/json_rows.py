@@ -11,7 +11,7 @@ from funnelstats.importing.facts import reason, reason_in_file
 from funnelstats.importing.sql import Into
 
 
-def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str, into: Into | None = None) -> Read:
+def read_json(file: TextIO, path: Path, wanted: Sequence[str] | None, way: str, into: Into | None) -> Read:
     """JSON lines, a list of objects, or one object that holds one list of them."""
     broken: list[tuple[int, str, str]] = []
     whole = _json_whole(file, path)

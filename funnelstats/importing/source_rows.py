@@ -52,16 +52,15 @@ def read_source(
     elif isinstance(frame := files[source.files[0]], pa.Table):
         reads = [SourceFile(Path(table), table, read_frame(frame, table, wanted))]
     else:
-        reads = gathered(
-            enumerate(_paths(source, files)),
-            lambda numbered: SourceFile(
-                path := numbered[1][0],
-                path.relative_to(funnel.folder).as_posix()
-                + (f', sheet "{sheet}"' if (sheet := numbered[1][1]) and len(source.sheet) > 1 else ""),
-                read_source_file(path, sheet, source, wanted, needs, (con, f"{own}_{numbered[0]}")),
-                sheet,
-            ),
-        )
+
+        def read_numbered(numbered: tuple[int, tuple[Path, str | None]]) -> SourceFile:
+            number, (path, sheet) = numbered
+            name = path.relative_to(funnel.folder).as_posix()
+            name += f', sheet "{sheet}"' if len(source.sheet) > 1 else ""
+            found = read_source_file(path, sheet, source, wanted, needs, (con, f"{own}_{number}"))
+            return SourceFile(path, name, found, sheet)
+
+        reads = gathered(enumerate(_paths(source, files)), read_numbered)
         _refuse_keys(source, [(file.name, file.kind) for file in reads])
         for file in reads:
             if file.kind == XLSX_1904 and any(EXCEL in formats for formats in source.date_format.values()):

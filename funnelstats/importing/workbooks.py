@@ -133,10 +133,11 @@ def read_xlsx(
     path: Path,
     wanted: Sequence[str] | None,
     sheet: str | None,
-    header_row: Sequence[int] = (1,),
-    needs: Needs | None = None,
-    into: Into | None = None,
+    header_row: Sequence[int],
+    needs: Needs | None,
+    into: Into | None,
 ) -> Read:
+    """The wanted columns of a sheet, or of the first one that the user sees."""
     data = path.read_bytes()
     if into and (grid := _grid(into[0], path, data, sheet)):
         # What a sheet lacks is told below, with what the others have.

@@ -54,7 +54,7 @@ def roles_of_changes(sheet: Sheet, roles: Mapping[str, str]) -> tuple[dict[str, 
     return found, ""
 
 
-def id_by_rows(sheet: Sheet, stage: str, time: str, named: str = "") -> str:
+def id_by_rows(sheet: Sheet, stage: str, time: str, named: str) -> str:
     """The column of a history's ids by its rows: the finest one whose ids come to a stage once, change it, and begin at
     the same one; "" where none is so.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -119,7 +118,7 @@ def _history(sources: Sources) -> Stages:
                 "names it, and what came between two rows is not known"
             )
     for dated in ended:
-        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage), stages.order)
+        _add_dated(sources, dated, stages)
     sources.export = sources.export._replace(deals=_won_by_history(sources.export, stages))
     return stages
 
@@ -307,7 +306,7 @@ def _snapshot(sources: Sources) -> Stages:
     for dated in created:
         _add_created(sources, dated)
     for dated in found:
-        _add_dated(sources, dated, stages.meant.get(dated.stage, dated.stage), stages.order)
+        _add_dated(sources, dated, stages)
     return stages
 
 
@@ -343,10 +342,10 @@ def _is_before(dated: Dated, created: Dated) -> bool:
     return (days >= 0).sum() >= NEARLY_ALL * leads and (days > 0).mean() >= MOST_AGAIN
 
 
-def _add_dated(sources: Sources, dated: Dated, stage: str, order: Sequence[str]) -> None:
-    if stage not in (*ENDS, *order):
+def _add_dated(sources: Sources, dated: Dated, stages: Stages) -> None:
+    stage, table = stages.meant.get(dated.stage, dated.stage), dated.table
+    if stage not in (*ENDS, *stages.order):
         return
-    table = dated.table
     upper, several, _lower = dated.header.partition(" / ")
     # The owner that stands beside a date, under the same upper header, is that of its stage.
     beside = [name for name in table.sheet.fields if name.startswith(f"{upper} / ") and role_fit(name, "manager")]
