@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 from projects import tables
 
@@ -36,18 +34,6 @@ def put(**files):
 
 def csv(rows, *header):
     return "\n".join(",".join(map(str, row)) for row in [header, *rows])
-
-
-def workbook(**sheets) -> bytes:
-    """A workbook of these rows, one sheet each."""
-    book, room = openpyxl.Workbook(), io.BytesIO()
-    book.remove(book.active)
-    for title, rows in sheets.items():
-        sheet = book.create_sheet(title)
-        for row in rows:
-            sheet.append([*row])
-    book.save(room)
-    return room.getvalue()
 
 
 def counts(name):

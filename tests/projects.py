@@ -1,11 +1,13 @@
 """A project of a few rows in the working folder: `data/raw/team` with a funnel.toml, prepared and read back."""
 
 import ast
+import io
 import json
 import shutil
 from pathlib import Path
 
 import nbformat
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -45,12 +47,22 @@ FILES = {
 }
 
 
-COLUMN_STAGE = """
-[[entries]]
-files = ["leads.csv"]
-stage = "met"
-columns = { lead_id = "id", entered_at = "first_meeting" }
-"""
+def source(table, files, *lines, **columns):
+    """The statement of a source: its table, its files, which column is which of ours, and further lines.
+
+    Several sources of a table are stated as "[payments]".
+    """
+    named = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in columns.items())
+    head = [f"[{table}]", f'files = "{files}"', f"columns = {{ {named} }}"]
+    return "\n" + "\n".join([*head, *lines]) + "\n"
+
+
+def stage_source(name, files, *lines, **columns):
+    """The statement of a source of the entries of one stage."""
+    return source("[entries]", files, f'stage = "{name}"', *lines, **columns)
+
+
+COLUMN_STAGE = stage_source("met", "leads.csv", lead_id="id", entered_at="first_meeting")
 """A second source of entries: a column of dates in the leads' own file."""
 
 
@@ -82,6 +94,20 @@ def refused(toml=TOML, files=None):
 def account(table="leads"):
     """What preparation counted of a table."""
     return json.loads((PROCESSED / "quality.json").read_text(encoding="utf-8"))["tables"][table]
+
+
+def workbook(*, epoch=None, **sheets):
+    """The bytes of a workbook with these rows in sheets by name; one whose name ends in _hidden is hidden."""
+    made, room = openpyxl.Workbook(), io.BytesIO()
+    made.epoch = epoch or made.epoch
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name.removesuffix("_hidden"))
+        sheet.sheet_state = "hidden" if name.endswith("_hidden") else "visible"
+        for row in rows:
+            sheet.append([*row])
+    made.save(room)
+    return room.getvalue()
 
 
 def tables(name=NAME):

@@ -4,7 +4,7 @@ import random
 
 import duckdb
 import pytest
-from projects import FUNNEL, NAME, TOML, account, prepared, refused
+from projects import FUNNEL, NAME, TOML, account, prepared, refused, source
 
 from funnelstats.config.dates import parse_day
 from funnelstats.config.funnel import read_funnel
@@ -26,14 +26,8 @@ ENTRIES = """
 files = ["entries.csv"]
 columns = { lead_id = "id", stage = "stage", entered_at = "at", manager = "owner", reason = "why" }
 """
-CALLS = """
-[contacts]
-files = "calls.csv"
-columns = { lead_id = "id", at = "at", kind = "kind", duration_s = "s", reached = "ok" }
-[payments]
-files = "payments.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum" }
-"""
+CALLS = source("contacts", "calls.csv", lead_id="id", at="at", kind="kind", duration_s="s", reached="ok")
+CALLS += source("payments", "payments.csv", lead_id="id", paid_at="at", amount="sum")
 RICH = FUNNEL + LEADS + ENTRIES
 HEADER = "id,created,sum,need,source,size"
 
@@ -154,7 +148,7 @@ def test_a_declared_missing_word_is_no_bad_cell_and_errors_may_be_declared():
 
 
 def test_a_cell_may_hold_a_nul():
-    costs = '[costs]\nfiles = "costs.csv"\ncolumns = { date = "day", channel = "source", amount = "sum" }\n'
+    costs = source("costs", "costs.csv", date="day", channel="source", amount="sum")
     spent = ['{"day": "2026-01-05", "source": "\\u0000x", "sum": "5"}']
     assert export(GOOD, toml=RICH + costs, costs=spent)["costs"]["channel"].tolist() == ["\0x"]
     assert facts()["costs_without_leads", "�x"] == 1

@@ -1,31 +1,14 @@
 """What says that a lead ended, was paid for or belongs to somebody: rows that prove it, and none that do not."""
 
 import pytest
-from projects import FUNNEL, NAME, prepared, refused, tables
+from projects import FUNNEL, NAME, prepared, refused, source, stage_source, tables
 
 from funnelstats.importing.opening import read_quality
 
-LEADS = """
-[leads]
-files = "deals.csv"
-columns = { lead_id = "id", created_at = "created" }
-
-[[entries]]
-files = "deals.csv"
-stage = "lead"
-columns = { lead_id = "id", entered_at = "created" }
-"""
-WON = """
-[[entries]]
-files = "deals.csv"
-stage = "paid"
-columns = { lead_id = "id", entered_at = "won" }
-"""
-PAID = """
-[payments]
-files = "deals.csv"
-columns = { lead_id = "id", paid_at = "paid", amount = "amount" }
-"""
+LEADS = source("leads", "deals.csv", lead_id="id", created_at="created")
+LEADS += stage_source("lead", "deals.csv", lead_id="id", entered_at="created")
+WON = stage_source("paid", "deals.csv", lead_id="id", entered_at="won")
+PAID = source("payments", "deals.csv", lead_id="id", paid_at="paid", amount="amount")
 
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -92,12 +75,13 @@ def test_payments_of_one_number_by_two_leads_are_two():
 
 
 def test_equal_sums_of_every_month_in_two_files_are_two_budgets():
-    toml = FUNNEL + LEADS + '[costs]\nfiles = "costs*.csv"\ncolumns = { date = "day", amount = "sum" }\n'
+    toml = FUNNEL + LEADS + source("costs", "costs*.csv", date="day", amount="sum")
     months = "day,sum\n" + "".join(f"2026-{month:02d}-01,500\n" for month in range(1, 7))
     prepared(toml, {"deals.csv": deals(deal(1)), "costs-a.csv": months, "costs-b.csv": months})
     assert tables()["costs"]["amount"].sum() == 6000
 
 
+VALUES = 'values.stage = { Done = "paid", Refused = "lost", Open = "ignore" }'
 LOST = WON.replace('"paid"', '"lost"')
 
 
@@ -119,24 +103,9 @@ def test_what_is_left_by_a_status_has_ended_without_its_date_too_and_what_is_lef
 @pytest.mark.parametrize(
     "stated",
     [
-        """
-[[entries]]
-files = "deals.csv"
-stage = "paid"
-columns = { lead_id = "id" }
-only = { status = "Done" }
-[[entries]]
-files = "deals.csv"
-stage = "lost"
-columns = { lead_id = "id" }
-only = { status = "Refused" }
-""",
-        """
-[[entries]]
-files = "deals.csv"
-columns = { lead_id = "id", stage = "status" }
-values.stage = { Done = "paid", Refused = "lost", Open = "ignore" }
-""",
+        stage_source("paid", "deals.csv", 'only = { status = "Done" }', lead_id="id")
+        + stage_source("lost", "deals.csv", 'only = { status = "Refused" }', lead_id="id"),
+        source("[entries]", "deals.csv", VALUES, lead_id="id", stage="status"),
     ],
 )
 def test_ends_that_a_status_tells_need_no_column_of_dates(stated):
@@ -169,7 +138,7 @@ def test_a_stage_on_the_way_needs_a_date(stated, told):
 
 
 def test_a_stage_of_the_way_that_no_value_is_mapped_to_is_told_where_there_are_no_dates():
-    toml = FUNNEL + LEADS + '[[entries]]\nfiles = "deals.csv"\ncolumns = { lead_id = "id", stage = "status" }\n'
+    toml = FUNNEL + LEADS + source("[entries]", "deals.csv", lead_id="id", stage="status")
     assert '"met" (1 row) is mapped to no stage' in refused(toml, {"deals.csv": deals(deal(1, status="met"))})
 
 

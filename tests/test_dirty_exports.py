@@ -19,9 +19,8 @@ from exports import (
     refuses,
     stated,
     wide,
-    workbook,
 )
-from projects import tables
+from projects import tables, workbook
 
 from funnelstats.config.funnel import read_funnel
 from funnelstats.recognising.dates import formats_of

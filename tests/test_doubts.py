@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-import openpyxl
 import pandas as pd
 import pytest
-from projects import NAME, RAW, TOML, prepared, write
+from projects import NAME, TOML, prepared, source, workbook, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.opening import read_quality
@@ -148,15 +147,11 @@ def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():
 # Workbooks
 
 
-def workbook(header, rows, toml, file="entries.xlsx"):
-    write(
-        toml.replace("entries.csv", file),
-        {"leads.csv": "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(60))},
-    )
-    book = openpyxl.Workbook()
-    for row in [header, *rows]:
-        book.active.append(row)
-    book.save(RAW / file)
+def opened_in_excel(rows, toml):
+    """The project with this log as a workbook."""
+    leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(60))
+    log = workbook(Log=[["id", "stage", "at"], *rows])
+    write(toml.replace("entries.csv", "entries.xlsx"), {"leads.csv": leads, "entries.xlsx": log})
     prepare(NAME)
 
 
@@ -174,7 +169,7 @@ MONTH_FIRST = TOML + 'date_format = "%m/%d/%Y"\n'
 def test_true_dates_that_are_all_swapped_stop_with_their_number():
     rows = spoilt(pd.date_range("2026-01-01", periods=40))
     with pytest.raises(FunnelError) as told:
-        workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+        opened_in_excel(rows, MONTH_FIRST)
     true = sum(not isinstance(row[2], str) for row in rows)
     assert str(told.value).startswith(
         f'entries.xlsx: column "at" holds {true} true dates and {40 - true} texts; every true date has a day of 12 or '
@@ -184,10 +179,10 @@ def test_true_dates_that_are_all_swapped_stop_with_their_number():
 
 def test_true_dates_of_a_whole_month_beside_texts_are_no_swap():
     rows = [[f"d{n}", "lead", datetime(2026, 1, n + 1) if n % 2 else f"01/{n + 1:02}/2026"] for n in range(28)]
-    workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+    opened_in_excel(rows, MONTH_FIRST)
     assert facts("dates_swapped") == []
     rows = [[f"d{n}", "lead", datetime(2026, 1, n % 12 + 1) if n % 2 else f"01/{n + 1:02}/2026"] for n in range(28)]
-    workbook(["id", "stage", "at"], rows, MONTH_FIRST)
+    opened_in_excel(rows, MONTH_FIRST)
     assert facts("dates_swapped") == [("dates_swapped", "at", 14, None)]
 
 
@@ -217,7 +212,7 @@ def test_blanks_here_and_there_are_no_groups(owners):
 
 
 def test_calls_of_more_than_an_hour_are_told_as_milliseconds_until_that_is_stated():
-    calls = '\n[contacts]\nfiles = "calls.csv"\ncolumns = { lead_id = "id", at = "at", kind = "k", duration_s = "s" }\n'
+    calls = source("contacts", "calls.csv", lead_id="id", at="at", kind="k", duration_s="s")
     for seconds, told in ((45, []), (45_000, [("long_calls", "45,000", 3, '# [contacts]\nunit.duration_s = "ms"')])):
         rows = (
             "id,at,k,s\n" + "".join(f"a,2026-01-0{n},call,{seconds}\n" for n in range(1, 4)) + "a,2026-01-05,call,0\n"

@@ -8,7 +8,6 @@ import random
 from datetime import date
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -31,10 +30,9 @@ from exports import (
     put,
     refuses,
     stated,
-    workbook,
 )
 from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900, to_excel
-from projects import REPOSITORY, SHARED
+from projects import REPOSITORY, SHARED, workbook
 
 from funnelstats.cli import app
 from funnelstats.config.errors import FunnelError
@@ -294,17 +292,10 @@ def test_a_name_is_one_that_a_command_and_a_disk_take(name):
 
 
 def test_numbers_of_days_are_counted_as_the_workbook_counts_its_dates():
-    def numbered(epoch):
-        buffer, made = io.BytesIO(), openpyxl.Workbook()
-        made.epoch = epoch
-        made.active.append(["id", "stage", "changed at", "owner", "reason"])
-        for lead, stage, at, *rest in HISTORY:
-            made.active.append([lead, stage, to_excel(at, epoch), *rest])
-        made.save(buffer)
-        return buffer.getvalue()
-
     for name, epoch in (("excel", CALENDAR_WINDOWS_1900), ("excel_1904", CALENDAR_MAC_1904)):
-        assert made(put(log_xlsx=numbered(epoch)), name=name) == COUNTED
+        rows = [(lead, stage, to_excel(at, epoch), *rest) for lead, stage, at, *rest in HISTORY]
+        log = workbook(epoch=epoch, Log=[("id", "stage", "changed at", "owner", "reason"), *rows])
+        assert made(put(log_xlsx=log), name=name) == COUNTED
         assert read_funnel(name).entries[0].date_format == {"entered_at": (name,)}
         created = open_funnel(name)[1].leads.created_at.min().execute()
         assert created == pd.Timestamp("2026-01-05 10:00")

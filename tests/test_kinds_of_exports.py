@@ -38,9 +38,8 @@ from exports import (
     renamed,
     stated,
     wide,
-    workbook,
 )
-from projects import tables
+from projects import tables, workbook
 
 from funnelstats.config.funnel import read_funnel
 from funnelstats.core.journeys import journeys

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from projects import ENTRIES, FUNNEL, NAME, PROCESSED, TOML, write
+from projects import ENTRIES, FUNNEL, NAME, PROCESSED, TOML, source, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.importing.opening import (
@@ -16,18 +16,8 @@ from funnelstats.importing.opening import (
 )
 from funnelstats.importing.prepare import prepare
 
-RICH = (
-    'undated = ["listed"]\n'
-    + TOML
-    + """
-[payments]
-files = "payments.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum" }
-[costs]
-files = "costs.csv"
-columns = { date = "day", amount = "sum" }
-"""
-)
+MONEY = source("payments", "payments.csv", lead_id="id", paid_at="at", amount="sum")
+RICH = f'undated = ["listed"]\n{TOML}{MONEY}' + source("costs", "costs.csv", date="day", amount="sum")
 MORE = {
     "leads.csv": "id,created\na,2026-01-05\nb,2026-01-06\nc,\n",
     "entries.csv": "id,stage,at\na,lead,2026-01-05\na,met,2026-01-09 23:30\nb,lead,2026-01-10\nc,listed,\n",
@@ -161,12 +151,7 @@ def test_the_judged_window_ends_with_the_week_and_the_shown_one_is_twice_as_long
     assert shown == (first - timedelta(days=13 * 7), last)
 
 
-PARTS = """
-[leads]
-files = ["leads.csv"]
-columns = { lead_id = "id", created_at = "created" }
-attributes = { region = "Region" }
-"""
+PARTS = source("leads", "leads.csv", 'attributes = { region = "Region" }', lead_id="id", created_at="created")
 
 
 @pytest.fixture

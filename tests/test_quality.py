@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import duckdb
 import pytest
-from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, write
+from projects import COLUMN_STAGE, FUNNEL, NAME, TOML, prepared, source, write
 
 from funnelstats.config.funnel import read_funnel
 from funnelstats.config.words import speak
@@ -261,7 +261,7 @@ def test_money_spent_on_a_channel_without_leads_is_told():
             "costs.csv": "day,channel,sum\n2026-01-05,web,10\n2026-01-06,Wbe,10\n2026-01-07,Wbe,10\n2026-01-08,,10\n"
         }
     )
-    costs = '\n[costs]\nfiles = "costs.csv"\ncolumns = { date = "day", channel = "channel", amount = "sum" }\n'
+    costs = source("costs", "costs.csv", date="day", channel="channel", amount="sum")
     told = found(CLEAN, CHANNELLED + costs, "id,created,source\na,2026-01-05 10:00,web\nb,2026-01-06 10:00,\n")
     assert {key: count for key, count in told.items() if key[0] == "costs_without_leads"} == {
         ("costs_without_leads", "Wbe"): 2

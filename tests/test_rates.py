@@ -1,28 +1,14 @@
 """Amounts of several currencies: each in the funnel's at the rate of its day, and what has no rate in no figure."""
 
 import pytest
-from projects import ENTRIES, FUNNEL, NAME, prepared, refused, tables
+from projects import ENTRIES, FUNNEL, NAME, prepared, refused, source, tables
 
 from funnelstats.importing.opening import open_funnel, read_quality
 
-LEADS = """
-[leads]
-files = "leads.csv"
-columns = { lead_id = "id", created_at = "created", amount = "sum", currency = "cur" }
-"""
-MONEY = """
-[payments]
-files = "paid.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum", currency = "cur" }
-[costs]
-files = "costs.csv"
-columns = { date = "at", amount = "sum", currency = "cur" }
-"""
-RATES = """
-[rates]
-files = "rates.csv"
-columns = { date = "day", currency = "cur", rate = "rate" }
-"""
+LEADS = source("leads", "leads.csv", lead_id="id", created_at="created", amount="sum", currency="cur")
+MONEY = source("payments", "paid.csv", lead_id="id", paid_at="at", amount="sum", currency="cur")
+MONEY += source("costs", "costs.csv", date="at", amount="sum", currency="cur")
+RATES = source("rates", "rates.csv", date="day", currency="cur", rate="rate")
 BASE = FUNNEL + LEADS + ENTRIES + MONEY
 FILES = {
     "leads.csv": "id,created,sum,cur\na,2026-01-05,100,EUR\nb,2026-01-06,100,USD\nc,,100,USD\n",
@@ -71,7 +57,7 @@ def test_without_rates_only_the_funnels_currency_counts_and_the_lines_to_add_are
 
 
 def test_a_source_without_a_column_of_the_currency_is_in_the_funnels():
-    other = '[[payments]]\nfiles = "more.csv"\ncolumns = { lead_id = "id", paid_at = "at", amount = "sum" }\n'
+    other = source("[payments]", "more.csv", lead_id="id", paid_at="at", amount="sum")
     toml = (BASE + RATES).replace("[payments]", "[[payments]]") + other
     prepared(toml, {**FILES, "more.csv": "id,at,sum\na,2026-01-01,1000\n"})
     assert sorted(tables()["payments"]["amount"]) == [5, 9, 10, 1000]

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
+from projects import workbook
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import TEMPORARY, remove_leftovers
@@ -216,8 +217,13 @@ def test_cells_come_as_they_stand_against_a_plain_writer(read):
         assert columns["_row"] == list(range(2, 2002))
 
 
+def saved(path, **sheets):
+    path.write_bytes(workbook(**sheets))
+    return path
+
+
 def book(path, rows):
-    return workbook(path, Deals=rows, Notes=[["nothing"]])
+    return saved(path, Deals=rows, Notes=[["nothing"]])
 
 
 def test_a_spreadsheet_keeps_numbers_dates_and_flags_as_one_reads_them(tmp_path):
@@ -268,28 +274,15 @@ def test_a_chart_is_no_table_of_a_spreadsheet(tmp_path):
         read_file(tmp_path / "deals.xlsx", sheet="Note")
 
 
-def workbook(path, **sheets):
-    """A workbook of sheets by name; one whose name ends in _hidden is hidden."""
-    made = openpyxl.Workbook()
-    made.remove(made.active)
-    for name, rows in sheets.items():
-        sheet = made.create_sheet(name.removesuffix("_hidden"))
-        sheet.sheet_state = "hidden" if name.endswith("_hidden") else "visible"
-        for row in rows:
-            sheet.append(row)
-    made.save(path)
-    return path
-
-
 def test_a_hidden_sheet_is_read_only_where_it_is_stated(tmp_path):
-    path = workbook(tmp_path / "deals.xlsx", Lookup_hidden=[["id"], ["old"]], Data=[["id"], ["new"]])
+    path = saved(tmp_path / "deals.xlsx", Lookup_hidden=[["id"], ["old"]], Data=[["id"], ["new"]])
     assert read_file(path, ["id"]).columns["id"].to_pylist() == ["new"]
     assert read_file(path, ["id"], sheet="Lookup").columns["id"].to_pylist() == ["old"]
 
 
 def test_a_cover_before_the_table_is_told_with_the_sheet_that_has_the_columns(tmp_path):
     cover, data = [["Report", "Deals"]], [["id", "sum"], ["1", 5]]
-    path = workbook(tmp_path / "deals.xlsx", Cover=cover, Data=data, Notes=[["id"]], Old_hidden=data)
+    path = saved(tmp_path / "deals.xlsx", Cover=cover, Data=data, Notes=[["id"]], Old_hidden=data)
     with pytest.raises(FunnelError) as told:
         read_file(path, ["id", "sum"])
     assert str(told.value).splitlines()[-1] == (
@@ -303,7 +296,7 @@ def test_a_cover_before_the_table_is_told_with_the_sheet_that_has_the_columns(tm
 
 def test_formulas_whose_results_nobody_computed_are_told_and_others_are_read(tmp_path):
     rows = [["=1+1", "title"], ["id", "at"], ["1", "=DATE(2026,1,5)"], ["2", "=DATE(2026,1,6)"]]
-    path = workbook(tmp_path / "deals.xlsx", Notes=[["=1+1"]], Deals=rows)
+    path = saved(tmp_path / "deals.xlsx", Notes=[["=1+1"]], Deals=rows)
     with pytest.raises(FunnelError) as told:
         read_file(path, ["id", "at"], sheet="Deals", header_row=(2,))
     assert str(told.value) == (
@@ -527,13 +520,13 @@ def zipped(**held):
     return room.getvalue()
 
 
-def test_a_packed_file_is_read_as_the_one_it_packs(read, tmp_path):
+def test_a_packed_file_is_read_as_the_one_it_packs(read):
     table = ({"_row": [2], "id": ["1"]}, [], "CSV (,)")
     assert read(gzip.compress(b"id\n1\n"), ["id"]) == table
     assert read(zipped(**{"a__in__deals.csv": "id\n1\n", "__MACOSX/a/._deals.csv": "x", "a/": ""}), ["id"]) == table
     assert read(zipped(**{"deals.csv.gz": gzip.compress(b"id\n1\n")}), ["id"]) == table
-    workbook = book(tmp_path / "deals.xlsx", [["id"], ["1"]]).read_bytes()
-    for content in (gzip.compress(workbook), zipped(**{"deals.xlsx": workbook})):
+    deals = workbook(Deals=[["id"], ["1"]])
+    for content in (gzip.compress(deals), zipped(**{"deals.xlsx": deals})):
         assert read(content, ["id"]) == (table[0], [], "XLSX")
 
 

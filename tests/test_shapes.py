@@ -6,27 +6,16 @@ from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
-from projects import FUNNEL, NAME, prepared, tables
+from projects import FUNNEL, NAME, prepared, source, stage_source, tables
 
 from funnelstats.importing.days import usual_days
 from funnelstats.importing.opening import last_day, open_funnel, read_quality
 from funnelstats.importing.repeats import look
 
-LEADS = """
-[leads]
-files = "leads.csv"
-columns = { lead_id = "id", created_at = "created", manager = "owner", channel = "source" }
-"""
-ENTRIES = """
-[[entries]]
-files = "entries.csv"
-columns = { lead_id = "id", stage = "stage", entered_at = "at", manager = "owner", reason = "why" }
-"""
-PAYMENTS = """
-[payments]
-files = "paid*.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum" }
-"""
+LEADS = source("leads", "leads.csv", lead_id="id", created_at="created", manager="owner", channel="source")
+MOVES = {"lead_id": "id", "stage": "stage", "entered_at": "at", "manager": "owner", "reason": "why"}
+ENTRIES = source("[entries]", "entries.csv", **MOVES)
+PAYMENTS = source("payments", "paid*.csv", lead_id="id", paid_at="at", amount="sum")
 BASE = FUNNEL + LEADS + ENTRIES
 FIRST = date(2026, 1, 5)
 OPEN = 10
@@ -99,7 +88,7 @@ def test_a_few_rows_after_a_holiday_may_be_true_and_no_line_offered_cuts_them_of
 
 
 def test_money_spent_after_the_last_day_is_told():
-    costs = FUNNEL + LEADS + ENTRIES + '[costs]\nfiles = "costs.csv"\ncolumns = { date = "on", amount = "sum" }\n'
+    costs = BASE + source("costs", "costs.csv", date="on", amount="sum")
     found = told(moves(), costs, costs=text("on,sum", [["2026-02-01", 5], ["2062-02-01", 7]]))
     assert (found["costs_after_the_end"]["count"], found["costs_after_the_end"]["detail"]) == (1, "2026-02-22")
 
@@ -213,7 +202,7 @@ def test_leads_that_were_imported_and_cleared_away_within_an_hour_are_told_and_b
 
 
 def test_contacts_that_stand_there_again_to_the_second_are_told_and_those_of_days_are_not():
-    calls = '\n[contacts]\nfiles = "calls.csv"\ncolumns = { lead_id = "id", at = "at", kind = "kind" }\n'
+    calls = source("contacts", "calls.csv", lead_id="id", at="at", kind="kind")
     sent = [[f"L{number}", f"2026-02-03 1{number % 9}:00:{number:02}", "mail"] for number in range(30)]
     found = told(moves(), BASE + calls, calls=text("id,at,kind", sent + sent[:21]))
     assert found["contacts_twice"]["count"] == 21
@@ -253,8 +242,7 @@ def test_a_queue_that_gets_leads_first_is_told_whether_stated_as_no_person_or_no
 
 
 def test_leads_read_from_their_own_rows_are_called_a_snapshot():
-    toml = FUNNEL + LEADS + '[entries]\nfiles = "leads.csv"\nstage = "lead"\n'
-    toml += 'columns = { lead_id = "id", entered_at = "created", manager = "owner" }\n'
+    toml = FUNNEL + LEADS + stage_source("lead", "leads.csv", lead_id="id", entered_at="created", manager="owner")
     assert told([], toml)["snapshot"]["count"] == 40
 
 
@@ -319,7 +307,7 @@ def test_a_statement_of_repeats_overrules_what_overlapping_exports_seem_to_be():
 
 
 def test_costs_that_a_later_export_corrects_are_those_of_the_last():
-    costs = '[costs]\nfiles = "cost*.csv"\ncolumns = { date = "at", channel = "source", amount = "sum" }\n'
+    costs = source("costs", "cost*.csv", date="at", channel="source", amount="sum")
     one = text("at,source,sum", [["2026-02-10", "web", 5], ["2026-02-10", "fair", 6], ["2026-02-11", "", 1]])
     two = text("at,source,sum", [["2026-02-10", "web", 8], ["2026-02-11", "", 2]])
     told(moves(), BASE + costs + 'repeats = "last"\n', cost1=one, cost2=two)

@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 
 import pytest
-from projects import PAGES, REPOSITORY, page_of, write
+from projects import PAGES, REPOSITORY, page_of, source, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import RUN_FOLDER
@@ -19,20 +19,12 @@ exported_on = 2026-07-05
 stages = ["lead", "met", "paid"]
 step_into = { met = { horizon_days = 7 }, paid = { target = 0.5, horizon_days = 21 } }
 """
-LEADS = """
-[leads]
-files = "leads.csv"
-columns = { lead_id = "id" }
-"""
-ENTRIES = """
-[entries]
-files = "entries.csv"
-columns = { lead_id = "id", stage = "stage", entered_at = "at", manager = "who" }
-"""
+LEADS = source("leads", "leads.csv", lead_id="id")
+ENTRIES = source("entries", "entries.csv", lead_id="id", stage="stage", entered_at="at", manager="who")
 TABLES = {
-    "payments": 'columns = { lead_id = "id", paid_at = "at", amount = "sum" }',
-    "contacts": 'columns = { lead_id = "id", at = "at", kind = "kind" }',
-    "costs": 'columns = { date = "day", amount = "sum" }',
+    "payments": source("payments", "payments.csv", lead_id="id", paid_at="at", amount="sum"),
+    "contacts": source("contacts", "contacts.csv", lead_id="id", at="at", kind="kind"),
+    "costs": source("costs", "costs.csv", date="day", amount="sum"),
 }
 
 
@@ -60,7 +52,7 @@ def export(*tables, leads=80, managers=True, dated=True, first=date(2026, 1, 5))
     }
     toml = STATED + (LEADS.replace('"id" }', '"id", created_at = "created" }') if dated else LEADS)
     toml += ENTRIES if managers else ENTRIES.replace(', manager = "who"', "")
-    return toml + "".join(f'\n[{table}]\nfiles = "{table}.csv"\n{TABLES[table]}\n' for table in tables), files
+    return toml + "".join(TABLES[table] for table in tables), files
 
 
 EXPORTS = {

@@ -1,6 +1,5 @@
 """From an export to canonical tables: dates, numbers, values, joins, what is set aside, and nothing lost."""
 
-import io
 import os
 import random
 import re
@@ -9,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 import ibis
-import openpyxl
 import pandas as pd
 import pytest
 from projects import (
@@ -25,7 +23,10 @@ from projects import (
     account,
     prepared,
     refused,
+    source,
+    stage_source,
     tables,
+    workbook,
     write,
 )
 
@@ -376,27 +377,15 @@ def test_a_stage_without_dates_is_kept_apart_and_the_others_still_need_one():
     assert made["set_aside"][["row", "column", "reason"]].values.tolist() == [[3, "at", "is missing"]]
 
 
-SNAPSHOT = """
-[[entries]]
-files = ["leads.csv"]
-stage = "paid"
-columns = { lead_id = "id", entered_at = "closed" }
-ONLY
-
-[payments]
-files = ["leads.csv"]
-columns = { lead_id = "id", paid_at = "closed", amount = "sum" }
-only = { status = "Won" }
-"""
-
-
 @pytest.mark.parametrize(
     ("only", "paid"),
     [('only = { status = "Won" }', ["a", "b"]), ("", ["a"]), ('only = { status = ["Won", ""] }', ["a"])],
 )
 def test_a_win_that_its_status_tells_is_one_without_its_date_too(only, paid):
     text = "id,created,status,closed,sum\na,2026-01-05,Won,2026-01-09,7\nb,2026-01-06,Won,,8\nc,2026-01-07,,,\n"
-    made = prepared(TOML + SNAPSHOT.replace("ONLY", only), {"leads.csv": text})
+    toml = TOML + stage_source("paid", "leads.csv", only, lead_id="id", entered_at="closed")
+    toml += source("payments", "leads.csv", 'only = { status = "Won" }', lead_id="id", paid_at="closed", amount="sum")
+    made = prepared(toml, {"leads.csv": text})
     entries = made["entries"]
     assert entries[entries["stage"] == "paid"]["lead_id"].tolist() == paid
     assert made["payments"]["amount"].tolist() == [7, 8]
@@ -686,20 +675,9 @@ def test_a_preparation_that_fails_leaves_the_old_data_and_no_hidden_folders(monk
 
 
 def test_every_table_and_kind_of_column_arrives_with_its_type():
-    toml = (
-        TOML
-        + """
-[contacts]
-files = "calls.csv"
-columns = { lead_id = "id", at = "at", kind = "kind", duration_s = "s", reached = "ok" }
-[payments]
-files = "payments.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum" }
-[costs]
-files = "costs.csv"
-columns = { date = "day", channel = "channel", amount = "sum" }
-"""
-    )
+    toml = TOML + source("contacts", "calls.csv", lead_id="id", at="at", kind="kind", duration_s="s", reached="ok")
+    toml += source("payments", "payments.csv", lead_id="id", paid_at="at", amount="sum")
+    toml += source("costs", "costs.csv", date="day", channel="channel", amount="sum")
     files = {
         "calls.csv": "id,at,kind,s,ok\na,2026-01-05 10:00,call,60,yes\n",
         "payments.csv": "id,at,sum\na,2026-01-05,100\n",
@@ -744,11 +722,9 @@ def test_a_key_that_no_file_of_its_kind_has_is_refused(line, kinds):
 
 
 def test_a_key_that_one_of_several_files_has_is_none_too_many():
-    rows = pd.DataFrame({"id": ["c"], "created": ["2026-01-05"]})
-    room = io.BytesIO()
-    rows.to_excel(room, sheet_name="Deals", index=False)
+    deals = workbook(Deals=[["id", "created"], ["c", "2026-01-05"]])
     toml = TOML.replace('files = ["leads.csv"]', 'files = "leads.*"\nsheet = "Deals"')
-    assert prepared(toml, {"leads.xlsx": room.getvalue()})["leads"]["lead_id"].tolist() == ["a", "b", "c"]
+    assert prepared(toml, {"leads.xlsx": deals})["leads"]["lead_id"].tolist() == ["a", "b", "c"]
 
 
 def test_a_preparation_removes_what_a_killed_one_left_of_the_same_funnel():
@@ -760,37 +736,18 @@ def test_a_preparation_removes_what_a_killed_one_left_of_the_same_funnel():
     assert sorted(PROCESSED.parent.iterdir()) == [others, PROCESSED]
 
 
+THIRD = "deals.xlsx", "header_row = 3"
 BOOK = (
     FUNNEL
-    + """
-[leads]
-files = "deals.xlsx"
-columns = { lead_id = "id", created_at = "created" }
-
-[[entries]]
-files = "deals.xlsx"
-stage = "lead"
-columns = { lead_id = "id", entered_at = "created" }
-
-[[entries]]
-files = "deals.xlsx"
-stage = "met"
-columns = { lead_id = "id", entered_at = "met" }
-
-[payments]
-files = "deals.xlsx"
-columns = { lead_id = "id", paid_at = "created", amount = "paid" }
-""".replace("columns", "header_row = 3\ncolumns")
+    + source("leads", *THIRD, lead_id="id", created_at="created")
+    + stage_source("lead", *THIRD, lead_id="id", entered_at="created")
+    + stage_source("met", *THIRD, lead_id="id", entered_at="met")
+    + source("payments", *THIRD, lead_id="id", paid_at="created", amount="paid")
 )
 
 
 def deals(leads, *below):
-    room = io.BytesIO()
-    book = openpyxl.Workbook()
-    for row in [["Deals"], [], ["id", "created", "met", "paid"], *leads, *below]:
-        book.active.append(row)
-    book.save(room)
-    return room.getvalue()
+    return workbook(Deals=[["Deals"], [], ["id", "created", "met", "paid"], *leads, *below])
 
 
 DEALS = [[f"a{n}", datetime(2026, 1, n), datetime(2026, 2, n) if n % 2 else None, 10 * n] for n in range(1, 25)]

@@ -1,13 +1,26 @@
 """Exports of unusual shape are read as they are, or with one key that says what they are."""
 
-import io
 import shutil
 from datetime import datetime, time, timedelta
 
-import openpyxl
 import pytest
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
-from projects import ENTRIES, FUNNEL, LEADS, NAME, RAW, REPOSITORY, TOML, account, prepared, refused, tables
+from projects import (
+    ENTRIES,
+    FUNNEL,
+    LEADS,
+    NAME,
+    RAW,
+    REPOSITORY,
+    TOML,
+    account,
+    prepared,
+    refused,
+    source,
+    stage_source,
+    tables,
+    workbook,
+)
 
 from funnelstats.importing.prepare import prepare
 
@@ -66,11 +79,7 @@ def test_the_shapes_of_the_shared_cases_are_read(case):
     assert set(found["set_aside"]["code"]) == ({"closing"} if case == "footer" else set())
 
 
-TABLE = """
-[leads]
-files = "leads.csv"
-columns = { lead_id = "id", created_at = "created", manager = "owner", amount = "sum" }
-"""
+TABLE = source("leads", "leads.csv", lead_id="id", created_at="created", manager="owner", amount="sum")
 ROWS = "id,created,owner,sum\n17,2026-01-05,Anna,1\n18,2026-01-06,Boris,2\n19,2026-01-07,Anna,3\n"
 NO_ENTRIES = {"entries.csv": "id,stage,at\n"}
 
@@ -121,7 +130,7 @@ def test_subtotals_between_groups_are_no_rows_whatever_column_names_them():
 
 def test_a_workbook_has_closing_lines_too():
     rows = [line.split(",") for line in ROWS.splitlines()] + [["Total", None, None, 6], [], ["Acme"]]
-    leads, aside = leads_of(workbook(rows))
+    leads, aside = leads_of(workbook(Deals=rows))
     assert (len(leads), aside["row"].tolist(), set(aside["code"])) == (3, [5, 7], {"closing"})
 
 
@@ -169,42 +178,24 @@ def test_lines_left_out_as_declared_stay_so():
 # Rows and headers
 
 
-def workbook(rows):
-    room, made = io.BytesIO(), openpyxl.Workbook()
-    for row in rows:
-        made.active.append(row)
-    made.save(room)
-    return room.getvalue()
-
-
 TWO_ROWS = [
     ["Deal", "Owner", "Met", None, "Paid", None],
     [None, "Name", "Date", "Owner", "Date", "Owner"],
     ["a", "Anna", "2026-01-09", "Boris", None, None],
     ["b", "Anna", "2026-01-10", "Anna", "2026-02-01", "Clara"],
 ]
-STAGES = """
-[leads]
-files = "wide.csv"
-columns = { lead_id = "Deal", manager = "Owner / Name" }
-header_row = [1, 2]
-[[entries]]
-files = "wide.csv"
-stage = "met"
-columns = { lead_id = "Deal", entered_at = "Met / Date", manager = "Met / Owner" }
-header_row = [1, 2]
-[[entries]]
-files = "wide.csv"
-stage = "paid"
-columns = { lead_id = "Deal", entered_at = "Paid / Date", manager = "Paid / Owner" }
-header_row = [1, 2]
-"""
+WIDE = "wide.csv", "header_row = [1, 2]"
+STAGES = (
+    source("leads", *WIDE, lead_id="Deal", manager="Owner / Name")
+    + stage_source("met", *WIDE, lead_id="Deal", entered_at="Met / Date", manager="Met / Owner")
+    + stage_source("paid", *WIDE, lead_id="Deal", entered_at="Paid / Date", manager="Paid / Owner")
+)
 
 
 @pytest.mark.parametrize("kind", ["workbook", "text"])
 def test_two_rows_of_headers_are_joined_the_upper_one_filled_to_the_right(kind):
     text = "\n".join(";".join(cell or "" for cell in row) for row in TWO_ROWS)
-    found = prepared(FUNNEL + STAGES, {"wide.csv": workbook(TWO_ROWS) if kind == "workbook" else text})
+    found = prepared(FUNNEL + STAGES, {"wide.csv": workbook(Deals=TWO_ROWS) if kind == "workbook" else text})
     entries = found["entries"][["lead_id", "stage", "manager"]].to_numpy().tolist()
     assert entries == [["a", "met", "Boris"], ["b", "met", "Anna"], ["b", "paid", "Clara"]]
     assert found["leads"]["manager"].tolist() == ["Anna", "Anna"]
@@ -236,26 +227,21 @@ values.stage."" = "ignore"
 def test_a_day_and_an_hour_in_two_columns_are_one_instant(date, time, stated, instant):
     toml = FUNNEL + LEADS + ENTRIES.replace('"at"', '["day", "hour"]') + stated
     rows = [["id", "stage", "day", "hour"], ["a", "lead", date, time]]
-    found = prepared(toml, {"leads.csv": "id,created\na,2026-01-05\n", "entries.csv": workbook(rows)})
+    found = prepared(toml, {"leads.csv": "id,created\na,2026-01-05\n", "entries.csv": workbook(Moves=rows)})
     assert found["entries"]["entered_at"].astype(str).tolist() == [instant]
 
 
 def test_a_workbook_that_counts_days_from_1904_is_read_right_or_refused():
-    room, book = io.BytesIO(), openpyxl.Workbook()
-    book.epoch = CALENDAR_MAC_1904
-    for row in (["id", "created", "number"], ["a", datetime(2026, 1, 5, 10, 30), 44565.4375]):
-        book.active.append(row)
-    book.save(room)
+    rows = [["id", "created", "number"], ["a", datetime(2026, 1, 5, 10, 30), 44565.4375]]
+    files = {"leads.xlsx": workbook(epoch=CALENDAR_MAC_1904, Deals=rows), **NO_ENTRIES}
 
     def toml(line):
         return TOML.replace("leads.csv", "leads.xlsx").replace("[leads]", f"[leads]\n{line}")
 
     for column, line in (("created", ""), ("number", 'date_format = "excel_1904"')):
-        found = prepared(
-            toml(line).replace('"created" }', f'"{column}" }}'), {"leads.xlsx": room.getvalue(), **NO_ENTRIES}
-        )
+        found = prepared(toml(line).replace('"created" }', f'"{column}" }}'), files)
         assert found["leads"]["created_at"].astype(str).tolist() == ["2026-01-05 07:30:00"]
-    assert refused(toml('date_format = "excel"'), {"leads.xlsx": room.getvalue(), **NO_ENTRIES}) == (
+    assert refused(toml('date_format = "excel"'), files) == (
         'leads.xlsx: the workbook counts days since 1904; state date_format = "excel_1904"'
     )
 
@@ -340,11 +326,7 @@ def test_a_number_may_have_its_minus_and_its_thousands_behind(cell, stated, numb
     assert leads["amount"].iloc[3] == number or (number is None and leads["amount"].isna().iloc[3])
 
 
-CALLS = """
-[contacts]
-files = "calls.csv"
-columns = { lead_id = "id", at = "at", kind = "kind", duration_s = "took" }
-"""
+CALLS = source("contacts", "calls.csv", lead_id="id", at="at", kind="kind", duration_s="took")
 
 
 def durations(unit, *cells):
@@ -353,7 +335,7 @@ def durations(unit, *cells):
         *(["a", f"2026-01-05 10:{n:02}", "call", cell] for n, cell in enumerate(cells)),
     ]
     toml = f'max_bad_share = 1\n{TOML}{CALLS}unit.duration_s = "{unit}"\n'
-    return prepared(toml, {"calls.csv": workbook(rows)})["contacts"]["duration_s"].fillna(-1).tolist()
+    return prepared(toml, {"calls.csv": workbook(Calls=rows)})["contacts"]["duration_s"].fillna(-1).tolist()
 
 
 def test_what_a_call_took_is_read_in_its_unit_and_as_clocks_and_words_write_it():

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pytest
-from projects import ENTRIES, FUNNEL, LEADS, prepared
+from projects import ENTRIES, FUNNEL, LEADS, prepared, source
 
 import funnelstats as fs
 from funnelstats.refusals.counts import refusal_counts
@@ -12,11 +12,7 @@ from funnelstats.team.counts import wins_by_week
 
 pytestmark = pytest.mark.usefixtures("here", "sundays")
 
-MORE = """
-[payments]
-files = "paid.csv"
-columns = { lead_id = "id", paid_at = "at", amount = "sum" }
-"""
+MORE = source("payments", "paid.csv", lead_id="id", paid_at="at", amount="sum")
 
 
 def counted(week_starts, moved):
