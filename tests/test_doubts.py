@@ -22,17 +22,21 @@ def facts(*names):
     return [(fact["fact"], fact["detail"], fact["count"], fact.get("mend")) for fact in found]
 
 
+def log_of(rows, toml=NEW_YORK, header="id,stage,at", leads=60, came="2026-01-01"):
+    """The entries of a log of these lines, of leads that all came on a day."""
+    text = "".join(f"d{n},{came}\n" for n in range(leads))
+    return prepared(toml, {"leads.csv": f"id,created\n{text}", "entries.csv": "\n".join([header, *rows])})["entries"]
+
+
 # Days stored as midnight UTC
 
 
 def history(end, toml=NEW_YORK):
     """Ten leads met at 15:00 on a day and refused on it, as a text made of the day; the ends' local dates."""
-    leads = [f"d{n},{day}T10:00:00-05:00" for n, day in enumerate(DAYS)]
     lines = []
     for n, day in enumerate(DAYS):
         lines += [f"d{n},met,{day}T15:00:00-05:00", f"d{n},lost,{end(day)}"]
-    files = {"leads.csv": "\n".join(["id,created", *leads]), "entries.csv": "\n".join(["id,stage,at", *lines])}
-    entries = prepared(toml, files)["entries"]
+    entries = log_of(lines, toml, leads=10, came="2026-03-01T10:00:00-05:00")
     ends = entries[entries["stage"] == "lost"].sort_values("lead_id")
     met = entries[entries["stage"] == "met"].sort_values("lead_id")
     assert (ends["entered_at"].values >= met["entered_at"].values).all(), "the end comes after the meeting of its day"
@@ -63,17 +67,14 @@ def test_a_column_of_milliseconds_that_are_all_midnight_utc_holds_days():
     ],
 )
 def test_times_that_all_show_one_hour_are_told_as_days_with_the_line_that_reads_them_so(written, zone, detail, line):
-    days = [f"2026-03-{n:02}" for n in range(2, 12)]
-    ends = [f"d{n},lost,{written.format(day, n % 2)}" for n, day in enumerate(days)]
-    came = [f"d{n},lead,{day} 09:{n}0" for n, day in enumerate(days[:5])]
-    rows = "\n".join(["id,stage,at", *came, *ends])
-    leads = "\n".join(["id,created", *(f"d{n},{day}" for n, day in enumerate(days))])
+    rows = [f"d{n},lead,{day} 09:{n}0" for n, day in enumerate(DAYS[:5])]
+    rows += [f"d{n},lost,{written.format(day, n % 2)}" for n, day in enumerate(DAYS)]
     toml = TOML.replace("Europe/Moscow", zone)
-    prepared(toml, {"leads.csv": leads, "entries.csv": rows})
+    log_of(rows, toml)
     assert facts("one_clock") == ([("one_clock", detail, 10, line)] if detail else [])
     if zone == "Europe/Moscow":
         both = 'date_format.entered_at = ["%Y-%m-%d 12:00", "%Y-%m-%d %H:%M"]\n'
-        prepared(toml + both, {"leads.csv": leads, "entries.csv": rows})
+        log_of(rows, toml + both)
         assert facts("one_clock") == []
 
 
@@ -85,9 +86,7 @@ def test_times_that_all_show_one_hour_are_told_as_days_with_the_line_that_reads_
     ],
 )
 def test_one_hour_is_told_beside_a_day_in_utc_and_without_a_line_where_it_is_written_in_two_ways(last, line):
-    rows = ["id,stage,at", *(f"d{n},lost,{day}T09:00:00Z" for n, day in enumerate(DAYS)), f"d10,lost,{last}"]
-    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(11))])
-    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    log_of([*(f"d{n},lost,{day}T09:00:00Z" for n, day in enumerate(DAYS)), f"d10,lost,{last}"])
     assert facts("one_clock") == [("one_clock", "at: 04:00", 10 if line else 11, line)]
 
 
@@ -105,42 +104,31 @@ def clocked(number, hour, stage="lead"):
     return f"d{number},{stage},2026-03-{number % 9 + 1:02}T{hour}Z"
 
 
-def told_of(rows, toml=NEW_YORK):
-    leads = "\n".join(["id,created", *(f"d{n},2026-03-01" for n in range(60))])
-    made = prepared(toml, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at", *rows])})
-    return facts("utc_days", "utc_midnights"), made["entries"]
-
-
 def test_dates_at_midnight_utc_among_whole_hours_are_told_with_the_line_that_makes_them_days():
     rows = [clocked(n, "00:00:00" if n % 2 else ("15:00:00", "16:00:00")[n % 4 // 2]) for n in range(40)]
     line = 'date_format.entered_at = "%Y-%m-%dT00:00:00Z"'
-    assert told_of(rows)[0] == [("utc_midnights", "at", 20, line)]
-    assert told_of(rows, NEW_YORK + line)[0] == []
+    log_of(rows)
+    assert facts("utc_days", "utc_midnights") == [("utc_midnights", "at", 20, line)]
+    log_of(rows, NEW_YORK + line)
+    assert facts("utc_days", "utc_midnights") == []
 
 
 def test_a_few_refusals_at_midnight_utc_among_timed_rows_are_days_and_reopen_nothing():
     timed = [clocked(n, f"{14 + n % 5}:{n % 59 + 1:02}:07", ("lead", "met", "lost")[n % 3]) for n in range(60)]
     rows = [*timed, *(f"d{n},lost,2026-04-0{n + 1}T00:00:00Z" for n in range(3))]
     rows += [f"d{n},met,2026-04-0{n + 1}T15:20:00Z" for n in range(3)]
-    told, entries = told_of(rows)
-    assert told == [("utc_days", "at", 3, None)]
+    entries = log_of(rows)
+    assert facts("utc_days", "utc_midnights") == [("utc_days", "at", 3, None)]
     last = entries[entries["entered_on"].astype(str) > "2026-03-31"].groupby("lead_id")["entered_at"]
     assert (last.nunique() == 1).all(), "a refusal of that day comes with the meeting, not before it"
     assert facts("ends_soon_reopened") == []
 
 
 def test_few_midnights_and_those_of_a_funnel_in_utc_are_what_they_say():
-    rows = [
-        "id,stage,at",
-        "d0,lead,2026-03-02T00:00:00Z",
-        "d1,lead,2026-03-03T00:00:00Z",
-        "d2,lead,2026-03-03T10:00:00Z",
-    ]
-    leads = "id,created\n" + "".join(f"d{n},2026-03-01\n" for n in range(9))
-    prepared(NEW_YORK, {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    log_of(["d0,lead,2026-03-02T00:00:00Z", "d1,lead,2026-03-03T00:00:00Z", "d2,lead,2026-03-03T10:00:00Z"])
     assert facts("utc_days", "utc_midnights") == []
-    rows = ["id,stage,at", *(f"d{n % 9},lead,{day}T00:00:00Z" for n, day in enumerate(DAYS))]
-    prepared(TOML.replace("Europe/Moscow", "UTC"), {"leads.csv": leads, "entries.csv": "\n".join(rows)})
+    rows = [f"d{n % 9},lead,{day}T00:00:00Z" for n, day in enumerate(DAYS)]
+    log_of(rows, TOML.replace("Europe/Moscow", "UTC"))
     assert facts("utc_days", "utc_midnights") == []
 
 
@@ -186,6 +174,7 @@ def test_true_dates_of_a_whole_month_beside_texts_are_no_swap():
     assert facts("dates_swapped") == [("dates_swapped", "at", 14, None)]
 
 
+OWNED = "id,stage,at,owner,why"
 MANAGED = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner", reason = "why"')
 
 
@@ -193,8 +182,7 @@ def test_an_owner_who_stands_in_the_first_row_of_a_group_only_is_told():
     for names in (["Anna", "Boris"], ["Anna", "Boris", "Anna", "Boris", "Anna", "Boris", "Anna", "Boris"]):
         size = 40 // len(names)
         rows = [f"d{n},lead,2026-01-{n % 28 + 1:02},{names[n // size] if n % size == 0 else ''}," for n in range(40)]
-        leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(40))
-        prepared(MANAGED, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at,owner,why", *rows])})
+        log_of(rows, MANAGED, OWNED)
         assert facts("grouped_managers") == [
             ("grouped_managers", "owner", 40 - len(names), '# [entries]\nfill_down = "owner"')
         ]
@@ -203,8 +191,7 @@ def test_an_owner_who_stands_in_the_first_row_of_a_group_only_is_told():
 @pytest.mark.parametrize("owners", [("Anna", "", "", "Anna", ""), ("Anna", "Boris", "", "", "")])
 def test_blanks_here_and_there_are_no_groups(owners):
     rows = [f"d{n},lead,2026-01-{n % 28 + 1:02},{owners[n % 5]}," for n in range(40)]
-    leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(40))
-    prepared(MANAGED, {"leads.csv": leads, "entries.csv": "\n".join(["id,stage,at,owner,why", *rows])})
+    log_of(rows, MANAGED, OWNED)
     assert facts("grouped_managers") == []
 
 
@@ -225,9 +212,7 @@ def test_calls_of_more_than_an_hour_are_told_as_milliseconds_until_that_is_state
 
 
 def refusals(*reasons, more=""):
-    rows = "".join(f'd{n},lost,2026-01-05,Anna,"{why}"\n' for n, why in enumerate(reasons))
-    leads = "id,created\n" + "".join(f"d{n},2026-01-01\n" for n in range(len(reasons)))
-    prepared(more + MANAGED, {"leads.csv": leads, "entries.csv": "id,stage,at,owner,why\n" + rows})
+    log_of([f'd{n},lost,2026-01-05,Anna,"{why}"' for n, why in enumerate(reasons)], more + MANAGED, OWNED)
     return facts("several_reasons")
 
 
@@ -235,12 +220,7 @@ FIRST = '# [entries]\nfirst_of.reason = ";"'
 
 
 def owners(*names):
-    rows = [f'd{n},met,2026-03-0{n + 2} 10:00,"{name}"' for n, name in enumerate(names)]
-    leads = [f"d{n},2026-03-01 09:00" for n in range(len(names))]
-    toml = TOML.replace('entered_at = "at"', 'entered_at = "at", manager = "owner"')
-    prepared(
-        toml, {"leads.csv": "\n".join(["id,created", *leads]), "entries.csv": "\n".join(["id,stage,at,owner", *rows])}
-    )
+    log_of([f'd{n},met,2026-03-0{n + 2} 10:00,"{name}",' for n, name in enumerate(names)], MANAGED, OWNED)
     return facts("several_managers")
 
 
