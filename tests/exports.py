@@ -102,7 +102,7 @@ HISTORY_CSV = csv(HISTORY, "id", "stage", "at", "owner", "reason")
 MOVES = [row[:3] for row in HISTORY]
 """Rows ``lead, stage, at``."""
 MOVES_CSV = csv(MOVES, "deal id", "stage", "changed at")
-NEW, MET, WON, LOST = ([(lead, at) for lead, to, at in MOVES if to == name] for name in ("new", "met", "won", "lost"))
+NEW, MET, WON = ([(lead, at) for lead, to, at in MOVES if to == name] for name in ("new", "met", "won"))
 """Rows ``lead, at`` of those that came to a stage."""
 WAYS: dict[str, dict[str, datetime]] = {lead: {to: at for other, to, at in MOVES if other == lead} for lead, _ in NEW}
 """When each lead came to each of its stages."""
