@@ -310,11 +310,11 @@ def _snapshot(sources: Sources) -> Stages:
     return stages
 
 
-def _stages_of_dates(created: Sequence[Dated], found: Sequence[Dated]) -> Stages:
+def _stages_of_dates(created: list[Dated], found: list[Dated]) -> Stages:
     return stages_of(pd.concat(list(map(moves_of, [*created, *found]))), first=CREATED if created else "")
 
 
-def _of_reasons(found: Sequence[Dated], stages: Stages) -> str:
+def _of_reasons(found: list[Dated], stages: Stages) -> str:
     """Of the dates that nothing comes after, the one whose leads are those with the reason of a refusal."""
     for dated in found:
         if dated.stage in (stages.order[-1], *stages.dead_ends) and "reason" in dated.table.roles and dated.header:
@@ -325,7 +325,7 @@ def _of_reasons(found: Sequence[Dated], stages: Stages) -> str:
     return ""
 
 
-def _equal_ends(found: Sequence[Dated], stages: Stages) -> list[str]:
+def _equal_ends(found: list[Dated], stages: Stages) -> list[str]:
     """The last stage and what is taken for a refusal, where as much of the way lies behind the one as the other."""
     came = pd.concat(list(map(moves_of, found)))
     way = came["lead"].map(came.groupby("lead")["stage"].nunique()).groupby(came["stage"]).mean()
