@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -189,7 +190,8 @@ def read_plain_csv(
     """
     if not 2 <= len(header) <= WIDEST or not delimiter.isascii() or any(mark in str(path) for mark in GLOB):
         return None
-    quotes = _quotes(path, delimiter)
+    now = path.stat()
+    quotes = _quotes(path, delimiter, (now.st_size, now.st_mtime_ns))
     if quotes is None:
         return None
     if needs and is_closing(_last_row(path, delimiter, len(header)), header, needs):
@@ -207,8 +209,9 @@ def read_plain_csv(
         return None
 
 
-def _quotes(path: Path, delimiter: str) -> bool | None:
-    """Whether a file has quotes; None where it is not plain.
+@lru_cache
+def _quotes(path: Path, delimiter: str, _state: tuple[int, int]) -> bool | None:
+    """Whether a file has quotes; None where it is not plain. Looked through once, however many sources read it.
 
     A plain file ends all its lines alike, has no blank line, letters and accents in one, and quotes around whole
     fields alone. Raises UnicodeDecodeError.
