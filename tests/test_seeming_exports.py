@@ -129,3 +129,26 @@ def test_a_zone_with_summer_time_is_told_by_both_of_its_offsets():
     rows = [(lead, stage, f"{at.isoformat()}+0{1 + (at >= datetime(2026, 3, 29, 2))}:00") for lead, stage, at in late]
     made_of(log_csv=csv(rows, "deal id", "stage", "changed at"))
     assert read_funnel("made").timezone == "Europe/Berlin"
+
+
+# One of several pipelines: whose leads are meant, whatever the other tables call them
+
+
+def in_two_pipelines(*more):
+    """Rows of deals, every fifth of another pipeline, and what stands beside each."""
+    rows = [(*row, "Rent" if number % 5 == 4 else "Sales", *more) for number, row in enumerate(deals())]
+    return rows, ("Deal ID", "Created", "Status", "Closed", "Pipeline")
+
+
+def test_a_history_that_writes_ids_in_capitals_is_of_the_pipeline_too():
+    rows, header = in_two_pipelines()
+    log = csv([(lead.lower(), stage, at) for lead, stage, at in MOVES], "Deal ID", "Stage", "Changed at")
+    assert made_of(deals_csv=csv(rows, *header), log_csv=log)["stages"] == [32, 24, 16]
+
+
+def test_calls_that_know_a_phone_are_of_the_pipeline_too():
+    rows, header = in_two_pipelines()
+    phones = [(*row, f"+49 30 {5550000 + number}") for number, row in enumerate(rows)]
+    calls = csv([(f"004930{5550000 + number}", NEW[number][1]) for number in range(40)], "Phone", "Call time")
+    found = made_of(deals_csv=csv(phones, *header, "Phone"), calls_csv=calls)
+    assert (found["leads"], found["contacts"]) == (32, 32)

@@ -22,7 +22,7 @@ from funnelstats.recognising.ends import (
     refuse_several_ends,
 )
 from funnelstats.recognising.export import Export, stage_dates
-from funnelstats.recognising.joins import joined, with_role
+from funnelstats.recognising.joins import as_the_deals_call_them, joined, with_role
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import not_dates
 from funnelstats.recognising.sources import (
@@ -81,6 +81,8 @@ def entries_of(sources: Sources) -> Stages:
 def _history(sources: Sources) -> Stages:
     deals, histories = sources.export.deals, sources.export.histories
     came = pd.concat([changes_of(table) for table in histories])
+    for form in {table.ids for table in histories if table.ids}:
+        came["lead"] = as_the_deals_call_them(came["lead"], form, deals)
     if sources.part:
         came = came[came["lead"].isin(deals.sheet.cells[deals.header("lead_id")])]
     groups = groups_of_stages(came)

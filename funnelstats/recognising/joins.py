@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pandas as pd
+
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
@@ -124,6 +126,15 @@ def linked(table: Table, deals: Table) -> Table | None:
                 if len(known) > FEW_NAMES and len(own & known) >= OVERLAP * len(own):
                     return with_role(table, "lead_id", name)._replace(lead_by=header, ids=form)
     return None
+
+
+def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series:
+    """Ids of a table in a form of its own, those of leads as the deals write them."""
+    leads = ids_in(deals, deals.header("lead_id"))
+    for bare in [bare for bare, other in FORMS if other == form]:
+        known = {bare(lead): lead for lead in leads}
+        ids = ids.map(lambda text, bare=bare, known=known: known.get(bare(text), text))
+    return ids
 
 
 def phones(texts: set[str]) -> set[str]:

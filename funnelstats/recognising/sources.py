@@ -184,7 +184,7 @@ class Sources:
         if any(join["prefix"] == "deal." for join in joins):
             return joins
         deals = self.export.deals
-        join = joined(deals.sheet, found.header("lead_id"), deals.header("lead_id"), "deal.")
+        join = joined(deals.sheet, found.header("lead_id"), found.lead_by or deals.header("lead_id"), "deal.")
         return [*joins, {**join, **({"ids": found.ids} if found.ids else {})}]
 
     def reading(self, sheet: Sheet, field: Field, column: str) -> list[str]:
