@@ -242,7 +242,7 @@ def test_numbers_of_rows_are_nobody_elses_ids():
     )
     found = init([folder], "made", default)
     assert [len(tables) for tables in found.export[1:6]] == [0] * 5
-    assert "calls.csv: not used" in found.told
+    assert "calls.csv: not used: no column holds ids, mail addresses, phones or companies of the leads" in found.told
     prepare("made")
     assert counts("made")["stages"] == [30, 30]
 

@@ -623,7 +623,7 @@ def test_leads_of_which_few_were_turned_into_deals_are_not_used_where_these_are_
     leads = (folder / "leads.csv").read_text().splitlines()
     (folder / "leads.csv").write_text("\n".join(leads[:30]))
     assert made(folder)["leads"] == 38
-    assert "leads.csv: not used" in init([folder], "again", default).told
+    assert "leads.csv: not used: the leads are those of deals.csv" in init([folder], "again", default).told
 
 
 def test_a_first_stage_that_only_the_first_change_tells_dates_the_creation():
@@ -779,7 +779,8 @@ def test_a_history_whose_stages_are_all_blank_is_not_used():
         log_csv=csv(log, "OpportunityId", "Field", "OldValue", "NewValue", "CreatedDate"),
     )
     assert made(folder)["stages"] == [40, 19]
-    assert "log.csv: not used" in init([folder], "again", default).told
+    told = init([folder], "again", default).told
+    assert "log.csv: not used: the column of leads or that of stages is blank" in told
 
 
 def test_a_history_of_ends_alone_has_no_pipelines():

@@ -12,6 +12,7 @@ from exports import (
     csv,
     dated,
     deals,
+    found_in,
     made_of,
     notes,
     refuses,
@@ -152,3 +153,49 @@ def test_calls_that_know_a_phone_are_of_the_pipeline_too():
     calls = csv([(f"004930{5550000 + number}", NEW[number][1]) for number in range(40)], "Phone", "Call time")
     found = made_of(deals_csv=csv(phones, *header, "Phone"), calls_csv=calls)
     assert (found["leads"], found["contacts"]) == (32, 32)
+
+
+# What stands beside the leads
+
+DEALS_CSV = csv(deals(), "Deal ID", "Created", "Status", "Closed")
+SPENT = [(f"2026-02-{day:02}", f"Spring {day % 3}", 100, 12.5) for day in range(1, 11)]
+
+
+def test_what_was_spent_goes_before_a_budget():
+    costs = csv(SPENT, "Day", "Campaign", "Ad set budget", "Amount spent (EUR)")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 125
+    assert "costs.csv: no column says on which channel it was spent" in stated()
+
+
+def test_costs_in_millionths_are_so_by_their_header():
+    costs = csv([(day, name, 12_500_000) for day, name, _, _ in SPENT], "Day", "Campaign", "Cost micros")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 125
+
+
+def test_a_row_without_a_campaign_that_is_the_sum_of_all_is_none():
+    costs = csv([("2026-02-01", "", 1000, 125), *SPENT], "Day", "Campaign", "Impressions", "Amount spent")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 125
+
+
+def test_a_row_without_a_campaign_that_is_no_sum_counts():
+    costs = csv([("2026-02-01", "", 1000, 25), *SPENT], "Day", "Campaign", "Impressions", "Amount spent")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 150
+
+
+def test_times_that_their_header_says_are_of_utc_are():
+    calls = csv([(lead, at, 60) for lead, at in NEW], "Deal ID", "Start time (UTC)", "Duration")
+    made_of(deals_csv=DEALS_CSV, calls_csv=calls)
+    assert 'timezone = "UTC"   # as the header says' in stated()
+
+
+@pytest.mark.parametrize(
+    ("rows", "headers", "why"),
+    [
+        ([(7, "2026-02-01", 5)], ("Ticket", "Opened", "Size"), "no column holds ids, mail addresses, phones or compan"),
+        ([(lead, "x") for lead, _ in NEW], ("Deal ID", "Remark"), "no column of dates"),
+        ([(lead, at, "x") for lead, at in NEW], ("Deal ID", "Printed", "Remark"), "nothing says that its rows are con"),
+    ],
+)
+def test_why_a_table_is_not_used_is_told(rows, headers, why):
+    told = found_in(deals_csv=DEALS_CSV, other_csv=csv(rows, *headers)).told
+    assert [line for line in told if line.startswith(f"other.csv: not used: {why}")]

@@ -99,7 +99,7 @@ HeaderRows = Annotated[
 ]
 HeaderName = Annotated[Header, PlainValidator(_header)]
 Ids = Literal["number", "salesforce", "capitals", "phone"]
-Unit = Literal["ms", "s", "min", "h", "hh:mm", "mm:ss", "cents", "thousands", "millions"]
+Unit = Literal["ms", "s", "min", "h", "hh:mm", "mm:ss", "micros", "cents", "thousands", "millions"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 RetryDays = Annotated[tuple[Days, Days], AfterValidator(_retry)]

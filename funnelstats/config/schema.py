@@ -96,7 +96,7 @@ KEYS_OF_TABLE = {
 }
 """Keys of a source that only some tables have."""
 
-AMOUNT_UNITS = {"cents": "/ 100", "thousands": "* 1000", "millions": "* 1000000"}
+AMOUNT_UNITS = {"micros": "/ 1000000", "cents": "/ 100", "thousands": "* 1000", "millions": "* 1000000"}
 """What an amount may count, and what makes money of it."""
 DURATIONS = frozenset({"duration_s"})
 """Numbers that are how long something took."""

@@ -12,9 +12,10 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.folders import project_root
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, export_of
-from funnelstats.recognising.joins import ids_in
+from funnelstats.recognising.joins import ids_in, linked
 from funnelstats.recognising.parts import readable, sheets_of
-from funnelstats.recognising.sheets import Sheet
+from funnelstats.recognising.roles import table_of
+from funnelstats.recognising.sheets import Sheet, not_dates
 from funnelstats.recognising.sources import Ask
 from funnelstats.recognising.statement import Statement, statement_of
 from funnelstats.recognising.words import plain
@@ -49,8 +50,10 @@ class Found(NamedTuple):
             f"{table.sheet.name}: {what}, {table.sheet.size}" + (f" ({table.preset['crm']})" if table.preset else "")
             for what, tables in kinds.items()
             for table in tables
+            if self._is_read(table.sheet)
         ]
-        lines += [f"{sheet.name}: not used{self._though(sheet)}" for sheet in export.unused if not self._is_read(sheet)]
+        sheets = [*export.unused, *(table.sheet for table in export.details)]
+        lines += [f"{sheet.name}: not used{self._why(sheet)}" for sheet in sheets if not self._is_read(sheet)]
         lines += [f"not read: {message}" for message in self.refused]
         lines += [f"note: {note}" for note in self.statement.notes]
         return [
@@ -64,14 +67,21 @@ class Found(NamedTuple):
         stated = "".join(re.findall("sheet = .*", text))
         return f'"{sheet.files[0]}"' in text and all(toml_value(title) in stated for title in titles)
 
-    def _though(self, sheet: Sheet) -> str:
-        """That a table that is not used has columns of the leads' and leads of its own."""
+    def _why(self, sheet: Sheet) -> str:
+        """Why a table is not used; or that it has columns of the leads' and leads of its own."""
         deals = self.export.deals
         shared = {*sheet.fields} & {*deals.sheet.fields}
         lead_id = deals.header("lead_id")
         others = lead_id in shared and ids_in(deals, lead_id).isdisjoint(sheet.cells[lead_id])
         if not others or 2 * len(shared) < len(sheet.fields):
-            return ""
+            table = table_of(sheet)
+            if table.lacks or not sheet.dates:
+                return f": {table.lacks}" if table.lacks else f": no column of dates{not_dates([sheet])}"
+            if linked(table._replace(what="contacts"), deals) is None:
+                return ": no column holds ids, mail addresses, phones or companies of the leads"
+            if table.what in ("deals", "history"):
+                return f": the leads are those of {deals.sheet.name}"
+            return ": nothing says that its rows are contacts, payments or costs"
         differ = ", ".join(f"“{name}”" for name in sorted({*sheet.fields} ^ {*deals.sheet.fields}))
         return f", though its {sheet.size} have other leads: its columns are not those of {deals.sheet.name} ({differ})"
 

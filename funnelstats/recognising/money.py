@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+import pandas as pd
+
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.recognising.changes import only_stages
@@ -16,6 +18,11 @@ from funnelstats.recognising.sheets import values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import Stages
 from funnelstats.recognising.words import plain, role_fit
+
+SAME = 0.001
+"""By what share a sum may differ from what it adds up."""
+MOST_LINES = 2
+"""So few rows have no total among them."""
 
 
 def add_payments(sources: Sources, stages: Stages) -> None:
@@ -141,8 +148,26 @@ def add_costs(sources: Sources) -> None:
         roles = ("channel", "campaign", "amount")
         named = table.field("channel")
         totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
-        guesses = {"without": {named.name: totals}} if named and totals else {}
+        left_out = _sum_of_all(table) | ({named.name: totals} if named and totals else {})
+        guesses = {"without": left_out} if left_out else {}
         sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles)
+        if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
+            sources.notes.append(
+                f"{table.sheet.name}: no column says on which channel it was spent; where it is one, state it as "
+                "constants.channel, as the leads call it"
+            )
+
+
+def _sum_of_all(table: Table) -> dict[str, list[str]]:
+    """What leaves out the one row without a campaign or channel whose amount is that of all others together."""
+    cells = table.sheet.cells
+    amounts = pd.to_numeric(cells[table.header("amount")].str.replace(",", ""), errors="coerce")
+    for role in [role for role in ("campaign", "channel") if role in table.roles]:
+        blank = cells[table.header(role)].isna()
+        total, others = amounts[blank].sum(), amounts[~blank].sum()
+        if blank.sum() == 1 and len(cells) > MOST_LINES and abs(total - others) <= SAME * others:
+            return {table.header(role): [""]}
+    return {}
 
 
 def currency_of(sources: Sources, default: str) -> str:

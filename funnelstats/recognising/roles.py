@@ -154,6 +154,8 @@ def table_of(sheet: Sheet) -> Table:
         dated = with_months(sheet)
         if _rows(dated, months := _guessed_roles(dated, taken - {roles["amount"].header})) == "costs":
             sheet, roles, what = dated, months, "costs"
+    if what in ("costs", "payments") and "amount" in roles and not roles["amount"].known:
+        roles["amount"] = _of_what_came(sheet, what, roles["amount"])
     # One date of several that each may be a stage's is no day of creation.
     certain = "time" in roles and (len(sheet.dates) == 1 or role_fit(roles["time"].header, "time") >= 2)
     if what == "deals" and "created" not in roles and certain:
@@ -280,6 +282,17 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             roles[role] = Guess(name, known=False)
             taken = taken | {name}
     return roles
+
+
+def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
+    """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
+    known, never = words()["came"][what], {*words()["came"]["never"]}
+    numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not _is_no_money(name)]
+    came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
+    best = max(came, key=lambda name: came[name], default=amount.header)
+    least = SAID if what == "costs" else 2
+    better = came.get(best, 0) >= least and came[best] > fit(amount.header, known)
+    return Guess(best, known=False) if better else amount
 
 
 def _is_of_both_ends(name: str) -> bool:

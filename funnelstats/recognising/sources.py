@@ -28,6 +28,7 @@ Ask = Callable[[str, list[str], str | None], str | None]
 
 NUMBERS = ("amount", "duration_s")
 MONEY_UNITS = {
+    "micros": {"micros", "micro"},
     "cents": {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()},
     "thousands": {*plain("thousands thousand k тыс тысяч tsd tausend teur tusd milliers").split()},
     "millions": {*plain("millions million mln mio млн millones").split()},
@@ -37,6 +38,8 @@ UNITS = {
     "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
     "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
 }
+UTC = {"utc", "gmt"}
+"""Words of a header that say whose clock its times show."""
 HOUR = 3600
 GROUPED = r"[1-9]\d{0,2}(\.\d{3})*"
 
@@ -164,6 +167,9 @@ class Sources:
             mark = "   # guessed" if (guesses and guesses.get(key)) or (key == "without" and marks) else ""
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
+        dated = [header for header in columns.values() if header in sheet.dates]
+        if dated and all(UTC & {*plain(header).split()} for header in dated):
+            lines.append('timezone = "UTC"   # as the header says')
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {sheet.size})".split()))
         for files, read in sheet.readings:
