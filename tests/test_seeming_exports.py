@@ -199,3 +199,17 @@ def test_times_that_their_header_says_are_of_utc_are():
 def test_why_a_table_is_not_used_is_told(rows, headers, why):
     told = found_in(deals_csv=DEALS_CSV, other_csv=csv(rows, *headers)).told
     assert [line for line in told if line.startswith(f"other.csv: not used: {why}")]
+
+
+def test_instalments_of_which_some_are_open_are_payments():
+    parts = [(lead, part, 50, at.date(), "Paid" if part == 1 else "Open") for lead, at in NEW[:20] for part in (1, 2)]
+    found = made_of(deals_csv=DEALS_CSV, instalments_csv=csv(parts, "Deal ID", "Part", "Amount", "Paid on", "State"))
+    assert (found["stages"], found["payments"]) == ([40, 20], 20 * 50)
+
+
+def test_owners_are_no_stages():
+    rows = [
+        (lead, "Sam Dee", owner, at) for number, (lead, at) in enumerate(NEW) for owner in ("Ann", "Bob")[number % 2 :]
+    ]
+    made_of(deals_csv=DEALS_CSV, owners_csv=csv(rows, "Deal ID", "Old owner", "New owner", "Changed at"))
+    assert read_funnel("made").stages == ("created", "won")

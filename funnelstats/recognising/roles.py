@@ -269,6 +269,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             if name not in taken
             and field.kind in KINDS.get(role, TEXTS)
             and (role != "stage" or _may_hold_stages(field))
+            and not (role in ("stage", "old_stage") and _is_of_people(name))
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
             and not (role in ("won", "lost") and _is_of_both_ends(name))
@@ -307,6 +308,12 @@ def _is_weak(name: str, role: str) -> bool:
     return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(words()["weak"]["words"])
 
 
+def _is_of_people(name: str) -> bool:
+    """Whether a header says new or old of an owner, and nothing of a stage: “New owner”."""
+    owners = [word for word in words()["roles"]["manager"] if len(word) > 3]
+    return fit(name, owners) >= 1 and not fit(name, words()["fields"]["stage"])
+
+
 def _may_hold_stages(field: Field) -> bool:
     """Whether a column may hold stages: no ids, and no one value where the header only has a word of a stage's."""
     several = field.distinct > 1 or role_fit(field.name, "stage") >= 2
@@ -319,13 +326,14 @@ def _is_no_money(name: str) -> bool:
     return counts or name.endswith((".total", ".count", ".size"))
 
 
-def are_of_payments(sheet: Sheet, header: str) -> bool:
-    """Whether a status is that of payments: all it says is, and something that is said of no lead."""
+def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
+    """Whether a status is that of payments: all it says is, and ``surely`` something that is said of no lead."""
     known = words()["undone"]
     few = sheet.fields[header].distinct <= MANY_IDS
     values = sheet.values(header) if few else []
     may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
-    return all(may_be) and any(fit(value, known["only_payments"]) >= 2 for value in values)
+    said = any(fit(value, known["only_payments"]) >= 2 for value in values)
+    return bool(values) and all(may_be) and (said or not surely)
 
 
 def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
@@ -359,6 +367,9 @@ def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
     # An invoice has a number, and a status of its own.
     billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
     by_status = "closed" not in roles and "stage" in roles and are_of_payments(sheet, roles["stage"].header)
+    # Parts of what a lead pays, each with a day of its payment and a status that any payment may have.
+    parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
+    by_status = by_status or (parts and "stage" in roles and are_of_payments(sheet, stage, surely=False))
     of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
     if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"
