@@ -208,8 +208,11 @@ def test_instalments_of_which_some_are_open_are_payments():
 
 
 def test_owners_are_no_stages():
+    days, people = (0, 2, 6), ("Sam", "Ann", "Bob", "Cid")
     rows = [
-        (lead, "Sam Dee", owner, at) for number, (lead, at) in enumerate(NEW) for owner in ("Ann", "Bob")[number % 2 :]
+        (lead, people[turn], people[turn + 1], at + timedelta(days=day))
+        for lead, at in NEW
+        for turn, day in enumerate(days)
     ]
-    made_of(deals_csv=DEALS_CSV, owners_csv=csv(rows, "Deal ID", "Old owner", "New owner", "Changed at"))
+    made_of(deals_csv=DEALS_CSV, owner_history_csv=csv(rows, "Deal ID", "Old owner", "New owner", "Changed at"))
     assert read_funnel("made").stages == ("created", "won")
