@@ -216,3 +216,9 @@ def test_owners_are_no_stages():
     ]
     made_of(deals_csv=DEALS_CSV, owner_history_csv=csv(rows, "Deal ID", "Old owner", "New owner", "Changed at"))
     assert read_funnel("made").stages == ("created", "won")
+
+
+def test_what_is_paid_in_all_until_then_is_no_payment():
+    rows = [(lead, at, 100, 100 * part) for lead, at in NEW[:20] for part in (1, 2)]
+    payments = csv(rows, "Deal ID", "Payment date", "Amount", "Total paid")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"] == 20 * 200
