@@ -173,7 +173,7 @@ REPLACED = [
     ),
     ('stage = "stage", ', "", "entries.columns.stage: must be stated"),
 ]
-OF_AMOUNTS = '"cents", "thousands" and "millions" are the units of columns.amount, and its only ones'
+OF_AMOUNTS = '"micros", "cents", "thousands" and "millions" are the units of columns.amount, and its only ones'
 OF_A_SOURCE = [
     ("leads", 'constants.chanel = "x"', 'constants.chanel: no column of leads; did you mean "channel"?'),
     ("leads", 'constants.created_at = "x"', "constants.created_at: it is read from a column too; state one of the two"),

@@ -195,7 +195,7 @@ def test_a_whole_way_that_few_go_is_not_rounded_to_nobody() -> None:
 
 def test_weeks_that_differ_beyond_chance_are_told_with_what_their_leads_are_worth() -> None:
     rates = pd.DataFrame({"from_stage": ["lead", "met"], "to_stage": ["met", "paid"], "entered": [1200, 400]})
-    rates = rates.assign(rate=0.5, n_eff=[412.0, 390.0], dispersion=[2.9, 1.0], df=30.0)
+    rates = rates.assign(rate=0.5, n_eff=[412.0, 390.0], dispersion=[2.9, 1.0], df=30.0, by_chance=0.001)
     (row,) = scattered(rates).to_dict("records")
     assert (row["from_stage"], round(row["leads"]), row["worth"]) == ("lead", 1195, 412)
     # 30 degrees of freedom: chance alone makes 1.57 of 1 in one case of forty, at one of two steps in one of twenty

@@ -273,8 +273,8 @@ def _with_zeros(rates: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd
     lower, upper = wilson_interval(np.zeros(len(zeros)), zeros["known"])
     zeros = zeros.assign(rate=share(np.zeros(len(zeros)), zeros["known"]), n_eff=zeros["known"].astype(float))
     # where nobody gave a reason, weeks cannot differ by it
-    zeros = zeros.assign(ci_lower=lower, ci_upper=upper, dispersion=1.0, df=np.nan)
-    return pd.concat([rates, zeros[list(rates)]], ignore_index=True) if len(zeros) else rates
+    zeros = zeros.assign(ci_lower=lower, ci_upper=upper, dispersion=1.0).reindex(columns=rates.columns)
+    return pd.concat([rates, zeros], ignore_index=True) if len(zeros) else rates
 
 
 FEWEST_EXPECTED, DRAWS = 5, 9999
