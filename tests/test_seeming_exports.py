@@ -13,6 +13,7 @@ from exports import (
     dated,
     deals,
     found_in,
+    history,
     made_of,
     notes,
     refuses,
@@ -56,6 +57,29 @@ def test_the_kind_of_a_record_is_no_ones_id():
     assert made_of(events_csv=csv(rows, *headers)) == COUNTED
 
 
+def test_an_id_is_one_where_rows_are_written_twice():
+    rows = [row[:3] for row in history(50) for _ in range(2)]
+    assert made_of(log_csv=csv(rows, "Deal reference", "Stage", "Changed at"))["leads"] == 50
+
+
+@pytest.mark.parametrize("header", ["Next stage", "Planned stage"])
+def test_a_stage_that_is_to_come_is_not_the_one_that_came(header):
+    to_come = {"new": "met", "met": "won"}
+    rows = [(lead, stage, to_come.get(stage, "none"), at) for lead, stage, at in MOVES]
+    assert made_of(log_csv=csv(rows, "Deal ID", "Stage", header, "Changed at")) == COUNTED
+
+
+@pytest.mark.parametrize("header", ["Pipeline no.", "pipelineId"])
+def test_numbers_that_name_pipelines_choose_one(header):
+    rows = [(*row, 1 + (number % 5 == 4)) for number, row in enumerate(deals())]
+    assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", header))["leads"] == 32
+
+
+def test_signed_up_is_a_win_where_a_status_says_it():
+    rows = csv(deals(won="Signed up"), "Deal ID", "Created", "Status", "Closed")
+    assert made_of(deals_csv=rows)["stages"] == [40, 20]
+
+
 BOTH = ("Deal ID", "Created", "Deal Status", "Deal Won/Lost Date")
 
 
@@ -95,6 +119,12 @@ def test_of_two_ends_that_nothing_tells_apart_neither_is_chosen():
     refuses("no column says which deals are won; the win may be “", quotes_csv=rows)
 
 
+def test_a_reason_to_buy_tells_no_refusal():
+    rows = [(*row, "price" if row[2] else "") for row in dated("new", "won", "lost")]
+    headers = ("Quote ID", "Created", "Cover start", "NTU date", "Reason for choosing us")
+    refuses("no column says which deals are won; the win may be “", quotes_csv=csv(rows, *headers))
+
+
 def test_rows_of_changes_whose_column_is_called_no_stage_are_a_history():
     assert made_of(log_csv=csv(MOVES, "Deal ID", "Zielzustand", "Datum")) == COUNTED
 
@@ -109,6 +139,17 @@ def test_a_date_before_the_creation_is_no_stage():
     found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Account founded"))
     assert found["stages"] == [40, 20]
     assert "is before “Created” for nearly all leads, and dates no stage" in stated()
+
+
+def test_a_stage_may_be_called_estimated():
+    rows = csv(dated("new", "met", "won", "lost"), "ID", "Created", "Estimated", "Won on", "Lost on")
+    assert made_of(deals_csv=rows)["stages"] == [40, 30, 20]
+
+
+def test_an_estimated_date_that_is_to_come_is_no_stage():
+    rows = [(*row, row[1] + timedelta(days=30 + 5 * int(row[0][1:]))) for row in dated("new", "won", "lost")]
+    rows_csv = csv(rows, "ID", "Created", "Won on", "Lost on", "Estimated")
+    assert made_of(deals_csv=rows_csv)["stages"] == [40, 20]
 
 
 @pytest.mark.parametrize(
@@ -132,26 +173,32 @@ def test_a_zone_with_summer_time_is_told_by_both_of_its_offsets():
     assert read_funnel("made").timezone == "Europe/Berlin"
 
 
+def test_hours_that_no_zone_shows_are_told():
+    rows = [(lead, stage, f"{at.isoformat()}+0{3 + int(lead[1:]) % 3}:00") for lead, stage, at in MOVES]
+    told = "no time zone shows all the hours that dates are written with: their days are those of UTC"
+    assert told in notes(log_csv=csv(rows, "deal id", "stage", "changed at"))
+
+
 # One of several pipelines: whose leads are meant, whatever the other tables call them
 
 
-def in_two_pipelines(*more):
-    """Rows of deals, every fifth of another pipeline, and what stands beside each."""
-    rows = [(*row, "Rent" if number % 5 == 4 else "Sales", *more) for number, row in enumerate(deals())]
-    return rows, ("Deal ID", "Created", "Status", "Closed", "Pipeline")
+PIPELINES = ("Deal ID", "Created", "Status", "Closed", "Pipeline")
+
+
+def in_two_pipelines():
+    """Rows of deals, every fifth of another pipeline."""
+    return [(*row, "Rent" if number % 5 == 4 else "Sales") for number, row in enumerate(deals())]
 
 
 def test_a_history_that_writes_ids_in_capitals_is_of_the_pipeline_too():
-    rows, header = in_two_pipelines()
     log = csv([(lead.lower(), stage, at) for lead, stage, at in MOVES], "Deal ID", "Stage", "Changed at")
-    assert made_of(deals_csv=csv(rows, *header), log_csv=log)["stages"] == [32, 24, 16]
+    assert made_of(deals_csv=csv(in_two_pipelines(), *PIPELINES), log_csv=log)["stages"] == [32, 24, 16]
 
 
 def test_calls_that_know_a_phone_are_of_the_pipeline_too():
-    rows, header = in_two_pipelines()
-    phones = [(*row, f"+49 30 {5550000 + number}") for number, row in enumerate(rows)]
+    phones = [(*row, f"+49 30 {5550000 + number}") for number, row in enumerate(in_two_pipelines())]
     calls = csv([(f"004930{5550000 + number}", NEW[number][1]) for number in range(40)], "Phone", "Call time")
-    found = made_of(deals_csv=csv(phones, *header, "Phone"), calls_csv=calls)
+    found = made_of(deals_csv=csv(phones, *PIPELINES, "Phone"), calls_csv=calls)
     assert (found["leads"], found["contacts"]) == (32, 32)
 
 
@@ -177,6 +224,24 @@ def test_a_row_without_a_campaign_that_is_the_sum_of_all_is_none():
     assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 125
 
 
+def test_a_header_that_only_begins_like_a_unit_is_of_whole_money():
+    rows = csv([(*row, 5000) for row in deals()], "ID", "Created", "Status", "Closed", "Micro loan amount")
+    assert made_of(deals_csv=rows)["payments"] == 20 * 5000
+
+
+@pytest.mark.parametrize("header", ["Actual CPA", "Actual ROI"])
+def test_what_one_costs_is_not_what_was_spent(header):
+    costs = csv([(*row, 3) for row in SPENT], "Day", "Campaign", "Clicks", "Amount", header)
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 125
+
+
+@pytest.mark.parametrize("amounts", [(100, 60, 40), (100, 50, 30, 20)])
+def test_a_row_without_a_campaign_that_may_be_as_much_as_the_others_counts(amounts):
+    rows = [("2026-02-01", f"{place or ''}", "ads", spent) for place, spent in enumerate(amounts)]
+    costs = csv(rows, "Day", "Campaign", "Channel", "Amount spent")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 200
+
+
 def test_a_row_without_a_campaign_that_is_no_sum_counts():
     costs = csv([("2026-02-01", "", 1000, 25), *SPENT], "Day", "Campaign", "Impressions", "Amount spent")
     assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 150
@@ -186,6 +251,18 @@ def test_times_that_their_header_says_are_of_utc_are():
     calls = csv([(lead, at, 60) for lead, at in NEW], "Deal ID", "Start time (UTC)", "Duration")
     made_of(deals_csv=DEALS_CSV, calls_csv=calls)
     assert 'timezone = "UTC"   # as the header says' in stated()
+
+
+def test_times_of_a_clock_ahead_of_utc_are_not_of_utc():
+    made_of(deals_csv=csv(deals(), "Deal ID", "Created (GMT+3)", "Status", "Closed"))
+    assert "as the header says" not in stated()
+
+
+def test_calls_beside_which_it_stands_how_the_deal_ended_are_calls():
+    ends = {lead: state for lead, _, state, _ in deals()}
+    calls = [(lead, way, ends[lead], at) for lead, at in NEW for way in ("in", "out")]
+    calls_csv = csv(calls, "Deal ID", "Direction", "Status", "Date")
+    assert made_of(deals_csv=DEALS_CSV, log_csv=calls_csv)["contacts"] == 80
 
 
 @pytest.mark.parametrize(

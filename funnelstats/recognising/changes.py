@@ -8,7 +8,7 @@ import pandas as pd
 
 from funnelstats.recognising.sheets import Sheet, chosen_by
 from funnelstats.recognising.stages import end_of
-from funnelstats.recognising.words import fit, role_fit, words
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 CHANGING = 0.05
 """Share of the leads of several rows within which a column changes; one that does in fewer says nothing of a change."""
@@ -132,18 +132,21 @@ def _old_and_new(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
     if not at or not stage or sheet.fields[lead].stands_once:
         return {}
     cells = sheet.cells.loc[sheet.times(at).sort_values(kind="stable").index]
+    to_come = {*words()["dates"]["others"], *words()["undone"]["planned"]}
     others = [
         name
         for name, field in sheet.fields.items()
-        if name not in (lead, stage) and field.kind in ("text", "id") and field.distinct <= MOST_FIELDS
+        if name not in (lead, stage)
+        and field.kind in ("text", "id")
+        and field.distinct <= MOST_FIELDS
+        and to_come.isdisjoint(plain(name).split())
     ]
-    for name in others:
-        for old, new in ((stage, name), (name, stage)):
-            before = cells.groupby(lead)[new].shift()
-            both = before.notna() & cells[old].notna()
-            same, moved = (cells[old] == before)[both], (cells[old] != cells[new])[both]
-            if both.sum() >= MANY_IDS and same.mean() >= SAID_BEFORE and moved.mean() >= SAID_BEFORE:
-                return {"old_stage": old, "stage": new}
+    before = cells.groupby(lead)[[stage, *others]].shift()
+    for old, new in [pair for name in others for pair in ((stage, name), (name, stage))]:
+        both = before[new].notna() & cells[old].notna()
+        same, moved = (cells[old] == before[new])[both], (cells[old] != cells[new])[both]
+        if both.sum() >= MANY_IDS and same.mean() >= SAID_BEFORE and moved.mean() >= SAID_BEFORE:
+            return {"old_stage": old, "stage": new}
     return {}
 
 

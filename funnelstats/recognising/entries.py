@@ -32,11 +32,12 @@ from funnelstats.recognising.sources import (
     days_after,
     moves_of,
     owner,
+    since_created,
     stage_cells,
     time_of,
 )
 from funnelstats.recognising.stages import MOVE, STAY, Stages, end_of, groups_of_stages, stages_of
-from funnelstats.recognising.words import fit, role_fit, words
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 CREATED = "created"
 MOST_AGAIN = 0.5
@@ -319,12 +320,20 @@ def _stages_of_dates(created: list[Dated], found: list[Dated]) -> Stages:
 def _of_reasons(found: list[Dated], stages: Stages) -> str:
     """Of the dates that nothing comes after, the one whose leads are those with the reason of a refusal."""
     for dated in found:
-        if dated.stage in (stages.order[-1], *stages.dead_ends) and "reason" in dated.table.roles and dated.header:
-            given = dated.table.sheet.cells[dated.table.header("reason")].notna()
+        why = dated.table.header("reason") if "reason" in dated.table.roles else ""
+        ends = dated.stage in (stages.order[-1], *stages.dead_ends)
+        if ends and dated.header and why and _is_of_refusal(why, dated.stage):
+            given = dated.table.sheet.cells[why].notna()
             ended = dated.table.sheet.has_date(dated.header)
             if given.any() and ended[given].mean() >= NEARLY_ALL and given[ended].mean() >= MOST_AGAIN:
                 return dated.stage
     return ""
+
+
+def _is_of_refusal(header: str, stage: str) -> bool:
+    """Whether the reason that a header names is that of a refusal, or of a stage: one may give a reason to buy too."""
+    said = plain(header)
+    return role_fit(header, "reason") >= 2 or "lost" in map(end_of, said.split()) or f" {stage} " in f" {said} "
 
 
 def _equal_ends(found: list[Dated], stages: Stages) -> list[str]:
@@ -338,10 +347,9 @@ def _equal_ends(found: list[Dated], stages: Stages) -> list[str]:
 
 def _is_before(dated: Dated, created: Dated) -> bool:
     """Whether nearly all leads have a date that is not after their creation, and many one before its day."""
-    both = moves_of(dated).merge(moves_of(created), on="lead", suffixes=("", "_created"))
-    days = (both["at_created"].dt.normalize() - both["at"].dt.normalize()).dt.days
+    days = since_created(created, dated)["days"].dropna()
     leads = created.table.sheet.cells[created.table.header("lead_id")].nunique()
-    return (days >= 0).sum() >= NEARLY_ALL * leads and (days > 0).mean() >= MOST_AGAIN
+    return (days <= 0).sum() >= NEARLY_ALL * leads and (days < 0).mean() >= MOST_AGAIN
 
 
 def _add_dated(sources: Sources, dated: Dated, stages: Stages) -> None:

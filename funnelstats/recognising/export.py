@@ -29,7 +29,8 @@ from funnelstats.recognising.joins import (
     with_names,
     with_role,
 )
-from funnelstats.recognising.roles import Guess, Table, are_changes_of, are_of_payments, plays_no_role, table_of
+from funnelstats.recognising.roles import Guess, Table, are_changes_of, plays_no_role, table_of
+from funnelstats.recognising.rows import are_of_payments
 from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, values_within
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -387,6 +388,13 @@ def stage_dates(table: Table) -> dict[str, str]:
             and role_fit(name, "time", "closed") < 2
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
-            passing = not label or {*label.split()} & {*words()["dates"]["others"]}
-            found |= {} if passing else {name: label}
+            said, dates = {*label.split()}, words()["dates"]
+            estimated = said <= {*dates["estimated"]} and _has_passed(table.sheet, name)
+            found |= {name: label} if said and (estimated or said.isdisjoint(dates["others"])) else {}
     return found
+
+
+def _has_passed(sheet: Sheet, name: str) -> bool:
+    """Whether hardly a date of a column is later than all other dates of its sheet: it tells what has been."""
+    latest = max((sheet.times(other).max() for other in sheet.dates if other != name), default=pd.NaT)
+    return bool((sheet.times(name).dropna() <= latest).mean() >= NEARLY_ALL)

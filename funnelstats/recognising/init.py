@@ -78,7 +78,8 @@ class Found(NamedTuple):
             if table.lacks or not sheet.dates:
                 return f": {table.lacks}" if table.lacks else f": no column of dates{not_dates([sheet])}"
             if linked(table._replace(what="contacts"), deals) is None:
-                return ": no column holds ids, mail addresses, phones or companies of the leads"
+                costs = ", and nothing says that its amounts are costs" * ("amount" in table.roles)
+                return f": no column holds ids, mail addresses, phones or companies of the leads{costs}"
             if table.what in ("deals", "history"):
                 return f": the leads are those of {deals.sheet.name}"
             return ": nothing says that its rows are contacts, payments or costs"

@@ -132,8 +132,7 @@ def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series
     """Ids of a table in a form of its own, those of leads as the deals write them."""
     leads = ids_in(deals, deals.header("lead_id"))
     for bare in [bare for bare, other in FORMS if other == form]:
-        known = {bare(lead): lead for lead in leads}
-        ids = ids.map(lambda text, bare=bare, known=known: known.get(bare(text), text))
+        ids = ids.map(bare).map({bare(lead): lead for lead in leads}).fillna(ids)
     return ids
 
 

@@ -21,8 +21,8 @@ from funnelstats.recognising.words import plain, role_fit
 
 SAME = 0.001
 """By what share a sum may differ from what it adds up."""
-MOST_LINES = 2
-"""So few rows have no total among them."""
+FEW_ROWS = 3
+"""So few have no total among them: one of three may well be as much as the others."""
 
 
 def add_payments(sources: Sources, stages: Stages) -> None:
@@ -150,6 +150,10 @@ def add_costs(sources: Sources) -> None:
         totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
         left_out = _sum_of_all(table) | ({named.name: totals} if named and totals else {})
         guesses = {"without": left_out} if left_out else {}
+        sources.notes += [
+            f"{table.sheet.name}: the row without “{header}” is the sum of all others, and left out"
+            for header in _sum_of_all(table)
+        ]
         sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles)
         if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
             sources.notes.append(
@@ -159,15 +163,15 @@ def add_costs(sources: Sources) -> None:
 
 
 def _sum_of_all(table: Table) -> dict[str, list[str]]:
-    """What leaves out the one row without a campaign or channel whose amount is that of all others together."""
+    """What leaves out the one row without campaign and channel whose amount is that of all others together."""
     cells = table.sheet.cells
     amounts = pd.to_numeric(cells[table.header("amount")].str.replace(",", ""), errors="coerce")
-    for role in [role for role in ("campaign", "channel") if role in table.roles]:
-        blank = cells[table.header(role)].isna()
-        total, others = amounts[blank].sum(), amounts[~blank].sum()
-        if blank.sum() == 1 and len(cells) > MOST_LINES and abs(total - others) <= SAME * others:
-            return {table.header(role): [""]}
-    return {}
+    named = [table.header(role) for role in ("campaign", "channel") if role in table.roles]
+    once = [name for name in named if cells[name].isna().sum() == 1]
+    blank = cells[named].isna().all(axis=1)
+    total, others = amounts[blank].sum(), amounts[~blank].sum()
+    is_sum = blank.sum() == 1 and len(cells) > FEW_ROWS and abs(total - others) <= SAME * others
+    return {once[0]: [""]} if once and is_sum else {}
 
 
 def currency_of(sources: Sources, default: str) -> str:

@@ -1,4 +1,4 @@
-"""Which role each column plays, and what the rows of a table are: deals, their history, calls, payments, costs."""
+"""Which role each column of a table plays."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
-from funnelstats.recognising.sheets import Field, Kind, Sheet, values_within
+from funnelstats.recognising.rows import MANY, are_of_lines, have_several_stages, what_rows_are
+from funnelstats.recognising.sheets import MOST_STATUSES, Field, Kind, Sheet
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -33,9 +33,6 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 """What columns of a role may hold; of the roles not named: texts."""
 
 MONTHS = ("%Y-%m", "%m.%Y", "%m/%Y", "%Y/%m", "%Y.%m", "%m-%Y", "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%B %Y", "%Y%m")
-OFTEN, MANY = 1.05, 1.5
-"""Rows for each id, from which on the rows are no leads but what happened to them; the second where they have columns
-of a lead's own, of which some may stand twice."""
 
 
 class Guess(NamedTuple):
@@ -43,6 +40,11 @@ class Guess(NamedTuple):
 
     header: str
     known: bool
+
+
+def headers_of(roles: Mapping[str, Guess]) -> dict[str, str]:
+    """The headers by role."""
+    return {role: guess.header for role, guess in roles.items()}
 
 
 class Table(NamedTuple):
@@ -80,7 +82,7 @@ class Table(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {role: guess.header for role, guess in self.roles.items()}
+        return headers_of(self.roles)
 
     def without(self, names: Collection[str]) -> Table:
         """The table as if it had no columns of these names."""
@@ -112,21 +114,9 @@ def preset_of(sheet: Sheet) -> Mapping[str, Any]:
 
 
 def _are_changes(sheet: Sheet, columns: Mapping[str, Any]) -> bool:
-    """Whether rows with the columns of deals have each deal again and again, most of them at several stages."""
+    """Whether rows with the columns of deals are those of their stages."""
     roles = _known_roles(sheet, {role: columns[role] for role in ("lead_id", "stage") if role in columns})
-    if len(roles) < 2 or is_several_states(sheet, roles["lead_id"].header):
-        return False
-    lead = sheet.fields[roles["lead_id"].header]
-    stages = sheet.cells.groupby(lead.name)[roles["stage"].header].nunique()
-    return lead.filled > MANY * lead.distinct and bool((stages > 1).mean() >= ONCE)
-
-
-def is_several_states(sheet: Sheet, lead_id: str) -> bool:
-    """Whether each of several files has each lead once, and leads are in several: as they stood on several days."""
-    ids = sheet.cells[lead_id]
-    file = np.repeat(np.arange(len(sheet.sizes)), sheet.sizes)
-    apart = len(sheet.sizes) > 1 and len(file) == len(ids) and not ids.groupby(file).apply(pd.Series.duplicated).any()
-    return bool(apart and ids.duplicated().any())
+    return len(roles) == 2 and have_several_stages(sheet, roles["lead_id"].header, roles["stage"].header)
 
 
 def table_of(sheet: Sheet) -> Table:
@@ -149,10 +139,11 @@ def table_of(sheet: Sheet) -> Table:
         free = [name for name in sellers if name not in [guess.header for guess in roles.values()]]
         most = max(free, key=lambda name: sheet.fields[name].distinct, default=boss.header)
         roles["manager"] = max(boss, boss._replace(header=most), key=lambda each: sheet.fields[each.header].distinct)
-    what = preset.get("rows", "") or _rows(sheet, roles)
+    what = preset.get("rows", "") or what_rows_are(sheet, headers_of(roles))
     if not what and "amount" in roles and not sheet.dates:
         dated = with_months(sheet)
-        if _rows(dated, months := _guessed_roles(dated, taken - {roles["amount"].header})) == "costs":
+        months = _guessed_roles(dated, taken - {roles["amount"].header})
+        if what_rows_are(dated, headers_of(months)) == "costs":
             sheet, roles, what = dated, months, "costs"
     if what in ("costs", "payments") and "amount" in roles and not roles["amount"].known:
         roles["amount"] = _of_what_came(sheet, what, roles["amount"])
@@ -167,11 +158,11 @@ def table_of(sheet: Sheet) -> Table:
         first = [name for name in at if at[name].notna().all() and (at[name] <= at.min(axis=1)).mean() >= NEARLY_ALL]
         roles |= {"created": Guess(str(first[0]), known=False)} if first else {}
     lacks = ""
-    of_lines = what == "history" and not preset and _is_of_lines(sheet, roles)
+    of_lines = what == "history" and not preset and are_of_lines(sheet, headers_of(roles))
     if of_lines:
         what = "deals"
     elif what == "history" and not preset:
-        headers, lacks = roles_of_changes(sheet, {role: guess.header for role, guess in roles.items()})
+        headers, lacks = roles_of_changes(sheet, headers_of(roles))
         roles = {role: Guess(header, known=False) for role, header in headers.items()}
     people = roles.get("manager")
     many = people and not people.known and sheet.fields[people.header].distinct > MANY_IDS
@@ -199,10 +190,11 @@ def _with_id_by_rows(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
 
 
 def _is_no_id(sheet: Sheet, named: str, stage: str) -> bool:
-    """Whether a column that only begins like an id, as “lead time”, says the same of the same stage again and again."""
+    """Whether a column that only begins like an id, as “lead time”, has few values, again and again at one stage."""
     ends_so = any(f" {plain(named)}".endswith(f" {word}") for word in words()["roles"]["lead_id"])
     often = sheet.cells.duplicated([named, stage]).mean() > 1 - ONCE
-    return role_fit(named, "lead_id") < 2 and not ends_so and bool(often)
+    few = sheet.fields[named].distinct <= MOST_STATUSES
+    return role_fit(named, "lead_id") < 2 and not ends_so and few and bool(often)
 
 
 def are_changes_of(table: Table, status: str) -> bool:
@@ -213,20 +205,6 @@ def are_changes_of(table: Table, status: str) -> bool:
     several = table.sheet.cells[table.sheet.cells.duplicated(lead.name, keep=False)]
     within = several.groupby(lead.name)[[status, created.header]].nunique() > 1
     return len(several) >= ONCE * lead.distinct and bool((within.mean() >= ONCE).all())
-
-
-def _is_of_lines(sheet: Sheet, roles: Mapping[str, Guess]) -> bool:
-    """Whether rows of a lead differ in neither stage nor the dates that are a lead's, one of them of its creation.
-
-    What differs may be dated: an activity, a contact that was added.
-    """
-    if not {"stage", "created"} <= {*roles} or sheet.fields[roles["lead_id"].header].stands_once:
-        return False
-    still = [roles[role].header for role in ("stage", "created", "closed", "won", "lost") if role in roles]
-    values = values_within(sheet.cells, roles["lead_id"].header)
-    others = [name for name in sheet.fields if name not in sheet.dates and role_fit(name, "contact_kind") < 2]
-    may_be_stages = [name for name in others if is_new_value(name)]
-    return bool((values[[*still, *may_be_stages]] <= 1).all() and not {"old_stage", "changed_field"} & {*roles})
 
 
 def with_months(sheet: Sheet) -> Sheet:
@@ -273,7 +251,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
             and not (role in ("won", "lost") and _is_of_both_ends(name))
-            and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or name.lower().endswith("id"))
+            and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or _is_numbered(name))
         ),
         reverse=True,
     )
@@ -288,6 +266,8 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
     known, never = words()["came"][what], {*words()["came"]["never"]}
+    if what == "costs" and never.isdisjoint(plain(amount.header).split()):
+        return amount
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not _is_no_money(name)]
     came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
     best = max(came, key=lambda name: came[name], default=amount.header)
@@ -296,7 +276,13 @@ def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     return Guess(best, known=False) if better else amount
 
 
+def _is_numbered(name: str) -> bool:
+    """Whether a header says that numbers tell what it names: “Pipeline no.”."""
+    return plain(name).split()[-1] in words()["kinds"]["numbered"]
+
+
 def _is_of_both_ends(name: str) -> bool:
+    """Whether a header names the win and the loss: “Won/Lost Date”."""
     return {"won", "lost"} <= {*map(end_of, plain(name).split())}
 
 
@@ -324,76 +310,3 @@ def _is_no_money(name: str) -> bool:
     """Whether a header names how often or how long, what a company earns in a year, or the size of a list in JSON."""
     counts = role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
     return counts or name.endswith((".total", ".count", ".size"))
-
-
-def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
-    """Whether a status is that of payments: all it says is, and ``surely`` something that is said of no lead."""
-    known = words()["undone"]
-    few = sheet.fields[header].distinct <= MANY_IDS
-    values = sheet.values(header) if few else []
-    may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
-    said = any(fit(value, known["only_payments"]) >= 2 for value in values)
-    return bool(values) and all(may_be) and (said or not surely)
-
-
-def _rows(sheet: Sheet, roles: Mapping[str, Guess]) -> str:
-    """What the rows of a table are, by its columns, its name, and how often an id stands there."""
-    title = Path(sheet.files[0]).stem
-    name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
-    # "Amount spent (EUR)" says it too.
-    least = {"costs": SAID}
-    header_says = {
-        what: any(fit(name, known) >= least.get(what, 2) for name in sheet.fields)
-        for what, known in words()["headers"].items()
-    }
-    dated = {"time", "created", "closed", "paid"} & {*roles}
-    snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
-    # What has an old value is a log of changes, also where it is called one of activities.
-    log = {"lead_id", "stage", "old_stage"} <= {*roles}
-    stage = roles["stage"].header if "stage" in roles else ""
-    # A pipeline may be called a direction, as that of a call is; of calls some come to a win too, but they take time.
-    moves = role_fit(stage, "stage") >= 2 and {"won", "lost"} <= {*map(end_of, sheet.values(stage))}
-    called = name_says["contacts"] or (header_says["contacts"] and not (moves and "duration" not in roles))
-    calls = dated and not snapshot and "amount" not in roles and called
-    if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"].header, "lead_id") < 2):
-        costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
-        ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
-        deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
-        return "contacts" if calls else "deals" if deals else "costs" if costs else ""
-    lead_id = sheet.fields[roles["lead_id"].header]
-    if log and (dated or "other_date" in roles):
-        return "history"
-    ended = {"won", "lost"} & {*roles}
-    # An invoice has a number, and a status of its own.
-    billed = "payment_id" in roles and sheet.fields[roles["payment_id"].header].stands_once
-    by_status = "closed" not in roles and "stage" in roles and are_of_payments(sheet, roles["stage"].header)
-    # Parts of what a lead pays, each with a day of its payment and a status that any payment may have.
-    parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
-    by_status = by_status or (parts and "stage" in roles and are_of_payments(sheet, stage, surely=False))
-    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
-    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
-        return "payments"
-    if calls:
-        return "contacts"
-    about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
-    often = lead_id.filled / max(lead_id.distinct, 1)
-    of_changes = [name for name in sheet.dates if not role_fit(name, "left")]
-    if "stage" in roles and of_changes and not dated and often > MANY:
-        return "history"
-    if is_several_states(sheet, lead_id.name):
-        return "deals" if dated or "stage" in roles else ""
-    if (
-        "stage" in roles
-        and dated
-        and (
-            often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
-            # Who stands there once, with several dates, is a lead.
-            or ("time" in roles and not about_a_lead and not (lead_id.stands_once and len(sheet.dates) > 1))
-        )
-    ):
-        return "history"
-    if often > MANY and dated and "contact_kind" in roles:
-        return "contacts"
-    if dated or "stage" in roles or "won" in roles or "lost" in roles:
-        return "deals"
-    return "people" if "name" in roles and lead_id.stands_once else ""

@@ -28,7 +28,7 @@ Ask = Callable[[str, list[str], str | None], str | None]
 
 NUMBERS = ("amount", "duration_s")
 MONEY_UNITS = {
-    "micros": {"micros", "micro"},
+    "micros": {"micros"},
     "cents": {*plain("cents cent minor pence kopecks копейки копейках коп centimes centimos centavos grosze").split()},
     "thousands": {*plain("thousands thousand k тыс тысяч tsd tausend teur tusd milliers").split()},
     "millions": {*plain("millions million mln mio млн millones").split()},
@@ -38,8 +38,8 @@ UNITS = {
     "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
     "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
 }
-UTC = {"utc", "gmt"}
-"""Words of a header that say whose clock its times show."""
+UTC = re.compile(r"\b(utc|gmt)\b(?! \d)")
+"""In a header, that its times are those of UTC, not of a clock some hours ahead of it or behind."""
 HOUR = 3600
 GROUPED = r"[1-9]\d{0,2}(\.\d{3})*"
 
@@ -69,12 +69,18 @@ def days_after(created: Dated, dated: Dated) -> int | None:
 
     On the day itself the creation is no stage of its own; what comes so many days later was reckoned, as a trial's end.
     """
+    both = since_created(created, dated)
+    counts = both["days"].value_counts()
+    several = both["created"][both["days"].notna()].nunique() >= LEAST_MOVES or not counts.index[:1].any()
+    return int(counts.index[0]) if several and counts.max() >= NEARLY_ALL * len(both) else None
+
+
+def since_created(created: Dated, dated: Dated) -> pd.DataFrame:
+    """For each lead ``created``, the day it was, and how many ``days`` later it has a date; missing without one."""
     begun, came = (moves_of(of).drop_duplicates("lead") for of in (created, dated))
-    both = begun.merge(came, on="lead", suffixes=("_created", ""))
-    days = (both["at"].dt.normalize() - both["at_created"].dt.normalize()).dt.days
-    counts = days.value_counts()
-    several = both["at_created"].dt.normalize().nunique() >= LEAST_MOVES or not counts.index[:1].any()
-    return int(counts.index[0]) if several and counts.max() >= NEARLY_ALL * len(begun) else None
+    both = begun.merge(came, how="left", on="lead", suffixes=("_created", ""))
+    day = both["at_created"].dt.normalize()
+    return pd.DataFrame({"created": day, "days": (both["at"].dt.normalize() - day).dt.days})
 
 
 def moves_of(dated: Dated) -> pd.DataFrame:
@@ -168,7 +174,7 @@ class Sources:
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         dated = [header for header in columns.values() if header in sheet.dates]
-        if dated and all(UTC & {*plain(header).split()} for header in dated):
+        if dated and all(UTC.search(plain(header)) for header in dated):
             lines.append('timezone = "UTC"   # as the header says')
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {sheet.size})".split()))

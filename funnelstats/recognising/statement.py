@@ -23,7 +23,8 @@ from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
-from funnelstats.recognising.roles import Table, is_several_states, plays_no_role
+from funnelstats.recognising.roles import Table, plays_no_role
+from funnelstats.recognising.rows import is_several_states
 from funnelstats.recognising.sheets import Field, Sheet
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
@@ -71,11 +72,12 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     add_costs(sources)
     sources.guessed |= {"stages", *stages.days}
     currency = currency_of(sources, "RUB" if _language(sources.export) == "ru" else "EUR")
+    zone = _zone(sources, currency)
     written = [source.table for source in sources.written]
     notes = [*sources.notes, *contradictions_of(sources.export, stages)]
     text = _template(sources.guessed).render(
         title=name.replace("_", " ").replace("-", " ").capitalize(),
-        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], _zone(currency, export)),
+        timezone=sources.choose("timezone", "Time zone of the dates, as Europe/Berlin", [], zone),
         currency=currency,
         language=_language(export),
         stages=stages,
@@ -257,7 +259,7 @@ CLOCKS = (
 """Those of many people; of two that show the same all the time either will do."""
 
 
-def _zone(currency: str, export: Export) -> str:
+def _zone(sources: Sources, currency: str) -> str:
     """The zone that this computer is told, or its clock's, or where it has none that of the currency.
 
     Where dates say how far the clock they were written by is ahead of UTC, a zone whose clock is so all the time.
@@ -265,28 +267,37 @@ def _zone(currency: str, export: Export) -> str:
     told, clock = os.environ.get("TZ", ""), _clock()
     of_money = ZONES.get(currency, "UTC")
     own = told if told in known_zones() else clock if re.fullmatch(r"(?!Etc)[A-Z]\w+/\w+", clock) else of_money
-    tables = [export.deals, *export.histories]
-    told_by = [_minutes_ahead(table.sheet, name) for table in tables for name in table.sheet.dates]
+    sheets = [table.sheet for table in (sources.export.deals, *sources.export.histories)]
+    told_by = [_minutes_ahead(sheet, name) for sheet in sheets for name in sheet.dates]
     ahead = pd.concat(told_by) if told_by else pd.Series(dtype=int)
     if not ahead.any():
         return own
+    instants, minutes = pd.DatetimeIndex(ahead.index), pd.to_timedelta(ahead.to_numpy(), unit="min")
 
     def shows(zone: str) -> bool:
-        instants = pd.DatetimeIndex(ahead.index)
-        clock = instants.tz_convert(zone).tz_localize(None) - instants.tz_localize(None)
-        return bool((clock == pd.to_timedelta(ahead.to_numpy(), unit="min")).all())
+        return bool((instants.tz_convert(zone).tz_localize(None) - instants.tz_localize(None) == minutes).all())
 
     hours, odd = divmod(int(ahead.iloc[0]), 60)
     fixed = [f"Etc/GMT{-hours:+d}"] if not odd else []
-    return next(filter(shows, (own, of_money, *CLOCKS, *fixed)), own)
+    found = next(filter(shows, (own, of_money, *CLOCKS, *fixed)), "")
+    if not found:
+        sources.notes.append(
+            f"no time zone shows all the hours that dates are written with: their days are those of {own}"
+        )
+    return found or own
 
 
 def _minutes_ahead(sheet: Sheet, name: str) -> pd.Series:
     """By instant, the minutes that the dates of a column say their clock is ahead of UTC."""
-    cells = sheet.cells[name].drop_duplicates()
-    parts = cells.str.extract(r":\d\d(?:[.,]\d+)? ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)$").dropna()
+    parts = (
+        sheet.cells[name]
+        .drop_duplicates()
+        .str.extract(r":\d\d(?:[.,]\d+)? ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)$")
+        .dropna()
+    )
     minutes = 60 * parts["hours"].astype(int) + parts["minutes"].astype(int)
-    return minutes.where(parts["sign"] == "+", -minutes).set_axis(pd.DatetimeIndex(sheet.times(name)[parts.index]))
+    at = sheet._replace(cells=sheet.cells.loc[parts.index]).times(name)
+    return minutes.where(parts["sign"] == "+", -minutes).set_axis(pd.DatetimeIndex(at))
 
 
 def _clock() -> str:

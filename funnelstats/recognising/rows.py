@@ -1,0 +1,122 @@
+"""What the rows of a table are: deals, lines of them, their history, calls, payments, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from funnelstats.recognising.changes import MANY_IDS, ONCE, is_new_value
+from funnelstats.recognising.sheets import Sheet, values_within
+from funnelstats.recognising.stages import SAID, end_of
+from funnelstats.recognising.words import fit, role_fit, words
+
+OFTEN, MANY = 1.05, 1.5
+"""Rows for each id, from which on the rows are no leads but what happened to them; the second where they have columns
+of a lead's own, of which some may stand twice."""
+
+
+def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
+    """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
+    title = Path(sheet.files[0]).stem
+    name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
+    # "Amount spent (EUR)" says it too.
+    least = {"costs": SAID}
+    header_says = {
+        what: any(fit(name, known) >= least.get(what, 2) for name in sheet.fields)
+        for what, known in words()["headers"].items()
+    }
+    dated = {"time", "created", "closed", "paid"} & {*roles}
+    snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
+    # What has an old value is a log of changes, also where it is called one of activities.
+    log = {"lead_id", "stage", "old_stage"} <= {*roles}
+    stage = roles.get("stage", "")
+    called = name_says["contacts"] or header_says["contacts"]
+    if called and not name_says["contacts"] and role_fit(stage, "stage") >= 2 and "duration" not in roles:
+        # A pipeline may be called a direction, as that of a call is; beside a call may stand how its deal ended.
+        moves = "lead_id" in roles and have_several_stages(sheet, roles["lead_id"], stage)
+        called = not (moves and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
+    calls = dated and not snapshot and "amount" not in roles and called
+    if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"], "lead_id") < 2):
+        costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
+        ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
+        deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
+        return "contacts" if calls else "deals" if deals else "costs" if costs else ""
+    lead_id = sheet.fields[roles["lead_id"]]
+    if log and (dated or "other_date" in roles):
+        return "history"
+    ended = {"won", "lost"} & {*roles}
+    # An invoice has a number, and a status of its own.
+    billed = "payment_id" in roles and sheet.fields[roles["payment_id"]].stands_once
+    # Of parts of what a lead pays, each with a day of its payment, the status may be one of anything that is paid.
+    parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
+    by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, not parts)
+    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
+    if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
+        return "payments"
+    if calls:
+        return "contacts"
+    about_a_lead = {"created", "closed", "amount", "won", "lost"} & {*roles}
+    often = lead_id.filled / max(lead_id.distinct, 1)
+    of_changes = [name for name in sheet.dates if not role_fit(name, "left")]
+    if "stage" in roles and of_changes and not dated and often > MANY:
+        return "history"
+    if is_several_states(sheet, lead_id.name):
+        return "deals" if dated or "stage" in roles else ""
+    if (
+        "stage" in roles
+        and dated
+        and (
+            often > (MANY if about_a_lead and "rows" not in sheet.lines else OFTEN)
+            # Who stands there once, with several dates, is a lead.
+            or ("time" in roles and not about_a_lead and not (lead_id.stands_once and len(sheet.dates) > 1))
+        )
+    ):
+        return "history"
+    if often > MANY and dated and "contact_kind" in roles:
+        return "contacts"
+    if dated or "stage" in roles or "won" in roles or "lost" in roles:
+        return "deals"
+    return "people" if "name" in roles and lead_id.stands_once else ""
+
+
+def have_several_stages(sheet: Sheet, lead_id: str, stage: str) -> bool:
+    """Whether each lead stands there again and again, most of them at several stages."""
+    if is_several_states(sheet, lead_id):
+        return False
+    field, stages = sheet.fields[lead_id], sheet.cells.groupby(lead_id)[stage].nunique()
+    return field.filled > MANY * field.distinct and bool((stages > 1).mean() >= ONCE)
+
+
+def is_several_states(sheet: Sheet, lead_id: str) -> bool:
+    """Whether each of several files has each lead once, and leads are in several: as they stood on several days."""
+    ids = sheet.cells[lead_id]
+    file = np.repeat(np.arange(len(sheet.sizes)), sheet.sizes)
+    apart = len(sheet.sizes) > 1 and len(file) == len(ids) and not ids.groupby(file).apply(pd.Series.duplicated).any()
+    return bool(apart and ids.duplicated().any())
+
+
+def are_of_lines(sheet: Sheet, roles: Mapping[str, str]) -> bool:
+    """Whether rows of a lead differ in neither stage nor the dates that are a lead's, one of them of its creation.
+
+    What differs may be dated: an activity, a contact that was added.
+    """
+    if not {"stage", "created"} <= {*roles} or sheet.fields[roles["lead_id"]].stands_once:
+        return False
+    still = [roles[role] for role in ("stage", "created", "closed", "won", "lost") if role in roles]
+    values = values_within(sheet.cells, roles["lead_id"])
+    others = [name for name in sheet.fields if name not in sheet.dates and role_fit(name, "contact_kind") < 2]
+    may_be_stages = [name for name in others if is_new_value(name)]
+    return bool((values[[*still, *may_be_stages]] <= 1).all() and not {"old_stage", "changed_field"} & {*roles})
+
+
+def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
+    """Whether a status is that of payments: all it says is, and ``surely`` something that is said of no lead."""
+    known = words()["undone"]
+    few = sheet.fields[header].distinct <= MANY_IDS
+    values = sheet.values(header) if few else []
+    may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
+    said = any(fit(value, known["only_payments"]) >= 2 for value in values)
+    return bool(values) and all(may_be) and (said or not surely)
