@@ -414,3 +414,12 @@ constants.kind = "first response"
     assert account("contacts")["ignored"] == {"no response": 1}
     told = refused(TOML + calls, {"leads.csv": deals.replace("45", "soon"), **NO_ENTRIES})
     assert 'column "response": "soon" is not a number' in told
+
+
+def test_what_was_given_back_of_a_payment_is_subtracted():
+    paid = "id,at,sum,back\na,2026-01-05,100,30\na,2026-01-06,70,\nb,2026-01-06,50,-50\n"
+    toml = TOML + source("payments", "payments.csv", 'refunded = "back"', lead_id="id", paid_at="at", amount="sum")
+    found = prepared(toml, {"payments.csv": paid, **NO_ENTRIES})
+    assert found["payments"]["amount"].tolist() == [70, 70, 0]
+    files = {"payments.csv": paid.replace("30", "some"), **NO_ENTRIES}
+    assert 'row 2, column "back": "some" is not a number' in refused(toml, files)

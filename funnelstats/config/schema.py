@@ -92,6 +92,7 @@ KEYS_OF_TABLE = {
     "lead_by": ("entries", "contacts", "payments"),
     "shared": ("entries", "contacts", "payments"),
     "given_back": ("payments", "costs"),
+    "refunded": ("payments",),
     "repeats": ("payments", "costs"),
 }
 """Keys of a source that only some tables have."""

@@ -82,6 +82,7 @@ class Source(FileKeys):
     only: dict[str, Texts] = {}
     without: dict[str, Texts] = {}
     given_back: dict[str, Texts] = {}
+    refunded: str | None = None
     missing: Annotated[dict[str, Texts], BeforeValidator(by_column)] = {}
     unit: dict[str, Unit] = {}
     later_by: dict[str, str] = {}

@@ -100,7 +100,7 @@ def currency_facts(
         if file.is_workbook:
             formats.update(_formats(file, column, source, _rows_of(con, cells, file)))
     yield from _mixed(formats, funnel, table, column, "")
-    mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values()}
+    mapped = {*source.only, *source.without, *source.columns.values(), *source.attributes.values(), source.refunded}
     for file in files:
         for name in [name for name in file.header if COLUMN.match(name) and name not in mapped]:
             rows = read_source_file(file.path, file.sheet, source, [name, column]).columns.to_pandas()

@@ -49,6 +49,8 @@ DATES = ("instant", "day")
 LATEST_BY = "_latest_by"
 LATER = "_later_"
 """Before the name of a column of instants: how much later they are than their text says."""
+REFUNDED = "_refunded"
+"""What of an amount was given back."""
 NUMBER = "_number"
 """The number of a row as an id, with its file where there are several."""
 KEY = "_key"
@@ -79,6 +81,7 @@ def source_columns(table: str, source: Source) -> dict[str, tuple[str, Column]]:
     columns |= {
         f"{LATER}{name}": (header, Column("number", "", required=True)) for name, header in source.later_by.items()
     }
+    columns |= {REFUNDED: (source.refunded, Column("number", ""))} if source.refunded else {}
     return columns | ({LATEST_BY: (source.latest_by, Column("instant", ""))} if source.latest_by else {})
 
 
@@ -122,13 +125,15 @@ def typed_cells(texts: str, funnel: Funnel, table: str, source: Source) -> str:
     for column, (_header, spec) in source_columns(table, source).items():
         cell, own = quoted(column), f"_typed_{column}"
         if spec.kind == "number":
-            unit = source.unit.get(column.removeprefix(LATER), "s")
+            unit = source.unit.get("amount" if column == REFUNDED else column.removeprefix(LATER), "s")
             is_duration = column in DURATIONS or column.startswith(LATER)
             typed[own] = duration_of(cell, source, unit) if is_duration else number_of(cell, source)
             typed[own] += f" {AMOUNT_UNITS[unit]}" if unit in AMOUNT_UNITS else ""
             amount = quoted(own)
             if column == "amount" and source.given_back:
                 amount = cases([("_given_back", f"-abs({amount})")], amount)
+            if column == "amount" and source.refunded:
+                amount += f" - {cases([(f'{REFUNDED} IS NOT NULL', f'abs(_typed_{REFUNDED})')], '0')}"
             sure[own] = cases([(f"isinf({quoted(own)})", NULL)], amount)
         elif spec.kind == "flag":
             word = f"lower({cell})"
@@ -175,13 +180,15 @@ def _column_faults(
         wrong += [(f"{cell} IS NOT NULL AND {quoted(column)} IS NULL", reason("orphan"))] if keyed else []
     elif f"_typed_{column}" in columns:
         unread = f"{cell} IS NOT NULL AND {typed} IS NULL AND NOT {error}"
+        if column == "amount" and source.refunded:
+            unread += f" AND ({REFUNDED} IS NULL OR _typed_{REFUNDED} IS NOT NULL)"
         if column in source.later_by:
             unread += f" AND {quoted(f'_typed_{LATER}{column}')} IS NOT NULL"
         wrong.append((unread, _unread(column, spec, source)))
     needed = _needs_date(cell, source, funnel) if column == "entered_at" else None
     for when, why in wrong:
         if needed is None:
-            yield Fault(f"({when})", column, header, cell, why, spec.required)
+            yield Fault(f"({when})", column, header, cell, why, spec.required or column == REFUNDED)
         else:
             yield Fault(f"(({when}) AND {needed})", column, header, cell, why, costs_row=True)
             yield Fault(f"(({when}) AND NOT {needed})", column, header, cell, why, costs_row=False)
@@ -238,7 +245,7 @@ def mapped(
     in_text = {fault.column for fault in faults if fault.reason == "formula"}
     columns: dict[str, str] = {}
     for column, (_header, spec) in source_columns(table, source).items():
-        if column == LATEST_BY or column.startswith(LATER):
+        if column in (LATEST_BY, REFUNDED) or column.startswith(LATER):
             continue
         if spec.kind == "stage":
             columns[column] = "_stage"

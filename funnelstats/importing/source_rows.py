@@ -34,7 +34,7 @@ def read_source(
     headers = [*source.columns.values(), *source.attributes.values()]
     named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
     named |= {*source.only, *source.without, *source.given_back, *source.later_by.values()}
-    named |= {source.latest_by} if source.latest_by else set()
+    named |= {header for header in (source.latest_by, source.refunded) if header}
     keys = {join.left for join in source.join}
     # The key of a joined file may stand in one that is joined before it, and be named by its prefix.
     named |= {key for key in keys for join in source.join if join.prefix and key.startswith(join.prefix)}

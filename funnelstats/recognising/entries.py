@@ -208,7 +208,11 @@ def deals_of(table: Table, export: Export) -> tuple[Table, str, str]:
 
 
 def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
-    columns = {"lead_id": table.header("lead_id"), "stage": table.header("stage"), "entered_at": time_of(table)}
+    columns: dict[str, str | tuple[str, ...]] = {
+        "lead_id": table.header("lead_id"),
+        "stage": table.header("stage"),
+        "entered_at": time_of(table),
+    }
     columns |= {"reason": table.header("reason")} if "reason" in table.roles else {}
     # What the history does not say, its deals may: of now.
     deals, left, right = deals_of(table, sources.export)

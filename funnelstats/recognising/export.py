@@ -23,6 +23,7 @@ from funnelstats.recognising.joins import (
     linked,
     may_be_id,
     of_their_leads,
+    on_either_side,
     phones,
     turned,
     with_dates,
@@ -99,7 +100,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if found is None or not table.what or (table.what == "contacts" and _of_one_file(table, histories)):
             unused.append(table.sheet)
         else:
-            others[found.what].append(found)
+            others[found.what] += on_either_side(found, main)
     histories = [main, *others["history"]] if main.what == "history" else others["history"]
     if any(table.own_id for table in [*others["deals"], *histories]):
         # A lead that was turned into a deal is not won by that.
@@ -389,12 +390,6 @@ def stage_dates(table: Table) -> dict[str, str]:
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             said, dates = {*label.split()}, words()["dates"]
-            estimated = said <= {*dates["estimated"]} and _has_passed(table.sheet, name)
+            estimated = said <= {*dates["estimated"]} and table.sheet.has_passed(name)
             found |= {name: label} if said and (estimated or said.isdisjoint(dates["others"])) else {}
     return found
-
-
-def _has_passed(sheet: Sheet, name: str) -> bool:
-    """Whether hardly a date of a column is later than all other dates of its sheet: it tells what has been."""
-    latest = max((sheet.times(other).max() for other in sheet.dates if other != name), default=pd.NaT)
-    return bool((sheet.times(name).dropna() <= latest).mean() >= NEARLY_ALL)

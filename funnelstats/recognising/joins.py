@@ -13,7 +13,7 @@ from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table, table_of
-from funnelstats.recognising.sheets import Sheet
+from funnelstats.recognising.sheets import MOST_STATUSES, Sheet
 from funnelstats.recognising.words import role_fit
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
@@ -128,6 +128,30 @@ def linked(table: Table, deals: Table) -> Table | None:
     return None
 
 
+def on_either_side(table: Table, deals: Table) -> list[Table]:
+    """The table; of calls or money from leads or to them once by each of the columns that name them."""
+    if table.what not in ("contacts", "payments"):
+        return [table]
+    own, known_as = table.header("lead_id"), ids_in(deals, table.lead_by or deals.header("lead_id"))
+    bare = _last_digits if table.ids == "phone" else next(bare for bare, form in FORMS if form == table.ids)
+    known = {*map(bare, known_as)}
+    of_lead = {
+        name: table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
+        for name in table.sheet.fields
+        if may_be_id(table, name)
+    }
+    for name in [name for name in of_lead if name != own]:
+        ours = {
+            side: table.sheet.cells[side][of_lead[other] & ~of_lead[side]].dropna().unique().tolist()
+            for side, other in ((own, name), (name, own))
+        }
+        both = (of_lead[own] & of_lead[name]).any()
+        if not both and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
+            turned_round = with_role(table, "lead_id", name)
+            return [each._replace(ours={side: ours[side]}) for each, side in ((table, own), (turned_round, name))]
+    return [table]
+
+
 def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series:
     """Ids of a table in a form of its own, those of leads as the deals write them."""
     leads = ids_in(deals, deals.header("lead_id"))
@@ -139,7 +163,11 @@ def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series
 def phones(texts: set[str]) -> set[str]:
     """The last digits of phone numbers, if these are such."""
     digits = {re.sub(r"\D", "", text) for text in texts}
-    return {text[-LAST_DIGITS:] for text in digits} if min(map(len, digits), default=0) >= FEWEST_DIGITS else set()
+    return {*map(_last_digits, digits)} if min(map(len, digits), default=0) >= FEWEST_DIGITS else set()
+
+
+def _last_digits(number: str) -> str:
+    return re.sub(r"\D", "", number)[-LAST_DIGITS:]
 
 
 def of_their_leads(table: Table, leads: Table, deals: Sequence[Table]) -> Table | None:

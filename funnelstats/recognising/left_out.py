@@ -82,8 +82,8 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
         elif field.kind == "text":
             for key, kind in known.items():
                 stated[key][name] = sorted(value for value in values if _is_undone(value, kind, table.what))
-        elif table.what == "payments" and name == paid and len(table.sheet.dates) > 1:
-            # An invoice is dated otherwise too.
+        elif table.what == "payments" and name == paid and ("paid" in table.roles or len(table.sheet.dates) > 1):
+            # An invoice that is not paid, or a further line of one.
             blank = [""] if field.filled < len(table.sheet.cells) else []
             stated["without"][name] = [*blank, *field.empty]
     return {key: {name: texts for name, texts in of.items() if texts} for key, of in stated.items()}

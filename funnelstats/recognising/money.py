@@ -9,15 +9,16 @@ import pandas as pd
 
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
+from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_stages
 from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import values_within
+from funnelstats.recognising.sheets import Sheet, values_within
 from funnelstats.recognising.sources import Sources, time_of
-from funnelstats.recognising.stages import Stages
-from funnelstats.recognising.words import plain, role_fit
+from funnelstats.recognising.stages import SAID, Stages
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 SAME = 0.001
 """By what share a sum may differ from what it adds up."""
@@ -33,13 +34,23 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             "paid_at": table.header("paid") if "paid" in table.roles else time_of(table),
             "amount": table.header("amount"),
         }
-        number = table.field("payment_id")
-        columns |= {"payment_id": number.name} if number and number.stands_once else {}
+        number, more = table.field("payment_id"), []
+        if number and number.stands_once:
+            columns["payment_id"] = number.name
+        elif number and number.filled == len(table.sheet.cells):
+            values = values_within(table.sheet.cells, number.name)
+            if (values[[*columns.values()]] == 1).all():
+                columns["payment_id"] = number.name
+                more.append('repeats = "last"   # the lines of a bill all have its amount')
+        refunded = _refunded(table.sheet, columns["amount"])
+        more += [f"refunded = {toml_value(refunded)}   # guessed"] if refunded else []
+        sources.guessed |= {"refunded"} if refunded else set()
         sources.add(
             "payments",
             "One row for each payment",
             table,
             columns,
+            *more,
             guesses=undone(table),
             roles=("paid", "amount"),
         )
@@ -47,6 +58,21 @@ def add_payments(sources: Sources, stages: Stages) -> None:
         _of_won_deals(sources) or _of_last_stage(sources, stages.order[-1]) or _of_history(sources, stages)
     ):
         sources.guessed.add("payments")
+
+
+def _refunded(sheet: Sheet, amount: str) -> str:
+    """The column of what of each payment was given back, which is no more than it."""
+    fits = {name: fit(name, words()["came"]["refunded"]) for name in sheet.fields if name != amount}
+    best = max(fits, key=lambda name: fits[name])
+    if fits[best] < SAID:
+        return ""
+    paid, back = (_numbers(sheet, name).abs() for name in (amount, best))
+    gross = "net" not in plain(amount).split() and back.max() > 1
+    return best if gross and (back <= paid)[back > 0].all() else ""
+
+
+def _numbers(sheet: Sheet, name: str) -> pd.Series[float]:
+    return pd.to_numeric(sheet.cells[name].str.replace(",", ""), errors="coerce")
 
 
 def _of_won_deals(sources: Sources) -> bool:
@@ -148,11 +174,11 @@ def add_costs(sources: Sources) -> None:
         roles = ("channel", "campaign", "amount")
         named = table.field("channel")
         totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
-        left_out = _sum_of_all(table) | ({named.name: totals} if named and totals else {})
+        sums = {} if table.lines else _sums_of_others(table)
+        left_out = sums | ({named.name: totals} if named and totals else {})
         guesses = {"without": left_out} if left_out else {}
         sources.notes += [
-            f"{table.sheet.name}: the row without “{header}” is the sum of all others, and left out"
-            for header in _sum_of_all(table)
+            f"{table.sheet.name}: left out: what has no “{header}” is the sum of the other rows" for header in sums
         ]
         sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles)
         if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
@@ -162,16 +188,23 @@ def add_costs(sources: Sources) -> None:
             )
 
 
-def _sum_of_all(table: Table) -> dict[str, list[str]]:
-    """What leaves out the one row without campaign and channel whose amount is that of all others together."""
-    cells = table.sheet.cells
-    amounts = pd.to_numeric(cells[table.header("amount")].str.replace(",", ""), errors="coerce")
+def _sums_of_others(table: Table) -> dict[str, list[str]]:
+    """What leaves out the rows that are sums of others: of each day and campaign that without an ad group, which is as
+    much as those with one; or the one row without campaign and channel, if it is as much as all others.
+    """
+    cells, amounts = table.sheet.cells, _numbers(table.sheet, table.header("amount"))
     named = [table.header(role) for role in ("campaign", "channel") if role in table.roles]
-    once = [name for name in named if cells[name].isna().sum() == 1]
-    blank = cells[named].isna().all(axis=1)
-    total, others = amounts[blank].sum(), amounts[~blank].sum()
-    is_sum = blank.sum() == 1 and len(cells) > FEW_ROWS and abs(total - others) <= SAME * others
-    return {once[0]: [""]} if once and is_sum else {}
+    for name in [name for name, field in table.sheet.fields.items() if field.kind in ("text", "id")]:
+        blank = cells[name].isna()
+        by: list[pd.Series[str]] = [cells[header].fillna("") for header in [time_of(table), *named] if header != name]
+        may_be = blank.sum() > 1 and (~blank).sum() >= 2 * blank.sum()
+        if blank.sum() == 1 and name in named:
+            by = [pd.Series("", cells.index)]
+            may_be = bool(cells[named][blank].isna().all(axis=None)) and len(cells) > FEW_ROWS
+        sums, others = (amounts[rows].groupby([key[rows] for key in by]).sum() for rows in (blank, ~blank))
+        if may_be and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():
+            return {name: [""]}
+    return {}
 
 
 def currency_of(sources: Sources, default: str) -> str:

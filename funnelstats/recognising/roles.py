@@ -71,6 +71,8 @@ class Table(NamedTuple):
     """What other tables say of its rows: which lead they are of, what their stages are called."""
     lines: Sequence[str] = ()
     """What its headers say, as it is stated."""
+    ours: Mapping[str, list[str]] = {}
+    """What the column of its leads holds where it names none, but us."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 

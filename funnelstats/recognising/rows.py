@@ -40,16 +40,20 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         called = not (moves and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
     calls = dated and not snapshot and "amount" not in roles and called
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"], "lead_id") < 2):
+        # Whose the money is may be told by a mail address, of a person or of two.
+        paid = "amount" in roles and dated and "payment_id" in roles and header_says["payments"]
         costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
         ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
         deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
-        return "contacts" if calls else "deals" if deals else "costs" if costs else ""
+        return "contacts" if calls else "payments" if paid else "deals" if deals else "costs" if costs else ""
     lead_id = sheet.fields[roles["lead_id"]]
     if log and (dated or "other_date" in roles):
         return "history"
     ended = {"won", "lost"} & {*roles}
-    # An invoice has a number, and a status of its own.
-    billed = "payment_id" in roles and sheet.fields[roles["payment_id"]].stands_once
+    # An invoice has a number, and a status of its own; it may have several lines.
+    number = roles.get("payment_id", "")
+    lines = number and stage and name_says["payments"] and values_within(sheet.cells, number)[stage] == 1
+    billed = number and (lines or sheet.fields[number].stands_once)
     # Of parts of what a lead pays, each with a day of its payment, the status may be one of anything that is paid.
     parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
     by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, not parts)

@@ -132,6 +132,11 @@ class Sheet(NamedTuple):
             read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
         return read
 
+    def has_passed(self, name: str) -> bool:
+        """Whether hardly a date of a column is later than all dates of the others: it tells what has been."""
+        latest = max((self.times(other).max() for other in self.dates if other != name), default=pd.NaT)
+        return bool((self.times(name).dropna() <= latest).mean() >= NEARLY_ALL)
+
     def with_cells(self, cells: pd.DataFrame, names: Iterable[str]) -> Sheet:
         """The table with other cells, where it is looked anew what these columns hold."""
         return self._replace(cells=cells, fields={**self.fields, **fields_of(cells, names, self.kind)})

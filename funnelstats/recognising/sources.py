@@ -21,7 +21,7 @@ from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates
 from funnelstats.recognising.stages import LEAST_MOVES
-from funnelstats.recognising.words import plain, role_fit
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
@@ -118,7 +118,7 @@ class Sources:
         table: str,
         rows: str,
         found: Table,
-        columns: Mapping[str, str],
+        columns: Mapping[str, str | tuple[str, ...]],
         *more: str,
         only: Mapping[str, Any] | None = None,
         guesses: Mapping[str, Mapping[str, list[str]]] | None = None,
@@ -148,15 +148,16 @@ class Sources:
                 lines += [f"lead_by = {toml_value({header: attribute_name(found.lead_by)})}", 'shared = "latest"']
                 continue
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
-            stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
+            clock = isinstance(header, str) and _has_clock(found, column, header)
+            stated = [header, found.header("clock")] if clock else header
             lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
         for column, header in columns.items():
-            if header in sheet.fields:
+            if isinstance(header, str) and header in sheet.fields:
                 field = sheet.fields[header]
                 if _has_clock(found, column, header):
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
-        without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found)}
+        without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found), **found.ours}
         deals, marks = self.export.deals, self.deleted(self.export.deals)
         if deals.sheet.cells is sheet.cells:
             without |= marks
@@ -173,7 +174,7 @@ class Sources:
             mark = "   # guessed" if (guesses and guesses.get(key)) or (key == "without" and marks) else ""
             lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
-        dated = [header for header in columns.values() if header in sheet.dates]
+        dated = [header for header in sheet.dates if header in columns.values()]
         if dated and all(UTC.search(plain(header)) for header in dated):
             lines.append('timezone = "UTC"   # as the header says')
         # A comment is one line, whatever a header holds.
@@ -295,15 +296,23 @@ def _proved(sheet: Sheet, field: Field) -> tuple[tuple[str, ...], ...]:
     return tuple(either for either in field.formats if day_order(either) in orders) or field.formats
 
 
-def owner(export: Export, table: Table) -> tuple[str, dict[str, Any] | None]:
-    """The column that names a row's owner, and the join it needs where the rows hold ids of people."""
+def owner(export: Export, table: Table) -> tuple[str | tuple[str, ...], dict[str, Any] | None]:
+    """The columns that name a row's owner, and the join they need where the rows hold ids of people."""
     header = table.header("manager")
     owners = {*table.sheet.values(header)}
     for people in export.people:
         ids = {*people.sheet.values(people.header("lead_id"))}
         if people.sheet is not table.sheet and owners and len(owners & ids) >= 0.9 * len(owners):
-            return f"owner.{people.header('name')}", joined(people.sheet, header, people.header("lead_id"), "owner.")
+            named = tuple(f"owner.{name}" for name in _names(people))
+            of_people = joined(people.sheet, header, people.header("lead_id"), "owner.")
+            return named if len(named) > 1 else named[0], of_people
     return header, None
+
+
+def _names(people: Table) -> list[str]:
+    """The column of people's names, or that of their first and that of their last ones."""
+    parts = [name for known in words()["names"].values() for name in people.sheet.fields if fit(name, known) >= 2]
+    return parts if people.header("name") in parts else [people.header("name")]
 
 
 def stage_cells(table: Table) -> pd.DataFrame:

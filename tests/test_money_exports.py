@@ -1,0 +1,120 @@
+"""Payments, costs, calls and people beside the deals, as programs export them."""
+
+from datetime import timedelta
+
+import pytest
+from exports import NEW, WON, csv, deals, made_of, put, stated
+from projects import tables
+
+pytestmark = pytest.mark.usefixtures("exported")
+
+DEALS_CSV = csv(deals(), "Deal ID", "Created", "Status", "Closed")
+MAIL = {lead: f"{lead.lower()}@example.org" for lead, _ in NEW}
+PHONE = {lead: f"+49305550{number:03}" for number, (lead, _) in enumerate(NEW)}
+
+
+def deals_with(**known):
+    """The deals with what is known of each lead besides."""
+    rows = [(*row, *(of[row[0]] for of in known.values())) for row in deals()]
+    return csv(rows, "Deal ID", "Created", "Status", "Closed", *known)
+
+
+def test_refunds_in_a_column_of_their_own_are_subtracted():
+    given = {3: ("100.00", "Refunded"), 5: ("30.00", "Paid"), 6: ("20.00", "Paid")}
+    rows = [
+        (f"ch_{number}", at, "100.00", back, at + timedelta(days=2) if number in given else "", status, MAIL[lead])
+        for number, (lead, at) in enumerate(WON)
+        for back, status in [given.get(number, ("0.00", "Paid"))]
+    ]
+    headers = (
+        "id",
+        "Created date (UTC)",
+        "Amount",
+        "Amount Refunded",
+        "Refunded date (UTC)",
+        "Status",
+        "Customer Email",
+    )
+    assert made_of(deals_csv=deals_with(Email=MAIL), stripe_csv=csv(rows, *headers))["payments"] == 19 * 100 - 50
+
+
+def test_a_flag_of_refunds_is_no_amount():
+    rows = [(f"P{number}", lead, at, 100, int(number == 3)) for number, (lead, at) in enumerate(WON)]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Amount", "Refunded")
+    made_of(deals_csv=DEALS_CSV, payments_csv=payments)
+    assert "refunded =" not in stated()
+
+
+def test_an_order_of_several_lines_is_paid_once():
+    lines = [
+        (f"#{number}", MAIL[lead], *((at, "partially_refunded", 100, 20) if line == "shoe" else [""] * 4), line)
+        for number, (lead, at) in enumerate(WON)
+        for line in ("shoe", "sock")
+    ]
+    headers = ("Name", "Email", "Paid at", "Financial Status", "Total", "Refunded Amount", "Lineitem name")
+    found = made_of(deals_csv=deals_with(Email=MAIL), orders_export_csv=csv(lines, *headers))
+    assert found["payments"] == 20 * 80
+
+
+@pytest.mark.parametrize("later", [0, 30])
+def test_the_lines_of_a_bill_have_its_amount_and_instalments_their_own(later):
+    rows = [
+        (f"INV-{number}", lead, at + timedelta(days=later * part), 100, f"part {part}")
+        for number, (lead, at) in enumerate(WON)
+        for part in range(2)
+    ]
+    invoices = csv(rows, "Invoice number", "Deal ID", "Paid at", "Total", "Item")
+    assert made_of(deals_csv=DEALS_CSV, invoices_csv=invoices)["payments"] == 20 * (200 if later else 100)
+
+
+def test_invoices_of_several_lines_of_which_some_wait_to_be_paid():
+    rows = [
+        (MAIL[lead], f"INV-{number}", at, "100.00", line, "Awaiting Payment" if number < 5 else "Paid")
+        for number, (lead, at) in enumerate(WON)
+        for line in ("60.00", "40.00")
+    ]
+    headers = ("EmailAddress", "InvoiceNumber", "InvoiceDate", "Total", "LineAmount", "Status")
+    found = made_of(deals_csv=deals_with(Email=MAIL), sales_invoices_csv=csv(rows, *headers))
+    assert found["payments"] == 15 * 100
+
+
+def test_money_that_comes_from_leads_and_goes_back_to_them():
+    rows = [(at, "Completed", 100, MAIL[lead], "us@example.com", f"T{n}") for n, (lead, at) in enumerate(WON)]
+    rows += [(at, "Completed", -30, "us@example.com", MAIL[lead], f"R{n}") for n, (lead, at) in enumerate(WON[:3])]
+    headers = ("Date", "Status", "Gross", "From Email Address", "To Email Address", "Transaction ID")
+    found = made_of(deals_csv=deals_with(Email=MAIL), paypal_csv=csv(rows, *headers))
+    assert found["payments"] == 20 * 100 - 3 * 30
+
+
+def test_calls_from_leads_and_to_them():
+    sides = [(f"+4930888000{number % 3}", PHONE[lead]) for number, (lead, _) in enumerate(NEW)]
+    sides = [side if number % 2 else side[::-1] for number, side in enumerate(sides)]
+    calls = [(at, *side, 60) for (_, at), side in zip(NEW, sides, strict=True)]
+    calls_csv = csv([*calls, (NEW[0][1], "+4477777777", "+49308880000", 9)], "Start time", "From", "To", "Duration")
+    assert made_of(deals_csv=deals_with(Phone=PHONE), calls_csv=calls_csv)["contacts"] == 40
+
+
+def costs_of(rows, *headers):
+    return made_of(deals_csv=DEALS_CSV, costs_csv=csv(rows, "Day", *headers, "Cost"))["costs"]
+
+
+def test_campaigns_beside_their_ad_groups_are_their_sums():
+    days = [f"2026-02-{day:02}" for day in range(1, 11)]
+    rows = [(day, name, group, cost) for day in days for name in "ab" for group, cost in (("", 12), ("x", 5), ("y", 7))]
+    assert costs_of(rows, "Campaign", "Ad group") == 240
+
+
+def test_channels_without_campaigns_may_cost_as_much_as_those_with_them():
+    named = [("Google", "Brand"), ("Google", "Shop"), ("Radio", ""), ("Print", "")]
+    rows = [(f"2026-0{month}-01", *of, 1000) for month in (1, 2) for of in named]
+    assert costs_of(rows, "Channel", "Campaign") == 8000
+
+
+@pytest.mark.parametrize("names", [("First name", "Last name"), ("Nom", "Prénom")])
+def test_owners_have_both_of_their_names(names):
+    rows = [(*row, 1 + number % 2) for number, row in enumerate(deals())]
+    put(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Owner ID"))
+    users = [(1, "Anna", "Ahl"), (2, "Anna", "Beck")]
+    users = users if names[0] == "First name" else [(number, last, first) for number, first, last in users]
+    made_of(users_csv=csv(users, "User ID", *names))
+    assert {*tables("made")["entries"]["manager"].dropna()} == {"Anna Ahl", "Anna Beck"}
