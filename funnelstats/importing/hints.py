@@ -152,13 +152,16 @@ OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
 
 def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
     """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
-    texts = [re.sub(r"^\( *(.*?) *\)$", r"-\1", text) for text in texts]
-    texts = [re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text)) for text in texts]
-    signs = {sign for text in texts for sign in re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
-    known = {sign for sign in signs if (sign.isupper() and len(sign) == 3) or sign.casefold().rstrip(".") in OF_LETTERS}
-    if any(unicodedata.category(mark) != "Sc" and mark not in "руб." for sign in signs - known for mark in sign):
-        return []
-    bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in texts]
+    amounts, signs = [], set[str]()
+    for text in texts:
+        text = re.sub(r"^\( *(.*?) *\)$", r"-\1", text)
+        text = re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text))
+        found = {*re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
+        if not all(map(_is_sign, found - signs)):
+            return []  # many texts are none at the first look
+        amounts.append(text)
+        signs |= found
+    bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in amounts]
     bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]
     marks = [(decimal, thousands), (decimal, " "), (decimal, "")]
     marks += [(mark, between) for mark in ".," for between in ("", " ", ".", ",", "'")]
@@ -169,6 +172,12 @@ def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str
             listed = ", ".join(f'"{visible(sign)}"' for sign in sorted(signs))
             return [*lines, f"currency_signs = [{listed}]"] if signs else lines
     return []
+
+
+def _is_sign(letters: str) -> bool:
+    """Whether letters beside a number may be those of a currency."""
+    known = (letters.isupper() and len(letters) == 3) or letters.casefold().rstrip(".") in OF_LETTERS
+    return known or all(unicodedata.category(mark) == "Sc" or mark in "руб." for mark in letters)
 
 
 def missing_line(name: str, values: Sequence[str], source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -104,15 +105,19 @@ def linked(table: Table, deals: Table) -> Table | None:
     # The number of a row is nobody else's id.
     leads = ids_in(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
     order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
-    of_leads = {bare: {*map(bare, leads)} for bare, _form in FORMS}
+
+    @cache
+    def of_leads(bare: Callable[[str], str]) -> set[str]:
+        return {*map(bare, leads)}
 
     def shared(bare: Callable[[str], str], name: str) -> int:
-        return sum(bare(text) in of_leads[bare] for text in texts[name])
+        return sum(bare(text) in of_leads(bare) for text in texts[name])
 
-    for bare, _form in FORMS:
+    for bare, form in FORMS:
         for name in order:
-            if shared(bare, name) >= OVERLAP * len(texts[name]):
-                _bare, form = max(FORMS, key=lambda way: shared(way[0], name))
+            if (matched := shared(bare, name)) >= OVERLAP * len(texts[name]):
+                if matched < len(texts[name]):
+                    _bare, form = max(FORMS, key=lambda way: shared(way[0], name))
                 return with_role(table, "lead_id", name)._replace(ids=form)
     if table.what not in ("contacts", "payments"):
         return None

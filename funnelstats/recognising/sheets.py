@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cell_facts import looks_grouped
-from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, ISO
+from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, ISO, ROW
 from funnelstats.importing.closing import MOST_LINES, OF_A_GROUP, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
@@ -222,18 +224,17 @@ def _code_page(start: bytes) -> str:
 
 
 def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
-    read = read_file(path, [], encoding=encoding, sheet=title, way=way)
     header_row: tuple[int, ...] = (1,)
-    header = read.header
-    if not (_is_header(header) and len(header) > NARROW) and read.kind.startswith(("CSV", "XLSX")):
-        others = [(header_row, header), *_other_headers(path, encoding, title, read.kind)]
+    header, kind, _none = _texts(path, [], encoding=encoding, sheet=title, way=way)
+    if not (_is_header(header) and len(header) > NARROW) and kind.startswith(("CSV", "XLSX")):
+        others = [(header_row, header), *_other_headers(path, encoding, title, kind)]
         # What a report says of itself above its table is narrower than the table.
         least = max(len(list(filter(None, names))) for rows, names in others if len(rows) == 1) / 2
         wide = (other for other in others if _is_header(other[1]) and len(list(filter(None, other[1]))) >= least)
         header_row, header = next(wide, (header_row, header))
     names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
-    texts = read_file(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way).columns.to_pandas()
-    cells = _rows(texts.drop(columns="_row").map(lambda text: text.strip(BLANKS) or None, na_action="ignore"))
+    _header, _kind, texts = _texts(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way)
+    cells = _rows(texts.apply(lambda column: column.str.strip(BLANKS).replace("", None)))
     grouped = [
         name for name in names if role_fit(name, "lead_id", "manager", "stage") >= 1 and _is_grouped(cells[name])
     ]
@@ -248,9 +249,9 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
     lines = {key: value for key, value in stated.items() if value is not None}
     return Sheet(
         (Reading((path.name,), lines),),
-        read.kind,
+        kind,
         cells,
-        fields_of(cells, names, read.kind),
+        fields_of(cells, names, kind),
         (len(cells),),
         tuple(name for name in dict.fromkeys(header) if name and name not in names),
     )
@@ -271,7 +272,15 @@ def _other_headers(
         if kind.startswith("XLSX"):
             yield rows, named_columns(iter(top), rows)
         else:
-            yield rows, read_file(path, [], encoding=encoding, sheet=title, header_row=rows).header
+            yield rows, _texts(path, [], encoding=encoding, sheet=title, header_row=rows)[0]
+
+
+def _texts(path: Path, names: Sequence[str], **stated: Any) -> tuple[list[str], str, pd.DataFrame]:
+    """The header of a file, its kind, and what these columns hold; read by the engine, in a tenth of the time."""
+    with duckdb.connect() as con:
+        read = read_file(path, names, into=(con, "texts"), **stated)
+        texts = read.columns if isinstance(read.rows, pa.Table) else con.execute(read.rows.query).to_arrow_table()
+    return read.header, read.kind, texts.to_pandas().drop(columns=ROW)
 
 
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:
@@ -305,14 +314,16 @@ def _is_header(names: Sequence[str]) -> bool:
 def field_of(name: str, cells: pd.Series) -> Field:
     """What a column of texts holds, blanks aside."""
     filled = cells.dropna()
-    values = filled.unique().tolist()
+    texts = filled.drop_duplicates()
+    values = texts.tolist()
     field = Field(name, "blank", len(filled), len(values))
-    if not values or _is_list(filled):
+    if not values or _is_list(texts):
         return field
-    dated = filled[filled.str.contains(r"[1-9]") & ~filled.str.contains(NO_DATE)]
-    others = filled.drop(dated.index).unique().tolist()
+    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE)]
+    others = texts.drop(dated.index).tolist()
     no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
-    if formats := formats_of(dated if no_dates else filled, is_date=role_fit(name, *DATES) >= 1):
+    dates = filled[~filled.isin(others)] if no_dates else filled
+    if formats := formats_of(dates, is_date=role_fit(name, *DATES) >= 1):
         empty = tuple(others) if no_dates else ()
         return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
@@ -324,7 +335,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
     zeros = any(re.match(r"0\d", value) for value in values)
     if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
         return field._replace(kind="number", reading=tuple(reading))
-    short = filled.str.len().max() <= LONGEST_ID and not filled.str.contains(r"\s\S+\s").any()
+    short = texts.str.len().max() <= LONGEST_ID and not texts.str.contains(r"\s\S+\s").any()
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
 
 

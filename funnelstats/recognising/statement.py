@@ -289,12 +289,9 @@ def _zone(sources: Sources, currency: str) -> str:
 
 def _minutes_ahead(sheet: Sheet, name: str) -> pd.Series:
     """By instant, the minutes that the dates of a column say their clock is ahead of UTC."""
-    parts = (
-        sheet.cells[name]
-        .drop_duplicates()
-        .str.extract(r":\d\d(?:[.,]\d+)? ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)$")
-        .dropna()
-    )
+    cells = sheet.cells[name].dropna().drop_duplicates()
+    cells = cells[cells.str.contains(r"[+-]\d\d:?\d\d$")]  # of many rows most have none
+    parts = cells.str.extract(r":\d\d(?:[.,]\d+)? ?(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)$").dropna()
     minutes = 60 * parts["hours"].astype(int) + parts["minutes"].astype(int)
     at = sheet._replace(cells=sheet.cells.loc[parts.index]).times(name)
     return minutes.where(parts["sign"] == "+", -minutes).set_axis(pd.DatetimeIndex(at))
