@@ -130,6 +130,10 @@ def test_exports_without_costs_payments_or_channels_say_so_in_the_title():
     assert page.startswith("Most money comes from Ads; what it cost is not recorded\n")
     assert "Ads: 5,000 ₽ so far, from 100 leads." in page
     assert first(matured(by_channel(**{"(missing)": MANY}), None)).endswith("day, channel, amount.")
+    tied = first(matured(by_channel(Ads=MANY, Fair=MANY, Web=FEW), None))
+    assert tied.startswith("Most money comes from Ads and Fair; what it cost is not recorded\n")
+    refunds = first(matured(by_channel(Ads=[-5.0, 0.0], Fair=[-9.0]), None))
+    assert refunds.startswith("What channels bring back cannot be told: no costs\n")
     unpaid = by_channel(Ads=MANY).assign(revenue=np.nan, deals=0)
     for spend in (None, spent(Ads=5)):
         assert first(matured(unpaid, spend)).startswith("What channels bring back cannot be told: no payments")

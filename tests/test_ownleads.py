@@ -72,6 +72,14 @@ def test_company_and_amount_come_along_where_the_export_has_them(duckdb):
     assert own(duckdb, entries, leads)["company"].tolist() == ["", ""]
 
 
+def test_an_attribute_may_be_called_as_a_column_in_other_capitals(duckdb):
+    funnel = PLAIN.model_validate({**PLAIN.model_dump(), "lead_base": {"company": "Company"}})
+    paths = journeys(table(duckdb, entries_frame([("a", "lead", "2026-01-05")])), funnel).cache()
+    schema = ibis.schema({"lead_id": "string", "Company": "string"})
+    known = table(duckdb, pd.DataFrame({"lead_id": ["a"], "Company": ["Acme"]}), schema, "named")
+    assert open_leads(paths, known, None, funnel, AS_OF)["company"].tolist() == ["Acme"]
+
+
 def test_wins_are_own_leads_that_reached_the_last_stage_in_the_period(con):
     entries = [
         ("a", "lead", "2026-01-05"),

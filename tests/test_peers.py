@@ -119,7 +119,8 @@ def own(*rows):
     frame = pd.DataFrame(rows, columns=columns).astype({"rate": float})
     names = pd.DataFrame([STEPS[step] for step in frame.pop("step")], columns=["from_stage", "to_stage"])
     low, high = (frame["rate"] - 0.05).fillna(0), (frame["rate"] + 0.05).fillna(1)
-    return pd.concat([names, frame], axis=1).assign(ci_lower=low, ci_upper=high, target=0.8, margin=0.05)
+    known = {"ci_lower": low, "ci_upper": high, "target": 0.8, "margin": 0.05, "rest": "undecided"}
+    return pd.concat([names, frame], axis=1).assign(**known)
 
 
 def lessons(*rows):
@@ -158,6 +159,13 @@ def test_a_manager_reads_whose_a_miss_is(whose, because) -> None:
         in first_screen(found)
     )
     assert because in said("habit", found, leak={}, kind={}, reason={})
+
+
+@pytest.mark.parametrize("rest", ["undecided", "higher"])
+def test_that_the_team_is_low_does_not_say_that_nobody_is_lower(rest) -> None:
+    found = habit(own((0, 100, 0.6, "red", "team")).assign(rest=rest), NONE, "Vera")
+    told = "Whether you are lower than the others is too close to call." in said("habit", found, leak={}, kind={})
+    assert told == (rest == "undecided")
 
 
 def test_the_habit_is_the_step_furthest_below_its_target() -> None:

@@ -475,7 +475,7 @@ def test_leads_as_they_come_are_enough_or_so_many_more_are_missing_a_week():
     assert (facts["enough"]["keep"], facts["enough"]["missing"]) == (plan.as_now["delivers"] >= 0.9, max(missing, 1))
     few = plan._replace(leads=plan.leads.assign(delivers=0.004, a_week=[9.0, 12.2, 1.0, 4.0]))
     lines = said(few)
-    assert f"That is 13 a week, {words.number(np.ceil(plan.surest['a_day']))} a working day" in lines[1]
+    assert f"That is 12.2 a week, {words.number(plan.surest['a_day'], 1)} a working day" in lines[1]
     assert any(line.endswith("make the goal in fewer than 1 of 100 cases.") for line in lines)
     assert "Find 9 more a week, or set a later day." in lines
     half = said(plan._replace(leads=plan.leads.assign(delivers=0.5)))
@@ -483,6 +483,21 @@ def test_leads_as_they_come_are_enough_or_so_many_more_are_missing_a_week():
     many = said(plan._replace(leads=plan.leads.assign(delivers=0.999)))
     assert any(line.endswith("make the goal in more than 99 of 100 cases.") for line in many)
     assert not any("Keep up" in line or "Find" in line for line in many), "the last weeks may have brought fewer"
+
+
+def test_what_open_leads_bring_has_no_range_where_it_is_not_known():
+    plan = planned(past(400))
+    unknown = plan._replace(forecast=plan.forecast.assign(expected=np.nan, deals_lower=0.0, deals_upper=9.0))
+    assert any("(likely range)" in line for line in said(plan))
+    assert not any("(likely range)" in line for line in said(unknown))
+    assert "What the open leads bring by then cannot be told." in said(unknown)
+
+
+def test_a_plan_whose_numbers_of_leads_are_alike_names_one():
+    plan = planned(past(400))
+    alike = said(plan._replace(leads=plan.leads.assign(leads=plan.surest["leads"])))
+    assert " give " in said(plan)[1]
+    assert alike[1].endswith("certainty.")
 
 
 def test_the_leads_of_three_weeks_are_not_spread_over_thirteen():

@@ -286,6 +286,7 @@ def test_reasons_are_called_the_same_only_where_a_strength_of_a_tenth_is_ruled_o
         ((30, 100), (600, 1000), "worse"),
         ((600, 1000), (6000, 10000), "alike"),
         ((9, 17), (620, 1000), "unknown"),
+        ((0, 5), (10, 17), "unknown"),
     ],
 )
 def test_second_tries_are_called_alike_only_within_a_margin(again, first, answer):
@@ -513,6 +514,10 @@ def findings(**more):
             {"top": {"refusal": "price", "lost": 1, "of": 9}, "blank": 7, "silent": True},
             "7 of 9 refusals in June 2026 have no reason",
         ),
+        (
+            {"top": {"refusal": "price", "lost": 4, "of": 9}, "tied": ["price", "terms"]},
+            "“price”, “terms” were heard most in June 2026: 4 of 9 refusals each",
+        ),
         ({"blank": 9}, "None of the 9 refusals of June 2026 has a reason"),
         ({"lost": 0}, "Nobody said no in June 2026"),
         ({"known": False, "lost": 0}, "The data holds no refusals"),
@@ -529,7 +534,13 @@ def test_where_most_refusals_have_no_reason_that_is_the_finding(blank, silent):
     shares = pd.DataFrame({"refusal": ["price", "terms", MISSING], "lost": [4, 1, blank], "of": 5 + blank})
     empty = pd.DataFrame(columns=["verdict", "refusal", "p_holm", "residual", "difference", "second_look", "lost"])
     due, totals = pd.DataFrame(columns=["owner", "due"]), pd.DataFrame({"refused": [9]})
-    assert refusal_findings(shares, empty, empty, empty, empty, due, totals, TOY)["silent"] == silent
+    found = refusal_findings(shares, empty, empty, empty, empty, due, totals, TOY)
+    assert (found["silent"], found["tied"]) == (silent, ["price"])
+
+
+@pytest.mark.parametrize(("lost", "asked"), [(5, "call back and ask"), (6, "call back five of them and ask")])
+def test_no_more_refusals_are_called_back_than_there_are(lost, asked):
+    assert asked in shown("looks", findings(excuses={"lost": lost, "reasons": ["price"]}))
 
 
 def test_managers_who_all_leave_the_reason_blank_do_not_hear_the_same():

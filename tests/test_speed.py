@@ -42,6 +42,13 @@ def test_the_never_contacted_stay_in() -> None:
     assert forgetful["half"] == 2
 
 
+def test_what_fewer_leads_were_contacted_is_no_half_of_them() -> None:
+    # those that ended after an hour without a contact never will be
+    times = waiting_times(hours_of([3] * 48 + [1] * 52, [True] * 48 + [False] * 52)).iloc[0]
+    assert times["quarter"] == 3
+    assert times[["half", "half_lower", "half_upper", "three_quarters"]].isna().all()
+
+
 @pytest.mark.parametrize("seed", [3, 4])
 def test_times_and_limits_are_those_of_statsmodels(seed) -> None:
     hours, contacted = random_leads(seed)

@@ -28,7 +28,7 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
 
     Takes a frame of ``hours_to_contact``. Kaplan–Meier, log-log limits, R's midpoint rule (``days_in_stage``).
     Returns ``*by, clock, leads, contacted, never``, then for ``quarter, half, three_quarters`` the hours with
-    ``_lower`` and ``_upper``: missing where not reached.
+    ``_lower`` and ``_upper``: missing where not reached, or where fewer leads than that have been contacted at all.
 
     >>> fs.contacts.waiting_times(everybody.hours)[["manager", "clock", "leads", "never", "half"]].head(2)
          manager     clock  leads  never  half
@@ -46,6 +46,8 @@ def waiting_times(hours: pd.DataFrame) -> pd.DataFrame:
     for part, name in SHARES.items():
         named = {"days": name, "days_lower": f"{name}_lower", "days_upper": f"{name}_upper"}
         found = found.merge(times[times["share"] == part].drop(columns="share").rename(columns=named), on=keys)
+        # Of leads that ended without a contact some are never reached, however many are censored.
+        found.loc[found["contacted"] < part * found["leads"], [*named.values()]] = np.nan
     return found
 
 

@@ -120,7 +120,10 @@ def _owned(journeys: ir.Table, leads: ir.Table, funnel: Funnel, as_of: date) -> 
     owner = rows._owner.fill_null(MISSING)
     if "manager" in leads.columns:
         owner = (rows.current_manager == MISSING).ifelse(owner, rows.current_manager)
-    return rows.mutate(
+    # Names that differ in capitals alone are one to the engine.
+    others = [name for name in rows.columns if name.casefold() not in ("owner", "company", "product", "amount")]
+    return rows.select(
+        *others,
         owner=owner,
         **{
             name: visible(rows[column].cast("string")) if column in wanted else ibis.literal("")

@@ -10,7 +10,7 @@ from funnelstats.config.words import _
 from funnelstats.core.counts import known_columns
 from funnelstats.importing.opening import Tables
 from funnelstats.money.channels import RULES
-from funnelstats.money.revenue import rivals
+from funnelstats.money.revenue import FEW_DEALS, rivals
 
 BIG = 1 / 3
 """From this share of its revenue on, one deal makes a channel's return a matter of luck."""
@@ -25,8 +25,9 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
     Of the green ones ``best`` is the row that brings back most, ``close`` those that may bring as much; the title names
     for ``more`` the best, and the close ones if they are few; all others are to ``keep``. Those without a verdict are
     ``refunded`` more than they were paid, or ``untold``, since nobody knows what their open leads will bring; only the
-    others are too close to call, or too few. ``lucky`` are judged rows that hang on one deal; ``most`` is the row of
-    most revenue; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no lead has a channel.
+    others are too close to call, or too few. ``lucky`` are judged rows that hang on one deal; ``most`` are those of
+    most revenue, if there is any; ``costs`` and ``payments`` say whether any are known, ``unnamed`` whether no lead has
+    a channel.
 
     >>> fs.money.channel_facts(channels)["red"]["channel"].tolist()
     ['Search ads']
@@ -47,8 +48,8 @@ def channel_facts(by_channel: pd.DataFrame) -> dict[str, Any]:
         "close": close,
         "more": more,
         "keep": of["green"].drop(more.index).sort_values("gain", ascending=False),
-        "lucky": rows[judged & (rows["biggest_share"] >= BIG)],
-        "most": rows.nlargest(1, "revenue"),
+        "lucky": rows[judged & (rows["biggest_share"] >= BIG) & (rows["deals"] > FEW_DEALS)],
+        "most": rows[(rows["revenue"] == rows["revenue"].max()) & (rows["revenue"] > 0)],
         "costs": bool(rows["spend"].notna().any()),
         "payments": bool(rows["revenue"].notna().any()),
         "unnamed": unnamed,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import MISSING
-from funnelstats.core.comparing import ALPHA
+from funnelstats.core.comparing import ALPHA, exact_p
 from funnelstats.core.intervals import NO, STRENGTH, UNTOLD, YES, answers, share_answers, share_margin, wilson_interval
 from funnelstats.refusals.counts import told_gaps
 
@@ -42,9 +42,10 @@ def refusal_findings(
     manager, ``second_looks`` by manager, ``retry_counts`` by owner (what comes due) and ``refusal_totals``. Returns
     ``known`` (whether the data holds a refusal at all), ``lost`` and ``blank`` (refusals of the month, and those
     without a reason), ``silent`` (most have none, and no reason has grown), ``top`` (the row of the most frequent
-    reason, None without one), ``grown`` (reasons heard more often than before, each with the ``leads`` most lost for
-    it), ``named`` (managers who hear a reason more often by Holm's rule: a name must hold), ``due`` and ``ownerless``
-    (leads to be tried again, and those of nobody), and ``excuses`` and ``gaps`` (refusals to look at again).
+    reason, None without one), ``tied`` (all reasons as frequent as that), ``grown`` (reasons heard more often than
+    before, each with the ``leads`` most lost for it), ``named`` (managers who hear a reason more often by Holm's rule:
+    a name must hold), ``due`` and ``ownerless`` (leads to be tried again, and those of nobody), and ``excuses`` and
+    ``gaps`` (refusals to look at again).
 
     >>> found = fs.refusals.refusal_findings(shares, changes, drivers, patterns, looks, due, totals, spec)
     >>> found["top"]["refusal"], int(found["due"])
@@ -60,6 +61,7 @@ def refusal_findings(
         "known": bool(totals["refused"].sum()),
         **{"lost": lost, "blank": blank, "silent": bool(not rows and len(heard) and 2 * blank > lost)},
         "top": next(iter(heard.to_dict("records")), None),
+        "tied": heard.loc[heard["lost"] == heard["lost"].max(), "refusal"].tolist(),
         "grown": [{**row, "leads": _hit(drivers, row)} for row in rows],
         "named": named.head(MOST_SAID),
         "due": due["due"].sum(),
@@ -123,7 +125,10 @@ def second_tries(tried: pd.DataFrame, success: pd.DataFrame) -> dict[str, Any]:
 def _compared(row: dict[Any, Any]) -> dict[str, Any]:
     margin = float(share_margin(row["other_rate"]))
     first = round(row["other_rate"] * row["first_entered"])
-    answer = str(share_answers(row["again_converted"], row["again_entered"], first, row["first_entered"], margin))
+    sides = row["again_converted"], row["again_entered"], first, row["first_entered"]
+    answer = str(share_answers(*sides, margin))
+    # Of a handful of leads the limits promise more than they hold.
+    answer = UNTOLD if answer == YES and exact_p(*sides) > ALPHA else answer
     answers = {YES: "better" if row["difference"] > 0 else "worse", NO: "alike", UNTOLD: "unknown"}
     return {**row, "answer": answers[answer], "margin": margin}
 

@@ -111,9 +111,10 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
 
     ``managers`` is a frame of ``page_verdicts``, ``lessons`` one of ``coaching_pairs``. Returns ``compared``: anybody
     can be; ``alone``: one is there, who stands out from nobody; ``targets``: some are agreed; ``fine``: everybody's
-    results are green; ``named``: a list of ``manager, lost_deals, steps``, most lost deals first, each step a row with
-    its lesson, ``{}`` without, and what is ``back`` in a swap; ``low``: steps where somebody is low and not named;
-    ``harder``: rows of those whose leads are; ``unsure`` of ``results``.
+    results are green; ``untold``: who has a result that cannot be judged; ``named``: a list of ``manager, lost_deals,
+    steps``, most lost deals first, each step a row with its lesson, ``{}`` without, and what is ``back`` in a swap;
+    ``low``: steps where somebody is low and not named; ``harder``: rows of those whose leads are; ``unsure`` of
+    ``results``.
 
     >>> [row["manager"] for row in fs.team.people(managers, team, leak.lessons, spec)["named"]]
     ['Сидоров', 'Иванов']
@@ -127,11 +128,13 @@ def people(managers: pd.DataFrame, team: pd.DataFrame, lessons: pd.DataFrame, fu
     early = ranked[ranked["whose"].isin(["own", "unclear"]) & ~ranked["named"]]
     judged = (ranked if compared else team).query("target.notna() and rate.notna()")
     unsure = judged[judged["verdict"].isin(["undecided", "too few"])]
+    untold = ranked.query("target.notna() and rate.isna() and entered > 0")["manager"]
     return {
         "compared": compared,
         "alone": alone,
         "targets": bool(ranked["target"].notna().any()),
         "fine": bool(compared and len(judged) and (judged["verdict"] == "green").all()),
+        "untold": untold.drop_duplicates().tolist(),
         "named": [
             {
                 "manager": manager,
