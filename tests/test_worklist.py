@@ -167,9 +167,9 @@ def test_reasons_in_their_order() -> None:
     }
     assert found.loc[["ends", "ends tomorrow"], "due"].dt.day.tolist() == [5, 29]
     assert found.loc["idle", "due"] == pd.Timestamp(AS_OF) - 30 * DAY
-    assert (found.loc[["never", "unwritten"], "due"] == pd.Timestamp(AS_OF) + DAY).all(), (
-        "a first call waits for no day"
-    )
+    assert (found.loc[["never", "unwritten"], "due"] == pd.Timestamp(AS_OF) + DAY).all(), "no first call waits"
+    overdue = listed(lead("never", contacts=0.0, days=40)).set_index("lead_id")
+    assert overdue.loc["never", "due"] == pd.Timestamp(AS_OF) - 30 * DAY
     assert coming_week(AS_OF)[1] == date(2026, 7, 5)
 
 

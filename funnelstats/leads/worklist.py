@@ -127,8 +127,8 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     ``staked`` is a frame of ``with_stake``, ``retries`` one of ``with_retry_stake`` (empty where there are none), whose
     order is kept. An open lead is listed if no contact with it is recorded, if the days agreed for its step end within
     a week after ``as_of``, or if it stalled; the first of these is its reason. Returns kind ("open" or "second try"),
-    lead_id, company, product, stage, amount, last_contact_on, reason (one of LISTED_WORDS), next_step, due (the next
-    day for a lead without a contact, else the last of the days agreed, or of those for a second try), days_there,
+    lead_id, company, product, stage, amount, last_contact_on, reason (one of LISTED_WORDS), next_step, due (last of the
+    days agreed, or of those for a second try; of a lead without a contact the next day, if that is earlier), days_there,
     chance, at_stake.
 
     >>> fs.leads.worklist(leads, again, spec, day)[["kind", "lead_id", "reason", "next_step"]].head(2)
@@ -154,7 +154,8 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     steps |= dict.fromkeys((IDLE, STILL), _("call or close"))
     on = {name: _("bring it to “{stage}”").format(stage=label(step.to_stage)) for name, step in ahead.items()}
     todo = [steps.get(reason, on[stage]) for reason, stage in zip(why, staked["stage"], strict=True)]
-    due = due.mask(pd.Series(why, staked.index).isin([NEVER, UNLOGGED]), pd.Timestamp(coming_week(as_of)[0]))
+    tomorrow = pd.Timestamp(coming_week(as_of)[0])
+    due = due.mask(pd.Series(why, staked.index).isin([NEVER, UNLOGGED]) & (due > tomorrow), tomorrow)
     listed = staked.assign(kind=OPEN, reason=why, next_step=pd.Series(todo, index=staked.index, dtype="str"), due=due)
     listed = listed[listed["reason"] != ""]
     order = ["at_stake", "chance", "days_there", "lead_id"]
