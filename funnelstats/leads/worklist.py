@@ -128,8 +128,8 @@ def worklist(staked: pd.DataFrame, retries: pd.DataFrame, funnel: Funnel, as_of:
     order is kept. An open lead is listed if no contact with it is recorded, if the days agreed for its step end within
     a week after ``as_of``, or if it stalled; the first of these is its reason. Returns kind ("open" or "second try"),
     lead_id, company, product, stage, amount, last_contact_on, reason (one of LISTED_WORDS), next_step, due (last of the
-    days agreed, or of those for a second try; of a lead without a contact the next day, if that is earlier), days_there,
-    chance, at_stake.
+    days agreed, or of those for a second try; of a lead without a contact the next day, if that is earlier),
+    days_there, chance, at_stake.
 
     >>> fs.leads.worklist(leads, again, spec, day)[["kind", "lead_id", "reason", "next_step"]].head(2)
        kind lead_id           reason                next_step
