@@ -45,6 +45,31 @@ def test_a_flag_of_refunds_is_no_amount():
     assert "refunded =" not in stated()
 
 
+def test_of_payments_what_no_word_tells_counts_and_is_told():
+    states = ("Completed", "Denied", "Quarantined", "Completed")
+    rows = [(f"P{number}", lead, at, 100, states[number % 4]) for number, (lead, at) in enumerate(WON)]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Amount", "Status")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"] == 15 * 100
+    assert "payments.csv: counted as paid, whatever it means: “Quarantined”" in stated()
+
+
+def test_payments_without_a_known_amount_win_nothing():
+    rows = [(f"P{number}", lead, at, 100) for number, (lead, at) in enumerate(WON[:12])]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Zahl")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["stages"] == [40, 20]
+
+
+def test_the_number_of_a_payment_is_not_that_of_a_lead():
+    rows = [(1 + int(lead[1:]), 100 + int(lead[1:]), *row) for lead, *row in deals()]
+    paid = [(1 + number, 100 + int(lead[1:]), at, 100) for number, (lead, at) in enumerate(WON)]
+    deals_csv = csv(rows, "id", "customer_id", "created_at", "status", "closed_at")
+    assert (
+        made_of(deals_csv=deals_csv, payments_csv=csv(paid, "id", "customer_id", "paid_at", "amount"))["payments"]
+        == 2000
+    )
+    assert {*tables("made")["payments"]["lead_id"]} == {str(1 + int(lead[1:])) for lead, _ in WON}
+
+
 def test_an_order_of_several_lines_is_paid_once():
     lines = [
         (f"#{number}", MAIL[lead], *((at, "partially_refunded", 100, 20) if line == "shoe" else [""] * 4), line)
@@ -102,6 +127,19 @@ def test_campaigns_beside_their_ad_groups_are_their_sums():
     days = [f"2026-02-{day:02}" for day in range(1, 11)]
     rows = [(day, name, group, cost) for day in days for name in "ab" for group, cost in (("", 12), ("x", 5), ("y", 7))]
     assert costs_of(rows, "Campaign", "Ad group") == 240
+
+
+def test_rows_of_a_plan_are_not_added_to_what_came():
+    rows = [
+        (f"2026-0{month}-01", "Ads", kind, cost) for month in (1, 2) for kind, cost in (("Plan", 500), ("Actual", 450))
+    ]
+    assert costs_of(rows, "Channel", "Type") == 900
+
+
+@pytest.mark.parametrize("headers", [("MwSt-Betrag", "Betrag brutto"), ("VAT amount", "Cost incl. VAT")])
+def test_a_tax_is_no_cost(headers):
+    costs = csv([(f"2026-0{month}-01", "Ads", 19, 119) for month in (1, 2)], "Month", "Channel", *headers)
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 238
 
 
 def test_channels_without_campaigns_may_cost_as_much_as_those_with_them():

@@ -20,6 +20,7 @@ from exports import (
     renamed,
     stated,
 )
+from projects import tables
 
 from funnelstats.config.funnel import read_funnel
 
@@ -177,6 +178,66 @@ def test_hours_that_no_zone_shows_are_told():
     rows = [(lead, stage, f"{at.isoformat()}+0{3 + int(lead[1:]) % 3}:00") for lead, stage, at in MOVES]
     told = "no time zone shows all the hours that dates are written with: their days are those of UTC"
     assert told in notes(log_csv=csv(rows, "deal id", "stage", "changed at"))
+
+
+@pytest.mark.parametrize("header", ["Previous supplier", "From", "Won before", "Old price"])
+def test_what_was_before_is_no_old_stage_where_no_lead_came_to_it(header):
+    rows = [(*row, ("Acme", "Bolt", "Cord")[number % 3]) for number, row in enumerate(deals())]
+    assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", header))["stages"] == [40, 20]
+
+
+def test_what_is_booked_is_a_stage_and_no_day_of_payment():
+    rows = [(*row, WAYS[row[0]].get("met", ""), 100) for row in deals()]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Demo booked on", "Amount"))
+    assert (found["stages"], found["payments"]) == ([40, 30, 20], 2000)
+    assert 'columns.paid_at = "Closed"' in stated()
+
+
+def test_a_date_called_that_of_a_loss_which_most_of_its_leads_have_not_is_none():
+    rows = [(*row, row[1] if number % 2 else "") for number, row in enumerate(deals())]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Lost contact on"))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+    told = "“Lost contact on” is no end: most of its leads ended otherwise, or are open, as another column says"
+    assert told in stated()
+
+
+def test_leads_that_were_deleted_some_day_are_left_out():
+    rows = [(*row, "") for row in deals()] + [(f"X{day}", NEW[0][1], "open", "", NEW[day][1]) for day in range(4)]
+    calls = csv([("X1", NEW[2][1]), ("D001", NEW[2][1])], "Deal ID", "Call time")
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Deleted at"), calls_csv=calls)
+    assert (found["leads"], found["stages"], found["lost"], found["contacts"]) == (40, [40, 20], 10, 1)
+    assert "deals.csv: left out: 4 rows with a date in “Deleted at”" in stated()
+
+
+def test_tables_of_names_are_each_of_their_own_ids():
+    numbers = {"new": 1, "met": 2, "won": 3, "lost": 4}
+    log = [(lead, numbers[stage], 1 + int(lead[1:]) % 2, at) for lead, stage, at in MOVES]
+    names = {
+        "stages_csv": csv([(number, name) for name, number in numbers.items()], "id", "name"),
+        "lost_reasons_csv": csv([(1, "Price"), (2, "Timing"), (3, "Silence"), (4, "Other")], "id", "name"),
+        "teams_csv": csv([(1, "North"), (2, "South")], "id", "name"),
+        "users_csv": csv([(1, "Anna"), (2, "Boris")], "id", "name"),
+    }
+    found = made_of(log_csv=csv(log, "deal_id", "stage_id", "user_id", "changed_at"), **names)
+    assert found == COUNTED
+    assert {*tables("made")["entries"]["manager"].dropna()} == {"Anna", "Boris"}
+
+
+def test_stages_of_two_pipelines_may_have_the_same_names():
+    numbers = {"new": 1, "met": 2, "won": 3, "lost": 4}
+    log = [(lead, numbers[stage] + 4 * (int(lead[1:]) % 2), at) for lead, stage, at in MOVES]
+    names = [(number + more, 1 + more // 4, name) for more in (0, 4) for name, number in numbers.items()]
+    stages_csv = csv(names, "id", "pipeline_id", "name")
+    assert made_of(log_csv=csv(log, "deal_id", "stage_id", "changed_at"), stages_csv=stages_csv) == COUNTED
+
+
+def test_activities_whose_kinds_are_numbers_are_called_by_their_names():
+    activities = csv(
+        [(lead, 1 + number % 2, at) for number, (lead, at) in enumerate(NEW)], "deal_id", "type_id", "done_at"
+    )
+    kinds = csv([(1, "Call"), (2, "Note")], "id", "name")
+    files = {"activities_csv": activities, "activity_types_csv": kinds}
+    assert made_of(deals_csv=csv(deals(), "Deal ID", "Created", "Status", "Closed"), **files)["contacts"] == 20
 
 
 # One of several pipelines: whose leads are meant, whatever the other tables call them

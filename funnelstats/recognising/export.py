@@ -64,7 +64,8 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         # Orders have the status of their payment where there is nothing else they could be the payments of.
         tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
-    tables = [with_names(table, sheets, "channel") for table in tables]
+    for role in ("channel", "contact_kind"):
+        tables = [with_names(table, sheets, role) for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
     tables = list(chain(*map(_side_by_side, chain(*map(_activities_apart, tables)))))
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]

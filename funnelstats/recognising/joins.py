@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,8 +15,8 @@ from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table, table_of
-from funnelstats.recognising.sheets import MOST_STATUSES, Sheet
-from funnelstats.recognising.words import role_fit
+from funnelstats.recognising.sheets import MOST_STATUSES, Field, Sheet
+from funnelstats.recognising.words import plain, role_fit
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
 """What ids that differ in form have in common, and what that form is called."""
@@ -55,10 +56,13 @@ def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
         return table
     numbers, others = {*table.sheet.values(numbered.name)}, [sheet for sheet in sheets if sheet is not table.sheet]
     # Where no header is the same, the names are few: of the tables that may hold them it is the shortest one.
-    for sheet in sorted(others, key=lambda sheet: (numbered.name not in sheet.fields, len(sheet.cells))):
-        named = [name for name, field in sheet.fields.items() if field.kind == "text" and field.stands_once]
+    for sheet in sorted(
+        others,
+        key=lambda sheet: (numbered.name not in sheet.fields, not _is_called(sheet, numbered.name), len(sheet.cells)),
+    ):
+        named = [name for name, field in sheet.fields.items() if field.kind == "text" and _names_each(field, role)]
         for number, field in sheet.fields.items():
-            of_role = role == "stage" or number == numbered.name
+            of_role = role == "stage" or number == numbered.name or _is_called(sheet, numbered.name)
             if named and of_role and field.stands_once and numbers <= {*sheet.cells[number]}:
                 label = max(named, key=lambda name: role_fit(name, role, "name"))
                 header = f"{role}.{label}"
@@ -69,6 +73,19 @@ def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
                     joins=[*table.joins, joined(sheet, numbered.name, number, f"{role}.")],
                 )
     return table
+
+
+def _names_each(field: Field, role: str) -> bool:
+    """Whether a column may hold names, each once; of stages, some may be those of two pipelines."""
+    return field.stands_once or (role == "stage" and role_fit(field.name, "stage", "name") >= 2)
+
+
+def _is_called(sheet: Sheet, numbered: str) -> bool:
+    """Whether a table is called as the ids that another one holds of it: “lost_reasons” of “lost_reason_id”."""
+    title = str(next(iter(sheet.lines.get("sheet", [])), "")) or Path(sheet.files[0]).stem
+    said, of = (" ".join(word.rstrip("s") for word in plain(text).split()) for text in (title, numbered))
+    of = of.removesuffix(" id")
+    return f" {said} ".endswith(f" {of} ")
 
 
 def with_dates(table: Table, sheets: Sequence[Sheet]) -> Table:
@@ -113,6 +130,13 @@ def linked(table: Table, deals: Table) -> Table | None:
     def shared(bare: Callable[[str], str], name: str) -> int:
         return sum(bare(text) in of_leads(bare) for text in texts[name])
 
+    called = [name for name in deals.sheet.fields if may_be_id(deals, name) and name != deals.header("lead_id")]
+    if table.what in ("contacts", "payments") and plain(named) == "id" and table.sheet.fields[named].stands_once:
+        # It is the row's own; what the deals call by the same name says whose it is.
+        for name in [name for name in order if name != named and name in called]:
+            known = ids_in(deals, name)
+            if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
+                return with_role(table, "lead_id", name)._replace(lead_by=name)
     for bare, form in FORMS:
         for name in order:
             if (matched := shared(bare, name)) >= OVERLAP * len(texts[name]):
@@ -121,7 +145,6 @@ def linked(table: Table, deals: Table) -> Table | None:
                 return with_role(table, "lead_id", name)._replace(ids=form)
     if table.what not in ("contacts", "payments"):
         return None
-    called = [name for name in deals.sheet.fields if may_be_id(deals, name) and name != deals.header("lead_id")]
     kinds: list[tuple[Callable[[set[str]], set[str]], str]] = [(set, ""), (phones, "phone")]
     for of_kind, form in kinds:
         for name in order:

@@ -20,9 +20,9 @@ MOST_DELETED, FEW_DELETED = 0.5, 0.15
 """Share of the rows from which on a flag is none of what does not count; and a word in a status of records."""
 
 
-def few_values(table: Table, field: Field) -> list[str]:
-    """What a column holds, of so few values as a status has; nothing where it has more."""
-    return table.sheet.values(field.name) if field.distinct <= MOST_STATUSES else []
+def few_values(table: Table, field: Field | None) -> list[str]:
+    """What a column holds, of so few values as a status has; nothing where it has more, or is not there."""
+    return table.sheet.values(field.name) if field and field.distinct <= MOST_STATUSES else []
 
 
 def deleted(table: Table) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_stages
+from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
@@ -42,6 +43,12 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             if (values[[*columns.values()]] == 1).all():
                 columns["payment_id"] = number.name
                 more.append('repeats = "last"   # the lines of a bill all have its amount')
+        known = words()["undone"]
+        said = [*known["payments"], *known["came"], *known["only_payments"], *known["given_back"]]
+        unknown = [value for value in few_values(table, table.field("stage")) if fit(value, said) < 2]
+        if unknown:
+            states = ", ".join(f"“{value}”" for value in unknown[:MOST_LISTED])
+            sources.notes.append(f"{table.sheet.name}: counted as paid, whatever it means: {states}")
         refunded = _refunded(table.sheet, columns["amount"])
         more += [f"refunded = {toml_value(refunded)}   # guessed"] if refunded else []
         sources.guessed |= {"refunded"} if refunded else set()
@@ -173,9 +180,9 @@ def add_costs(sources: Sources) -> None:
         columns |= {role: table.header(role) for role in ("channel", "campaign", "amount") if role in table.roles}
         roles = ("channel", "campaign", "amount")
         named = table.field("channel")
-        totals = [name for name in few_values(table, named) if TOTAL.match(name)] if named and not table.lines else []
+        totals = [] if table.lines else [name for name in few_values(table, named) if TOTAL.match(name)]
         sums = {} if table.lines else _sums_of_others(table)
-        left_out = sums | ({named.name: totals} if named and totals else {})
+        left_out = sums | ({named.name: totals} if named and totals else {}) | _planned(table)
         guesses = {"without": left_out} if left_out else {}
         sources.notes += [
             f"{table.sheet.name}: left out: what has no “{header}” is the sum of the other rows" for header in sums
@@ -204,6 +211,16 @@ def _sums_of_others(table: Table) -> dict[str, list[str]]:
         sums, others = (amounts[rows].groupby([key[rows] for key in by]).sum() for rows in (blank, ~blank))
         if may_be and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():
             return {name: [""]}
+    return {}
+
+
+def _planned(table: Table) -> dict[str, list[str]]:
+    """What leaves out the rows of a plan, where others are of what came."""
+    for name, field in table.sheet.fields.items():
+        values = few_values(table, field) if field.kind == "text" else []
+        planned = [value for value in values if fit(value, words()["came"]["plan"]) >= 2]
+        if planned and any(fit(value, words()["came"]["actual"]) >= 2 for value in values):
+            return {name: planned}
     return {}
 
 

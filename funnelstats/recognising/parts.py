@@ -55,7 +55,15 @@ def _are_alike(one: Sheet, other: Sheet) -> bool:
         *other.lines,
     }
     lists = one.lines.get("rows") == other.lines.get("rows")
+    if _names_ids(one) and _names_ids(other):
+        return False  # the names of users and those of sources, each with numbers of its own
     return lists and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
+
+
+def _names_ids(sheet: Sheet) -> bool:
+    """Whether a table says no more than what ids are called."""
+    once = all(field.stands_once for field in sheet.fields.values())
+    return once and len(sheet.fields) <= MOST_MORE and not sheet.dates
 
 
 def _together(one: Sheet, other: Sheet) -> Sheet:

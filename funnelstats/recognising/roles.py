@@ -129,7 +129,7 @@ def table_of(sheet: Sheet) -> Table:
     roles = {**_guessed_roles(sheet, taken), **roles}
     if not preset and "stage" not in roles and "changed_field" in roles:
         roles["stage"] = roles.pop("changed_field")  # as "event type", of a log that says no more
-    roles = roles if preset else _with_id_by_rows(sheet, roles)
+    roles = roles if preset else _with_id_by_rows(sheet, _but_no_old_stage(sheet, roles))
     if "lead_id" not in roles:
         # Where rows have no other id, whoever they are about is one.
         mails = [name for name in sheet.fields if role_fit(name, "person") >= 2 and sheet.fields[name].kind == "id"]
@@ -189,6 +189,18 @@ def _with_id_by_rows(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
         return roles
     roles = {role: guess for role, guess in roles.items() if guess.header not in (lead_id, named, at)}
     return {**roles, "lead_id": Guess(lead_id, known=False), "time": Guess(at, known=False)}
+
+
+def _but_no_old_stage(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
+    """The roles without an old stage that none is: “Referred from”, of which no value is a stage that leads came to."""
+    if not {"old_stage", "stage"} <= {*roles} or roles["old_stage"].known:
+        return roles
+    old, stage = roles["old_stage"].header, roles["stage"].header
+    shared = {*sheet.values(old)} & {*sheet.values(stage)}
+    once = "lead_id" in roles and sheet.fields[roles["lead_id"].header].stands_once
+    snapshot = once and {"created", "closed"} <= {*roles}
+    called = fit(old, words()["fields"]["stage"]) > 0 or (role_fit(old, "old_stage") >= 2 and not snapshot)
+    return roles if shared or called else {role: guess for role, guess in roles.items() if role != "old_stage"}
 
 
 def _is_no_id(sheet: Sheet, named: str, stage: str) -> bool:
@@ -253,6 +265,8 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
             and not (role == "amount" and _is_no_money(name))
             and not (role in ("won", "lost") and _is_of_both_ends(name))
+            and not (role == "paid" and "booked" in plain(name).split() and fit(name, known) < 2)
+            and not (role == "amount" and field.kind == "flag" and not {*sheet.values(name)} <= {"0", "1"})
             and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or _is_numbered(name))
         ),
         reverse=True,
@@ -293,6 +307,7 @@ def _is_weak(name: str, role: str) -> bool:
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
     said = {*plain(name).split()} if role_fit(name, role) < 2 else set()
+    said = set() if said & {*words()["weak"]["whole"]} else said
     return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(words()["weak"]["words"])
 
 

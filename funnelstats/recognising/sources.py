@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -137,7 +138,7 @@ class Sources:
             columns, joins = {**columns, "manager": header}, [people, *joins]
         beside, only = [join for join in [*found.joins, *joins] if join], dict(only or {})
         if self.part and "lead_id" in found.roles:
-            of_deals = sheet.files == self.export.deals.sheet.files and {*self.part} <= {*sheet.fields}
+            of_deals = sheet.files == self.export.deals.sheet.files and {*self.part} <= {*sheet.cells}
             beside = beside if of_deals else self._beside_deals(found, beside)
             only |= self.part if of_deals else {f"deal.{name}": value for name, value in self.part.items()}
         lines: list[str] = []
@@ -300,13 +301,20 @@ def owner(export: Export, table: Table) -> tuple[str | tuple[str, ...], dict[str
     """The columns that name a row's owner, and the join they need where the rows hold ids of people."""
     header = table.header("manager")
     owners = {*table.sheet.values(header)}
-    for people in export.people:
+    for people in sorted(export.people, key=lambda each: -_of_people(each)):
         ids = {*people.sheet.values(people.header("lead_id"))}
         if people.sheet is not table.sheet and owners and len(owners & ids) >= 0.9 * len(owners):
             named = tuple(f"owner.{name}" for name in _names(people))
             of_people = joined(people.sheet, header, people.header("lead_id"), "owner.")
             return named if len(named) > 1 else named[0], of_people
     return header, None
+
+
+def _of_people(table: Table) -> float:
+    """How well the name of a table says that it is of those who own leads, or has their mail addresses."""
+    title = " ".join(word.rstrip("s") for word in plain(Path(table.sheet.files[0]).stem).split())
+    mails = any(role_fit(name, "person") >= 2 for name in table.sheet.fields)
+    return max(role_fit(title, "manager", "name"), float(mails))
 
 
 def _names(people: Table) -> list[str]:

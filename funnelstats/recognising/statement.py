@@ -21,7 +21,7 @@ from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.joins import joined
-from funnelstats.recognising.left_out import few_values, undone
+from funnelstats.recognising.left_out import MOST_DELETED, few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.rows import is_several_states
@@ -53,6 +53,7 @@ def statement_of(export: Export, name: str, ask: Ask) -> Statement:
     """The statement of an export. Raises FunnelError where the export lacks what a funnel needs."""
     sources = Sources(export, ask)
     _choose_pipeline(sources)
+    _leave_deleted(sources)
     export = sources.export
     tables = [export.deals, *export.details, *(table for table in export.histories if table is not export.deals)]
     for table, header, marks in [(each, *mark) for each in tables for mark in sources.deleted(each).items()]:
@@ -97,12 +98,29 @@ def _choose_pipeline(sources: Sources) -> None:
         return
     names = deals.sheet.cells[field.name].value_counts().index.tolist()
     chosen = sources.choose("only", f"Which pipeline of “{field.name}” is the funnel?", names, names[0])
-    cells = deals.sheet.cells[deals.sheet.cells[field.name] == chosen].reset_index(drop=True)
+    _keep(sources, field.name, chosen)
+    sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
+
+
+def _leave_deleted(sources: Sources) -> None:
+    """Leave out the leads that have a day on which they were deleted."""
+    deals = sources.export.deals
+    for name in deals.sheet.dates if deals.what == "deals" else []:
+        gone = deals.sheet.has_date(name)
+        if fit(name, words()["undone"]["deleted_on"]) >= 2 and 0 < gone.mean() < MOST_DELETED:
+            _keep(sources, name, "")
+            sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with a date in “{name}”")
+
+
+def _keep(sources: Sources, name: str, value: str) -> None:
+    """Keep the leads that have this value in a column of the deals."""
+    deals = sources.export.deals
+    cells = deals.sheet.cells[deals.sheet.cells[name].fillna("") == value].reset_index(drop=True)
     part = deals._replace(sheet=deals.sheet.with_cells(cells, deals.sheet.fields))
+    part = part if value else part.without([name])
     histories = [part if table is deals else table for table in sources.export.histories]
     sources.export = sources.export._replace(deals=part, histories=histories)
-    sources.part = {field.name: chosen}
-    sources.notes.append(f"“{field.name}”: “{chosen}” is the funnel, and the leads of other pipelines are left out")
+    sources.part |= {name: value}
 
 
 def _add_leads(sources: Sources) -> list[str]:
