@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.recognising.apart import activities_apart, results_of, side_by_side
 from funnelstats.recognising.cost_tables import costs_by_headers
 from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.joins import (
@@ -24,7 +25,6 @@ from funnelstats.recognising.joins import (
     may_be_id,
     of_their_leads,
     on_either_side,
-    phones,
     turned,
     with_dates,
     with_names,
@@ -32,7 +32,7 @@ from funnelstats.recognising.joins import (
 )
 from funnelstats.recognising.roles import Guess, Table, are_changes_of, plays_no_role, table_of
 from funnelstats.recognising.rows import are_of_payments
-from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates, values_within
+from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -64,20 +64,18 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         # Orders have the status of their payment where there is nothing else they could be the payments of.
         tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
-    for role in ("channel", "contact_kind"):
-        tables = [with_names(table, sheets, role) for table in tables]
+    tables = [with_names(table, sheets, "contact_kind" if table.what == "contacts" else "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
-    tables = list(chain(*map(_side_by_side, chain(*map(_activities_apart, tables)))))
+    tables = list(chain(*map(side_by_side, chain(*map(activities_apart, tables)))))
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
     if not any(table.what in ("deals", "history") for table in tables):
-        tables += filter(None, map(_of_results, calls))
+        tables += map(_with_ends, filter(None, map(results_of, calls)))
     histories = [table for table in tables if table.what == "history"]
     deals = [table for table in tables if table.what == "deals" and "lead_id" in table.roles]
     deals = [table for table in deals if not _are_changes(table, histories)]
     if not deals and not histories:
         raise FunnelError(_nothing(tables))
-    # Of several the one with most leads, and the most columns.
-    main = max(deals or histories, key=lambda each: (len(ids_in(each, each.header("lead_id"))), len(each.roles)))
+    main = _main(deals, histories)
     others = defaultdict[str, list[Table]](list)
     unused = []
     # What says which lead a deal came from comes before what happened to deals.
@@ -119,6 +117,21 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     )
 
 
+def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
+    """The table of the leads: of several the one with most of them, and the most columns.
+
+    What names no win, and has nothing to do with the others, goes after one that names wins: tickets, products.
+    """
+    by_size = sorted(
+        deals or histories, key=lambda each: (-len(ids_in(each, each.header("lead_id"))), -len(each.roles))
+    )
+    winning = [table for table in by_size if "won" in table.ends or "won" in table.roles]
+    first, beside = by_size[0], [table for table in [*by_size[1:], *histories] if table is not by_size[0]]
+    if not winning or first is winning[0] or any(linked(each, first) or linked(first, each) for each in beside):
+        return first
+    return winning[0]
+
+
 def _are_orders(table: Table) -> bool:
     return table.what == "payments" and "stage" in table.roles and are_of_payments(table.sheet, table.header("stage"))
 
@@ -131,18 +144,6 @@ def _of_one_file(table: Table, histories: Sequence[Table]) -> bool:
     return table.sheet.kind.startswith("JSON") and table.sheet.files in [history.sheet.files for history in histories]
 
 
-def _of_results(calls: Table) -> Table | None:
-    """What calls came to as the history of their leads: of the numbers called, where each call has an id of its own."""
-    lead = calls.field("lead_id")
-    if lead is None or lead.stands_once:
-        again = [name for name, field in calls.sheet.fields.items() if not field.stands_once and may_be_id(calls, name)]
-        numbers = [name for name in again if phones(ids_in(calls, name))]
-        if not numbers:
-            return None
-        calls = with_role(calls, "lead_id", max(numbers, key=lambda name: calls.sheet.fields[name].filled))
-    return _with_ends(with_role(calls._replace(what="history"), "stage", calls.header("reached")))
-
-
 def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
     """Whether the rows of a file of JSON, which hold the lists of a history, are its changes and no leads of it."""
     return any(
@@ -150,39 +151,6 @@ def _are_changes(table: Table, histories: Sequence[Table]) -> bool:
         and not ids_in(history, history.header("lead_id")) <= ids_in(table, table.header("lead_id"))
         for history in histories
     )
-
-
-def _activities_apart(table: Table) -> list[Table]:
-    """A table of deals; where its rows are the activities of each, which have dates, those as contacts too."""
-    if not table.of_lines:
-        return [table]
-    values = values_within(table.sheet.cells, table.header("lead_id"))
-    differ = [name for name in table.sheet.dates if values[name] > 1]
-    if not differ:
-        return [table]
-    leads = table.without(differ)
-    if "contact_kind" not in table.roles:
-        return [leads]
-    known = ("lead_id", "manager", "contact_kind", "reached")
-    own = {role: guess for role, guess in leads.roles.items() if role in known}
-    contacts = table._replace(what="contacts", roles=own, status="", ends={}, of_lines=False)
-    return [leads, with_role(contacts, "time", differ[0])]
-
-
-def _side_by_side(table: Table) -> list[Table]:
-    """A table of deals; where their changes stand side by side, as Status 1, Status 1 Date, those as histories too."""
-    numbered: dict[str, dict[str, Field]] = {}
-    for name, field in table.sheet.fields.items() if table.what == "deals" else []:
-        if re.search(r"\d", name) and field.filled:
-            numbered.setdefault(re.sub(r"\d+", "#", name), {})["".join(re.findall(r"\d", name))] = field
-    for stages, dates in product(numbered.values(), numbered.values()):
-        named = len(stages) > 1 and all(of.kind == "text" and role_fit(of.name, "stage") for of in stages.values())
-        if named and {*stages} == {*dates} and all(of.kind == "date" for of in dates.values()):
-            leads = table.without({field.name for field in (*stages.values(), *dates.values())})
-            leads, change = leads._replace(status="", ends={}), table._replace(what="history", roles=leads.roles)
-            pairs = [(stages[number].name, at.name) for number, at in dates.items()]
-            return [leads, *(with_role(with_role(change, "stage", to), "time", at) for to, at in pairs)]
-    return [table]
 
 
 def _nothing(tables: Sequence[Table]) -> str:
