@@ -246,6 +246,15 @@ def test_only_a_reason_heard_more_often_is_a_finding_and_names_few():
     assert np.mean(by_chance) <= 0.1
 
 
+def test_who_writes_more_reasons_down_does_not_hear_each_of_them_more_often():
+    cells = [("A", "r0", 21), ("A", "r1", 18), ("A", MISSING, 2), ("B", "r0", 19), ("B", "r1", 14), ("B", MISSING, 239)]
+    counts = pd.DataFrame(cells, columns=["manager", "refusal", "lost"]).assign(excuses=0, gaps=0)
+    found = reason_patterns(counts, TOY, "manager").set_index(["value", "refusal"])
+    assert found.index[found["verdict"] == "more often"].tolist() == [("B", MISSING)]
+    p = stats.fisher_exact([[21, 18], [19, 14]], alternative="greater").pvalue
+    assert found.loc[("A", "r0"), "p_value"] == pytest.approx(p)
+
+
 def test_a_manager_is_named_only_where_the_name_would_hold(sample):
     funnel, paths = sample
     counts = refusal_counts(paths, funnel, *WINDOW, by="manager")

@@ -294,6 +294,7 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
     users and "(missing)" managers are left out. Returns, for every value and reason, ``value, refusal, lost, of, share,
     other_share, expected, residual, p_value, p_holm, verdict``.
 
+    - ``expected``: of the refusals with a reason; of the blank ones, of all
     - ``residual``: the adjusted one, about standard normal by chance
     - ``p_value``: chance of so many or more by Fisher's exact test; ``p_holm``: the same for a name
     - ``verdict``: more often (Benjamini–Hochberg .10 over the rows) or undecided. "Less often"
@@ -313,11 +314,15 @@ def reason_patterns(counts: pd.DataFrame, funnel: Funnel, by: str) -> pd.DataFra
         return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in PATTERN.items()})
     observed = table.to_numpy(dtype=float)
     n, own, of_reason = observed.sum(), observed.sum(axis=1, keepdims=True), observed.sum(axis=0, keepdims=True)
-    expected = stats.contingency.expected_freq(observed)
+    # Who writes more reasons down does not hear each of them more often.
+    blank = table.columns == MISSING
+    told = np.where(blank, own, own - observed[:, blank].sum(axis=1, keepdims=True))
+    of_told = told.sum(axis=0, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        residual = (observed - expected) / np.sqrt(expected * (1 - own / n) * (1 - of_reason / n))
-    alone = np.isnan(residual) | (min(table.shape) < 2)
-    p = np.where(alone, np.nan, stats.hypergeom(n, own, of_reason).sf(observed - 1))
+        expected = told * of_reason / of_told
+        residual = (observed - expected) / np.sqrt(expected * (1 - told / of_told) * (1 - of_reason / of_told))
+    alone = ~np.isfinite(residual) | (min(table.shape) < 2)
+    p = np.where(alone, np.nan, stats.hypergeom(of_told, told, of_reason).sf(observed - 1))
     often = benjamini_hochberg(p.ravel()) <= REST
     values, reasons = (index.astype(str) for index in (table.index, table.columns))
     return pd.DataFrame(
