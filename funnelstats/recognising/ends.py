@@ -18,8 +18,8 @@ from funnelstats.recognising.stages import LEAST_REACH, STAY, end_of
 from funnelstats.recognising.words import fit, words
 
 ENDED = ("won", *ENDS)
-OF_END = 0.75
-"""Share of the leads with a date called that of an end which have come to it."""
+OF_LOST = 0.75
+"""Share of the leads with a date called that of a loss which are lost, as another column says."""
 MOST_LISTED = 10
 """Names that are listed; of more that are no stages all are left out together."""
 NO_WINS = "no column says which deals are won"
@@ -56,11 +56,11 @@ def _says(dated: Dated, end: str) -> bool:
     return end_of(dated.stage) == end and (dated.only == only or of_ended >= OF_ENDED)
 
 
-def dates_another_end(dated: Dated) -> bool:
-    """Whether a date is called that of an end which most of its leads have not come to, by what says how they ended."""
-    cells, only = dated.table.sheet.cells, dated.table.ends.get(end_of(dated.stage), {})
+def dates_no_loss(dated: Dated) -> bool:
+    """Whether a date is called that of a loss, and most of its leads are not lost by what says how they ended."""
+    cells, lost = dated.table.sheet.cells, dated.table.ends.get("lost", {})
     has_date = dated.table.sheet.has_date(dated.header)
-    return bool(only) and chosen_by(cells, only)[has_date].mean() < OF_END
+    return end_of(dated.stage) == "lost" and bool(lost) and chosen_by(cells, lost)[has_date].mean() < OF_LOST
 
 
 def _is_closed(name: str) -> bool:

@@ -16,7 +16,7 @@ from funnelstats.recognising.ends import (
     NO_WINS,
     check_last,
     closed_stages,
-    dates_another_end,
+    dates_no_loss,
     ends_beside,
     ends_of_closed,
     open_and_closed,
@@ -268,11 +268,10 @@ def _snapshot(sources: Sources) -> Stages:
     reckoned = [late.header for late in found if any((days_after(early, late) or 0) > 1 for early in begun)]
     early = [dated.header for dated in found if created and _is_before(dated, created[0])]
     found = [dated for dated in found if dated.header not in (*reckoned, *early)]
-    others = [dated.header for dated in found if dates_another_end(dated)]
-    found = [dated for dated in found if dated.header not in others]
+    not_lost = [dated.header for dated in found if dates_no_loss(dated)]
+    found = [dated for dated in found if dated.header not in not_lost]
     sources.notes += [
-        f"“{header}” is no end: most of its leads ended otherwise, or are open, as another column says"
-        for header in others
+        f"“{header}” dates no loss: most of its leads are open or won, as another column says" for header in not_lost
     ]
     sources.notes += [
         f"“{header}” is as many days after another date for nearly all leads: it was reckoned, and dates no stage"
