@@ -63,6 +63,8 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     if not any(table.what in ("deals", "history") for table in tables):
         # Orders have the status of their payment where there is nothing else they could be the payments of.
         tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
+    if len([table for table in tables if table.what in ("deals", "history")]) > 1:
+        tables = [table._replace(what="") if _has_no_amount(table) else table for table in tables]
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "contact_kind" if table.what == "contacts" else "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
@@ -125,11 +127,22 @@ def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
     by_size = sorted(
         deals or histories, key=lambda each: (-len(ids_in(each, each.header("lead_id"))), -len(each.roles))
     )
-    winning = [table for table in by_size if "won" in table.ends or "won" in table.roles]
+    won = [log for log in histories if "won" in log.ends]
+    winning = [
+        table
+        for table in by_size
+        if "won" in table.ends or "won" in table.roles or any(linked(log, table) for log in won)
+    ]
     first, beside = by_size[0], [table for table in [*by_size[1:], *histories] if table is not by_size[0]]
     if not winning or first is winning[0] or any(linked(each, first) or linked(first, each) for each in beside):
         return first
     return winning[0]
+
+
+def _has_no_amount(table: Table) -> bool:
+    """Whether rows are payments of which no column is known as the amount: they are no leads that paid."""
+    called = fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"])
+    return bool(called) and {"payment_id", "paid"} <= {*table.roles} and {"stage", "amount"}.isdisjoint(table.roles)
 
 
 def _are_orders(table: Table) -> bool:

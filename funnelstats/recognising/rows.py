@@ -81,8 +81,6 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         return "history"
     if often > MANY and dated and "contact_kind" in roles:
         return "contacts"
-    if name_says["payments"] and number and "paid" in roles and "stage" not in roles:
-        return ""  # payments without an amount that is known as one
     if dated or "stage" in roles or "won" in roles or "lost" in roles:
         return "deals"
     return "people" if "name" in roles and lead_id.stands_once else ""
