@@ -142,6 +142,20 @@ def test_a_tax_is_no_cost(headers):
     assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 238
 
 
+def test_amounts_that_are_not_plain_numbers_are_no_sums_of_nothing():
+    rows = [
+        (f"2026-02-0{day}", name, f"{cost} €") for day in range(1, 9) for name, cost in (("a", 1), ("b", 2), ("", 4))
+    ]
+    assert costs_of(rows, "Campaign") == 8 * 7
+
+
+def test_what_was_spent_is_not_the_revenue_beside_it():
+    costs = csv(
+        [(f"2026-02-0{day}", "Ads", 900, 20) for day in range(1, 6)], "Date", "Channel", "Revenue", "Amount spent (EUR)"
+    )
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 100
+
+
 def test_channels_without_campaigns_may_cost_as_much_as_those_with_them():
     named = [("Google", "Brand"), ("Google", "Shop"), ("Radio", ""), ("Print", "")]
     rows = [(f"2026-0{month}-01", *of, 1000) for month in (1, 2) for of in named]

@@ -27,7 +27,7 @@ from funnelstats.config.funnel import read_funnel
 pytestmark = pytest.mark.usefixtures("exported")
 
 
-@pytest.mark.parametrize("header", ["Days in pipeline", "Weighted pipeline"])
+@pytest.mark.parametrize("header", ["Days in pipeline", "Weighted pipeline", "Pipeline stage number", "#"])
 def test_a_number_beside_the_word_pipeline_is_no_pipeline(header):
     rows = [(*row, number % 7) for number, row in enumerate(deals())]
     assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Stage", "Closed", header))["leads"] == 40

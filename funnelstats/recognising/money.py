@@ -209,7 +209,8 @@ def _sums_of_others(table: Table) -> dict[str, list[str]]:
             by = [pd.Series("", cells.index)]
             may_be = bool(cells[named][blank].isna().all(axis=None)) and len(cells) > FEW_ROWS
         sums, others = (amounts[rows].groupby([key[rows] for key in by]).sum() for rows in (blank, ~blank))
-        if may_be and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():
+        known = amounts.notna().all() and others.gt(0).any()
+        if may_be and known and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():
             return {name: [""]}
     return {}
 

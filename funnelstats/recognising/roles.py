@@ -282,8 +282,6 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
     known, never = words()["came"][what], {*words()["came"]["never"]}
-    if what == "costs" and never.isdisjoint(plain(amount.header).split()):
-        return amount
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not _is_no_money(name)]
     came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
     best = max(came, key=lambda name: came[name], default=amount.header)
@@ -294,7 +292,8 @@ def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
 
 def _is_numbered(name: str) -> bool:
     """Whether a header says that numbers tell what it names: “Pipeline no.”."""
-    return plain(name).split()[-1] in words()["kinds"]["numbered"]
+    *of, last = ["", *plain(name).split()]
+    return last in words()["kinds"]["numbered"] and role_fit(" ".join(of), "pipeline") >= 2
 
 
 def _is_of_both_ends(name: str) -> bool:

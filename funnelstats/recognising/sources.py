@@ -39,7 +39,7 @@ UNITS = {
     "min": {"min", "mins", "minutes", "minuten", "minutos", "мин", "минуты", "минут"},
     "h": {"h", "hours", "stunden", "horas", "heures", "часы", "часов"},
 }
-UTC = re.compile(r"\b(utc|gmt)\b(?! \d)")
+UTC = re.compile(r"\b(utc|gmt)\b(?! 0*[1-9])")
 """In a header, that its times are those of UTC, not of a clock some hours ahead of it or behind."""
 HOUR = 3600
 GROUPED = r"[1-9]\d{0,2}(\.\d{3})*"
