@@ -63,7 +63,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     if not any(table.what in ("deals", "history") for table in tables):
         # Orders have the status of their payment where there is nothing else they could be the payments of.
         tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
-    if len([table for table in tables if table.what in ("deals", "history")]) > 1:
+    if sum(table.what in ("deals", "history") for table in tables) > 1:
         tables = [table._replace(what="") if _has_no_amount(table) else table for table in tables]
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "contact_kind" if table.what == "contacts" else "channel") for table in tables]
@@ -85,8 +85,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         if table is main:
             continue
         found = table if table.what in ("costs", "people") else linked(table, main)
-        called = fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"])
-        if found is None and called and table.what == "deals" and "amount" in table.roles:
+        if found is None and _are_called_payments(table) and table.what == "deals" and "amount" in table.roles:
             found = linked(table._replace(what="payments"), main)  # each with an id and a status of its own
         own = [other for other in [*others["deals"], *others["history"]] if other.own_id]
         of_turned = (
@@ -127,22 +126,25 @@ def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
     by_size = sorted(
         deals or histories, key=lambda each: (-len(ids_in(each, each.header("lead_id"))), -len(each.roles))
     )
-    won = [log for log in histories if "won" in log.ends]
-    winning = [
-        table
-        for table in by_size
-        if "won" in table.ends or "won" in table.roles or any(linked(log, table) for log in won)
-    ]
     first, beside = by_size[0], [table for table in [*by_size[1:], *histories] if table is not by_size[0]]
-    if not winning or first is winning[0] or any(linked(each, first) or linked(first, each) for each in beside):
+    if _names_wins(first) or any(linked(each, first) or linked(first, each) for each in beside):
         return first
-    return winning[0]
+    won = [log for log in histories if "won" in log.ends]
+    return next((table for table in by_size[1:] if _names_wins(table) or any(linked(log, table) for log in won)), first)
+
+
+def _names_wins(table: Table) -> bool:
+    return "won" in table.ends or "won" in table.roles
 
 
 def _has_no_amount(table: Table) -> bool:
     """Whether rows are payments of which no column is known as the amount: they are no leads that paid."""
-    called = fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"])
-    return bool(called) and {"payment_id", "paid"} <= {*table.roles} and {"stage", "amount"}.isdisjoint(table.roles)
+    known = {"payment_id", "paid"} <= {*table.roles} and {"stage", "amount"}.isdisjoint(table.roles)
+    return known and _are_called_payments(table)
+
+
+def _are_called_payments(table: Table) -> bool:
+    return fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"]) > 0
 
 
 def _are_orders(table: Table) -> bool:
@@ -372,6 +374,8 @@ def stage_dates(table: Table) -> dict[str, str]:
         ):
             label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
             said, dates = {*label.split()}, words()["dates"]
-            estimated = said <= {*dates["estimated"]} and table.sheet.has_passed(name)
-            found |= {name: label} if said and (estimated or said.isdisjoint(dates["others"])) else {}
+            if said and (
+                said.isdisjoint(dates["others"]) or (said <= {*dates["estimated"]} and table.sheet.has_passed(name))
+            ):
+                found[name] = label
     return found

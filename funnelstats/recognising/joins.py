@@ -16,7 +16,7 @@ from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table, table_of
 from funnelstats.recognising.sheets import MOST_STATUSES, Field, Sheet
-from funnelstats.recognising.words import plain, role_fit
+from funnelstats.recognising.words import plain, role_fit, singular
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
 """What ids that differ in form have in common, and what that form is called."""
@@ -83,9 +83,7 @@ def _names_each(field: Field, role: str) -> bool:
 def _is_called(sheet: Sheet, numbered: str) -> bool:
     """Whether a table is called as the ids that another one holds of it: “lost_reasons” of “lost_reason_id”."""
     title = str(next(iter(sheet.lines.get("sheet", [])), "")) or Path(sheet.files[0]).stem
-    said, of = (" ".join(word.rstrip("s") for word in plain(text).split()) for text in (title, numbered))
-    of = of.removesuffix(" id")
-    return f" {said} ".endswith(f" {of} ")
+    return f" {singular(title)} ".endswith(f" {singular(numbered).removesuffix(' id')} ")
 
 
 def with_dates(table: Table, sheets: Sequence[Sheet]) -> Table:
@@ -163,18 +161,20 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
     own, known_as = table.header("lead_id"), ids_in(deals, table.lead_by or deals.header("lead_id"))
     bare = _last_digits if table.ids == "phone" else next(bare for bare, form in FORMS if form == table.ids)
     known = {*map(bare, known_as)}
-    of_lead = {
-        name: table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
-        for name in table.sheet.fields
-        if may_be_id(table, name)
-    }
-    for name in [name for name in of_lead if name != own]:
+
+    def are_leads(name: str) -> pd.Series[bool]:
+        return table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
+
+    from_leads = are_leads(own)
+    if from_leads.all():
+        return [table]
+    for name in [name for name in table.sheet.fields if name != own and may_be_id(table, name)]:
+        to_leads = are_leads(name)
         ours = {
-            side: table.sheet.cells[side][of_lead[other] & ~of_lead[side]].dropna().unique().tolist()
-            for side, other in ((own, name), (name, own))
+            side: table.sheet.cells[side][rows].dropna().unique().tolist()
+            for side, rows in ((own, to_leads & ~from_leads), (name, from_leads & ~to_leads))
         }
-        both = (of_lead[own] & of_lead[name]).any()
-        if not both and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
+        if not (from_leads & to_leads).any() and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
             turned_round = with_role(table, "lead_id", name)
             return [each._replace(ours={side: ours[side]}) for each, side in ((table, own), (turned_round, name))]
     return [table]

@@ -16,6 +16,7 @@ from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table
+from funnelstats.recognising.rows import states_of_payments
 from funnelstats.recognising.sheets import Sheet, values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import SAID, Stages
@@ -43,8 +44,7 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             if (values[[*columns.values()]] == 1).all():
                 columns["payment_id"] = number.name
                 more.append('repeats = "last"   # the lines of a bill all have its amount')
-        known = words()["undone"]
-        said = [*known["payments"], *known["came"], *known["only_payments"], *known["given_back"]]
+        said = [*states_of_payments(), *words()["undone"]["given_back"]]
         unknown = [value for value in few_values(table, table.field("stage")) if fit(value, said) < 2]
         if unknown:
             states = ", ".join(f"“{value}”" for value in unknown[:MOST_LISTED])

@@ -258,16 +258,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             (fit(name, known) / (1 + (role == "name" or _is_weak(name, role))), -place, role, name)
             for place, (name, field) in enumerate(sheet.fields.items())
             for role, known in words()["roles"].items()
-            if name not in taken
-            and field.kind in KINDS.get(role, TEXTS)
-            and (role != "stage" or _may_hold_stages(field))
-            and not (role in ("stage", "old_stage") and _is_of_people(name))
-            and (role not in ("lead_id", "name") or field.distinct > 1 or len(sheet.cells) == 1)
-            and not (role == "amount" and _is_no_money(name))
-            and not (role in ("won", "lost") and _is_of_both_ends(name))
-            and not (role == "paid" and "booked" in plain(name).split() and fit(name, known) < 2)
-            and not (role == "amount" and field.kind == "flag" and not {*sheet.values(name)} <= {"0", "1"})
-            and (role != "pipeline" or field.kind == "text" or fit(name, known) >= 2 or _is_numbered(name))
+            if name not in taken and field.kind in KINDS.get(role, TEXTS) and _may_be(sheet, field, role)
         ),
         reverse=True,
     )
@@ -277,6 +268,27 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
             roles[role] = Guess(name, known=False)
             taken = taken | {name}
     return roles
+
+
+def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
+    """Whether nothing that a column holds, or is called beside the words of a role, speaks against it."""
+    name, kind = field.name, field.kind
+    match role:
+        case "stage":
+            return _may_hold_stages(field) and not _is_of_people(name)
+        case "old_stage":
+            return not _is_of_people(name)
+        case "lead_id" | "name":
+            return field.distinct > 1 or len(sheet.cells) == 1
+        case "amount":
+            return not _is_no_money(name) and (kind != "flag" or {*sheet.values(name)} <= {"0", "1"})
+        case "won" | "lost":
+            return not _is_of_both_ends(name)
+        case "paid":
+            return "booked" not in plain(name).split() or role_fit(name, role) >= 2
+        case "pipeline":
+            return kind == "text" or role_fit(name, role) >= 2 or _is_numbered(name)
+    return True
 
 
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:

@@ -118,9 +118,13 @@ def are_of_lines(sheet: Sheet, roles: Mapping[str, str]) -> bool:
 
 def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
     """Whether a status is that of payments: all it says is, and ``surely`` something that is said of no lead."""
-    known = words()["undone"]
     few = sheet.fields[header].distinct <= MANY_IDS
     values = sheet.values(header) if few else []
-    may_be = [fit(value, [*known["payments"], *known["came"], *known["only_payments"]]) >= 2 for value in values]
-    said = any(fit(value, known["only_payments"]) >= 2 for value in values)
+    may_be = [fit(value, states_of_payments()) >= 2 for value in values]
+    said = any(fit(value, words()["undone"]["only_payments"]) >= 2 for value in values)
     return bool(values) and all(may_be) and (said or not surely)
+
+
+def states_of_payments() -> list[str]:
+    """What is said of payments that have come, and of those that have not."""
+    return [word for state in ("payments", "came", "only_payments") for word in words()["undone"][state]]

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, visible
@@ -21,6 +20,7 @@ from funnelstats.importing.files import read_file
 from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.importing.packed import ZIP, unpacked
+from funnelstats.importing.sql import Connection
 from funnelstats.importing.workbooks import XLSX_1904, first_rows, named_columns, visible_sheets
 from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, day_of, formats_of, plain_dates, shape_of
 from funnelstats.recognising.words import role_fit
@@ -172,13 +172,15 @@ def tables_in(path: Path) -> list[Sheet]:
     with unpacked(path) as plain, plain.open("rb") as file:
         encoding = _encoding(plain)
         titles = visible_sheets(plain) if file.read(4) == ZIP else []
-    found = [_sheet(path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
-    for sheet in found:  # also those that are added here
-        # A list within each object is a table of its own: the history of a deal.
-        if sheet.kind.startswith("JSON"):
-            lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
-            ways = [other.lines.get("rows", "") for other in found]
-            found += [_sheet(path, encoding, None, way) for way in lists if way not in ways]
+    # The engine keeps what it has read of a workbook as long as it is open.
+    with duckdb.connect() as con:
+        found = [_sheet(con, path, encoding, title) for title in (titles if len(titles) > 1 else [None])]
+        for sheet in found:  # also those that are added here
+            # A list within each object is a table of its own: the history of a deal.
+            if sheet.kind.startswith("JSON"):
+                lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
+                ways = [other.lines.get("rows", "") for other in found]
+                found += [_sheet(con, path, encoding, None, way) for way in lists if way not in ways]
     tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
     if not tables:
         raise FunnelError(f"{path.name}: no table with a header and rows")
@@ -223,17 +225,17 @@ def _code_page(start: bytes) -> str:
     return "cp1250" if re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", text) else "cp1252"
 
 
-def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
+def _sheet(con: Connection, path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
     header_row: tuple[int, ...] = (1,)
-    header, kind, _none = _texts(path, [], encoding=encoding, sheet=title, way=way)
+    header, kind, _none = _texts(con, path, [], encoding=encoding, sheet=title, way=way)
     if not (_is_header(header) and len(header) > NARROW) and kind.startswith(("CSV", "XLSX")):
-        others = [(header_row, header), *_other_headers(path, encoding, title, kind)]
+        others = [(header_row, header), *_other_headers(con, path, encoding, title, kind)]
         # What a report says of itself above its table is narrower than the table.
         least = max(len(list(filter(None, names))) for rows, names in others if len(rows) == 1) / 2
         wide = (other for other in others if _is_header(other[1]) and len(list(filter(None, other[1]))) >= least)
         header_row, header = next(wide, (header_row, header))
     names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
-    _header, _kind, texts = _texts(path, names, encoding=encoding, sheet=title, header_row=header_row, way=way)
+    _header, _kind, texts = _texts(con, path, names, encoding=encoding, sheet=title, header_row=header_row, way=way)
     cells = _rows(texts.apply(lambda column: column.str.strip(BLANKS).replace("", None)))
     grouped = [
         name for name in names if role_fit(name, "lead_id", "manager", "stage") >= 1 and _is_grouped(cells[name])
@@ -258,7 +260,7 @@ def _sheet(path: Path, encoding: str | None, title: str | None, way: str = "") -
 
 
 def _other_headers(
-    path: Path, encoding: str | None, title: str | None, kind: str
+    con: Connection, path: Path, encoding: str | None, title: str | None, kind: str
 ) -> Iterator[tuple[tuple[int, ...], list[str]]]:
     """What the header would be in the other rows where it may stand; a workbook is opened once for all of them."""
     top: list[list[str]] = []
@@ -272,15 +274,14 @@ def _other_headers(
         if kind.startswith("XLSX"):
             yield rows, named_columns(iter(top), rows)
         else:
-            yield rows, _texts(path, [], encoding=encoding, sheet=title, header_row=rows)[0]
+            yield rows, _texts(con, path, [], encoding=encoding, sheet=title, header_row=rows)[0]
 
 
-def _texts(path: Path, names: Sequence[str], **stated: Any) -> tuple[list[str], str, pd.DataFrame]:
+def _texts(con: Connection, path: Path, names: Sequence[str], **stated: Any) -> tuple[list[str], str, pd.DataFrame]:
     """The header of a file, its kind, and what these columns hold; read by the engine, in a tenth of the time."""
-    with duckdb.connect() as con:
-        read = read_file(path, names, into=(con, "texts"), **stated)
-        texts = read.columns if isinstance(read.rows, pa.Table) else con.execute(read.rows.query).to_arrow_table()
-    return read.header, read.kind, texts.to_pandas().drop(columns=ROW)
+    con.execute("DROP TABLE IF EXISTS texts")
+    read = read_file(path, names, into=(con, "texts"), **stated)
+    return read.header, read.kind, con.execute(read.rows.query).to_arrow_table().to_pandas().drop(columns=ROW)
 
 
 def _rows(cells: pd.DataFrame) -> pd.DataFrame:

@@ -19,10 +19,10 @@ from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.export import Export
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import deleted
-from funnelstats.recognising.roles import Guess, Table
+from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates
 from funnelstats.recognising.stages import LEAST_MOVES
-from funnelstats.recognising.words import fit, plain, role_fit, words
+from funnelstats.recognising.words import fit, plain, role_fit, singular, words
 
 Ask = Callable[[str, list[str], str | None], str | None]
 """Asks a question with its choices and its default; None where nobody answers and there is no default."""
@@ -149,8 +149,7 @@ class Sources:
                 lines += [f"lead_by = {toml_value({header: attribute_name(found.lead_by)})}", 'shared = "latest"']
                 continue
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
-            clock = isinstance(header, str) and _has_clock(found, column, header)
-            stated = [header, found.header("clock")] if clock else header
+            stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
             lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
         for column, header in columns.items():
             if isinstance(header, str) and header in sheet.fields:
@@ -265,12 +264,13 @@ class Sources:
         return formats[choices.index(answer)]
 
 
-def _has_clock(table: Table, column: str, header: str) -> bool:
+def _has_clock(table: Table, column: str, header: str | tuple[str, ...]) -> bool:
     """Whether a day's hour stands in a column of its own."""
-    if column not in ("entered_at", "at", "paid_at") or header != table.roles.get("time", Guess("", False)).header:
+    day = table.field("time")
+    if column not in ("entered_at", "at", "paid_at") or day is None or header != day.name:
         return False
-    hours = any("%H" in fmt or "%I" in fmt for formats in table.sheet.fields[header].formats for fmt in formats)
-    return "clock" in table.roles and not hours and not table.sheet.cells[header].str.contains(":").any()
+    hours = any("%H" in fmt or "%I" in fmt for formats in day.formats for fmt in formats)
+    return "clock" in table.roles and not hours and not table.sheet.cells[day.name].str.contains(":").any()
 
 
 def _with_clock(field: Field, clock: pd.Series) -> tuple[tuple[str, ...], ...]:
@@ -312,7 +312,7 @@ def owner(export: Export, table: Table) -> tuple[str | tuple[str, ...], dict[str
 
 def _of_people(table: Table) -> float:
     """How well the name of a table says that it is of those who own leads, or has their mail addresses."""
-    title = " ".join(word.rstrip("s") for word in plain(Path(table.sheet.files[0]).stem).split())
+    title = singular(Path(table.sheet.files[0]).stem)
     mails = any(role_fit(name, "person") >= 2 for name in table.sheet.fields)
     return max(role_fit(title, "manager", "name"), float(mails))
 

@@ -21,6 +21,15 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+|№", bare.casefold().translate({ord("ł"): "l", ord("ı"): "i"})))
 
 
+def singular(text: str) -> str:
+    """The text, plain, each word without the s of a plural.
+
+    >>> singular("Lost_Reasons")
+    'lost reason'
+    """
+    return " ".join(word.rstrip("s") for word in plain(text).split())
+
+
 @cache
 def words() -> dict[str, dict[str, list[str]]]:
     """The words of headers, files and ends, as ``plain`` writes them."""
