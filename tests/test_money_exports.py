@@ -170,3 +170,81 @@ def test_owners_have_both_of_their_names(names):
     users = users if names[0] == "First name" else [(number, last, first) for number, first, last in users]
     made_of(users_csv=csv(users, "User ID", *names))
     assert {*tables("made")["entries"]["manager"].dropna()} == {"Anna Ahl", "Anna Beck"}
+
+
+@pytest.mark.parametrize(("header", "item"), [("Amount", "Method"), ("Line amount", "Item")])
+def test_equal_parts_of_one_invoice_all_count(header, item):
+    rows = [(f"INV-{lead}", lead, at, 50, part) for lead, at in WON for part in ("card", "cash")]
+    invoices = csv(rows, "Invoice number", "Deal ID", "Paid at", header, item)
+    assert made_of(deals_csv=DEALS_CSV, invoices_csv=invoices)["payments"] == 20 * 100
+
+
+def paid_back(backs, header="Refunded", amount=100, **more):
+    rows = [
+        (f"P{number}", lead, at, amount, back, *(of[number] for of in more.values()))
+        for (number, (lead, at)), back in zip(enumerate(WON), backs, strict=True)
+    ]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Amount", header, *more)
+    return made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"]
+
+
+@pytest.mark.parametrize("blank", ["-", "no", "0"])
+def test_what_was_not_refunded_is_written_as_a_word(blank):
+    assert paid_back([30, 20, *[blank] * 18]) == 2000 - 50
+
+
+@pytest.mark.parametrize(("amount", "back", "nothing"), [("$100.00", "$30.50", "$0.00"), ("100,00", "30,50", "0")])
+def test_refunds_with_signs_are_subtracted(amount, back, nothing):
+    assert paid_back([f'"{back}"', *[nothing] * 19], amount=f'"{amount}"') == 2000 - 30.5
+
+
+@pytest.mark.parametrize("header", ["Refunded %", "Refunded items"])
+def test_what_counts_refunds_is_no_money(header):
+    assert paid_back([30, 20, *[0] * 18], header) == 2000
+
+
+def test_refunds_that_are_rows_are_subtracted_once():
+    kinds = ["payment"] * 18 + ["refund"] * 2
+    assert paid_back([*[0] * 16, 100, 100, 0, 0], Type=kinds) == 1800 - 200
+
+
+def test_what_was_kept_is_net_of_refunds():
+    rows = [(f"P{number}", lead, at, 80, 20) for number, (lead, at) in enumerate(WON)]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Amount kept", "Refunded")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"] == 20 * 80
+
+
+def test_money_that_leads_are_sent_is_subtracted():
+    rows = [(at, "Completed", 100, MAIL[lead], "us@example.com", f"T{n}") for n, (lead, at) in enumerate(WON)]
+    rows += [(at, "Completed", 30, "us@example.com", MAIL[lead], f"R{n}") for n, (lead, at) in enumerate(WON[:3])]
+    rows += [(WON[0][1], "Completed", 0, MAIL[WON[0][0]], MAIL[WON[1][0]], "between")]
+    headers = ("Date", "Status", "Gross", "From Email Address", "To Email Address", "Transaction ID")
+    found = made_of(deals_csv=deals_with(Email=MAIL), paypal_csv=csv(rows, *headers))
+    assert found["payments"] == 20 * 100 - 3 * 30
+
+
+def test_payments_without_their_day_are_told():
+    rows = [(f"P{number}", lead, at if number else "", 100) for number, (lead, at) in enumerate(WON)]
+    payments = csv(rows, "Payment ID", "Deal ID", "Paid at", "Amount")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"] == 19 * 100
+    assert "payments.csv: counted as not paid: 1 row without “Paid at”" in stated()
+
+
+def test_a_total_of_one_channel_is_the_sum_of_its_campaigns():
+    days = [(f"2026-02-{day:02}", "Ads", name, 10) for day in range(1, 11) for name in "ab"]
+    assert costs_of([*days, ("2026-02-11", "Ads", "", 200)], "Channel", "Campaign") == 200
+
+
+def test_a_comment_makes_no_row_a_sum():
+    rows = [
+        (f"2026-02-{day:02}", "Ads", text, cost)
+        for day in range(1, 11)
+        for text, cost in (("", 10), ("a", 15), ("b", -5))
+    ]
+    assert costs_of(rows, "Channel", "Comment") == 200
+
+
+def test_a_cost_may_have_a_gross_amount_and_an_invoice():
+    rows = [(f"2026-0{month}-01", "Print", f"INV-{month}", 119) for month in (1, 2)]
+    costs = csv(rows, "Date", "Supplier", "Invoice number", "Gross")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 238

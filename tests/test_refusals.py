@@ -527,6 +527,10 @@ def findings(**more):
             {"top": {"refusal": "price", "lost": 4, "of": 9}, "tied": ["price", "terms"]},
             "“price”, “terms” were heard most in June 2026: 4 of 9 refusals each",
         ),
+        (
+            {"top": {"refusal": "a", "lost": 2, "of": 9}, "tied": ["a", "b", "c", "d"]},
+            "4 reasons were heard most in June 2026: in 2 of 9 refusals each",
+        ),
         ({"blank": 9}, "None of the 9 refusals of June 2026 has a reason"),
         ({"lost": 0}, "Nobody said no in June 2026"),
         ({"known": False, "lost": 0}, "The data holds no refusals"),

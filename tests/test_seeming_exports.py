@@ -76,11 +76,6 @@ def test_numbers_that_name_pipelines_choose_one(header):
     assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", header))["leads"] == 32
 
 
-def test_signed_up_is_a_win_where_a_status_says_it():
-    rows = csv(deals(won="Signed up"), "Deal ID", "Created", "Status", "Closed")
-    assert made_of(deals_csv=rows)["stages"] == [40, 20]
-
-
 BOTH = ("Deal ID", "Created", "Deal Status", "Deal Won/Lost Date")
 
 
@@ -367,3 +362,63 @@ def test_what_is_paid_in_all_until_then_is_no_payment():
     rows = [(lead, at, 100, 100 * part) for lead, at in NEW[:20] for part in (1, 2)]
     payments = csv(rows, "Deal ID", "Payment date", "Amount", "Total paid")
     assert made_of(deals_csv=DEALS_CSV, payments_csv=payments)["payments"] == 20 * 200
+
+
+@pytest.mark.parametrize("won", ["won", "paid"])
+def test_who_signed_up_may_go_on(won):
+    rows = csv(deals(won=won, opened="Signed up"), "Deal ID", "Created", "Status", "Closed")
+    assert made_of(deals_csv=rows)["stages"] == [40, 20]
+
+
+def test_dates_of_a_way_that_begins_with_a_sign_up():
+    rows = [*dated("new", "met", "won")]
+    assert made_of(deals_csv=csv(rows, "Deal ID", "Signed up on", "Met on", "Won on"))["stages"] == [40, 30, 20]
+
+
+def test_a_sign_up_is_the_win_of_a_log_that_ends_there():
+    assert made_of(log_csv=csv(renamed(won="Signed up"), "id", "event", "at")) == COUNTED
+
+
+@pytest.mark.parametrize("headers", [("Last stage", "Next stage"), ("Stage", "Latest stage")])
+def test_the_last_stage_of_a_log_is_one_that_came(headers):
+    rows = [(lead, "met" if to == "won" else "new", to, at) for lead, to, at in MOVES if to != "new"]
+    rows = [(lead, "", "new", at) for lead, at in NEW] + rows
+    assert made_of(log_csv=csv(rows, "Deal ID", *headers, "Changed at"))["lost"] == 10
+
+
+def test_what_is_forecast_is_no_stage_beside_what_was_changed_later():
+    rows = [(*row, row[1] + timedelta(days=60), row[1] + timedelta(days=90)) for row in dated("new", "met", "won")]
+    headers = ("Deal ID", "Created", "Met on", "Won on", "Forecast date", "Last modified")
+    assert made_of(deals_csv=csv(rows, *headers))["stages"] == [40, 30, 20]
+
+
+@pytest.mark.parametrize("header", ["Direction", "Направление"])
+def test_deals_have_a_direction_and_are_no_calls(header):
+    rows = [(*row[:3], ("North", "South")[number % 2]) for number, row in enumerate(deals())]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Stage", header))
+    assert (found["leads"], found["lost"]) == (40, 10)
+
+
+def test_orders_of_an_invoice_and_two_lines_are_deals():
+    rows = [(*row, f"INV-{row[0]}", 50, item) for row in deals() for item in ("shoe", "sock")]
+    found = made_of(orders_csv=csv(rows, "Deal ID", "Created", "Stage", "Closed", "Invoice number", "Amount", "Item"))
+    assert (found["leads"], found["lost"]) == (40, 10)
+
+
+@pytest.mark.parametrize("header", ["Gross weight", "Gross"])
+def test_gross_is_an_amount_after_others(header):
+    rows = [(*row, 100, 119) for row in deals()]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Stage", "Closed", "Value", header))
+    assert 'columns.amount = "Value"' in stated()
+
+
+def test_a_gross_weight_is_no_amount():
+    rows = [(*row, 119) for row in deals()]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Stage", "Closed", "Gross weight"))
+    assert "payments" not in found
+
+
+def test_a_deal_may_have_a_gross_amount_and_a_day_of_payment():
+    rows = [(*row, row[3] if row[2] == "won" else "", 119, f"INV-{row[0]}") for row in deals()]
+    headers = ("Deal ID", "Created", "Stage", "Closed", "Paid on", "Gross", "Invoice number")
+    assert made_of(deals_csv=csv(rows, *headers))["stages"] == [40, 20]

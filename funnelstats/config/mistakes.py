@@ -185,7 +185,8 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
     mapped = named | set(_mapping(source.get("attributes")))
     yield from _unit_mistakes(table, source, named)
     for key in ("values", "date_format", "missing", "first_of"):
-        for column in sorted(set(_mapping(source.get(key))) - mapped):
+        beside = {"refunded"} & source.keys() if key == "missing" else set()
+        for column in sorted(set(_mapping(source.get(key))) - mapped - beside):
             yield f"{key}.{column}: not among this source's columns; {suggestion(column, sorted(mapped))}"
 
 

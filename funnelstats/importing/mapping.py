@@ -314,7 +314,7 @@ def _text(cell: str, source: Source, column: str) -> str:
     if column in source.constants:
         return quoted(cell)
     cell = quoted(cell)
-    blank = ["", *_stripped(stated_for(source.missing, column))]
+    blank = ["", *_stripped(stated_for(source.missing, column.removeprefix("_")))]  # of "_refunded" too
     values = _bare(source.values.get(column, {}))
     for_blank = values.pop("", None)
     if column == "stage":  # whose values are stages, which ``_stage`` tells

@@ -132,7 +132,9 @@ def _old_and_new(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
     if not at or not stage or sheet.fields[lead].stands_once:
         return {}
     cells = sheet.cells.loc[sheet.times(at).sort_values(kind="stable").index]
-    to_come = {*words()["dates"]["others"], *words()["undone"]["planned"]}
+    to_come = {*words()["dates"]["to_come"], *words()["undone"]["planned"]}
+    if not {*words()["dates"]["latest"]}.isdisjoint(plain(stage).split()):
+        to_come = set()  # beside the last stage the next one is the one it came to
     others = [
         name
         for name, field in sheet.fields.items()

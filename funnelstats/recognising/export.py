@@ -361,8 +361,8 @@ def stage_dates(table: Table) -> dict[str, str]:
     # A payment is the win where nothing else is.
     paid_is_won = "won" not in table.ends and not {"won", "closed"} & {*table.roles}
     used = {table.header(role) for role in {*DATES} - {"time", "paid" if paid_is_won else ""} if role in table.roles}
-    pattern = table.preset.get("entered", "")
-    found = {}
+    pattern, dates = table.preset.get("entered", ""), words()["dates"]
+    found, estimated = {}, {}
     for name, field in table.sheet.fields.items():
         if field.kind != "date" or plays_no_role(name, table.preset):
             continue
@@ -372,10 +372,12 @@ def stage_dates(table: Table) -> dict[str, str]:
             not (pattern or name in used or role_fit(name, "other_date", "left"))
             and role_fit(name, "time", "closed") < 2
         ):
-            label = " ".join(word for word in plain(name).split() if word not in words()["dates"]["parts"])
-            said, dates = {*label.split()}, words()["dates"]
-            if said and (
-                said.isdisjoint(dates["others"]) or (said <= {*dates["estimated"]} and table.sheet.has_passed(name))
-            ):
+            label = " ".join(word for word in plain(name).split() if word not in dates["parts"])
+            said = {*label.split()}
+            if said and said.isdisjoint([*dates["latest"], *dates["to_come"]]):
                 found[name] = label
-    return found
+            elif said and said <= {*dates["estimated"]}:
+                estimated[name] = label
+    known = [table.header(role) for role in ("created", "closed", "won", "lost") if role in table.roles]
+    passed = [name for name in estimated if table.sheet.has_passed(name, [*known, *found])]
+    return {**found, **{name: estimated[name] for name in passed}}

@@ -78,7 +78,8 @@ class Found(NamedTuple):
             if table.lacks or not sheet.dates:
                 return f": {table.lacks}" if table.lacks else f": no column of dates{not_dates([sheet])}"
             if linked(table._replace(what="contacts"), deals) is None:
-                costs = ", and nothing says that its amounts are costs" * ("amount" in table.roles)
+                may_cost = "amount" in table.roles and table.what not in ("payments", "costs")
+                costs = ", and nothing says that its amounts are costs" if may_cost else ""
                 return f": no column holds ids, mail addresses, phones or companies of the leads{costs}"
             if table.what in ("deals", "history"):
                 return f": the leads are those of {deals.sheet.name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
 from funnelstats.recognising.roles import Guess, Table, table_of
 from funnelstats.recognising.sheets import MOST_STATUSES, Field, Sheet
-from funnelstats.recognising.words import plain, role_fit, singular
+from funnelstats.recognising.words import fit, plain, role_fit, singular, words
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
 """What ids that differ in form have in common, and what that form is called."""
 OVERLAP = 0.5
 """Share of a column's ids that must be those of leads."""
+MOST_BOTH = 0.05
+"""Share of the rows of calls or money that may be between two leads."""
 FEW_NAMES = 12
 """A column of no more values than this names no contact or company."""
 
@@ -170,14 +172,23 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
         return [table]
     for name in [name for name in table.sheet.fields if name != own and may_be_id(table, name)]:
         to_leads = are_leads(name)
+        both = from_leads & to_leads
         ours = {
             side: table.sheet.cells[side][rows].dropna().unique().tolist()
-            for side, rows in ((own, to_leads & ~from_leads), (name, from_leads & ~to_leads))
+            for side, rows in ((own, to_leads & ~both), (name, from_leads & ~both))
         }
-        if not (from_leads & to_leads).any() and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
-            turned_round = with_role(table, "lead_id", name)
-            return [each._replace(ours={side: ours[side]}) for each, side in ((table, own), (turned_round, name))]
+        if both.mean() <= MOST_BOTH and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
+            # What is between two leads is told of the first one alone.
+            between = {own: table.sheet.cells[own][both].unique().tolist()} if both.any() else {}
+            first = table._replace(ours={own: ours[own]}, sent=_sent(own, name, ours))
+            turned_round = with_role(table, "lead_id", name)._replace(sent=_sent(name, own, ours))
+            return [first, turned_round._replace(ours={name: ours[name], **between})]
     return [table]
+
+
+def _sent(of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What says that leads got the money, where their column is called that of receivers."""
+    return {other: ours[other]} if fit(of_leads, words()["came"]["receiver"]) else {}
 
 
 def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+import numpy as np
 import pandas as pd
 
 from funnelstats.importing.closing import TOTAL
@@ -15,9 +16,9 @@ from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
-from funnelstats.recognising.roles import Table
+from funnelstats.recognising.roles import Table, is_no_money
 from funnelstats.recognising.rows import states_of_payments
-from funnelstats.recognising.sheets import Sheet, values_within
+from funnelstats.recognising.sheets import Sheet, number_reading, values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import SAID, Stages
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -41,24 +42,28 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             columns["payment_id"] = number.name
         elif number and number.filled == len(table.sheet.cells):
             values = values_within(table.sheet.cells, number.name)
-            if (values[[*columns.values()]] == 1).all():
+            if (values[[*columns.values()]] == 1).all() and _has_lines(table, number.name):
                 columns["payment_id"] = number.name
-                more.append('repeats = "last"   # the lines of a bill all have its amount')
+                more.append('repeats = "last"   # guessed: the lines of a bill all have its amount')
+                sources.guessed.add("payments.repeats")
         said = [*states_of_payments(), *words()["undone"]["given_back"]]
         unknown = [value for value in few_values(table, table.field("stage")) if fit(value, said) < 2]
         if unknown:
             states = ", ".join(f"“{value}”" for value in unknown[:MOST_LISTED])
             sources.notes.append(f"{table.sheet.name}: counted as paid, whatever it means: {states}")
-        refunded = _refunded(table.sheet, columns["amount"])
-        more += [f"refunded = {toml_value(refunded)}   # guessed"] if refunded else []
+        guesses = undone(table)
+        guesses["given_back"] |= table.sent
+        refunded, told = ([], "") if guesses["given_back"] else _refunded(table.sheet, columns["amount"])
+        more += refunded
         sources.guessed |= {"refunded"} if refunded else set()
+        sources.notes += [f"{table.sheet.name}: {note}" for note in (told, _undated(table, columns["paid_at"])) if note]
         sources.add(
             "payments",
             "One row for each payment",
             table,
             columns,
             *more,
-            guesses=undone(table),
+            guesses=guesses,
             roles=("paid", "amount"),
         )
     if not sources.export.payments and (
@@ -67,19 +72,46 @@ def add_payments(sources: Sources, stages: Stages) -> None:
         sources.guessed.add("payments")
 
 
-def _refunded(sheet: Sheet, amount: str) -> str:
-    """The column of what of each payment was given back, which is no more than it."""
-    fits = {name: fit(name, words()["came"]["refunded"]) for name in sheet.fields if name != amount}
-    best = max(fits, key=lambda name: fits[name])
-    if fits[best] < SAID:
-        return ""
+def _has_lines(table: Table, number: str) -> bool:
+    """Whether the rows of one bill are its lines, and its amount is not that of a line: they name what was bought."""
+    known, amount = words()["came"]["lines"], table.header("amount")
+    lines = [name for name in table.sheet.fields if fit(name, known) > 0]
+    differ = values_within(table.sheet.cells, number)[lines] > 1
+    return amount not in lines and bool(differ.any())
+
+
+def _undated(table: Table, paid: str) -> str:
+    """What is told of payments with an amount and no day."""
+    undated = (~table.sheet.has_date(paid) & table.sheet.cells[table.header("amount")].notna()).sum()
+    return f"counted as not paid: {undated:,} row{'s' if undated > 1 else ''} without “{paid}”" if undated else ""
+
+
+def _refunded(sheet: Sheet, amount: str) -> tuple[list[str], str]:
+    """The lines that subtract what was given back of each payment; or, if it cannot be subtracted, what to tell."""
+    known = words()["came"]
+    fits = {name: fit(name, known["refunded"]) for name in sheet.fields if name != amount and not is_no_money(name)}
+    best = max(fits, key=lambda name: fits[name], default="")
+    reading = number_reading(sheet.cells[best].dropna(), least=0) if fits.get(best, 0) >= SAID else None
+    if reading is None:
+        return [], ""
     paid, back = (_numbers(sheet, name).abs() for name in (amount, best))
-    gross = "net" not in plain(amount).split() and back.max() > 1
-    return best if gross and (back <= paid)[back > 0].all() else ""
+    if back.max() <= 1:
+        return [], ""  # a flag
+    if not {*known["net"]}.isdisjoint(plain(amount).split()) or (back > paid).any():
+        return [], f"“{best}” is not subtracted from “{amount}”, which seems to be net of it"
+    blanks = [line.replace("{column}", "refunded") for line in reading if line.startswith("missing")]
+    if {*reading} - {*sheet.fields[amount].reading} and len(blanks) < len(reading):
+        return [], f"“{best}” is not subtracted from “{amount}”, whose numbers are written otherwise"
+    return [f"refunded = {toml_value(best)}   # guessed", *blanks], ""
 
 
 def _numbers(sheet: Sheet, name: str) -> pd.Series[float]:
-    return pd.to_numeric(sheet.cells[name].str.replace(",", ""), errors="coerce")
+    """The amounts of a column, whatever its decimal sign and currency."""
+    cells = sheet.cells[name]
+    reading = number_reading(cells.dropna(), least=0) or []
+    digits = cells.str.replace(r"[^\d,]" if 'decimal = ","' in reading else r"[^\d.]", "", regex=True).str.strip(".")
+    sign = np.where(cells.str.contains(r"[-−(]"), -1, 1)
+    return pd.to_numeric(digits.str.replace(",", "."), errors="coerce") * sign
 
 
 def _of_won_deals(sources: Sources) -> bool:
@@ -201,13 +233,15 @@ def _sums_of_others(table: Table) -> dict[str, list[str]]:
     """
     cells, amounts = table.sheet.cells, _numbers(table.sheet, table.header("amount"))
     named = [table.header(role) for role in ("campaign", "channel") if role in table.roles]
-    for name in [name for name, field in table.sheet.fields.items() if field.kind in ("text", "id")]:
+    levels = [name for name in table.sheet.fields if name in named or fit(name, words()["came"]["levels"]) > 0]
+    for name in levels:
         blank = cells[name].isna()
         by: list[pd.Series[str]] = [cells[header].fillna("") for header in [time_of(table), *named] if header != name]
         may_be = blank.sum() > 1 and (~blank).sum() >= 2 * blank.sum()
         if blank.sum() == 1 and name in named:
             by = [pd.Series("", cells.index)]
-            may_be = bool(cells[named][blank].isna().all(axis=None)) and len(cells) > FEW_ROWS
+            of_all = cells[named].loc[:, cells[named].nunique() > 1]  # one channel of all rows is that of their sum too
+            may_be = bool(of_all[blank].isna().all(axis=None)) and len(cells) > FEW_ROWS
         sums, others = (amounts[rows].groupby([key[rows] for key in by]).sum() for rows in (blank, ~blank))
         known = amounts.notna().all() and others.gt(0).any()
         if may_be and known and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():

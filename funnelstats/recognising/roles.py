@@ -72,7 +72,9 @@ class Table(NamedTuple):
     lines: Sequence[str] = ()
     """What its headers say, as it is stated."""
     ours: Mapping[str, list[str]] = {}
-    """What the column of its leads holds where it names none, but us."""
+    """What the column of its leads holds where it names none, but us; and the other one, where both name leads."""
+    sent: Mapping[str, list[str]] = {}
+    """What says that money was sent to the lead: our names in the column of senders."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 
@@ -281,7 +283,7 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
         case "lead_id" | "name":
             return field.distinct > 1 or len(sheet.cells) == 1
         case "amount":
-            return not _is_no_money(name) and (kind != "flag" or {*sheet.values(name)} <= {"0", "1"})
+            return not is_no_money(name) and (kind != "flag" or {*sheet.values(name)} <= {"0", "1"})
         case "won" | "lost":
             return not _is_of_both_ends(name)
         case "paid":
@@ -294,7 +296,7 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
     known, never = words()["came"][what], {*words()["came"]["never"]}
-    numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not _is_no_money(name)]
+    numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not is_no_money(name)]
     came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
     best = max(came, key=lambda name: came[name], default=amount.header)
     least = SAID if what == "costs" else 2
@@ -334,7 +336,11 @@ def _may_hold_stages(field: Field) -> bool:
     return several and is_new_value(field.name) and not (field.stands_once and field.distinct > MANY_IDS)
 
 
-def _is_no_money(name: str) -> bool:
-    """Whether a header names how often or how long, what a company earns in a year, or the size of a list in JSON."""
-    counts = role_fit(name, "amount") < 2 and fit(name, words()["amounts"]["none"]) > 0
-    return counts or name.endswith((".total", ".count", ".size"))
+def is_no_money(name: str) -> bool:
+    """Whether a header names how often or how long, a share, what a company earns in a year, or the size of a list.
+
+    What is gross may be a weight.
+    """
+    of_money = {*words()["roles"]["amount"]} - {*words()["weak"]["whole"]}
+    others = fit(name, words()["amounts"]["none"]) > 0 or (role_fit(name, "amount") > 0 and not fit(name, of_money))
+    return (role_fit(name, "amount") < 2 and others) or name.endswith((".total", ".count", ".size", "%"))

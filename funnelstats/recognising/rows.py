@@ -36,13 +36,17 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     called = name_says["contacts"] or header_says["contacts"]
     if called and not name_says["contacts"] and role_fit(stage, "stage") >= 2 and "duration" not in roles:
         # A pipeline may be called a direction, as that of a call is; beside a call may stand how its deal ended.
-        moves = "lead_id" in roles and have_several_stages(sheet, roles["lead_id"], stage)
-        called = not (moves and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
+        lead = roles.get("lead_id", "")
+        of_leads = lead and (sheet.fields[lead].stands_once or have_several_stages(sheet, lead, stage))
+        called = not (of_leads and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
     calls = dated and not snapshot and "amount" not in roles and called
+    may_be_paid = stage and are_of_payments(sheet, stage, surely=False)
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"], "lead_id") < 2):
         # Whose the money is may be told by a mail address, of a person or of two.
-        paid = "amount" in roles and dated and "payment_id" in roles and header_says["payments"]
-        costs = "amount" in roles and dated and (name_says["costs"] or header_says["costs"] or "channel" in roles)
+        spent = name_says["costs"] or header_says["costs"]
+        billed = header_says["payments"] or (may_be_paid and not spent)
+        paid = "amount" in roles and dated and "payment_id" in roles and billed and (may_be_paid or not stage)
+        costs = "amount" in roles and dated and (spent or "channel" in roles)
         ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
         deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
         return "contacts" if calls else "payments" if paid else "deals" if deals else "costs" if costs else ""
@@ -52,12 +56,14 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     ended = {"won", "lost"} & {*roles}
     # An invoice has a number, and a status of its own; it may have several lines.
     number = roles.get("payment_id", "")
-    lines = number and stage and name_says["payments"] and values_within(sheet.cells, number)[stage] == 1
+    lines = number and may_be_paid and name_says["payments"] and values_within(sheet.cells, number)[stage] == 1
     billed = number and (lines or sheet.fields[number].stands_once)
     # Of parts of what a lead pays, each with a day of its payment, the status may be one of anything that is paid.
     parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
     by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, not parts)
-    of_money = "amount" in roles and (name_says["payments"] or "paid" in roles or by_status)
+    # Deals know when they were created, closed and paid; so does an invoice, of a status that payments have.
+    paid = "paid" in roles and (may_be_paid or not snapshot)
+    of_money = "amount" in roles and (name_says["payments"] or paid or by_status)
     if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"
     if calls:

@@ -134,10 +134,10 @@ class Sheet(NamedTuple):
             read = read.fillna(pd.to_datetime(plain, format=fmt or "ISO8601", utc=True, errors="coerce"))
         return read
 
-    def has_passed(self, name: str) -> bool:
-        """Whether hardly a date of a column is later than all dates of the others: it tells what has been."""
-        latest = max((self.times(other).max() for other in self.dates if other != name), default=pd.NaT)
-        return bool((self.times(name).dropna() <= latest).mean() >= NEARLY_ALL)
+    def has_passed(self, name: str, others: Iterable[str]) -> bool:
+        """Whether not all rows have a date, and hardly one is later than all others: it tells what has been."""
+        latest = max((self.times(other).max() for other in others), default=pd.NaT)
+        return bool((self.times(name).dropna() <= latest).mean() >= NEARLY_ALL > self.has_date(name).mean())
 
     def with_cells(self, cells: pd.DataFrame, names: Iterable[str]) -> Sheet:
         """The table with other cells, where it is looked anew what these columns hold."""
@@ -331,7 +331,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
         return field._replace(kind="flag")
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
-    reading = _reading(filled)
+    reading = number_reading(filled)
     # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
     zeros = any(re.match(r"0\d", value) for value in values)
     if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
@@ -340,10 +340,10 @@ def field_of(name: str, cells: pd.Series) -> Field:
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
 
 
-def _reading(cells: pd.Series) -> list[str] | None:
-    """What to state so that (nearly) all of these are numbers; None where nothing makes them so."""
+def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | None:
+    """What to state so that all of these with digits, at ``least`` this share, are numbers; None where nothing does."""
     has_digits = cells.str.contains(r"\d")
-    if has_digits.mean() < NEARLY_ALL:
+    if not has_digits.any() or has_digits.mean() < least:
         return None
     values = cells[has_digits].unique().tolist()
     plain = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values)

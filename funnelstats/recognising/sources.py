@@ -319,8 +319,9 @@ def _of_people(table: Table) -> float:
 
 def _names(people: Table) -> list[str]:
     """The column of people's names, or that of their first and that of their last ones."""
-    parts = [name for known in words()["names"].values() for name in people.sheet.fields if fit(name, known) >= 2]
-    return parts if people.header("name") in parts else [people.header("name")]
+    parts = [[name for name in people.sheet.fields if fit(name, known) >= 2][:1] for known in words()["names"].values()]
+    first_and_last = [name for part in parts for name in part]
+    return first_and_last if people.header("name") in first_and_last else [people.header("name")]
 
 
 def stage_cells(table: Table) -> pd.DataFrame:

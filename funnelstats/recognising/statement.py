@@ -299,9 +299,7 @@ def _zone(sources: Sources, currency: str) -> str:
     fixed = [f"Etc/GMT{-hours:+d}"] if not odd else []
     found = next(filter(shows, (own, of_money, *CLOCKS, *fixed)), "")
     if not found:
-        sources.notes.append(
-            f"no time zone shows all the hours that dates are written with: their days are those of {own}"
-        )
+        sources.notes.append(f"no time zone matches all the UTC offsets in the dates: days are counted in {own}")
     return found or own
 
 
