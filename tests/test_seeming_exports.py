@@ -171,7 +171,7 @@ def test_a_zone_with_summer_time_is_told_by_both_of_its_offsets():
 
 def test_hours_that_no_zone_shows_are_told():
     rows = [(lead, stage, f"{at.isoformat()}+0{3 + int(lead[1:]) % 3}:00") for lead, stage, at in MOVES]
-    told = "no time zone shows all the hours that dates are written with: their days are those of UTC"
+    told = "no time zone matches all the UTC offsets in the dates: days are counted in UTC"
     assert told in notes(log_csv=csv(rows, "deal id", "stage", "changed at"))
 
 

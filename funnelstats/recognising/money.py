@@ -25,8 +25,8 @@ from funnelstats.recognising.words import fit, plain, role_fit, words
 
 SAME = 0.001
 """By what share a sum may differ from what it adds up."""
-FEW_ROWS = 3
-"""So few have no total among them: one of three may well be as much as the others."""
+FEW_ROWS, MORE_ROWS = 3, 10
+"""So few have no total among them: one of three may well be as much as the others; one that names their channel of ten."""
 
 
 def add_payments(sources: Sources, stages: Stages) -> None:
@@ -240,8 +240,9 @@ def _sums_of_others(table: Table) -> dict[str, list[str]]:
         may_be = blank.sum() > 1 and (~blank).sum() >= 2 * blank.sum()
         if blank.sum() == 1 and name in named:
             by = [pd.Series("", cells.index)]
-            of_all = cells[named].loc[:, cells[named].nunique() > 1]  # one channel of all rows is that of their sum too
-            may_be = bool(of_all[blank].isna().all(axis=None)) and len(cells) > FEW_ROWS
+            several = [header for header in named if cells[header].nunique() > 1]
+            least = FEW_ROWS if cells[named][blank].isna().all(axis=None) else MORE_ROWS
+            may_be = bool(cells[several][blank].isna().all(axis=None)) and len(cells) > least
         sums, others = (amounts[rows].groupby([key[rows] for key in by]).sum() for rows in (blank, ~blank))
         known = amounts.notna().all() and others.gt(0).any()
         if may_be and known and sums.index.equals(others.index) and (abs(sums - others) <= SAME * others).all():
