@@ -26,7 +26,7 @@ from funnelstats.recognising.words import fit, plain, role_fit, words
 SAME = 0.001
 """By what share a sum may differ from what it adds up."""
 FEW_ROWS, MORE_ROWS = 3, 10
-"""So few have no total among them: one of three may well be as much as the others; one that names their channel of ten."""
+"""So few have no total among them: one of three may be as much as the others, one that names their channel of ten."""
 
 
 def add_payments(sources: Sources, stages: Stages) -> None:
