@@ -248,3 +248,29 @@ def test_a_cost_may_have_a_gross_amount_and_an_invoice():
     rows = [(f"2026-0{month}-01", "Print", f"INV-{month}", 119) for month in (1, 2)]
     costs = csv(rows, "Date", "Supplier", "Invoice number", "Gross")
     assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 238
+
+
+def test_calls_with_others_than_leads_are_left_out_and_told():
+    calls = [(at, PHONE[lead], 60) for lead, at in NEW]
+    calls += [(at, f"+493077700{number}", 60) for number in range(10, 70) for at in [NEW[number % 40][1]]]
+    calls_csv = csv(calls, "Start time", "Phone", "Duration")
+    assert made_of(deals_csv=deals_with(Phone=PHONE), calls_csv=calls_csv)["contacts"] == 40
+    assert "calls.csv: left out: 60 of 100 rows whose “Phone” is that of no lead" in stated()
+
+
+def test_salesforce_tasks_are_contacts_and_no_stages():
+    names = {"won": "Closed Won", "lost": "Closed Lost", "open": "Prospecting"}
+    opportunities = [(lead, at, names[state], closed) for lead, at, state, closed in deals()]
+    tasks = [
+        (f"T{n}", f"C{n}", lead if n % 3 else f"A{n}", at.date(), "Call", "Completed" if n % 2 else "Not Started", 60)
+        for n, (lead, at) in enumerate(NEW)
+    ]
+    headers = ("Id", "WhoId", "WhatId", "ActivityDate", "Subject", "Status", "CallDurationInSeconds")
+    opportunity = csv(opportunities, "Id", "CreatedDate", "StageName", "CloseDate")
+    found = made_of(opportunity_csv=opportunity, task_csv=csv(tasks, *headers))
+    assert (found["stages"], found["contacts"]) == ([40, 20], 13)
+
+
+def test_a_line_that_says_of_how_many_it_is_the_total_is_no_day():
+    rows = [(f"2026-02-{day:02}", "c", 10) for day in range(1, 11)]
+    assert costs_of([*rows, ("Total of 10 results", "-", 100)], "Campaign name") == 100

@@ -422,3 +422,11 @@ def test_a_deal_may_have_a_gross_amount_and_a_day_of_payment():
     rows = [(*row, row[3] if row[2] == "won" else "", 119, f"INV-{row[0]}") for row in deals()]
     headers = ("Deal ID", "Created", "Stage", "Closed", "Paid on", "Gross", "Invoice number")
     assert made_of(deals_csv=csv(rows, *headers))["stages"] == [40, 20]
+
+
+def test_a_lead_that_was_reopened_counts_where_it_was():
+    lost = [(lead, at) for lead, to, at in MOVES if to == "lost"]
+    again = [
+        (lead, to, at + timedelta(days=later)) for lead, at in lost for to, later in (("Reopened", 5), ("lost", 9))
+    ]
+    assert made_of(log_csv=csv([*MOVES, *again], "id", "stage", "at")) == COUNTED

@@ -500,6 +500,23 @@ def test_rows_that_repeat_or_belong_to_no_lead_are_set_aside_the_first_stays():
     ]
 
 
+CALLS = {"calls.csv": "id,phone,at\na,49301,2026-01-06\n,49302,2026-01-06\nz,,2026-01-06\nz,49303,2026-01-07\n"}
+
+
+@pytest.mark.parametrize("leads", ["columns.lead_id", "lead_by"])
+def test_contacts_of_no_lead_are_left_out_and_counted_where_it_is_stated(leads):
+    files = CALLS | {"leads.csv": "id,created,phone\na,2026-01-05,49301\nb,2026-01-06,49309\n"}
+    toml = TOML.replace("[leads]", '[leads]\nattributes = { phone = "phone" }') if leads == "lead_by" else TOML
+    known = {"at": "at"} if leads == "lead_by" else {"at": "at", "lead_id": "id"}
+    lines = ['constants = { kind = "call" }', *(['lead_by = { phone = "phone" }'] if leads == "lead_by" else [])]
+    said = refused(toml + source("contacts", "calls.csv", *lines, **known), files)
+    assert 'where others than leads are contacted too, state no_lead = "ignore"' in said
+    made = prepared(toml + source("contacts", "calls.csv", 'no_lead = "ignore"', *lines, **known), files)
+    assert made["contacts"]["lead_id"].tolist() == ["a"]
+    assert account("contacts")["ignored"] == {"of no lead": 3}
+    assert made["set_aside"].empty
+
+
 def test_repeats_are_no_reason_to_stop_but_too_many_bad_rows_are():
     rows = "id,created\n" + "a,2026-01-05\n" * 50 + "b,2026-01-06\n"
     prepared(files={"leads.csv": rows, "entries.csv": "id,stage,at\n"})

@@ -91,6 +91,7 @@ KEYS_OF_TABLE = {
     "ids": ("entries", "contacts", "payments"),
     "lead_by": ("entries", "contacts", "payments"),
     "shared": ("entries", "contacts", "payments"),
+    "no_lead": ("contacts",),
     "given_back": ("payments", "costs"),
     "refunded": ("payments",),
     "repeats": ("payments", "costs"),

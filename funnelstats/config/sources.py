@@ -89,6 +89,7 @@ class Source(FileKeys):
     ids: Ids | None = None
     lead_by: Annotated[dict[str, str], Field(max_length=1)] = {}
     shared: Literal["latest"] | None = None
+    no_lead: Literal["error", "ignore"] = "error"
     join: Annotated[tuple[Join, ...], BeforeValidator(as_tuple)] = ()
     keep: Literal["first", "last"] = "first"
     latest_by: str | None = None

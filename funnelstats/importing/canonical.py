@@ -13,7 +13,7 @@ from funnelstats.config.schema import ENDS, KNOWN_ON
 from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.currencies import converted, currency_facts, without_rate
-from funnelstats.importing.facts import FURTHER_ROWS, Fact, code_of, reason, reason_in_file
+from funnelstats.importing.facts import FURTHER_ROWS, NO_LEAD, Fact, code_of, reason, reason_in_file
 from funnelstats.importing.files import SourceFile
 from funnelstats.importing.hints import refuse_bad_columns, refuse_too_many, rows_of
 from funnelstats.importing.mapping import Fault, cell_texts, faults_of, mapped, typed_cells
@@ -88,11 +88,14 @@ def canonical_table(con: Connection, funnel: Funnel, table: str, files: Files, r
         f"""SELECT _source, _file AS file, {ROW} AS row, _column AS column, _value AS value, _reason AS reason
         FROM {checked} WHERE _reason IS NOT NULL ORDER BY {PLACE}""",
     )
+    left_out_as = {"no_lead": NO_LEAD}
     if table == "leads" and from_history(con, checked, funnel):
-        again = bad_rows["reason"].map(code_of) == "again"
-        account["rows_ignored"] += int(again.sum())
-        account["ignored"][FURTHER_ROWS] = int(again.sum())
-        bad_rows = bad_rows[~again]
+        left_out_as["again"] = FURTHER_ROWS
+    for code, why in left_out_as.items():
+        so = bad_rows["reason"].map(code_of) == code
+        account["rows_ignored"] += int(so.sum())
+        account["ignored"] |= {why: int(so.sum())} if so.any() or why == FURTHER_ROWS else {}
+        bad_rows = bad_rows[~so]
     rows_aside = pd.concat([*(piece.broken for piece in pieces), bad_rows], ignore_index=True)
     bad_cells = pd.concat([piece.bad_cells for piece in pieces], ignore_index=True)
     place = ["_source", "file", "row"]
@@ -242,7 +245,9 @@ def _check(con: Connection, united: str, checked: str, table: str, funnel: Funne
     why = "_why"
     if orphans and has_id:
         orphan = "rows.lead_id IS NULL OR NOT EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = rows.lead_id)"
-        why = f"coalesce(_why, {cases([(orphan, text(reason('orphan')))])})"
+        others = [number for number, source in enumerate(getattr(funnel, table)) if source.no_lead == "ignore"]
+        left_out = [(f"_source = {number} AND ({orphan})", text(reason("no_lead"))) for number in others]
+        why = f"coalesce(_why, {cases([*left_out, (orphan, text(reason('orphan')))])})"
     headers = enumerate(source.columns.get("lead_id", "") for source in getattr(funnel, table))
     header = cases((f"_source = {number}", text(each)) for number, each in headers)
     con.execute(f"ALTER TABLE again RENAME TO again_{table}")

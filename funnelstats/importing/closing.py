@@ -18,7 +18,7 @@ WORD = (
     r"|итог[ио]?|общий итог|промежуточный итог|всего|сумма|количество|(?:zwischen|gesamt)?summe|gesamt(?:ergebnis)?"
     r"|teilergebnis|ergebnis|insgesamt|sumas?|sommes?|sous-tot(?:al|aux)|totaux)"
 )
-TOTAL = re.compile(rf"(?i)^{WORD}[\s:.()\d,]*$")
+TOTAL = re.compile(rf"(?i)^{WORD}(?:[\s:.()\d,]*| of [\d,.]+ \w+)$")
 """A cell that says of its row that it adds others up."""
 OF_A_GROUP = re.compile(rf"(?i)^{WORD}\b|\b{WORD}[\s:.]*$")
 """One that says so of a group: Anna Total."""

@@ -51,6 +51,8 @@ REPEATS = ("again", "overlap")
 """Reasons of rows that can be read and stand there already."""
 NOT_BAD = (*REPEATS, "closing", "no_rate")
 """Reasons of what is set aside and says nothing against the export, nor against how it is read."""
+NO_LEAD = "of no lead"
+"""Why contacts are left out, where ``no_lead`` says that others than leads are contacted too; its code is "no_lead"."""
 FURTHER_ROWS = "further rows of a lead"
 """Why rows of a history are left out of the leads."""
 AGAIN_IN_FILE = "repeats {keys} of row {row}"

@@ -286,6 +286,8 @@ def refuse_too_many(aside: pd.DataFrame, selected: int, funnel: Funnel, table: s
         header = first["column"] if isinstance(first["column"], str) else None
         values = rows["value"].dropna().head(LOOKED_AT).unique().tolist()
         hint = _hint(first["reason"], values, source, con, header)
+        if table == "contacts" and code_of(first["reason"]) == "orphan":
+            hint += '; where others than leads are contacted too, state no_lead = "ignore"'
         lines.append(_line(first, header, first["reason"], len(rows)) + hint)
     if len(groups) > LINES:
         lines.append(f"... and {len(groups) - LINES:,} more reasons")

@@ -175,9 +175,10 @@ def _column_faults(
     cell, typed = quoted(KEY if keyed else column), quoted(f"_typed_{column}")
     error = is_error(cell)
     wrong = [(error, reason("formula"))]
+    of_nobody = reason("no_lead") if column == "lead_id" and source.no_lead == "ignore" else ""
     if spec.kind == "id":
         wrong.append((matches(cell, LOST_DIGITS), reason("digits")))
-        wrong += [(f"{cell} IS NOT NULL AND {quoted(column)} IS NULL", reason("orphan"))] if keyed else []
+        wrong += [(f"{cell} IS NOT NULL AND {quoted(column)} IS NULL", of_nobody or reason("orphan"))] if keyed else []
     elif f"_typed_{column}" in columns:
         unread = f"{cell} IS NOT NULL AND {typed} IS NULL AND NOT {error}"
         if column == "amount" and source.refunded:
@@ -196,7 +197,7 @@ def _column_faults(
     chosen = column == "paid_at" and any("" not in values for values in source.only.values())
     if spec.required and not chosen and not (column == "entered_at" and source.stage is not None):
         blank = f"({cell} IS NULL" + (")" if needed is None else f" AND {needed})")
-        yield Fault(blank, column, header, cell, reason("blank"), costs_row=True)
+        yield Fault(blank, column, header, cell, of_nobody or reason("blank"), costs_row=True)
 
 
 def _needs_date(cell: str, source: Source, funnel: Funnel) -> str | None:

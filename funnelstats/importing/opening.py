@@ -21,7 +21,7 @@ from funnelstats.config.funnel import Funnel, read_funnel
 from funnelstats.config.schema import KNOWN_ON, MISSING, TABLES
 from funnelstats.config.words import _, speak
 from funnelstats.importing.days import usual_days
-from funnelstats.importing.facts import FURTHER_ROWS, reason_on_page
+from funnelstats.importing.facts import FURTHER_ROWS, NO_LEAD, reason_on_page
 from funnelstats.importing.prepare import input_fingerprint, prepared_fingerprint
 
 
@@ -290,6 +290,7 @@ def _left_out_words(funnel: Funnel) -> dict[str, str]:
     columns |= {header for source in sources for header in source.later_by.values()}
     return {
         FURTHER_ROWS: _("further rows of a lead"),
+        NO_LEAD: _("of no lead"),
         **{f"not found in {names}": _("not found in {files}").format(files=names) for names in files},
         **{f"no {column}": _("{column} is blank").format(column=column) for column in columns},
     }

@@ -151,7 +151,9 @@ def linked(table: Table, deals: Table) -> Table | None:
             own = of_kind(texts[name])
             for header in called if own else []:
                 known = of_kind(ids_in(deals, header))
-                if len(known) > FEW_NAMES and len(own & known) >= OVERLAP * len(own):
+                # Many who call are no leads; then most leads must be among them.
+                least = min(len(own), len(known)) if table.what == "contacts" and form == "phone" else len(own)
+                if len(known) > FEW_NAMES and len(own & known) >= OVERLAP * least:
                     return with_role(table, "lead_id", name)._replace(lead_by=header, ids=form)
     return None
 
@@ -160,18 +162,12 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
     """The table; of calls or money from leads or to them once by each of the columns that name them."""
     if table.what not in ("contacts", "payments"):
         return [table]
-    own, known_as = table.header("lead_id"), ids_in(deals, table.lead_by or deals.header("lead_id"))
-    bare = _last_digits if table.ids == "phone" else next(bare for bare, form in FORMS if form == table.ids)
-    known = {*map(bare, known_as)}
-
-    def are_leads(name: str) -> pd.Series[bool]:
-        return table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
-
-    from_leads = are_leads(own)
+    own = table.header("lead_id")
+    from_leads = are_of_leads(table, deals, own)
     if from_leads.all():
         return [table]
     for name in [name for name in table.sheet.fields if name != own and may_be_id(table, name)]:
-        to_leads = are_leads(name)
+        to_leads = are_of_leads(table, deals, name)
         both = from_leads & to_leads
         ours = {
             side: table.sheet.cells[side][rows].dropna().unique().tolist()
@@ -184,6 +180,13 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
             turned_round = with_role(table, "lead_id", name)._replace(sent=_sent(name, own, ours))
             return [first, turned_round._replace(ours={name: ours[name], **between})]
     return [table]
+
+
+def are_of_leads(table: Table, deals: Table, name: str) -> pd.Series[bool]:
+    """Of which rows a column holds the id of a lead, or what else they know of it."""
+    bare = _last_digits if table.ids == "phone" else next(bare for bare, form in FORMS if form == table.ids)
+    known = {*map(bare, ids_in(deals, table.lead_by or deals.header("lead_id")))}
+    return table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
 
 
 def _sent(of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -320,7 +320,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
     field = Field(name, "blank", len(filled), len(values))
     if not values or _is_list(texts):
         return field
-    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE)]
+    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE) & ~texts.str.match(TOTAL)]
     others = texts.drop(dated.index).tolist()
     no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
     dates = filled[~filled.isin(others)] if no_dates else filled

@@ -20,7 +20,7 @@ from funnelstats.recognising.changes import only_leads
 from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
-from funnelstats.recognising.joins import joined
+from funnelstats.recognising.joins import are_of_leads, joined
 from funnelstats.recognising.left_out import MOST_DELETED, few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, plays_no_role
@@ -32,6 +32,8 @@ from funnelstats.recognising.words import fit, role_fit, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
+MOST_MISTAKES = 0.05
+"""Share of the contacts whose id may be that of no lead by mistake."""
 MOST_OF_A_TITLE = 3
 """Columns of a table in which a line of one cell may be a row."""
 MOST_ATTRIBUTES, MOST_VALUES = 6, 12
@@ -251,9 +253,24 @@ def _add_contacts(sources: Sources) -> None:
             columns,
             *kind,
             *(answers or []),
+            *_with_others(sources, table),
             guesses=undone(table),
             roles=(*CONTACTS, "manager"),
         )
+
+
+def _with_others(sources: Sources, table: Table) -> list[str]:
+    """What leaves out contacts with others than leads, where these are more than a few mistakes."""
+    leads = table.header("lead_id")
+    ours = table.sheet.cells[leads].isin(table.ours.get(leads, []))
+    others = ~ours & ~are_of_leads(table, sources.export.deals, leads)
+    if table.own_id or others.sum() <= MOST_MISTAKES * (~ours).sum():
+        return []
+    sources.guessed.add("contacts.no_lead")
+    sources.notes.append(
+        f"{table.sheet.name}: left out: {others.sum():,} of {len(others):,} rows whose “{leads}” is that of no lead"
+    )
+    return ['no_lead = "ignore"   # guessed']
 
 
 def _language(export: Export) -> str:
