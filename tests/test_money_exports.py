@@ -274,3 +274,37 @@ def test_salesforce_tasks_are_contacts_and_no_stages():
 def test_a_line_that_says_of_how_many_it_is_the_total_is_no_day():
     rows = [(f"2026-02-{day:02}", "c", 10) for day in range(1, 11)]
     assert costs_of([*rows, ("Total of 10 results", "-", 100)], "Campaign name") == 100
+
+
+def test_costs_of_a_file_for_each_channel_are_those_of_the_channels():
+    rows = [(*row, ("Google Ads", "Facebook")[number % 2]) for number, row in enumerate(deals())]
+    ads = [("google_ads", 10), ("facebook", 20)]
+    spent = {f"{name}_csv": csv([("2026-02-01", name[0], cost)], "Day", "Campaign", "Cost") for name, cost in ads}
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Source"), **spent)
+    assert tables("made")["costs"].set_index("channel")["amount"].to_dict() == {"Google Ads": 10, "Facebook": 20}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Deposit date", "Deposit amount", "Final payment date", "Final amount"),
+        ("1st payment on", "1st payment", "2nd payment on", "2nd payment"),
+    ],
+)
+@pytest.mark.parametrize("of_deals", [True, False])
+def test_parts_of_what_a_lead_pays_that_stand_side_by_side_all_count(headers, of_deals):
+    paid = {lead: (at, 30, at + timedelta(days=9), 70) for lead, at in WON}
+    if of_deals:
+        rows = [(*row, 100, *paid.get(row[0], ("", "", "", ""))) for row in deals()]
+        found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Value", *headers))
+    else:
+        payments = csv([(lead, *parts) for lead, parts in paid.items()], "Deal ID", *headers)
+        found = made_of(deals_csv=DEALS_CSV, payments_csv=payments)
+    assert (found["payments"], found["stages"]) == (2000, [40, 20])
+
+
+def test_what_is_due_beside_what_came_is_no_payment():
+    rows = [(*row, 100, row[1], 100, row[3] if row[2] == "won" else "") for row in deals()]
+    headers = ("Value", "Payment due date", "Payment amount", "Payment date")
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", *headers))
+    assert found["payments"] == 2000

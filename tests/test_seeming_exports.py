@@ -20,7 +20,7 @@ from exports import (
     renamed,
     stated,
 )
-from projects import tables
+from projects import tables, workbook
 
 from funnelstats.config.funnel import read_funnel
 
@@ -430,3 +430,52 @@ def test_a_lead_that_was_reopened_counts_where_it_was():
         (lead, to, at + timedelta(days=later)) for lead, at in lost for to, later in (("Reopened", 5), ("lost", 9))
     ]
     assert made_of(log_csv=csv([*MOVES, *again], "id", "stage", "at")) == COUNTED
+
+
+def parts(*headers):
+    """The deals that are won, lost and open in tables of their own, each with a column of these for its end or more."""
+    rows = {end: [row for row in deals() if row[2] == end] for end in ("won", "lost", "open")}
+    own = dict(zip(rows, headers, strict=True))
+    return {
+        end: [("Deal ID", "Created", *own[end]), *[(lead, at, *[closed] * len(own[end])) for lead, at, _, closed in of]]
+        for end, of in rows.items()
+    }
+
+
+OF_ENDS = [[["Closed"]] * 3, [["Closed"], ["Closed"], []], [["Won on", "Signed by"], ["Lost on"], []]]
+
+
+@pytest.mark.parametrize("headers", OF_ENDS)
+def test_files_that_are_called_as_their_deals_ended_say_so(headers):
+    files = {f"{end}_deals_csv": csv(rows[1:], *rows[0]) for end, rows in parts(*headers).items()}
+    found = made_of(**files)
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+    assert tables("made")["entries"]["entered_on"].notna().all()
+
+
+def test_sheets_that_are_called_as_their_deals_ended_say_so():
+    sheets = {end.title(): [[cell or None for cell in row] for row in rows] for end, rows in parts(*OF_ENDS[0]).items()}
+    found = made_of(export_xlsx=workbook(**sheets))
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+
+
+def test_leads_can_be_compared_by_the_titles_of_their_sheets():
+    head = ("Deal ID", "Created", "Status", "Closed")
+    rows = [[cell or None for cell in row] for row in deals()]
+    made_of(export_xlsx=workbook(North=[head, *rows[:20]], South=[head, *rows[20:]]))
+    assert {*tables("made")["leads"]["part"]} == {"North", "South"}
+
+
+def test_the_titles_of_months_say_nothing_of_leads():
+    head = ("Deal ID", "Created", "Status", "Closed")
+    rows = [[cell or None for cell in row] for row in deals()]
+    assert (
+        "_part"
+        not in found_in(export_xlsx=workbook(Jan=[head, *rows[:20]], February=[head, *rows[20:]])).statement.text
+    )
+
+
+@pytest.mark.parametrize("header", ["merged_into_id", "Duplicate of"])
+def test_a_record_that_was_merged_into_another_is_no_lead(header):
+    rows = [(*row, "") for row in deals()] + [(f"M{lead}", at, "open", "", lead) for lead, at in NEW[:5]]
+    assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", header))["leads"] == 40

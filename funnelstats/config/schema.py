@@ -79,6 +79,7 @@ KEYS_OF_KIND = {
     "sheet": ("XLSX",),
     "rows": ("JSON",),
     "fill_down": FILES,
+    "may_lack": FILES,
 }
 """Keys of how a file is read, and the kinds of files that they go with; with a database none does."""
 
@@ -105,6 +106,8 @@ DURATIONS = frozenset({"duration_s"})
 
 ROW_NUMBER = "_row"
 """In place of a header: the number of the row itself."""
+PART = "_part"
+"""In place of a header: the title of the sheet that is stated, or the file's name up to its first full stop."""
 
 KNOWN_ON = {
     "rates": "date",

@@ -45,6 +45,7 @@ class FileKeys(Spec):
     rows: str = ""
     fill_down: Texts = ()
     encoding: Encoding | None = None
+    may_lack: Texts = ()
 
 
 class Join(FileKeys):

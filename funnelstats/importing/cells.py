@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
+from funnelstats.config.schema import PART
 from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
@@ -92,7 +93,7 @@ def chosen_columns(
     mistakes += [
         f'{path.name}: column "{name}" has a name that funnelstats uses itself; rename it'
         for name in wanted
-        if name.casefold() in (FILE, ROW)
+        if name.casefold() in (FILE, ROW, PART)
     ]
     if header_row and missing and len(missing) == len(wanted):
         rows = "row " + str(header_row[0]) if len(header_row) == 1 else f"rows {', '.join(map(str, header_row))}"

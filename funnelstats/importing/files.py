@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 from xml.etree import ElementTree
 
 import ibis
@@ -132,14 +132,21 @@ def read_source_file(
     needs: Needs | None = None,
     into: Into | None = None,
 ) -> Read:
-    """The wanted columns of a file, or of a sheet of it (all where none is named), as its source states."""
+    """The wanted columns of a file, or of a sheet of it (all where none is named), as its source states.
+
+    Those that it ``may_lack`` are not among them where it does.
+    """
+    stated: dict[str, Any] = {
+        "encoding": source.encoding, "sheet": sheet, "header_row": source.header_row, "way": source.rows
+    }  # fmt: skip
+    if wanted is not None and source.may_lack:
+        there = read_file(path, [], **stated).header
+        wanted = [name for name in wanted if name in there or name not in source.may_lack]
+        needs = needs and Needs(tuple(filter(wanted.__contains__, needs.headers)), needs.without)
     read = read_file(
         path,
         wanted,
-        encoding=source.encoding,
-        sheet=sheet,
-        header_row=source.header_row,
-        way=source.rows,
+        **stated,
         needs=needs,
         into=None if source.fill_down else into,
     )

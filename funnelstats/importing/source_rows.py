@@ -4,6 +4,7 @@ A row may name not its lead but a contact, a company or a phone of it, or write 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, gathered, listed, suggestion, visible
 from funnelstats.config.folders import processed_folder
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.schema import KEYS_OF_KIND, ROW_NUMBER, TABLES
+from funnelstats.config.schema import KEYS_OF_KIND, PART, ROW_NUMBER, TABLES
 from funnelstats.config.sources import FileKeys, Join, Source
 from funnelstats.importing.cells import ROW, exchanged, matches, one_blank, put, trimmed
 from funnelstats.importing.closing import Needs
@@ -20,7 +21,7 @@ from funnelstats.importing.facts import code_of, reason_in_file
 from funnelstats.importing.files import SourceFile, read_database, read_frame, read_source_file
 from funnelstats.importing.mapping import KEY, NUMBER, date_columns
 from funnelstats.importing.postgres import Kept
-from funnelstats.importing.sql import Connection, cases, columns_in, columns_of, names, quoted, single, text
+from funnelstats.importing.sql import NULL, Connection, cases, columns_in, columns_of, quoted, single, text
 from funnelstats.importing.workbooks import XLSX_1904
 
 Files = Mapping[str, list[Path]] | Mapping[str, pa.Table]
@@ -32,16 +33,19 @@ def read_source(
 ) -> tuple[str, list[SourceFile]]:
     """The source's columns of text with ``_file`` and ``_row``, joined ones added; its files, or its database table."""
     headers = [*source.columns.values(), *source.attributes.values()]
-    named = {part for header in headers for part in header.parts} - {ROW_NUMBER}
+    named: set[str] = {part for header in headers for part in header.parts} - {ROW_NUMBER}
     named |= {*source.only, *source.without, *source.given_back, *source.later_by.values()}
     named |= {header for header in (source.latest_by, source.refunded) if header}
+    has_part = PART in named
+    named -= {PART}
     keys = {join.left for join in source.join}
     # The key of a joined file may stand in one that is joined before it, and be named by its prefix.
     named |= {key for key in keys for join in source.join if join.prefix and key.startswith(join.prefix)}
     lookups = [_lookup(con, join, files, named, f"{own}_{i}", i) for i, join in enumerate(source.join)]
     added = [column for lookup in lookups for column in lookup]
     wanted = sorted({*((named | keys) - set(added)), *source.fill_down})
-    needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), source.without)
+    without = {header: values for header, values in source.without.items() if header != PART}
+    needs = Needs(tuple(header for header in _needed_headers(table, source) if header in wanted), without)
     if source.database:
         stored, kept = source.table or "query", None
         if source.watermark:
@@ -68,6 +72,9 @@ def read_source(
                     f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
                 )
     parts = []
+    for column in [name for name in wanted if all(name not in file.header for file in reads)]:
+        known = sorted({*chain(*(file.header for file in reads))})
+        raise FunnelError(f'{", ".join(source.files)}: none has a column "{column}"; {suggestion(column, known)}')
     for number, file in enumerate(reads):
         folded = [column.casefold() for column in (*added, *wanted)]
         for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):
@@ -78,7 +85,10 @@ def read_source(
         rows = file.read.rows
         if isinstance(rows, pa.Table):
             rows = put((con, f"{own}_{number}"), rows.schema, rows.to_batches())
-        parts.append(f"SELECT {names([ROW, *wanted])}, {text(file.name)} AS _file FROM ({rows.query})")
+        part = f", {text(file.sheet or file.path.name.partition('.')[0])} AS {PART}" if has_part else ""
+        lacking = [name for name in source.may_lack if name not in file.header]
+        cells = {name: NULL if name in lacking else quoted(name) for name in wanted}
+        parts.append(f"SELECT {columns_of({ROW: ROW, **cells})}, {text(file.name)} AS _file{part} FROM ({rows.query})")
     united = " UNION ALL ".join(parts)
     if ROW_NUMBER in headers:
         united = f"SELECT *, {_number(funnel, files)} AS {NUMBER} FROM ({united})"

@@ -1,4 +1,4 @@
-"""What a table holds beside its leads: activities, changes that stand side by side, what calls came to."""
+"""What a table holds beside its leads: activities, changes and payments side by side, what calls came to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import product
 from funnelstats.recognising.joins import ids_in, may_be_id, phones, with_role
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import Field, values_within
-from funnelstats.recognising.words import role_fit
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 
 def activities_apart(table: Table) -> list[Table]:
@@ -42,6 +42,28 @@ def side_by_side(table: Table) -> list[Table]:
             pairs = [(stages[number].name, at.name) for number, at in dates.items()]
             return [leads, *(with_role(with_role(change, "stage", to), "time", at) for to, at in pairs)]
     return [table]
+
+
+def instalments(table: Table) -> list[Table]:
+    """A table of deals or payments; where parts of the money stand side by side, each with its day, those apart."""
+    if table.what not in ("deals", "payments", "") or "lead_id" not in table.roles:
+        return [table]
+    came, roles = words()["came"], words()["roles"]
+    not_yet = {*came["plan"], *words()["dates"]["to_come"], "due"}
+    general = {*words()["dates"]["parts"], *" ".join([*roles["amount"], *roles["paid"]]).split()} - {"first"}
+    pairs: dict[str, dict[str, str]] = {}
+    for name, field in table.sheet.fields.items():
+        said = plain(name).split()
+        if field.kind in ("date", "number") and not_yet.isdisjoint(said):
+            pairs.setdefault(" ".join(word for word in said if word not in general), {})[field.kind] = name
+    parts = [of for key, of in pairs.items() if key and len(of) == 2]
+    found = [of for of in parts if any(fit(name, came["parts"]) for name in of.values())]
+    if len(found) < 2:
+        return [table]
+    paid = table._replace(what="payments", status="", ends={})
+    others = table.without({name for of in found for name in of.values()})
+    apart = [with_role(with_role(paid, "paid", of["date"]), "amount", of["number"]) for of in found]
+    return [*([others] if {"stage", "created", "closed", "won"} & {*others.roles} else []), *apart]
 
 
 def results_of(calls: Table) -> Table | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -14,7 +13,7 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ENDS, ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
-from funnelstats.recognising.apart import activities_apart, results_of, side_by_side
+from funnelstats.recognising.apart import activities_apart, instalments, results_of, side_by_side
 from funnelstats.recognising.cost_tables import costs_by_headers
 from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.joins import (
@@ -68,7 +67,8 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
     tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "contact_kind" if table.what == "contacts" else "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
-    tables = list(chain(*map(side_by_side, chain(*map(activities_apart, tables)))))
+    for apart in (activities_apart, side_by_side, instalments):
+        tables = [part for table in tables for part in apart(table)]
     calls = [table for table in tables if table.what == "contacts" and "reached" in table.roles]
     if not any(table.what in ("deals", "history") for table in tables):
         tables += map(_with_ends, filter(None, map(results_of, calls)))

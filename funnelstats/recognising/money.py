@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.schema import PART
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import toml_value
@@ -219,12 +220,23 @@ def add_costs(sources: Sources) -> None:
         sources.notes += [
             f"{table.sheet.name}: left out: what has no “{header}” is the sum of the other rows" for header in sums
         ]
-        sources.add("costs", "Money spent", table, columns, *table.lines, guesses=guesses, roles=roles)
+        lines = [*table.lines, *(_channels(table, sources.export.deals) if named and named.name == PART else [])]
+        sources.add("costs", "Money spent", table, columns, *lines, guesses=guesses, roles=roles)
         if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
             sources.notes.append(
                 f"{table.sheet.name}: no column says on which channel it was spent; where it is one, state it as "
                 "constants.channel, as the leads call it"
             )
+
+
+def _channels(table: Table, deals: Table) -> list[str]:
+    """What files or sheets of the costs of one channel each are called by the leads."""
+    known = deals.sheet.values(deals.header("channel")) if "channel" in deals.roles else []
+    meant: dict[str, str] = {}
+    for title in table.sheet.values(PART):
+        best = max(known, key=lambda name: fit(title, [plain(name)]), default="")
+        meant |= {title: best} if best and fit(title, [plain(best)]) else {}
+    return [f"values.channel = {toml_value(meant)}   # guessed"] if meant else []
 
 
 def _sums_of_others(table: Table) -> dict[str, list[str]]:

@@ -9,17 +9,23 @@ from typing import Any
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import PART
 from funnelstats.importing.workbooks import XLSX_1904
 from funnelstats.recognising.sheets import Reading, Sheet, fields_of, tables_in
+from funnelstats.recognising.stages import end_of
+from funnelstats.recognising.words import fit, words
 
 MOST_MORE = 3
 """Columns that one file of several may have more."""
+FEWEST_SHARED = 2
+"""Columns that all of them must have, where their names tell how the deals in them ended."""
 
 
 def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
     """The tables of some files, those of the same columns as one; and what is said of files that hold none.
 
-    A file may have a few columns more than another one, as an export of a later day has: they are not read.
+    A file may have a few columns more than another one, as an export of a later day has, and one of the deals that are
+    won others than one of those that are lost.
     """
     sheets: list[Sheet] = []
     refused = []
@@ -30,9 +36,6 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
             for sheet in tables_in(path):
                 refused += [f"“{name}” of {path.name}, the name of several columns" for name in sheet.twice]
                 alike = next((other for other in sheets if _are_alike(other, sheet)), None)
-                if alike and (more := {*sheet.fields} ^ {*alike.fields}):
-                    names = ", ".join(f"“{name}”" for name in sorted(more))
-                    refused.append(f"{names} of some of the files {', '.join([*alike.all_files, *sheet.all_files])}")
                 sheets = [
                     *(other for other in sheets if other is not alike),
                     _together(alike, sheet) if alike else sheet,
@@ -47,9 +50,11 @@ def sheets_of(paths: Iterable[Path]) -> tuple[list[Sheet], list[str]]:
 def _are_alike(one: Sheet, other: Sheet) -> bool:
     """Whether two tables are parts of one: of several files, or of several sheets of one."""
     both, either = len({*one.fields} & {*other.fields}), len({*one.fields} | {*other.fields})
-    few = (
-        either - both <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * (either - both) + 2
-    )
+    more = either - both
+    few = more <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * more + 2
+    # What is known of deals that are won, of lost and of open ones differs.
+    outcomes = {_outcome(title) for title in (*_titles(one), *_titles(other))}
+    few |= both >= FEWEST_SHARED and "" not in outcomes and len(outcomes) > 1
     sheets = ("sheet" in one.lines, one.files) == ("sheet" in other.lines, other.files) or "sheet" not in {
         *one.lines,
         *other.lines,
@@ -67,8 +72,9 @@ def _names_ids(sheet: Sheet) -> bool:
 
 
 def _together(one: Sheet, other: Sheet) -> Sheet:
-    shared = [name for name in one.fields if name in other.fields]
-    cells = pd.concat([one.cells, other.cells], ignore_index=True)[shared]
+    cells = pd.concat([_with_part(one), _with_part(other)], ignore_index=True)
+    names = list(dict.fromkeys([*one.fields, *other.fields]))
+    some = {*one.some, *other.some, *({*one.fields} ^ {*other.fields})}
     readings = [*one.readings]
     for reading in other.readings:
         alike = [number for number, each in enumerate(readings) if _how(each) == _how(reading)]
@@ -80,8 +86,25 @@ def _together(one: Sheet, other: Sheet) -> Sheet:
         readings=tuple(readings),
         sizes=(*one.sizes, *other.sizes),
         cells=cells,
-        fields=fields_of(cells, shared, one.kind),
+        fields=fields_of(cells, names, one.kind),
+        some=tuple(name for name in names if name in some),
     )
+
+
+def _with_part(sheet: Sheet) -> pd.DataFrame:
+    """The cells, and the title of the sheet that each row stands in, or what its file is called."""
+    return sheet.cells if PART in sheet.cells else sheet.cells.assign(**{PART: _titles(sheet)[0]})
+
+
+def _titles(sheet: Sheet) -> list[str]:
+    """What the parts of a table are called: sheets by their titles, files by their names."""
+    titles = [title for reading in sheet.readings for title in reading.lines.get("sheet", [])]
+    return titles or [Path(file).name.partition(".")[0] for file in sheet.all_files]
+
+
+def _outcome(title: str) -> str:
+    """How the deals of a file or sheet ended, or that they are open, as its name says; "" where it says neither."""
+    return end_of(title) or ("open" if fit(title, words()["ends"]["first"]) else "")
 
 
 def _how(reading: Reading) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from funnelstats.config.schema import PART
+from funnelstats.importing.cells import plain_date
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
@@ -124,7 +127,23 @@ def _are_changes(sheet: Sheet, columns: Mapping[str, Any]) -> bool:
 
 
 def table_of(sheet: Sheet) -> Table:
-    """The roles of a sheet's columns, and what its rows are."""
+    """The roles of a sheet's columns, and what its rows are; with what its parts are called, if that says something."""
+    if PART not in sheet.cells:
+        return _table_of(sheet)
+    table = _table_of(sheet._replace(cells=sheet.cells.drop(columns=PART)))
+    titles = sheet.values(PART)
+    if not table.what or any(re.search(r"\d", title) or reads(plain_date(title), "%b") for title in titles):
+        return table
+    of_leads = {"won", "lost"} & {*map(end_of, titles)} or "sheet" in sheet.lines
+    spent = table.what == "costs" and "channel" not in table.roles
+    if not (spent or (of_leads and table.what in ("deals", "history"))):
+        return table
+    cells = table.sheet.cells.assign(**{PART: sheet.cells[PART]})
+    told = table._replace(sheet=table.sheet.with_cells(cells, [PART]))
+    return told._replace(roles={**told.roles, "channel": Guess(PART, known=False)}) if spent else told
+
+
+def _table_of(sheet: Sheet) -> Table:
     preset = preset_of(sheet)
     roles = _known_roles(sheet, preset.get("columns", {}))
     taken = {guess.header for guess in roles.values()} | {name for name in sheet.fields if plays_no_role(name, preset)}

@@ -79,6 +79,8 @@ class Sheet(NamedTuple):
     """Rows of each file."""
     twice: tuple[str, ...] = ()
     """Names of several columns each, which cannot be told apart."""
+    some: tuple[str, ...] = ()
+    """Columns that only some of the files have."""
 
     @property
     def dates(self) -> list[str]:

@@ -179,8 +179,10 @@ class Sources:
             lines.append('timezone = "UTC"   # as the header says')
         # A comment is one line, whatever a header holds.
         rows = visible(" ".join(f"{rows} ({sheet.kind}, {sheet.size})".split()))
+        some = [name for name in sheet.some if any(name in line for line in (*lines, *more))]
         for files, read in sheet.readings:
-            where = [f"{key} = {toml_value(value)}" for key, value in {"files": list(files), **read}.items()]
+            how: dict[str, Any] = {"files": list(files), **read, **({"may_lack": some} if some else {})}
+            where = [f"{key} = {toml_value(value)}" for key, value in how.items()]
             self.written.append(Source(table, rows, [*where, *lines, *more]))
 
     def deleted(self, table: Table) -> dict[str, list[str]]:

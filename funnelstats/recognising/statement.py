@@ -105,13 +105,16 @@ def _choose_pipeline(sources: Sources) -> None:
 
 
 def _leave_deleted(sources: Sources) -> None:
-    """Leave out the leads that have a day on which they were deleted."""
+    """Leave out the leads that have a day on which they were deleted, or another record that they were merged into."""
     deals = sources.export.deals
-    for name in deals.sheet.dates if deals.what == "deals" else []:
-        gone = deals.sheet.has_date(name)
-        if fit(name, words()["undone"]["deleted_on"]) >= 2 and 0 < gone.mean() < MOST_DELETED:
+    known = words()["undone"]
+    for name, field in deals.sheet.fields.items() if deals.what == "deals" else []:
+        gone = deals.sheet.cells[name].notna() & ~deals.sheet.cells[name].isin(field.empty)
+        said = fit(name, known["deleted_on"] if field.kind == "date" else known["merged_into"]) >= 2
+        if said and field.kind != "flag" and 0 < gone.mean() < MOST_DELETED:
             _keep(sources, name, "")
-            sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with a date in “{name}”")
+            what = "a date" if field.kind == "date" else "a value"
+            sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with {what} in “{name}”")
 
 
 def _keep(sources: Sources, name: str, value: str) -> None:
