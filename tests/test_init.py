@@ -40,9 +40,9 @@ from funnelstats.config.funnel import read_funnel
 from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.dates import formats_of
+from funnelstats.recognising.fields import field_of
 from funnelstats.recognising.init import init
 from funnelstats.recognising.parts import sheets_of
-from funnelstats.recognising.sheets import field_of
 from funnelstats.recognising.stages import stages_of
 
 pytestmark = pytest.mark.usefixtures("exported")

@@ -47,8 +47,8 @@ from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.rules import missing_parts
 from funnelstats.recognising.dates import formats_of
+from funnelstats.recognising.fields import field_of
 from funnelstats.recognising.init import init
-from funnelstats.recognising.sheets import field_of
 from funnelstats.recognising.stages import groups_of_stages, stages_of
 
 pytestmark = pytest.mark.usefixtures("exported")

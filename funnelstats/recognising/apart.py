@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from itertools import product
 
+from funnelstats.recognising.fields import Field
 from funnelstats.recognising.joins import ids_in, may_be_id, phones, with_role
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import Field, values_within
+from funnelstats.recognising.sheets import values_within
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 

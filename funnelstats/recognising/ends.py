@@ -44,7 +44,7 @@ def _dated_ends(tables: Sequence[Table], ends: Iterable[str]) -> list[Dated]:
         at = table.roles.get(end) or (table.roles.get("closed") if only else None)
         if at if dated else only:
             values = only.get(table.status, [])
-            stage = values[0] if end == "won" and len(values) == 1 else end
+            stage = values[0] if end == "won" and len(values) == 1 and end_of(values[0]) == end else end
             found.setdefault(end, Dated(stage, table, at.header if at else "", only))
     return [*found.values()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +17,7 @@ from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.apart import activities_apart, instalments, results_of, side_by_side
 from funnelstats.recognising.cost_tables import costs_by_headers
 from funnelstats.recognising.dates import NEARLY_ALL
+from funnelstats.recognising.fields import DATES, Field
 from funnelstats.recognising.joins import (
     OVERLAP,
     ids_in,
@@ -31,7 +33,7 @@ from funnelstats.recognising.joins import (
 )
 from funnelstats.recognising.roles import Guess, Table, are_changes_of, plays_no_role, table_of
 from funnelstats.recognising.rows import are_of_payments
-from funnelstats.recognising.sheets import DATES, Field, Sheet, chosen_by, not_dates
+from funnelstats.recognising.sheets import Sheet, chosen_by, not_dates
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -127,10 +129,17 @@ def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
         deals or histories, key=lambda each: (-len(ids_in(each, each.header("lead_id"))), -len(each.roles))
     )
     first, beside = by_size[0], [table for table in [*by_size[1:], *histories] if table is not by_size[0]]
-    if _names_wins(first) or any(linked(each, first) or linked(first, each) for each in beside):
+    if _names_wins(first) or stage_dates(first) or any(_are_akin(each, first) for each in beside):
         return first
     won = [log for log in histories if "won" in log.ends]
-    return next((table for table in by_size[1:] if _names_wins(table) or any(linked(log, table) for log in won)), first)
+    others = [table for table in by_size[1:] if _names_wins(table) or any(linked(log, table) for log in won)]
+    return next(iter(others or won), first)
+
+
+def _are_akin(one: Table, other: Table) -> bool:
+    """Whether the one of two tables names what the other is of: ids, or people and companies that both know."""
+    ways = product((one, other), ("", "payments"))
+    return any(linked(each._replace(what=what or each.what), one if each is other else other) for each, what in ways)
 
 
 def _names_wins(table: Table) -> bool:
@@ -140,7 +149,8 @@ def _names_wins(table: Table) -> bool:
 def _has_no_amount(table: Table) -> bool:
     """Whether rows are payments of which no column is known as the amount: they are no leads that paid."""
     known = {"payment_id", "paid"} <= {*table.roles} and {"stage", "amount"}.isdisjoint(table.roles)
-    return known and _are_called_payments(table)
+    way = "created" in table.roles and len(stage_dates(table)) > 1
+    return known and not way and _are_called_payments(table)
 
 
 def _are_called_payments(table: Table) -> bool:
@@ -246,6 +256,11 @@ def _with_ends(table: Table) -> Table:
         return _with_ends(with_role(moved, "time", table.header("created")))
     values = table.sheet.values(status) if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", *ENDS)}
+    by_words["won"] = by_words["won"] or [value for value in values if fit(value, words()["ends"]["won_alone"]) >= 2]
+    if status and "lost" in table.roles:
+        # What is said of nobody but leads with the date of a loss is one, whatever it is called.
+        dated = dated_values(table.sheet, table.header("lost"), status)
+        by_words["lost"] += [value for value in dated if value not in chain(*by_words.values())]
     worded = {end: {status: names} for end, names in by_words.items() if names}
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}

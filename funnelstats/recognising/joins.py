@@ -14,8 +14,9 @@ from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
+from funnelstats.recognising.fields import MOST_STATUSES, Field
 from funnelstats.recognising.roles import Guess, Table, table_of
-from funnelstats.recognising.sheets import MOST_STATUSES, Field, Sheet
+from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.words import fit, plain, role_fit, singular, words
 
 FORMS: list[tuple[Callable[[str], str], str]] = [(str, ""), *((bare, form) for bare, _matter, form in ALIKE if form)]
@@ -62,11 +63,14 @@ def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
         others,
         key=lambda sheet: (numbered.name not in sheet.fields, not _is_called(sheet, numbered.name), len(sheet.cells)),
     ):
-        named = [name for name, field in sheet.fields.items() if field.kind == "text" and _names_each(field, role)]
+        same = numbered.name in sheet.fields or _is_called(sheet, numbered.name)
+        named = [
+            name for name, of in sheet.fields.items() if of.kind == "text" and _names_each(of, role if same else "")
+        ]
         for number, field in sheet.fields.items():
             of_role = role == "stage" or number == numbered.name or _is_called(sheet, numbered.name)
             if named and of_role and field.stands_once and numbers <= {*sheet.cells[number]}:
-                label = max(named, key=lambda name: role_fit(name, role, "name"))
+                label = max(named, key=lambda name: (sheet.fields[name].stands_once, role_fit(name, role, "name")))
                 header = f"{role}.{label}"
                 names = table.sheet.cells[numbered.name].map(sheet.cells.set_index(number)[label])
                 return table._replace(
@@ -133,7 +137,9 @@ def linked(table: Table, deals: Table) -> Table | None:
     called = [name for name in deals.sheet.fields if may_be_id(deals, name) and name != deals.header("lead_id")]
     if table.what in ("contacts", "payments") and plain(named) == "id" and table.sheet.fields[named].stands_once:
         # It is the row's own; what the deals call by the same name says whose it is.
-        for name in [name for name in order if name != named and name in called]:
+        told = any(shared(str, name) >= OVERLAP * len(texts[name]) for name in order if name != named)
+        others = [name for name in order if name != named and name in called and role_fit(name, "manager") < 2]
+        for name in others if not told else []:
             known = ids_in(deals, name)
             if len(known) > FEW_NAMES and len(texts[name] & known) >= OVERLAP * len(texts[name]):
                 return with_role(table, "lead_id", name)._replace(lead_by=name)
@@ -176,8 +182,8 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
         if both.mean() <= MOST_BOTH and all(0 < len(names) <= MOST_STATUSES for names in ours.values()):
             # What is between two leads is told of the first one alone.
             between = {own: table.sheet.cells[own][both].unique().tolist()} if both.any() else {}
-            first = table._replace(ours={own: ours[own]}, sent=_sent(own, name, ours))
-            turned_round = with_role(table, "lead_id", name)._replace(sent=_sent(name, own, ours))
+            first = table._replace(ours={own: ours[own]}, sent=_sent(table, own, name, ours))
+            turned_round = with_role(table, "lead_id", name)._replace(sent=_sent(table, name, own, ours))
             return [first, turned_round._replace(ours={name: ours[name], **between})]
     return [table]
 
@@ -189,9 +195,11 @@ def are_of_leads(table: Table, deals: Table, name: str) -> pd.Series[bool]:
     return table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
 
 
-def _sent(of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """What says that leads got the money, where their column is called that of receivers."""
-    return {other: ours[other]} if fit(of_leads, words()["came"]["receiver"]) else {}
+def _sent(table: Table, of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What says that leads got the money: their column is called that of receivers, or of those who send bills."""
+    known = words()["came"]
+    bills = any(fit(text, known["bills"]) for text in (Path(table.sheet.files[0]).stem, *table.sheet.fields))
+    return {other: ours[other]} if fit(of_leads, known["sender" if bills else "receiver"]) else {}
 
 
 def as_the_deals_call_them(ids: pd.Series, form: str, deals: Table) -> pd.Series:

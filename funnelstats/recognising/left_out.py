@@ -8,8 +8,8 @@ import pandas as pd
 
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.recognising.fields import MOST_STATUSES, Field
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import MOST_STATUSES, Field
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
 MOST_STATES = 5
@@ -81,7 +81,10 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
             stated["without"][name] = [value for value in values if value.casefold() in YES]
         elif field.kind == "text":
             for key, kind in known.items():
-                stated[key][name] = sorted(value for value in values if _is_undone(value, kind, table.what))
+                of_payment = table.what != "payments" or name == table.headers.get("stage")
+                goods_too = [] if of_payment else words()["undone"]["of_goods_too"]
+                undone = (value for value in values if _is_undone(value, kind, table.what))
+                stated[key][name] = sorted(value for value in undone if fit(value, goods_too) < 2)
         elif table.what == "payments" and name == paid and ("paid" in table.roles or len(table.sheet.dates) > 1):
             # An invoice that is not paid, or a further line of one.
             blank = [""] if field.filled < len(table.sheet.cells) else []

@@ -15,11 +15,12 @@ from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_stages
 from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import deals_of
+from funnelstats.recognising.fields import number_reading
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table, is_no_money
 from funnelstats.recognising.rows import states_of_payments
-from funnelstats.recognising.sheets import Sheet, number_reading, values_within
+from funnelstats.recognising.sheets import Sheet, values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import SAID, Stages
 from funnelstats.recognising.words import fit, plain, role_fit, words
@@ -264,8 +265,9 @@ def _sums_of_others(table: Table) -> dict[str, list[str]]:
 
 def _planned(table: Table) -> dict[str, list[str]]:
     """What leaves out the rows of a plan, where others are of what came."""
+    named = [table.header(role) for role in ("campaign", "channel") if role in table.roles]
     for name, field in table.sheet.fields.items():
-        values = few_values(table, field) if field.kind == "text" else []
+        values = few_values(table, field) if field.kind == "text" and name not in named else []
         planned = [value for value in values if fit(value, words()["came"]["plan"]) >= 2]
         if planned and any(fit(value, words()["came"]["actual"]) >= 2 for value in values):
             return {name: planned}

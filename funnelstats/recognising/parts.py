@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.schema import PART
 from funnelstats.importing.workbooks import XLSX_1904
-from funnelstats.recognising.sheets import Reading, Sheet, fields_of, tables_in
+from funnelstats.recognising.fields import fields_of
+from funnelstats.recognising.sheets import Reading, Sheet, tables_in
 from funnelstats.recognising.stages import end_of
 from funnelstats.recognising.words import fit, words
 
@@ -60,7 +62,8 @@ def _are_alike(one: Sheet, other: Sheet) -> bool:
         *other.lines,
     }
     lists = one.lines.get("rows") == other.lines.get("rows")
-    if _names_ids(one) and _names_ids(other):
+    called = {re.sub(r"\d", "", title) for title in (*_titles(one), *_titles(other))}
+    if _names_ids(one) and _names_ids(other) and len(called) > 1:
         return False  # the names of users and those of sources, each with numbers of its own
     return lists and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
 

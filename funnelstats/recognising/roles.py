@@ -13,11 +13,13 @@ import pandas as pd
 
 from funnelstats.config.schema import PART
 from funnelstats.importing.cells import plain_date
+from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
+from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind
 from funnelstats.recognising.rows import MANY, are_of_lines, have_several_stages, what_rows_are
-from funnelstats.recognising.sheets import MOST_STATUSES, Field, Kind, Sheet
+from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, plain, role_fit, words
 
@@ -219,7 +221,7 @@ def _but_no_old_stage(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]
     old, stage = roles["old_stage"].header, roles["stage"].header
     shared = {*sheet.values(old)} & {*sheet.values(stage)}
     once = "lead_id" in roles and sheet.fields[roles["lead_id"].header].stands_once
-    snapshot = once and {"created", "closed"} <= {*roles}
+    snapshot = once and "created" in roles and {"closed", "won", "lost"} & {*roles}
     called = fit(old, words()["fields"]["stage"]) > 0 or (role_fit(old, "old_stage") >= 2 and not snapshot)
     return roles if shared or called else {role: guess for role, guess in roles.items() if role != "old_stage"}
 
@@ -306,7 +308,8 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
         case "won" | "lost":
             return not _is_of_both_ends(name)
         case "paid":
-            return "booked" not in plain(name).split() or role_fit(name, role) >= 2
+            alone = sheet.dates == [name] or fit(Path(sheet.files[0]).stem, words()["files"]["payments"]) > 0
+            return "booked" not in plain(name).split() or alone or role_fit(name, role) >= 2
         case "pipeline":
             return kind == "text" or role_fit(name, role) >= 2 or _is_numbered(name)
     return True
@@ -315,6 +318,8 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
     known, never = words()["came"][what], {*words()["came"]["never"]}
+    if what == "costs" and fit(amount.header, words()["came"]["general"]) >= 2:
+        return amount  # beside it stand parts of it
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not is_no_money(name)]
     came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
     best = max(came, key=lambda name: came[name], default=amount.header)
@@ -338,9 +343,10 @@ def _is_weak(name: str, role: str) -> bool:
     """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
+    weak = words()["weak"]
     said = {*plain(name).split()} if role_fit(name, role) < 2 else set()
-    said = set() if said & {*words()["weak"]["whole"]} else said
-    return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(words()["weak"]["words"])
+    known = {*weak["words"]} | (set() if said & {*weak["whole"]} else {*weak["tax"]})
+    return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(known)
 
 
 def _is_of_people(name: str) -> bool:
@@ -360,6 +366,11 @@ def is_no_money(name: str) -> bool:
 
     What is gross may be a weight.
     """
-    of_money = {*words()["roles"]["amount"]} - {*words()["weak"]["whole"]}
-    others = fit(name, words()["amounts"]["none"]) > 0 or (role_fit(name, "amount") > 0 and not fit(name, of_money))
-    return (role_fit(name, "amount") < 2 and others) or name.endswith((".total", ".count", ".size", "%"))
+    whole = {*words()["weak"]["whole"]}
+    of_money = {*words()["roles"]["amount"]} - whole
+    said = {word for word in plain(name).split() if word.upper() not in SIGNS}
+    no_amount = role_fit(name, "amount") > 0 and not fit(name, of_money) and not said <= whole
+    of_discount = "discount" in said and said.isdisjoint(["after", "before", "less", "minus", "net", "of"])
+    others = fit(name, words()["amounts"]["none"]) > 0 or no_amount or of_discount
+    share = name.endswith("%") and not re.search(r"\d", name)
+    return (role_fit(name, "amount") < 2 and others) or share or name.endswith((".total", ".count", ".size"))

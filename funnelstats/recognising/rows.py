@@ -18,6 +18,10 @@ OFTEN, MANY = 1.05, 1.5
 of a lead's own, of which some may stand twice."""
 
 
+MOSTLY = 0.5
+"""Share of the rows of payments whose state may be one that no word tells."""
+
+
 def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
     title = Path(sheet.files[0]).stem
@@ -37,14 +41,16 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     if called and not name_says["contacts"] and role_fit(stage, "stage") >= 2 and "duration" not in roles:
         # A pipeline may be called a direction, as that of a call is; beside a call may stand how its deal ended.
         lead = roles.get("lead_id", "")
-        of_leads = lead and (sheet.fields[lead].stands_once or have_several_stages(sheet, lead, stage))
+        once = lead and sheet.fields[lead].stands_once and {"created", "closed"} & {*roles}
+        of_leads = once or (lead and have_several_stages(sheet, lead, stage))
         called = not (of_leads and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
     calls = dated and not snapshot and "amount" not in roles and called
-    may_be_paid = stage and are_of_payments(sheet, stage, surely=False)
+    may_be_paid = bool(stage) and are_of_payments(sheet, stage, surely=False)
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"], "lead_id") < 2):
         # Whose the money is may be told by a mail address, of a person or of two.
         spent = name_says["costs"] or header_says["costs"]
-        billed = header_says["payments"] or (may_be_paid and not spent)
+        gross = any(fit(name, words()["came"]["gross"]) >= 2 for name in sheet.fields)
+        billed = header_says["payments"] or ((may_be_paid or gross) and not spent)
         paid = "amount" in roles and dated and "payment_id" in roles and billed and (may_be_paid or not stage)
         costs = "amount" in roles and dated and (spent or "channel" in roles)
         ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
@@ -56,14 +62,15 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     ended = {"won", "lost"} & {*roles}
     # An invoice has a number, and a status of its own; it may have several lines.
     number = roles.get("payment_id", "")
-    lines = number and may_be_paid and name_says["payments"] and values_within(sheet.cells, number)[stage] == 1
-    billed = number and (lines or sheet.fields[number].stands_once)
+    of_bills = may_be_paid and name_says["payments"] and number != ""
+    lines = of_bills and values_within(sheet.cells, number)[stage] == 1
+    billed = bool(number) and (lines or sheet.fields[number].stands_once)
     # Of parts of what a lead pays, each with a day of its payment, the status may be one of anything that is paid.
     parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
     by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, not parts)
     # Deals know when they were created, closed and paid; so does an invoice, of a status that payments have.
-    paid = "paid" in roles and (may_be_paid or not snapshot)
-    of_money = "amount" in roles and (name_says["payments"] or paid or by_status)
+    dates_money = "paid" in roles and (may_be_paid or not snapshot)
+    of_money = "amount" in roles and (name_says["payments"] or dates_money or by_status)
     if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"
     if calls:
@@ -123,12 +130,19 @@ def are_of_lines(sheet: Sheet, roles: Mapping[str, str]) -> bool:
 
 
 def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
-    """Whether a status is that of payments: all it says is, and ``surely`` something that is said of no lead."""
-    few = sheet.fields[header].distinct <= MANY_IDS
-    values = sheet.values(header) if few else []
-    may_be = [fit(value, states_of_payments()) >= 2 for value in values]
-    said = any(fit(value, words()["undone"]["only_payments"]) >= 2 for value in values)
-    return bool(values) and all(may_be) and (said or not surely)
+    """Whether a status is that of payments: what it says in most rows, and in the others nothing that leads are called.
+
+    And ``surely`` all it says is, and something that is said of no lead.
+    """
+    known, first = words()["undone"], words()["ends"]["first"]
+    values = sheet.values(header) if sheet.fields[header].distinct <= MANY_IDS else []
+    if surely:
+        sure = [state for state in states_of_payments() if state not in known["leads_too"]]
+        said = any(fit(value, known["only_payments"]) >= 2 for value in values)
+        return said and all(fit(value, sure) >= 2 for value in values)
+    others = [value for value in values if fit(value, states_of_payments()) < 2]
+    of_leads = any(end_of(value) or fit(value, first) >= 2 for value in others)
+    return bool(values) and not of_leads and bool(sheet.cells[header].dropna().isin(others).mean() < MOSTLY)
 
 
 def states_of_payments() -> list[str]:

@@ -5,60 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
 
-from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.importing.cell_facts import looks_grouped
 from funnelstats.importing.cells import BLANKS, DAYS_TO_1970, ISO, ROW
 from funnelstats.importing.closing import MOST_LINES, OF_A_GROUP, TOTAL
-from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.files import read_file
-from funnelstats.importing.hints import number_lines, toml_value
-from funnelstats.importing.mapping import NO, YES
 from funnelstats.importing.packed import ZIP, unpacked
 from funnelstats.importing.sql import Connection
-from funnelstats.importing.workbooks import XLSX_1904, first_rows, named_columns, visible_sheets
-from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, day_of, formats_of, plain_dates, shape_of
+from funnelstats.importing.workbooks import first_rows, named_columns, visible_sheets
+from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, plain_dates, shape_of
+from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind, fields_of, is_list
 from funnelstats.recognising.words import role_fit
-
-Kind = Literal["blank", "date", "number", "duration", "flag", "id", "text"]
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
 NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
-NO_DATE = (
-    r"(?<!\d)(?:0000-00-00|000[01]-01-01|01\.01\.0001|1899-12-3[01]|3[01][./]12[./]1899|12/3[01]/1899"
-    r"|19[07]0-01-01|0?1[./]0?1[./]19[07]0|9999-12-31|31[./]12[./]9999|12/31/9999)(?!\d)"
-)
-"""Days that programs write where there is none."""
-DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
-"""Roles of columns that hold dates."""
-LONGEST_ID = 64
-MOST_STATUSES = 40
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
-
-class Field(NamedTuple):
-    """What a column holds. ``formats``: those that together read its dates, ISO as "", and a second set of them where
-    day and month could change places. ``reading``: what to state of its numbers, and of words among its dates."""
-
-    name: str
-    kind: Kind
-    filled: int
-    distinct: int
-    formats: tuple[tuple[str, ...], ...] = ()
-    reading: tuple[str, ...] = ()
-    empty: tuple[str, ...] = ()
-    """What stands among its dates where there is none."""
-
-    @property
-    def stands_once(self) -> bool:
-        return 0 < self.filled == self.distinct
+MOST_OVER = 0.6
+"""Share of the rows in which a date that all have is followed by another one, if it is none of what is to come."""
 
 
 class Reading(NamedTuple):
@@ -137,9 +108,12 @@ class Sheet(NamedTuple):
         return read
 
     def has_passed(self, name: str, others: Iterable[str]) -> bool:
-        """Whether not all rows have a date, and hardly one is later than all others: it tells what has been."""
-        latest = max((self.times(other).max() for other in others), default=pd.NaT)
-        return bool((self.times(name).dropna() <= latest).mean() >= NEARLY_ALL > self.has_date(name).mean())
+        """Whether hardly a date is later than all others, and not all rows have one or most have a later date too."""
+        if not (known := [self.times(other) for other in others]):
+            return False
+        at, later = self.times(name), pd.concat(known, axis=1).max(axis=1)
+        over = (at.dropna() <= later.max()).mean() >= NEARLY_ALL
+        return bool(over and (at.isna().mean() > 1 - NEARLY_ALL or (at <= later).mean() > MOST_OVER))
 
     def with_cells(self, cells: pd.DataFrame, names: Iterable[str]) -> Sheet:
         """The table with other cells, where it is looked anew what these columns hold."""
@@ -159,16 +133,6 @@ def values_within(cells: pd.DataFrame, lead_id: str) -> pd.Series[int]:
     return cells.groupby(cells[lead_id].rename("lead")).nunique().max()
 
 
-def fields_of(cells: pd.DataFrame, names: Iterable[str], kind: str) -> dict[str, Field]:
-    """What the columns of a table hold; numbers of days are counted as its kind of file does."""
-    fields = {name: field_of(name, cells[name]) for name in names}
-    if kind == XLSX_1904:
-        for name, field in fields.items():
-            if field.formats == ((EXCEL,),):
-                fields[name] = field._replace(formats=((EXCEL_1904,),))
-    return fields
-
-
 def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
     with unpacked(path) as plain, plain.open("rb") as file:
@@ -180,7 +144,7 @@ def tables_in(path: Path) -> list[Sheet]:
         for sheet in found:  # also those that are added here
             # A list within each object is a table of its own: the history of a deal.
             if sheet.kind.startswith("JSON"):
-                lists = [name for name in sheet.fields if _is_list(sheet.cells[name])]
+                lists = [name for name in sheet.fields if is_list(sheet.cells[name])]
                 ways = [other.lines.get("rows", "") for other in found]
                 found += [_sheet(con, path, encoding, None, way) for way in lists if way not in ways]
     tables = [sheet for sheet in found if len(sheet.cells) and len(sheet.fields) > 1 and not _holds_lists(sheet)]
@@ -191,7 +155,7 @@ def tables_in(path: Path) -> list[Sheet]:
 
 def _holds_lists(sheet: Sheet) -> bool:
     """Whether a file of JSON is one object around several tables, and no table itself."""
-    return len(sheet.cells) == 1 and any(_is_list(cells) for _name, cells in sheet.cells.items())
+    return len(sheet.cells) == 1 and any(is_list(cells) for _name, cells in sheet.cells.items())
 
 
 def _encoding(path: Path) -> str | None:
@@ -300,11 +264,6 @@ def _rows(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.drop([*sparse.index[closing], *cells.index[header]]).reset_index(drop=True)
 
 
-def _is_list(cells: pd.Series) -> bool:
-    """Whether the cells are lists of objects."""
-    return bool(cells.str.match(r"\[\s*\{").mean() > 0)
-
-
 def _is_header(names: Sequence[str]) -> bool:
     """Whether these are names of columns: several, none twice, none a number or a date, none blank but an outer one."""
     named = [name for name in names if name]
@@ -312,52 +271,6 @@ def _is_header(names: Sequence[str]) -> bool:
     plain = not any(re.search(ISO, part) or re.fullmatch(r"[-+]?[\d .,:/]+", part) for part in parts)
     under_a_title = all(" / " in name for name in named) and len({name.partition(" / ")[0] for name in named}) == 1
     return len(named) > 1 and all(names[1:-1]) and len({*named}) == len(named) and plain and not under_a_title
-
-
-def field_of(name: str, cells: pd.Series) -> Field:
-    """What a column of texts holds, blanks aside."""
-    filled = cells.dropna()
-    texts = filled.drop_duplicates()
-    values = texts.tolist()
-    field = Field(name, "blank", len(filled), len(values))
-    if not values or _is_list(texts):
-        return field
-    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE) & ~texts.str.match(TOTAL)]
-    others = texts.drop(dated.index).tolist()
-    no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
-    dates = filled[~filled.isin(others)] if no_dates else filled
-    if formats := formats_of(dates, is_date=role_fit(name, *DATES) >= 1):
-        empty = tuple(others) if no_dates else ()
-        return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
-    if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
-        return field._replace(kind="flag")
-    if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
-        return field._replace(kind="duration")
-    reading = number_reading(filled)
-    # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
-    zeros = any(re.match(r"0\d", value) for value in values)
-    if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
-        return field._replace(kind="number", reading=tuple(reading))
-    short = texts.str.len().max() <= LONGEST_ID and not texts.str.contains(r"\s\S+\s").any()
-    return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
-
-
-def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | None:
-    """What to state so that all of these with digits, at ``least`` this share, are numbers; None where nothing does."""
-    has_digits = cells.str.contains(r"\d")
-    if not has_digits.any() or has_digits.mean() < least:
-        return None
-    values = cells[has_digits].unique().tolist()
-    plain = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values)
-    lines = [] if plain else number_lines(values, ".", "")
-    if not plain and not lines:
-        return None
-    return [*lines, *_missing(cells[~has_digits].unique().tolist())]
-
-
-def _missing(words: Sequence[str]) -> tuple[str, ...]:
-    """The line that reads these words as no value."""
-    return (f"missing.{{column}} = {toml_value(words)}",) if words else ()
 
 
 def _is_grouped(cells: pd.Series) -> bool:
@@ -369,11 +282,6 @@ def _is_grouped(cells: pd.Series) -> bool:
     beside = int((filled & filled.shift(fill_value=False)).sum())
     again = int((names == names.shift()).sum())
     return looks_grouped(len(cells), len(names), names.nunique(), beside, again, first=True)
-
-
-def day_order(formats: tuple[str, ...]) -> str:
-    """Which of day, month and year comes first: "dmY"."""
-    return "".join(re.findall("%([dmYybB])", day_of(formats[0])))
 
 
 def not_dates(sheets: Iterable[Sheet]) -> str:

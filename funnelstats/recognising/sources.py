@@ -17,10 +17,11 @@ from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.recognising.changes import rows_of_stages
 from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.export import Export
+from funnelstats.recognising.fields import Field, day_order
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import Table
-from funnelstats.recognising.sheets import Field, Sheet, chosen_by, day_order, not_dates
+from funnelstats.recognising.sheets import Sheet, chosen_by, not_dates
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, plain, role_fit, singular, words
 
@@ -105,7 +106,7 @@ class Sources:
         self.notes: list[str] = []
         self.dated: list[Dated] = []
         """The dates of stages and ends, where no history tells them."""
-        self.part: dict[str, str] = {}
+        self.part: dict[str, str | list[str]] = {}
         """The pipeline whose leads are meant, by its header, where the export has several."""
         self._deleted: dict[int, dict[str, list[str]]] = {}
 
@@ -316,7 +317,7 @@ def _of_people(table: Table) -> float:
     """How well the name of a table says that it is of those who own leads, or has their mail addresses."""
     title = singular(Path(table.sheet.files[0]).stem)
     mails = any(role_fit(name, "person") >= 2 for name in table.sheet.fields)
-    return max(role_fit(title, "manager", "name"), float(mails))
+    return max(role_fit(title, "manager", "name"), fit(title, words()["files"]["people"]), float(mails))
 
 
 def _names(people: Table) -> list[str]:

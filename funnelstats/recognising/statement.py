@@ -17,15 +17,17 @@ from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER, TABLES
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_leads
+from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
+from funnelstats.recognising.fields import Field
 from funnelstats.recognising.joins import are_of_leads, joined
 from funnelstats.recognising.left_out import MOST_DELETED, few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.rows import is_several_states
-from funnelstats.recognising.sheets import Field, Sheet
+from funnelstats.recognising.sheets import Sheet, chosen_by
 from funnelstats.recognising.sources import Ask, Sources, attribute_name, time_of
 from funnelstats.recognising.stages import LEAST_MOVES
 from funnelstats.recognising.words import fit, role_fit, words
@@ -108,24 +110,29 @@ def _leave_deleted(sources: Sources) -> None:
     """Leave out the leads that have a day on which they were deleted, or another record that they were merged into."""
     deals = sources.export.deals
     known = words()["undone"]
+    ended = pd.Series(False, deals.sheet.cells.index)
+    for only in deals.ends.values():
+        ended |= chosen_by(deals.sheet.cells, only)
     for name, field in deals.sheet.fields.items() if deals.what == "deals" else []:
         gone = deals.sheet.cells[name].notna() & ~deals.sheet.cells[name].isin(field.empty)
         said = fit(name, known["deleted_on"] if field.kind == "date" else known["merged_into"]) >= 2
-        if said and field.kind != "flag" and 0 < gone.mean() < MOST_DELETED:
-            _keep(sources, name, "")
+        # Deals that ended may be cleared away later.
+        cleared = field.kind == "date" and bool(gone.any()) and ended[gone].mean() >= NEARLY_ALL > ended[~gone].mean()
+        if said and field.kind != "flag" and 0 < gone.mean() < MOST_DELETED and not cleared:
+            _keep(sources, name, "", *field.empty)
             what = "a date" if field.kind == "date" else "a value"
             sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with {what} in “{name}”")
 
 
-def _keep(sources: Sources, name: str, value: str) -> None:
-    """Keep the leads that have this value in a column of the deals."""
+def _keep(sources: Sources, name: str, value: str, *others: str) -> None:
+    """Keep the leads that have this value, or one of the others, in a column of the deals."""
     deals = sources.export.deals
-    cells = deals.sheet.cells[deals.sheet.cells[name].fillna("") == value].reset_index(drop=True)
+    cells = deals.sheet.cells[deals.sheet.cells[name].fillna("").isin([value, *others])].reset_index(drop=True)
     part = deals._replace(sheet=deals.sheet.with_cells(cells, deals.sheet.fields))
     part = part if value else part.without([name])
     histories = [part if table is deals else table for table in sources.export.histories]
     sources.export = sources.export._replace(deals=part, histories=histories)
-    sources.part |= {name: value}
+    sources.part |= {name: [value, *others] if others else value}
 
 
 def _add_leads(sources: Sources) -> list[str]:

@@ -27,7 +27,7 @@ def singular(text: str) -> str:
     >>> singular("Lost_Reasons")
     'lost reason'
     """
-    return " ".join(word.rstrip("s") for word in plain(text).split())
+    return " ".join(re.sub(r"(?<=s)es$", "", word).rstrip("s") for word in plain(text).split())
 
 
 @cache
