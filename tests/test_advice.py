@@ -254,6 +254,9 @@ def test_the_clearest_kind_of_leads_misses_most_and_is_no_blank() -> None:
     assert clearest() is None, "no kinds of leads were compared"
     text = " ".join(first(found(LEAKING), leads=clearest(pumps)))
     assert "with the whole team, starting with Pumps: 48% move on, of other leads 81%." in text
+    alone = " ".join([*first(found(LEAKING), leads=clearest(pumps), alone=True), *first(found(LEAKING), alone=True)])
+    assert "go through this step, starting with Pumps: 48%" in alone
+    assert "team" not in alone
 
 
 def test_a_reason_is_given_where_it_has_surely_risen() -> None:
