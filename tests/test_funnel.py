@@ -193,7 +193,7 @@ OF_A_SOURCE = [
     (
         "leads",
         'date_format.created_at = "%Y-%m"',
-        'date_format: "%Y-%m" names no day; only costs may be dated by their month',
+        'date_format: "%Y-%m" names no day; only costs may be dated by their month or week',
     ),
     ("leads", 'unit.created_at = "ms"', "unit.created_at: no duration that this source reads; known: none"),
     (

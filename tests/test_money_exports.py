@@ -308,3 +308,17 @@ def test_what_is_due_beside_what_came_is_no_payment():
     headers = ("Value", "Payment due date", "Payment amount", "Payment date")
     found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", *headers))
     assert found["payments"] == 2000
+
+
+@pytest.mark.parametrize("months", [(1, 2, 3), ("January", "February", "March"), ("Январь", "Февраль", "Март")])
+def test_the_year_and_the_month_of_costs_may_stand_apart(months):
+    costs = csv([(2026, month, "Ads", 100) for month in months], "Year", "Month", "Channel", "Cost")
+    assert made_of(deals_csv=DEALS_CSV, costs_csv=costs)["costs"] == 300
+    assert sorted(tables("made")["costs"]["date"].astype(str)) == ["2026-01-01", "2026-02-01", "2026-03-01"]
+
+
+@pytest.mark.parametrize("written", ["2026-W{:02}", "W{:02} 2026", "KW {:02}/2026"])
+def test_costs_of_weeks_count_on_their_monday(written):
+    costs = csv([(written.format(week), "Ads", 100) for week in (2, 3)], "Week", "Channel", "Cost")
+    made_of(deals_csv=DEALS_CSV, costs_csv=costs)
+    assert sorted(tables("made")["costs"]["date"].astype(str)) == ["2026-01-05", "2026-01-12"]

@@ -93,12 +93,12 @@ def checked_zone(name: str) -> str:
 
 
 def checked_format(fmt: str) -> str:
-    """A date format that names a whole day, or a month, as it is. Raises ValueError.
+    """A date format that names a whole day, a week or a month, as it is. Raises ValueError.
 
     >>> checked_format("%d.%m.%Y %H:%M %z"), checked_format("epoch_ms"), checked_format("%Y-%m-%dT00:00:00Z")
     ('%d.%m.%Y %H:%M %z', 'epoch_ms', '%Y-%m-%dT00:00:00Z')
     """
-    if fmt in EPOCHS or is_of_months(fmt):
+    if fmt in EPOCHS or names_no_day(fmt):
         return fmt
     codes = set(re.findall("%(.)", fmt))
     if "-" in codes:
@@ -125,13 +125,22 @@ def checked_format(fmt: str) -> str:
     return fmt
 
 
-def is_of_months(fmt: str) -> bool:
-    """Whether a date format names months and no day, as costs may do.
+def names_no_day(fmt: str) -> bool:
+    """Whether a date format names months or weeks and no day, as costs may do.
 
-    >>> is_of_months("%Y-%m"), is_of_months("%d.%m.%Y")
-    (True, False)
+    >>> names_no_day("%Y-%m"), names_no_day("%G-W%V"), names_no_day("%d.%m.%Y")
+    (True, True, False)
     """
-    return set(re.findall("%(.)", fmt)) in ({year, month} for year in "yY" for month in "mbB")
+    return set(re.findall("%(.)", fmt)) in ({*WEEK}, *({year, month} for year in "yY" for month in "mbB"))
+
+
+WEEK = "GV"
+"""Codes of a week of ISO 8601, which begins on Monday."""
+
+
+def first_day(fmt: str) -> tuple[str, str]:
+    """What to add to a date and to its format, so that one which names a week alone names its first day."""
+    return (" 1", " %u") if set(re.findall("%(.)", fmt)) == {*WEEK} else ("", "")
 
 
 def checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:

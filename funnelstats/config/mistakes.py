@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from funnelstats.config.dates import is_of_months
+from funnelstats.config.dates import names_no_day
 from funnelstats.config.errors import listed, nearest, suggestion
 from funnelstats.config.schema import (
     AMOUNT_UNITS,
@@ -179,8 +179,8 @@ def _source_mistakes(table: str, source: Mapping[str, Any], stages: list[str], u
             yield f'attributes.{name}: names that begin with "_" are those of funnelstats; give it another name'
     formats = source.get("date_format", ())
     for fmt in _texts(list(formats.values()) if isinstance(formats, Mapping) else formats):
-        if is_of_months(fmt) and table != "costs":
-            yield f'date_format: "{fmt}" names no day; only costs may be dated by their month'
+        if names_no_day(fmt) and table != "costs":
+            yield f'date_format: "{fmt}" names no day; only costs may be dated by their month or week'
     yield from _stage_source_mistakes(table, source, named, stages, undated)
     mapped = named | set(_mapping(source.get("attributes")))
     yield from _unit_mistakes(table, source, named)

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, month_words
+from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, first_day, month_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.funnel import Source
 from funnelstats.config.schema import PART
@@ -328,7 +328,10 @@ def _by_format(cell: str, fmt: str, clock: str, zone: str) -> str:
     codes = _codes(fmt)
     if "Z" in codes:
         return f"coalesce({', '.join(_by_format(cell, _named(fmt, zone), 'UTC', 'UTC') for zone in UTC_NAMES)})"
-    read = _plausible(f"try_strptime({cell}, {text(fmt)})")
+    day, code = first_day(fmt)
+    read = _plausible(
+        f"try_strptime({cell} || {text(day)}, {text(fmt + code)})" if day else f"try_strptime({cell}, {text(fmt)})"
+    )
     if "z" in codes:
         return read
     return instant_at(clock if codes & {"H", "I"} else zone, read)

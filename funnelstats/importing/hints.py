@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from funnelstats.config.dates import first_day
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel, Source
 from funnelstats.config.kinds import EVERY_COLUMN
@@ -112,8 +113,9 @@ def reads(text: str, fmt: str, years: range = range(FIRST_YEAR, 10_000)) -> bool
         # The names that Python knows are also those of this computer's own zone.
         readings = [(text.removesuffix(name), fmt.removesuffix("%Z")) for name in UTC_NAMES if text.endswith(name)]
         return any(reads(before, of, years) for before, of in readings)
+    day, code = first_day(fmt)
     try:
-        return datetime.strptime(text, fmt).year in years
+        return datetime.strptime(text + day, fmt + code).year in years
     except ValueError:
         return False
 

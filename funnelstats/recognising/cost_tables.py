@@ -7,7 +7,8 @@ from collections.abc import Collection
 from funnelstats.importing.cells import plain_date
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.hints import reads, toml_value
-from funnelstats.recognising.roles import MONTHS, Guess, Table, with_months
+from funnelstats.recognising.months import MONTHS, with_months
+from funnelstats.recognising.roles import Guess, Table
 from funnelstats.recognising.sheets import Sheet
 
 
@@ -16,7 +17,7 @@ def costs_by_headers(sheet: Sheet, channels: Collection[str]) -> list[Table]:
     known = {channel.casefold() for channel in channels}
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number"]
     of_channels = [name for name in numbers if name.casefold() in known]
-    if of_channels and (dated := with_months(sheet)).dates:
+    if of_channels and (dated := with_months(sheet)[0]).dates:
         return [
             _costs(dated, {"time": dated.dates[0], "amount": name}, f"constants.channel = {toml_value(name)}")
             for name in of_channels

@@ -16,8 +16,9 @@ from funnelstats.importing.cells import plain_date
 from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
-from funnelstats.recognising.dates import NEARLY_ALL, plain_dates
+from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind
+from funnelstats.recognising.months import with_months
 from funnelstats.recognising.rows import MANY, are_of_lines, have_several_stages, what_rows_are
 from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.stages import SAID, end_of
@@ -36,8 +37,6 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "currency": ("text", "id"),
 }
 """What columns of a role may hold; of the roles not named: texts."""
-
-MONTHS = ("%Y-%m", "%m.%Y", "%m/%Y", "%Y/%m", "%Y.%m", "%m-%Y", "%b %Y", "%b-%Y", "%b %y", "%b-%y", "%B %Y", "%Y%m")
 
 
 class Guess(NamedTuple):
@@ -80,6 +79,8 @@ class Table(NamedTuple):
     """What the column of its leads holds where it names none, but us; and the other one, where both name leads."""
     sent: Mapping[str, list[str]] = {}
     """What says that money was sent to the lead: our names in the column of senders."""
+    parts: Mapping[str, tuple[str, ...]] = {}
+    """Columns whose texts are those of several ones of the file: the year and the month."""
     lacks: str = ""
     """What its rows do not say, so that they are of no use."""
 
@@ -164,9 +165,10 @@ def _table_of(sheet: Sheet) -> Table:
         free = [name for name in sellers if name not in [guess.header for guess in roles.values()]]
         most = max(free, key=lambda name: sheet.fields[name].distinct, default=boss.header)
         roles["manager"] = max(boss, boss._replace(header=most), key=lambda each: sheet.fields[each.header].distinct)
+    parts: dict[str, tuple[str, ...]] = {}
     what = preset.get("rows", "") or what_rows_are(sheet, headers_of(roles))
     if not what and "amount" in roles and not sheet.dates:
-        dated = with_months(sheet)
+        dated, parts = with_months(sheet)
         months = _guessed_roles(dated, taken - {roles["amount"].header})
         if what_rows_are(dated, headers_of(months)) == "costs":
             sheet, roles, what = dated, months, "costs"
@@ -197,7 +199,7 @@ def _table_of(sheet: Sheet) -> Table:
             del roles["manager"]  # a user who is the lead
     if what == "history" and not lacks and not {"lead_id", "stage"} <= {*roles}:
         lacks = "the column of leads or that of stages is blank"
-    return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks)
+    return Table(sheet, "" if lacks else what, roles, preset, of_lines=of_lines, lacks=lacks, parts=parts)
 
 
 def _with_id_by_rows(sheet: Sheet, roles: dict[str, Guess]) -> dict[str, Guess]:
@@ -242,17 +244,6 @@ def are_changes_of(table: Table, status: str) -> bool:
     several = table.sheet.cells[table.sheet.cells.duplicated(lead.name, keep=False)]
     within = several.groupby(lead.name)[[status, created.header]].nunique() > 1
     return len(several) >= ONCE * lead.distinct and bool((within.mean() >= ONCE).all())
-
-
-def with_months(sheet: Sheet) -> Sheet:
-    """The sheet with its column of months, where it has one, as one of dates."""
-    for name, field in sheet.fields.items():
-        texts = plain_dates(sheet.cells[name].dropna().drop_duplicates()).unique()
-        formats = [fmt for fmt in MONTHS if len(texts) and all(reads(text, fmt) for text in texts)]
-        if formats and role_fit(name, "time") >= 2:
-            dated = field._replace(kind="date", formats=((formats[0],),), reading=())
-            return sheet._replace(fields={**sheet.fields, name: dated})
-    return sheet
 
 
 def plays_no_role(name: str, preset: Mapping[str, Any]) -> bool:

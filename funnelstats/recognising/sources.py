@@ -150,7 +150,8 @@ class Sources:
                 lines += [f"lead_by = {toml_value({header: attribute_name(found.lead_by)})}", 'shared = "latest"']
                 continue
             self.guessed |= {f"{table}.{column}"} if header in guessed else set()
-            stated = [header, found.header("clock")] if _has_clock(found, column, header) else header
+            stated: object = found.parts.get(str(header), header)
+            stated = [header, found.header("clock")] if _has_clock(found, column, header) else stated
             lines.append(f"columns.{column} = {toml_value(stated)}" + ("   # guessed" if header in guessed else ""))
         for column, header in columns.items():
             if isinstance(header, str) and header in sheet.fields:
