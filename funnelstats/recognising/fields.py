@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
-from funnelstats.importing.closing import TOTAL
+from funnelstats.importing.closing import MOST_LINES, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
@@ -66,7 +66,8 @@ def field_of(name: str, cells: pd.Series) -> Field:
     field = Field(name, "blank", len(filled), len(values))
     if not values or is_list(texts):
         return field
-    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE) & ~texts.str.match(TOTAL)]
+    totals = [text for text in (*values[:MOST_LINES], *values[-MOST_LINES:]) if TOTAL.match(text)]
+    dated = texts[texts.str.contains(r"[1-9]") & ~texts.str.contains(NO_DATE) & ~texts.isin(totals)]
     others = texts.drop(dated.index).tolist()
     no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
     dates = filled[~filled.isin(others)] if no_dates else filled

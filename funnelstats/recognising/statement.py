@@ -108,19 +108,19 @@ def _choose_pipeline(sources: Sources) -> None:
 
 def _leave_deleted(sources: Sources) -> None:
     """Leave out the leads that have a day on which they were deleted, or another record that they were merged into."""
-    deals = sources.export.deals
-    known = words()["undone"]
-    ended = pd.Series(False, deals.sheet.cells.index)
-    for only in deals.ends.values():
-        ended |= chosen_by(deals.sheet.cells, only)
+    deals, known = sources.export.deals, words()["undone"]
     for name, field in deals.sheet.fields.items() if deals.what == "deals" else []:
+        dated = field.kind == "date"
+        if field.kind == "flag" or fit(name, known["deleted_on" if dated else "merged_into"]) < 2:
+            continue
         gone = deals.sheet.cells[name].notna() & ~deals.sheet.cells[name].isin(field.empty)
-        said = fit(name, known["deleted_on"] if field.kind == "date" else known["merged_into"]) >= 2
+        of_ends = [chosen_by(deals.sheet.cells, only) for only in deals.ends.values()]
+        ended = pd.concat(of_ends, axis=1).any(axis=1) if of_ends else ~gone
         # Deals that ended may be cleared away later.
-        cleared = field.kind == "date" and bool(gone.any()) and ended[gone].mean() >= NEARLY_ALL > ended[~gone].mean()
-        if said and field.kind != "flag" and 0 < gone.mean() < MOST_DELETED and not cleared:
+        cleared = dated and ended[gone].mean() >= NEARLY_ALL > ended[~gone].mean()
+        if 0 < gone.mean() < MOST_DELETED and not cleared:
             _keep(sources, name, "", *field.empty)
-            what = "a date" if field.kind == "date" else "a value"
+            what = "a date" if dated else "a value"
             sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with {what} in “{name}”")
 
 
