@@ -1,5 +1,6 @@
 """What a header or a word of an export only seems to say: its rows tell otherwise."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from exports import (
     COUNTED,
     MOVES,
     NEW,
+    STATEMENT,
     WAYS,
     changes,
     csv,
@@ -23,6 +25,7 @@ from exports import (
 from projects import tables, workbook
 
 from funnelstats.config.funnel import read_funnel
+from funnelstats.importing.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("exported")
 
@@ -464,6 +467,10 @@ def test_leads_can_be_compared_by_the_titles_of_their_sheets():
     rows = [[cell or None for cell in row] for row in deals()]
     made_of(export_xlsx=workbook(North=[head, *rows[:20]], South=[head, *rows[20:]]))
     assert {*tables("made")["leads"]["part"]} == {"North", "South"}
+    assert 'if these are the people who sell, state columns.manager = "_part" under entries' in stated()
+    STATEMENT.write_text(re.sub(r"(?m)^(columns.entered_at)", r'columns.manager = "_part"\n\1', stated()))
+    prepare("made")
+    assert {*tables("made")["entries"]["manager"]} == {"North", "South"}
 
 
 def test_the_titles_of_months_say_nothing_of_leads():

@@ -112,7 +112,7 @@ def _numbers(sheet: Sheet, name: str) -> pd.Series[float]:
     cells = sheet.cells[name]
     reading = number_reading(cells.dropna(), least=0) or []
     digits = cells.str.replace(r"[^\d,]" if 'decimal = ","' in reading else r"[^\d.]", "", regex=True).str.strip(".")
-    sign = np.where(cells.str.contains(r"[-−(]"), -1, 1)
+    sign = np.where(cells.str.contains(r"^\D*[-−(]|\d[-−]$"), -1, 1)
     return pd.to_numeric(digits.str.replace(",", "."), errors="coerce") * sign
 
 

@@ -361,7 +361,7 @@ def is_no_money(name: str) -> bool:
     of_money = {*words()["roles"]["amount"]} - whole
     said = {word for word in plain(name).split() if word.upper() not in SIGNS}
     no_amount = role_fit(name, "amount") > 0 and not fit(name, of_money) and not said <= whole
-    of_discount = "discount" in said and said.isdisjoint(["after", "before", "less", "minus", "net", "of"])
+    of_discount = "discount" in said and said.isdisjoint(["after", "before", "less", "minus", "net"])
     others = fit(name, words()["amounts"]["none"]) > 0 or no_amount or of_discount
     share = name.endswith("%") and not re.search(r"\d", name)
     return (role_fit(name, "amount") < 2 and others) or share or name.endswith((".total", ".count", ".size"))

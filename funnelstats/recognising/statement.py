@@ -14,7 +14,7 @@ import pandas as pd
 
 from funnelstats.config.dates import known_zones
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.schema import ROW_NUMBER, TABLES
+from funnelstats.config.schema import PART, ROW_NUMBER, TABLES
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.changes import only_leads
 from funnelstats.recognising.dates import NEARLY_ALL
@@ -159,6 +159,11 @@ def _add_leads(sources: Sources) -> list[str]:
     attributes = _attributes(table, {*columns.values()} | changing)
     keys = {table.lead_by for table in [*sources.export.contacts, *sources.export.payments] if table.lead_by}
     attributes |= {attribute_name(header): header for header in sorted(keys)}
+    if PART in attributes.values() and "manager" not in table.roles:
+        sources.notes.append(
+            f"{table.sheet.name}: leads can be compared by the titles of the sheets; if these are the people who sell, "
+            f'state columns.manager = "{PART}" under entries'
+        )
     lookups = _lookups(sources.export, table, attributes)
     more = [f"attributes = {toml_value(attributes)}"] if attributes else []
     more += _without_titles(table) if table.what == "deals" and not sources.deleted(table) else []
