@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from exports import MOVES, NEW, WAYS, WON, csv, dated, deals, made_of, stated
-from projects import tables
+from projects import tables, workbook
 
 pytestmark = pytest.mark.usefixtures("exported")
 
@@ -283,3 +283,127 @@ def test_channels_may_be_called_target_and_real():
 
 def test_a_budget_in_another_language_is_a_plan():
     assert cost([("Ads", "Presupuesto", 500), ("Ads", "Real", 450)], "Channel", "Type", "Cost") == 1350
+
+
+# Tables beside the leads' own, and files of which some have a column more
+
+
+TICKETS = [
+    (f"T{n}", MAIL[NEW[n % 40][0]], at, at + timedelta(hours=2), ("open", "solved")[n % 2])
+    for n in range(90)
+    for at in [NEW[n % 40][1]]
+]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Ticket ID", "Email", "Created", "First response at", "Status"),
+        ("ID", "E-mail", "Created", "Confirmed on", "State"),
+    ],
+)
+def test_tickets_of_the_same_people_are_not_the_funnel(headers):
+    found = made_of(deals_csv=deals_with(Email=MAIL), tickets_csv=csv(TICKETS, *headers))
+    assert (found["leads"], found["stages"], found["lost"]) == (40, [40, 20], 10)
+
+
+def halves(rows, headers, more, value):
+    """Two files of deals, of which the younger one has a column more."""
+    half = len(rows) // 2
+    return {
+        "a_csv": csv(rows[:half], *headers),
+        "b_csv": csv([(*row, value(row)) for row in rows[half:]], *headers, more),
+    }
+
+
+@pytest.mark.parametrize("more", ["Pipeline", "Create date", "Record ID"])
+def test_what_only_the_younger_file_has_is_no_date_of_creation_pipeline_or_id(more):
+    values = {"Pipeline": lambda row: ("Sales", "Rent")[int(row[0][1:]) % 2], "Create date": lambda row: row[1]}
+    files = halves(
+        [*deals()], ("Deal ID", "Created", "Status", "Closed"), more, values.get(more, lambda row: f"R{row[0]}")
+    )
+    found = made_of(**files)
+    assert (found["leads"], found["stages"], found["lost"]) == (40, [40, 20], 10)
+
+
+@pytest.mark.parametrize(("more", "value"), [("Paid at", lambda row: row[2]), ("Amount paid", lambda row: row[3])])
+def test_payments_of_the_older_file_count_too(more, value):
+    rows = [(f"P{n}", lead, at, 100) for n, (lead, at) in enumerate(WON)]
+    files = halves(rows, ("Payment ID", "Deal ID", "Date", "Amount"), more, value)
+    files = {f"payments_{name}": content for name, content in files.items()}
+    assert made_of(deals_csv=DEALS_CSV, **files)["payments"] == 2000
+
+
+def test_files_in_two_encodings_may_lack_a_column():
+    rows = [(lead, at, state, closed, "Мир") for lead, at, state, closed in deals()]
+    files = halves(rows, (*DEALS, "Регион"), "Loss reason", lambda row: "price" if row[2] == "lost" else "")
+    found = made_of(a_csv=files["a_csv"].encode("cp1251"), b_csv=files["b_csv"])
+    assert (found["leads"], found["lost"]) == (40, 10)
+
+
+def test_lists_of_names_in_sheets_of_numbered_titles_are_not_one():
+    rows = [(lead, at, NUMBER[stage], 1 + int(lead[1:]) % 2) for lead, stage, at in MOVES]
+    sheets = {
+        "Sheet1": [("Deal ID", "Changed at", "Stage ID", "User ID"), *rows],
+        "Sheet2": [("Stage ID", "Name"), *NAMED],
+        "Sheet3": [("User ID", "Name"), (1, "Ann"), (2, "Bob")],
+    }
+    assert made_of(export_xlsx=workbook(**sheets)) == STAGES
+
+
+@pytest.mark.parametrize("names", [("costs_jan", "costs_feb"), ("costs", "costs_new"), ("north", "south")])
+def test_files_of_costs_are_channels_only_if_leads_come_from_them(names):
+    spent = {f"{name}_csv": csv([("2026-02-01", "c", 10)], "Day", "Campaign", "Cost") for name in names}
+    made_of(deals_csv=DEALS_CSV, **spent)
+    assert "_part" not in stated()
+
+
+@pytest.mark.parametrize(("plan", "came"), [("Amount", "Spent"), ("Betrag", "Ist"), ("Сумма", "Факт")])
+def test_an_amount_beside_what_was_spent_is_a_plan(plan, came):
+    assert cost([("Ads", 500, 50)], "Channel", plan, came) == 150
+
+
+# Payments of programs that call neither their file nor their states so
+
+
+@pytest.mark.parametrize("states", [("Completed", "Failed"), ("Approved", "Rejected"), ("Completed", "Refunded")])
+def test_transactions_with_numbers_of_their_own_are_payments(states):
+    rows = [(f"P{n}", lead, at, 100, states[n % 4 == 1]) for n, (lead, at) in enumerate(WON)]
+    transactions = csv(rows, "Transaction ID", "Deal ID", "Date", "Amount", "Status")
+    found = made_of(deals_csv=DEALS_CSV, transactions_csv=transactions)
+    assert (found["payments"], found["stages"]) == (1500, [40, 20])
+
+
+def test_a_payment_that_was_rejected_is_none_beside_the_state_of_its_delivery():
+    states = ("Paid", "Rejected", "Paid", "Paid")
+    headers = ("Paid at", "Amount", "Status", "Payment status")
+    assert paid(*headers, more=lambda n: (100, ("Delivered", "Shipped")[n % 2], states[n % 4])) == 1500
+
+
+@pytest.mark.parametrize("header", ["Gross incl. VAT", "Brutto (in EUR)", "Gross income"])
+def test_what_is_gross_is_an_amount(header):
+    assert paid("Paid at", header, more=lambda _: [100]) == 2000
+
+
+def test_payments_with_a_column_of_invoice_numbers_are_no_invoices():
+    rows = [(at, "Completed", 100, MAIL[lead], "us@example.com", f"T{n}", "") for n, (lead, at) in enumerate(WON)]
+    rows += [(at, "Completed", -30, "us@example.com", MAIL[lead], f"R{n}", "") for n, (lead, at) in enumerate(WON[:3])]
+    headers = ("Date", "Status", "Gross", "From Email Address", "To Email Address", "Transaction ID", "Invoice Number")
+    assert made_of(deals_csv=deals_with(Email=MAIL), paypal_csv=csv(rows, *headers))["payments"] == 1910
+
+
+@pytest.mark.parametrize("more", [("Invoice number",), ("Invoice number", "Status")])
+def test_parts_of_one_invoice_side_by_side_both_count(more):
+    known = {"Invoice number": "INV{}".format, "Status": "Paid".format}
+    rows = [
+        (lead, *(known[name](n) for name in more), at, 30, at + timedelta(days=9), 70)
+        for n, (lead, at) in enumerate(WON)
+    ]
+    headers = ("Deal ID", *more, "Deposit date", "Deposit amount", "Final payment date", "Final amount")
+    assert made_of(deals_csv=DEALS_CSV, payments_csv=csv(rows, *headers))["payments"] == 2000
+
+
+def test_a_deposit_that_was_returned_was_not_paid():
+    rows = [(*row, *((row[3], 100, row[3], 100) if row[2] == "won" else [""] * 4)) for row in deals()]
+    headers = (*DEALS, "Full payment date", "Full payment", "Deposit returned on", "Deposit returned")
+    assert made_of(deals_csv=csv(rows, *headers)).get("payments") in (None, 2000)

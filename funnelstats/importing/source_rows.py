@@ -4,7 +4,6 @@ A row may name not its lead but a contact, a company or a phone of it, or write 
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,9 +71,6 @@ def read_source(
                     f'{file.name}: the workbook counts days since 1904; state date_format = "{EXCEL_1904}"'
                 )
     parts = []
-    for column in [name for name in wanted if all(name not in file.header for file in reads)]:
-        known = sorted({*chain(*(file.header for file in reads))})
-        raise FunnelError(f'{", ".join(source.files)}: none has a column "{column}"; {suggestion(column, known)}')
     for number, file in enumerate(reads):
         folded = [column.casefold() for column in (*added, *wanted)]
         for column in sorted(name for name in added if name in file.header or folded.count(name.casefold()) > 1):

@@ -50,7 +50,7 @@ def instalments(table: Table) -> list[Table]:
     if table.what not in ("deals", "payments", "") or "lead_id" not in table.roles:
         return [table]
     came, roles = words()["came"], words()["roles"]
-    not_yet = {*came["plan"], *words()["dates"]["to_come"], "due"}
+    not_yet = {*came["plan"], *words()["dates"]["to_come"], "due", "refund", "refunded", "returned", "interest"}
     general = {*words()["dates"]["parts"], *" ".join([*roles["amount"], *roles["paid"]]).split()} - {"first"}
     pairs: dict[str, dict[str, str]] = {}
     for name, field in table.sheet.fields.items():
@@ -61,10 +61,13 @@ def instalments(table: Table) -> list[Table]:
     found = [of for of in parts if any(fit(name, came["parts"]) for name in of.values())]
     if len(found) < 2:
         return [table]
-    paid = table._replace(what="payments", status="", ends={})
+    # The number of a bill is that of several payments.
+    known = {role: guess for role, guess in table.roles.items() if role != "payment_id"}
+    paid = table._replace(what="payments", status="", ends={}, roles=known)
     others = table.without({name for of in found for name in of.values()})
     apart = [with_role(with_role(paid, "paid", of["date"]), "amount", of["number"]) for of in found]
-    return [*([others] if {"stage", "created", "closed", "won"} & {*others.roles} else []), *apart]
+    of_leads = others.sheet.dates and {"stage", "created", "closed", "won"} & {*others.roles}
+    return [*([others] if of_leads else []), *apart]
 
 
 def results_of(calls: Table) -> Table | None:

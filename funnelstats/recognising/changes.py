@@ -133,7 +133,7 @@ def _old_and_new(sheet: Sheet, roles: Mapping[str, str]) -> dict[str, str]:
         return {}
     cells = sheet.cells.loc[sheet.times(at).sort_values(kind="stable").index]
     to_come = {*words()["dates"]["to_come"], *words()["undone"]["planned"]}
-    if not {*words()["dates"]["latest"]}.isdisjoint(plain(stage).split()):
+    if not ({*words()["dates"]["latest"]} - {"latest"}).isdisjoint(plain(stage).split()):
         to_come = set()  # beside the last stage the next one is the one it came to
     others = [
         name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -129,7 +129,11 @@ def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
         deals or histories, key=lambda each: (-len(ids_in(each, each.header("lead_id"))), -len(each.roles))
     )
     first, beside = by_size[0], [table for table in [*by_size[1:], *histories] if table is not by_size[0]]
-    if _names_wins(first) or stage_dates(first) or any(_are_akin(each, first) for each in beside):
+    if _names_wins(first) or any(linked(each, first) or linked(first, each) for each in beside):
+        return first
+    ends_elsewhere = any({"won", "lost"} <= {*table.ends, *table.roles} for table in by_size[1:])
+    dates, akin = len(stage_dates(first)), any(_are_akin(each, first) for each in beside)
+    if (dates > 1 and akin) if ends_elsewhere else (dates or akin):
         return first
     won = [log for log in histories if "won" in log.ends]
     others = [table for table in by_size[1:] if _names_wins(table) or any(linked(log, table) for log in won)]
@@ -137,9 +141,8 @@ def _main(deals: Sequence[Table], histories: Sequence[Table]) -> Table:
 
 
 def _are_akin(one: Table, other: Table) -> bool:
-    """Whether the one of two tables names what the other is of: ids, or people and companies that both know."""
-    ways = product((one, other), ("", "payments"))
-    return any(linked(each._replace(what=what or each.what), one if each is other else other) for each, what in ways)
+    """Whether two tables know the same people or companies."""
+    return any(linked(each._replace(what="payments"), of) for each, of in ((one, other), (other, one)))
 
 
 def _names_wins(table: Table) -> bool:
@@ -256,7 +259,8 @@ def _with_ends(table: Table) -> Table:
         return _with_ends(with_role(moved, "time", table.header("created")))
     values = table.sheet.values(status) if status else []
     by_words = {end: [value for value in values if end_of(value) == end] for end in ("won", *ENDS)}
-    by_words["won"] = by_words["won"] or [value for value in values if fit(value, words()["ends"]["won_alone"]) >= 2]
+    if not by_words["won"] and "won" not in table.roles:
+        by_words["won"] = [value for value in values if fit(value, words()["ends"]["won_alone"]) >= 2]
     if status and "lost" in table.roles:
         # What is said of nobody but leads with the date of a loss is one, whatever it is called.
         dated = dated_values(table.sheet, table.header("lost"), status)
@@ -338,7 +342,8 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
             roles.setdefault("closed", both)
     last = [name for name in table.sheet.dates if fit(name, words()["dates"]["last"]) >= 2]
     used = [guess.header for role, guess in roles.items() if role not in ("closed", "time")]
-    free = [name for name in table.sheet.dates if name not in used and not table.preset]
+    deleted = words()["undone"]["deleted_on"]
+    free = [name for name in table.sheet.dates if name not in used and not table.preset and fit(name, deleted) < 2]
     free.sort(key=lambda name: name != table.headers.get("closed"))
     for end, rows in {"closed": pd.DataFrame(chosen).any(axis=1), **chosen}.items():
         dated = {name: table.sheet.has_date(name) for name in free}
@@ -379,13 +384,13 @@ def stage_dates(table: Table) -> dict[str, str]:
     pattern, dates = table.preset.get("entered", ""), words()["dates"]
     found, estimated = {}, {}
     for name, field in table.sheet.fields.items():
-        if field.kind != "date" or plays_no_role(name, table.preset):
+        if field.kind != "date" or plays_no_role(name, table.preset) or fit(name, words()["undone"]["deleted_on"]) >= 2:
             continue
         if pattern and (match := re.search(pattern, name)):
             found[name] = match["stage"].strip()
         elif (
             not (pattern or name in used or role_fit(name, "other_date", "left"))
-            and role_fit(name, "time", "closed") < 2
+            and role_fit(name, "time", "closed", *(["created", "paid"] if name in table.sheet.some else [])) < 2
         ):
             label = " ".join(word for word in plain(name).split() if word not in dates["parts"])
             said = {*label.split()}

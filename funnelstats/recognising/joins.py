@@ -125,7 +125,12 @@ def linked(table: Table, deals: Table) -> Table | None:
     named = table.roles["lead_id"].header if "lead_id" in table.roles else ""
     # The number of a row is nobody else's id.
     leads = ids_in(deals, deals.header("lead_id")) if deals.header("lead_id") != ROW_NUMBER else set()
-    order = sorted(texts, key=lambda name: (name == named, len(texts[name] & leads) / len(texts[name])), reverse=True)
+    some = table.sheet.some
+
+    def of_leads_first(name: str) -> tuple[bool, bool, float]:
+        return name not in some, name == named, len(texts[name] & leads) / len(texts[name])
+
+    order = sorted(texts, key=of_leads_first, reverse=True)
 
     @cache
     def of_leads(bare: Callable[[str], str]) -> set[str]:
@@ -198,7 +203,7 @@ def are_of_leads(table: Table, deals: Table, name: str) -> pd.Series[bool]:
 def _sent(table: Table, of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """What says that leads got the money: their column is called that of receivers, or of those who send bills."""
     known = words()["came"]
-    bills = any(fit(text, known["bills"]) for text in (Path(table.sheet.files[0]).stem, *table.sheet.fields))
+    bills = fit(Path(table.sheet.files[0]).stem, known["bills"]) > 0
     return {other: ours[other]} if fit(of_leads, known["sender" if bills else "receiver"]) else {}
 
 

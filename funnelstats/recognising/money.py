@@ -16,7 +16,7 @@ from funnelstats.recognising.changes import only_stages
 from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.fields import number_reading
-from funnelstats.recognising.joins import joined
+from funnelstats.recognising.joins import joined, with_role
 from funnelstats.recognising.left_out import few_values, undone
 from funnelstats.recognising.roles import Table, is_no_money
 from funnelstats.recognising.rows import states_of_payments
@@ -133,7 +133,8 @@ def _of_won_deals(sources: Sources) -> bool:
                 changes, more = _once_for_each_lead(deals, at, columns["amount"])
                 columns |= changes
             rows = "guessed: the value of a won deal is the money it brought"
-            sources.add("payments", rows, deals, columns, *more, only=won)
+            blank = {columns["amount"]: [""]} if columns["amount"] in deals.sheet.some else {}
+            sources.add("payments", rows, deals, columns, *more, only=won, guesses={"without": blank})
             return True
     return False
 
@@ -209,7 +210,8 @@ def _of_history(sources: Sources, stages: Stages) -> bool:
 
 def add_costs(sources: Sources) -> None:
     """Add the costs."""
-    for table in sources.export.costs:
+    for found in sources.export.costs:
+        table, meant = _with_channels(found, sources.export.deals)
         columns = {} if "channel" in table.roles and table.lines else {"date": time_of(table)}
         columns |= {role: table.header(role) for role in ("channel", "campaign", "amount") if role in table.roles}
         roles = ("channel", "campaign", "amount")
@@ -221,8 +223,7 @@ def add_costs(sources: Sources) -> None:
         sources.notes += [
             f"{table.sheet.name}: left out: what has no “{header}” is the sum of the other rows" for header in sums
         ]
-        lines = [*table.lines, *(_channels(table, sources.export.deals) if named and named.name == PART else [])]
-        sources.add("costs", "Money spent", table, columns, *lines, guesses=guesses, roles=roles)
+        sources.add("costs", "Money spent", table, columns, *table.lines, *meant, guesses=guesses, roles=roles)
         if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
             sources.notes.append(
                 f"{table.sheet.name}: no column says on which channel it was spent; where it is one, state it as "
@@ -230,14 +231,15 @@ def add_costs(sources: Sources) -> None:
             )
 
 
-def _channels(table: Table, deals: Table) -> list[str]:
-    """What files or sheets of the costs of one channel each are called by the leads."""
+def _with_channels(table: Table, deals: Table) -> tuple[Table, list[str]]:
+    """Costs of a file or sheet for each channel, which are called as the leads call these; and what they are called."""
     known = deals.sheet.values(deals.header("channel")) if "channel" in deals.roles else []
     meant: dict[str, str] = {}
-    for title in table.sheet.values(PART):
+    for title in table.sheet.values(PART) if PART in table.sheet.fields else []:
         best = max(known, key=lambda name: fit(title, [plain(name)]), default="")
         meant |= {title: best} if best and fit(title, [plain(best)]) else {}
-    return [f"values.channel = {toml_value(meant)}   # guessed"] if meant else []
+    told = with_role(table, "channel", PART) if meant else table
+    return told, [f"values.channel = {toml_value(meant)}   # guessed"] if meant else []
 
 
 def _sums_of_others(table: Table) -> dict[str, list[str]]:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from funnelstats.config.schema import PART
 from funnelstats.importing.cells import plain_date
-from funnelstats.importing.currencies import SIGNS
 from funnelstats.importing.hints import reads
 from funnelstats.recognising.changes import MANY_IDS, ONCE, id_by_rows, is_new_value, roles_of_changes
 from funnelstats.recognising.dates import NEARLY_ALL
@@ -37,6 +36,10 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "currency": ("text", "id"),
 }
 """What columns of a role may hold; of the roles not named: texts."""
+
+
+OF_ALL_FILES = ("lead_id", "pipeline", "created", "paid", "time", "old_stage", "changed_field")
+"""Roles of columns that all files of a table must have."""
 
 
 class Guess(NamedTuple):
@@ -135,15 +138,12 @@ def table_of(sheet: Sheet) -> Table:
         return _table_of(sheet)
     table = _table_of(sheet._replace(cells=sheet.cells.drop(columns=PART)))
     titles = sheet.values(PART)
-    if not table.what or any(re.search(r"\d", title) or reads(plain_date(title), "%b") for title in titles):
-        return table
-    of_leads = {"won", "lost"} & {*map(end_of, titles)} or "sheet" in sheet.lines
+    dated = any(re.search(r"\d", title) or reads(plain_date(title), "%b") for title in titles)
+    of_leads = {"won", "lost"} & {*map(end_of, titles)} or ("sheet" in sheet.lines and not dated)
     spent = table.what == "costs" and "channel" not in table.roles
     if not (spent or (of_leads and table.what in ("deals", "history"))):
         return table
-    cells = table.sheet.cells.assign(**{PART: sheet.cells[PART]})
-    told = table._replace(sheet=table.sheet.with_cells(cells, [PART]))
-    return told._replace(roles={**told.roles, "channel": Guess(PART, known=False)}) if spent else told
+    return table._replace(sheet=table.sheet.with_cells(table.sheet.cells.assign(**{PART: sheet.cells[PART]}), [PART]))
 
 
 def _table_of(sheet: Sheet) -> Table:
@@ -287,6 +287,8 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
 def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
     """Whether nothing that a column holds, or is called beside the words of a role, speaks against it."""
     name, kind = field.name, field.kind
+    if name in sheet.some and role in OF_ALL_FILES:
+        return False  # the rows of other files would have none
     match role:
         case "stage":
             return _may_hold_stages(field) and not _is_of_people(name)
@@ -309,11 +311,16 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
 def _of_what_came(sheet: Sheet, what: str, amount: Guess) -> Guess:
     """The amount of what was spent, or paid, where the column found holds a budget, or what an invoice asks."""
     known, never = words()["came"][what], {*words()["came"]["never"]}
-    if what == "costs" and fit(amount.header, words()["came"]["general"]) >= 2:
-        return amount  # beside it stand parts of it
-    numbers = [name for name, field in sheet.fields.items() if field.kind == "number" and not is_no_money(name)]
+    numbers = [
+        name
+        for name, field in sheet.fields.items()
+        if field.kind == "number" and not is_no_money(name) and (name not in sheet.some or name == amount.header)
+    ]
     came = {name: fit(name, known) for name in numbers if never.isdisjoint(plain(name).split())}
     best = max(came, key=lambda name: came[name], default=amount.header)
+    general = what == "costs" and fit(amount.header, words()["came"]["general"]) >= 2
+    if general and not fit(best, words()["came"]["spent"]):
+        return amount  # beside it stand parts of it
     least = SAID if what == "costs" else 2
     better = came.get(best, 0) >= least and came[best] > fit(amount.header, known)
     return Guess(best, known=False) if better else amount
@@ -334,6 +341,8 @@ def _is_weak(name: str, role: str) -> bool:
     """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
+    if role == "stage":
+        return not {*words()["dates"]["to_come"]}.isdisjoint(plain(name).split())
     weak = words()["weak"]
     said = {*plain(name).split()} if role_fit(name, role) < 2 else set()
     known = {*weak["words"]} | (set() if said & {*weak["whole"]} else {*weak["tax"]})
@@ -353,15 +362,9 @@ def _may_hold_stages(field: Field) -> bool:
 
 
 def is_no_money(name: str) -> bool:
-    """Whether a header names how often or how long, a share, what a company earns in a year, or the size of a list.
-
-    What is gross may be a weight.
-    """
-    whole = {*words()["weak"]["whole"]}
-    of_money = {*words()["roles"]["amount"]} - whole
-    said = {word for word in plain(name).split() if word.upper() not in SIGNS}
-    no_amount = role_fit(name, "amount") > 0 and not fit(name, of_money) and not said <= whole
+    """Whether a header names how often or how long, a share, what a company earns in a year, or the size of a list."""
+    said = {*plain(name).split()}
     of_discount = "discount" in said and said.isdisjoint(["after", "before", "less", "minus", "net"])
-    others = fit(name, words()["amounts"]["none"]) > 0 or no_amount or of_discount
+    others = fit(name, words()["amounts"]["none"]) > 0 or of_discount
     share = name.endswith("%") and not re.search(r"\d", name)
     return (role_fit(name, "amount") < 2 and others) or share or name.endswith((".total", ".count", ".size"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from funnelstats.recognising.sheets import Sheet, values_within
 from funnelstats.recognising.stages import SAID, end_of
 from funnelstats.recognising.words import fit, role_fit, words
 
+Surely = Literal["", "numbered", "alone"]
 OFTEN, MANY = 1.05, 1.5
 """Rows for each id, from which on the rows are no leads but what happened to them; the second where they have columns
 of a lead's own, of which some may stand twice."""
@@ -45,7 +47,7 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         of_leads = once or (lead and have_several_stages(sheet, lead, stage))
         called = not (of_leads and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
     calls = dated and not snapshot and "amount" not in roles and called
-    may_be_paid = bool(stage) and are_of_payments(sheet, stage, surely=False)
+    may_be_paid = bool(stage) and are_of_payments(sheet, stage)
     if "lead_id" not in roles or (snapshot and role_fit(roles["lead_id"], "lead_id") < 2):
         # Whose the money is may be told by a mail address, of a person or of two.
         spent = name_says["costs"] or header_says["costs"]
@@ -67,10 +69,14 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     billed = bool(number) and (lines or sheet.fields[number].stands_once)
     # Of parts of what a lead pays, each with a day of its payment, the status may be one of anything that is paid.
     parts = "paid" in roles and lead_id.filled > OFTEN * lead_id.distinct
-    by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, not parts)
+    others = [(name, field) for name, field in sheet.fields.items() if name != lead_id.name]
+    of_others = any((of.stands_once and of.kind == "id") or role_fit(name, "person") >= 2 for name, of in others)
+    surely: Surely = "" if parts else "numbered" if number or of_others else "alone"
+    numbered = fit(number, words()["came"]["numbers"]) >= 2 and not snapshot
+    by_status = "stage" in roles and (parts or "closed" not in roles) and are_of_payments(sheet, stage, surely)
     # Deals know when they were created, closed and paid; so does an invoice, of a status that payments have.
     dates_money = "paid" in roles and (may_be_paid or not snapshot)
-    of_money = "amount" in roles and (name_says["payments"] or dates_money or by_status)
+    of_money = "amount" in roles and (name_says["payments"] or dates_money or by_status or numbered)
     if of_money and dated and not ended and (billed or "stage" not in roles or header_says["payments"] or by_status):
         return "payments"
     if calls:
@@ -129,15 +135,17 @@ def are_of_lines(sheet: Sheet, roles: Mapping[str, str]) -> bool:
     return bool((values[[*still, *may_be_stages]] <= 1).all() and not {"old_stage", "changed_field"} & {*roles})
 
 
-def are_of_payments(sheet: Sheet, header: str, surely: bool = True) -> bool:
+def are_of_payments(sheet: Sheet, header: str, surely: Surely = "") -> bool:
     """Whether a status is that of payments: what it says in most rows, and in the others nothing that leads are called.
 
-    And ``surely`` all it says is, and something that is said of no lead.
+    ``surely`` all it says is, and something that is said of no lead; of rows without an id beside that of a lead,
+    ``alone``, nothing that leads are called as well.
     """
     known, first = words()["undone"], words()["ends"]["first"]
     values = sheet.values(header) if sheet.fields[header].distinct <= MANY_IDS else []
     if surely:
-        sure = [state for state in states_of_payments() if state not in known["leads_too"]]
+        out = known["leads_too"] if surely == "alone" else []
+        sure = [state for state in states_of_payments() if state not in out]
         said = any(fit(value, known["only_payments"]) >= 2 for value in values)
         return said and all(fit(value, sure) >= 2 for value in values)
     others = [value for value in values if fit(value, states_of_payments()) < 2]

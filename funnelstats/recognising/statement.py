@@ -36,6 +36,8 @@ LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", 
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
 MOST_MISTAKES = 0.05
 """Share of the contacts whose id may be that of no lead by mistake."""
+NOTHING = ("0", "null", "none", "-", "n/a")
+"""What programs write where a record was merged into none."""
 MOST_OF_A_TITLE = 3
 """Columns of a table in which a line of one cell may be a row."""
 MOST_ATTRIBUTES, MOST_VALUES = 6, 12
@@ -113,13 +115,16 @@ def _leave_deleted(sources: Sources) -> None:
         dated = field.kind == "date"
         if field.kind == "flag" or fit(name, known["deleted_on" if dated else "merged_into"]) < 2:
             continue
-        gone = deals.sheet.cells[name].notna() & ~deals.sheet.cells[name].isin(field.empty)
-        of_ends = [chosen_by(deals.sheet.cells, only) for only in deals.ends.values()]
+        nothing = [*field.empty, *(value for value in deals.sheet.values(name) if value.casefold() in NOTHING)]
+        gone = deals.sheet.cells[name].notna() & ~deals.sheet.cells[name].isin(nothing)
+        ends = [{of: [value for value in values if fit(value, known["deleted"]) < 2] for of, values in only.items()}
+                for only in deals.ends.values()]  # fmt: skip
+        of_ends = [chosen_by(deals.sheet.cells, only) for only in ends]
         ended = pd.concat(of_ends, axis=1).any(axis=1) if of_ends else ~gone
         # Deals that ended may be cleared away later.
         cleared = dated and ended[gone].mean() >= NEARLY_ALL > ended[~gone].mean()
         if 0 < gone.mean() < MOST_DELETED and not cleared:
-            _keep(sources, name, "", *field.empty)
+            _keep(sources, name, "", *nothing)
             what = "a date" if dated else "a value"
             sources.notes.append(f"{deals.sheet.name}: left out: {gone.sum():,} rows with {what} in “{name}”")
 
