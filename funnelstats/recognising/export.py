@@ -11,23 +11,22 @@ from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.schema import ENDS, ROW_NUMBER
+from funnelstats.config.errors import FunnelError
+from funnelstats.config.schema import ENDS
 from funnelstats.importing.mapping import NO, YES
 from funnelstats.recognising.apart import activities_apart, instalments, results_of, side_by_side
 from funnelstats.recognising.cost_tables import costs_by_headers
 from funnelstats.recognising.dates import NEARLY_ALL
-from funnelstats.recognising.fields import DATES, Field
+from funnelstats.recognising.fields import DATES
 from funnelstats.recognising.joins import (
-    OVERLAP,
     ids_in,
     is_joined,
     linked,
-    may_be_id,
     of_their_leads,
     on_either_side,
     turned,
     with_dates,
+    with_lead_id,
     with_names,
     with_role,
 )
@@ -66,7 +65,7 @@ def export_of(sheets: Sequence[Sheet]) -> Export:
         tables = [table._replace(what="deals") if _are_orders(table) else table for table in tables]
     if sum(table.what in ("deals", "history") for table in tables) > 1:
         tables = [table._replace(what="") if _has_no_amount(table) else table for table in tables]
-    tables = [with_names(_with_lead_id(table, sheets), sheets, "stage") for table in tables]
+    tables = [with_names(with_lead_id(table, sheets), sheets, "stage") for table in tables]
     tables = [with_names(table, sheets, "contact_kind" if table.what == "contacts" else "channel") for table in tables]
     tables = [_with_ends(table) for table in tables if not is_joined(table.sheet, tables)]
     for apart in (activities_apart, side_by_side, instalments):
@@ -199,35 +198,6 @@ def _unknown_of(table: Table) -> str:
         return "no date and no stage"
     dates = " and ".join(f"“{name}”" for name in table.sheet.dates)
     return f"no column is called a stage, and nothing says of what {dates} are the dates"
-
-
-def _with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
-    """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
-    if table.what != "deals":
-        return table
-    field = table.field("lead_id")
-    if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known or table.of_lines):
-        return table
-    # Numbers are ids where they come again in another table, under the same header.
-    again = {name for sheet in sheets for name, other in sheet.fields.items() if not other.stands_once}
-    ids = [name for name in table.sheet.fields if name in again and may_be_id(table, name)]
-    single = [name for name, own in table.sheet.fields.items() if own.stands_once and (own.kind == "id" or name in ids)]
-    if single:
-        return with_role(table, "lead_id", single[0])
-    if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.all_files) > 1:
-        return table
-    for name in table.sheet.fields:
-        short = table.sheet.cells[name].str.fullmatch(r"\d[.,]\d+E\+\d+")
-        if role_fit(name, "lead_id") >= 2 and short.mean() > OVERLAP:
-            lost = visible(table.sheet.cells[name][short.eq(True)].iloc[0])
-            raise FunnelError(
-                f'{table.sheet.name}: “{name}” has lost its digits ("{lost}"), as spreadsheets show long numbers; '
-                "export it anew, and open it as text if at all"
-            )
-    cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
-    numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
-    sheet = table.sheet._replace(cells=cells, fields={**table.sheet.fields, ROW_NUMBER: numbers})
-    return with_role(table._replace(sheet=sheet), "lead_id", ROW_NUMBER)
 
 
 def _as_people(sheet: Sheet) -> Table | None:

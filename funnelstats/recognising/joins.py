@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelstats.config.errors import FunnelError
+from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.schema import ROW_NUMBER
 from funnelstats.importing.hints import ALIKE
 from funnelstats.importing.source_rows import FEWEST_DIGITS, LAST_DIGITS
@@ -90,6 +90,35 @@ def _is_called(sheet: Sheet, numbered: str) -> bool:
     """Whether a table is called as the ids that another one holds of it: “lost_reasons” of “lost_reason_id”."""
     title = str(next(iter(sheet.lines.get("sheet", [])), "")) or Path(sheet.files[0]).stem
     return f" {singular(title)} ".endswith(f" {singular(numbered).removesuffix(' id')} ")
+
+
+def with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
+    """A table of deals with a column as its id that tells its rows apart, or else with the numbers of its rows."""
+    if table.what != "deals":
+        return table
+    field = table.field("lead_id")
+    if field and (field.distinct >= 0.9 * field.filled or table.roles["lead_id"].known or table.of_lines):
+        return table
+    # Numbers are ids where they come again in another table, under the same header.
+    again = {name for sheet in sheets for name, other in sheet.fields.items() if not other.stands_once}
+    ids = [name for name in table.sheet.fields if name in again and may_be_id(table, name)]
+    single = [name for name, own in table.sheet.fields.items() if own.stands_once and (own.kind == "id" or name in ids)]
+    if single:
+        return with_role(table, "lead_id", single[0])
+    if (field and role_fit(field.name, "lead_id") >= 2) or len(table.sheet.all_files) > 1:
+        return table
+    for name in table.sheet.fields:
+        short = table.sheet.cells[name].str.fullmatch(r"\d[.,]\d+E\+\d+")
+        if role_fit(name, "lead_id") >= 2 and short.mean() > OVERLAP:
+            lost = visible(table.sheet.cells[name][short.eq(True)].iloc[0])
+            raise FunnelError(
+                f'{table.sheet.name}: “{name}” has lost its digits ("{lost}"), as spreadsheets show long numbers; '
+                "export it anew, and open it as text if at all"
+            )
+    cells = table.sheet.cells.assign(**{ROW_NUMBER: [str(number) for number in range(len(table.sheet.cells))]})
+    numbers = Field(ROW_NUMBER, "id", len(cells), len(cells))
+    sheet = table.sheet._replace(cells=cells, fields={**table.sheet.fields, ROW_NUMBER: numbers})
+    return with_role(table._replace(sheet=sheet), "lead_id", ROW_NUMBER)
 
 
 def with_dates(table: Table, sheets: Sequence[Sheet]) -> Table:
