@@ -169,6 +169,7 @@ def test_what_only_leads_with_the_date_of_a_loss_are_called_is_one(called_lost):
         for lead, at, state, closed in deals()
     ]
     assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Met on", "Status", "Won on", "Refused on")) == STAGES
+    assert "counted as lost, since only leads with “Refused on” are so: “Too expensive”" in stated()
 
 
 def test_where_a_lead_is_from_is_no_stage_that_it_left():

@@ -112,6 +112,15 @@ def open_and_closed(deals: Table) -> list[str]:
     ]
 
 
+def losses_by_date(deals: Table) -> list[str]:
+    """What a status says of leads with the date of a loss, and of no others, and no word calls one."""
+    said = [value for value in deals.ends.get("lost", {}).get(deals.status, []) if end_of(value) != "lost"]
+    if not said or "lost" not in deals.roles:
+        return []
+    listed = ", ".join(f"“{value}”" for value in said[:MOST_LISTED])
+    return [f"{deals.sheet.name}: counted as lost, since only leads with “{deals.header('lost')}” are so: {listed}"]
+
+
 def check_last(last: Dated) -> None:
     """Raise FunnelError where the last date, which nothing calls a win, is all leads' or that of several ends."""
     sheet = last.table.sheet

@@ -19,6 +19,7 @@ from funnelstats.recognising.ends import (
     dates_no_loss,
     ends_beside,
     ends_of_closed,
+    losses_by_date,
     open_and_closed,
     refuse_several_ends,
 )
@@ -297,7 +298,7 @@ def _snapshot(sources: Sources) -> Stages:
             f"{deals.sheet.name}: {known}{undated}{misread}; needed are the date of closing, "
             "a date for each stage, or the history of stages"
         )
-    sources.notes += open_and_closed(deals)
+    sources.notes += [*open_and_closed(deals), *losses_by_date(deals)]
     if created and any(dated.header and days_after(created[0], dated) == 0 for dated in found):
         created = []
     stages = _stages_of_dates(created, found)

@@ -160,7 +160,8 @@ def _are_called_payments(table: Table) -> bool:
 
 
 def _are_orders(table: Table) -> bool:
-    return table.what == "payments" and "stage" in table.roles and are_of_payments(table.sheet, table.header("stage"))
+    paid = table.what == "payments" and "stage" in table.roles
+    return paid and are_of_payments(table.sheet, table.header("stage"), "numbered")
 
 
 def _but_won(said: Mapping[str, Said]) -> dict[str, Said]:

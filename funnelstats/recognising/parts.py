@@ -62,11 +62,11 @@ def _are_alike(one: Sheet, other: Sheet) -> bool:
         *other.lines,
     }
     lists = one.lines.get("rows") == other.lines.get("rows")
-    called = {re.sub(r"\d", "", title) for title in (*_titles(one), *_titles(other))}
-    shared = [name for name in one.fields if name in other.fields]
-    again = any({*one.values(name)} & {*other.values(name)} for name in shared)
-    if _names_ids(one) and _names_ids(other) and (again or len(called) > 1):
-        return False  # the names of users and those of sources, each with numbers of its own
+    if _names_ids(one) and _names_ids(other):
+        called = {re.sub(r"\d", "", title) for title in (*_titles(one), *_titles(other))}
+        again = any({*one.values(name)} & {*other.values(name)} for name in one.fields if name in other.fields)
+        if again or len(called) > 1:
+            return False  # the names of users and those of sources, each with numbers of its own
     return lists and few and sheets and (one.kind == XLSX_1904) == (other.kind == XLSX_1904)
 
 
