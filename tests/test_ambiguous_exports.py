@@ -408,3 +408,11 @@ def test_a_deposit_that_was_returned_was_not_paid():
     rows = [(*row, *((row[3], 100, row[3], 100) if row[2] == "won" else [""] * 4)) for row in deals()]
     headers = (*DEALS, "Full payment date", "Full payment", "Deposit returned on", "Deposit returned")
     assert made_of(deals_csv=csv(rows, *headers)).get("payments") in (None, 2000)
+
+
+def test_a_sheet_of_a_plan_is_not_added_to_that_of_what_came():
+    head, months = ("Month", "Channel", "Cost"), ("2026-01-01", "2026-02-01")
+    sheets = {
+        title: [head, *[(month, "Ads", spent) for month in months]] for title, spent in (("Plan", 300), ("Fact", 100))
+    }
+    assert made_of(deals_csv=DEALS_CSV, costs_xlsx=workbook(**sheets))["costs"] == 200

@@ -456,8 +456,10 @@ def test_files_that_are_called_as_their_deals_ended_say_so(headers):
     assert tables("made")["entries"]["entered_on"].notna().all()
 
 
-def test_sheets_that_are_called_as_their_deals_ended_say_so():
-    sheets = {end.title(): [[cell or None for cell in row] for row in rows] for end, rows in parts(*OF_ENDS[0]).items()}
+@pytest.mark.parametrize("titles", [("Won", "Lost", "Open"), ("Успешные", "Проигранные", "В работе")])
+def test_sheets_that_are_called_as_their_deals_ended_say_so(titles):
+    tables_of = zip(titles, parts(*OF_ENDS[0]).values(), strict=True)
+    sheets = {title: [[cell or None for cell in row] for row in rows] for title, rows in tables_of}
     found = made_of(export_xlsx=workbook(**sheets))
     assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
 

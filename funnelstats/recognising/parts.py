@@ -109,7 +109,7 @@ def _titles(sheet: Sheet) -> list[str]:
 
 def _outcome(title: str) -> str:
     """How the deals of a file or sheet ended, or that they are open, as its name says; "" where it says neither."""
-    return end_of(title) or ("open" if fit(title, words()["ends"]["first"]) else "")
+    return end_of(title) or ("open" if fit(title, [*words()["ends"]["first"], *words()["files"]["open"]]) else "")
 
 
 def _how(reading: Reading) -> dict[str, Any]:

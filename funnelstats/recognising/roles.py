@@ -140,7 +140,8 @@ def table_of(sheet: Sheet) -> Table:
     titles = sheet.values(PART)
     dated = any(re.search(r"\d", title) or reads(plain_date(title), "%b") for title in titles)
     of_leads = {"won", "lost"} & {*map(end_of, titles)} or ("sheet" in sheet.lines and not dated)
-    spent = table.what == "costs" and "channel" not in table.roles
+    planned = any(fit(title, words()["came"]["plan"]) >= 2 for title in titles)
+    spent = table.what == "costs" and (planned or "channel" not in table.roles)
     if not (spent or (of_leads and table.what in ("deals", "history"))):
         return table
     return table._replace(sheet=table.sheet.with_cells(table.sheet.cells.assign(**{PART: sheet.cells[PART]}), [PART]))
