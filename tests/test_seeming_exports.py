@@ -488,3 +488,13 @@ def test_the_titles_of_months_say_nothing_of_leads():
 def test_a_record_that_was_merged_into_another_is_no_lead(header):
     rows = [(*row, "") for row in deals()] + [(f"M{lead}", at, "open", "", lead) for lead, at in NEW[:5]]
     assert made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", header))["leads"] == 40
+
+
+def test_tables_of_leads_and_of_customers_are_not_the_open_and_the_won_deals():
+    leads = csv([(1 + n, at, state, closed) for n, (_, at, state, closed) in enumerate(deals())], *PLAIN)
+    customers = csv([(1 + n, at, f"Firm {n}") for n, (_, at) in enumerate(NEW[:15])], "id", "created_at", "name")
+    found = made_of(lead_csv=leads, customer_csv=customers)
+    assert (found["leads"], found["stages"], found["lost"]) == (40, [40, 20], 10)
+
+
+PLAIN = ("id", "created_at", "status", "closed_at")

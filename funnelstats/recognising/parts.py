@@ -14,8 +14,7 @@ from funnelstats.config.schema import PART
 from funnelstats.importing.workbooks import XLSX_1904
 from funnelstats.recognising.fields import fields_of
 from funnelstats.recognising.sheets import Reading, Sheet, tables_in
-from funnelstats.recognising.stages import end_of
-from funnelstats.recognising.words import fit, words
+from funnelstats.recognising.words import outcome
 
 MOST_MORE = 3
 """Columns that one file of several may have more."""
@@ -55,7 +54,7 @@ def _are_alike(one: Sheet, other: Sheet) -> bool:
     more = either - both
     few = more <= MOST_MORE and both in (len(one.fields), len(other.fields)) and both >= 2 * more + 2
     # What is known of deals that are won, of lost and of open ones differs.
-    outcomes = {_outcome(title) for title in (*_titles(one), *_titles(other))}
+    outcomes = {outcome(title) for title in (*_titles(one), *_titles(other))}
     few |= both >= FEWEST_SHARED and "" not in outcomes and len(outcomes) > 1
     sheets = ("sheet" in one.lines, one.files) == ("sheet" in other.lines, other.files) or "sheet" not in {
         *one.lines,
@@ -105,11 +104,6 @@ def _titles(sheet: Sheet) -> list[str]:
     """What the parts of a table are called: sheets by their titles, files by their names."""
     titles = [title for reading in sheet.readings for title in reading.lines.get("sheet", [])]
     return titles or [Path(file).name.partition(".")[0] for file in sheet.all_files]
-
-
-def _outcome(title: str) -> str:
-    """How the deals of a file or sheet ended, or that they are open, as its name says; "" where it says neither."""
-    return end_of(title) or ("open" if fit(title, [*words()["ends"]["first"], *words()["files"]["open"]]) else "")
 
 
 def _how(reading: Reading) -> dict[str, Any]:

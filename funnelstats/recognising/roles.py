@@ -21,7 +21,7 @@ from funnelstats.recognising.months import with_months
 from funnelstats.recognising.rows import MANY, are_of_lines, have_several_stages, what_rows_are
 from funnelstats.recognising.sheets import Sheet
 from funnelstats.recognising.stages import SAID, end_of
-from funnelstats.recognising.words import fit, plain, role_fit, words
+from funnelstats.recognising.words import fit, outcome, plain, role_fit, words
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets"
 DATES: tuple[Kind, ...] = ("date",)
@@ -139,7 +139,7 @@ def table_of(sheet: Sheet) -> Table:
     table = _table_of(sheet._replace(cells=sheet.cells.drop(columns=PART)))
     titles = sheet.values(PART)
     dated = any(re.search(r"\d", title) or reads(plain_date(title), "%b") for title in titles)
-    of_leads = {"won", "lost"} & {*map(end_of, titles)} or ("sheet" in sheet.lines and not dated)
+    of_leads = {"won", "lost"} & {*map(outcome, titles)} or ("sheet" in sheet.lines and not dated)
     planned = any(fit(title, words()["came"]["plan"]) >= 2 for title in titles)
     spent = table.what == "costs" and (planned or "channel" not in table.roles)
     if not (spent or (of_leads and table.what in ("deals", "history"))):

@@ -61,3 +61,14 @@ def fit(text: str, known: Iterable[str]) -> float:
 def role_fit(text: str, *roles: str) -> float:
     """``fit`` of a header to the words of some roles."""
     return fit(text, (word for role in roles for word in words()["roles"][role]))
+
+
+def outcome(title: str) -> str:
+    """Whether a file or a sheet is called as deals that are won, lost or open; "" where it is not.
+
+    >>> [outcome(title) for title in ("won_deals", "Проигранные", "Open", "customer", "lead")]
+    ['won', 'lost', 'open', '', '']
+    """
+    fits = {end: fit(title, words()["files"][end]) for end in ("won", "lost", "open")}
+    best = max(fits, key=lambda end: fits[end])
+    return best if fits[best] else ""
