@@ -322,3 +322,10 @@ def test_costs_of_weeks_count_on_their_monday(written):
     costs = csv([(written.format(week), "Ads", 100) for week in (2, 3)], "Week", "Channel", "Cost")
     made_of(deals_csv=DEALS_CSV, costs_csv=costs)
     assert sorted(tables("made")["costs"]["date"].astype(str)) == ["2026-01-05", "2026-01-12"]
+
+
+def test_a_column_for_each_channel_may_stand_beside_the_year_and_the_month():
+    rows = [(*row, ("Google", "Facebook")[number % 2]) for number, row in enumerate(deals())]
+    costs = csv([(2026, month, 100, 50) for month in (1, 2)], "Year", "Month", "Google", "Facebook")
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Source"), costs_csv=costs)
+    assert found["costs"] == 300

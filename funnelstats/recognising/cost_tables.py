@@ -17,9 +17,11 @@ def costs_by_headers(sheet: Sheet, channels: Collection[str]) -> list[Table]:
     known = {channel.casefold() for channel in channels}
     numbers = [name for name, field in sheet.fields.items() if field.kind == "number"]
     of_channels = [name for name in numbers if name.casefold() in known]
-    if of_channels and (dated := with_months(sheet)[0]).dates:
+    dated, parts = with_months(sheet) if of_channels else (sheet, {})
+    if of_channels and dated.dates:
+        headers = {"time": dated.dates[0]}
         return [
-            _costs(dated, {"time": dated.dates[0], "amount": name}, f"constants.channel = {toml_value(name)}")
+            _costs(dated, {**headers, "amount": name}, f"constants.channel = {toml_value(name)}")._replace(parts=parts)
             for name in of_channels
         ]
     named = {
