@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError
@@ -281,9 +279,7 @@ def _snapshot(sources: Sources) -> Stages:
     sources.notes += [
         f"“{header}” is before “{created[0].header}” for nearly all leads, and dates no stage" for header in early
     ]
-    turned = [
-        Dated(Path(table.sheet.files[0]).stem, table, table.header("created"), {}) for table in tables if table.own_id
-    ]
+    turned = [Dated(table.sheet.stem, table, table.header("created"), {}) for table in tables if table.own_id]
     found += [dated for dated in turned if not any(days_after(dated, other) == 0 for other in found)]
     found += ends_beside(sources.export, [table for table in tables if not table.own_id], found)
     dates = any(dated.header for dated in [*created, *found])

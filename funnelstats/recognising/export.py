@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import pandas as pd
@@ -156,7 +155,7 @@ def _has_no_amount(table: Table) -> bool:
 
 
 def _are_called_payments(table: Table) -> bool:
-    return fit(Path(table.sheet.files[0]).stem, words()["files"]["payments"]) > 0
+    return fit(table.sheet.stem, words()["files"]["payments"]) > 0
 
 
 def _are_orders(table: Table) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -63,12 +62,13 @@ def with_names(table: Table, sheets: Sequence[Sheet], role: str) -> Table:
         others,
         key=lambda sheet: (numbered.name not in sheet.fields, not _is_called(sheet, numbered.name), len(sheet.cells)),
     ):
-        same = numbered.name in sheet.fields or _is_called(sheet, numbered.name)
+        called = _is_called(sheet, numbered.name)
+        same = numbered.name in sheet.fields or called
         named = [
             name for name, of in sheet.fields.items() if of.kind == "text" and _names_each(of, role if same else "")
         ]
         for number, field in sheet.fields.items():
-            of_role = role == "stage" or number == numbered.name or _is_called(sheet, numbered.name)
+            of_role = role == "stage" or number == numbered.name or called
             if named and of_role and field.stands_once and numbers <= {*sheet.cells[number]}:
                 label = max(named, key=lambda name: (sheet.fields[name].stands_once, role_fit(name, role, "name")))
                 header = f"{role}.{label}"
@@ -88,7 +88,7 @@ def _names_each(field: Field, role: str) -> bool:
 
 def _is_called(sheet: Sheet, numbered: str) -> bool:
     """Whether a table is called as the ids that another one holds of it: “lost_reasons” of “lost_reason_id”."""
-    title = str(next(iter(sheet.lines.get("sheet", [])), "")) or Path(sheet.files[0]).stem
+    title = str(next(iter(sheet.lines.get("sheet", [])), "")) or sheet.stem
     return f" {singular(title)} ".endswith(f" {singular(numbered).removesuffix(' id')} ")
 
 
@@ -202,12 +202,12 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
     """The table; of calls or money from leads or to them once by each of the columns that name them."""
     if table.what not in ("contacts", "payments"):
         return [table]
-    own = table.header("lead_id")
-    from_leads = are_of_leads(table, deals, own)
+    own, are_leads = table.header("lead_id"), rows_of_leads(table, deals)
+    from_leads = are_leads(own)
     if from_leads.all():
         return [table]
     for name in [name for name in table.sheet.fields if name != own and may_be_id(table, name)]:
-        to_leads = are_of_leads(table, deals, name)
+        to_leads = are_leads(name)
         both = from_leads & to_leads
         ours = {
             side: table.sheet.cells[side][rows].dropna().unique().tolist()
@@ -222,17 +222,17 @@ def on_either_side(table: Table, deals: Table) -> list[Table]:
     return [table]
 
 
-def are_of_leads(table: Table, deals: Table, name: str) -> pd.Series[bool]:
-    """Of which rows a column holds the id of a lead, or what else they know of it."""
+def rows_of_leads(table: Table, deals: Table) -> Callable[[str], pd.Series[bool]]:
+    """What tells in which rows a column holds the id of a lead, or what else they know of it."""
     bare = _last_digits if table.ids == "phone" else next(bare for bare, form in FORMS if form == table.ids)
     known = {*map(bare, ids_in(deals, table.lead_by or deals.header("lead_id")))}
-    return table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
+    return lambda name: table.sheet.cells[name].map(bare, na_action="ignore").isin(known)
 
 
 def _sent(table: Table, of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """What says that leads got the money: their column is called that of receivers, or of those who send bills."""
     known = words()["came"]
-    bills = fit(Path(table.sheet.files[0]).stem, known["bills"]) > 0
+    bills = fit(table.sheet.stem, known["bills"]) > 0
     return {other: ours[other]} if fit(of_leads, known["sender" if bills else "receiver"]) else {}
 
 

@@ -80,9 +80,9 @@ def undone(table: Table) -> dict[str, dict[str, list[str]]]:
         elif field.kind == "flag" and fit(name, words()["undone"][table.what]) >= 2:
             stated["without"][name] = [value for value in values if value.casefold() in YES]
         elif field.kind == "text":
+            of_goods = table.what == "payments" and fit(name, words()["undone"]["goods"]) > 0
+            goods_too = words()["undone"]["of_goods_too"] if of_goods else []
             for key, kind in known.items():
-                of_goods = table.what == "payments" and fit(name, words()["undone"]["goods"]) > 0
-                goods_too = words()["undone"]["of_goods_too"] if of_goods else []
                 undone = (value for value in values if _is_undone(value, kind, table.what))
                 stated[key][name] = sorted(value for value in undone if fit(value, goods_too) < 2)
         elif table.what == "payments" and name == paid and ("paid" in table.roles or len(table.sheet.dates) > 1):

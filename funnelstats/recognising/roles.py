@@ -302,7 +302,7 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
         case "won" | "lost":
             return not _is_of_both_ends(name)
         case "paid":
-            alone = sheet.dates == [name] or fit(Path(sheet.files[0]).stem, words()["files"]["payments"]) > 0
+            alone = sheet.dates == [name] or fit(sheet.stem, words()["files"]["payments"]) > 0
             return "booked" not in plain(name).split() or alone or role_fit(name, role) >= 2
         case "pipeline":
             return kind == "text" or role_fit(name, role) >= 2 or _is_numbered(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,7 +25,7 @@ MOSTLY = 0.5
 
 def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
-    title = Path(sheet.files[0]).stem
+    title = sheet.stem
     name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
     # "Amount spent (EUR)" says it too.
     least = {"costs": SAID}

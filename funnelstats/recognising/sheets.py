@@ -67,6 +67,11 @@ class Sheet(NamedTuple):
         return self.readings[0].files
 
     @property
+    def stem(self) -> str:
+        """What the first of its files is called."""
+        return Path(self.files[0]).stem
+
+    @property
     def lines(self) -> dict[str, Any]:
         return self.readings[0].lines
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -316,7 +315,7 @@ def owner(export: Export, table: Table) -> tuple[str | tuple[str, ...], dict[str
 
 def _of_people(table: Table) -> float:
     """How well the name of a table says that it is of those who own leads, or has their mail addresses."""
-    title = singular(Path(table.sheet.files[0]).stem)
+    title = singular(table.sheet.stem)
     mails = any(role_fit(name, "person") >= 2 for name in table.sheet.fields)
     return max(role_fit(title, "manager", "name"), fit(title, words()["files"]["people"]), float(mails))
 

@@ -22,7 +22,7 @@ from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import contradictions_of, entries_of, first_rows
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.fields import Field
-from funnelstats.recognising.joins import are_of_leads, joined
+from funnelstats.recognising.joins import joined, rows_of_leads
 from funnelstats.recognising.left_out import MOST_DELETED, few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, plays_no_role
@@ -283,7 +283,7 @@ def _with_others(sources: Sources, table: Table) -> list[str]:
     """What leaves out contacts with others than leads, where these are more than a few mistakes."""
     leads = table.header("lead_id")
     ours = table.sheet.cells[leads].isin(table.ours.get(leads, []))
-    others = ~ours & ~are_of_leads(table, sources.export.deals, leads)
+    others = ~ours & ~rows_of_leads(table, sources.export.deals)(leads)
     if table.own_id or others.sum() <= MOST_MISTAKES * (~ours).sum():
         return []
     sources.guessed.add("contacts.no_lead")
