@@ -516,6 +516,18 @@ def test_managers_stand_by_what_they_lose_and_those_not_ranked_last() -> None:
     assert manager_grid(unknown, AIMED)["rows"] == [], "a table of dashes"
 
 
+def test_what_counts_as_met_stands_by_the_step_and_another_target_by_its_manager() -> None:
+    funnel = toy(1.0, 0.8)
+    funnel.step_into["paid"].targets["Anna"] = 0.9
+    facts = manager_grid(with_losses(page(EVEN, funnel), team(FINE, funnel), funnel), funnel)
+    html = show_section("weekly.grid", {**SHOWN, **facts, "window": SHOWN["week_days"]}).data["text/html"]
+    words = " ".join(BeautifulSoup(html, "html.parser").get_text(" ").replace("\xa0", " ").split())
+    assert "lead → met target 100%, 95% counts as met within 7 days" in words
+    assert "met → paid target 80% within 7 days" in words, "Anna, first of all, has one of her own"
+    assert words.count("target 90%") == 1
+    assert "Anna ▼ 85% 200 ▼ 85% 200 target 90%" in words
+
+
 def stratified(anna_hard=900, leads=1000):
     """Anna with mostly hard leads, on which everybody converts alike; the others with as many easy ones."""
     rows = []

@@ -70,6 +70,12 @@ class Step(NamedTuple):
     tolerance: float
     targets: dict[str, float]
 
+    def agreed(self) -> dict[str, Any]:
+        """The step as a page tells of it: its fields and ``floor``, what counts as met (none without a target)."""
+        # .8 − .05 is not .75 in binary.
+        floor = None if self.target is None else round(self.target - self.tolerance, 12)
+        return self._asdict() | {"floor": floor}
+
 
 class Contact(Spec):
     """When a contact counts as effective, and when an attempt as a conversation."""

@@ -36,10 +36,7 @@ def how_counted(funnel: Funnel, as_of: date) -> dict[str, Any]:
     >>> sorted(fs.how_counted(spec, day))
     ['as_of', 'funnel', 'longest', 'steps']
     """
-    steps = [
-        step._asdict() | {"floor": round(step.target - step.tolerance, 12) if step.target is not None else None}
-        for step in funnel.steps
-    ]
+    steps = [step.agreed() for step in funnel.steps]
     return {
         "funnel": funnel,
         "as_of": as_of,

@@ -223,7 +223,7 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     >>> fs.team.manager_grid(losses, spec)["rows"][0]["manager"]
     'Сидоров'
     """
-    stages = [step.from_stage for step in funnel.steps if (managers["from_stage"] == step.from_stage).any()]
+    steps = [step.agreed() for step in funnel.steps if (managers["from_stage"] == step.from_stage).any()]
     # What chance alone takes from somebody on target is no loss of theirs.
     missed = managers["verdict"].isin(["red", "amber"])
     lost = managers["lost_deals"].where(missed, 0.0).groupby(managers["manager"]).sum()
@@ -234,12 +234,11 @@ def manager_grid(managers: pd.DataFrame, funnel: Funnel) -> dict[str, Any]:
     order = order if managers["rate"].notna().any() else order.head(0)
     cells = {(row["manager"], row["from_stage"]): row for row in managers.to_dict("records")}
     seen = managers[~managers["verdict"].isin(["too few", NOT_RANKED])]
-    steps = managers[[*STEP, "target"]].drop_duplicates("from_stage").set_index("from_stage")
     return {
-        "steps": steps.loc[stages].reset_index(),
+        "steps": steps,
         "rows": [
             {"manager": name, "ranked": row["ranked"], "lost_deals": row["lost"],
-             "cells": [cells.get((name, stage), {}) for stage in stages]}
+             "cells": [cells.get((name, step["from_stage"]), {}) for step in steps]}
             for name, row in order.iterrows()
         ],
         "low": np.floor(10 * np.nanmin([*seen["ci_lower"], *seen["target"], 1.0])) / 10 if len(seen) else 0.0,
