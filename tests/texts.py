@@ -17,7 +17,7 @@ from jinja2.ext import babel_extract
 
 from funnelstats.config.schema import TABLES
 from funnelstats.importing.facts import FACT_TEXTS
-from funnelstats.page.layout import NO_ROWS, STATED, stated, stated_column, tables
+from funnelstats.page.layout import NO_ROWS, stated, stated_column, tables
 from funnelstats.reporting.titles import LABEL_WORDS
 
 ROOT = Path(__file__).parents[1]
@@ -25,35 +25,26 @@ PACKAGE, NOTEBOOKS, LOCALE = ROOT / "funnelstats", ROOT / "notebooks", ROOT / "f
 Text = str | tuple[str, str]
 
 
-def texts() -> dict[Text, str]:
-    """Every text with the file it is first found in; a text in two forms is a pair."""
-    found: dict[Text, str] = {}
-    modules = sorted(PACKAGE.rglob("*.py"))
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in modules}
+def texts() -> list[Text]:
+    """Every text once, in the order of the files; a text in two forms is a pair."""
+    found: list[Text] = []
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
     constants = {
         target.id: node.value.value
-        for tree in trees.values()
+        for tree in trees
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for path, tree in trees.items():
-        for text in [*_said(tree, constants), *_listed(tree)]:
-            found.setdefault(text, path.name)
+    for tree in trees:
+        found += [*_said(tree, constants), *_listed(tree)]
     for path in sorted(PACKAGE.glob("*/*.html")):
-        for text in _of_template(path):
-            found.setdefault(text, path.name)
+        found += _of_template(path)
     for path in (NOTEBOOKS / f"{name}.ipynb" for name in sorted(LABEL_WORDS)):
-        for text in _of_notebook(json.loads(path.read_text(encoding="utf-8"))):
-            found.setdefault(text, path.name)
-    for table in TABLES:
-        found.setdefault(table, "schema.py")
-    for text in FACT_TEXTS.values():
-        found.setdefault((text.one, text.several), "facts.toml")
-    for text in _of_tables():
-        found.setdefault(text, STATED.name)
-    return {text: place for text, place in found.items() if text}
+        found += _of_notebook(json.loads(path.read_text(encoding="utf-8")))
+    found += [*TABLES, *((text.one, text.several) for text in FACT_TEXTS.values()), *_of_tables()]
+    return [text for text in dict.fromkeys(found) if text]
 
 
 def _said(tree: ast.AST, constants: dict[str, str]) -> Iterator[Text]:
@@ -135,9 +126,9 @@ def catalogue(language: str) -> Catalog:
         language, project="funnelstats", version="1", header_comment=f"# funnelstats in {language}", fuzzy=False
     )
     new.msgid_bugs_address = new.last_translator = new.language_team = ""
-    for text, place in texts().items():
+    for text in texts():
         message = known.get(text[0] if isinstance(text, tuple) else text)
-        new.add(text, message.string if message else "", locations=[(place, None)])
+        new.add(text, message.string if message else "")
     return new
 
 
@@ -148,7 +139,7 @@ def write(language: str) -> None:
     # The date of a catalogue would differ from run to run.
     new.creation_date = new.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     with (folder / "funnelstats.po").open("wb") as file:
-        write_po(file, new, width=120, include_lineno=False)
+        write_po(file, new, width=120)
     with (folder / "funnelstats.mo").open("wb") as file:
         write_mo(file, new)
 
