@@ -381,7 +381,7 @@ SIMULATIONS: dict[str, tuple[Callable[[], list[Claim]], ...]] = {
     ),
     "Other alarms and pairs": (leaks_that_begin_later, nothing_to_teach),
     "Equal leads, and since when": simulate_dating.SIMULATIONS,
-    "Three answers: how often “no” is false, and what was said before": THREE_ANSWERS,
+    "Three answers: how often “no” is false": THREE_ANSWERS,
     "Histories with odd rows": simulate_histories.SIMULATIONS,
     "Money and plans": (money_at_maturity, colours_of_campaigns, plans),
 }

@@ -1,7 +1,4 @@
-"""Sentences with three answers: how often "no" is said where there is a difference, "yes" where there is none.
-
-Each claim stands beside what the same numbers made a page say when everything not beyond chance was called the same.
-"""
+"""Sentences with three answers: how often "no" is said where there is a difference, "yes" where there is none."""
 
 from types import SimpleNamespace
 
@@ -14,7 +11,7 @@ from scipy import special, stats
 
 from funnelstats.contacts.effects import moves_added, with_expected
 from funnelstats.contacts.speed import speed_finding, waiting_times
-from funnelstats.core.intervals import POINTS, THIRD, newcombe_interval, share_answers, share_margin
+from funnelstats.core.intervals import POINTS, THIRD, share_answers, share_margin
 from funnelstats.loop.base import score_skill
 from funnelstats.loop.nurture import nurture_effects
 from funnelstats.loop.states import even_load
@@ -54,9 +51,6 @@ def idle_contacts() -> list[Claim]:
             found = answers_to(contacts, times)
             setting = f"{contacts} contacts, {words}"
             claims.append(Claim(what, setting, "≤ .05", float((found["answer"] == "no").mean()), *WRONG))
-            if times == 2:
-                before = float((found["ratio_lower"] <= 1).mean())
-                claims.append(Claim("— “no more often”, as it was before", setting, "", before))
         none = answers_to(contacts, 1.0)["answer"]
         setting = f"{contacts} contacts, as many moves as without"
         claims.append(Claim("More leads moved after contacts", setting, "≤ .05", float((none == "yes").mean()), *WRONG))
@@ -67,31 +61,28 @@ def alike_shares() -> list[Claim]:
     """Own contacts beside the colleagues', and second tries beside first ones: sums over all outcomes."""
     claims, what = [], "“About as often as the colleagues'”"
 
-    def answers_to(first: tuple[int, float], second: tuple[int, float]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+    def answers_to(first: tuple[int, float], second: tuple[int, float]) -> tuple[npt.NDArray, npt.NDArray]:
         (n1, p1), (n2, p2) = first, second
         k1 = np.arange(n1 + 1)[:, None]
         k2 = np.arange(*stats.binom.ppf([1e-9, 1 - 1e-9], n2, p2).astype(int))[None, :]
         chance = stats.binom.pmf(k1, n1, p1) * stats.binom.pmf(k2, n2, p2)
-        lower, upper = newcombe_interval(k1, n1, k2, n2)
-        return share_answers(k1, n1, k2, n2, share_margin(k2 / n2)), chance, (lower <= 0) & (upper >= 0)
+        return share_answers(k1, n1, k2, n2, share_margin(k2 / n2)), chance
 
     for own in (8, 25, 100):
-        answer, chance, same = answers_to((own, 0.12), (400, 0.40))
+        answer, chance = answers_to((own, 0.12), (400, 0.40))
         setting = f"12 % of {own} contacts, 40 % of 400"
         claims.append(Claim(what, setting, "≤ .05", chance[answer == "no"].sum(), *WRONG))
-        claims.append(Claim("— as it was before", setting, "", chance[same].sum()))
     for n, p in ((1000, 0.40), (2000, 0.06)):
         margin = float(share_margin(p))
-        answer, chance, _same = answers_to((n, p - margin), (4 * n, p))
+        answer, chance = answers_to((n, p - margin), (4 * n, p))
         setting = f"{100 * margin:g} points apart: {n} contacts, {100 * p:g} % of {4 * n}"
         claims.append(Claim(what, setting, "≤ .05", chance[answer == "no"].sum(), *WRONG))
-    answer, chance, _same = answers_to((250, 0.25), (2500, 0.25))
+    answer, chance = answers_to((250, 0.25), (2500, 0.25))
     claims += _claims("Contacts beside the colleagues'", "250 and 2,500 contacts, both 25 %", answer, chance)
     claims.append(Claim("A difference", "the same", "≤ .05", chance[answer == "yes"].sum(), *WRONG))
-    answer, chance, same = answers_to((17, 0.40), (1000, 0.62))
+    answer, chance = answers_to((17, 0.40), (1000, 0.62))
     setting = "17 second tries with 40 %, 1,000 first ones with 62 %"
-    claims.append(Claim("“About as good as first tries”", setting, "≤ .05", chance[answer == "no"].sum(), *WRONG))
-    return [*claims, Claim("— “no clear difference”, as it was before", setting, "", chance[same].sum())]
+    return [*claims, Claim("“About as good as first tries”", setting, "≤ .05", chance[answer == "no"].sum(), *WRONG)]
 
 
 def alike_waits() -> list[Claim]:
@@ -139,10 +130,10 @@ def same_reasons() -> list[Claim]:
     turn -= turn.mean(axis=0)
     turn /= np.sqrt((turn**2 / team).sum() / 10)
 
-    def said(refusals: int, strength: float) -> tuple[pd.Series, float]:
+    def said(refusals: int, strength: float) -> pd.Series:
         shares = np.clip(team + turn * strength * np.sqrt(6), 0.001, None)
         shares /= shares.sum(axis=1, keepdims=True)
-        lines, before = [], []
+        lines = []
         for _run in range(runs):
             drawn = rng.multinomial(refusals // 10, shares)
             counts = pd.DataFrame(
@@ -154,16 +145,14 @@ def same_reasons() -> list[Claim]:
             )
             found = reason_association(counts, funnel, "manager", draws=199)
             lines.append(reasons_differ(found)["differ"])
-            before.append(found["p_value"].iloc[0] > 0.05)
-        return pd.Series(lines), np.mean(before)
+        return pd.Series(lines)
 
     claims = []
     for refusals, strength in ((200, 0.15), (500, 0.15), (500, 0.10), (2000, 0.10)):
-        answer, before = said(refusals, strength)
+        answer = said(refusals, strength)
         setting = f"{refusals:,} refusals, strength {strength:.2f}"
         claims.append(Claim(what, setting, "≤ .05", float((answer == "no").mean()), 0, 0.08))
-        claims.append(Claim("— as it was before", setting, "", float(before)))
-    answer, _before = said(500, 0.0)
+    answer = said(500, 0.0)
     claims.append(
         Claim("Different reasons", "500 refusals, all alike", "≤ .05", float((answer == "yes").mean()), 0, 0.08)
     )
@@ -205,8 +194,6 @@ def nurtured_alike() -> list[Claim]:
                 claims.append(Claim("“No more than a fifth apart”", setting, "", alike))
                 continue
             claims.append(Claim("“No more than a fifth apart”", setting, "≤ .05", alike, 0, 0.1))
-            before = float((rows["ratio_lower"] <= 1).mean())
-            claims.append(Claim("— “not confirmed here”, as it was before", setting, "", before))
     return claims
 
 
@@ -228,8 +215,6 @@ def even_loads() -> list[Claim]:
         few = verdicts(mean, 0.6)
         setting = f"{mean} leads each, one with 40 % fewer"
         claims.append(Claim("That manager's load called even", setting, "≤ .05", float((few == "even").mean()), *WRONG))
-        before = float((~few.isin(["fewer", "more"])).mean())
-        claims.append(Claim("— as it was before", setting, "", before))
         alike = verdicts(mean, 1.0)
         claims.append(Claim("A load called even", f"{mean} leads each", "", float((alike == "even").mean())))
         called = float(alike.isin(["fewer", "more"]).mean())
@@ -255,9 +240,6 @@ def coins() -> list[Claim]:
         limit = (0.0, 0.055) if skill > 0.5 else (None, None)
         asked = "≤ .05" if skill > 0.5 else ""
         claims.append(Claim("“No more than 5 points from a coin”", setting, asked, float(near.mean()), *limit))
-        if skill > 0.5:
-            coin = float(((limits["auc_lower"] <= 0.5) & (limits["auc_upper"] >= 0.5)).mean())
-            claims.append(Claim("— “no better than a coin”, as it was before", setting, "", coin))
     return claims
 
 
