@@ -9,6 +9,7 @@ from backends import funnel_of
 from claims import Claim
 from scipy import special, stats
 
+from funnelstats.contacts.counts import CONTACT_COUNTS
 from funnelstats.contacts.effects import moves_added, with_expected
 from funnelstats.contacts.speed import speed_finding, waiting_times
 from funnelstats.core.intervals import POINTS, THIRD, share_answers, share_margin
@@ -40,7 +41,8 @@ def idle_contacts() -> list[Claim]:
     def answers_to(contacts: int, times: float) -> pd.DataFrame:
         stages = [f"stage {run}" for run in range(runs)]
         days = 4.0 * contacts
-        counts = pd.DataFrame({"stage": stages, "contacts": contacts, "days": days})
+        counts = pd.DataFrame({"stage": stages}).assign(**dict.fromkeys(CONTACT_COUNTS, 0))
+        counts = counts.assign(contacts=contacts, days=days)
         counts["effective"] = np.minimum(rng.poisson(days * daily * times, runs), contacts)
         quiet = pd.DataFrame({"stage": stages, "quiet_days": 10_000, "quiet_moves": rng.poisson(10_000 * daily, runs)})
         return moves_added(with_expected(counts, quiet))
