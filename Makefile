@@ -29,7 +29,7 @@ docs: .venv/ready  ## the site of the documentation, under build/site
 notebooks: .venv/ready  ## execute the notebooks and the goldens again and keep their outputs
 	$(BIN)/funnelstats prepare sample
 	$(BIN)/python tests/golden/write.py
-	$(BIN)/python -m funnelstats.reporting.committed notebooks/*.ipynb tests/golden/*.ipynb
+	$(BIN)/python tools/committed.py notebooks/*.ipynb tests/golden/*.ipynb
 
 sample: .venv/ready  ## write data/raw/sample again from its seed
 	$(BIN)/python -m tools.sample data/raw/sample

@@ -15,12 +15,12 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from committed import reexecute
 from projects import write_notebook
 
 from funnelstats.config.folders import RUN_FOLDER, WHOLE_RUN
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.tables import TABLE_MIME
-from funnelstats.reporting.committed import reexecute
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("tests/golden/*.ipynb")])

@@ -9,6 +9,7 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
+from committed import reexecute
 from matplotlib.figure import Figure
 from openpyxl import load_workbook
 from projects import write_notebook
@@ -16,7 +17,6 @@ from projects import write_notebook
 from funnelstats.config.errors import FunnelError
 from funnelstats.page.figures import show_figure
 from funnelstats.page.sections import page_name
-from funnelstats.reporting.committed import reexecute
 from funnelstats.reporting.pages import POLICY, SCRIPT, faults, page_html
 from funnelstats.reporting.parameters import fingerprint, known_parameters, typed_parameters
 from funnelstats.reporting.reports import Job, _spread, render, render_many

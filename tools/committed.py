@@ -1,4 +1,4 @@
-"""Committed notebooks executed again in place: `python -m funnelstats.reporting.committed notebooks/*.ipynb`."""
+"""Committed notebooks executed again in place: `python tools/committed.py notebooks/*.ipynb`."""
 
 import hashlib
 import json
