@@ -15,8 +15,7 @@ import ibis
 import pandas as pd
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core import counts
-from funnelstats.core import flow_counts as flows
+from funnelstats.core import counts, flow_counts as flows
 from funnelstats.core.journeys import journeys, with_cohort
 
 AS_OF = date(2026, 6, 30)

@@ -14,7 +14,8 @@ from .config.dates import (
     week_days,
     week_of,
 )
-from .config.funnel import Funnel, FunnelError, funnel, read_funnel
+from .config.errors import FunnelError
+from .config.funnel import Funnel, funnel, read_funnel
 from .core.casemix import at_equal_leads, case_mix
 from .core.comparing import page_verdicts, versus_target, versus_targets, with_undated
 from .core.conversion import (

@@ -69,6 +69,10 @@ from funnelstats.team.leaks import worst_leak
 __all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 FEWEST_WEEKS = 5
 """With leads of fewer weeks in the window, the weeks before it tell how weeks scatter."""
 

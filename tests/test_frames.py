@@ -147,6 +147,20 @@ def test_a_row_set_aside_and_a_stage_of_no_funnel_are_warned_of_and_accounted_fo
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("made", [lambda frame: frame, pa.Table.from_pandas, relation])
+def test_a_span_of_time_is_one_of_seconds(made):
+    began = pd.to_datetime(pd.Series(["2026-03-01 10:00:00", "2026-03-01 11:00:00"]))
+    ended = began + pd.to_timedelta([90.5, None], unit="s")
+    calls = pd.DataFrame({"lead_id": [1, 2], "at": began, "kind": "call", "duration_s": ended - began})
+    assert [row["duration_s"] for row in rows(of(contacts=made(calls)).contacts)] == [90.5, None]
+
+
+def test_cells_that_cannot_be_read_are_warned_of():
+    written = LEADS.assign(amount=["1,200.50", "5", "7"])
+    with pytest.warns(UserWarning, match=re.escape('leads.amount: 1 unreadable, as "1,200.50".')):
+        of(leads=written)
+
+
 @pytest.mark.parametrize(
     ("frames", "told"),
     [
@@ -162,6 +176,7 @@ def test_a_row_set_aside_and_a_stage_of_no_funnel_are_warned_of_and_accounted_fo
         ),
         ({"leads": LEADS.assign(stage="met")}, 'leads.attributes.stage: reports have a column "stage" of their own'),
         ({"leads": [1, 2]}, "leads: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got list"),
+        ({"leads": LEADS["region"]}, "leads: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got Series"),
         ({"entries": None}, "entries: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got NoneType"),
         ({"leads": pd.concat([LEADS, LEADS], axis=1)}, 'leads: column "lead_id" stands there twice; rename one'),
     ],

@@ -9,8 +9,7 @@ from projects import ENTRIES, FUNNEL, LEADS, REPOSITORY, TOML, write
 
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.folders import project_root
-from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, read_funnel
-from funnelstats.config.funnel import funnel as state
+from funnelstats.config.funnel import PRACTICE, Funnel, Join, Source, Step, StepInto, funnel as state, read_funnel
 from funnelstats.config.schema import KEYS_OF_KIND, KEYS_OF_TABLE, TABLES
 
 LEADS_AGAIN = """attributes = { Kind = "a" }

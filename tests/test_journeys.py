@@ -282,6 +282,9 @@ def test_an_attribute_cannot_take_the_name_of_a_column_of_the_journeys(duckdb):
     entries = table(duckdb, entries_frame([("a", "lead", "2026-01-05")]))
     with pytest.raises(FunnelError, match='"outcome"; rename it'):
         with_leads(journeys(entries, FUNNEL), leads)
+    others = leads.rename(channel="outcome")
+    with pytest.raises(FunnelError, match='have a column "channel" already; join those of the leads once'):
+        with_leads(with_leads(journeys(entries, FUNNEL), others), others)
 
 
 @pytest.mark.parametrize(("seed", "hours"), [(0, 1), (1, 8), (2, 30)])

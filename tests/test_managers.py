@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import bare_funnel
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 

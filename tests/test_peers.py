@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backends import funnel_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from funnelstats.leads.standing import (
     FEWEST_PEERS,

@@ -33,8 +33,7 @@ from projects import (
 from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
 from funnelstats.core.journeys import journeys
-from funnelstats.importing import prepare as sources
-from funnelstats.importing import workbooks
+from funnelstats.importing import prepare as sources, workbooks
 from funnelstats.importing.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("here")

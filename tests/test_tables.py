@@ -14,9 +14,17 @@ from matplotlib import pyplot
 from projects import PAGES
 
 from funnelstats.config.words import speak
-from funnelstats.page.figures import VERDICT_COLOURS, VERDICT_MARKERS, Panel, house_panel, show_figure
+from funnelstats.page.figures import VERDICT_MARKERS, Panel, house_panel, show_figure
 from funnelstats.page.layout import Layout, layout, tables
-from funnelstats.page.tables import TABLE_MIME, TEXT_MIME, VERDICT_MARKS, show_csv, show_table, show_text
+from funnelstats.page.tables import (
+    TABLE_MIME,
+    TEXT_MIME,
+    VERDICT_COLOURS,
+    VERDICT_MARKS,
+    show_csv,
+    show_table,
+    show_text,
+)
 from funnelstats.page.workbook import csv_text, rows_of
 from funnelstats.plan import charts
 

@@ -72,7 +72,6 @@ class Step(NamedTuple):
 
     def agreed(self) -> dict[str, Any]:
         """The step as a page tells of it: its fields and ``floor``, what counts as met (none without a target)."""
-        # .8 − .05 is not .75 in binary.
         floor = None if self.target is None else round(self.target - self.tolerance, 12)
         return self._asdict() | {"floor": floor}
 
@@ -267,11 +266,6 @@ class Funnel(Spec):
         """The funnel with some keys stated anew, checked; its sources stay as they are."""
         stated = self.model_dump(exclude_unset=True, exclude={"name", *TABLES}) | changes
         return checked(stated, self.name).model_copy(update={table: getattr(self, table) for table in TABLES})
-
-
-def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
-    """What a source states for a column, or for all of them."""
-    return per_column.get(column, per_column.get(EVERY_COLUMN, ()))
 
 
 def read_funnel(name: str) -> Funnel:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from funnelstats.config.kinds import (
+    EVERY_COLUMN,
     DateFormats,
     Encoding,
     HeaderName,
@@ -112,3 +113,8 @@ class Source(FileKeys):
 
 
 Sources = Annotated[tuple[Source, ...], BeforeValidator(as_tuple)]
+
+
+def stated_for(per_column: Mapping[str, tuple[str, ...]], column: str) -> tuple[str, ...]:
+    """What a source states for a column, or for all of them."""
+    return per_column.get(column, per_column.get(EVERY_COLUMN, ()))

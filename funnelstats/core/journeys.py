@@ -356,8 +356,10 @@ def with_leads(journeys: ir.Table, leads: ir.Table, columns: Sequence[str] | Non
         if name not in leads.columns:
             raise FunnelError(f'no column "{name}" in the leads; {suggestion(name, leads.columns)}')
     names = {("current_manager" if name == "manager" else name): name for name in wanted}
-    if taken := sorted(set(names) & {*journeys.columns, "cohort"}):
+    if taken := sorted(set(names) & {*EPISODE, *OF_STAGE, *OF_EPISODE, "cohort"}):
         raise FunnelError(f'a lead\'s column must not be named like one of the journeys: "{taken[0]}"; rename it')
+    if there := sorted(set(names) & {*journeys.columns}):
+        raise FunnelError(f'the journeys have a column "{there[0]}" already; join those of the leads once')
     joined = journeys.left_join(leads.select("lead_id", **names), "lead_id").select(*journeys.columns, *names)
     return joined.mutate(**{name: visible(joined[name]) for name in names if joined[name].type().is_string()})
 

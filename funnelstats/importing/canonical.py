@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from funnelstats.config.errors import FunnelError, gathered, visible
-from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, KNOWN_ON
+from funnelstats.config.sources import Source
 from funnelstats.importing.cell_facts import grouped_columns, one_clock, swapped_dates, unread_facts, utc_days
 from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.currencies import converted, currency_facts, without_rate

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.stats import binom
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.funnel import Funnel, Source, stated_for
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import TABLES
+from funnelstats.config.sources import Source, stated_for
 from funnelstats.importing.cells import FORMULA_ERRORS, ISO, ROW, matches
 from funnelstats.importing.facts import NOT_BAD, Fact, code_of
 from funnelstats.importing.hints import lines_under, missing_line, number_lines, toml_value

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, first_day, month_words
 from funnelstats.config.errors import FunnelError, suggestion
-from funnelstats.config.funnel import Source
 from funnelstats.config.schema import PART
+from funnelstats.config.sources import Source
 from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"

@@ -1,7 +1,8 @@
 """Which sources are of wins or ends by what a column says."""
 
-from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS
+from funnelstats.config.sources import Source
 
 
 def claims_its_end(source: Source, funnel: Funnel) -> bool:

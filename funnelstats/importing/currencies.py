@@ -9,8 +9,9 @@ from functools import cache
 import pandas as pd
 from babel.numbers import get_currency_name
 
-from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import KNOWN_ON
+from funnelstats.config.sources import Source
 from funnelstats.importing.cells import PLACE, ROW
 from funnelstats.importing.facts import Fact, reason
 from funnelstats.importing.files import SourceFile, read_source_file

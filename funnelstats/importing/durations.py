@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from funnelstats.config.funnel import Source
+from funnelstats.config.sources import Source
 from funnelstats.importing.cells import digits_of, matches, plain_number
 from funnelstats.importing.sql import cases, text
 

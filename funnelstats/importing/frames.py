@@ -9,12 +9,13 @@ from typing import Any
 import ibis
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from funnelstats.config.dates import parse_day
 from funnelstats.config.errors import FunnelError, listed, suggestion
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.mistakes import contradictions
-from funnelstats.config.schema import TABLES, date_column
+from funnelstats.config.schema import ENDS, TABLES, date_column
 from funnelstats.config.sources import Source
 from funnelstats.importing.cells import cell_text
 from funnelstats.importing.opening import Quality, Tables, account_of, known_rows
@@ -49,7 +50,8 @@ def tables(
     without a zone are those of the funnel's, times with one are converted; beside created_at, entered_at, at and
     paid_at stand their dates in the funnel's zone: created_on, entered_on, on, paid_on. Rows that lack their id, stage
     or date, repeat another or belong to no lead are set aside, and those of another stage are left out: a warning
-    counts them, ``quality`` names them. Without ``as_of`` all rows are there, else those known at the end of that day.
+    counts them and the cells that cannot be read, ``quality`` names them. Without ``as_of`` all rows are there, else
+    those known at the end of that day.
 
     Tables of ``open_funnel`` are in UTC and no frames for here: exchange one of them by ``tables._replace``.
 
@@ -96,12 +98,29 @@ def tables(
 def _arrow(table: str, frame: Any) -> pa.Table:
     if isinstance(frame, pd.DataFrame):
         plain = [pa.array(_plain(cells), from_pandas=True) for _, cells in frame.items()]
-        return pa.table(plain, names=[*map(str, frame.columns)])
-    if not hasattr(frame, "__arrow_c_stream__"):
+        found = pa.table(plain, names=[*map(str, frame.columns)])
+    elif hasattr(frame, "__arrow_c_stream__") and not isinstance(frame, pd.Series):
+        found = pa.table(frame)
+    else:
+        mend = "; collect() it first" if type(frame).__name__ == "LazyFrame" else ""
         raise FunnelError(
-            f"{table}: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got {type(frame).__name__}"
+            f"{table}: must be a table of pandas, Polars, Arrow, DuckDB or ibis, got {type(frame).__name__}{mend}"
         )
-    return pa.table(frame)
+    for place, of in enumerate(found.schema):
+        if pa.types.is_duration(of.type) or pa.types.is_interval(of.type):
+            found = found.set_column(place, of.name, _seconds(found.column(place)))
+    return found
+
+
+def _seconds(spans: pa.ChunkedArray) -> pa.Array:
+    """Spans of time as seconds: Arrow's would become numbers of its own unit, which no column tells."""
+    if pa.types.is_duration(spans.type):
+        return pc.divide(spans.cast(pa.duration("us"), safe=False).cast(pa.int64()), 1e6)
+    each = [
+        None if span is None else pd.Timedelta(days=span.days, nanoseconds=span.nanoseconds)
+        for span in spans.to_pylist()
+    ]
+    return pa.array([None if span is None else span.total_seconds() for span in each])
 
 
 def _plain(cells: pd.Series) -> pd.Series:
@@ -132,9 +151,11 @@ def _source(table: str, there: list[str]) -> dict[str, Any]:
 
 def _warn_of_unused(quality: Quality, funnel: Funnel) -> None:
     unused = quality.rows.assign(unused=quality.rows["rows_in"] - quality.rows["rows_kept"]).query("unused > 0")
-    if unused.empty:
-        return
     counts = [f"{row['unused']:,} of {row['rows_in']:,} rows of {row['table']}" for row in unused.to_dict("records")]
+    told = [f"{listed(counts)} are not used, see quality."] if counts else []
     stages = quality.ignored.loc[quality.ignored["table"] == "entries", "value"]
-    unknown = [f' No stage "{stage}": {suggestion(stage, funnel.stages)}' for stage in stages]
-    warnings.warn(f"{listed(counts)} are not used, see quality.{''.join(unknown)}", stacklevel=3)
+    told += [f'No stage "{stage}": {suggestion(stage, (*funnel.stages, *ENDS))}' for stage in stages]
+    for (table, column), cells in quality.bad_cells.groupby(["table", "column"], sort=False):
+        told.append(f'{table}.{column}: {len(cells):,} unreadable, as "{cells["value"].iloc[0]}".')
+    if told:
+        warnings.warn(" ".join(told), stacklevel=3)

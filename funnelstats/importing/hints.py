@@ -11,8 +11,9 @@ import pandas as pd
 
 from funnelstats.config.dates import first_day
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.funnel import Funnel, Source
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.kinds import EVERY_COLUMN
+from funnelstats.config.sources import Source
 from funnelstats.importing.cells import (
     BLANKS,
     EPOCH_DIGITS,

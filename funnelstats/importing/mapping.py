@@ -8,9 +8,10 @@ without is missing where it cannot be read.
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from funnelstats.config.funnel import Funnel, Source, stated_for
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.kinds import Header
 from funnelstats.config.schema import AMOUNT_UNITS, DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
+from funnelstats.config.sources import Source, stated_for
 from funnelstats.importing.cells import (
     BLANKS,
     ROW,

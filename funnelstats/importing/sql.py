@@ -6,9 +6,10 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-from duckdb import DuckDBPyConnection as Connection
+from duckdb import DuckDBPyConnection
 from duckdb.sqltypes import VARCHAR
 
+Connection = DuckDBPyConnection
 Into = tuple[Connection, str]
 """A table that an engine is to make, by its name."""
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from funnelstats.config.errors import nearest
-from funnelstats.config.funnel import Funnel, Source, stated_for
+from funnelstats.config.funnel import Funnel
 from funnelstats.config.schema import ENDS, KEYS_OF_KIND, date_column
+from funnelstats.config.sources import Source, stated_for
 from funnelstats.importing.days import LEAST_ROWS, far_days
 from funnelstats.importing.facts import Fact
 from funnelstats.importing.hints import toml_value

@@ -16,7 +16,6 @@ from funnelstats.page.figures import (
     PAD,
     QUIET,
     TARGET,
-    VERDICT_COLOURS,
     VERDICT_MARKERS,
     Panel,
     house_panel,
@@ -28,7 +27,7 @@ from funnelstats.page.figures import (
     short_name,
     show_figure,
 )
-from funnelstats.page.tables import Shown, show_text
+from funnelstats.page.tables import VERDICT_COLOURS, Shown, show_text
 
 WORDS = {
     "red": "brings less than was spent",

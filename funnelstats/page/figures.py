@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform, ScaledTranslation
 
-from funnelstats.page.tables import Shown
+from funnelstats.page.tables import VERDICT_COLOURS, Shown
 from funnelstats.page.workbook import ILLEGAL
 
 # Okabe & Ito's palette holds apart under the common colour-vision deficiencies; the greys carry everything
@@ -37,13 +37,6 @@ QUIET = "#56616d"
 ACCENT = "#0072b2"
 TARGET = "#0b0f14"
 PAPER = "#ffffff"
-VERDICT_COLOURS = {
-    "red": "#c2410c",
-    "amber": "#d99a00",
-    "green": "#00805a",
-    "undecided": NEUTRAL,
-    "too few": "#c3cad2",
-}
 VERDICT_MARKERS = {"red": "v", "amber": "D", "green": "o", "undecided": "s", "too few": "."}
 
 
@@ -54,6 +47,11 @@ VARIABLES = {
     VERDICT_COLOURS["too few"]: "few",
 }
 """The variable of a page's style, --fs-ink and so on, that may give a colour of the house another one in the dark."""
+IN_LAB = {
+    **{INK: "ui-font-color1", TARGET: "ui-font-color1", QUIET: "ui-font-color2"},
+    **{FAINT: "border-color2", GRID: "border-color2", PAPER: "layout-color0"},
+}
+"""The variable of JupyterLab's, --jp-ui-font-color1 and so on, that does so where no page does."""
 
 DESK, PANEL = 800, 400
 """Units that a drawing is wide: of a whole column, and of half of one or a phone's. A phone shows nine tenths of
@@ -202,14 +200,14 @@ def _svg(figure: Figure, salt: str, *, fixed: bool = False) -> str:
     for part in labelled:
         _label(part, json.loads(part.attrib.pop("id")))
     root[:] = _ungrouped(root)
-    return _sized(root, figure, f"{';'.join(starmap(_look, _LETTERS.items()))};", fixed=fixed)
+    return _sized(root, f"{';'.join(starmap(_look, _LETTERS.items()))};", fixed=fixed)
 
 
-def _written(figure: Figure, salt: str) -> ElementTree.Element:
+def _written(figure: Figure, salt: str, **size: Any) -> ElementTree.Element:
     """The drawing as matplotlib writes it, without what is not drawn, its names those of HTML."""
     written = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
-        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), **size)
     root = ElementTree.fromstring(ILLEGAL.sub("\ufffd", written.getvalue()))
     root.remove(root[0])
     for part in root.iter():
@@ -218,8 +216,8 @@ def _written(figure: Figure, salt: str) -> ElementTree.Element:
     return root
 
 
-def _sized(root: ElementTree.Element, figure: Figure, letters: str = "", *, fixed: bool = False) -> str:
-    width, height = (round(72 * inches, 2) for inches in figure.get_size_inches())
+def _sized(root: ElementTree.Element, letters: str = "", *, fixed: bool = False) -> str:
+    width, height = (round(float(part), 2) for part in root.attrib["viewBox"].split()[2:])
     size = {"width": f"{width:g}", "height": f"{height:g}"} if fixed else {"width": "100%"}
     style = "" if fixed else f"max-width:{width * LARGEST:.0f}px;{letters}"
     box = {"viewBox": f"0 0 {width:g} {height:g}"}
@@ -234,10 +232,10 @@ def _own_svg(figure: Figure, salt: str) -> str:
     for artist in figure.findobj(lambda artist: bool(artist.get_rasterized())):
         artist.set_rasterized(False)  # as matplotlib does with the bar of many colours
     with mpl.rc_context({"svg.fonttype": "path"}):
-        root = _written(figure, salt)
+        root = _written(figure, salt, bbox_inches="tight")  # words may stand beyond its edges
     if root.find(".//image") is not None:
         raise ValueError("a page holds drawings, no pictures: draw the figure without imshow, by pcolormesh say")
-    return _sized(root, figure)
+    return _sized(root)
 
 
 _LETTERS = {"font-size": f"{SIZE}px", "fill": INK}
@@ -252,7 +250,10 @@ def _style(part: ElementTree.Element) -> str:
 
 
 def _look(name: str, value: str) -> str:
-    return f"{name}:var(--fs-{VARIABLES[value]},{value})" if value in VARIABLES else f"{name}:{value}"
+    if value not in VARIABLES:
+        return f"{name}:{value}"
+    plain = f"var(--jp-{IN_LAB[value]},{value})" if value in IN_LAB else value
+    return f"{name}:var(--fs-{VARIABLES[value]},{plain})"
 
 
 def _ungrouped(part: ElementTree.Element) -> Iterator[ElementTree.Element]:

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 
 from funnelstats.config import words
 from funnelstats.config.schema import MISSING
-from funnelstats.page.tables import TEXT_MIME, VERDICT_MARKS, Shown
+from funnelstats.page.tables import TEXT_MIME, VERDICT_COLOURS, VERDICT_MARKS, Shown
 
 PACKAGE = Path(__file__).parents[1]
 TRANSLATED = "jinja2.ext.i18n"
@@ -135,12 +135,9 @@ def templates() -> Environment:
         "manager_page": _manager_page,
     }
     found.tests |= {"known": pd.notna, "of_won_alone": lambda facts: any(fact["fact"] == "only_won" for fact in facts)}
+    found.globals |= {"MISSING": MISSING, "VERDICT_MARKS": VERDICT_MARKS, "VERDICT_COLOURS": VERDICT_COLOURS}
     # a block rendered alone sees no import of its page
-    found.globals |= {
-        "MISSING": MISSING,
-        "VERDICT_MARKS": VERDICT_MARKS,
-        "marks": found.get_template("marks.html").module,
-    }
+    found.globals["marks"] = found.get_template("marks.html").module
     return found
 
 

@@ -85,6 +85,13 @@ def _line(sentence: str, box: str) -> str:
     return f"<b>{parts[0]}:</b> {parts[1]}"
 
 
+VERDICT_COLOURS = {
+    "red": "#c2410c",
+    "amber": "#d99a00",
+    "green": "#00805a",
+    "undecided": "#8a94a0",
+    "too few": "#c3cad2",
+}
 VERDICT_MARKS = {"red": "▼", "amber": "◆", "green": "●", "undecided": "■", "too few": "○"}
 """A shape beside every verdict word, since colour alone is not read by everybody."""
 

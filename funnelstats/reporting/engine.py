@@ -19,8 +19,7 @@ from jupyter_client.jsonutil import json_default
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from papermill.engines import Engine, papermill_engines
-from traitlets import Any as AnyTrait
-from traitlets import Type
+from traitlets import Any as AnyTrait, Type
 from traitlets.config import Config
 
 

@@ -23,8 +23,7 @@ from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.folders import project_root
 from funnelstats.config.funnel import Funnel
 from funnelstats.config.project import notebook_in_use
-from funnelstats.config.words import _
-from funnelstats.config.words import label as label_of
+from funnelstats.config.words import _, label as label_of
 from funnelstats.importing.opening import (
     Tables,
     last_day,
