@@ -236,7 +236,9 @@ def test_a_leak_without_payments_has_no_price_and_one_without_an_alarm_no_start(
     assert text.startswith("met → paid: 41 of 100 leads do not move on within 7 days; target: at most 20")
     assert "₽" not in text
     assert "the true rate is very likely 55–62%. When that began cannot be told." in text
-    assert "It has been low since the first weeks on record." in " ".join(first(found(LEAKING, at_start=True)))
+    assert "It was low already in the first weeks that this page looks at." in " ".join(
+        first(found(LEAKING, at_start=True))
+    )
 
 
 def test_the_clearest_kind_of_leads_misses_most_and_is_no_blank() -> None:
@@ -555,7 +557,7 @@ def test_a_miss_that_harder_leads_explain_is_amber_and_theirs() -> None:
 def test_with_few_leads_the_same_table_cannot_tell_whose_the_miss_is() -> None:
     found = of_strata(stratified(180, leads=200))
     assert found.loc["Anna", ["verdict", "rest", "whose", "named"]].tolist() == ["red", "lower", "unclear", False]
-    assert "Somebody may be low at lead → met, but not surely enough to be named." in persons(
+    assert "The table marks somebody as low at lead → met, but not surely enough to be named here." in persons(
         people(found.reset_index(), team(FINE), NO_LESSONS, AIMED)
     )
 

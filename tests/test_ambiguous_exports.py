@@ -416,3 +416,26 @@ def test_a_sheet_of_a_plan_is_not_added_to_that_of_what_came():
         title: [head, *[(month, "Ads", spent) for month in months]] for title, spent in (("Plan", 300), ("Fact", 100))
     }
     assert made_of(deals_csv=DEALS_CSV, costs_xlsx=workbook(**sheets))["costs"] == 200
+
+
+# What denies a win, or only speaks of one
+
+
+@pytest.mark.parametrize(
+    ("won", "lost"),
+    [("Sold", "Not sold"), ("Verkauft", "Nicht verkauft"), ("Продано", "Не продано"), ("Won", "Won by competitor")],
+)
+def test_a_win_that_is_denied_is_a_loss(won, lost):
+    found = made_of(deals_csv=csv(deals(won, lost), *DEALS))
+    assert (found["stages"][-1], found["lost"]) == (20, 10)
+
+
+@pytest.mark.parametrize("said", ["Not paid", "Won - awaiting signature", "Not yet won", "Almost lost"])
+def test_what_may_still_come_is_no_end(said):
+    found = made_of(deals_csv=csv(deals(opened=said), *DEALS))
+    assert (found["leads"], found["stages"][-1], found["lost"]) == (40, 20, 10)
+
+
+def test_of_a_partial_refund_the_part_is_subtracted_that_came_back():
+    headers = ("Created", "Status", "Amount", "Amount Refunded")
+    assert paid(*headers, more=lambda n: ("Paid", 100, 0) if n else ("Partial Refund", 100, 30)) == 1970

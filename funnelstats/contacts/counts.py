@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from funnelstats.config.errors import need
@@ -42,7 +43,7 @@ def touches(contacts: ir.Table | None, journeys: ir.Table, funnel: Funnel) -> An
 
     The stage is the furthest one reached before the contact; at the instant of the first entry it is the first.
     Rows repeated exactly are one contact. A conversation lasts ``contact.conversation_s`` seconds; without a
-    duration, somebody was reached.
+    duration, somebody was reached; null where neither is known.
 
     Returns lead_id, episode (null where the lead is in no journey), at, on, kind, manager (whose contact it was,
     "(missing)" if blank), stage, conversation, next_on (date of the lead's
@@ -109,7 +110,7 @@ def _rows(contacts: ir.Table, funnel: Funnel) -> ir.Table:
         on=local_day(contacts, "at", "on", funnel),
         kind=visible(contacts.kind),
         manager=visible(contacts.manager if "manager" in columns else ibis.null("string")),
-        conversation=ibis.coalesce(long >= funnel.contact.conversation_s, answered, ibis.literal(False)),
+        conversation=ibis.coalesce(long >= funnel.contact.conversation_s, answered),
         _long=long,
         _answered=answered,
     ).distinct()
@@ -138,7 +139,8 @@ def contact_counts(
     kind, stage (where the lead stood; OUTSIDE last) and week (the first day of that of the contact).
 
     Returns *by, contacts, conversations, effective, advances (stages moved on by), sales, days (of follow-up, see
-    ``touches``), too_recent; no rows without contacts.
+    ``touches``), too_recent; no rows without contacts. Conversations are missing where the export knows of none whether
+    it was one.
 
     >>> touches = fs.contacts.touches(tables.contacts, fs.journeys(tables.entries, spec), spec)
     >>> fs.contacts.contact_counts(touches, spec, day, by="kind")[["kind", "contacts", "effective", "sales", "days"]]
@@ -166,11 +168,13 @@ def contact_counts(
         sales=ibis._.count(where=ibis._._judged & ibis._.sold),
         days=ibis._.days.sum(where=ibis._._judged),
         too_recent=ibis._.count(where=~ibis._._judged),
+        known=ibis._.conversation.count(),
     )
     frame = in_order(fetch(counted), order)
     if "stage" in keys:
         frame = frame.assign(stage=named(frame["_place"], places))
-    return whole_numbers(frame[[*keys, *CONTACT_COUNTS]], CONTACT_COUNTS)
+    found = whole_numbers(frame[[*keys, *CONTACT_COUNTS]], CONTACT_COUNTS)
+    return found if frame["known"].any() or frame.empty else found.assign(conversations=np.nan)
 
 
 def quiet_counts(

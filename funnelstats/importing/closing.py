@@ -22,9 +22,9 @@ TOTAL = re.compile(rf"(?i)^{WORD}(?:[\s:.()\d,]*| of [\d,.]+ \w+)$")
 """A cell that says of its row that it adds others up."""
 OF_A_GROUP = re.compile(rf"(?i)^{WORD}\b|\b{WORD}[\s:.]*$")
 """One that says so of a group: Anna Total."""
-OF_WORDS = r"0-9A-Za-z\x{c0}-\x{1fff}\x{3040}-\x{10ffff}"
+LETTERS = r"0-9A-Za-z\x{c0}-\x{1fff}\x{3040}-\x{10ffff}"
 """Letters and digits, in ranges: the engine builds \\pL anew in every query, which took a fifth of a small export."""
-MAY_LACK = rf"^[^{OF_WORDS}]*(?i:{WORD}|$)|[^{OF_WORDS}](?i:{WORD})[^{OF_WORDS}]*$"
+MAY_LACK = rf"^[^{LETTERS}]*(?i:{WORD}|$)|[^{LETTERS}](?i:{WORD})[^{LETTERS}]*$"
 """In the engine, a cell without a letter or digit, or that may begin or end with the word of a total."""
 INITIALS = frozenset("TtGgSsCcAaИиОоПпВвСсКкZzEeIi")
 """The letters that such words begin with."""

@@ -166,7 +166,7 @@ def _draw_deals(ends: pd.DataFrame, goal: float, of_open: pd.Series, width: floa
     ax.set(xlim=(-0.6, len(ends) - 0.4), ylim=(0, most))
     lines_along(ax, "y", ticks, [number(tick) for tick in ticks])
     x = np.arange(len(ends))
-    text = _("by {day}: {all} deals, {old} of them from the leads open now")
+    text = _("by {day}: {all} in all, {old} from the leads open now")
     words = [
         text.format(day=day(row["on"]), all=number(row["total"]), old=number(row["open"]))
         for row in ends.to_dict("records")

@@ -55,7 +55,7 @@ def add_payments(sources: Sources, stages: Stages) -> None:
             sources.notes.append(f"{table.sheet.name}: counted as paid, whatever it means: {states}")
         guesses = undone(table)
         guesses["given_back"] |= table.sent
-        refunded, told = ([], "") if guesses["given_back"] else _refunded(table.sheet, columns["amount"])
+        refunded, told = _refunded(table, columns["amount"], guesses["given_back"])
         more += refunded
         sources.guessed |= {"refunded"} if refunded else set()
         sources.notes += [f"{table.sheet.name}: {note}" for note in (told, _undated(table, columns["paid_at"])) if note]
@@ -88,9 +88,12 @@ def _undated(table: Table, paid: str) -> str:
     return f"counted as not paid: {undated:,} row{'s' if undated > 1 else ''} without “{paid}”" if undated else ""
 
 
-def _refunded(sheet: Sheet, amount: str) -> tuple[list[str], str]:
-    """The lines that subtract what was given back of each payment; or, if it cannot be subtracted, what to tell."""
-    known = words()["came"]
+def _refunded(table: Table, amount: str, given_back: dict[str, list[str]]) -> tuple[list[str], str]:
+    """The lines that subtract what was given back of each payment; or, if it cannot be subtracted, what to tell.
+
+    Rows of what was ``given_back`` are refunds themselves, unless each tells how much of its payment came back.
+    """
+    known, sheet = words()["came"], table.sheet
     fits = {name: fit(name, known["refunded"]) for name in sheet.fields if name != amount and not is_no_money(name)}
     best = max(fits, key=lambda name: fits[name], default="")
     reading = number_reading(sheet.cells[best].dropna(), least=0) if fits.get(best, 0) >= SAID else None
@@ -99,6 +102,10 @@ def _refunded(sheet: Sheet, amount: str) -> tuple[list[str], str]:
     paid, back = (_numbers(sheet, name).abs() for name in (amount, best))
     if back.max() <= 1:
         return [], ""  # a flag
+    marked = [sheet.cells[name].isin(texts) for name, texts in given_back.items()]
+    if marked and (table.sent or not (back[pd.concat(marked, axis=1).any(axis=1)] > 0).all()):
+        return [], ""
+    given_back.clear()
     if not {*known["net"]}.isdisjoint(plain(amount).split()) or (back > paid).any():
         return [], f"“{best}” is not subtracted from “{amount}”, which seems to be net of it"
     blanks = [line.replace("{column}", "refunded") for line in reading if line.startswith("missing")]

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.sparse.csgraph import connected_components
 
 from funnelstats.config.schema import ENDS, IGNORE
-from funnelstats.recognising.words import fit, words
+from funnelstats.recognising.words import fit, plain, words
 
 MOST_STAGES, FEW_STAGES = 12, 7
 """A page of more stages is no funnel; of a log of many activities the few that most leads come to are its stages."""
@@ -51,8 +51,8 @@ class Stages(NamedTuple):
 def end_of(name: str) -> str:
     """Whether a name says won, lost, nurture or ignore; "" where it says none of them.
 
-    >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ клиента", "Demo booked", "Booked", "Spam")]
-    ['won', 'lost', 'lost', '', 'won', 'lost']
+    >>> [end_of(name) for name in ("Closed Won (Sales)", "C:LOSE", "Отказ", "Demo booked", "Not sold", "Not paid")]
+    ['won', 'lost', 'lost', '', 'lost', '']
     """
     known = words()["ends"]
     fits = {end: fit(name, known[end or "open"]) for end in ("", "won", *ENDS, IGNORE)}
@@ -60,7 +60,20 @@ def end_of(name: str) -> str:
     if not told:
         told = {end: fit(name, known[f"{end}_anywhere"]) for end in ("lost", "won", IGNORE)}
     best = max(told, key=lambda end: told[end])
+    if best == "won" and (denied := _denied(name)):
+        return "" if denied in known["to_come"] else "lost"
     return best if told[best] else ""
+
+
+def _denied(name: str) -> str:
+    """The win that a name denies, plain: “sold” of “Not sold”; "" where it denies none."""
+    known, said = words()["ends"], plain(name).split()
+    for place, word in enumerate(said, start=1):
+        rest = f"{' '.join(said[place:])} "
+        wins = [win for win in (*known["won"], *known["won_anywhere"]) if rest.startswith(f"{win} ")]
+        if word in known["no"] and wins:
+            return max(wins, key=len)
+    return ""
 
 
 def stages_of(entries: pd.DataFrame, first: str = "") -> Stages:
