@@ -105,12 +105,12 @@ def _refunded(table: Table, amount: str, given_back: dict[str, list[str]]) -> tu
     marked = [sheet.cells[name].isin(texts) for name, texts in given_back.items()]
     if marked and (table.sent or not (back[pd.concat(marked, axis=1).any(axis=1)] > 0).all()):
         return [], ""
-    given_back.clear()
     if not {*known["net"]}.isdisjoint(plain(amount).split()) or (back > paid).any():
         return [], f"“{best}” is not subtracted from “{amount}”, which seems to be net of it"
     blanks = [line.replace("{column}", "refunded") for line in reading if line.startswith("missing")]
     if {*reading} - {*sheet.fields[amount].reading} and len(blanks) < len(reading):
         return [], f"“{best}” is not subtracted from “{amount}”, whose numbers are written otherwise"
+    given_back.clear()
     return [f"refunded = {toml_value(best)}   # guessed", *blanks], ""
 
 
