@@ -439,3 +439,19 @@ def test_what_may_still_come_is_no_end(said):
 def test_of_a_partial_refund_the_part_is_subtracted_that_came_back():
     headers = ("Created", "Status", "Amount", "Amount Refunded")
     assert paid(*headers, more=lambda n: ("Paid", 100, 0) if n else ("Partial Refund", 100, 30)) == 1970
+
+
+@pytest.mark.parametrize(
+    ("who", "whence", "why", "much"),
+    [
+        ("Verantwortliche Person", "Quelle", "Absagegrund", "Angebotssumme"),
+        ("Owner email", "Provenienza", "Reden verlies", "Bedrag excl. btw"),
+        ("Responsable", "Herkomst", "Motivo", "Presupuesto"),
+    ],
+)
+def test_headers_of_other_languages_are_read(who, whence, why, much):
+    known = {who: ["a@acme.com", "b@acme.com"], whence: ["Web", "Fair"], why: ["price", "time"], much: [100, 250]}
+    rows = [(*row, *(texts[number % 2] for texts in known.values())) for number, row in enumerate(deals())]
+    made_of(deals_csv=csv(rows, *DEALS, *known))
+    for role, header in {"manager": who, "channel": whence, "reason": why, "amount": much}.items():
+        assert f'columns.{role} = "{header}"' in stated()
