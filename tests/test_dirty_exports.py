@@ -371,3 +371,73 @@ def test_parts_that_are_read_otherwise_are_refused_where_another_table_needs_the
     files = {"a.csv": csv(deals[:21], "Deal ID", "Created", "Owner", "Friend")}
     files["b.csv"] = csv(deals[21:], "Deal ID", "Created", "Owner", "Friend").encode("cp1252")
     refuses("parts of one table, which another one needs beside it", **files, log_csv=csv(MOVES, *LOG[:3]))
+
+
+# Programs that write more than their rows
+
+
+def test_subitems_beneath_a_lead_are_no_leads():
+    rows: list[tuple[object, ...]] = [
+        ("Sales pipeline",),
+        ("Name", "Subitems", "Owner", "Status", "Created", "Closed", "Item ID"),
+    ]
+    for number, (lead, at, status, closed) in enumerate(deals()):
+        rows.append((f"Deal {lead}", "Call" if number % 5 == 0 else None, "Anna", status, at, closed or None, lead))
+        if number % 5 == 0:
+            rows += [("Subitems", "Name", "Owner", "Status", "Date"), (None, "Call", "Boris", "Done", at)]
+    assert made_of(board_xlsx=workbook(board=rows))["leads"] == 40
+    assert tables("made")["leads"]["manager"].unique().tolist() == ["Anna"]
+
+
+def test_names_come_without_the_pages_that_they_point_to():
+    owner = "Anna Berg (https://www.notion.so/Anna-Berg-0f0a1b2c3?pvs=21)"
+    rows = [(*row, owner) for row in deals()]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Owner"))
+    assert tables("made")["leads"]["manager"].unique().tolist() == ["Anna Berg"]
+
+
+def test_the_name_of_a_reason_goes_before_its_id():
+    rows = [(*row, *(("price", f"R{row[0]}") if row[2] == "lost" else ("", ""))) for row in deals()]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "lost reason name", "lost reason ID"))
+    entries = tables("made")["entries"]
+    assert entries.query("stage == 'lost'")["reason"].unique().tolist() == ["price"]
+
+
+def test_rows_of_a_log_without_a_stage_are_other_events():
+    rows = [(lead, stage, at) for lead, stage, at in MOVES] + [(lead, "", at) for lead, at in NEW]
+    assert made_of(log_csv=csv(rows, "deal id", "stage", "changed at")) == COUNTED
+
+
+def test_who_leaves_after_the_win_is_won():
+    rows = [
+        (lead, at, "Churned" if status == "won" and number % 3 == 0 else status,
+         closed if status == "won" else "", closed if status == "lost" else "")
+        for number, (lead, at, status, closed) in enumerate(deals())
+    ]  # fmt: skip
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Won date", "Lost date"))
+    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+    assert tables("made")["entries"]["entered_at"].notna().all()
+
+
+def test_lines_in_two_encodings_are_refused():
+    text = csv([(*row, "Jürgen") for row in deals()], "Deal ID", "Created", "Status", "Closed", "Owner").splitlines()
+    mixed = "\n".join(text[:30]).encode() + b"\n" + "\n".join(text[30:]).encode("cp1252")
+    refuses(
+        "deals.csv: line 31 is not UTF-8, as the lines before it are: save the file in one encoding", deals_csv=mixed
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda at: f"{at.day} {['января', 'февраля', 'марта'][at.month - 1]} {at.year} г.",
+        lambda at: f"{['Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So'][at.weekday()]}., {at:%d.%m.%Y}",
+        lambda at: f"{at:%B} {at.day}{({1: 'st', 2: 'nd', 3: 'rd'}).get(at.day, 'th')}, {at.year}",
+    ],
+)
+def test_words_beside_a_date_are_not_read(written):
+    rows = [(lead, stage, f'"{written(at)}"') for lead, stage, at in MOVES]
+    found = made_of(log_csv=csv(rows, "deal id", "stage", "changed at"))
+    days = tables("made")["entries"].set_index(["lead_id", "stage"])["entered_on"]
+    assert found == COUNTED
+    assert [days[lead, stage] for lead, stage, _at in MOVES] == [at.date() for *_of, at in MOVES]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from exports import NEW, WON, csv, deals, made_of, put, stated
-from projects import tables
+from projects import tables, workbook
 
 pytestmark = pytest.mark.usefixtures("exported")
 
@@ -329,3 +329,75 @@ def test_a_column_for_each_channel_may_stand_beside_the_year_and_the_month():
     costs = csv([(2026, month, 100, 50) for month in (1, 2)], "Year", "Month", "Google", "Facebook")
     found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Source"), costs_csv=costs)
     assert found["costs"] == 300
+
+
+ADS = [(f"2026-01-{day:02}", name, 10 + day, 300) for day in range(1, 29) for name in ("Brand", "Generic")]
+SPENT = sum(row[2] for row in ADS)
+CHANNELS = {lead: ("Google Ads", "Referral")[number % 2] for number, (lead, _) in enumerate(NEW)}
+
+
+def test_a_report_of_ads_is_costs_whatever_its_campaigns_have():
+    rows = [("Enabled", name, day, "50", f"{cost}.00", shown) for day, name, cost, shown in ADS]
+    totals = [(f"Total: {of}", "--", "", "100", f"{SPENT}.00", 9000) for of in ("Account", "Campaigns")]
+    report = csv([*rows, *totals], "Campaign state", "Campaign", "Day", "Budget", "Cost", "Impr.")
+    assert made_of(deals_csv=deals_with(Source=CHANNELS), google_ads_csv=f"Campaign report\n{report}")["costs"] == SPENT
+    assert tables("made")["costs"]["channel"].unique().tolist() == ["Google Ads"]
+
+
+def test_the_only_dates_of_a_report_of_ads_are_those_of_its_costs():
+    rows = [("Итого и средние", "", 9000, SPENT), *((day, name, shown, cost) for day, name, cost, shown in ADS)]
+    report = csv(rows, "День", "Кампания", "Показы", "Расход (руб.)")
+    assert made_of(deals_csv=DEALS_CSV, yandex_csv=report)["costs"] == SPENT
+
+
+def test_a_sheet_of_calls_that_has_each_lead_once_holds_contacts():
+    rows = [(lead, at + timedelta(days=1), 3, "Anna") for lead, at in NEW[::2]]
+    calls = [("Deal ID", "Call time", "Duration (min)", "Agent"), *rows]
+    sold = [("Deal ID", "Created", "Status", "Closed"), *deals()]
+    assert made_of(crm_xlsx=workbook(Deals=sold, Calls=calls))["contacts"] == 20
+
+
+def test_a_russian_list_of_calls_holds_contacts():
+    rows = [
+        (f"{at:%d.%m.%Y}", f"{at:%H:%M:%S}", "Исходящий", "Анна", PHONE[lead].strip("+"), "00:01:05", status)
+        for number, (lead, at) in enumerate([*NEW, *WON])
+        for status in [("Успешный", "Пропущенный")[number % 5 == 0]]
+    ]
+    headers = ("Дата", "Время", "Тип звонка", "Кто звонил", "Кому звонили", "Длительность разговора", "Статус")
+    assert made_of(deals_csv=deals_with(Phone=PHONE), calls_csv=csv(rows, *headers))["contacts"] == 60
+
+
+def test_money_of_no_lead_is_left_out_and_told():
+    rows = [(f"txn_{lead}", "charge", 100, 3, 97, at, MAIL[lead]) for lead, at in WON]
+    rows += [(f"txn_p{lead}", "payout", -500, 0, -500, at, "") for lead, at in WON[:4]]
+    balance = csv(rows, "id", "Type", "Amount", "Fee", "Net", "Created (UTC)", "Customer Email")
+    assert made_of(deals_csv=deals_with(Email=MAIL), balance_csv=balance)["payments"] == 20 * 100
+    assert "balance.csv: left out: 4 of 24 rows without “Customer Email”" in stated()
+
+
+def test_orders_beside_the_deals_are_payments_and_pending_ones_are_not():
+    rows = [(7000 + number, "Completed", at, MAIL[lead], 100) for number, (lead, at) in enumerate(WON)]
+    rows += [
+        (8000, "Pending payment", WON[0][1], MAIL[WON[0][0]], 700),
+        (8001, "Failed", WON[0][1], MAIL[WON[0][0]], 70),
+    ]
+    orders = csv(rows, "Order Number", "Order Status", "Order Date", "Email (Billing)", "Order Total Amount")
+    assert made_of(deals_csv=deals_with(Email=MAIL), orders_csv=orders)["payments"] == 20 * 100
+
+
+@pytest.mark.parametrize(
+    "written", [lambda amount: f"{amount / 1000}k" if amount > 1500 else amount, "CHF {}.-".format, "€ {},-".format]
+)
+def test_amounts_are_read_as_people_write_them(written):
+    amounts = {lead: 1000 + 100 * number for number, (lead, _) in enumerate(NEW)}
+    sales = csv([[f'"{cell}"' for cell in (*row, written(amounts[row[0]]))] for row in deals()],
+                "Deal ID", "Created", "Status", "Closed", "Amount")  # fmt: skip
+    assert made_of(deals_csv=sales)["payments"] == sum(amounts[lead] for lead, _ in WON)
+    assert ('currency = "CHF"' in stated()) == ("CHF" in sales)
+
+
+def test_amounts_that_are_not_written_alike_are_told():
+    sales = deals_with(Amount={lead: ("1.200,00", "1,000.00")[number % 2] for number, (lead, _) in enumerate(NEW)})
+    sales = sales.replace("1.200,00", '"1.200,00"').replace("1,000.00", '"1,000.00"')
+    assert "payments" not in made_of(deals_csv=sales)
+    assert "“Amount” is not read: its cells are not all numbers, or not written alike" in stated()

@@ -6,9 +6,10 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import combinations
+from typing import Literal
 from zoneinfo import available_timezones
 
-from babel.dates import get_month_names
+from babel.dates import get_day_names, get_month_names
 
 from funnelstats.config.errors import FunnelError
 
@@ -24,6 +25,23 @@ EXTRA_MONTHS = {
 """Ways to write a month that CRMs and spreadsheets have beside those of Unicode's CLDR."""
 
 
+LANGUAGES = ("en", "ru", "de", "es", "fr", "it", "nl", "pl", "pt", "tr")
+"""Whose words are read in dates."""
+
+
+@cache
+def weekday_words() -> tuple[str, ...]:
+    """What days of the week are called in the languages but English, in small letters, the longest first.
+
+    >>> [word in weekday_words() for word in ("mo", "понедельник", "monday")]
+    [True, True, False]
+    """
+    widths: tuple[Literal["wide", "abbreviated", "short"], ...] = ("wide", "abbreviated", "short")
+    names = [get_day_names(width, locale=language) for language in LANGUAGES[1:] for width in widths]
+    found = {name.casefold().rstrip(".") for each in names for name in each.values()}
+    return tuple(sorted(found, key=lambda word: (-len(word), word)))
+
+
 @cache
 def month_words() -> dict[int, tuple[str, ...]]:
     """What each month is called in ten languages of Europe, in small letters, the longest first.
@@ -32,7 +50,7 @@ def month_words() -> dict[int, tuple[str, ...]]:
     [1, 9]
     """
     found: dict[int, set[str]] = {number: set(words.split()) for number, words in EXTRA_MONTHS.items()}
-    for language in ("en", "ru", "de", "es", "fr", "it", "nl", "pl", "pt", "tr"):
+    for language in LANGUAGES:
         for width in ("wide", "abbreviated"):
             for context in ("format", "stand-alone"):
                 for number, name in get_month_names(width, context, language).items():

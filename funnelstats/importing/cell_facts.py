@@ -227,7 +227,7 @@ def unread_facts(
         source, values = sources[number], [value for value in rows["value"].unique() if value not in FORMULA_ERRORS]
         is_number = name in TABLES[table] and TABLES[table][name].kind == "number"
         lines = number_lines(values, source.decimal, source.thousands) if is_number and values else []
-        mend = "\n".join(lines) or missing_line(name, values, source)
+        mend = "\n".join(lines or []) or missing_line(name, values, source)
         yield Fact(UNREAD.get(name, "unread_cells"), header, len(rows), mend)
     if table in UNREAD_ROWS:
         unread = ~bad_rows["reason"].map(code_of).isin([*NOT_BAD, "orphan"])

@@ -18,10 +18,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, first_day, month_words
+from funnelstats.config.dates import EPOCHS, EXCEL, EXCEL_1904, first_day, month_words, weekday_words
 from funnelstats.config.errors import FunnelError, suggestion
 from funnelstats.config.schema import PART
-from funnelstats.config.sources import Source
 from funnelstats.importing.sql import WHOLE, Into, cases, first_known, instant_at, one_of, text
 
 FILE, ROW = "_file", "_row"
@@ -232,6 +231,12 @@ def one_blank(cell: str) -> str:
 
 HALF_OF_DAY = r"(?i)(\d) ?([ap])\.? ?m\b\.?"
 """Before or after noon behind its hour, as am, a.m. or A. M."""
+BESIDE_DAY = (
+    (rf"(?i)^(?:{'|'.join(weekday_words())})\.?,? ", ""),
+    (r"(?i)\b(\d\d?)(?:st|nd|rd|th)\b", r"\1"),
+    (r"(?i)(\d{4}) ?(?:г\.?|года)(,? |$)", r"\1\2"),
+)
+"""What a date is as well without: the day of the week, the ending of 7th, the word for year behind its number."""
 
 
 def _month_pattern(number: int, mark: str) -> str:
@@ -242,6 +247,8 @@ def _month_pattern(number: int, mark: str) -> str:
 def _plain_date(cell: str, months: Sequence[str]) -> str:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
     cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1\2m")
+    for pattern, by in BESIDE_DAY:
+        cell = exchanged(cell, pattern, by)
     for number, month in enumerate(months, start=1):
         cell = exchanged(cell, _month_pattern(number, r"[^\p{L}]"), rf"\1{month}\2")
     return cell
@@ -250,10 +257,12 @@ def _plain_date(cell: str, months: Sequence[str]) -> str:
 def plain_date(text: str) -> str:
     """The same of one text, with the short names of months.
 
-    >>> plain_date("5 сент. 2026 1:05 p. m.")
+    >>> plain_date("Mo., 5 сент. 2026 г. 1:05 p. m.")
     '5 Sep 2026 1:05 pm'
     """
     text = re.sub(HALF_OF_DAY, r"\1 \2m", re.sub(r"\s+", " ", text))
+    for pattern, by in BESIDE_DAY if re.search(r"[^\W\d_]", text) else ():
+        text = re.sub(pattern, by, text)
     for number in month_words() if re.search(r"[^\W\d_]", text) else ():
         text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
@@ -344,55 +353,3 @@ def _named(fmt: str, zone: str) -> str:
 
 def _plausible(moment: str) -> str:
     return cases([(f"{moment} >= '{FIRST_YEAR}-01-01'", moment)])
-
-
-def number_of(cell: str, source: Source) -> str:
-    """The number that digits say with the source's decimal, thousands and currency signs; "(5)" is minus five.
-
-    A minus may stand behind, and a word for thousands or millions: "1.234,50-", "$12.5K", "1,2 млн". It may be
-    infinite: more digits than a float can hold are no amount.
-    """
-    digits = digits_of(cell, source)
-    sign_behind = exchanged(digits, r"^(.*\d.*?) *-$", r"-\1")
-    word = f"lower(regexp_extract({sign_behind}, {text(MANY)}, 2))"
-    many = cases((one_of(word, words.split()), f"{factor}::DOUBLE") for factor, words in MULTIPLES.items())
-    readings = [
-        plain_number(digits, source),
-        plain_number(sign_behind, source),
-        f"{plain_number(f'regexp_extract({sign_behind}, {text(MANY)}, 1)', source)} * {many}",
-    ]
-    # Most cells hold nothing but their number; a sign like "." could be a part of it.
-    alone = all(re.search(r"[^\d\s.,'+-]", sign) for sign in source.currency_signs)
-    return first_known([plain_number(cell, source), *readings] if alone else readings)
-
-
-MULTIPLES = {
-    1_000: "k тыс тысяч тысячи тысяча tsd",
-    1_000_000: "m mm mn mln mio млн миллион миллиона миллионов million millions millionen",
-    1_000_000_000: "b bn mrd млрд миллиард миллиарда миллиардов billion billions milliarden",
-}
-"""Words behind a number, in small letters, and by how much they multiply it."""
-MANY = rf"(?i)^(.*\d) *({'|'.join(' '.join(MULTIPLES.values()).split())})[. ]*$"
-
-
-def digits_of(cell: str, source: Source) -> str:
-    """The text without currency signs, with a keyboard's minus, blanks and apostrophe, the sign at its beginning."""
-    signs = sorted(source.currency_signs, key=len, reverse=True)
-    bare = exchanged(cell, "|".join(map(re.escape, signs)), "") if signs else cell
-    plain = f"trim(translate({bare}, {text(TYPOGRAPHIC[0])}, {text(TYPOGRAPHIC[1])}), {text(BLANKS)})"
-    return exchanged(exchanged(plain, r"^\( *(.*?) *\)$", r"-\1"), "^([-+]) +", r"\1")
-
-
-def plain_number(digits: str, source: Source) -> str:
-    thousands = source.thousands.translate(str.maketrans(*TYPOGRAPHIC))
-    bare = f"replace({digits}, {text(thousands)}, '')" if thousands else digits
-    number = f"try_cast(replace({bare}, {text(source.decimal)}, '.') AS DOUBLE)"
-    return cases([(matches(digits, number_pattern(source.decimal, thousands)), number)])
-
-
-def number_pattern(decimal: str, thousands: str) -> str:
-    """What a number looks like with this decimal sign and this one between groups of digits."""
-    mark, between = re.escape(decimal), re.escape(thousands)
-    # Groups end in three digits (of two before that in India): "1,5" is no 15 where commas group.
-    whole = rf"(\d+|\d{{1,3}}({between}\d{{2,3}})*{between}\d{{3}})" if between else r"\d+"
-    return rf"^[-+]?{whole}({mark}\d+)?$"

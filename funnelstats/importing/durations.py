@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from funnelstats.config.sources import Source
-from funnelstats.importing.cells import digits_of, matches, plain_number
+from funnelstats.importing.cells import matches
+from funnelstats.importing.numbers import digits_of, plain_number
 from funnelstats.importing.sql import cases, text
 
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}

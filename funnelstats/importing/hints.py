@@ -18,15 +18,14 @@ from funnelstats.importing.cells import (
     BLANKS,
     EPOCH_DIGITS,
     FIRST_YEAR,
-    MANY,
     TYPOGRAPHIC,
     UTC_NAMES,
-    number_pattern,
     plain_date,
 )
 from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
+from funnelstats.importing.numbers import MANY, NO_CENTS, number_pattern
 from funnelstats.importing.sql import Connection, columns_of, frame, quoted
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
@@ -153,19 +152,19 @@ OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
 """Signs of currencies that are no signs of Unicode's."""
 
 
-def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str]:
-    """The decimal, thousands and currency signs to state so that all of these texts are numbers."""
+def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str] | None:
+    """The decimal, thousands and currency signs to state so that all of these texts are numbers; None if none are."""
     amounts, signs = [], set[str]()
     for text in texts:
-        text = re.sub(r"^\( *(.*?) *\)$", r"-\1", text)
+        text = re.sub(r"^\( *(.*?) *\)$", r"-\1", re.sub(NO_CENTS, r"\1", text))
         text = re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text))
         found = {*re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
         if not all(map(_is_sign, found - signs)):
-            return []  # many texts are none at the first look
+            return None  # many texts are none at the first look
         amounts.append(text)
         signs |= found
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in amounts]
-    bare = [text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS) for text in bare]
+    bare = [re.sub(NO_CENTS, r"\1", text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS)) for text in bare]
     marks = [(decimal, thousands), (decimal, " "), (decimal, "")]
     marks += [(mark, between) for mark in ".," for between in ("", " ", ".", ",", "'")]
     for mark, between in marks:
@@ -174,7 +173,7 @@ def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str
             lines += [f'thousands = "{between}"'] if between != thousands else []
             listed = ", ".join(f'"{visible(sign)}"' for sign in sorted(signs))
             return [*lines, f"currency_signs = [{listed}]"] if signs else lines
-    return []
+    return None
 
 
 def _is_sign(letters: str) -> bool:

@@ -20,13 +20,13 @@ from funnelstats.importing.cells import (
     is_error,
     is_utc_midnight,
     matches,
-    number_of,
     one_blank,
     trimmed,
 )
 from funnelstats.importing.claims import claims_its_end, filters_tell
 from funnelstats.importing.durations import duration_of
 from funnelstats.importing.facts import reason
+from funnelstats.importing.numbers import number_of
 from funnelstats.importing.sql import (
     NULL,
     Connection,

@@ -23,6 +23,7 @@ from funnelstats.recognising.ends import (
 )
 from funnelstats.recognising.export import Export, stage_dates
 from funnelstats.recognising.joins import as_the_deals_call_them, joined, with_role
+from funnelstats.recognising.left_out import MOST_MISTAKES
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import not_dates
 from funnelstats.recognising.sources import (
@@ -234,7 +235,8 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     meant = {name: end for name, end in meant.items() if name != end}
     # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
     beside_others = table.sheet.cells is deals.sheet.cells and table is not deals
-    of_no_change = "old_stage" in table.roles or "rows" in table.sheet.lines or beside_others
+    often = named.isna().mean() > MOST_MISTAKES
+    of_no_change = "old_stage" in table.roles or "rows" in table.sheet.lines or beside_others or often
     meant |= {"": IGNORE} if named.hasnans and of_no_change else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:

@@ -155,7 +155,8 @@ def _has_no_amount(table: Table) -> bool:
 
 
 def _are_called_payments(table: Table) -> bool:
-    return fit(table.sheet.stem, words()["files"]["payments"]) > 0
+    after_fees = all(any(fit(name, [word]) >= 2 for name in table.sheet.fields) for word in ("fee", "net"))
+    return after_fees or fit(table.sheet.called, words()["files"]["payments"]) > 0
 
 
 def _are_orders(table: Table) -> bool:
@@ -235,6 +236,13 @@ def _with_ends(table: Table) -> Table:
         # What is said of nobody but leads with the date of a loss is one, whatever it is called.
         dated = dated_values(table.sheet, table.header("lost"), status)
         by_words["lost"] += [value for value in dated if value not in chain(*by_words.values())]
+    if status and "won" in table.roles:
+        # What is said of those alone that have the date of a win, beside losses without one, is said after it: churned.
+        dated = dated_values(table.sheet, table.header("won"), status)
+        after = [value for value in by_words["lost"] if value in dated]
+        if 0 < len(after) < len(by_words["lost"]):
+            by_words["won"] += after
+            by_words["lost"] = [value for value in by_words["lost"] if value not in after]
     worded = {end: {status: names} for end, names in by_words.items() if names}
     found = {**worded, **flagged(table.sheet)} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}

@@ -95,7 +95,7 @@ def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | N
     values = cells[has_digits].unique().tolist()
     plain = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values)
     lines = [] if plain else number_lines(values, ".", "")
-    if not plain and not lines:
+    if lines is None:
         return None
     return [*lines, *_missing(cells[~has_digits].unique().tolist())]
 

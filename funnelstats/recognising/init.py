@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from funnelstats.config.errors import FunnelError, visible
-from funnelstats.config.folders import project_root
+from funnelstats.config.folders import locked, project_root
 from funnelstats.importing.hints import toml_value
 from funnelstats.recognising.export import Export, export_of
 from funnelstats.recognising.joins import ids_in, linked
@@ -100,8 +100,7 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
         raise FunnelError(f'--name: must be of at most 100 letters, digits, "_" and "-", got {visible(name)!r}')
     folder = project_root() / "data" / "raw" / name
     path = folder / "funnel.toml"
-    if path.exists():
-        raise FunnelError(f"data/raw/{name}/funnel.toml is there already: remove it, or give another --name")
+    _check_new(path)
     files = [file for given in paths for file in readable(given)]
     if not files:
         raise FunnelError(f"{', '.join(map(str, paths))}: no files here")
@@ -118,8 +117,16 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
         raise FunnelError("\n".join([str(error), *refused])) from error
     folder.mkdir(parents=True, exist_ok=True)
     used = {file for sheet in sheets for file in sheet.all_files}
-    for file in files:
-        if file.name in used and file.parent.resolve() != folder.resolve():
-            shutil.copy2(file, folder / file.name)
-    path.write_text(statement.text, encoding="utf-8")
+    with locked(folder):
+        _check_new(path)  # which another one may have written meanwhile
+        for file in files:
+            if file.name in used and file.parent.resolve() != folder.resolve():
+                shutil.copy2(file, folder / file.name)
+        path.write_text(statement.text, encoding="utf-8")
     return Found(name, path, export, statement, refused)
+
+
+def _check_new(path: Path) -> None:
+    """Raise FunnelError where a funnel is stated already."""
+    if path.exists():
+        raise FunnelError(f"data/raw/{path.parent.name}/funnel.toml is there already: remove it, or give another --name")

@@ -35,7 +35,8 @@ def joined(sheet: Sheet, left: str, right: str, prefix: str) -> dict[str, Any]:
 
 def _lines(sheet: Sheet) -> dict[str, Any]:
     """How all files of a table that is joined are read. Raises FunnelError where they are not read alike."""
-    ways = [{key: value for key, value in reading.lines.items() if key != "sheet"} for reading in sheet.readings]
+    own = ("sheet", "without")
+    ways = [{key: value for key, value in reading.lines.items() if key not in own} for reading in sheet.readings]
     if any(way != ways[0] for way in ways):
         raise FunnelError(
             f"{sheet.name}: parts of one table, which another one needs beside it, that differ in encoding or in what "
@@ -232,7 +233,7 @@ def rows_of_leads(table: Table, deals: Table) -> Callable[[str], pd.Series[bool]
 def _sent(table: Table, of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """What says that leads got the money: their column is called that of receivers, or of those who send bills."""
     known = words()["came"]
-    bills = fit(table.sheet.stem, known["bills"]) > 0
+    bills = fit(table.sheet.called, known["bills"]) > 0
     return {other: ours[other]} if fit(of_leads, known["sender" if bills else "receiver"]) else {}
 
 

@@ -18,6 +18,8 @@ MOST_LINES = 0.05
 """Share of the rows that may be lines of a report."""
 MOST_DELETED, FEW_DELETED = 0.5, 0.15
 """Share of the rows from which on a flag is none of what does not count; and a word in a status of records."""
+MOST_MISTAKES = 0.05
+"""Share of the contacts and payments that may be of no lead by mistake."""
 
 
 def few_values(table: Table, field: Field | None) -> list[str]:

@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from funnelstats.config.errors import visible
 from funnelstats.config.schema import PART
 from funnelstats.importing.closing import TOTAL
 from funnelstats.importing.currencies import SIGNS
@@ -17,9 +18,9 @@ from funnelstats.recognising.ends import MOST_LISTED
 from funnelstats.recognising.entries import deals_of
 from funnelstats.recognising.fields import number_reading
 from funnelstats.recognising.joins import joined, with_role
-from funnelstats.recognising.left_out import few_values, undone
+from funnelstats.recognising.left_out import MOST_MISTAKES, few_values, undone
 from funnelstats.recognising.roles import Table, is_no_money
-from funnelstats.recognising.rows import states_of_payments
+from funnelstats.recognising.rows import MOSTLY, states_of_payments
 from funnelstats.recognising.sheets import Sheet, values_within
 from funnelstats.recognising.sources import Sources, time_of
 from funnelstats.recognising.stages import SAID, Stages
@@ -58,7 +59,12 @@ def add_payments(sources: Sources, stages: Stages) -> None:
         refunded, told = _refunded(table, columns["amount"], guesses["given_back"])
         more += refunded
         sources.guessed |= {"refunded"} if refunded else set()
-        sources.notes += [f"{table.sheet.name}: {note}" for note in (told, _undated(table, columns["paid_at"])) if note]
+        notes = [told, _undated(table, columns["paid_at"])]
+        of_nobody = table.sheet.cells[columns["lead_id"]].isna()
+        if of_nobody.mean() > MOST_MISTAKES:
+            guesses["without"] |= {columns["lead_id"]: [""]}
+            notes.append(f"left out: {of_nobody.sum():,} of {len(of_nobody):,} rows without “{columns['lead_id']}”")
+        sources.notes += [f"{table.sheet.name}: {note}" for note in notes if note]
         sources.add(
             "payments",
             "One row for each payment",
@@ -72,6 +78,21 @@ def add_payments(sources: Sources, stages: Stages) -> None:
         _of_won_deals(sources) or _of_last_stage(sources, stages.order[-1]) or _of_history(sources, stages)
     ):
         sources.guessed.add("payments")
+    for sheet in [*(table.sheet for table in [sources.export.deals, *sources.export.details]), *sources.export.unused]:
+        sources.notes += _unread_amounts(sheet)
+
+
+def _unread_amounts(sheet: Sheet) -> list[str]:
+    """What is told of columns that are called amounts, and are not read as numbers though they hold digits."""
+    notes = []
+    for name, field in sheet.fields.items():
+        texts = field.kind in ("text", "id") and role_fit(name, "amount") >= 2 and not is_no_money(name)
+        if texts and sheet.cells[name].dropna().str.contains(r"\d").mean() > MOSTLY:
+            said = ", ".join(f"“{visible(value)}”" for value in sheet.values(name)[:3])
+            notes.append(
+                f"{sheet.name}: “{name}” is not read: its cells are not all numbers, or not written alike: {said}"
+            )
+    return notes
 
 
 def _has_lines(table: Table, number: str) -> bool:
@@ -231,7 +252,9 @@ def add_costs(sources: Sources) -> None:
             f"{table.sheet.name}: left out: what has no “{header}” is the sum of the other rows" for header in sums
         ]
         sources.add("costs", "Money spent", table, columns, *table.lines, *meant, guesses=guesses, roles=roles)
-        if "channel" not in table.roles and not any(line.startswith("constants.channel") for line in table.lines):
+        if "channel" not in columns and not any(
+            line.startswith("constants.channel") for line in (*table.lines, *meant)
+        ):
             sources.notes.append(
                 f"{table.sheet.name}: no column says on which channel it was spent; where it is one, state it as "
                 "constants.channel, as the leads call it"
@@ -239,8 +262,11 @@ def add_costs(sources: Sources) -> None:
 
 
 def _with_channels(table: Table, deals: Table) -> tuple[Table, list[str]]:
-    """Costs of a file or sheet for each channel, which are called as the leads call these; and what they are called."""
+    """Costs of a file or sheet for a channel, which is called as the leads call it; and what states that."""
     known = deals.sheet.values(deals.header("channel")) if "channel" in deals.roles else []
+    of_file = [name for name in known if fit(table.sheet.called, [plain(name)])]
+    if len(of_file) == 1 and "channel" not in table.roles and PART not in table.sheet.fields and not table.lines:
+        return table, [f"constants.channel = {toml_value(of_file[0])}   # guessed"]
     meant: dict[str, str] = {}
     for title in table.sheet.values(PART) if PART in table.sheet.fields else []:
         best = max(known, key=lambda name: fit(title, [plain(name)]), default="")
@@ -295,7 +321,8 @@ def currency_of(sources: Sources, default: str) -> str:
     # What the deals say counts before what their costs do.
     for field in [field for table in tables if (field := table.field("amount"))]:
         said = {*plain(field.name).split(), *re.findall(r"[^\w\s]", field.name)}
-        said |= {*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))}
+        stated = [*chain(*(re.findall(r'"([^"]+)"', line) for line in field.reading if "signs" in line))]
+        said |= {*stated, *(sign.casefold() for sign in stated)}
         for code, signs in SIGNS.items():
             if code.casefold() in said:
                 return code

@@ -302,7 +302,7 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
         case "won" | "lost":
             return not _is_of_both_ends(name)
         case "paid":
-            alone = sheet.dates == [name] or fit(sheet.stem, words()["files"]["payments"]) > 0
+            alone = sheet.dates == [name] or fit(sheet.called, words()["files"]["payments"]) > 0
             return "booked" not in plain(name).split() or alone or role_fit(name, role) >= 2
         case "pipeline":
             return kind == "text" or role_fit(name, role) >= 2 or _is_numbered(name)
@@ -339,9 +339,11 @@ def _is_of_both_ends(name: str) -> bool:
 
 
 def _is_weak(name: str, role: str) -> bool:
-    """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
+    """Whether another column of a role goes before this one: it holds a plan, the price of one, who typed it, an id."""
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
+    if role == "reason":
+        return plain(name).endswith(" id")
     if role == "stage":
         return not {*words()["dates"]["to_come"]}.isdisjoint(plain(name).split())
     weak = words()["weak"]

@@ -25,8 +25,7 @@ MOSTLY = 0.5
 
 def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
-    title = sheet.stem
-    name_says = {what: fit(title, known) > 0 for what, known in words()["files"].items()}
+    name_says = {what: fit(sheet.called, known) > 0 for what, known in words()["files"].items()}
     # "Amount spent (EUR)" says it too.
     least = {"costs": SAID}
     header_says = {
@@ -34,6 +33,8 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         for what, known in words()["headers"].items()
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
+    if header_says["ads"] and "amount" in roles and sheet.dates:
+        return "costs"  # whatever else its campaigns have: an id, a status
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
     # What has an old value is a log of changes, also where it is called one of activities.
     log = {"lead_id", "stage", "old_stage"} <= {*roles}

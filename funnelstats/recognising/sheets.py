@@ -28,6 +28,8 @@ NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
+SUBITEMS = ("subitems", "subelemente", "subelementos", "sous-éléments", "подэлементы")
+
 MOST_OVER = 0.6
 """Share of the rows in which a date that all have is followed by another one, if it is none of what is to come."""
 
@@ -70,6 +72,12 @@ class Sheet(NamedTuple):
     def stem(self) -> str:
         """What the first of its files is called."""
         return Path(self.files[0]).stem
+
+    @property
+    def called(self) -> str:
+        """What the first of its files is called, and its sheet of a workbook, where it is one."""
+        titles = self.lines.get("sheet", [])
+        return " ".join([self.stem, *titles]) if len(titles) == 1 else self.stem
 
     @property
     def lines(self) -> dict[str, Any]:
@@ -164,7 +172,10 @@ def _holds_lists(sheet: Sheet) -> bool:
 
 
 def _encoding(path: Path) -> str | None:
-    """The encoding to state: none where the file is UTF-8, says what it is, or is no text."""
+    """The encoding to state: none where the file is UTF-8, says what it is, or is no text.
+
+    Raises FunnelError where some of its lines are UTF-8 and others are not.
+    """
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if b"\0" in start[:4] or start.startswith(
@@ -173,11 +184,23 @@ def _encoding(path: Path) -> str | None:
         return None
     if start[1:40:2].count(0) > 15:
         return "utf-16-le"
+    if _is_utf8(path.read_bytes()):
+        return None
+    with path.open("rb") as file:
+        lines = [(number, _is_utf8(line)) for number, line in enumerate(file, start=1) if not line.isascii()]
+    others = [number for number, utf8 in lines if not utf8]
+    if len(others) < len(lines):
+        beside = "as the lines before it are" if others[0] > lines[0][0] else "as later lines are"
+        raise FunnelError(f"{path.name}: line {others[0]} is not UTF-8, {beside}: save the file in one encoding")
+    return _code_page(start)
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
-        path.read_text(encoding="utf-8")
+        text.decode()
     except UnicodeDecodeError:
-        return _code_page(start)
-    return None
+        return False
+    return True
 
 
 def _code_page(start: bytes) -> str:
@@ -208,6 +231,9 @@ def _sheet(con: Connection, path: Path, encoding: str | None, title: str | None,
     names = [name for name in dict.fromkeys(header) if name and header.count(name) == 1]
     _header, _kind, texts = _texts(con, path, names, encoding=encoding, sheet=title, header_row=header_row, way=way)
     cells = _rows(texts.apply(lambda column: column.str.strip(BLANKS).replace("", None)))
+    without = _subitems(cells)
+    for name, beneath in without.items():
+        cells = cells[~cells[name].fillna("").isin(beneath)].reset_index(drop=True)
     grouped = [
         name for name in names if role_fit(name, "lead_id", "manager", "stage") >= 1 and _is_grouped(cells[name])
     ]
@@ -218,6 +244,7 @@ def _sheet(con: Connection, path: Path, encoding: str | None, title: str | None,
         "rows": way or None,
         "header_row": header_row if header_row != (1,) else None,
         "fill_down": grouped or None,
+        "without": without or None,
     }
     lines = {key: value for key, value in stated.items() if value is not None}
     return Sheet(
@@ -228,6 +255,17 @@ def _sheet(con: Connection, path: Path, encoding: str | None, title: str | None,
         (len(cells),),
         tuple(name for name in dict.fromkeys(header) if name and name not in names),
     )
+
+
+def _subitems(cells: pd.DataFrame) -> dict[str, list[str]]:
+    """What leaves out the rows beneath a lead's that are of another table, as Monday.com writes its subitems.
+
+    They have a header of their own, which begins with their name, and under that nothing in the first column.
+    """
+    first = cells.iloc[:, 0]
+    heads = first.fillna("").str.casefold().isin(SUBITEMS)
+    beneath = heads.where(first.notna()).ffill().eq(True)
+    return {str(first.name): ["", *first[heads].unique()]} if heads.any() and beneath[first.isna()].all() else {}
 
 
 def _other_headers(

@@ -16,7 +16,7 @@ from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.recognising.changes import rows_of_stages
 from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.export import Export
-from funnelstats.recognising.fields import Field, day_order
+from funnelstats.recognising.fields import MOST_STATUSES, Field, day_order
 from funnelstats.recognising.joins import joined
 from funnelstats.recognising.left_out import deleted
 from funnelstats.recognising.roles import Table
@@ -93,6 +93,10 @@ def moves_of(dated: Dated) -> pd.DataFrame:
         return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
     return moves.assign(at=table.sheet.times(dated.header)).dropna()
 
+NAMES = ("manager", "channel", "campaign")
+LINKED = re.compile(r"(.+?) \(https?://\S+\)")
+"""A name with its page, as Notion exports what a record points to."""
+
 
 class Sources:
     """The sources of a funnel as they are gathered, what is guessed in them, questions left open, and notes."""
@@ -159,6 +163,7 @@ class Sources:
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
         without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found), **found.ours}
+        without |= sheet.lines.get("without", {})
         deals, marks = self.export.deals, self.deleted(self.export.deals)
         if deals.sheet.cells is sheet.cells:
             without |= marks
@@ -183,7 +188,7 @@ class Sources:
         some = [name for name in sheet.some if any(name in line for line in (*lines, *more))]
         for files, read in sheet.readings:
             how: dict[str, Any] = {"files": list(files), **read, **({"may_lack": some} if some else {})}
-            where = [f"{key} = {toml_value(value)}" for key, value in how.items()]
+            where = [f"{key} = {toml_value(value)}" for key, value in how.items() if key != "without"]
             self.written.append(Source(table, rows, [*where, *lines, *more]))
 
     def deleted(self, table: Table) -> dict[str, list[str]]:
@@ -216,6 +221,9 @@ class Sources:
         if field.kind == "duration" and sheet.cells[field.name].str.match(PARTS).any():
             self.guessed.add("unit")
             return [f'unit.{column} = "mm:ss"   # guessed']
+        if column in NAMES and 0 < field.distinct <= MOST_STATUSES:
+            named = {value: match[1] for value in sheet.values(field.name) if (match := LINKED.fullmatch(value))}
+            return [f"values.{column} = {toml_value(named)}"] if named else []
         if field.kind != "date":
             return []
         blanks = [line.replace("{column}", column) for line in field.reading]
@@ -240,7 +248,7 @@ class Sources:
             f"“{grouped}” is {int(grouped.replace('.', '')):,}"
         )
         missing = [line for line in field.reading if line.startswith("missing")]
-        return ['decimal = ","', 'thousands = "."', *number_lines(values, ",", "."), *missing]
+        return ['decimal = ","', 'thousands = "."', *(number_lines(values, ",", ".") or []), *missing]
 
     def _unit(self, sheet: Sheet, field: Field) -> list[str]:
         """What a number of a duration counts, as its header or its size says."""

@@ -23,7 +23,7 @@ from funnelstats.recognising.entries import contradictions_of, entries_of, first
 from funnelstats.recognising.export import Export, flagged
 from funnelstats.recognising.fields import Field
 from funnelstats.recognising.joins import joined, rows_of_leads
-from funnelstats.recognising.left_out import MOST_DELETED, few_values, undone
+from funnelstats.recognising.left_out import MOST_DELETED, MOST_MISTAKES, few_values, undone
 from funnelstats.recognising.money import add_costs, add_payments, changing_columns, currency_of
 from funnelstats.recognising.roles import Table, plays_no_role
 from funnelstats.recognising.rows import is_several_states
@@ -34,8 +34,6 @@ from funnelstats.recognising.words import fit, role_fit, words
 
 LEADS = {"created": "created_at", "channel": "channel", "campaign": "campaign", "amount": "amount"}
 CONTACTS = {"time": "at", "contact_kind": "kind", "duration": "duration_s", "reached": "reached"}
-MOST_MISTAKES = 0.05
-"""Share of the contacts whose id may be that of no lead by mistake."""
 NOTHING = ("0", "null", "none", "-", "n/a")
 """What programs write where a record was merged into none."""
 MOST_OF_A_TITLE = 3
