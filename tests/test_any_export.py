@@ -296,21 +296,27 @@ def test_calls_that_each_have_a_number_of_their_own_are_of_the_phones_that_were_
 
 
 @pytest.mark.parametrize(
-    ("headers", "won", "lost"),
+    ("headers", "won", "lost", "encoding"),
     [
-        (("商机编号", "创建时间", "阶段", "结束时间", "负责人"), "赢单", "输单"),
-        (("商談ID", "作成日", "フェーズ", "完了日", "担当者"), "受注", "失注"),
-        (("영업기회 ID", "생성일", "단계", "종료일", "담당자"), "수주", "실주"),
-        (("ID", "Дата створення", "Стадія", "Дата завершення", "Відповідальний"), "Угода успішна", "Угода провалена"),
-        (("Opportunity-ID", "Erstelldatum", "Phase", "Schlusstermin", "Inhaber"), "Gewonnen", "Verloren"),
-        (("ID", "Hora de creación", "Etapa", "Fecha de cierre", "Vendedor"), "Logrado con éxito", "Perdido"),
-        (("ID", "Data de criação", "Etapa", "Data de fechamento", "Vendedor"), "Negócio fechado", "Negócio perdido"),
+        (("商机编号", "创建时间", "阶段", "结束时间", "金额"), "赢单", "输单", "gb18030"),
+        (("商談ID", "作成日", "フェーズ", "完了日", "金額"), "受注", "失注", "cp932"),
+        (("영업기회 ID", "생성일", "단계", "종료일", "금액"), "수주", "실주", "cp949"),
+        (("ID", "Дата створення", "Стадія", "Дата завершення", "Сума"), "Угода успішна", "Угода провалена", "cp1251"),
+        (("Opportunity-ID", "Erstelldatum", "Phase", "Schlusstermin", "Wert"), "Gewonnen", "Verloren", "utf-8"),
+        (("ID", "Hora de creación", "Etapa", "Fecha de cierre", "Valor"), "Logrado con éxito", "Perdido", "cp1252"),
+        (
+            ("ID", "Data de criação", "Etapa", "Data de fechamento", "Valor"),
+            "Negócio fechado",
+            "Negócio perdido",
+            "utf-8",
+        ),
     ],
 )
-def test_programs_are_read_as_they_speak_other_languages(headers, won, lost):
-    rows = [(*row[:3], row[3] or row[1] + timedelta(days=20 + n % 9), "Anna") for n, row in enumerate(deals(won, lost))]
-    found = made_of(deals_csv=csv(rows, *headers))
-    assert (found["stages"], found["lost"]) == ([40, 20], 10)
+def test_programs_are_read_as_they_speak_other_languages(headers, won, lost, encoding):
+    worth = {"gb18030": "5元", "cp932": "5円", "cp949": "5원"}.get(encoding, "5")
+    rows = [(*row[:3], row[3] or row[1] + timedelta(days=20 + n % 9), worth) for n, row in enumerate(deals(won, lost))]
+    found = made_of(deals_csv=csv(rows, *headers).encode(encoding))
+    assert (found["stages"], found["lost"], found["payments"]) == ([40, 20], 10, 20 * 5)
 
 
 def test_deals_that_were_exported_twice_bring_their_money_once():

@@ -419,6 +419,12 @@ def test_who_leaves_after_the_win_is_won():
     assert tables("made")["entries"]["entered_at"].notna().all()
 
 
+def test_words_of_an_old_encoding_that_look_like_another_one_are_of_one():
+    rows = [(*row, "Так" if number % 3 else "Ні") for number, row in enumerate(deals())]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Договір").encode("cp1251"))
+    assert tables("made")["leads"]["договір"].value_counts().to_dict() == {"Так": 26, "Ні": 14}
+
+
 def test_lines_in_two_encodings_are_refused():
     text = csv([(*row, "Jürgen") for row in deals()], "Deal ID", "Created", "Status", "Closed", "Owner").splitlines()
     mixed = "\n".join(text[:30]).encode() + b"\n" + "\n".join(text[30:]).encode("cp1252")

@@ -3,6 +3,7 @@
 from datetime import date
 from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from funnelstats.team.remarks import (
     rival_facts,
     rival_table,
     scattered,
+    stopped_since,
     visible_gaps,
     weekly_numbers,
     whole_way,
@@ -66,6 +68,28 @@ def test_a_week_without_new_leads_says_when_the_last_ones_came() -> None:
     assert quiet_since(by_week(*old), FUNNEL, monday) == {"quiet": True, "last": date(2018, 5, 28)}
     assert not quiet_since(by_week(*old, ("2018-11-19", "lead", 0, 1)), FUNNEL, monday)["quiet"]
     assert quiet_since(by_week(old[-1]), FUNNEL, monday) == {"quiet": True, "last": None}
+
+
+MONDAYS = pd.date_range("2026-01-05", periods=12, freq="7D")
+
+
+@pytest.mark.parametrize(
+    ("moved", "last", "stopped"),
+    [
+        ([*MONDAYS], "2026-04-19", "2026-03-23"),
+        ([*MONDAYS], "2026-04-05", None),  # no more than twice the usual silence
+        ([*MONDAYS[:1], *MONDAYS[5:]], "2026-05-03", None),  # there was one of five weeks before
+        ([*MONDAYS[::4]], "2026-06-21", "2026-03-02"),
+        ([*MONDAYS[:1]], "2026-06-21", None),
+        ([], "2026-06-21", None),
+    ],
+)
+def test_that_no_lead_moves_on_any_more_is_told_when_it_is_no_chance(moved, last, stopped) -> None:
+    rows = {"place": 1, "opened": 0, "skipped": False, "reached_on": pd.to_datetime(moved)}
+    schema = {"place": "int64", "opened": "int64", "skipped": "boolean", "reached_on": "timestamp"}
+    paths = ibis.memtable(pd.DataFrame(rows, columns=[*schema]), schema=schema)
+    found = stopped_since(paths.mutate(reached_on=paths.reached_on.date()), FUNNEL, date.fromisoformat(last))
+    assert str(found["stopped"]) == str(stopped)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ SIGNS = {
     **dict.fromkeys(("NZD", "HKD", "SGD", "MXN", "ARS", "CLP", "COP"), "$ dollar dollars"),
     "EUR": "€ евро",
     "GBP": "£ pound",
-    **dict.fromkeys(("JPY", "CNY"), "¥"),
+    "JPY": "¥ 円",
+    "CNY": "¥ 元 人民币",
+    "KRW": "₩ 원",
     "RUB": "₽ р руб рубль рубли рублей rur rub ruble rouble",
     "BYN": "р руб рубль рубли рублей ruble rouble",
     "UAH": "₴ грн",
@@ -43,8 +45,8 @@ SIGNS = {
 }
 """Currencies and what marks them, in small letters without full stops; a mark may be that of several."""
 COLUMN = re.compile(r"(?i)^((deal|amount|сделка)?[ _.-]*(currency|валюта)([ _-]*(code|iso))?|код валюты)$")
-IN_HEADER = re.compile(r"\b[A-Z]{3}\b|[$€£¥₽₴₸₹₺₪]")
-FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₽₴₸₹₺₪])")
+IN_HEADER = re.compile(r"\b[A-Z]{3}\b|[$€£¥₩₽₴₸₹₺₪]")
+FORMAT = re.compile(r"\[\$([^\]-]+)(?:-[^\]]*)?\]|\"([^\"]+)\"|([$€£¥₩₽₴₸₹₺₪])")
 
 
 def currencies_of(sign: str) -> frozenset[str]:

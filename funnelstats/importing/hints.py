@@ -148,7 +148,7 @@ def number_hint(texts: Sequence[str], decimal: str, thousands: str) -> str:
     return f"{' and '.join(lines)} would read them" if lines else ""
 
 
-OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl")
+OF_LETTERS = ("r$", "zł", "kč", "kr", "грн", "tl", "円", "元", "원")
 """Signs of currencies that are no signs of Unicode's."""
 
 

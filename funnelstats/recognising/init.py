@@ -129,4 +129,6 @@ def init(paths: Sequence[Path], name: str, ask: Ask) -> Found:
 def _check_new(path: Path) -> None:
     """Raise FunnelError where a funnel is stated already."""
     if path.exists():
-        raise FunnelError(f"data/raw/{path.parent.name}/funnel.toml is there already: remove it, or give another --name")
+        raise FunnelError(
+            f"data/raw/{path.parent.name}/funnel.toml is there already: remove it, or give another --name"
+        )

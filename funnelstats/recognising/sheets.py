@@ -20,7 +20,7 @@ from funnelstats.importing.sql import Connection
 from funnelstats.importing.workbooks import first_rows, named_columns, visible_sheets
 from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, plain_dates, shape_of
 from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind, fields_of, is_list
-from funnelstats.recognising.words import role_fit
+from funnelstats.recognising.words import plain, role_fit, words
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
@@ -184,23 +184,39 @@ def _encoding(path: Path) -> str | None:
         return None
     if start[1:40:2].count(0) > 15:
         return "utf-16-le"
-    if _is_utf8(path.read_bytes()):
+    text = path.read_bytes()
+    if _of_utf8(text) is not None:
         return None
-    with path.open("rb") as file:
-        lines = [(number, _is_utf8(line)) for number, line in enumerate(file, start=1) if not line.isascii()]
-    others = [number for number, utf8 in lines if not utf8]
-    if len(others) < len(lines):
-        beside = "as the lines before it are" if others[0] > lines[0][0] else "as later lines are"
-        raise FunnelError(f"{path.name}: line {others[0]} is not UTF-8, {beside}: save the file in one encoding")
-    return _code_page(start)
+    if of_east := _of_east_asia(start):
+        return of_east
+    page = _code_page(start)
+    # Two letters of Cyrillic, alone in a line, may look like one of UTF-8.
+    least = 3 if page == "cp1251" else 1
+    lines = [(number, _of_utf8(line)) for number, line in enumerate(text.splitlines(), 1) if not line.isascii()]
+    utf8 = [number for number, line in lines if line and sum(not mark.isascii() for mark in line) >= least]
+    if utf8:
+        other = next(number for number, line in lines if line is None)
+        beside = "as the lines before it are" if other > utf8[0] else "as later lines are"
+        raise FunnelError(f"{path.name}: line {other} is not UTF-8, {beside}: save the file in one encoding")
+    return page
 
 
-def _is_utf8(text: bytes) -> bool:
+def _of_utf8(text: bytes) -> str | None:
     try:
-        text.decode()
+        return text.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
+
+
+def _of_east_asia(start: bytes) -> str:
+    """The encoding of East Asia in which several headers at the top of a text are known; "" where none is."""
+    top = b"\n".join(start.split(b"\n")[:HEADER_ROWS])
+    known = {word for role in words()["roles"].values() for word in role if word > "\u1000"}
+    for encoding in ("cp932", "gb18030", "cp949", "big5"):
+        names = [plain(name) for name in re.split(r"[,;\t|\r\n]", top.decode(encoding, "replace"))]
+        if len(known.intersection(names)) > 1:
+            return encoding
+    return ""
 
 
 def _code_page(start: bytes) -> str:

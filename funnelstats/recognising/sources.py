@@ -93,6 +93,7 @@ def moves_of(dated: Dated) -> pd.DataFrame:
         return moves.assign(at=pd.Series(pd.NaT, index=moves.index, dtype="datetime64[us, UTC]"))
     return moves.assign(at=table.sheet.times(dated.header)).dropna()
 
+
 NAMES = ("manager", "channel", "campaign")
 LINKED = re.compile(r"(.+?) \(https?://\S+\)")
 """A name with its page, as Notion exports what a record points to."""

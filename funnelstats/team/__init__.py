@@ -44,6 +44,7 @@ from funnelstats.team.remarks import (
     rival_facts as rival_facts,
     rival_table as rival_table,
     scattered as scattered,
+    stopped_since as stopped_since,
     visible_gaps as visible_gaps,
     weekly_numbers as weekly_numbers,
     whole_way as whole_way,
