@@ -22,7 +22,9 @@ from exports import (
 )
 from projects import tables, workbook
 
+from funnelstats.config.errors import FunnelError
 from funnelstats.config.funnel import read_funnel
+from funnelstats.importing.cells import plain_date
 from funnelstats.recognising.dates import formats_of
 from funnelstats.recognising.ends import closed_stages
 from funnelstats.recognising.left_out import deleted
@@ -389,6 +391,17 @@ def test_subitems_beneath_a_lead_are_no_leads():
     assert tables("made")["leads"]["manager"].unique().tolist() == ["Anna"]
 
 
+def test_a_deal_called_as_subitems_are_is_a_lead():
+    rows = [("Subitems" if number == 7 else f"Deal {row[0]}", *row) for number, row in enumerate(deals())]
+    assert made_of(deals_csv=csv(rows, "Name", "Deal ID", "Created", "Status", "Closed"))["leads"] == 40
+
+
+def test_two_people_of_one_name_stay_two():
+    rows = [(*row, f"Alex Smith (https://www.notion.so/{number % 2})") for number, row in enumerate(deals())]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Owner"))
+    assert tables("made")["leads"]["manager"].nunique() == 2
+
+
 def test_names_come_without_the_pages_that_they_point_to():
     owner = "Anna Berg (https://www.notion.so/Anna-Berg-0f0a1b2c3?pvs=21)"
     rows = [(*row, owner) for row in deals()]
@@ -404,8 +417,15 @@ def test_the_name_of_a_reason_goes_before_its_id():
 
 
 def test_rows_of_a_log_without_a_stage_are_other_events():
-    rows = [(lead, stage, at) for lead, stage, at in MOVES] + [(lead, "", at) for lead, at in NEW]
-    assert made_of(log_csv=csv(rows, "deal id", "stage", "changed at")) == COUNTED
+    rows = [(*row, "moved") for row in MOVES] + [(lead, "", at, "note") for lead, at in NEW]
+    assert made_of(log_csv=csv(rows, "deal id", "stage", "changed at", "event")) == COUNTED
+    assert "log.csv: left out: 40 rows without a stage: other events" in stated()
+
+
+def test_rows_of_a_log_without_a_stage_that_nothing_tells_from_others_are_bad():
+    rows = [(lead, "" if stage == "new" else stage, at, "moved") for lead, stage, at in MOVES]
+    with pytest.raises(FunnelError, match="40 of 100 rows cannot be used"):
+        made_of(log_csv=csv(rows, "deal id", "stage", "changed at", "event"))
 
 
 def test_who_leaves_after_the_win_is_won():
@@ -419,10 +439,27 @@ def test_who_leaves_after_the_win_is_won():
     assert tables("made")["entries"]["entered_at"].notna().all()
 
 
+@pytest.mark.parametrize("lost", ["Disqualified", "Lost after trial"])
+def test_a_loss_with_the_date_of_a_win_is_no_win(lost):
+    rows = [
+        (lead, at, lost if status == "lost" and number % 3 else status, closed if status != "open" else "", closed)
+        for number, (lead, at, status, closed) in enumerate(deals())
+    ]
+    rows = [(*row[:3], "" if row[2] == "lost" else row[3], row[4]) for row in rows]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Converted on", "Closed"))
+    assert (found["stages"][-1], found["lost"]) == (20, 10)
+
+
 def test_words_of_an_old_encoding_that_look_like_another_one_are_of_one():
     rows = [(*row, "Так" if number % 3 else "Ні") for number, row in enumerate(deals())]
     made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Договір").encode("cp1251"))
     assert tables("made")["leads"]["договір"].value_counts().to_dict() == {"Так": 26, "Ні": 14}
+
+
+def test_signs_behind_capitals_are_no_other_encoding():
+    rows = [(*row, "NESTLÉ®" if number % 2 else "Müller") for number, row in enumerate(deals())]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Source").encode("cp1252"))
+    assert tables("made")["leads"]["channel"].value_counts().to_dict() == {"NESTLÉ®": 20, "Müller": 20}
 
 
 def test_lines_in_two_encodings_are_refused():
@@ -447,3 +484,9 @@ def test_words_beside_a_date_are_not_read(written):
     days = tables("made")["entries"].set_index(["lead_id", "stage"])["entered_on"]
     assert found == COUNTED
     assert [days[lead, stage] for lead, stage, _at in MOVES] == [at.date() for *_of, at in MOVES]
+
+
+def test_march_is_no_tuesday():
+    assert [plain_date(text) for text in ("Mar 5, 2026", "mar. 3 mars 2026")] == ["Mar 5, 2026", "3 Mar 2026"]
+    rows = [(lead, stage, f'"{at + timedelta(days=50):%b %d, %Y}"') for lead, stage, at in MOVES]
+    assert made_of(log_csv=csv(rows, "deal id", "stage", "changed at")) == COUNTED

@@ -372,7 +372,7 @@ def test_money_of_no_lead_is_left_out_and_told():
     rows += [(f"txn_p{lead}", "payout", -500, 0, -500, at, "") for lead, at in WON[:4]]
     balance = csv(rows, "id", "Type", "Amount", "Fee", "Net", "Created (UTC)", "Customer Email")
     assert made_of(deals_csv=deals_with(Email=MAIL), balance_csv=balance)["payments"] == 20 * 100
-    assert "balance.csv: left out: 4 of 24 rows without “Customer Email”" in stated()
+    assert "balance.csv: left out: 4 rows without “Customer Email”, -2,000.00 in all" in stated()
 
 
 def test_orders_beside_the_deals_are_payments_and_pending_ones_are_not():
@@ -386,7 +386,12 @@ def test_orders_beside_the_deals_are_payments_and_pending_ones_are_not():
 
 
 @pytest.mark.parametrize(
-    "written", [lambda amount: f"{amount / 1000}k" if amount > 1500 else amount, "CHF {}.-".format, "€ {},-".format]
+    "written",
+    [
+        lambda amount: f"{amount / 1000}k" if amount > 1500 else amount,
+        "CHF {}.-".format,
+        lambda amount: f"€ {amount:,},-".replace(",", ".", 1),
+    ],
 )
 def test_amounts_are_read_as_people_write_them(written):
     amounts = {lead: 1000 + 100 * number for number, (lead, _) in enumerate(NEW)}
@@ -401,3 +406,43 @@ def test_amounts_that_are_not_written_alike_are_told():
     sales = sales.replace("1.200,00", '"1.200,00"').replace("1,000.00", '"1,000.00"')
     assert "payments" not in made_of(deals_csv=sales)
     assert "“Amount” is not read: its cells are not all numbers, or not written alike" in stated()
+
+
+def test_what_an_advertisement_was_shown_may_be_said_of_a_deal():
+    sold = csv([(*row, 500, 9) for row in deals()], "ID сделки", "Дата", "Статус", "Дата закрытия", "Бюджет", "Показы")
+    found = made_of(deals_csv=sold)
+    assert (found["payments"], "costs" in found) == (20 * 500, False)
+
+
+@pytest.mark.parametrize(
+    ("file", "header"),
+    [("google_costs", "Platform"), ("costs without google", "Note")],
+)
+def test_costs_are_of_no_single_channel_where_others_are_named(file, header):
+    known = {lead: ("Google", "Referral")[number % 2] for number, (lead, _) in enumerate(NEW)}
+    rows = [(f"2026-01-{day:02}", ("Google", "Referral", "Bing")[day % 3] if header == "Platform" else "", 5)
+            for day in range(1, 29)]  # fmt: skip
+    made_of(**{"deals_csv": deals_with(Source=known), f"{file}.csv": csv(rows, "Date", header, "Amount spent")})
+    assert "constants.channel = " not in stated()
+
+
+@pytest.mark.parametrize(
+    ("title", "headers"),
+    [
+        ("Контакты", ("ID сделки", "Дата создания", "Источник")),
+        ("Meetings", ("Deal ID", "Created", "Source")),
+        ("Call centre leads", ("Deal ID", "Created", "Source")),
+    ],
+)
+def test_a_sheet_of_leads_that_is_called_as_contacts_holds_leads(title, headers):
+    came = [headers, *((lead, at, "Google") for lead, at in NEW)]
+    moved = [("Deal ID", "Status", "Closed"), *((lead, end, at) for lead, _, end, at in deals())]
+    found = made_of(crm_xlsx=workbook(**{title: came, "Deals": moved}))
+    assert (found["stages"], "contacts" in found) == ([40, 20], False)
+    assert tables("made")["leads"]["channel"].eq("Google").all()
+
+
+def test_ids_that_end_as_thousands_do_are_ids():
+    sold = csv([(f"1{row[0][1:]}K", *row[1:]) for row in deals()], "Deal ID", "Created", "Status", "Closed")
+    paid = csv([(f"1{lead[1:]}K", at, 100) for lead, at in WON], "Deal ID", "Paid at", "Amount")
+    assert made_of(deals_csv=sold, payments_csv=paid)["payments"] == 20 * 100

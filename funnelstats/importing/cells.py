@@ -233,6 +233,7 @@ HALF_OF_DAY = r"(?i)(\d) ?([ap])\.? ?m\b\.?"
 """Before or after noon behind its hour, as am, a.m. or A. M."""
 BESIDE_DAY = (
     (rf"(?i)^(?:{'|'.join(weekday_words())})\.?,? ", ""),
+    (r"(?i)^mar\.?,? (\d\d?\.? [a-zà-ž])", r"\1"),  # Tuesday, where a month follows
     (r"(?i)\b(\d\d?)(?:st|nd|rd|th)\b", r"\1"),
     (r"(?i)(\d{4}) ?(?:г\.?|года)(,? |$)", r"\1\2"),
 )

@@ -156,7 +156,7 @@ def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str
     """The decimal, thousands and currency signs to state so that all of these texts are numbers; None if none are."""
     amounts, signs = [], set[str]()
     for text in texts:
-        text = re.sub(r"^\( *(.*?) *\)$", r"-\1", re.sub(NO_CENTS, r"\1", text))
+        text = re.sub(r"^\( *(.*?) *\)$", r"-\1", re.sub(NO_CENTS, r"\g<1>0", text))
         text = re.sub(MANY, r"\1", re.sub(r"(\d.*?)\s*[-\u2212]$", r"\1", text))
         found = {*re.findall(r"[^\d.,'’\s()+\-−]+(?:\.(?!\d))?", text)}
         if not all(map(_is_sign, found - signs)):
@@ -164,7 +164,7 @@ def number_lines(texts: Sequence[str], decimal: str, thousands: str) -> list[str
         amounts.append(text)
         signs |= found
     bare = [re.sub("|".join(map(re.escape, signs)), "", text) if signs else text for text in amounts]
-    bare = [re.sub(NO_CENTS, r"\1", text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS)) for text in bare]
+    bare = [re.sub(NO_CENTS, r"\g<1>0", text.translate(str.maketrans(*TYPOGRAPHIC)).strip(BLANKS)) for text in bare]
     marks = [(decimal, thousands), (decimal, " "), (decimal, "")]
     marks += [(mark, between) for mark in ".," for between in ("", " ", ".", ",", "'")]
     for mark, between in marks:

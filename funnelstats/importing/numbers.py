@@ -33,7 +33,7 @@ MULTIPLES = {
     1_000_000_000: "b bn mrd млрд миллиард миллиарда миллиардов billion billions milliarden",
 }
 """Words behind a number, in small letters, and by how much they multiply it."""
-NO_CENTS = "(\\d)[.,] ?[-\u2013\u2014]+$"  # a line in place of cents: "CHF 1'200.-"
+NO_CENTS = "(\\d[.,]) ?[-\u2013\u2014]+$"  # a line in place of cents: "CHF 1'200.-"
 MANY = rf"(?i)^(.*\d) *({'|'.join(' '.join(MULTIPLES.values()).split())})[. ]*$"
 
 
@@ -42,7 +42,7 @@ def digits_of(cell: str, source: Source) -> str:
     signs = sorted(source.currency_signs, key=len, reverse=True)
     bare = exchanged(cell, "|".join(map(re.escape, signs)), "") if signs else cell
     plain = f"trim(translate({bare}, {text(TYPOGRAPHIC[0])}, {text(TYPOGRAPHIC[1])}), {text(BLANKS)})"
-    whole = exchanged(plain, NO_CENTS, r"\1")
+    whole = exchanged(plain, NO_CENTS, r"\10")
     return exchanged(exchanged(whole, r"^\( *(.*?) *\)$", r"-\1"), "^([-+]) +", r"\1")
 
 

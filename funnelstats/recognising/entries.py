@@ -23,7 +23,6 @@ from funnelstats.recognising.ends import (
 )
 from funnelstats.recognising.export import Export, stage_dates
 from funnelstats.recognising.joins import as_the_deals_call_them, joined, with_role
-from funnelstats.recognising.left_out import MOST_MISTAKES
 from funnelstats.recognising.roles import Table
 from funnelstats.recognising.sheets import not_dates
 from funnelstats.recognising.sources import (
@@ -235,8 +234,10 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
     meant = {name: end for name, end in meant.items() if name != end}
     # A log of old and new values, or a list within records, has rows of no new one: a lead that came in, a comment.
     beside_others = table.sheet.cells is deals.sheet.cells and table is not deals
-    often = named.isna().mean() > MOST_MISTAKES
-    of_no_change = "old_stage" in table.roles or "rows" in table.sheet.lines or beside_others or often
+    of_no_change = "old_stage" in table.roles or "rows" in table.sheet.lines or beside_others
+    if named.hasnans and not of_no_change and _are_other_events(table, named.isna()):
+        of_no_change = True
+        sources.notes.append(f"{table.sheet.name}: left out: {named.isna().sum():,} rows without a stage: other events")
     meant |= {"": IGNORE} if named.hasnans and of_no_change else {}
     left_out = [name for name, end in meant.items() if end == IGNORE]
     if len(left_out) > MOST_LISTED:
@@ -252,6 +253,13 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
         joins=(of_deals, people),
         roles=("stage", "manager", "reason"),
     )
+
+
+def _are_other_events(table: Table, blank: pd.Series[bool]) -> bool:
+    """Whether a column says of the rows of a log without a stage what it says of no others: which event they are."""
+    events = [name for name in table.sheet.of_few_values("text") if name != table.header("stage")]
+    cells = table.sheet.cells
+    return any({*cells[name][blank]}.isdisjoint(cells[name][~blank]) for name in events if cells[name].notna().all())
 
 
 def _add_created(sources: Sources, created: Dated) -> None:

@@ -155,8 +155,9 @@ def _has_no_amount(table: Table) -> bool:
 
 
 def _are_called_payments(table: Table) -> bool:
-    after_fees = all(any(fit(name, [word]) >= 2 for name in table.sheet.fields) for word in ("fee", "net"))
-    return after_fees or fit(table.sheet.called, words()["files"]["payments"]) > 0
+    fields = table.sheet.fields
+    after_fees = "stage" not in table.roles and {"fee", "net"} <= {*map(plain, fields)}
+    return after_fees or table.sheet.is_called("payments")
 
 
 def _are_orders(table: Table) -> bool:
@@ -237,14 +238,17 @@ def _with_ends(table: Table) -> Table:
         dated = dated_values(table.sheet, table.header("lost"), status)
         by_words["lost"] += [value for value in dated if value not in chain(*by_words.values())]
     if status and "won" in table.roles:
-        # What is said of those alone that have the date of a win, beside losses without one, is said after it: churned.
+        # A customer who has left was won, on the day that a win has beside it.
         dated = dated_values(table.sheet, table.header("won"), status)
-        after = [value for value in by_words["lost"] if value in dated]
-        if 0 < len(after) < len(by_words["lost"]):
-            by_words["won"] += after
-            by_words["lost"] = [value for value in by_words["lost"] if value not in after]
+        left = [value for value in by_words["lost"] if value in dated and fit(value, words()["ends"]["left"]) >= SAID]
+        if {*by_words["won"]} & {*dated}:
+            by_words["won"] += left
+            by_words["lost"] = [value for value in by_words["lost"] if value not in left]
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    found = {**worded, **flagged(table.sheet)} or _by_probability(table)
+    flags = flagged(table.sheet)
+    sold = flags.pop("sold", {})
+    flags |= {"won": sold} if sold and not {"won"} & {*worded, *flags} else {}
+    found = {**worded, **flags} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}
     roles = _dates_of_ends(table, closed) if closed else table.roles
     missing = {"won", "lost"} - {*found} - {*roles}

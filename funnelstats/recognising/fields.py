@@ -26,6 +26,7 @@ NO_DATE = (
 """Days that programs write where there is none."""
 DATES = ("created", "closed", "won", "lost", "time", "paid", "other_date")
 """Roles of columns that hold dates."""
+PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
 LONGEST_ID = 64
 MOST_STATUSES = 40
 
@@ -93,10 +94,10 @@ def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | N
     if not has_digits.any() or has_digits.mean() < least:
         return None
     values = cells[has_digits].unique().tolist()
-    plain = all(re.fullmatch(r"[-+]?\d+(\.\d+)?", value) for value in values)
+    plain = all(map(PLAIN.fullmatch, values))
     lines = [] if plain else number_lines(values, ".", "")
-    if lines is None:
-        return None
+    if lines is None or (not plain and not lines and not any(map(PLAIN.fullmatch, values))):
+        return None  # of numbers that need no line some are plain: 4.5k among them, but not 100K, 101M, 102B alone
     return [*lines, *_missing(cells[~has_digits].unique().tolist())]
 
 

@@ -89,8 +89,7 @@ def _names_each(field: Field, role: str) -> bool:
 
 def _is_called(sheet: Sheet, numbered: str) -> bool:
     """Whether a table is called as the ids that another one holds of it: “lost_reasons” of “lost_reason_id”."""
-    title = str(next(iter(sheet.lines.get("sheet", [])), "")) or sheet.stem
-    return f" {singular(title)} ".endswith(f" {singular(numbered).removesuffix(' id')} ")
+    return f" {singular(sheet.title or sheet.stem)} ".endswith(f" {singular(numbered).removesuffix(' id')} ")
 
 
 def with_lead_id(table: Table, sheets: Sequence[Sheet]) -> Table:
@@ -233,7 +232,7 @@ def rows_of_leads(table: Table, deals: Table) -> Callable[[str], pd.Series[bool]
 def _sent(table: Table, of_leads: str, other: str, ours: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """What says that leads got the money: their column is called that of receivers, or of those who send bills."""
     known = words()["came"]
-    bills = fit(table.sheet.called, known["bills"]) > 0
+    bills = fit(table.sheet.stem, known["bills"]) > 0
     return {other: ours[other]} if fit(of_leads, known["sender" if bills else "receiver"]) else {}
 
 

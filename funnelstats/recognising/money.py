@@ -61,9 +61,10 @@ def add_payments(sources: Sources, stages: Stages) -> None:
         sources.guessed |= {"refunded"} if refunded else set()
         notes = [told, _undated(table, columns["paid_at"])]
         of_nobody = table.sheet.cells[columns["lead_id"]].isna()
-        if of_nobody.mean() > MOST_MISTAKES:
+        if MOST_MISTAKES < of_nobody.mean() < MOSTLY:
             guesses["without"] |= {columns["lead_id"]: [""]}
-            notes.append(f"left out: {of_nobody.sum():,} of {len(of_nobody):,} rows without “{columns['lead_id']}”")
+            money = _numbers(table.sheet, columns["amount"])[of_nobody].sum()
+            notes.append(f"left out: {of_nobody.sum():,} rows without “{columns['lead_id']}”, {money:,.2f} in all")
         sources.notes += [f"{table.sheet.name}: {note}" for note in notes if note]
         sources.add(
             "payments",
@@ -264,15 +265,30 @@ def add_costs(sources: Sources) -> None:
 def _with_channels(table: Table, deals: Table) -> tuple[Table, list[str]]:
     """Costs of a file or sheet for a channel, which is called as the leads call it; and what states that."""
     known = deals.sheet.values(deals.header("channel")) if "channel" in deals.roles else []
-    of_file = [name for name in known if fit(table.sheet.called, [plain(name)])]
-    if len(of_file) == 1 and "channel" not in table.roles and PART not in table.sheet.fields and not table.lines:
-        return table, [f"constants.channel = {toml_value(of_file[0])}   # guessed"]
+    channel = _channel_of_file(table.sheet, known)
+    if channel and "channel" not in table.roles and PART not in table.sheet.fields and not table.lines:
+        return table, [f"constants.channel = {toml_value(channel)}   # guessed"]
     meant: dict[str, str] = {}
     for title in table.sheet.values(PART) if PART in table.sheet.fields else []:
         best = max(known, key=lambda name: fit(title, [plain(name)]), default="")
         meant |= {title: best} if best and fit(title, [plain(best)]) else {}
     told = with_role(table, "channel", PART) if meant else table
     return told, [f"values.channel = {toml_value(meant)}   # guessed"] if meant else []
+
+
+def _channel_of_file(sheet: Sheet, known: list[str]) -> str:
+    """The channel that a file of costs is called as and nothing else, where no column names another one; else ""."""
+    bare = _bare(sheet.title or sheet.stem)
+    called = [name for name in known if bare and _bare(name) == bare]
+    texts = {value.casefold() for name in sheet.of_few_values("text") for value in sheet.values(name)}
+    others = texts & {name.casefold() for name in known if name not in called}
+    return called[0] if len(called) == 1 and not others else ""
+
+
+def _bare(name: str) -> str:
+    """A name, plain, without numbers and words that say that it is of costs: “google” of “Google Ads report 2026”."""
+    known = sorted([*words()["files"]["costs"], *words()["came"]["reports"]], key=len, reverse=True)
+    return " ".join(re.sub(rf"\b(?:{'|'.join(map(re.escape, known))}|\d+)\b", " ", plain(name)).split())
 
 
 def _sums_of_others(table: Table) -> dict[str, list[str]]:

@@ -270,7 +270,12 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
     fits = sorted(
         (
             # People are named in tables of their own; elsewhere a name is somebody's who does something.
-            (fit(name, known) / (1 + (role == "name" or _is_weak(name, role))), -place, role, name)
+            (
+                fit(name, known) / (1 + (role == "name" or _is_weak(name, role) or _is_named(sheet, name))),
+                -place,
+                role,
+                name,
+            )
             for place, (name, field) in enumerate(sheet.fields.items())
             for role, known in words()["roles"].items()
             if name not in taken and field.kind in KINDS.get(role, TEXTS) and _may_be(sheet, field, role)
@@ -302,7 +307,7 @@ def _may_be(sheet: Sheet, field: Field, role: str) -> bool:
         case "won" | "lost":
             return not _is_of_both_ends(name)
         case "paid":
-            alone = sheet.dates == [name] or fit(sheet.called, words()["files"]["payments"]) > 0
+            alone = sheet.dates == [name] or sheet.is_called("payments")
             return "booked" not in plain(name).split() or alone or role_fit(name, role) >= 2
         case "pipeline":
             return kind == "text" or role_fit(name, role) >= 2 or _is_numbered(name)
@@ -339,17 +344,21 @@ def _is_of_both_ends(name: str) -> bool:
 
 
 def _is_weak(name: str, role: str) -> bool:
-    """Whether another column of a role goes before this one: it holds a plan, the price of one, who typed it, an id."""
+    """Whether another column of a role goes before this one: it holds a plan, or the price of one, or who typed it."""
     if role == "manager":
         return fit(name, words()["weak"]["by"]) >= 2
-    if role == "reason":
-        return plain(name).endswith(" id")
     if role == "stage":
         return not {*words()["dates"]["to_come"]}.isdisjoint(plain(name).split())
     weak = words()["weak"]
     said = {*plain(name).split()} if role_fit(name, role) < 2 else set()
     known = {*weak["words"]} | (set() if said & {*weak["whole"]} else {*weak["tax"]})
     return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(known)
+
+
+def _is_named(sheet: Sheet, name: str) -> bool:
+    """Whether a column holds ids of what another one names: “Lost reason ID” beside “Lost reason name”."""
+    *of, last = plain(name).split()
+    return last == "id" and f"{' '.join(of)} name" in map(plain, sheet.fields)
 
 
 def _is_of_people(name: str) -> bool:

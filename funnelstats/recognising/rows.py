@@ -25,7 +25,8 @@ MOSTLY = 0.5
 
 def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
-    name_says = {what: fit(sheet.called, known) > 0 for what, known in words()["files"].items()}
+    name_says = {what: fit(sheet.stem, known) > 0 for what, known in words()["files"].items()}
+    name_says |= {what: True for what in ("payments", "costs") if sheet.is_called(what)}
     # "Amount spent (EUR)" says it too.
     least = {"costs": SAID}
     header_says = {
@@ -33,17 +34,22 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         for what, known in words()["headers"].items()
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
-    if header_says["ads"] and "amount" in roles and sheet.dates:
-        return "costs"  # whatever else its campaigns have: an id, a status
+    of_a_lead = role_fit(roles.get("lead_id", ""), "lead_id") >= 2 or "payment_id" in roles or "closed" in roles
+    if header_says["ads"] and "amount" in roles and sheet.dates and not of_a_lead:
+        return "costs"  # whatever else its campaigns have: an id, a state
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
     # What has an old value is a log of changes, also where it is called one of activities.
     log = {"lead_id", "stage", "old_stage"} <= {*roles}
     stage = roles.get("stage", "")
-    called = name_says["contacts"] or header_says["contacts"]
-    if called and not name_says["contacts"] and role_fit(stage, "stage") >= 2 and "duration" not in roles:
+    titled = fit(sheet.title, words()["files"]["contacts"]) >= 2
+    of_calls = sum(fit(name, words()["headers"]["calls"]) >= 2 for name in sheet.fields) > 1
+    weakly = (titled and not {"duration", "contact_kind", "reached"}.isdisjoint(roles)) or of_calls
+    sure = name_says["contacts"] or header_says["contacts"]
+    called = sure or (weakly and role_fit(roles.get("created", ""), "created") < 2)
+    if called and not name_says["contacts"] and role_fit(stage, "stage") >= 2 and not (sure and "duration" in roles):
         # A pipeline may be called a direction, as that of a call is; beside a call may stand how its deal ended.
         lead = roles.get("lead_id", "")
-        once = lead and sheet.fields[lead].stands_once and {"created", "closed"} & {*roles}
+        once = lead and sheet.fields[lead].stands_once and (not sure or {"created", "closed"} & {*roles})
         of_leads = once or (lead and have_several_stages(sheet, lead, stage))
         called = not (of_leads and {"won", "lost"} <= {*map(end_of, sheet.values(stage))})
     calls = dated and not snapshot and "amount" not in roles and called

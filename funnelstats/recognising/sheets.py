@@ -20,7 +20,7 @@ from funnelstats.importing.sql import Connection
 from funnelstats.importing.workbooks import first_rows, named_columns, visible_sheets
 from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, plain_dates, shape_of
 from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind, fields_of, is_list
-from funnelstats.recognising.words import plain, role_fit, words
+from funnelstats.recognising.words import fit, plain, role_fit, words
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
@@ -28,6 +28,8 @@ NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
+LEAST_LINES, OF_LINES = 3, 0.2
+"""So many lines that are UTF-8, and such a share of those beyond ASCII, are no accident in a file that is not."""
 SUBITEMS = ("subitems", "subelemente", "subelementos", "sous-éléments", "подэлементы")
 
 MOST_OVER = 0.6
@@ -74,10 +76,15 @@ class Sheet(NamedTuple):
         return Path(self.files[0]).stem
 
     @property
-    def called(self) -> str:
-        """What the first of its files is called, and its sheet of a workbook, where it is one."""
+    def title(self) -> str:
+        """What its sheet of a workbook is called; "" where it is none, or several."""
         titles = self.lines.get("sheet", [])
-        return " ".join([self.stem, *titles]) if len(titles) == 1 else self.stem
+        return str(titles[0]) if len(titles) == 1 else ""
+
+    def is_called(self, what: str) -> bool:
+        """Whether its file is called as those that hold contacts, payments, ..., or its sheet exactly so."""
+        known = words()["files"][what]
+        return fit(self.stem, known) > 0 or fit(self.title, known) >= 2
 
     @property
     def lines(self) -> dict[str, Any]:
@@ -190,11 +197,11 @@ def _encoding(path: Path) -> str | None:
     if of_east := _of_east_asia(start):
         return of_east
     page = _code_page(start)
-    # Two letters of Cyrillic, alone in a line, may look like one of UTF-8.
-    least = 3 if page == "cp1251" else 1
+    # Two letters may look like one of UTF-8: in Cyrillic such as are alone in a line, in capitals with a sign behind.
+    usual = r"[\x00-\u024f\u2000-\u20bf]+" if page != "cp1251" else r"(?s).*(?:[\u0400-\u04ff].*){3}"
     lines = [(number, _of_utf8(line)) for number, line in enumerate(text.splitlines(), 1) if not line.isascii()]
-    utf8 = [number for number, line in lines if line and sum(not mark.isascii() for mark in line) >= least]
-    if utf8:
+    utf8 = [number for number, line in lines if line and re.fullmatch(usual, line)]
+    if len(utf8) >= max(LEAST_LINES, OF_LINES * len(lines)):
         other = next(number for number, line in lines if line is None)
         beside = "as the lines before it are" if other > utf8[0] else "as later lines are"
         raise FunnelError(f"{path.name}: line {other} is not UTF-8, {beside}: save the file in one encoding")
@@ -281,7 +288,10 @@ def _subitems(cells: pd.DataFrame) -> dict[str, list[str]]:
     first = cells.iloc[:, 0]
     heads = first.fillna("").str.casefold().isin(SUBITEMS)
     beneath = heads.where(first.notna()).ffill().eq(True)
-    return {str(first.name): ["", *first[heads].unique()]} if heads.any() and beneath[first.isna()].all() else {}
+    followed = heads.any() and first.shift(-1)[heads].isna().all() and beneath[first.isna()].all()
+    # A header holds no numbers.
+    numbers = [cells[name][heads].dropna().str.contains(r"\d").any() for name in cells]
+    return {str(first.name): ["", *first[heads].unique()]} if followed and not any(numbers) else {}
 
 
 def _other_headers(

@@ -94,8 +94,8 @@ def moves_of(dated: Dated) -> pd.DataFrame:
     return moves.assign(at=table.sheet.times(dated.header)).dropna()
 
 
-NAMES = ("manager", "channel", "campaign")
-LINKED = re.compile(r"(.+?) \(https?://\S+\)")
+NAMES = ("manager", "channel")
+LINKED = re.compile(r"((?:(?! \(http).)+) \(https?://\S+\)")
 """A name with its page, as Notion exports what a record points to."""
 
 
@@ -164,7 +164,6 @@ class Sources:
                     field = field._replace(formats=_with_clock(field, sheet.cells[found.header("clock")]))
                 lines += self.reading(sheet, field, column)
         without = {**({found.header("lead_id"): ""} if found.own_id else {}), **self.deleted(found), **found.ours}
-        without |= sheet.lines.get("without", {})
         deals, marks = self.export.deals, self.deleted(self.export.deals)
         if deals.sheet.cells is sheet.cells:
             without |= marks
@@ -177,9 +176,11 @@ class Sources:
             meant[key] = {**meant.get(key, {}), **said}
         lines += [f"join = {toml_value(beside)}"] if beside else []
         lines += [f"only = {toml_value(only)}"] if only else []
-        for key, values in meant.items():
-            mark = "   # guessed" if (guesses and guesses.get(key)) or (key == "without" and marks) else ""
-            lines += [f"{key} = {toml_value(values)}{mark}"] if values else []
+        marked = {key: "   # guessed" if said else "" for key, said in (guesses or {}).items()}
+        marked |= {"without": "   # guessed"} if marks else {}
+        lines += [
+            f"{key} = {toml_value(of)}{marked.get(key, '')}" for key, of in meant.items() if of and key != "without"
+        ]
         lines += [f"ids = {toml_value(found.ids)}"] if found.ids and table != "leads" else []
         dated = [header for header in sheet.dates if header in columns.values()]
         if dated and all(UTC.search(plain(header)) for header in dated):
@@ -189,7 +190,9 @@ class Sources:
         some = [name for name in sheet.some if any(name in line for line in (*lines, *more))]
         for files, read in sheet.readings:
             how: dict[str, Any] = {"files": list(files), **read, **({"may_lack": some} if some else {})}
-            where = [f"{key} = {toml_value(value)}" for key, value in how.items() if key != "without"]
+            own = {**meant["without"], **how.pop("without", {})}
+            where = [f"{key} = {toml_value(value)}" for key, value in how.items()]
+            where += [f"without = {toml_value(own)}{marked.get('without', '')}"] if own else []
             self.written.append(Source(table, rows, [*where, *lines, *more]))
 
     def deleted(self, table: Table) -> dict[str, list[str]]:
@@ -223,8 +226,10 @@ class Sources:
             self.guessed.add("unit")
             return [f'unit.{column} = "mm:ss"   # guessed']
         if column in NAMES and 0 < field.distinct <= MOST_STATUSES:
-            named = {value: match[1] for value in sheet.values(field.name) if (match := LINKED.fullmatch(value))}
-            return [f"values.{column} = {toml_value(named)}"] if named else []
+            linked = {value: match[1] for value in sheet.values(field.name) if (match := LINKED.fullmatch(value))}
+            others = any(" (http" in value for value in sheet.values(field.name) if value not in linked)
+            apart = len({*linked.values()}) == len(linked) and not others
+            return [f"values.{column} = {toml_value(linked)}"] if linked and apart else []
         if field.kind != "date":
             return []
         blanks = [line.replace("{column}", column) for line in field.reading]
