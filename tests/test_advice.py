@@ -170,6 +170,13 @@ def test_where_only_won_leads_are_on_record_no_step_is_praised():
     assert not any("on target" in line for line in rest)
 
 
+def test_weeks_in_which_no_lead_moves_on_say_so_before_any_leak():
+    title, task, doubt, *_rest = first(case_of((400, 200)), stopped=date(2026, 5, 24), moves=29.4)
+    assert title == "No lead has moved on since 24 May 2026"
+    assert task.endswith("About 29 a week were usual before.")
+    assert doubt == "Until that is known, rates of the last weeks may be too low."
+
+
 def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
     row = team(FINE).iloc[0].to_dict() | {"alarm": False, "at_start": False}
     facts = {"row": row, "leads": {}, "reason": {}, "reasons": [], "named": [], "horizons": AIMED.horizons}

@@ -277,6 +277,12 @@ def test_nobody_is_praised_for_leads_of_which_only_the_won_are_on_record() -> No
     assert first_screen(found)[-1] == "Your steps: not judged, since the export holds won leads alone."
 
 
+def test_nobody_is_judged_by_weeks_in_which_no_lead_of_the_team_moved_on() -> None:
+    found = due(lead("a")) | {"stopped": date(2026, 5, 24), "moves": 29.0}
+    told = "Your steps: not judged, since no lead of the team has moved on since 24 May 2026."
+    assert first_screen(found)[-1] == told
+
+
 def test_no_line_of_a_title_ends_within_its_days() -> None:
     facts = {"case": "met", "teaches": [], "person": "Anna", "coming": (date(2026, 7, 13), date(2026, 7, 19))}
     html = show_section("manager.first", due(lead("a")) | facts, currency="EUR").data["text/html"]
