@@ -423,9 +423,9 @@ def test_rows_of_a_log_without_a_stage_are_other_events():
 
 
 def test_rows_of_a_log_without_a_stage_that_nothing_tells_from_others_are_bad():
-    rows = [(lead, "" if stage == "new" else stage, at, "moved") for lead, stage, at in MOVES]
-    with pytest.raises(FunnelError, match="40 of 100 rows cannot be used"):
-        made_of(log_csv=csv(rows, "deal id", "stage", "changed at", "event"))
+    rows = [(lead, "" if stage == "new" else stage, at, "me" if stage == "new" else "you") for lead, stage, at in MOVES]
+    with pytest.raises(FunnelError, match="40 of 140 rows cannot be used"):
+        made_of(log_csv=csv(rows, "deal id", "stage", "changed at", "source"))
 
 
 def test_who_leaves_after_the_win_is_won():
@@ -468,6 +468,8 @@ def test_lines_in_two_encodings_are_refused():
     refuses(
         "deals.csv: line 31 is not UTF-8, as the lines before it are: save the file in one encoding", deals_csv=mixed
     )
+    cut = csv([(*row, "Пётр") for row in deals()], "Deal ID", "Created", "Status", "Closed", "Owner").encode()[:-1]
+    refuses("deals.csv: line 41 is not UTF-8, as the lines before it are", deals_csv=cut)
 
 
 @pytest.mark.parametrize(
@@ -484,6 +486,13 @@ def test_words_beside_a_date_are_not_read(written):
     days = tables("made")["entries"].set_index(["lead_id", "stage"])["entered_on"]
     assert found == COUNTED
     assert [days[lead, stage] for lead, stage, _at in MOVES] == [at.date() for *_of, at in MOVES]
+
+
+def test_an_event_that_is_called_by_its_day_is_no_date():
+    rows = [(*row, ("Sa. 3 Feb 2026", "Mo. 5 Feb 2026")[number % 2]) for number, row in enumerate(deals())]
+    found = made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "Campaign"))
+    assert found["stages"] == [40, 20]
+    assert tables("made")["leads"]["campaign"].nunique() == 2
 
 
 def test_march_is_no_tuesday():

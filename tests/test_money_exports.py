@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from exports import NEW, WON, csv, deals, made_of, put, stated
+from exports import MOVES, NEW, WON, csv, deals, made_of, put, stated
 from projects import tables, workbook
 
 pytestmark = pytest.mark.usefixtures("exported")
@@ -446,3 +446,18 @@ def test_ids_that_end_as_thousands_do_are_ids():
     sold = csv([(f"1{row[0][1:]}K", *row[1:]) for row in deals()], "Deal ID", "Created", "Status", "Closed")
     paid = csv([(f"1{lead[1:]}K", at, 100) for lead, at in WON], "Deal ID", "Paid at", "Amount")
     assert made_of(deals_csv=sold, payments_csv=paid)["payments"] == 20 * 100
+
+
+def test_who_was_shown_something_is_a_lead_by_whatever_it_is_known():
+    rows = [(PHONE[lead], at, end, 9, 500) for lead, at, end, _ in deals("Продано", "Отказ", "Показ")]
+    moved = csv([(PHONE[lead], stage, at) for lead, stage, at in MOVES], "Телефон", "Этап", "Дата изменения")
+    leads = csv(rows, "Телефон", "Дата", "Статус", "Показы", "Бюджет")
+    found = made_of(leads_csv=leads, log_csv=moved)
+    assert (found["payments"], "costs" in found) == (20 * 500, False)
+
+
+def test_one_id_that_ends_as_thousands_do_is_an_id():
+    ids = {lead: f"{number}B" if number == 9 else str(100 + number) for number, (lead, _) in enumerate(NEW)}
+    sold = csv([(ids[row[0]], *row[1:]) for row in deals()], "Order number", "Created", "Status", "Closed")
+    calls = csv([(ids[lead], at, 60) for lead, at in NEW], "Order number", "Call time", "Duration")
+    assert made_of(deals_csv=sold, calls_csv=calls)["contacts"] == 40

@@ -257,7 +257,8 @@ def _add_history(sources: Sources, table: Table, stages: Stages) -> None:
 
 def _are_other_events(table: Table, blank: pd.Series[bool]) -> bool:
     """Whether a column says of the rows of a log without a stage what it says of no others: which event they are."""
-    events = [name for name in table.sheet.of_few_values("text") if name != table.header("stage")]
+    few = [name for name in table.sheet.of_few_values("text") if name != table.header("stage")]
+    events = [name for name in few if role_fit(name, "contact_kind") >= 1 or fit(name, words()["fields"]["event"]) >= 1]
     cells = table.sheet.cells
     return any({*cells[name][blank]}.isdisjoint(cells[name][~blank]) for name in events if cells[name].notna().all())
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
+from funnelstats.importing.cells import BESIDE_DAY
 from funnelstats.importing.closing import MOST_LINES, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.hints import number_lines, toml_value
@@ -72,7 +73,11 @@ def field_of(name: str, cells: pd.Series) -> Field:
     others = texts.drop(dated.index).tolist()
     no_dates = 0 < len(others) <= 2 and len(dated) > 0  # such as "not closed" and 0000-00-00, where there is no date
     dates = filled[~filled.isin(others)] if no_dates else filled
-    if formats := formats_of(dates, is_date=role_fit(name, *DATES) >= 1):
+    called = role_fit(name, *DATES) >= 1
+    formats = formats_of(dates, is_date=called)
+    # Where nothing says that it is a date, a day with its name may be that of an event.
+    named = formats and not called and any(re.search(mark, value) for value in values for mark, _by in BESIDE_DAY)
+    if formats and not named:
         empty = tuple(others) if no_dates else ()
         return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
     if {value.casefold() for value in values} <= {*YES, *NO} and len(values) == 2:
@@ -80,12 +85,20 @@ def field_of(name: str, cells: pd.Series) -> Field:
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
     reading = number_reading(filled)
+    if reading == [] and not _are_plain(values, some=role_fit(name, "amount", "duration") >= 1):
+        reading = None
     # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
     zeros = any(re.match(r"0\d", value) for value in values)
     if reading is not None and not zeros and not all(re.fullmatch(r"\d{12,}|\+\d{10,}", value) for value in values):
         return field._replace(kind="number", reading=tuple(reading))
     short = texts.str.len().max() <= LONGEST_ID and not texts.str.contains(r"\s\S+\s").any()
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
+
+
+def _are_plain(values: Sequence[str], *, some: bool) -> bool:
+    """Whether all of these numbers with digits, or at least some, are plain: of 900 and 4.5k one is."""
+    plain = [PLAIN.fullmatch(value) is not None for value in values if re.search(r"\d", value)]
+    return any(plain) if some else all(plain)
 
 
 def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | None:
@@ -96,8 +109,8 @@ def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | N
     values = cells[has_digits].unique().tolist()
     plain = all(map(PLAIN.fullmatch, values))
     lines = [] if plain else number_lines(values, ".", "")
-    if lines is None or (not plain and not lines and not any(map(PLAIN.fullmatch, values))):
-        return None  # of numbers that need no line some are plain: 4.5k among them, but not 100K, 101M, 102B alone
+    if lines is None:
+        return None
     return [*lines, *_missing(cells[~has_digits].unique().tolist())]
 
 

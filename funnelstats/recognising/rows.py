@@ -35,7 +35,8 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     }
     dated = {"time", "created", "closed", "paid"} & {*roles}
     of_a_lead = role_fit(roles.get("lead_id", ""), "lead_id") >= 2 or "payment_id" in roles or "closed" in roles
-    if header_says["ads"] and "amount" in roles and sheet.dates and not of_a_lead:
+    campaigns = "campaign" in roles or any(fit(name, words()["came"]["levels"]) >= 2 for name in sheet.fields)
+    if header_says["ads"] and campaigns and "amount" in roles and sheet.dates and not of_a_lead:
         return "costs"  # whatever else its campaigns have: an id, a state
     snapshot = "stage" in roles and {"created", "closed"} <= {*roles}
     # What has an old value is a log of changes, also where it is called one of activities.

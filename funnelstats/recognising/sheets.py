@@ -198,7 +198,8 @@ def _encoding(path: Path) -> str | None:
         return of_east
     page = _code_page(start)
     # Two letters may look like one of UTF-8: in Cyrillic such as are alone in a line, in capitals with a sign behind.
-    usual = r"[\x00-\u024f\u2000-\u20bf]+" if page != "cp1251" else r"(?s).*(?:[\u0400-\u04ff].*){3}"
+    cyrillic = r"[^\0]*(?:[\u0400-\u04ff][^\0]*){3}"
+    usual = cyrillic if page == "cp1251" else rf"[\x00-\u024f\u2000-\u20bf]+|{cyrillic}"
     lines = [(number, _of_utf8(line)) for number, line in enumerate(text.splitlines(), 1) if not line.isascii()]
     utf8 = [number for number, line in lines if line and re.fullmatch(usual, line)]
     if len(utf8) >= max(LEAST_LINES, OF_LINES * len(lines)):
