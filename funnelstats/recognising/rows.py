@@ -61,7 +61,7 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
         gross = any(fit(name, words()["came"]["gross"]) >= 2 for name in sheet.fields)
         billed = header_says["payments"] or ((may_be_paid or gross) and not spent)
         paid = "amount" in roles and dated and "payment_id" in roles and billed and (may_be_paid or not stage)
-        costs = "amount" in roles and dated and (spent or "channel" in roles)
+        costs = "amount" in roles and ((dated and "channel" in roles) or (spent and sheet.dates))
         ends = {"won", "lost", "paid"} & {*roles} and len(sheet.dates) > 1
         deals = ends or ("stage" in roles and {"created", "closed", "time"} & {*roles})
         return "contacts" if calls else "payments" if paid else "deals" if deals else "costs" if costs else ""
