@@ -410,8 +410,8 @@ def test_names_come_without_the_pages_that_they_point_to():
 
 
 def test_the_name_of_a_reason_goes_before_its_id():
-    rows = [(*row, *(("price", f"R{row[0]}") if row[2] == "lost" else ("", ""))) for row in deals()]
-    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "lost reason name", "lost reason ID"))
+    rows = [(*row, *(("price", f"R{row[0]}") if row[2] == "lost" else ("", "")), 5) for row in deals()]
+    made_of(deals_csv=csv(rows, "Deal ID", "Created", "Status", "Closed", "lost reason name", "lost reason ID", "%"))
     entries = tables("made")["entries"]
     assert entries.query("stage == 'lost'")["reason"].unique().tolist() == ["price"]
 

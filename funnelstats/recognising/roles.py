@@ -357,8 +357,8 @@ def _is_weak(name: str, role: str) -> bool:
 
 def _is_named(sheet: Sheet, name: str) -> bool:
     """Whether a column holds ids of what another one names: “Lost reason ID” beside “Lost reason name”."""
-    *of, last = plain(name).split()
-    return last == "id" and f"{' '.join(of)} name" in map(plain, sheet.fields)
+    of = plain(name).removesuffix(" id")
+    return of != plain(name) and f"{of} name" in map(plain, sheet.fields)
 
 
 def _is_of_people(name: str) -> bool:
