@@ -14,7 +14,7 @@ from funnelstats.core.comparing import visible_drop
 from funnelstats.core.conversion import rival_rates
 from funnelstats.page.sections import show_section
 from funnelstats.team.changes import explain_change
-from funnelstats.team.counts import RECORDED_LATE
+from funnelstats.team.counts import RECORDED_LATE, stopped_since
 from funnelstats.team.remarks import (
     of_hundred,
     on_record,
@@ -23,7 +23,6 @@ from funnelstats.team.remarks import (
     rival_facts,
     rival_table,
     scattered,
-    stopped_since,
     visible_gaps,
     weekly_numbers,
     whole_way,

@@ -271,7 +271,7 @@ def _guessed_roles(sheet: Sheet, taken: set[str]) -> dict[str, Guess]:
         (
             # People are named in tables of their own; elsewhere a name is somebody's who does something.
             (
-                fit(name, known) / (1 + (role == "name" or _is_weak(name, role) or _is_named(sheet, name))),
+                fit(name, known) / (1 + (role == "name" or _is_weak(name, role) or _is_named(sheet, name, role))),
                 -place,
                 role,
                 name,
@@ -355,10 +355,10 @@ def _is_weak(name: str, role: str) -> bool:
     return role in ("amount", "paid", "time", "closed") and not said.isdisjoint(known)
 
 
-def _is_named(sheet: Sheet, name: str) -> bool:
-    """Whether a column holds ids of what another one names: “Lost reason ID” beside “Lost reason name”."""
+def _is_named(sheet: Sheet, name: str, role: str) -> bool:
+    """Whether a column holds the ids of reasons that another one names: “Lost reason ID” beside “Lost reason name”."""
     of = plain(name).removesuffix(" id")
-    return of != plain(name) and f"{of} name" in map(plain, sheet.fields)
+    return role == "reason" and of != plain(name) and f"{of} name" in map(plain, sheet.fields)
 
 
 def _is_of_people(name: str) -> bool:

@@ -27,6 +27,7 @@ from funnelstats.team.coaching import (
 )
 from funnelstats.team.counts import (
     rival_counts as rival_counts,
+    stopped_since as stopped_since,
     wins_by_week as wins_by_week,
 )
 from funnelstats.team.leaks import (
@@ -44,7 +45,6 @@ from funnelstats.team.remarks import (
     rival_facts as rival_facts,
     rival_table as rival_table,
     scattered as scattered,
-    stopped_since as stopped_since,
     visible_gaps as visible_gaps,
     weekly_numbers as weekly_numbers,
     whole_way as whole_way,

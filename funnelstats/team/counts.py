@@ -1,6 +1,7 @@
 """Counts for the team's page: wins week by week, and one log under rival definitions of "converted"."""
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -13,8 +14,33 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.core.counts import Between, fetch, on_date
 from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
 
+CHANCE = 0.02
+"""Of a silence as long as one that is told, where nothing has changed."""
 RECORDED_LATE = "recorded late"
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
+
+
+def stopped_since(journeys: ir.Table, funnel: Funnel, end: date) -> dict[str, Any]:
+    """``stopped``: when a lead moved on last, if it is no chance that none has until the day ``end``; else None.
+
+    That is a silence of a week or longer, more than twice as long as any before it, and hardly to be expected at the
+    pace before it: ``moves`` a week, in up to two times ``judged_weeks``. Takes ``journeys``.
+
+    >>> fs.team.stopped_since(paths, spec, sunday)["stopped"] is None
+    True
+    """
+    need(journeys, "journeys", "place", "opened", "skipped", "reached_on", lazy=True)
+    since = end - timedelta(weeks=2 * funnel.judged_weeks)
+    moved = journeys.filter(
+        journeys.place > journeys.opened, ~journeys.skipped, journeys.reached_on > since, journeys.reached_on <= end
+    )
+    moves = moved.group_by("reached_on").agg(moves=moved.count()).order_by("reached_on").to_pandas()
+    on = pd.to_datetime(moves["reached_on"])
+    days = (on.max() - on.min()).days + 1 if len(moves) else 0
+    pace = moves["moves"].sum() / days if days else 0.0
+    silent = (pd.Timestamp(end) - on.max()).days if days else 0
+    told = silent >= 7 and silent > 2 * on.diff().dt.days.max() and np.exp(-pace * silent) <= CHANCE
+    return {"stopped": on.max().date() if told else None, "moves": 7 * pace}
 
 
 def wins_by_week(

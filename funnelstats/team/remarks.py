@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from typing import Any
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -17,8 +16,6 @@ from funnelstats.team.counts import RECORDED_LATE
 
 WORTH_SAYING = 0.2
 """Of the biggest effect: what is smaller than this share of it is left to the table."""
-CHANCE = 0.02
-"""Of a silence as long as one that is told, where nothing has changed."""
 RIVAL_WORDS = {
     "reached": "reached in time, stages may be skipped (this page)",
     "touched": "reached in time, every stage logged",
@@ -64,26 +61,6 @@ def quiet_since(weeks: pd.DataFrame, funnel: Funnel, monday: date) -> dict[str, 
     came = weeks[(weeks["from_stage"] == funnel.stages[0]) & (weeks["entered"] + weeks["too_recent"] > 0)]
     last = None if came.empty else came["week"].max().date()
     return {"quiet": last is None or last < monday, "last": last}
-
-
-def stopped_since(paths: ir.Table, funnel: Funnel, last: date) -> dict[str, Any]:
-    """``stopped``: when a lead moved on last, if it is no chance that none has until the day ``last``; else None.
-
-    That is a silence of a week or longer, more than twice as long as any before it, and hardly to be expected at the
-    pace before it: ``moves`` a week, in up to two times ``judged_weeks``. Takes ``journeys``.
-
-    >>> fs.team.stopped_since(paths, spec, sunday)["stopped"] is None
-    True
-    """
-    since = last - timedelta(weeks=2 * funnel.judged_weeks)
-    moved = paths.filter(paths.place > paths.opened, ~paths.skipped, paths.reached_on > since, paths.reached_on <= last)
-    moves = moved.group_by("reached_on").agg(moves=moved.count()).order_by("reached_on").to_pandas()
-    on = pd.to_datetime(moves["reached_on"])
-    days = (on.max() - on.min()).days + 1 if len(moves) else 0
-    pace = moves["moves"].sum() / days if days else 0.0
-    silent = (pd.Timestamp(last) - on.max()).days if days else 0
-    told = silent >= 7 and silent > 2 * on.diff().dt.days.max() and np.exp(-pace * silent) <= CHANCE
-    return {"stopped": on.max().date() if told else None, "moves": 7 * pace}
 
 
 def on_record(weeks: pd.DataFrame, window: tuple[date, date]) -> dict[str, Any]:
