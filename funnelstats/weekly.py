@@ -1,7 +1,7 @@
 """What the pages of one week have in common: frames made once for a run, for the team's page and its managers'."""
 
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ibis.expr.types as ir
 import pandas as pd
@@ -63,7 +63,7 @@ from funnelstats.team import (
     since_when,
     turned,
 )
-from funnelstats.team.counts import RECORDED_LATE, recorded_late
+from funnelstats.team.counts import RECORDED_LATE, recorded_late, stopped_since
 from funnelstats.team.leaks import worst_leak
 
 __all__ = ["Changes", "LeakWeek", "ManagersWeek", "TeamWeek", "changes", "leak", "managers", "team"]
@@ -176,6 +176,7 @@ class LeakWeek(NamedTuple):
     drivers: pd.DataFrame
     reasons: pd.DataFrame
     lessons: pd.DataFrame
+    stopped: dict[str, Any]
 
 
 def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -> LeakWeek:
@@ -188,6 +189,7 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
     - ``drivers``: ``leak_drivers`` of the leads that entered then; ``reasons``: ``reason_changes`` of the step, then
       against the weeks before; both without a row where nothing leaks
     - ``lessons``: ``coaching_pairs`` of the team at equal leads, of every step
+    - ``stopped``: ``stopped_since``, as known on the last day of the week
 
     >>> leak = fs.weekly.leak(spec, tables, week, day)
     >>> str(leak.now[0]), leak.leaks["to_stage"].iloc[0]
@@ -218,7 +220,8 @@ def leak(funnel: Funnel, tables: Tables, week: str, day: date, step: str = "") -
         strata = step_counts(based, funnel, day, by=["manager", *kinds], entered_between=now)
         reasons = reason_changes(*(_reasons(paths, funnel, day, part) for part in (now, before))).merge(at[STEP])
         lessons = coaching_pairs(at_equal_leads(judged.mix, judged.managers), funnel, mean_deal=deal)
-        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons, lessons)
+        stopped = stopped_since(paths, funnel, min(day, window[1]))
+        return LeakWeek(leaks, weeks, since, change, now, leak_drivers(strata, at), reasons, lessons, stopped)
 
     name = page_name("leak", funnel.name, week, str(day), tables.part)
     return make() if step else made_once(name, make, tables.entries.get_backend())

@@ -9,6 +9,7 @@ from calendar import month_abbr, month_name
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import islice
 from math import isnan
 from pathlib import Path
@@ -231,13 +232,20 @@ def one_blank(cell: str) -> str:
 
 HALF_OF_DAY = r"(?i)(\d) ?([ap])\.? ?m\b\.?"
 """Before or after noon behind its hour, as am, a.m. or A. M."""
-BESIDE_DAY = (
-    (rf"(?i)^(?:{'|'.join(weekday_words())})\.?,? ", ""),
-    (r"(?i)^mar\.?,? (\d\d?\.? [a-zà-ž])", r"\1"),  # Tuesday, where a month follows
-    (r"(?i)\b(\d\d?)(?:st|nd|rd|th)\b", r"\1"),
-    (r"(?i)(\d{4}) ?(?:г\.?|года)(,? |$)", r"\1\2"),
-)
-"""What a date is as well without: the day of the week, the ending of 7th, the word for year behind its number."""
+
+
+@cache
+def beside_day() -> tuple[tuple[str, str], ...]:
+    """What a date is as well without: the day of the week, the ending of 7th, the word for year behind its number.
+
+    Patterns, each with what stays of its match.
+    """
+    return (
+        (rf"(?i)^(?:{'|'.join(weekday_words())})\.?,? ", ""),
+        (r"(?i)^mar\.?,? (\d\d?\.? [a-zà-ž])", r"\1"),  # Tuesday, where a month follows
+        (r"(?i)\b(\d\d?)(?:st|nd|rd|th)\b", r"\1"),
+        (r"(?i)(\d{4}) ?(?:г\.?|года)(,? |$)", r"\1\2"),
+    )
 
 
 def _month_pattern(number: int, mark: str) -> str:
@@ -248,7 +256,7 @@ def _month_pattern(number: int, mark: str) -> str:
 def _plain_date(cell: str, months: Sequence[str]) -> str:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
     cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1\2m")
-    for pattern, by in BESIDE_DAY:
+    for pattern, by in beside_day():
         cell = exchanged(cell, pattern, by)
     for number, month in enumerate(months, start=1):
         cell = exchanged(cell, _month_pattern(number, r"[^\p{L}]"), rf"\1{month}\2")
@@ -262,9 +270,11 @@ def plain_date(text: str) -> str:
     '5 Sep 2026 1:05 pm'
     """
     text = re.sub(HALF_OF_DAY, r"\1 \2m", re.sub(r"\s+", " ", text))
-    for pattern, by in BESIDE_DAY if re.search(r"[^\W\d_]", text) else ():
+    if not re.search(r"[^\W\d_]", text):
+        return text
+    for pattern, by in beside_day():
         text = re.sub(pattern, by, text)
-    for number in month_words() if re.search(r"[^\W\d_]", text) else ():
+    for number in month_words():
         text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
 

@@ -245,10 +245,8 @@ def _with_ends(table: Table) -> Table:
             by_words["won"] += left
             by_words["lost"] = [value for value in by_words["lost"] if value not in left]
     worded = {end: {status: names} for end, names in by_words.items() if names}
-    flags = flagged(table.sheet)
-    sold = flags.pop("sold", {})
-    flags |= {"won": sold} if sold and not {"won"} & {*worded, *flags} else {}
-    found = {**worded, **flags} or _by_probability(table)
+    sold = flagged(table.sheet, {"won": words()["ends"]["sold"]})
+    found = {**sold, **worded, **flagged(table.sheet)} or _by_probability(table)
     closed = {end: only for end, only in found.items() if end != "nurture"}
     roles = _dates_of_ends(table, closed) if closed else table.roles
     missing = {"won", "lost"} - {*found} - {*roles}
@@ -340,10 +338,10 @@ def _dates_of_ends(table: Table, ends: Mapping[str, dict[str, list[str]]]) -> di
     return roles
 
 
-def flagged(sheet: Sheet) -> dict[str, dict[str, list[str]]]:
-    """What chooses the deals that are won, lost or closed by flags: those closed and not won are lost."""
+def flagged(sheet: Sheet, known: Mapping[str, list[str]] | None = None) -> dict[str, dict[str, list[str]]]:
+    """What chooses the deals that are won, lost or closed by flags, called so: those closed and not won are lost."""
     flags = [name for name, field in sheet.fields.items() if field.kind == "flag"]
-    fits = {what: {name: fit(name, known) for name in flags} for what, known in words()["flags"].items()}
+    fits = {what: {name: fit(name, called) for name in flags} for what, called in (known or words()["flags"]).items()}
     best = {
         what: max(of, key=lambda name: of[name]) for what, of in fits.items() if max(of.values(), default=0) >= SAID
     }

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from funnelstats.config.dates import EXCEL, EXCEL_1904
-from funnelstats.importing.cells import BESIDE_DAY
+from funnelstats.importing.cells import beside_day
 from funnelstats.importing.closing import MOST_LINES, TOTAL
 from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.hints import number_lines, toml_value
@@ -76,7 +76,7 @@ def field_of(name: str, cells: pd.Series) -> Field:
     called = role_fit(name, *DATES) >= 1
     formats = formats_of(dates, is_date=called)
     # Where nothing says that it is a date, a day with its name may be that of an event.
-    named = formats and not called and any(re.search(mark, value) for value in values for mark, _by in BESIDE_DAY)
+    named = formats and not called and any(re.search(mark, value) for value in values for mark, _by in beside_day())
     if formats and not named:
         empty = tuple(others) if no_dates else ()
         return field._replace(kind="date", formats=formats, empty=empty, reading=_missing(empty))
@@ -85,7 +85,9 @@ def field_of(name: str, cells: pd.Series) -> Field:
     if all(re.search(rf"{THREE_PARTS}|{PARTS}", value) for value in values):
         return field._replace(kind="duration")
     reading = number_reading(filled)
-    if reading == [] and not _are_plain(values, some=role_fit(name, "amount", "duration") >= 1):
+    # Beside 900 an amount of 4.5k is one; anything else of this look is an id, as 109B.
+    least_plain = any if role_fit(name, "amount", "duration") >= 1 else all
+    if reading == [] and not least_plain(map(PLAIN.fullmatch, values)):
         reading = None
     # Digits are a name and no amount with zeros at the beginning, or as long as no amount is.
     zeros = any(re.match(r"0\d", value) for value in values)
@@ -93,12 +95,6 @@ def field_of(name: str, cells: pd.Series) -> Field:
         return field._replace(kind="number", reading=tuple(reading))
     short = texts.str.len().max() <= LONGEST_ID and not texts.str.contains(r"\s\S+\s").any()
     return field._replace(kind="id" if short and filled.str.contains(r"\d").mean() > NEARLY_ALL else "text")
-
-
-def _are_plain(values: Sequence[str], *, some: bool) -> bool:
-    """Whether all of these numbers with digits, or at least some, are plain: of 900 and 4.5k one is."""
-    plain = [PLAIN.fullmatch(value) is not None for value in values if re.search(r"\d", value)]
-    return any(plain) if some else all(plain)
 
 
 def number_reading(cells: pd.Series, least: float = NEARLY_ALL) -> list[str] | None:

@@ -25,8 +25,9 @@ MOSTLY = 0.5
 
 def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     """What the rows of a table are, by the headers of its roles, its name, and how often an id stands there."""
-    name_says = {what: fit(sheet.stem, known) > 0 for what, known in words()["files"].items()}
-    name_says |= {what: True for what in ("payments", "costs") if sheet.is_called(what)}
+    of_contacts = words()["files"]["contacts"]
+    name_says = {what: sheet.is_called(what) for what in ("payments", "costs")}
+    name_says["contacts"] = fit(sheet.stem, of_contacts) > 0
     # "Amount spent (EUR)" says it too.
     least = {"costs": SAID}
     header_says = {
@@ -42,7 +43,7 @@ def what_rows_are(sheet: Sheet, roles: Mapping[str, str]) -> str:
     # What has an old value is a log of changes, also where it is called one of activities.
     log = {"lead_id", "stage", "old_stage"} <= {*roles}
     stage = roles.get("stage", "")
-    titled = fit(sheet.title, words()["files"]["contacts"]) >= 2
+    titled = fit(sheet.title, of_contacts) >= 2
     of_calls = sum(fit(name, words()["headers"]["calls"]) >= 2 for name in sheet.fields) > 1
     weakly = (titled and not {"duration", "contact_kind", "reached"}.isdisjoint(roles)) or of_calls
     sure = name_says["contacts"] or header_says["contacts"]

@@ -213,7 +213,7 @@ def _attributes(table: Table, used: Collection[str]) -> dict[str, str]:
     """Columns of a few values, by which leads can be compared, and the company's."""
     company = table.field("company")
     found = {"company": company.name} if company and company.distinct > MOST_VALUES else {}
-    out = {*used, table.status, *chain(*table.ends.values(), *({**flagged(table.sheet), "sold": {}}).values())}
+    out = {*used, table.status, *chain(*table.ends.values(), *flagged(table.sheet).values())}
     out |= {table.header(role) for role in NO_ATTRIBUTES if role in table.roles}
     for name, field in table.sheet.fields.items():
         if (
