@@ -19,8 +19,9 @@ from funnelstats.importing.packed import ZIP, unpacked
 from funnelstats.importing.sql import Connection
 from funnelstats.importing.workbooks import first_rows, named_columns, visible_sheets
 from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, plain_dates, shape_of
+from funnelstats.recognising.encodings import encoding_of
 from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind, fields_of, is_list
-from funnelstats.recognising.words import fit, plain, role_fit, words
+from funnelstats.recognising.words import fit, role_fit, words
 
 HEADER_ROWS = 12
 """Where the names of columns are looked for: what stands above them is a title."""
@@ -28,8 +29,6 @@ NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
 
-LEAST_LINES, OF_LINES = 3, 0.2
-"""So many lines that are UTF-8, and such a share of those beyond ASCII, are no accident in a file that is not."""
 SUBITEMS = ("subitems", "subelemente", "subelementos", "sous-éléments", "подэлементы")
 
 MOST_OVER = 0.6
@@ -156,7 +155,7 @@ def values_within(cells: pd.DataFrame, lead_id: str) -> pd.Series[int]:
 def tables_in(path: Path) -> list[Sheet]:
     """The tables of a file. Raises FunnelError where it holds none."""
     with unpacked(path) as plain, plain.open("rb") as file:
-        encoding = _encoding(plain)
+        encoding = encoding_of(plain)
         titles = visible_sheets(plain) if file.read(4) == ZIP else []
     # The engine keeps what it has read of a workbook as long as it is open.
     with duckdb.connect() as con:
@@ -176,71 +175,6 @@ def tables_in(path: Path) -> list[Sheet]:
 def _holds_lists(sheet: Sheet) -> bool:
     """Whether a file of JSON is one object around several tables, and no table itself."""
     return len(sheet.cells) == 1 and any(is_list(cells) for _name, cells in sheet.cells.items())
-
-
-def _encoding(path: Path) -> str | None:
-    """The encoding to state: none where the file is UTF-8, says what it is, or is no text.
-
-    Raises FunnelError where some of its lines are UTF-8 and others are not.
-    """
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    if b"\0" in start[:4] or start.startswith(
-        (b"PAR1", b"PK", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff", b"%PDF", b"\xd0\xcf")
-    ):
-        return None
-    if start[1:40:2].count(0) > 15:
-        return "utf-16-le"
-    text = path.read_bytes()
-    if _of_utf8(text) is not None:
-        return None
-    if of_east := _of_east_asia(start):
-        return of_east
-    page = _code_page(start)
-    # Two letters may look like one of UTF-8: in Cyrillic such as are alone in a line, in capitals with a sign behind.
-    cyrillic = r"[^\0]*(?:[\u0400-\u04ff][^\0]*){3}"
-    usual = cyrillic if page == "cp1251" else rf"[\x00-\u024f\u2000-\u20bf]+|{cyrillic}"
-    lines = [(number, _of_utf8(line)) for number, line in enumerate(text.splitlines(), 1) if not line.isascii()]
-    utf8 = [number for number, line in lines if line and re.fullmatch(usual, line)]
-    if len(utf8) >= max(LEAST_LINES, OF_LINES * len(lines)):
-        other = next(number for number, line in lines if line is None)
-        beside = "as the lines before it are" if other > utf8[0] else "as later lines are"
-        raise FunnelError(f"{path.name}: line {other} is not UTF-8, {beside}: save the file in one encoding")
-    return page
-
-
-def _of_utf8(text: bytes) -> str | None:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _of_east_asia(start: bytes) -> str:
-    """The encoding of East Asia in which several headers at the top of a text are known; "" where none is."""
-    top = b"\n".join(start.split(b"\n")[:HEADER_ROWS])
-    known = {word for role in words()["roles"].values() for word in role if word > "\u1000"}
-    for encoding in ("cp932", "gb18030", "cp949", "big5"):
-        names = [plain(name) for name in re.split(r"[,;\t|\r\n]", top.decode(encoding, "replace"))]
-        if len(known.intersection(names)) > 1:
-            return encoding
-    return ""
-
-
-def _code_page(start: bytes) -> str:
-    """Which of the code pages of Windows a text is in that is no UTF-8.
-
-    Cyrillic words are letters above ASCII one after another, of Latin ones few are; and where those of the west would
-    be signs within words they are those of the east.
-    """
-    runs = re.findall(rb"[\xc0-\xff\xa8\xb8]+", start)
-    if sum(map(len, runs)) >= 2 * len(runs) > 0:
-        return "cp1251"
-    text = start.decode("cp1252", "replace")
-    # Letters of Iceland without its other ones are those of Turkey.
-    if re.search("[ðýþÐÝÞ]", text) and not re.search("[áíóæÁÍÓÆ]", text):
-        return "cp1254"
-    return "cp1250" if re.search(r"[^\W\d_][³¹¿¾][^\W\d_]", text) else "cp1252"
 
 
 def _sheet(con: Connection, path: Path, encoding: str | None, title: str | None, way: str = "") -> Sheet:
