@@ -477,6 +477,15 @@ def test_lines_in_two_encodings_are_refused():
     [
         lambda at: f"{at.day} {['января', 'февраля', 'марта'][at.month - 1]} {at.year} г.",
         lambda at: f"{['Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So'][at.weekday()]}., {at:%d.%m.%Y}",
+        lambda at: f"{at:%a, %b} {at.day}, {at.year}",
+        lambda at: f"{at:%a %b %d %Y %H:%M:%S} GMT+0100 (Central European Standard Time)",
+        lambda at: f"{at:%A, %B %d %Y} at {at:%I:%M %p}",
+        lambda at: f"{at.day} {['января', 'февраля', 'марта'][at.month - 1]} {at.year} г. в {at:%H:%M}",
+        lambda at: f"{at:%d.%m.%Y, %H:%M} Uhr",
+        lambda at: f"{at.day}.{at.month}.{at.year} klo {at.hour}.{at:%M}",
+        lambda at: f"{at.day}. {at.month}. {at.year}",
+        lambda at: f"{at.year}. {at.month}. {at.day} {'오전' if at.hour < 12 else '오후'} {at:%I:%M:%S}",
+        lambda at: f"{at:%Y/%m/%d} {'上午' if at.hour < 12 else '下午'}{at:%I:%M}",
         lambda at: f"{at:%B} {at.day}{({1: 'st', 2: 'nd', 3: 'rd'}).get(at.day, 'th')}, {at.year}",
     ],
 )

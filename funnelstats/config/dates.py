@@ -31,15 +31,15 @@ LANGUAGES = ("en", "ru", "de", "es", "fr", "it", "nl", "pl", "pt", "tr")
 
 @cache
 def weekday_words() -> tuple[str, ...]:
-    """What days of the week are called in the languages but English, in small letters, the longest first.
+    """What days of the week are called, in small letters, the longest first.
 
     Without those that are months as well: in French "mar" is Tuesday, and March.
 
     >>> [word in weekday_words() for word in ("mo", "понедельник", "monday", "mar")]
-    [True, True, False, False]
+    [True, True, True, False]
     """
     widths: tuple[Literal["wide", "abbreviated", "short"], ...] = ("wide", "abbreviated", "short")
-    names = [get_day_names(width, locale=language) for language in LANGUAGES[1:] for width in widths]
+    names = [get_day_names(width, locale=language) for language in LANGUAGES for width in widths]
     found = {name.casefold().rstrip(".") for each in names for name in each.values()}
     months = {word for words in month_words().values() for word in words}
     return tuple(sorted(found - months, key=lambda word: (-len(word), word)))

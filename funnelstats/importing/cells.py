@@ -230,8 +230,22 @@ def one_blank(cell: str) -> str:
     return cases([(matches(cell, UNUSUAL_BLANKS), exchanged(cell, r"[\s\p{Zs}]+", " "))], cell)
 
 
-HALF_OF_DAY = r"(?i)(\d) ?([ap])\.? ?m\b\.?"
-"""Before or after noon behind its hour, as am, a.m. or A. M."""
+WRITTEN_ALIKE = (
+    (r"(?i)(\d) ?([ap])\.? ?m\b\.?", r"\1 \2m"),
+    (r"(?:오전|上午|午前) ?(\d[\d:]*)", r" \1 am"),
+    (r"(?:오후|下午|午後) ?(\d[\d:]*)", r" \1 pm"),
+    (r"^(\d{4})\. ?(\d\d?)\. ?(\d\d?)\.?( +|$)", r"\1.\2.\3\4"),
+    (r"^(\d\d?)\. (\d\d?)\. (\d{4})", r"\1.\2.\3"),
+    (r" +", " "),
+    (r"(?i)(\d),? (?:at|um|в|о|à|a las|às|alle|om|klo|kl\.?) (\d\d?[:.]\d\d)", r"\1 \2"),
+    (r"(?i)(:\d\d) (?:uhr|uur|ч\.?)$", r"\1"),
+    (r"(\d{4},? \d\d?)\.(\d\d)\.(\d\d)$", r"\1:\2:\3"),
+    (r"(\d{4},? \d\d?)\.(\d\d)$", r"\1:\2"),
+    (r"(GMT[+-]\d{4}) \(.*\)$", r"\1"),
+    (r"([+-]0000) UTC$", r"\1"),
+)
+"""Ways to write a day and its hour that mean the same, each with what it becomes: a. m. or 上午 before the hour, words
+and full stops between, the name of a zone behind its offset."""
 
 
 @cache
@@ -255,8 +269,8 @@ def _month_pattern(number: int, mark: str) -> str:
 
 def _plain_date(cell: str, months: Sequence[str]) -> str:
     """A date as any hand writes it, with plain blanks, months by these English names, and am or pm at its hour."""
-    cell = exchanged(one_blank(cell), HALF_OF_DAY, r"\1\2m")
-    for pattern, by in beside_day():
+    cell = one_blank(cell)
+    for pattern, by in (*beside_day(), *WRITTEN_ALIKE):
         cell = exchanged(cell, pattern, by)
     for number, month in enumerate(months, start=1):
         cell = exchanged(cell, _month_pattern(number, r"[^\p{L}]"), rf"\1{month}\2")
@@ -269,11 +283,12 @@ def plain_date(text: str) -> str:
     >>> plain_date("Mo., 5 сент. 2026 г. 1:05 p. m.")
     '5 Sep 2026 1:05 pm'
     """
-    text = re.sub(HALF_OF_DAY, r"\1 \2m", re.sub(r"\s+", " ", text))
-    if not re.search(r"[^\W\d_]", text):
-        return text
-    for pattern, by in beside_day():
+    text = re.sub(r"\s+", " ", text)
+    named = re.search(r"[^\W\d_]", text)
+    for pattern, by in (*(beside_day() if named else ()), *WRITTEN_ALIKE):
         text = re.sub(pattern, by, text)
+    if not named:
+        return text
     for number in month_words():
         text = re.sub(_month_pattern(number, r"[\W\d_]"), rf"\1{month_abbr[number]}\2", text)
     return text
@@ -293,7 +308,7 @@ def instant_of(cell: str, formats: Sequence[str], clock: str, zone: str) -> str:
         _by_format(_plain_date(cell, MONTHS[code] if code else ()), plain, clock, zone)
         for fmt in formats
         if fmt not in EPOCHS
-        for plain in [re.sub(" ?%p", "%p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))]
+        for plain in [re.sub(" ?%p", " %p", re.sub(r"(%[bB])\.", r"\1", re.sub(r"\s+", " ", fmt)))]
         for code in [next((code for code in "bB" if code in _codes(fmt)), "")]
     ]
     readings += [_by_iso(one_blank(cell), clock, zone, anywhere=True)] if days else []

@@ -30,7 +30,7 @@ from funnelstats.importing.sql import Connection, columns_of, frame, quoted
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
         "%d/%m/%y", "%m/%d/%y", "%Y-%m-%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d. %b %Y",
-        "%d. %B %Y", "%d de %b de %Y", "%d de %B de %Y", "%d/%b/%y", "%d-%b-%y", "%a, %d %b %Y", "%A, %B %d, %Y",
+        "%d. %B %Y", "%d de %b de %Y", "%d de %B de %Y", "%d/%b/%y", "%d-%b-%y", "%b %d %Y", "%d %b, %Y",
         "%Y年%m月%d日")  # fmt: skip
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M:%S.%f",
           ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p")  # fmt: skip

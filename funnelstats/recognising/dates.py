@@ -74,8 +74,8 @@ def _year_first(text: pd.Series, proved: Sequence[tuple[str, ...]]) -> tuple[tup
 
 
 def plain_dates(cells: pd.Series) -> pd.Series:
-    """Texts as ``plain_date`` has them; those of digits, their marks and single blanks are so already."""
-    others = cells[cells.str.contains(r"[^\d.:/\- ]|  ").fillna(False).astype(bool)]
+    """Texts as ``plain_date`` has them; those of digits, their marks and single blanks mostly are so already."""
+    others = cells[cells.str.contains(r"[^\d.:/\- ]|  |\. |\.$|\d{4} \d\d?\.\d\d").fillna(False).astype(bool)]
     return others.map(plain_date).reindex(cells.index).fillna(cells)
 
 
