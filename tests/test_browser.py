@@ -14,7 +14,7 @@ from funnelstats.page.figures import Panel, house_panel, label_marks, show_figur
 from funnelstats.page.layout import Layout
 from funnelstats.page.tables import LONG, show_table, show_text
 from funnelstats.reporting.overview import weeks_html
-from funnelstats.reporting.pages import SCRIPT, faults, overview_html, page_html
+from funnelstats.reporting.pages import SCRIPT, faults, page_html, site_page
 from funnelstats.team.charts import trend_chart
 
 MANAGER = "<img src=x onerror=alert(1)>"
@@ -56,7 +56,7 @@ def page_of(shown):
 
 def links_page():
     page = {"label": MANAGER, "href": "a.html", "state": "made"}
-    return overview_html([(STAGE, [page, {**page, "state": "failed"}])], title=ATTRIBUTE)
+    return site_page("overview.html.j2", "en", sections=[(STAGE, [page, {**page, "state": "failed"}])], title=ATTRIBUTE)
 
 
 def weeks_page():

@@ -9,7 +9,7 @@ import pytest
 from backends import entries_frame, episodes_of, funnel_of, random_entries, rows_of, table
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import LeadBase, Refusals
+from funnelstats.config.sources import LeadBase, Refusals
 from funnelstats.core.counts import outcome_days, overall_counts
 from funnelstats.core.flow_counts import stage_flow
 from funnelstats.core.journeys import journeys, with_cohort, with_leads

@@ -41,8 +41,7 @@ from funnelstats.importing.opening import open_funnel, read_quality
 from funnelstats.importing.prepare import prepare
 from funnelstats.recognising.dates import formats_of
 from funnelstats.recognising.fields import field_of
-from funnelstats.recognising.init import init
-from funnelstats.recognising.parts import sheets_of
+from funnelstats.recognising.init import init, sheets_of
 from funnelstats.recognising.stages import stages_of
 
 pytestmark = pytest.mark.usefixtures("exported")

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import LeadBase
+from funnelstats.config.sources import LeadBase
 from funnelstats.core.journeys import journeys
 from funnelstats.loop.base import renewal, score_groups, score_skill
 from funnelstats.loop.base_counts import (

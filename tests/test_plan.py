@@ -14,7 +14,7 @@ from scipy import stats
 import funnelstats as fs
 from funnelstats.config import words
 from funnelstats.config.errors import FunnelError
-from funnelstats.config.funnel import Work
+from funnelstats.config.sources import Work
 from funnelstats.core.incidence import OUTCOMES
 from funnelstats.importing.prepare import prepare
 from funnelstats.page.sections import show_section

@@ -99,7 +99,8 @@ Columns = dict[str, Callable[[Deal], object] | object]
 Rows = list[dict[str, object]]
 
 
-def plain(rows: Rows, delimiter=",", quoting=csv.QUOTE_MINIMAL, encoding="utf-8") -> bytes:
+def plain(rows: Rows | Columns, delimiter=",", quoting=csv.QUOTE_MINIMAL, encoding="utf-8") -> bytes:
+    rows = each_deal(rows) if isinstance(rows, dict) else rows
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter, quoting=quoting)
     writer.writeheader()
@@ -107,7 +108,7 @@ def plain(rows: Rows, delimiter=",", quoting=csv.QUOTE_MINIMAL, encoding="utf-8"
     return text.getvalue().encode(encoding)
 
 
-def quoted(rows: Rows, delimiter=",", encoding="utf-8") -> bytes:
+def quoted(rows: Rows | Columns, delimiter=",", encoding="utf-8") -> bytes:
     return plain(rows, delimiter, csv.QUOTE_ALL, encoding)
 
 
@@ -115,9 +116,9 @@ def each_deal(columns: Columns) -> Rows:
     return [{header: cell(deal) if callable(cell) else cell for header, cell in columns.items()} for deal in DEALS]
 
 
-def workbook(rows: Rows) -> bytes:
+def workbook(columns: Columns) -> bytes:
     file = io.BytesIO()
-    pd.DataFrame(rows).to_excel(file, index=False)
+    pd.DataFrame(each_deal(columns)).to_excel(file, index=False)
     return file.getvalue()
 
 
@@ -201,44 +202,38 @@ def before_its_end(names: dict[str, str]) -> Callable[[Deal], str]:
     return lambda deal: names[[stage for stage in deal.at if stage in names][-1]]
 
 
-def hubspot() -> Rows:
-    return each_deal(
-        {
-            "Record ID": lambda deal: 9_000_000_000 + deal.number,
-            "Deal Name": title,
-            "Deal Stage": called(HUBSPOT),
-            "Pipeline": "Sales Pipeline",
-            "Amount": lambda deal: f"{deal.amount}.0",
-            "Close Date": expected_close(MINUTES),
-            "Create Date": at(MINUTES, "new"),
-            "Last Modified Date": "2026-05-04 10:00",
-            "Deal owner": owner,
-            "Closed Lost Reason": reason,
-            "Original Traffic Source": source,
-            "Date entered current stage": lambda deal: deal.at[deal.now].strftime(MINUTES),
-            **{f'Date entered "{name} (Sales Pipeline)"': at(MINUTES, key) for key, name in HUBSPOT.items()},
-        }
-    )
+HUBSPOT_DEALS: Columns = {
+    "Record ID": lambda deal: 9_000_000_000 + deal.number,
+    "Deal Name": title,
+    "Deal Stage": called(HUBSPOT),
+    "Pipeline": "Sales Pipeline",
+    "Amount": lambda deal: f"{deal.amount}.0",
+    "Close Date": expected_close(MINUTES),
+    "Create Date": at(MINUTES, "new"),
+    "Last Modified Date": "2026-05-04 10:00",
+    "Deal owner": owner,
+    "Closed Lost Reason": reason,
+    "Original Traffic Source": source,
+    "Date entered current stage": lambda deal: deal.at[deal.now].strftime(MINUTES),
+    **{f'Date entered "{name} (Sales Pipeline)"': at(MINUTES, key) for key, name in HUBSPOT.items()},
+}
 
 
-def opportunities() -> Rows:
-    return each_deal(
-        {
-            "Id": lambda deal: salesforce_id("006", deal.number),
-            "AccountId": lambda deal: salesforce_id("001", deal.number % 40),
-            "Name": title,
-            "StageName": called(SALESFORCE),
-            "Amount": lambda deal: f"{deal.amount}.0",
-            "CloseDate": expected_close(DAY),
-            "LeadSource": source,
-            "IsClosed": lambda deal: str(bool(deal.closed)).lower(),
-            "IsWon": lambda deal: str("won" in deal.at).lower(),
-            "OwnerId": lambda deal: salesforce_id("005", len(deal.owner)),
-            "CreatedDate": at(ZULU, "new"),
-            "LastModifiedDate": "2026-05-04T10:00:00.000Z",
-            "LastStageChangeDate": lambda deal: deal.at[deal.now].strftime(ZULU),
-        }
-    )
+OPPORTUNITIES: Columns = {
+    "Id": lambda deal: salesforce_id("006", deal.number),
+    "AccountId": lambda deal: salesforce_id("001", deal.number % 40),
+    "Name": title,
+    "StageName": called(SALESFORCE),
+    "Amount": lambda deal: f"{deal.amount}.0",
+    "CloseDate": expected_close(DAY),
+    "LeadSource": source,
+    "IsClosed": lambda deal: str(bool(deal.closed)).lower(),
+    "IsWon": lambda deal: str("won" in deal.at).lower(),
+    "OwnerId": lambda deal: salesforce_id("005", len(deal.owner)),
+    "CreatedDate": at(ZULU, "new"),
+    "LastModifiedDate": "2026-05-04T10:00:00.000Z",
+    "LastStageChangeDate": lambda deal: deal.at[deal.now].strftime(ZULU),
+}
 
 
 def users() -> Rows:
@@ -247,21 +242,18 @@ def users() -> Rows:
     ]
 
 
-def opportunity_report() -> Rows:
-    return each_deal(
-        {
-            "Opportunity Owner": owner,
-            "Account Name": lambda deal: f"Client {deal.number % 40}",
-            "Opportunity Name": title,
-            "Stage": called(SALESFORCE),
-            "Amount": lambda deal: f"{deal.amount:,}.00",
-            "Probability (%)": lambda deal: {"won": 100, "lost": 0}.get(deal.now, 40),
-            "Close Date": expected_close(AMERICAN),
-            "Created Date": at(AMERICAN, "new"),
-            "Lead Source": source,
-            "Opportunity ID": lambda deal: salesforce_id("006", deal.number),
-        }
-    )
+OPPORTUNITY_REPORT: Columns = {
+    "Opportunity Owner": owner,
+    "Account Name": lambda deal: f"Client {deal.number % 40}",
+    "Opportunity Name": title,
+    "Stage": called(SALESFORCE),
+    "Amount": lambda deal: f"{deal.amount:,}.00",
+    "Probability (%)": lambda deal: {"won": 100, "lost": 0}.get(deal.now, 40),
+    "Close Date": expected_close(AMERICAN),
+    "Created Date": at(AMERICAN, "new"),
+    "Lead Source": source,
+    "Opportunity ID": lambda deal: salesforce_id("006", deal.number),
+}
 
 
 def field_report(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
@@ -276,106 +268,91 @@ def field_report(deal: Deal, before: str, after: str, moment: datetime) -> dict[
     }
 
 
-def pipedrive() -> Rows:
-    return each_deal(
-        {
-            "Deal - ID": lambda deal: deal.number,
-            "Deal - Title": title,
-            "Deal - Owner": owner,
-            "Deal - Value": amount,
-            "Deal - Currency of value": "EUR",
-            "Deal - Pipeline": "Pipeline",
-            "Deal - Stage": before_its_end(PIPEDRIVE),
-            "Deal - Status": lambda deal: deal.status.capitalize(),
-            "Deal - Deal created": at(ISO, "new"),
-            "Deal - Update time": "2026-05-04 10:00:00",
-            "Deal - Last stage change": lambda deal: deal.created.strftime(ISO),
-            "Deal - Expected close date": expected_close(DAY),
-            "Deal - Won time": at(ISO, "won"),
-            "Deal - Lost time": at(ISO, "lost"),
-            "Deal - Deal closed on": at(ISO, "closed"),
-            "Deal - Lost reason": reason,
-            "Deal - Source channel": source,
-            "Deal - Organization": lambda deal: f"Client {deal.number % 40}",
-        }
-    )
+PIPEDRIVE_DEALS: Columns = {
+    "Deal - ID": lambda deal: deal.number,
+    "Deal - Title": title,
+    "Deal - Owner": owner,
+    "Deal - Value": amount,
+    "Deal - Currency of value": "EUR",
+    "Deal - Pipeline": "Pipeline",
+    "Deal - Stage": before_its_end(PIPEDRIVE),
+    "Deal - Status": lambda deal: deal.status.capitalize(),
+    "Deal - Deal created": at(ISO, "new"),
+    "Deal - Update time": "2026-05-04 10:00:00",
+    "Deal - Last stage change": lambda deal: deal.created.strftime(ISO),
+    "Deal - Expected close date": expected_close(DAY),
+    "Deal - Won time": at(ISO, "won"),
+    "Deal - Lost time": at(ISO, "lost"),
+    "Deal - Deal closed on": at(ISO, "closed"),
+    "Deal - Lost reason": reason,
+    "Deal - Source channel": source,
+    "Deal - Organization": lambda deal: f"Client {deal.number % 40}",
+}
 
 
-def pipedrive_activities() -> Rows:
-    return each_deal(
-        {
-            "Activity - ID": lambda deal: 5000 + deal.number,
-            "Activity - Subject": lambda deal: f"Call {deal.number}",
-            "Activity - Type": lambda deal: "Call" if deal.number % 3 else "Meeting",
-            "Activity - Done": "Done",
-            "Activity - Due date": at(DAY, "new"),
-            "Activity - Duration": "00:30",
-            "Activity - Marked as done time": at(ISO, "new"),
-            "Activity - Assigned to user": owner,
-            "Deal - ID": lambda deal: deal.number,
-            "Deal - Title": title,
-        }
-    )
+PIPEDRIVE_ACTIVITIES: Columns = {
+    "Activity - ID": lambda deal: 5000 + deal.number,
+    "Activity - Subject": lambda deal: f"Call {deal.number}",
+    "Activity - Type": lambda deal: "Call" if deal.number % 3 else "Meeting",
+    "Activity - Done": "Done",
+    "Activity - Due date": at(DAY, "new"),
+    "Activity - Duration": "00:30",
+    "Activity - Marked as done time": at(ISO, "new"),
+    "Activity - Assigned to user": owner,
+    "Deal - ID": lambda deal: deal.number,
+    "Deal - Title": title,
+}
 
 
-def zoho() -> Rows:
-    return each_deal(
-        {
-            "Record Id": lambda deal: f"zcrm_487687600000{deal.number}",
-            "Deal Owner.id": lambda deal: f"zcrm_48768760000{len(deal.owner):04d}",
-            "Deal Owner": owner,
-            "Amount": lambda deal: f"{deal.amount:,}.00",
-            "Deal Name": title,
-            "Closing Date": lambda deal: (deal.created + timedelta(days=45)).strftime(DAY),
-            "Account Name": lambda deal: f"Client {deal.number % 40}",
-            "Stage": called(SALESFORCE),
-            "Type": "New Business",
-            "Lead Source": source,
-            "Created Time": at(ISO, "new"),
-            "Modified Time": "2026-05-04 10:00:00",
-            "Last Activity Time": "2026-05-03 10:00:00",
-            "Stage Modified Time": lambda deal: deal.at[deal.now].strftime(ISO),
-            "Reason For Loss": reason,
-            "Currency": "EUR",
-        }
-    )
+ZOHO_DEALS: Columns = {
+    "Record Id": lambda deal: f"zcrm_487687600000{deal.number}",
+    "Deal Owner.id": lambda deal: f"zcrm_48768760000{len(deal.owner):04d}",
+    "Deal Owner": owner,
+    "Amount": lambda deal: f"{deal.amount:,}.00",
+    "Deal Name": title,
+    "Closing Date": lambda deal: (deal.created + timedelta(days=45)).strftime(DAY),
+    "Account Name": lambda deal: f"Client {deal.number % 40}",
+    "Stage": called(SALESFORCE),
+    "Type": "New Business",
+    "Lead Source": source,
+    "Created Time": at(ISO, "new"),
+    "Modified Time": "2026-05-04 10:00:00",
+    "Last Activity Time": "2026-05-03 10:00:00",
+    "Stage Modified Time": lambda deal: deal.at[deal.now].strftime(ISO),
+    "Reason For Loss": reason,
+    "Currency": "EUR",
+}
 
 
-def bitrix24() -> Rows:
-    return each_deal(
-        {
-            "ID": lambda deal: deal.number,
-            "Название сделки": title,
-            "Стадия сделки": called(RUSSIAN),
-            "Сумма": lambda deal: f"{deal.amount}.00",
-            "Валюта": "Рубль",
-            "Ответственный": owner,
-            "Компания": lambda deal: f"ООО {deal.number % 40}",
-            "Источник": source,
-            "Дата создания": at(GERMAN, "new"),
-            "Дата изменения": "04.05.2026 10:00:00",
-            "Дата начала": at("%d.%m.%Y", "new"),
-            "Предполагаемая дата закрытия": expected_close("%d.%m.%Y"),
-            "Сделка закрыта": lambda deal: "Да" if deal.closed else "Нет",
-        }
-    )
+BITRIX24_DEALS: Columns = {
+    "ID": lambda deal: deal.number,
+    "Название сделки": title,
+    "Стадия сделки": called(RUSSIAN),
+    "Сумма": lambda deal: f"{deal.amount}.00",
+    "Валюта": "Рубль",
+    "Ответственный": owner,
+    "Компания": lambda deal: f"ООО {deal.number % 40}",
+    "Источник": source,
+    "Дата создания": at(GERMAN, "new"),
+    "Дата изменения": "04.05.2026 10:00:00",
+    "Дата начала": at("%d.%m.%Y", "new"),
+    "Предполагаемая дата закрытия": expected_close("%d.%m.%Y"),
+    "Сделка закрыта": lambda deal: "Да" if deal.closed else "Нет",
+}
 
 
-def bitrix24_english() -> Rows:
-    return each_deal(
-        {
-            "ID": lambda deal: deal.number,
-            "Deal name": title,
-            "Stage": called(BITRIX),
-            "Amount": lambda deal: f"{deal.amount}.00",
-            "Currency": "US Dollar",
-            "Responsible person": owner,
-            "Source": source,
-            "Created on": at("%m/%d/%Y %I:%M:%S %p", "new"),
-            "Modified on": "05/24/2026 10:00:00 AM",
-            "Expected close date": expected_close(AMERICAN),
-        }
-    )
+BITRIX24_ENGLISH: Columns = {
+    "ID": lambda deal: deal.number,
+    "Deal name": title,
+    "Stage": called(BITRIX),
+    "Amount": lambda deal: f"{deal.amount}.00",
+    "Currency": "US Dollar",
+    "Responsible person": owner,
+    "Source": source,
+    "Created on": at("%m/%d/%Y %I:%M:%S %p", "new"),
+    "Modified on": "05/24/2026 10:00:00 AM",
+    "Expected close date": expected_close(AMERICAN),
+}
 
 
 def bitrix24_history(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
@@ -390,26 +367,23 @@ def bitrix24_history(deal: Deal, before: str, after: str, moment: datetime) -> d
     }
 
 
-def amocrm() -> Rows:
-    return each_deal(
-        {
-            "ID": lambda deal: deal.number,
-            "Название сделки": title,
-            "Бюджет": amount,
-            "Ответственный": owner,
-            "Дата создания сделки": at(GERMAN, "new"),
-            "Кем создана сделка": owner,
-            "Дата редактирования": "04.05.2026 10:00:00",
-            "Кем редактирована": owner,
-            "Дата закрытия": at(GERMAN, "closed", "не закрыта"),
-            "Теги": "",
-            "Этап сделки": called(AMO),
-            "Воронка": "Воронка",
-            "Причина отказа": reason,
-            "Источник": source,
-            "Компания": lambda deal: f"ООО {deal.number % 40}",
-        }
-    )
+AMOCRM_DEALS: Columns = {
+    "ID": lambda deal: deal.number,
+    "Название сделки": title,
+    "Бюджет": amount,
+    "Ответственный": owner,
+    "Дата создания сделки": at(GERMAN, "new"),
+    "Кем создана сделка": owner,
+    "Дата редактирования": "04.05.2026 10:00:00",
+    "Кем редактирована": owner,
+    "Дата закрытия": at(GERMAN, "closed", "не закрыта"),
+    "Теги": "",
+    "Этап сделки": called(AMO),
+    "Воронка": "Воронка",
+    "Причина отказа": reason,
+    "Источник": source,
+    "Компания": lambda deal: f"ООО {deal.number % 40}",
+}
 
 
 def amocrm_events(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
@@ -425,100 +399,85 @@ def amocrm_events(deal: Deal, before: str, after: str, moment: datetime) -> dict
     }
 
 
-def kommo() -> Rows:
-    return each_deal(
-        {
-            "ID": lambda deal: deal.number,
-            "Lead title": title,
-            "Sale": amount,
-            "Responsible user": owner,
-            "Created at": at(GERMAN, "new"),
-            "Last modified": "04.05.2026 10:00:00",
-            "Closed at": at(GERMAN, "closed", "not closed"),
-            "Lead stage": called(KOMMO),
-            "Pipeline": "Pipeline",
-            "Loss reason": reason,
-        }
-    )
+KOMMO_DEALS: Columns = {
+    "ID": lambda deal: deal.number,
+    "Lead title": title,
+    "Sale": amount,
+    "Responsible user": owner,
+    "Created at": at(GERMAN, "new"),
+    "Last modified": "04.05.2026 10:00:00",
+    "Closed at": at(GERMAN, "closed", "not closed"),
+    "Lead stage": called(KOMMO),
+    "Pipeline": "Pipeline",
+    "Loss reason": reason,
+}
 
 
-def odoo() -> Rows:
-    return each_deal(
-        {
-            "External ID": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
-            "Opportunity": title,
-            "Customer": lambda deal: f"Client {deal.number % 40}",
-            "Salesperson": owner,
-            "Expected Revenue": lambda deal: f"{deal.amount}.00",
-            "Stage": before_its_end(ODOO),
-            "Won/Lost": lambda deal: {"open": "Pending"}.get(deal.status, deal.status.capitalize()),
-            "Created on": at(ISO, "new"),
-            "Closed Date": at(ISO, "closed"),
-            "Expected Closing": expected_close(DAY),
-            "Last Stage Update": lambda deal: deal.created.strftime(ISO),
-            "Lost Reason": reason,
-            "Source": source,
-        }
-    )
+ODOO_DEALS: Columns = {
+    "External ID": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
+    "Opportunity": title,
+    "Customer": lambda deal: f"Client {deal.number % 40}",
+    "Salesperson": owner,
+    "Expected Revenue": lambda deal: f"{deal.amount}.00",
+    "Stage": before_its_end(ODOO),
+    "Won/Lost": lambda deal: {"open": "Pending"}.get(deal.status, deal.status.capitalize()),
+    "Created on": at(ISO, "new"),
+    "Closed Date": at(ISO, "closed"),
+    "Expected Closing": expected_close(DAY),
+    "Last Stage Update": lambda deal: deal.created.strftime(ISO),
+    "Lost Reason": reason,
+    "Source": source,
+}
 
 
-def odoo_by_names() -> Rows:
-    return each_deal(
-        {
-            "id": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
-            "name": title,
-            "user_id": owner,
-            "stage_id": before_its_end(ODOO),
-            "won_status": lambda deal: {"open": "pending"}.get(deal.status, deal.status),
-            "expected_revenue": lambda deal: f"{deal.amount}.0",
-            "create_date": at(ISO, "new"),
-            "date_closed": at(ISO, "closed"),
-            "date_last_stage_update": lambda deal: deal.created.strftime(ISO),
-            "write_date": "2026-05-04 10:00:00",
-        }
-    )
+ODOO_BY_NAMES: Columns = {
+    "id": lambda deal: f"__export__.crm_lead_{deal.number}_9f2c",
+    "name": title,
+    "user_id": owner,
+    "stage_id": before_its_end(ODOO),
+    "won_status": lambda deal: {"open": "pending"}.get(deal.status, deal.status),
+    "expected_revenue": lambda deal: f"{deal.amount}.0",
+    "create_date": at(ISO, "new"),
+    "date_closed": at(ISO, "closed"),
+    "date_last_stage_update": lambda deal: deal.created.strftime(ISO),
+    "write_date": "2026-05-04 10:00:00",
+}
 
 
-def dynamics() -> Rows:
-    return each_deal(
-        {
-            "(Do Not Modify) Opportunity": lambda deal: f"7c0b2f4e-0000-ee11-9ae7-00000000{deal.number}",
-            "(Do Not Modify) Row Checksum": lambda deal: f"aGVsbG8{deal.number}==",
-            "(Do Not Modify) Modified On": datetime(2026, 5, 4, 10),
-            "Topic": title,
-            "Potential Customer": lambda deal: f"Client {deal.number % 40}",
-            "Status": lambda deal: deal.status.capitalize(),
-            "Status Reason": lambda deal: {"won": "Won", "lost": "Out-Sold"}.get(deal.status, "In Progress"),
-            "Pipeline Phase": before_its_end(DYNAMICS),
-            "Est. Close Date": lambda deal: deal.created + timedelta(days=45),
-            "Est. Revenue": lambda deal: deal.amount + 100,
-            "Actual Close Date": lambda deal: deal.closed,
-            "Actual Revenue": lambda deal: deal.amount if "won" in deal.at else None,
-            "Owner": owner,
-            "Created On": lambda deal: deal.created,
-        }
-    )
+DYNAMICS_DEALS: Columns = {
+    "(Do Not Modify) Opportunity": lambda deal: f"7c0b2f4e-0000-ee11-9ae7-00000000{deal.number}",
+    "(Do Not Modify) Row Checksum": lambda deal: f"aGVsbG8{deal.number}==",
+    "(Do Not Modify) Modified On": datetime(2026, 5, 4, 10),
+    "Topic": title,
+    "Potential Customer": lambda deal: f"Client {deal.number % 40}",
+    "Status": lambda deal: deal.status.capitalize(),
+    "Status Reason": lambda deal: {"won": "Won", "lost": "Out-Sold"}.get(deal.status, "In Progress"),
+    "Pipeline Phase": before_its_end(DYNAMICS),
+    "Est. Close Date": lambda deal: deal.created + timedelta(days=45),
+    "Est. Revenue": lambda deal: deal.amount + 100,
+    "Actual Close Date": lambda deal: deal.closed,
+    "Actual Revenue": lambda deal: deal.amount if "won" in deal.at else None,
+    "Owner": owner,
+    "Created On": lambda deal: deal.created,
+}
 
 
-def close_opportunities() -> Rows:
-    return each_deal(
-        {
-            "id": lambda deal: f"oppo_{deal.number}kQz",
-            "lead_id": lambda deal: f"lead_{deal.number}aBc",
-            "lead_name": lambda deal: f"Client {deal.number}",
-            "status_label": lambda deal: {"won": "Signed", "lost": "No deal"}.get(deal.status, "In discussion"),
-            "status_type": lambda deal: {"open": "active"}.get(deal.status, deal.status),
-            "user_name": owner,
-            "value": amount,
-            "value_currency": "USD",
-            "value_formatted": lambda deal: f"${deal.amount:,}",
-            "confidence": 50,
-            "date_created": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "new"),
-            "date_updated": "2026-05-04T10:00:00.000000+00:00",
-            "date_won": at(DAY, "won"),
-            "date_lost": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "lost"),
-        }
-    )
+CLOSE_OPPORTUNITIES: Columns = {
+    "id": lambda deal: f"oppo_{deal.number}kQz",
+    "lead_id": lambda deal: f"lead_{deal.number}aBc",
+    "lead_name": lambda deal: f"Client {deal.number}",
+    "status_label": lambda deal: {"won": "Signed", "lost": "No deal"}.get(deal.status, "In discussion"),
+    "status_type": lambda deal: {"open": "active"}.get(deal.status, deal.status),
+    "user_name": owner,
+    "value": amount,
+    "value_currency": "USD",
+    "value_formatted": lambda deal: f"${deal.amount:,}",
+    "confidence": 50,
+    "date_created": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "new"),
+    "date_updated": "2026-05-04T10:00:00.000000+00:00",
+    "date_won": at(DAY, "won"),
+    "date_lost": at("%Y-%m-%dT%H:%M:%S.%f+00:00", "lost"),
+}
 
 
 def close_leads() -> Rows:
@@ -537,25 +496,22 @@ def close_leads() -> Rows:
     ]
 
 
-def freshsales() -> Rows:
-    return each_deal(
-        {
-            "ID": lambda deal: 402_000_000_000 + deal.number,
-            "Deal name": title,
-            "Deal value": lambda deal: f"{deal.amount}.0",
-            "Currency": "USD",
-            "Deal pipeline": "Default Pipeline",
-            "Deal stage": called(FRESHSALES),
-            "Deal stage updated at": lambda deal: deal.created.strftime(ISO),
-            "Expected close date": expected_close(DAY),
-            "Closed date": at(DAY, "closed"),
-            "Lost reason": reason,
-            "Sales owner": owner,
-            "Source": source,
-            "Created at": at(ISO, "new"),
-            "Updated at": "2026-05-04 10:00:00",
-        }
-    )
+FRESHSALES_DEALS: Columns = {
+    "ID": lambda deal: 402_000_000_000 + deal.number,
+    "Deal name": title,
+    "Deal value": lambda deal: f"{deal.amount}.0",
+    "Currency": "USD",
+    "Deal pipeline": "Default Pipeline",
+    "Deal stage": called(FRESHSALES),
+    "Deal stage updated at": lambda deal: deal.created.strftime(ISO),
+    "Expected close date": expected_close(DAY),
+    "Closed date": at(DAY, "closed"),
+    "Lost reason": reason,
+    "Sales owner": owner,
+    "Source": source,
+    "Created at": at(ISO, "new"),
+    "Updated at": "2026-05-04 10:00:00",
+}
 
 
 def hubspot_history(deal: Deal, before: str, after: str, moment: datetime) -> dict[str, object]:
@@ -629,55 +585,55 @@ def ends(won: str) -> dict[str, int]:
 
 CASES = {
     "hubspot deals": Case(
-        "hubspot", {"hubspot-crm-exports-all-deals.csv": quoted(hubspot())},
+        "hubspot", {"hubspot-crm-exports-all-deals.csv": quoted(HUBSPOT_DEALS)},
         entries(HUBSPOT)),
     "hubspot property history": Case(
         "hubspot", {"deals_property_history.csv": plain(moves(HUBSPOT_IDS, hubspot_history))},
         entries(HUBSPOT_IDS), won_amount=0),
     "salesforce history": Case(
-        "salesforce", {"Opportunity.csv": quoted(opportunities()), "User.csv": quoted(users()),
+        "salesforce", {"Opportunity.csv": quoted(OPPORTUNITIES), "User.csv": quoted(users()),
                        "OpportunityHistory.csv": quoted(moves(SALESFORCE, salesforce_history))},
         entries(SALESFORCE)),
     "salesforce field history": Case(
-        "salesforce", {"Opportunity.csv": quoted(opportunities()),
+        "salesforce", {"Opportunity.csv": quoted(OPPORTUNITIES),
                        "OpportunityFieldHistory.csv": quoted(moves(SALESFORCE, salesforce_fields))},
         entries(SALESFORCE)),
-    "salesforce report": Case("salesforce", {"report1770.csv": quoted(opportunity_report())}, ends("Closed Won")),
+    "salesforce report": Case("salesforce", {"report1770.csv": quoted(OPPORTUNITY_REPORT)}, ends("Closed Won")),
     "salesforce history report": Case(
         "salesforce", {"report1771.csv": plain(moves(SALESFORCE, stage_report), encoding="latin-1")},
         entries(SALESFORCE)),
     "salesforce field history report": Case(
-        "salesforce", {"report1770.csv": quoted(opportunity_report()),
+        "salesforce", {"report1770.csv": quoted(OPPORTUNITY_REPORT),
                        "report1772.csv": quoted(moves(SALESFORCE, field_report))},
         entries(SALESFORCE)),
-    "pipedrive deals": Case("pipedrive", {"deals-1234567-89.csv": plain(pipedrive())}, ends("Won")),
+    "pipedrive deals": Case("pipedrive", {"deals-1234567-89.csv": plain(PIPEDRIVE_DEALS)}, ends("Won")),
     "pipedrive deals and activities": Case(
-        "pipedrive", {"deals-1234567-89.xlsx": workbook(pipedrive()),
-                      "activities-1234567-90.csv": plain(pipedrive_activities())},
+        "pipedrive", {"deals-1234567-89.xlsx": workbook(PIPEDRIVE_DEALS),
+                      "activities-1234567-90.csv": plain(PIPEDRIVE_ACTIVITIES)},
         ends("Won"), contacts=60),
-    "zoho deals": Case("zoho", {"Deals_001.csv": quoted(zoho())}, ends("Closed Won")),
+    "zoho deals": Case("zoho", {"Deals_001.csv": quoted(ZOHO_DEALS)}, ends("Closed Won")),
     "bitrix24 deals": Case(
-        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24(), ";", "utf-8-sig")}, ends("Сделка успешна")),
+        "bitrix24", {"DEAL_20260504.csv": quoted(BITRIX24_DEALS, ";", "utf-8-sig")}, ends("Сделка успешна")),
     "bitrix24 deals in English": Case(
-        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24_english(), ";", "utf-8-sig")}, ends("Deal won")),
+        "bitrix24", {"DEAL_20260504.csv": quoted(BITRIX24_ENGLISH, ";", "utf-8-sig")}, ends("Deal won")),
     "bitrix24 stage history": Case(
-        "bitrix24", {"DEAL_20260504.csv": quoted(bitrix24(), ";", "utf-8-sig"),
+        "bitrix24", {"DEAL_20260504.csv": quoted(BITRIX24_DEALS, ";", "utf-8-sig"),
                      "crm_deal_stage_history.csv": plain(moves(BITRIX_IDS, bitrix24_history))},
         entries(BITRIX_IDS)),
-    "amocrm deals": Case("amocrm", {"amocrm_export_leads.csv": quoted(amocrm())}, ends("Успешно реализовано")),
+    "amocrm deals": Case("amocrm", {"amocrm_export_leads.csv": quoted(AMOCRM_DEALS)}, ends("Успешно реализовано")),
     "amocrm deals and events": Case(
-        "amocrm", {"amocrm_export_leads.csv": quoted(amocrm()),
+        "amocrm", {"amocrm_export_leads.csv": quoted(AMOCRM_DEALS),
                    "events.csv": quoted(moves(AMO, amocrm_events), ";", "cp1251")},
         entries(AMO)),
-    "kommo leads": Case("amocrm", {"kommo_export_leads.csv": quoted(kommo())}, ends("Closed - won")),
-    "odoo opportunities": Case("odoo", {"Lead_Opportunity (crm.lead).xlsx": workbook(odoo())}, ends("Won")),
-    "odoo by names of fields": Case("odoo", {"crm.lead.csv": quoted(odoo_by_names())}, ends("won")),
-    "dynamics opportunities": Case("dynamics", {"All Opportunities.xlsx": workbook(dynamics())}, ends("Won")),
-    "close opportunities": Case("close", {"opportunities.csv": plain(close_opportunities())}, ends("Signed")),
+    "kommo leads": Case("amocrm", {"kommo_export_leads.csv": quoted(KOMMO_DEALS)}, ends("Closed - won")),
+    "odoo opportunities": Case("odoo", {"Lead_Opportunity (crm.lead).xlsx": workbook(ODOO_DEALS)}, ends("Won")),
+    "odoo by names of fields": Case("odoo", {"crm.lead.csv": quoted(ODOO_BY_NAMES)}, ends("won")),
+    "dynamics opportunities": Case("dynamics", {"All Opportunities.xlsx": workbook(DYNAMICS_DEALS)}, ends("Won")),
+    "close opportunities": Case("close", {"opportunities.csv": plain(CLOSE_OPPORTUNITIES)}, ends("Signed")),
     "close leads and opportunities": Case(
-        "close", {"leads.csv": plain(close_leads()), "opportunities.csv": plain(close_opportunities())},
+        "close", {"leads.csv": plain(close_leads()), "opportunities.csv": plain(CLOSE_OPPORTUNITIES)},
         ends("Signed") | {"created": 65}, leads=65),
-    "freshsales deals": Case("freshsales", {"deals.csv": plain(freshsales())}, ends("Won")),
+    "freshsales deals": Case("freshsales", {"deals.csv": plain(FRESHSALES_DEALS)}, ends("Won")),
 }  # fmt: skip
 
 
@@ -729,7 +685,7 @@ def test_an_export_is_recognised_and_counted_as_planted(case: Case) -> None:
 def of_either_order() -> Rows:
     """Rows of a report whose dates are all dates with day and month changed places too."""
     dates = ("Created Date", "Close Date")
-    return [row for row in opportunity_report() if all(int(str(row[header])[3:5]) <= 12 for header in dates)]
+    return [row for row in each_deal(OPPORTUNITY_REPORT) if all(int(str(row[header])[3:5]) <= 12 for header in dates)]
 
 
 @pytest.mark.usefixtures("project")
@@ -752,7 +708,7 @@ def test_dates_that_could_be_either_order_are_read_as_answered() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_a_word_that_stands_for_no_date_is_declared() -> None:
-    found = recognised({"leads.csv": quoted(amocrm())})
+    found = recognised({"leads.csv": quoted(AMOCRM_DEALS)})
     assert 'missing.entered_at = "не закрыта"' in found.path.read_text(encoding="utf-8")
 
 

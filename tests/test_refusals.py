@@ -13,8 +13,8 @@ from scipy import stats
 from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.proportion import confint_proportions_2indep, multinomial_proportions_confint
 
-from funnelstats.config.funnel import Refusals
 from funnelstats.config.schema import MISSING
+from funnelstats.config.sources import Refusals
 from funnelstats.core.counts import outcome_days
 from funnelstats.core.incidence import incidence, incidence_at
 from funnelstats.core.journeys import journeys, with_leads

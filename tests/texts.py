@@ -39,7 +39,7 @@ def texts() -> list[Text]:
     }
     for tree in trees:
         found += [*_said(tree, constants), *_listed(tree)]
-    for path in sorted(PACKAGE.glob("*/*.html")):
+    for path in sorted([*PACKAGE.glob("*/*.html"), *PACKAGE.glob("*/*/*.j2")]):
         found += _of_template(path)
     for path in (NOTEBOOKS / f"{name}.ipynb" for name in sorted(LABEL_WORDS)):
         found += _of_notebook(json.loads(path.read_text(encoding="utf-8")))

@@ -10,35 +10,41 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import time
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError
 
 from funnelstats.config.dates import begin_weeks_on, begin_years_in
 from funnelstats.config.errors import FunnelError, suggestion, visible
 from funnelstats.config.folders import project_root
-from funnelstats.config.kinds import (
-    EVERY_COLUMN,
-    Clock,
-    Day,
-    Days,
-    LeadUrl,
-    Name,
-    RetryDays,
-    Share,
-    Texts,
-    Weekday,
-    Zone,
-)
 from funnelstats.config.mistakes import contradictions
 from funnelstats.config.pseudonyms import ENDING, project_key, pseudonym, stated_name
 from funnelstats.config.schema import TABLES
-from funnelstats.config.sources import Join, Source, Sources, Spec, frozen
+from funnelstats.config.sources import (
+    EVERY_COLUMN,
+    PRACTICE,
+    Contact,
+    Day,
+    Days,
+    Join,
+    LeadBase,
+    LeadUrl,
+    Loop,
+    Name,
+    Refusals,
+    Share,
+    Source,
+    Sources,
+    Spec,
+    Texts,
+    Work,
+    Zone,
+    frozen,
+)
 
 KNOWN_WEEKS = 4
 """Weeks of a window of which all days of a step are over, at least."""
@@ -74,68 +80,6 @@ class Step(NamedTuple):
         """The step as a page tells of it: its fields and ``floor``, what counts as met (none without a target)."""
         floor = None if self.target is None else round(self.target - self.tolerance, 12)
         return self._asdict() | {"floor": floor}
-
-
-class Contact(Spec):
-    """When a contact counts as effective, and when an attempt as a conversation."""
-
-    follow_up_days: Days = 7
-    conversation_s: Annotated[float, Field(gt=0)] = 60
-
-
-class Work(Spec):
-    """When the team works: the clock of speed, and the days of a plan."""
-
-    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("Mon", "Tue", "Wed", "Thu", "Fri")
-    start: Clock = time(9)
-    end: Clock = time(18)
-    holidays: tuple[Day, ...] = ()
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start >= self.end:
-            raise ValueError(f"start must lie before end, got {self.start:%H:%M} and {self.end:%H:%M}")
-        return self
-
-
-class Refusals(Spec):
-    """What reasons of refusal mean: their category, which of them are listed for a second look, when to try again."""
-
-    categories: dict[str, str] = {}
-    excuses: Texts = ()
-    gaps: dict[str, dict[str, Texts]] = {}
-    retry_days: RetryDays = (60, 90)
-    retry_days_of: dict[str, RetryDays] = {}
-    final: Texts = ()
-
-
-class Loop(Spec):
-    """What marketing and sales agreed about a lead handed over."""
-
-    handed_over: str = ""
-    marketing: Texts = ()
-    idle_days: Days = 14
-    idle_days_at: dict[str, Days] = {}
-    wrongly_qualified: Texts = ()
-    needs: dict[str, Texts] = {}
-    nurtured: str = ""
-
-
-class LeadBase(Spec):
-    """Which columns or attributes of leads say whose lead it is, whom not to call, how promising it looked."""
-
-    company: str = ""
-    blacklisted: str = ""
-    score: str = ""
-
-
-PRACTICE: dict[str, type[Spec]] = {
-    "contact": Contact,
-    "work": Work,
-    "refusals": Refusals,
-    "loop": Loop,
-    "lead_base": LeadBase,
-}
 
 
 class Funnel(Spec):

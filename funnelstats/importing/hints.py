@@ -12,8 +12,7 @@ import pandas as pd
 from funnelstats.config.dates import first_day
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.kinds import EVERY_COLUMN
-from funnelstats.config.sources import Source
+from funnelstats.config.sources import EVERY_COLUMN, Source
 from funnelstats.importing.cells import (
     BLANKS,
     EPOCH_DIGITS,
@@ -22,10 +21,9 @@ from funnelstats.importing.cells import (
     UTC_NAMES,
     plain_date,
 )
-from funnelstats.importing.durations import PARTS
 from funnelstats.importing.facts import NOT_BAD, code_of, reason_in_file
 from funnelstats.importing.mapping import Fault
-from funnelstats.importing.numbers import MANY, NO_CENTS, number_pattern
+from funnelstats.importing.numbers import MANY, NO_CENTS, PARTS, number_pattern
 from funnelstats.importing.sql import Connection, columns_of, frame, quoted
 
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.config.kinds import Header
 from funnelstats.config.schema import AMOUNT_UNITS, DURATIONS, ENDS, IGNORE, ROW_NUMBER, TABLES, Column, date_column
-from funnelstats.config.sources import Source, stated_for
+from funnelstats.config.sources import Header, Source, stated_for
 from funnelstats.importing.cells import (
     BLANKS,
     ROW,
@@ -24,9 +23,8 @@ from funnelstats.importing.cells import (
     trimmed,
 )
 from funnelstats.importing.claims import claims_its_end, filters_tell
-from funnelstats.importing.durations import duration_of
 from funnelstats.importing.facts import reason
-from funnelstats.importing.numbers import number_of
+from funnelstats.importing.numbers import duration_of, number_of
 from funnelstats.importing.sql import (
     NULL,
     Connection,

@@ -14,7 +14,7 @@ from funnelstats.recognising.words import plain, words
 
 TOP_LINES = 12
 """Where the names of columns are whose words tell an encoding of East Asia."""
-MOST_WORDS = 2000
+ENOUGH = 2000
 """So many words beyond ASCII are enough to tell a code page."""
 SIGNS = frozenset("«»“”„‘’‚‹›–—…€£¥§°©®™№·•\xa0²³½¼¾¿¡ºª´µ±×")
 """What may stand beside the letters of a word."""
@@ -77,7 +77,7 @@ def _code_page(text: bytes) -> tuple[str, list[str]]:
     Of equal ones it is that of which one language alone has the most of them, and then the most usual one.
     """
     found = re.finditer(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*", text)
-    some = {word[0] for word in islice(found, MOST_WORDS)}
+    some = {word[0] for word in islice(found, ENOUGH)}
     known = tomllib.loads(Path(__file__).with_name("code_pages.toml").read_text(encoding="utf-8"))
     pages = [(page, known["alphabets"][group]) for page, group in known["pages"]]
 

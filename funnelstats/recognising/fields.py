@@ -11,9 +11,9 @@ import pandas as pd
 from funnelstats.config.dates import EXCEL, EXCEL_1904
 from funnelstats.importing.cells import beside_day
 from funnelstats.importing.closing import MOST_LINES, TOTAL
-from funnelstats.importing.durations import PARTS, THREE_PARTS
 from funnelstats.importing.hints import number_lines, toml_value
 from funnelstats.importing.mapping import NO, YES
+from funnelstats.importing.numbers import PARTS, THREE_PARTS
 from funnelstats.importing.workbooks import XLSX_1904
 from funnelstats.recognising.dates import NEARLY_ALL, day_of, formats_of
 from funnelstats.recognising.words import role_fit

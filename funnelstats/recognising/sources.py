@@ -11,8 +11,8 @@ import pandas as pd
 from funnelstats.config.errors import FunnelError, visible
 from funnelstats.config.mistakes import OF_REPORTS, OWN
 from funnelstats.config.schema import TABLES
-from funnelstats.importing.durations import PARTS
 from funnelstats.importing.hints import number_lines, toml_value
+from funnelstats.importing.numbers import PARTS
 from funnelstats.recognising.changes import rows_of_stages
 from funnelstats.recognising.dates import NEARLY_ALL
 from funnelstats.recognising.export import Export

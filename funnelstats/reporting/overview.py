@@ -13,37 +13,12 @@ from funnelstats.config.funnel import Funnel
 from funnelstats.config.words import _, counted, day, number, percent, spoken, step_name
 from funnelstats.page.layout import UNKNOWN
 from funnelstats.page.tables import LONG, VERDICT_MARKS
-from funnelstats.reporting.pages import TEMPLATES, linked, page_words
+from funnelstats.reporting.pages import linked, site_page
 from funnelstats.reporting.periods import UNITS
 from funnelstats.reporting.publishing import read_run, replace_text
 from funnelstats.reporting.restated import fresh_reds
 from funnelstats.reporting.titles import notebook_label, period_words
 
-WORDS = {
-    "heading": "Week by week",
-    "latest": "The latest week: {days}",
-    "new": "Red since this week",
-    "open": "Open the team's page",
-    "what": "Each cell is one week of one manager, judged as of that week's last day unless said otherwise.",
-    "week": "week",
-    "team": "The team",
-    "page": "page",
-    "not_made": "not made",
-    "changed": "numbers changed",
-    "turned": "verdict changed",
-    "restated": "What changed since it was first told",
-    "who": "who",
-    "step": "step",
-    "was": "was",
-    "is": "is now",
-    "months": "Months",
-    "quarters": "Quarters",
-    "others": "Other pages",
-    "no_weeks": "No week has been made yet.",
-    "all_funnels": "All funnels",
-    "funnel": "funnel",
-    "first_lines": "the latest week begins with",
-}
 TEAM_PAGE = f"{UNITS['week'].pages[0].name}.html"
 FEW_PAGES = 3
 ALARMS = ("red", "amber")
@@ -79,8 +54,9 @@ def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
     newest = list(runs)[::-1]
     weeks = [name for name in newest if units[name] == "week"]
     managers = _managers([runs[name] for name in weeks])
-    return _rendered(
+    return site_page(
         "weeks.html.j2",
+        spoken(),
         title=funnel.title,
         managers=managers,
         weeks=[_week(name, runs[name], managers) for name in weeks],
@@ -88,8 +64,8 @@ def weeks_html(runs: Mapping[str, Mapping[str, Any]], funnel: Funnel) -> str:
         restated=[block for name in weeks for block in _restatements(name, runs[name])],
         long=LONG,
         links=[
-            (_(WORDS[heading]), [_link(name, runs[name]) for name in newest if units[name] == unit])
-            for heading, unit in (("months", "month"), ("quarters", "quarter"), ("others", ""))
+            (heading, [_link(name, runs[name]) for name in newest if units[name] == unit])
+            for heading, unit in ((_("Months"), "month"), (_("Quarters"), "quarter"), (_("Other pages"), ""))
         ],
     )
 
@@ -103,7 +79,7 @@ def _newest(folder: Path) -> dict[str, Any]:
 
 def funnels_html(newest: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of all funnels by the names of their folders: the newest week's first line and the team's steps."""
-    return _rendered("funnels.html.j2", funnels=[_funnel(name, run) for name, run in newest.items()])
+    return site_page("funnels.html.j2", spoken(), funnels=[_funnel(name, run) for name, run in newest.items()])
 
 
 def _funnel(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,14 +91,6 @@ def _funnel(name: str, run: Mapping[str, Any]) -> dict[str, Any]:
         "headline": next(iter(page.get("sentences", [])), ""),
         "steps": [{"name": _step(row), **_told(row)} for row in steps],
     }
-
-
-def _rendered(template: str, **facts: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader
-
-    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    words = {**page_words(spoken()), **{name: _(text) for name, text in WORDS.items()}}
-    return templates.get_template(template).render(language=spoken(), words=words, **facts)
 
 
 def _unit(name: str) -> str:
@@ -176,7 +144,7 @@ def _latest(name: str, runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def red_sentence(row: Mapping[str, Any]) -> str:
     """Who is red at which step, at what rate."""
-    return f"{row['manager'] or _(WORDS['team'])}: {_step(row)}, {percent(row['rate'])}"
+    return f"{row['manager'] or _('The team')}: {_step(row)}, {percent(row['rate'])}"
 
 
 def _week(name: str, run: Mapping[str, Any], managers: Sequence[str]) -> dict[str, Any]:
@@ -253,7 +221,7 @@ def _restatements(name: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
         verdicts = counted("{n} verdict", "{n} verdicts", turned).format(n=number(turned))
         rows = [
             {
-                "who": cell["manager"] or _(WORDS["team"]),
+                "who": cell["manager"] or _("The team"),
                 "step": _step(cell),
                 "was": _told(cell["was"]),
                 "is": _told(cell["is"]),

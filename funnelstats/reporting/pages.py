@@ -21,11 +21,9 @@ MAX_PAGE_BYTES = 1_000_000
 WORDS = {
     "skip": "Skip to the report",
     "all_pages": "All reports",
-    "all_weeks": "All weeks, months and quarters",
     "pages": "Reports",
-    "failed": "This page could not be made; the notebook with the reason lies under _failed.",
 }
-"""What a page says of itself."""
+"""What a page of a notebook says of itself."""
 
 SCRIPT = (TEMPLATES / "page.js").read_text(encoding="utf-8")
 """The only script of a page: it sorts and searches tables. It is a constant, and a browser runs no other."""
@@ -113,16 +111,19 @@ def without_links(html: str) -> str:
     return _PAGE_LINK.sub(r'<a class="fs-page" data-page="\1"', html)
 
 
-def overview_html(
-    sections: Sequence[tuple[str, Sequence[Mapping[str, str]]]], *, title: str, language: str = "en", up: str = ""
-) -> str:
-    """The page of links: per section its pages, each with label, href and state; ``up`` leads to the page above."""
+def site_page(template: str, language: str, **facts: Any) -> str:
+    """A page that leads to others, in a language."""
     from jinja2 import Environment, FileSystemLoader
 
-    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    return templates.get_template("overview.html.j2").render(
-        sections=sections, title=title, language=language, words=page_words(language), up=up
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    templates.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    return templates.get_template(template).render(language=language, script=SCRIPT, policy=POLICY, **facts)
 
 
 def tables_of(notebook: Any) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from funnelstats.config.folders import locked
 from funnelstats.page.workbook import csv_text, xlsx
-from funnelstats.reporting.pages import linked, overview_html
+from funnelstats.reporting.pages import linked, site_page
 from funnelstats.reporting.restated import with_restated
 
 _CSV_LINK = re.compile(r'(<a class="fs-csv" href=")([a-z0-9_-]+\.csv")')
@@ -119,7 +119,9 @@ def close_folder(
         sections = [(name, [link for link in links if link["section"] == name]) for name in names]
         # A run of periods heads each of its folders, and is followed by a page of all of them above.
         up = "" if isinstance(title, str) else "../index.html"
-        html = overview_html(sections, title=heading, language=languages[0] if languages else "en", up=up)
+        html = site_page(
+            "overview.html.j2", languages[0] if languages else "en", sections=sections, title=heading, up=up
+        )
         replace_text(folder / "index.html", html)
 
 
