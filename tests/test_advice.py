@@ -177,6 +177,12 @@ def test_weeks_in_which_no_lead_moves_on_say_so_before_any_leak():
     assert doubt == "Until that is known, rates of the last weeks may be too low."
 
 
+def test_who_may_only_not_be_logged_stands_before_what_to_do():
+    _title, doubt, task, *_rest = first(case_of((400, 200)), silent=["Anna", "Boris"], silent_days=13)
+    assert doubt.startswith("First find out: no lead of Anna and Boris has moved on for 13 days or more, though new")
+    assert task.startswith("This week: go through this step")
+
+
 def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
     row = team(FINE).iloc[0].to_dict() | {"alarm": False, "at_start": False}
     facts = {"row": row, "leads": {}, "reason": {}, "reasons": [], "named": [], "horizons": AIMED.horizons}
@@ -186,6 +192,9 @@ def test_the_page_of_a_step_calls_nobody_fine_and_praises_no_wins():
     assert "With whom: nobody stands out surely enough to be named. That clears nobody." in rest
     free = facts | {"row": row | {"target": NAN, "verdict": "no target"}, "named": [{"manager": "Anna"}]}
     assert "Which leads: no kind is shown to be lower than the others." in rest
+    for verdict in ("undecided", "red"):
+        early = show_section("leaks.first", facts | {"row": row | {"at_start": True, "verdict": verdict}})
+        assert ("It has been low since the first weeks" in early.data["text/plain"]) == (verdict == "red")
     untold = show_section("leaks.first", facts | {"leads": None}).data["text/plain"]
     assert "Which leads" not in untold
     assert "\nWith whom: Anna, below the colleagues.\n" in show_section("leaks.first", free).data["text/plain"]

@@ -84,11 +84,24 @@ MONDAYS = pd.date_range("2026-01-05", periods=12, freq="7D")
     ],
 )
 def test_that_no_lead_moves_on_any_more_is_told_when_it_is_no_chance(moved, last, stopped) -> None:
-    rows = {"place": 1, "opened": 0, "skipped": False, "reached_on": pd.to_datetime(moved)}
-    schema = {"place": "int64", "opened": "int64", "skipped": "boolean", "reached_on": "timestamp"}
-    paths = ibis.memtable(pd.DataFrame(rows, columns=[*schema]), schema=schema)
-    found = stopped_since(paths.mutate(reached_on=paths.reached_on.date()), FUNNEL, date.fromisoformat(last))
+    found = stopped_since(reached(("Vera", 1, day) for day in moved), FUNNEL, date.fromisoformat(last))
     assert str(found["stopped"]) == str(stopped)
+
+
+def reached(rows):
+    """Journeys as far as ``stopped_since`` takes them, of manager, place and day."""
+    schema = {"manager": "string", "place": "int64", "reached_on": "timestamp"}
+    known = ibis.memtable(pd.DataFrame(rows, columns=[*schema]), schema=schema)
+    return known.mutate(reached_on=known.reached_on.date(), opened=0, skipped=False)
+
+
+@pytest.mark.parametrize(("newest", "silent"), [("2026-04-18", ["Vera"]), ("2026-03-23", [])])
+def test_managers_whose_leads_do_not_move_on_any_more_are_told_if_new_ones_came(newest, silent) -> None:
+    weeks = pd.date_range("2026-01-05", "2026-04-13", freq="7D")
+    rows = [("Boris", 1, day) for day in weeks] + [("Vera", 1, day) for day in [*MONDAYS] * 3]
+    found = stopped_since(reached([*rows, ("Vera", 0, pd.Timestamp(newest))]), FUNNEL, date(2026, 4, 19))
+    assert (found["stopped"], found["silent"], found["silent_days"]) == (None, silent, 27 if silent else 0)
+    assert not stopped_since(reached([*rows[:-1], *rows[-2:]]), FUNNEL, date(2026, 4, 5))["silent"]
 
 
 @pytest.mark.parametrize(

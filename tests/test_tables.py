@@ -445,6 +445,16 @@ def test_a_column_without_anything_in_it_is_left_out_of_the_page_and_not_of_the_
     assert [column["name"] for column in shown.data[TABLE_MIME]["columns"]] == list(frame)
 
 
+def test_limits_of_a_number_that_nobody_has_do_not_stand_beside_another_one():
+    frame = pd.DataFrame({"channel": ["Ads"], "cost_per_lead": 87.0, "cost_per_sale": np.nan})
+    frame = frame.assign(cost_per_sale_lower=1736.0, cost_per_sale_upper=np.inf)
+    shown = show_table(frame, Layout(name="costs", title="Costs"), currency="EUR").data["text/html"]
+    assert "87" in shown
+    assert "1,736" not in shown
+    known = show_table(frame.assign(cost_per_sale=2000.0), Layout(name="costs", title="Costs"), currency="EUR")
+    assert "1,736" in known.data["text/html"]
+
+
 def test_a_box_of_warnings_opens_on_what_the_first_is_about_without_its_details() -> None:
     told = ["20 payments stand there again (a.csv: 7 / 5 EUR): they are added up.", "2 leads end at 12:00: so."]
     html = show_text(told, title="Mind the data", box="warning").data["text/html"]

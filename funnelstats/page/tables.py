@@ -209,7 +209,10 @@ def _html(
     first = next(iter(texts))
     # a column without anything in it says nothing; the files beside the page have it
     nothing = {"", UNKNOWN, *map(_, SAYS_NOTHING)}
-    texts = {name: column for name, column in texts.items() if name == first or {*column} - nothing}
+    said = {name for name, column in texts.items() if name == first or {*column} - nothing}
+    # nor do the limits of a number that no row has: they would stand as those of the column before it
+    said -= {f"{name}_{end}" for name in texts if name not in said for end in ("lower", "upper")}
+    texts = {name: column for name, column in texts.items() if name in said}
     sides = {name: "" if columns[name].kind in _LEFT else ' class="gt_right"' for name in texts}
     labels = {name: escape(columns[name].label) for name in texts}
     cards = _is_read_by_rows(texts, columns)

@@ -15,7 +15,7 @@ from funnelstats.core.counts import Between, fetch, on_date
 from funnelstats.core.journeys import EPISODE, period_begin, stage_entries, with_episode
 
 CHANCE = 0.02
-"""Of a silence as long as one that is told, where nothing has changed."""
+"""Of a silence as long as one that is told of the team, where nothing has changed; of each manager a tenth of it."""
 RECORDED_LATE = "recorded late"
 DEFINITIONS = ("reached", "touched", "direct", "closed", "so_far")
 
@@ -24,23 +24,41 @@ def stopped_since(journeys: ir.Table, funnel: Funnel, end: date) -> dict[str, An
     """``stopped``: when a lead moved on last, if it is no chance that none has until the day ``end``; else None.
 
     That is a silence of a week or longer, more than twice as long as any before it, and hardly to be expected at the
-    pace before it: ``moves`` a week, in up to two times ``judged_weeks``. Takes ``journeys``.
+    pace before it: ``moves`` a week, in up to two times ``judged_weeks``. ``silent``: the managers of whom the same
+    holds though new leads came to them since, unless it holds of all; ``silent_days``: each at least so long. Takes
+    ``journeys``.
 
-    >>> fs.team.stopped_since(paths, spec, sunday)["stopped"] is None
-    True
+    >>> found = fs.team.stopped_since(paths, spec, sunday)
+    >>> found["stopped"], found["silent"]
+    (None, [])
     """
-    need(journeys, "journeys", "place", "opened", "skipped", "reached_on", lazy=True)
+    need(journeys, "journeys", "place", "opened", "skipped", "reached_on", "manager", lazy=True)
     since = end - timedelta(weeks=2 * funnel.judged_weeks)
-    moved = journeys.filter(
-        journeys.place > journeys.opened, ~journeys.skipped, journeys.reached_on > since, journeys.reached_on <= end
-    )
-    moves = moved.group_by("reached_on").agg(moves=moved.count()).order_by("reached_on").to_pandas()
-    on = pd.to_datetime(moves["reached_on"])
-    days = (on.max() - on.min()).days + 1 if len(moves) else 0
-    pace = moves["moves"].sum() / days if days else 0.0
-    silent = (pd.Timestamp(end) - on.max()).days if days else 0
-    told = silent >= 7 and silent > 2 * on.diff().dt.days.max() and np.exp(-pace * silent) <= CHANCE
-    return {"stopped": on.max().date() if told else None, "moves": 7 * pace}
+    reached = journeys.filter(~journeys.skipped, journeys.reached_on > since, journeys.reached_on <= end)
+    reached = reached.mutate(moves=(reached.place > reached.opened).cast("int64"))
+    days = reached.group_by("manager", "reached_on").agg(moves=reached.moves.sum()).to_pandas()
+    days["on"] = pd.to_datetime(days["reached_on"])
+    stopped, pace = _stopped(days, end, CHANCE)
+    alone = {} if stopped else {who: _stopped(of, end, CHANCE / 10)[0] for who, of in days.groupby("manager")}
+    newest = days.groupby("manager")["on"].max()
+    silent = {who: last for who, last in alone.items() if last is not None and newest[who].date() > last}
+    return {
+        "stopped": stopped,
+        "moves": 7 * pace,
+        "silent": sorted(silent),
+        "silent_days": min(((end - last).days for last in silent.values()), default=0),
+    }
+
+
+def _stopped(days: pd.DataFrame, end: date, chance: float) -> tuple[date | None, float]:
+    """The last day with moves, where the silence since then is none by chance, and the moves a day before it."""
+    moves = days[days["moves"] > 0].groupby("on")["moves"].sum()
+    on = moves.index.to_series()
+    watched = (on.max() - on.min()).days + 1 if len(on) else 0
+    pace = moves.sum() / watched if watched else 0.0
+    silent = (pd.Timestamp(end) - on.max()).days if watched else 0
+    told = silent >= 7 and silent > 2 * on.diff().dt.days.max() and np.exp(-pace * silent) <= chance
+    return (on.max().date() if told else None), pace
 
 
 def wins_by_week(
