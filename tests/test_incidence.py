@@ -164,6 +164,15 @@ def test_the_rate_is_missing_where_nobody_was_watched_to_the_horizon() -> None:
     assert decided["rate"] == 0.5
 
 
+def test_one_of_many_that_is_still_open_before_the_horizon_leaves_the_rate_known() -> None:
+    # Of 100 leads 90 advance and 9 are lost by day 5; the one on its day 6 is the oldest that is left.
+    rest = [*[1] * 90, *[5] * 9, 6], [WON] * 90 + [LOST] * 9 + [OPEN]
+    found = incidence_at(incidence(day_counts(*rest)), funnel_of(7)).iloc[0]
+    assert found[["rate", "known", "n_eff"]].tolist() == pytest.approx([0.905, 99, 99])
+    more = incidence_at(incidence(day_counts([*rest[0], *[6] * 5], [*rest[1], *[OPEN] * 5])), funnel_of(7)).iloc[0]
+    assert np.isnan(more["rate"])
+
+
 def test_a_lead_that_leaves_when_all_others_are_out_of_sight_stands_for_them() -> None:
     # Half advance on the first day, as many came only two days ago, and the one watched longest advances at last.
     days = day_counts([1] * 10 + [2] * 10 + [30], [WON] * 10 + [OPEN] * 10 + [WON])

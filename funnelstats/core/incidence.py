@@ -48,7 +48,8 @@ def incidence(days: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) -> pd.DataFrame:
     """Share of leads that advanced by the horizon of each step, one row per group and step.
 
-    The rate is missing where nobody has been watched as long as the horizon and some are still open.
+    Where nobody has been watched as long as the horizon and some are still open, the share that stayed until then
+    counts by half, and the rate is missing where that is more than ``FEW_UNKNOWN`` of it.
     Returns ``*keys, from_stage, to_stage, entered, known, rate, n_eff, ci_lower, ci_upper``: entered are all
     leads, known those whose state at the horizon is known, n_eff at most as many (30 leads at 80 %, two thirds of them
     known: the interval, Wilson's on n_eff leads, then covers .93, without .90). Where the last ones watched leave
@@ -81,12 +82,15 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     in_time = rows["age_days"] <= rows["horizon"]
     last = rows.groupby(cell).tail(1).set_index("cell")
     unseen = (last["age_days"] < last["horizon"]) & (last["open"] > 0)
+    stayed = (1 - left / rows["at_risk"]).groupby(cell).prod().where(unseen, 0.0)
     at_horizon = rows[in_time].groupby("cell")[["incidence", "n_eff"]].last()
     entered = (left + rows["open"]).groupby(cell).sum().reindex(groups.index, fill_value=0)
     missed = rows["open"].where(rows["age_days"] < rows["horizon"], 0).groupby(cell).sum()
     known = entered - missed.reindex(groups.index, fill_value=0)
-    nobody = unseen.reindex(groups.index, fill_value=True)
-    rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0).mask(nobody)
+    stayed = stayed.reindex(groups.index, fill_value=1.0)
+    rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0) + stayed / 2
+    nobody = stayed > FEW_UNKNOWN * rate
+    rate = rate.mask(nobody)
     n_eff = at_horizon["n_eff"].reindex(groups.index)
     n_eff = n_eff.fillna(known).clip(upper=known).mask(nobody)
     lower, upper = wilson_interval(rate * n_eff, n_eff, level)
@@ -238,7 +242,7 @@ def _certain(f: Array) -> npt.NDArray[np.bool_]:
 FAR = 1_000_000
 """More days than any lead lives: groups and ages become one sorted number."""
 FEW_UNKNOWN = 0.05
-"""Of the leads that convert: so many open ones of which nothing is known leave the hopes of the others known."""
+"""Of the leads that convert: so many open ones of which nothing is known leave the rate, or the hopes, known."""
 
 
 def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:
