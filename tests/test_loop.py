@@ -504,6 +504,8 @@ def test_acceptance_is_said_with_its_range_and_its_meaning():
     assert "from “lead” to “met” within 14 days" in said
     young = acceptance(day_counts([(1, 0, 0, 0, 5)]), matured([(0, 0, 5)]), FUNNEL)
     assert "not known yet" in text("accepted", team=young, **told)
+    wide = acceptance(day_counts([(3, 3, 0, 0, 0)]), matured([(3, 3, 0)]), FUNNEL).assign(ci_lower=0.05)
+    assert "not known yet" in text("accepted", team=wide, **told)
     won = text("accepted", team=acceptance(days, matured([(100, 60, 0)]), FUNNEL), **told | {"followed": ("paid", 44)})
     assert "No stage lies between the hand-over and the win, so accepted means won: 60%" in won
 
