@@ -475,6 +475,8 @@ def test_a_computer_without_a_zone_takes_that_of_the_money(monkeypatch):
     ("encoding", "text"),
     [
         ("cp1251", "Стадия;Ответственный\nНовая;Иванов\n"),
+        ("cp1251", "Name;Owner\nAcme;Анна\n"),
+        ("cp1251", "Name;Owner\nQ№1;А»\n;Анна\n"),
         ("koi8_r", "Стадия;Ответственный\nНовая;Иванов\n"),
         ("cp866", "Стадия;Ответственный\nНовая;Иванов\n"),
         ("mac_cyrillic", "Стадия;Ответственный\nНовая;Иванов\n"),
@@ -483,6 +485,7 @@ def test_a_computer_without_a_zone_takes_that_of_the_money(monkeypatch):
         ("cp1254", "Name;Owner\nAyşe;Yıldız\n"),
         ("cp1252", "Þór;Guðrún\nstaða;Íris\n"),
         ("cp1250", "Łódź;Gdańsk\nżółw;źdźbło, příští\n"),
+        ("cp1250", "Name;Owner\nAcme;Łukasz\n"),
         ("cp1250", "Fáze;Důvod ztráty\nVýhra;Dvořák\n"),
         ("cp1250", "Név;Felelős\nSzűcs;Győző megkötötte\n"),
         ("iso8859_2", "Powód utraty;Łukasz\nŚwięcicka;Gądek\n"),

@@ -90,10 +90,18 @@ def _code_page(text: bytes) -> tuple[str, list[str]]:
 
 
 def _written(texts: list[str], letters: str) -> Iterator[str]:
-    """The words that can be written in these letters, with those of ASCII where they are Latin, as words are."""
-    alphabet = {*letters, *(string.ascii_lowercase if letters < "\u0370" else "")}
+    """The texts that can be written in these letters, each of whose words looks like one."""
+    latin = letters < "\u0370"
     for text in texts:
-        if all(sign in SIGNS or sign in alphabet or sign.lower() in alphabet for sign in text):
-            parts = re.findall(r"[^\W\d_]+", text)
-            if all(part in (part.lower(), part.upper(), part[0].upper() + part[1:].lower()) for part in parts):
-                yield text
+        parts = re.findall(r"[^\W\d_]+", text)
+        known = {*text} - SIGNS <= {*"".join(parts)} and not re.search(r"[£¥][^\W\d_]", text)
+        if known and all(_is_word(part, letters, latin=latin) for part in parts):
+            yield text
+
+
+def _is_word(part: str, letters: str, *, latin: bool) -> bool:
+    """Whether a word has these letters alone, or with some of ASCII where they are Latin, and capitals as words do."""
+    others = [sign for sign in part if sign not in string.ascii_letters]
+    few = len(others) < max(len(part), 2) if latin else len(others) in (0, len(part))
+    known = all(sign in letters or sign.lower() in letters for sign in others)
+    return few and known and part in (part.lower(), part.upper(), part[0].upper() + part[1:].lower())
