@@ -89,7 +89,7 @@ def incidence_at(curve: pd.DataFrame, funnel: Funnel, *, level: float = 0.95) ->
     known = entered - missed.reindex(groups.index, fill_value=0)
     stayed = stayed.reindex(groups.index, fill_value=1.0)
     rate = at_horizon["incidence"].reindex(groups.index, fill_value=0.0) + stayed / 2
-    nobody = stayed > FEW_UNKNOWN * rate
+    nobody = is_unknown(rate, stayed)
     rate = rate.mask(nobody)
     n_eff = at_horizon["n_eff"].reindex(groups.index)
     n_eff = n_eff.fillna(known).clip(upper=known).mask(nobody)
@@ -243,6 +243,11 @@ FAR = 1_000_000
 """More days than any lead lives: groups and ages become one sorted number."""
 FEW_UNKNOWN = 0.05
 """Of the leads that convert: so many open ones of which nothing is known leave the rate, or the hopes, known."""
+
+
+def is_unknown(rate: pd.Series, stayed: pd.Series) -> pd.Series:
+    """Whether a rate that counts half of those who ``stayed`` for as long as anybody was watched tells too little."""
+    return stayed > FEW_UNKNOWN * rate
 
 
 def hopes(young: pd.DataFrame, past: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from pandas.api.typing import NaTType
 from scipy import stats
 
 from funnelstats.config.funnel import Funnel
-from funnelstats.core.incidence import FEW_UNKNOWN, incidence, incidence_at, life_table, watched_until
+from funnelstats.core.incidence import incidence, incidence_at, is_unknown, life_table, watched_until
 from funnelstats.core.intervals import Array, wilson_interval
 from funnelstats.plan.goals import Goal, working_days
 
@@ -163,8 +163,8 @@ def day_curves(days: pd.DataFrame, funnel: Funnel, goal: Goal) -> Curves:
         rows = table[table["from_stage"] == step.from_stage]
         last = rows.tail(1)
         # as in incidence_at: nobody was watched as long as the horizon, and more than a few may still move
-        may_move = (last["open"] > 0) & (last["survival"] > FEW_UNKNOWN * last["incidence"])
-        if rows.empty or ((last["age_days"] < step.horizon_days) & may_move).all():
+        young = (last["age_days"] < step.horizon_days) & (last["open"] > 0)
+        if rows.empty or (young & is_unknown(last["incidence"] + last["survival"] / 2, last["survival"])).all():
             moves[place], stays[place] = np.nan, np.nan
             continue
         total = rows["at_risk"].iloc[0]

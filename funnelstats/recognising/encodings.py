@@ -12,8 +12,8 @@ from pathlib import Path
 from funnelstats.config.errors import FunnelError
 from funnelstats.recognising.words import plain, words
 
-TOP_LINES = 12
-"""Where the names of columns are whose words tell an encoding of East Asia."""
+HEADER_ROWS = 12
+"""Where the names of columns are looked for: what stands above them is a title."""
 ENOUGH = 2000
 """So many words beyond ASCII are enough to tell a code page."""
 SIGNS = frozenset("«»“”„‘’‚‹›–—…€£¥§°©®™№·•\xa0²³½¼¾¿¡ºª´µ±×")
@@ -62,7 +62,7 @@ def _of_utf8(text: bytes) -> str | None:
 
 def _of_east_asia(start: bytes) -> str:
     """The encoding of East Asia in which several headers at the top of a text are known; "" where none is."""
-    top = b"\n".join(start.split(b"\n")[:TOP_LINES])
+    top = b"\n".join(start.split(b"\n")[:HEADER_ROWS])
     known = {word for role in words()["roles"].values() for word in role if word > "\u1000"}
     for encoding in ("cp932", "gb18030", "cp949", "big5"):
         names = [plain(name) for name in re.split(r"[,;\t|\r\n]", top.decode(encoding, "replace"))]

@@ -19,12 +19,10 @@ from funnelstats.importing.packed import ZIP, unpacked
 from funnelstats.importing.sql import Connection
 from funnelstats.importing.workbooks import first_rows, named_columns, visible_sheets
 from funnelstats.recognising.dates import NEARLY_ALL, OF_DATES, plain_dates, shape_of
-from funnelstats.recognising.encodings import encoding_of
+from funnelstats.recognising.encodings import HEADER_ROWS, encoding_of
 from funnelstats.recognising.fields import MOST_STATUSES, Field, Kind, fields_of, is_list
 from funnelstats.recognising.words import fit, role_fit, words
 
-HEADER_ROWS = 12
-"""Where the names of columns are looked for: what stands above them is a title."""
 NARROW = 3
 """So few names at the top may be a title's, such as "Period:" beside its dates."""
 DAY_OF_NO_YEAR = r"(?:0[1-9]|[12]\d|3[01])[./](?:0[1-9]|1[0-2])\.?"
